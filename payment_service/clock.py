@@ -1,0 +1,42 @@
+"""The only source of time and identity: tests move one clock, and nothing else in the program reads it."""
+
+import random
+import secrets
+import time
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+
+def now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def monotonic() -> float:
+    """Seconds of a clock that never runs backwards; for budgets and waits, never for stored times."""
+    return time.monotonic()
+
+
+def sleep(seconds: float) -> None:
+    """Wait. Callers hold no transaction and no connection here."""
+    time.sleep(seconds)
+
+
+def new_id() -> UUID:
+    """A random identity (UUID version 4)."""
+    return uuid4()
+
+
+def new_hex(digits: int) -> str:
+    """`digits` random hexadecimal digits from the system's secure source."""
+    return secrets.token_hex((digits + 1) // 2)[:digits]
+
+
+def new_text(length: int, alphabet: str) -> str:
+    """`length` random characters of `alphabet` from the system's secure source."""
+    return "".join(secrets.choice(alphabet) for _ in range(length))
+
+
+def jitter(seconds: float) -> float:
+    """A random share of `seconds`: simultaneous losers of a race do not come back simultaneously."""
+    return random.uniform(0.0, seconds)  # noqa: S311 - spreads load, guards nothing

@@ -1,0 +1,237 @@
+"""Both databases behind one door: engine set-up, column types, and `atomic()`, the only place that commits.
+
+PostgreSQL serialises decisions about a row with `SELECT … FOR UPDATE`. On SQLite that clause compiles to nothing, so
+a writing transaction begins with BEGIN IMMEDIATE there: the database's write lock takes the row lock's place.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Connection, Engine, MetaData, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from payment_service import clock, outgoing
+from payment_service.domain.errors import DatabaseUnavailable
+from payment_service.failpoints import failpoint
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+db = SQLAlchemy(metadata=metadata)
+
+RETRYABLE = frozenset({"40001", "40P01", "55P03"})
+"""SQLSTATEs after which the whole transaction may run again: serialization, deadlock, lock not available."""
+
+ATTEMPTS = 3
+"""Runs of one transaction before its caller is told to come back: contention that outlasts three is not chance."""
+
+IDLE_PING_SECONDS = 1.0
+"""A pooled connection that lay idle this long is pinged first; one in constant use does not pay the round trip."""
+
+POSTGRESQL_OPTIONS = (
+    "-c lock_timeout=1000"  # a queue of 50 short transactions on one payment fits, a hung holder does not
+    " -c statement_timeout=3000"
+    " -c idle_in_transaction_session_timeout=5000"  # frees the locks of a stopped process
+    " -c default_transaction_isolation=read\\ committed"
+    " -c timezone=UTC"
+)
+"""What every connection is told. A pooler does not pass it on: deploy/pgbouncer/role.sql says the same for a role."""
+
+SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA busy_timeout=5000",
+    "PRAGMA synchronous=FULL",  # NORMAL may lose the last commits at power loss
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA trusted_schema=OFF",
+)
+
+
+class TransactionLost(DatabaseUnavailable):
+    """The database gave the transaction up; repeat the request with the same key.
+
+    Its work is undone, or its COMMIT was sent and the answer lost: only running it again, on a new connection and
+    from its first reading, can tell.
+    """
+
+
+def engine_options(database_url: str, pool_size: int) -> dict[str, Any]:
+    """Flask-SQLAlchemy's engine options for a database."""
+    options: dict[str, Any] = {
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": 1.5,
+        "hide_parameters": True,  # values belong to callers, and not into the text of an error that is logged
+    }
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        if url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        return options
+    return options | {
+        "pool_recycle": 1800,
+        "use_native_hstore": False,  # else three round trips of each new connection go to asking for a type
+        "executemany_mode": "values_plus_batch",  # a hundred UPDATEs travel in one round trip
+        "connect_args": {
+            "connect_timeout": 2,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,  # milliseconds; keepalives say nothing while words of ours lie unacknowledged
+            "options": POSTGRESQL_OPTIONS,
+        },
+    }
+
+
+def prepare_engine(engine: Engine) -> None:
+    """Attach what both drivers need: SQLite's transaction mode and pragmas, the ping of idle connections."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        outgoing.prepare(engine)
+        event.listen(engine, "first_connect", _warn_without_limits)
+        event.listen(engine, "checkin", _note_checkin)
+        event.listen(engine, "checkout", _ping_when_idle)
+
+
+def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own implicit BEGIN loses updates without an error
+    for pragma in SQLITE_PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _warn_without_limits(connection: Any, _record: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")
+        limits = cursor.fetchone()
+    connection.rollback()
+    if "0" in limits:
+        log.warning("database.without_limits", lock_timeout=limits[0], statement_timeout=limits[1])
+
+
+def _note_checkin(_connection: Any, record: Any) -> None:
+    record.info["idle_since"] = clock.monotonic()
+
+
+def _ping_when_idle(connection: Any, record: Any, _proxy: Any) -> None:
+    idle_since = record.info.get("idle_since")
+    if idle_since is None or clock.monotonic() - idle_since < IDLE_PING_SECONDS:
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        connection.rollback()
+    except connection.Error as error:
+        raise DisconnectionError from error
+
+
+class Database:
+    """One database, as the services see it: transactions that commit here or not at all, and plain reading."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._reading = engine.execution_options(reading=True)
+        self._open = threading.local()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether this thread holds a transaction or connection: never while it talks to a gateway or waits."""
+        return bool(getattr(self._open, "depth", 0))
+
+    @contextmanager
+    def atomic(self, name: str) -> Iterator[Connection]:
+        """A transaction that commits when the block ends and rolls back when it raises.
+
+        `name` says which phase this is and names its failpoints. Raises TransactionLost where running the whole block
+        again may succeed, DatabaseUnavailable where it will not.
+        """
+        with (
+            self._held(),
+            _translated(),
+            self.engine.connect() as connection,
+            outgoing.opened(connection),
+            connection.begin() as transaction,
+        ):
+            yield connection
+            failpoint(f"{name}.before_commit")
+            transaction.commit()
+        failpoint(f"{name}.after_commit")
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for looking only: no lock is taken, on PostgreSQL no transaction is opened."""
+        with self._held(), _translated(), self._reading.connect() as connection, outgoing.alone(connection):
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection whose several readings see one moment of the database."""
+        with self._held(), _translated(), self._reading.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield connection
+
+    def retrying(self, phase: Callable[[], T]) -> T:
+        """Run `phase`, which opens its own `atomic()`, again where the database gave the transaction up.
+
+        A phase begins by reading what is there, so that it finds its own work when only the answer to COMMIT was lost.
+        Raises TransactionLost where one of the runs may have been committed, DatabaseUnavailable where none was.
+        """
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return phase()
+            except TransactionLost:
+                clock.sleep(clock.jitter(0.05 * attempt))
+            except DatabaseUnavailable as error:
+                raise (TransactionLost() if attempt > 1 else error) from error.__cause__
+        try:
+            return phase()
+        except DatabaseUnavailable as error:
+            raise TransactionLost from error
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        self._open.depth = getattr(self._open, "depth", 0) + 1
+        try:
+            yield
+        finally:
+            self._open.depth -= 1
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the drivers' operational errors into ours; errors of our own making (constraints, SQL) pass."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise DatabaseUnavailable from error
+    except DBAPIError as error:
+        if error.connection_invalidated or getattr(error.orig, "pgcode", None) in RETRYABLE:
+            raise TransactionLost from error
+        if isinstance(error, OperationalError):
+            raise DatabaseUnavailable from error
+        raise

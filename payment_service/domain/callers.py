@@ -1,0 +1,37 @@
+"""Who is asking, and where a change comes from."""
+
+from dataclasses import dataclass, field
+
+SERVICE_SCOPE = "payments:service"
+"""The scope of a service that acts for all subjects."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The subject of a verified token, or the anonymous caller of an open channel (`subject` is then empty)."""
+
+    subject: str = ""
+    email: str | None = None
+    is_verified: bool = False
+    scopes: frozenset[str] = field(default=frozenset())
+
+    @property
+    def is_service(self) -> bool:
+        """Whether the caller acts for everybody."""
+        return SERVICE_SCOPE in self.scopes
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a change comes from: who caused it ("" for nobody in particular), in which request, of which trace.
+
+    It stands beside the change for ever. `traceparent` is the caller's header of W3C's Trace Context.
+    """
+
+    actor: str
+    request_id: str | None = None
+    traceparent: str | None = None
+
+
+RECOVERY = Origin("recovery")
+"""Of what is finished after its caller was gone."""

@@ -1,0 +1,42 @@
+"""Events on their way out, as values: the calls a change gives rise to, and one delivery of one event."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class Call:
+    """What one HTTP neighbour is told of a change: `sink` names the neighbour, `body` is JSON."""
+
+    sink: str
+    method: str
+    path: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One event on its way to one sink. Everything here was frozen when the event happened.
+
+    `method`, `path` and `body` are an HTTP sink's request; brokers send their envelope of the event instead.
+    """
+
+    delivery_id: int
+    sink: str
+    attempts: int
+    event_id: UUID
+    event_type: str
+    channel: str
+    version: int
+    payment_ref: str | int
+    payable_id: str
+    data: Any
+    occurred_at: datetime
+    method: str | None = None
+    path: str | None = None
+    body: str | None = None
+    request_id: str | None = None
+    traceparent: str | None = None

@@ -1,0 +1,219 @@
+"""Business facts that end a request early: raised anywhere below the web, rendered once, in the channel's shape.
+
+The docstring of a class is its default message. `status` is the HTTP status where the channel's document names no
+other; `code` is stable; `retry` tells the caller whether a repeat is safe, with which key, and when.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Advice to the caller: is a repeat safe, with the same or a new key (None: keys play no part), after how long."""
+
+    safe: bool
+    key: Literal["same", "new"] | None = None
+    after: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The advice as every error body carries it."""
+        return {"safe": self.safe, "key": self.key, "after": self.after}
+
+
+FIX_AND_REPEAT = Retry(safe=True, key="same")
+"""The request left no trace: correct it and send it again, the key is still free."""
+NEW_KEY = Retry(safe=True, key="new")
+"""The answer is final for this key; another attempt is another operation."""
+NEVER = Retry(safe=False)
+"""Repeating changes nothing."""
+
+
+class ServiceError(Exception):
+    """The request cannot be served."""
+
+    status: int = 400
+    code: str = "bad_request"
+    retry: Retry = NEVER
+
+    def __init__(self, message: str | None = None, *, retry: Retry | None = None, **details: Any) -> None:
+        self.message = message or (type(self).__doc__ or "").splitlines()[0]
+        self.details: Mapping[str, Any] = details
+        if retry is not None:
+            self.retry = retry
+        super().__init__(self.message)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with a request: where (`("body", "amount")`), what, and its type (`missing`, `value_error`)."""
+
+    loc: tuple[str | int, ...]
+    msg: str
+    type: str = "value_error"
+
+
+class Invalid(ServiceError):
+    """The request is not valid."""
+
+    status = 422
+    code = "validation_error"
+    retry = FIX_AND_REPEAT
+
+    def __init__(self, faults: Iterable[Fault], message: str | None = None) -> None:
+        self.faults = tuple(faults)
+        super().__init__(message or "; ".join(fault.msg for fault in self.faults))
+
+
+class CardDataNotAccepted(Invalid):
+    """Card numbers are not accepted here; send the token of your card vault."""
+
+    code = "card_data_not_accepted"
+
+
+class HttpFault(ServiceError):
+    """The request cannot be served."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        self.status = status
+        self.code = code
+        super().__init__(message)
+
+
+class InternalError(ServiceError):
+    """Internal server error"""
+
+    status = 500
+    code = "internal_error"
+    retry = Retry(safe=True, key="same", after=1)
+
+
+class UnsupportedMediaType(ServiceError):
+    """The body must be application/json without a content encoding."""
+
+    status = 415
+    code = "unsupported_media_type"
+    retry = FIX_AND_REPEAT
+
+
+class BodyTooLarge(ServiceError):
+    """The body is larger than 64 kB."""
+
+    status = 413
+    code = "body_too_large"
+    retry = FIX_AND_REPEAT
+
+
+class Unauthenticated(ServiceError):
+    """Invalid or expired token"""
+
+    status = 401
+    code = "TOKEN_INVALID"
+    retry = FIX_AND_REPEAT
+
+
+class TokenMissing(Unauthenticated):
+    """Authorization token is missing"""
+
+    code = "TOKEN_MISSING"
+
+
+class UserNotFound(Unauthenticated):
+    """User not found in token"""
+
+    code = "USER_NOT_FOUND"
+
+
+class Forbidden(ServiceError):
+    """Unauthorized"""
+
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(ServiceError):
+    """Not found"""
+
+    status = 404
+    code = "not_found"
+
+
+class PaymentNotFound(NotFound):
+    """Payment not found"""
+
+    code = "payment_not_found"
+
+
+class UnknownPayment(PaymentNotFound):
+    """Payment not found"""
+
+    status = 400  # where a document counts it among the invalid details of a refund
+
+
+class PaymentDeclined(ServiceError):
+    """The payment was declined"""
+
+    status = 402
+    code = "payment_declined"
+
+
+class KeyInUse(ServiceError):
+    """A request with this idempotency key is still being processed"""
+
+    status = 409
+    code = "idempotency_key_in_use"
+    retry = Retry(safe=True, key="same", after=1)
+
+
+class KeyMismatch(ServiceError):
+    """This idempotency key was used for another request"""
+
+    status = 422
+    code = "idempotency_key_mismatch"
+    retry = NEW_KEY
+
+
+class Refused(ServiceError):
+    """The payment's state does not allow this.
+
+    A refusal by business state is an answer: stored under the key and replayed.
+    """
+
+    status = 400
+    code = "refused"
+    retry = NEW_KEY
+
+
+class RefundDeclined(Refused):
+    """The refund was declined"""
+
+    code = "refund_declined"
+
+
+class Unavailable(ServiceError):
+    """The service is temporarily unavailable; repeat the request with the same key."""
+
+    status = 503
+    code = "unavailable"
+    retry = Retry(safe=True, key="same", after=1)
+
+
+class OutcomeUnknown(ServiceError):
+    """It is not known whether this was done: look it up before asking again, a repeat would be another request"""
+
+    status = 503
+    code = "outcome_unknown"
+    retry = NEVER
+
+
+class GatewayUnavailable(Unavailable):
+    """The payment gateway cannot be reached now; the request is taken on and will be carried through."""
+
+    code = "gateway_unavailable"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached; repeat the request with the same key."""
+
+    code = "database_unavailable"

@@ -1,0 +1,159 @@
+"""The figures of the business, as values: counted from what happened to payments, never by counting payments.
+
+Everything that happens to a payment leaves one mark. Equal marks are counted together, so that a few hundred tallies
+stand for any number of payments, and every figure is a sum over them.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from payment_service.domain.lifecycle import Move, Status
+
+_METHODS = "CARD UPI WALLET CASH NETBANKING CREDIT_CARD DEBIT_CARD NET_BANKING COD PAYPAL STRIPE UNSPECIFIED"
+METHODS = frozenset(_METHODS.split())
+"""The methods the callers' documents name; whatever else a caller writes is counted as OTHER."""
+
+OTHER = "OTHER"
+
+FAILED_ATTEMPT = "failed_attempt"
+"""What is counted beside the moves: an attempt that ended without a decision of the gateway."""
+
+_FAILS = (Move.FAIL, Move.CHARGE_DECLINED, Move.AUTHORIZE_DECLINED)
+_TAKES = (Move.CHARGED, Move.CAPTURED)
+_GIVES_BACK = (Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED)
+
+
+@dataclass(frozen=True, order=True)
+class Mark:
+    """What happened: a move (or FAILED_ATTEMPT), from which status ("" for a payment just made) to which."""
+
+    channel: str
+    method: str
+    currency: str
+    move: str
+    from_status: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How often something happened, and the sum of the amounts it was about."""
+
+    mark: Mark
+    times: int
+    amount: Decimal
+
+
+def method_label(method: str) -> str:
+    """The method under which a payment is counted: one of METHODS, or OTHER, so that callers cannot invent labels."""
+    word = method.upper().replace(" ", "_").replace("-", "_")
+    return word if word in METHODS else OTHER
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The business figures that follow from all tallies."""
+
+    tallies: Sequence[Tally]
+
+    @property
+    def created(self) -> int:
+        """Payments ever made."""
+        return sum(tally.times for tally in self.tallies if not tally.mark.from_status)
+
+    @property
+    def failed(self) -> int:
+        """Payments that ever failed: declined by the gateway, or given up by their callers."""
+        return self._times(_FAILS)
+
+    @property
+    def errors(self) -> int:
+        """Attempts that ended without a decision of the gateway: not sent, not answered, or an answer not believed."""
+        return self._times([FAILED_ATTEMPT])
+
+    @property
+    def refunds(self) -> int:
+        """Refunds that succeeded."""
+        return self._times(_GIVES_BACK)
+
+    @cached_property
+    def taken(self) -> Mapping[str, Decimal]:
+        """Money captured, by currency."""
+        return self._amounts(_TAKES)
+
+    @cached_property
+    def given_back(self) -> Mapping[str, Decimal]:
+        """Money refunded, by currency."""
+        return self._amounts(_GIVES_BACK)
+
+    @cached_property
+    def by_status(self) -> Mapping[Status, int]:
+        """Payments that stand in each status now: those that came to it, less those that left."""
+        now = Counter(dict.fromkeys(Status, 0))
+        for tally in self.tallies:
+            now[Status(tally.mark.status)] += tally.times
+            if tally.mark.from_status:
+                now[Status(tally.mark.from_status)] -= tally.times
+        return now
+
+    @cached_property
+    def by_method(self) -> Mapping[str, int]:
+        """Payments ever made with each method."""
+        made: Counter[str] = Counter()
+        for tally in self.tallies:
+            made[tally.mark.method] += 0 if tally.mark.from_status else tally.times
+        return made
+
+    @cached_property
+    def moves(self) -> Mapping[tuple[str, str], int]:
+        """How often each move happened in each channel."""
+        counted: Counter[tuple[str, str]] = Counter()
+        for tally in self.tallies:
+            counted[tally.mark.channel, tally.mark.move] += tally.times
+        return counted
+
+    def _times(self, moves: Collection[str]) -> int:
+        return sum(tally.times for tally in self.tallies if tally.mark.move in moves)
+
+    def _amounts(self, moves: Collection[str]) -> Mapping[str, Decimal]:
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        for tally in self.tallies:
+            if tally.mark.move in moves:
+                sums[tally.mark.currency] += tally.amount
+        return sums
+
+
+@dataclass(frozen=True)
+class SinkFigures:
+    """What waits for one sink, what was given up, and how long the first in line has waited, in seconds."""
+
+    sink: str
+    waiting: int
+    oldest: float
+    dead: int
+
+
+@dataclass(frozen=True)
+class KeyFigures:
+    """Keys somebody works on, keys nobody works on that are not finished, and the age of the oldest of these."""
+
+    in_flight: int
+    undecided: int
+    oldest: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Everything the database tells about the business, at one moment."""
+
+    totals: Totals
+    sinks: Sequence[SinkFigures]
+    keys: KeyFigures
+
+    @classmethod
+    def nothing(cls) -> "Figures":
+        """Of a service where nothing has happened yet."""
+        return cls(Totals(()), (), KeyFigures(0, 0, 0.0))

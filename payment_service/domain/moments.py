@@ -1,0 +1,13 @@
+"""Times as the callers' documents write them: ISO 8601, UTC without saying so, always with microseconds."""
+
+from datetime import UTC, datetime
+
+
+def naive_text(moment: datetime) -> str:
+    """`2025-11-03T11:23:00.145775` for an aware moment."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+def naive_text_or_none(moment: datetime | None) -> str | None:
+    """The same, or None for what has not happened."""
+    return None if moment is None else naive_text(moment)

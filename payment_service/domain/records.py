@@ -1,0 +1,160 @@
+"""The rows the engine works with, as values. Amounts are Decimals in major units, times are aware UTC."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from payment_service.domain.deliveries import Call
+from payment_service.domain.lifecycle import Move, Status
+from payment_service.domain.operations import Kind, OperationStatus
+
+
+@dataclass(frozen=True)
+class Payment:
+    """One payment as its row stands; `metadata` is what the caller sent along, already free of card numbers."""
+
+    payment_id: int
+    public_id: UUID
+    channel: str
+    subject: str
+    payable_id: str
+    customer_id: str | None
+    amount: Decimal
+    currency: str
+    method: str
+    status: Status
+    version: int
+    authorized_amount: Decimal
+    captured_amount: Decimal
+    refunded_amount: Decimal
+    refund_pending_amount: Decimal
+    reference: str
+    transaction_id: str | None
+    payment_intent_id: str | None
+    authorization_code: str | None
+    gateway_response: str | None
+    failure_code: str | None
+    metadata: Mapping[str, Any] | None
+    fingerprint: str | None
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+    authorized_at: datetime | None
+    captured_at: datetime | None
+    refunded_at: datetime | None
+
+    @property
+    def refundable(self) -> Decimal:
+        """What a further refund may ask for: reservations of refunds under way already count."""
+        return self.captured_amount - self.refunded_amount - self.refund_pending_amount
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One money movement: asked under `gateway_key`, belonging to the movement `parent_key` (capture, void, refund)."""
+
+    operation_id: UUID
+    payment_id: int
+    kind: Kind
+    amount: Decimal
+    currency: str
+    status: OperationStatus
+    gateway_key: str
+    parent_key: str | None
+    fingerprint: str
+    gateway_reference: str | None
+    failure_message: str | None
+    review_reason: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Refund:
+    """One refund as its caller sees it; `status` is PENDING, REFUNDED or FAILED."""
+
+    refund_id: int
+    payment_id: int
+    operation_id: UUID
+    amount: Decimal
+    status: str
+    reason: str | None
+    public_reference: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class TrailEntry:
+    """One row of a payment's audit trail: the `move`, the status it led to, and the amount it was about."""
+
+    transaction_log_id: int
+    transaction_type: str
+    move: Move
+    status: Status
+    amount: Decimal
+    description: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that an answer or an event may speak of: the payment, and the operation and refund it is about.
+
+    `trail` is the payment's audit trail, oldest first, where the channel shows it.
+    """
+
+    payment: Payment
+    operation: Operation | None = None
+    refund: Refund | None = None
+    trail: Sequence[TrailEntry] = ()
+
+    @property
+    def failure_message(self) -> str | None:
+        """Why the gateway declined the operation, whatever was said of the payment since."""
+        return self.operation.failure_message if self.operation else None
+
+
+@dataclass(frozen=True)
+class KeyUse:
+    """What a key was used for in one channel. Of a purged key only the `payment` it is bound to is known.
+
+    `response_status` is None while nothing was answered finally, and for a purged key.
+    """
+
+    channel: str
+    is_purged: bool
+    is_expired: bool
+    created_at: datetime
+    request_path: str | None = None
+    response_status: int | None = None
+    expires_at: datetime | None = None
+    payment: Payment | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response as sent: HTTP status and the exact JSON text. `replayed` answers were given before."""
+
+    status: int
+    body: str
+    replayed: bool = False
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """What the world hears of a change: its type (`payment.completed`) and its data, frozen when it happened.
+
+    `data` is for brokers, which hear every event; `calls` are for single neighbours. `payment_ref` is the id by which
+    the channel's callers know the payment, where that is not its number. Events of one `stream` reach a sink in their
+    order; where the channel names none, each payment is a stream.
+    """
+
+    type: str
+    data: Mapping[str, Any]
+    calls: tuple[Call, ...] = ()
+    payment_ref: str | None = None
+    stream: str | None = None

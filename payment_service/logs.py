@@ -1,0 +1,120 @@
+"""Structured logs: one JSON object per line, for our own lines and the libraries' alike.
+
+Fields for machines, an event name for people. What must never be written down is masked by name and by look.
+"""
+
+import logging
+import re
+import sys
+import threading
+from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
+from types import TracebackType
+from typing import Any
+
+import structlog
+from structlog.typing import Processor
+
+from payment_service.domain.cards import contains_card_number
+
+SECRET_WORDS = frozenset({"authorization", "cookie", "token", "secret", "password", "cvv", "cvc", "pin", "pan", "key"})
+"""A field with one of these words in its name is replaced by a mark; idempotency keys are logged by their hash only."""
+
+MASKED = "[masked]"
+
+OURS = "payment_service"
+
+_HASH = re.compile("[0-9a-f]{64}")
+_WORDS = re.compile("[a-z]+")
+# A signed token: three parts of base64url, the first one beginning with `{"`.
+_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+# PostgreSQL's own words on what was wrong with which value.
+_DETAIL = re.compile(r"(?<=DETAIL:)[^\n]*")
+
+
+def configure_logging(level: str) -> None:
+    """Send everything from `level` on to standard error as JSON lines.
+
+    DEBUG is for our own lines: what libraries say in it are addresses, frames and bytes as they were sent.
+    """
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        mask,
+    ]
+    _leave_out_of_records()
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(logging.getLevelName(level), logging.INFO))
+    logging.getLogger(OURS).setLevel(level)
+
+
+def _leave_out_of_records() -> None:
+    """What no line of ours tells is not found out for it: the caller's source line, threads and processes."""
+    logging._srcfile = None  # noqa: SLF001 - the documented switch of the logging module
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+def log_what_nobody_caught() -> None:
+    """Make warnings, and errors that end a thread or the process, lines like all others. For processes of our own."""
+    log = structlog.get_logger(f"{OURS}.process")
+
+    def fatal(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)  # type: ignore[arg-type]
+            return
+        log.critical("process.crashed", exc_info=(kind, error, trace))
+
+    def fatal_to_thread(crash: threading.ExceptHookArgs) -> None:
+        log.critical("thread.crashed", exc_info=(crash.exc_type, crash.exc_value, crash.exc_traceback))
+
+    sys.excepthook = fatal
+    threading.excepthook = fatal_to_thread
+    logging.captureWarnings(capture=True)
+
+
+def mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace what must not be written down: secrets by their field's name, card numbers and tokens by their look."""
+    for name, value in event.items():
+        event[name] = _masked(name, value)
+    return event
+
+
+def _masked(name: str, value: Any) -> Any:
+    if _is_secret(name) and not _is_hash_of_key(name, value):
+        return MASKED
+    if isinstance(value, str):
+        return MASKED if contains_card_number(value) else _DETAIL.sub(f" {MASKED}", _TOKEN.sub(MASKED, value))
+    if isinstance(value, Mapping):
+        return {str(inner): _masked(str(inner), each) for inner, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked("", each) for each in value]
+    return value
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return not SECRET_WORDS.isdisjoint(_WORDS.findall(name.lower()))
+
+
+def _is_hash_of_key(name: str, value: Any) -> bool:
+    return name == "key_hash" and isinstance(value, str) and _HASH.fullmatch(value) is not None

@@ -1,0 +1,188 @@
+"""Column types and SQL functions that mean the same on PostgreSQL and SQLite."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    Integer,
+    Numeric,
+    TypeDecorator,
+    bindparam,
+    literal_column,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.elements import BindParameter
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+from payment_service.domain.money import as_stored
+
+Identity64 = BigInteger().with_variant(Integer(), "sqlite")
+"""A bigint that counts by itself: SQLite does so for INTEGER PRIMARY KEY only, which holds 64 bits all the same."""
+
+DECIMALS = 3
+"""The most decimals any currency has (Kuwaiti dinar and its kin)."""
+
+
+class Money(TypeDecorator[Decimal]):
+    """An amount: NUMERIC(15, 3) on PostgreSQL, an integer of thousandths on SQLite, whose NUMERIC is a float."""
+
+    impl = Numeric(15, DECIMALS)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column's real type."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(BigInteger())
+        return dialect.type_descriptor(Numeric(15, DECIMALS))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | int | None:
+        """Refuse what would be rounded: the database must hold exactly what was asked."""
+        if value is None:
+            return None
+        thousandths = value.scaleb(DECIMALS)
+        if thousandths != thousandths.to_integral_value():
+            raise ValueError("an amount with more than three decimals cannot be stored exactly")
+        return int(thousandths) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        """The amount with at least two decimals, a third only where it counts."""
+        if value is None:
+            return None
+        amount = Decimal(value).scaleb(-DECIMALS) if dialect.name == "sqlite" else value
+        return as_stored(amount)
+
+
+class MoneySum(Money):
+    """A sum of amounts, of which there may be any number: NUMERIC(38, 3) on PostgreSQL."""
+
+    impl = Numeric(38, DECIMALS)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column's real type."""
+        return dialect.type_descriptor(BigInteger() if dialect.name == "sqlite" else Numeric(38, DECIMALS))
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC, aware on both databases; a naive one is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give UTC back (SQLite forgets the zone)."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class database_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
+    """The database's clock at this very moment: leases of several hosts are judged by one clock."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+class statement_now(FunctionElement[datetime]):  # noqa: N801
+    """The database's clock as this statement began: unlike its very moment, an index can be searched by it."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+class database_later(FunctionElement[datetime]):  # noqa: N801
+    """The database's clock plus so many seconds (may be negative)."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+class seconds_since(FunctionElement[float]):  # noqa: N801
+    """How many seconds ago a moment was, by the database's clock; NULL for NULL."""
+
+    type = Double()
+    inherit_cache = True
+
+
+class next_number(FunctionElement[int]):  # noqa: N801
+    """The next value of an identity column, before its row exists.
+
+    A sequence on PostgreSQL; on SQLite the highest so far plus one, which the write lock makes safe.
+    """
+
+    type = BigInteger()
+    inherit_cache = True
+
+    def __init__(self, column: Column[Any]) -> None:
+        # Names, not the column itself, which would bring its table into the FROM clause.
+        super().__init__(literal_column(column.table.name), literal_column(column.name))
+
+
+@compiles(database_now)
+def _now(_element: Any, _compiler: Any, **_: Any) -> str:
+    return "clock_timestamp()"
+
+
+@compiles(statement_now)
+def _statement(_element: Any, _compiler: Any, **_: Any) -> str:
+    return "statement_timestamp()"
+
+
+@compiles(statement_now, "sqlite")
+@compiles(database_now, "sqlite")
+def _now_sqlite(_element: Any, _compiler: Any, **_: Any) -> str:
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+
+
+@compiles(database_later)
+def _later(element: Any, compiler: Any, **options: Any) -> str:
+    return f"clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **options)})"
+
+
+@compiles(database_later, "sqlite")
+def _later_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    seconds = compiler.process(element.clauses, **options)
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', ({seconds}) || ' seconds')"
+
+
+@compiles(seconds_since)
+def _since(element: Any, compiler: Any, **options: Any) -> str:
+    moment = compiler.process(element.clauses, **options)
+    return f"CAST(extract(epoch FROM clock_timestamp() - {moment}) AS double precision)"
+
+
+@compiles(seconds_since, "sqlite")
+def _since_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    return f"((julianday('now') - julianday({compiler.process(element.clauses, **options)})) * 86400)"
+
+
+@compiles(next_number)
+def _next(element: Any, _compiler: Any, **_: Any) -> str:
+    table, column = (clause.name for clause in element.clauses)
+    return f"nextval('{table}_{column}_seq')"
+
+
+@compiles(next_number, "sqlite")
+def _next_sqlite(element: Any, _compiler: Any, **_: Any) -> str:
+    table, column = (clause.name for clause in element.clauses)
+    return f"(SELECT coalesce(max({column}), 0) + 1 FROM {table})"  # noqa: S608 - our own tables' names
+
+
+def seconds(name: str) -> BindParameter[float]:
+    """A bound number of seconds for `database_later`."""
+    return bindparam(name, type_=Double())

@@ -1,0 +1,42 @@
+"""Runs the migrations on whichever database the service is set to; two at once wait for each other."""
+
+from alembic import context
+from flask import current_app
+from sqlalchemy import Connection, text
+
+from payment_service import models
+from payment_service.sqltypes import Identity64, Money, MoneySum, UtcDateTime
+
+LOCK = 7_302_026_001
+"""PostgreSQL advisory lock of all migrations of this service: any number, only ours."""
+
+TYPES = {Money: "Money()", MoneySum: "MoneySum()", UtcDateTime: "UtcDateTime()"}
+
+
+def render_item(kind: str, item: object, autogen_context: object) -> str | bool:
+    """Write our column types by name into generated migrations, so that each database gets its own."""
+    if kind == "type" and type(item) in TYPES:
+        autogen_context.imports.add(f"from payment_service.sqltypes import {type(item).__name__}")  # type: ignore[attr-defined]
+        return TYPES[type(item)]
+    return "Identity64" if item is Identity64 else False
+
+
+def run(connection: Connection) -> None:
+    """Bring the schema to the revision asked for, in one transaction."""
+    context.configure(
+        connection=connection,
+        target_metadata=models.metadata,
+        render_as_batch=True,
+        render_item=render_item,
+        compare_type=True,
+    )
+    with context.begin_transaction():
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = 0"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        context.run_migrations()
+
+
+with current_app.extensions["migrate"].db.engine.connect() as engine_connection:
+    run(engine_connection)
+    engine_connection.commit()

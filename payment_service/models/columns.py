@@ -1,0 +1,29 @@
+"""Columns, indexes and constraints that several tables have."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Column, Index, text
+
+from payment_service.sqltypes import Money, UtcDateTime
+
+
+def one_of(column: str, words: Iterable[str]) -> CheckConstraint:
+    """`column` holds one of `words`."""
+    listed = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+def money(name: str) -> Column[Any]:
+    """An amount, never absent."""
+    return Column(name, Money(), nullable=False)
+
+
+def moment(name: str, *, nullable: bool = False) -> Column[Any]:
+    """A time in UTC."""
+    return Column(name, UtcDateTime(), nullable=nullable)
+
+
+def partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of those rows only for which `where` holds."""
+    return Index(name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where))

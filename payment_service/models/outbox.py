@@ -1,0 +1,51 @@
+"""Events, and their deliveries to each sink."""
+
+from sqlalchemy import Column, ForeignKey, Integer, String, Table, Text, UniqueConstraint, Uuid
+
+from payment_service.db import metadata
+from payment_service.models.columns import moment, one_of, partial
+from payment_service.sqltypes import Identity64
+
+DELIVERY_STATUSES = ("PENDING", "DELIVERED", "DEAD")
+
+outbox_events = Table(
+    "outbox_events",
+    metadata,
+    Column("event_id", Uuid, primary_key=True),
+    Column("payment_id", ForeignKey("payments.payment_id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("channel", String(20), nullable=False),
+    Column("event_type", String(60), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("request_id", String(64)),
+    Column("traceparent", String(55)),
+    moment("created_at"),
+    UniqueConstraint("payment_id", "version"),
+)
+
+outbox_deliveries = Table(
+    "outbox_deliveries",
+    metadata,
+    Column("delivery_id", Identity64, primary_key=True),
+    Column("event_id", ForeignKey("outbox_events.event_id"), nullable=False, index=True),
+    Column("sink", String(30), nullable=False),
+    # Within a stream a sink hears one event after the other; streams know nothing of each other.
+    Column("stream", String(300), nullable=False),
+    Column("method", String(10)),
+    Column("path", String(500)),
+    Column("body", Text),
+    Column("status", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("last_error", Text),
+    Column("owner", String(32)),
+    moment("due_at"),
+    moment("leased_until", nullable=True),
+    moment("delivered_at", nullable=True),
+    moment("created_at"),
+    UniqueConstraint("event_id", "sink"),
+    one_of("status", DELIVERY_STATUSES),
+    partial("ix_outbox_deliveries_heads", "sink", "stream", "delivery_id", where="status = 'PENDING'"),
+    partial("ix_outbox_deliveries_due", "sink", "due_at", "delivery_id", where="status = 'PENDING'"),
+    partial("ix_outbox_deliveries_oldest", "sink", "created_at", where="status = 'PENDING'"),
+    partial("ix_outbox_deliveries_dead", "sink", "delivery_id", where="status = 'DEAD'"),
+)

@@ -1,0 +1,89 @@
+"""What needs an operator's eyes: keys that are not finished, and deliveries that were given up."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, bindparam, insert, null, select
+
+from payment_service.models import idempotency_keys as keys
+from payment_service.models import operations, operator_actions
+from payment_service.models import outbox_deliveries as deliveries
+from payment_service.models import outbox_events as events
+from payment_service.repositories import outbox
+from payment_service.repositories.search import KEY_COLUMNS
+
+_FIRST = (
+    select(*KEY_COLUMNS, keys.c.operation_id)
+    .where(keys.c.response_status.is_(null()))
+    .order_by(keys.c.recover_at)
+    .limit(bindparam("at_most"))
+    .cte("first_in_line")
+)
+_UNFINISHED = select(_FIRST, operations.c.kind, operations.c.review_reason).join_from(
+    _FIRST, operations, operations.c.operation_id == _FIRST.c.operation_id, isouter=True
+)
+
+
+def unfinished_keys(connection: Connection, limit: int) -> Sequence[RowMapping]:
+    """Keys without a final answer, whoever is next to be looked after first, each with what it asks the gateway."""
+    rows = connection.execute(_UNFINISHED, {"at_most": limit}).mappings().all()
+    return sorted(rows, key=lambda row: (row["recover_at"], row["key_id"]))
+
+
+def _next_sink(status: str) -> object:
+    found = select(deliveries.c.sink).where(deliveries.c.status == status, deliveries.c.sink > bindparam("after"))
+    return found.order_by(deliveries.c.sink).limit(1)
+
+
+_NEXT_SINK = {status: _next_sink(status) for status in ("PENDING", "DEAD")}
+
+
+def sinks_with(connection: Connection, status: str) -> list[str]:
+    """The sinks that have PENDING or DEAD deliveries, also those that are switched off; one search for each."""
+    found = [""]
+    while (name := connection.execute(_NEXT_SINK[status], {"after": found[-1]}).scalar()) is not None:  # type: ignore[call-overload]
+        found.append(name)
+    return found[1:]
+
+
+_DELIVERY = ("delivery_id", "event_id", "sink", "attempts", "last_error", "due_at", "created_at")
+_PAGE = (
+    select(*(deliveries.c[name] for name in _DELIVERY))
+    .where(
+        deliveries.c.sink == bindparam("of_sink"),
+        deliveries.c.status == "DEAD",
+        deliveries.c.delivery_id < bindparam("before"),
+    )
+    .order_by(deliveries.c.delivery_id.desc())
+    .limit(bindparam("at_most"))
+    .cte("page")
+)
+_DEAD = select(_PAGE, events.c.event_type, events.c.payment_id, events.c.version, events.c.channel).join_from(
+    _PAGE, events, events.c.event_id == _PAGE.c.event_id
+)
+
+
+def dead_deliveries(connection: Connection, sink: str, before: int, limit: int) -> Sequence[RowMapping]:
+    """A sink's newest dead deliveries below the number `before`, each with its event."""
+    return connection.execute(_DEAD, {"of_sink": sink, "before": before, "at_most": limit}).mappings().all()
+
+
+_LOCK_DEAD = (
+    select(deliveries.c.delivery_id, deliveries.c.sink, events.c.payment_id, events.c.event_type)
+    .join_from(deliveries, events, events.c.event_id == deliveries.c.event_id)
+    .where(deliveries.c.delivery_id == bindparam("delivery_id"), deliveries.c.status == "DEAD")
+    .with_for_update(of=deliveries)
+)
+_RECORD = insert(operator_actions)
+
+
+def replay_dead(
+    connection: Connection, delivery_id: int, *, actor: str, request_id: str | None, at: datetime
+) -> RowMapping | None:
+    """Make a dead delivery due again and write down who did it; None where it is not dead (any more)."""
+    found = connection.execute(_LOCK_DEAD, {"delivery_id": delivery_id}).mappings().one_or_none()
+    if found is not None:
+        outbox.replay(connection, [delivery_id])
+        action = {"action": "REPLAY", "actor": actor, "request_id": request_id, "created_at": at}
+        connection.execute(_RECORD, action | {"delivery_id": delivery_id, "payment_id": found["payment_id"]})
+    return found

@@ -1,0 +1,67 @@
+"""What waits and what is stuck, read through indexes that hold nothing else; counted up to a limit, however much it is.
+
+Rows that are done are in none of these indexes: what a figure costs does not grow with the tables.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Select, case, func, literal, null, select
+
+from payment_service.domain.figures import KeyFigures, SinkFigures
+from payment_service.models import idempotency_keys as keys
+from payment_service.models import outbox_deliveries as deliveries
+from payment_service.sqltypes import database_now, seconds_since
+
+MOST = 10_000
+"""The most of anything that is counted: whoever has more of it waiting needs no exact number to act."""
+
+
+def _count(sink: str, status: str) -> Any:
+    found = select(literal(1)).where(deliveries.c.sink == sink, deliveries.c.status == status).limit(MOST)
+    return select(func.count()).select_from(found.subquery()).scalar_subquery()
+
+
+def _oldest(sink: str) -> Any:
+    waiting = (deliveries.c.sink == sink, deliveries.c.status == "PENDING")
+    # Not min(), for which PostgreSQL may read all of them while its statistics are those of an empty table.
+    first = select(deliveries.c.created_at).where(*waiting).order_by(deliveries.c.created_at).limit(1)
+    return func.coalesce(seconds_since(first.scalar_subquery()), 0)
+
+
+@cache
+def _of_sink(sink: str) -> Select[Any]:
+    return select(
+        _count(sink, "PENDING").label("waiting"), _oldest(sink).label("oldest"), _count(sink, "DEAD").label("dead")
+    )
+
+
+def of_sinks(connection: Connection, names: Iterable[str]) -> list[SinkFigures]:
+    """The figures of each of these sinks."""
+    return [SinkFigures(name, **_one(connection, _of_sink(name))) for name in names]
+
+
+def _one(connection: Connection, statement: Select[Any]) -> dict[str, Any]:
+    row = dict(connection.execute(statement).mappings().one())
+    # Ages by the database's clock of moments by ours, which may be a little ahead.
+    return row | {"oldest": max(0.0, float(row["oldest"]))}
+
+
+_UNFINISHED = (
+    select(keys.c.created_at, (keys.c.leased_until > database_now()).label("leased"))
+    .where(keys.c.response_status.is_(null()))
+    .order_by(keys.c.recover_at)
+    .limit(MOST)
+    .subquery()
+)
+_KEYS = select(
+    func.count(case((_UNFINISHED.c.leased, 1))).label("in_flight"),
+    func.count(case((~_UNFINISHED.c.leased, 1))).label("undecided"),
+    func.coalesce(seconds_since(func.min(case((~_UNFINISHED.c.leased, _UNFINISHED.c.created_at)))), 0).label("oldest"),
+)
+
+
+def of_keys(connection: Connection) -> KeyFigures:
+    """The figures of keys that are not finished."""
+    return KeyFigures(**_one(connection, _KEYS))

@@ -1,0 +1,214 @@
+"""The outbox: deliveries claimed head by head, settled when their sink has spoken, listed for operators."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Integer, RowMapping, bindparam, exists, null, or_, select, tuple_, update
+
+from payment_service.domain.deliveries import Delivery
+from payment_service.models import outbox_deliveries as deliveries
+from payment_service.models import outbox_events as events
+from payment_service.sqltypes import database_later, database_now, seconds, statement_now
+
+_earlier = deliveries.alias("earlier")
+_HEADS = (
+    select(deliveries.c.delivery_id)
+    .where(
+        deliveries.c.sink == bindparam("of_sink"),
+        deliveries.c.status == "PENDING",
+        deliveries.c.due_at <= statement_now(),
+        or_(
+            deliveries.c.leased_until.is_(null()),
+            deliveries.c.leased_until < database_now(),
+            deliveries.c.owner == bindparam("new_owner"),  # claimed before, only the answer to COMMIT was lost
+        ),
+        ~exists().where(
+            _earlier.c.sink == deliveries.c.sink,
+            _earlier.c.stream == deliveries.c.stream,
+            _earlier.c.status == "PENDING",
+            _earlier.c.delivery_id < deliveries.c.delivery_id,
+        ),
+    )
+    .order_by(deliveries.c.due_at, deliveries.c.delivery_id)
+    .limit(bindparam("at_most"))
+    .with_for_update(skip_locked=True, of=deliveries)
+    .cte("heads")  # not a subquery, which PostgreSQL may run more than once, each time with a limit of its own
+)
+_CLAIM = (
+    update(deliveries)
+    .where(deliveries.c.delivery_id.in_(select(_HEADS.c.delivery_id)))
+    .values(
+        owner=bindparam("new_owner"),
+        attempts=deliveries.c.attempts + 1,
+        leased_until=database_later(seconds("lease")),
+    )
+    .returning(deliveries.c.delivery_id)
+)
+
+_FIELDS = ("delivery_id", "sink", "attempts", "method", "path", "body")
+_WHOLE = select(
+    *(deliveries.c[name] for name in _FIELDS),
+    events.c.event_id,
+    events.c.event_type,
+    events.c.channel,
+    events.c.version,
+    events.c.payload,
+    events.c.request_id,
+    events.c.traceparent,
+    events.c.created_at.label("occurred_at"),
+).join_from(deliveries, events, events.c.event_id == deliveries.c.event_id)
+_CLAIMED = _WHOLE.where(deliveries.c.delivery_id.in_(bindparam("ids", expanding=True))).order_by(
+    deliveries.c.delivery_id
+)
+
+
+def claim(connection: Connection, sink: str, owner: str, lease: float, limit: int) -> list[Delivery]:
+    """Claim up to `limit` due deliveries of a sink for `lease` seconds: of each stream only its earliest undelivered.
+
+    What another relay holds is passed over. One statement claims on both databases, a second one reads.
+    """
+    parameters = {"of_sink": sink, "new_owner": owner, "lease": lease, "at_most": limit}
+    ids = connection.execute(_CLAIM, parameters).scalars().all()
+    if not ids:
+        return []
+    return [_delivery(row) for row in connection.execute(_CLAIMED, {"ids": ids}).mappings()]
+
+
+def _delivery(row: RowMapping) -> Delivery:
+    values = dict(row)
+    payload = json.loads(values.pop("payload"))
+    return Delivery(**values, **payload)
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """How one try ended: the delivery's `status` from now on, and what was wrong; PENDING is due again in `delay` s.
+
+    It holds only if `owner` still holds the delivery. Where it does not count, the delivery has a try more.
+    """
+
+    delivery_id: int
+    owner: str
+    status: str
+    error: str | None = None
+    delay: float = 0.0
+    counts: bool = True
+
+
+_IS_PENDING = deliveries.c.status == "PENDING"
+_DELIVERED = (
+    update(deliveries)
+    .where(
+        tuple_(deliveries.c.delivery_id, deliveries.c.owner).in_(bindparam("owned", expanding=True)),
+        _IS_PENDING,
+    )
+    .values(status="DELIVERED", delivered_at=database_now(), leased_until=null(), last_error=null())
+)
+_NOT_DELIVERED = (
+    update(deliveries)
+    .where(
+        deliveries.c.delivery_id == bindparam("of_delivery"),
+        deliveries.c.owner == bindparam("by_owner"),
+        _IS_PENDING,
+    )
+    .values(
+        status=bindparam("new_status"),
+        last_error=bindparam("error"),
+        leased_until=null(),
+        due_at=database_later(seconds("delay")),
+        attempts=deliveries.c.attempts - bindparam("uncounted", type_=Integer()),
+    )
+)
+_FOLLOWERS = (
+    update(deliveries)
+    .where(
+        _earlier.c.delivery_id.in_(bindparam("heads", expanding=True)),
+        deliveries.c.sink == _earlier.c.sink,
+        deliveries.c.stream == _earlier.c.stream,
+        deliveries.c.status == "PENDING",
+        deliveries.c.due_at < _earlier.c.due_at,
+    )
+    .values(due_at=_earlier.c.due_at)
+)
+"""What waits behind a head that is not due is not due either: claiming costs what is due, not what has piled up."""
+
+
+def settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
+    """Write down how tries ended. A dead one lets its stream go on."""
+    delivered = [(each.delivery_id, each.owner) for each in settlements if each.status == "DELIVERED"]
+    if delivered:
+        connection.execute(_DELIVERED, {"owned": delivered})
+    failed = [each for each in settlements if each.status != "DELIVERED"]
+    if failed:
+        connection.execute(_NOT_DELIVERED, [_failure(each) for each in failed])
+    if held_back := [each.delivery_id for each in failed if each.status == "PENDING" and each.counts]:
+        connection.execute(_FOLLOWERS, {"heads": held_back})
+
+
+def _failure(settlement: Settlement) -> dict[str, Any]:
+    return {
+        "of_delivery": settlement.delivery_id,
+        "by_owner": settlement.owner,
+        "new_status": settlement.status,
+        "error": settlement.error,
+        "delay": settlement.delay,
+        "uncounted": int(not settlement.counts),
+    }
+
+
+_LISTED = (
+    *(deliveries.c[name] for name in ("delivery_id", "sink", "status", "attempts", "last_error", "due_at")),
+    deliveries.c.created_at,
+    deliveries.c.delivered_at,
+    events.c.event_id,
+    events.c.event_type,
+    events.c.payment_id,
+    events.c.version,
+)
+
+
+def listed(
+    connection: Connection, limit: int, *, sink: str | None = None, status: str | None = None, since: Any = None
+) -> Sequence[RowMapping]:
+    """The newest deliveries for operators, narrowed by sink, status, and the moment since which they exist."""
+    statement = select(*_LISTED).join_from(deliveries, events, events.c.event_id == deliveries.c.event_id)
+    statement = statement.where(*_narrowed(sink, status, since))
+    return connection.execute(statement.order_by(deliveries.c.delivery_id.desc()).limit(limit)).mappings().all()
+
+
+def _narrowed(sink: str | None, status: str | None, since: Any) -> list[Any]:
+    given = ((deliveries.c.sink, sink), (deliveries.c.status, status))
+    conditions = [column == value for column, value in given if value is not None]
+    return [*conditions, deliveries.c.created_at >= since] if since is not None else conditions
+
+
+def show(connection: Connection, delivery_id: int) -> RowMapping | None:
+    """One delivery with its event, whole."""
+    statement = (
+        select(deliveries, *(events.c[name] for name in ("event_type", "channel", "payment_id", "version", "payload")))
+        .join_from(deliveries, events, events.c.event_id == deliveries.c.event_id)
+        .where(deliveries.c.delivery_id == delivery_id)
+    )
+    return connection.execute(statement).mappings().one_or_none()
+
+
+def replayable(connection: Connection, *, sink: str | None, status: str | None, since: Any) -> Sequence[int]:
+    """The ids, oldest first, of settled deliveries (dead, or delivered) that match."""
+    statement = select(deliveries.c.delivery_id).where(
+        deliveries.c.status != "PENDING", *_narrowed(sink, status, since)
+    )
+    return connection.execute(statement.order_by(deliveries.c.delivery_id)).scalars().all()
+
+
+_REPLAY = (
+    update(deliveries)
+    .where(deliveries.c.delivery_id.in_(bindparam("ids", expanding=True)), deliveries.c.status != "PENDING")
+    .values(status="PENDING", attempts=0, due_at=database_now(), last_error=null(), delivered_at=null())
+)
+
+
+def replay(connection: Connection, ids: Sequence[int]) -> int:
+    """Make settled deliveries due again, with their old ids and bytes; how many."""
+    return connection.execute(_REPLAY, {"ids": ids}).rowcount

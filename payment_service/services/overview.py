@@ -1,0 +1,42 @@
+"""How the service stands at a glance: the last day by hour, what waits, what is stuck."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from payment_service import clock
+from payment_service.domain.figures import Figures, SinkFigures
+from payment_service.domain.hours import Hour, day_until, first_hour
+from payment_service.repositories import attention, hours
+from payment_service.repositories import figures as waiting
+from payment_service.services import figures
+from payment_service.services.runtime import Runtime
+
+MOST_KEYS = 20
+"""Unfinished keys that are listed: those that are looked after next. How many there are is counted."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The service at the moment `at`; `keys` are the first of the unfinished ones, `sinks` also those switched off."""
+
+    at: datetime
+    figures: Figures
+    day: Sequence[Hour]
+    sinks: Sequence[SinkFigures]
+    off: frozenset[str]
+    keys: Sequence[Mapping[str, Any]]
+
+
+def overview(runtime: Runtime) -> Overview:
+    """Look at everything once. Raises DatabaseUnavailable."""
+    now, found = clock.now(), figures.current(runtime)
+    with runtime.database.snapshot() as connection:
+        changes = hours.read(connection, first_hour(now))
+        keys = attention.unfinished_keys(connection, MOST_KEYS)
+        busy = {name for status in ("PENDING", "DEAD") for name in attention.sinks_with(connection, status)}
+        off = frozenset(busy - runtime.sinks)
+        others = waiting.of_sinks(connection, sorted(off))
+    sinks = sorted([*found.sinks, *others], key=lambda sink: sink.sink)
+    return Overview(now, found, day_until(now, changes), sinks, off, [dict(key) for key in keys])

@@ -1,0 +1,69 @@
+"""What the operations need of the world: a database, a gateway, the channels' voices and the limits of time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from payment_service.db import Database
+from payment_service.domain.errors import ServiceError
+from payment_service.domain.lifecycle import Move
+from payment_service.domain.operations import Kind
+from payment_service.domain.records import Answer, Event, Facts
+from payment_service.gateways.base import Gateway
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The ids a channel gives to money that moved; None where its callers know no such id."""
+
+    transaction_id: str | None = None
+    payment_intent_id: str | None = None
+
+
+class Presenter(Protocol):
+    """A channel's voice: how it words answers, refusals and events. Pure functions of the facts.
+
+    Where `shows_trail`, the facts of every answer carry the payment's audit trail.
+    """
+
+    shows_trail: bool
+
+    def answer(self, rendering: str, facts: Facts) -> Answer:
+        """The response to a request that named `rendering`, as the facts stand."""
+
+    def refusal(self, error: ServiceError) -> Answer:
+        """The response to a request that ended in `error`."""
+
+    def event(self, move: Move, facts: Facts) -> Event:
+        """What the world hears when `move` has led to these facts."""
+
+    def receipt(self, gateway_key: str, kind: Kind) -> Receipt:
+        """The ids for what the gateway knows by this key, always the same; where taken, another key is tried."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds: of a lease, of waiting for a key in use, of a cached answer, and of all sends of one gateway call."""
+
+    lease: float
+    wait: float
+    ttl: int
+    gateway_budget: float
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Handed to every operation by its caller; built once by the composition root.
+
+    `sinks` are the names of those who hear of events; whoever is not among them costs nothing.
+    """
+
+    database: Database
+    gateway: Gateway
+    presenters: Mapping[str, Presenter]
+    limits: Limits
+    sinks: frozenset[str] = frozenset()
+
+    def voice(self, channel: str) -> Presenter:
+        """The presenter of a channel."""
+        return self.presenters[channel]

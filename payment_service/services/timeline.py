@@ -1,0 +1,82 @@
+"""One payment's whole story: everything that is written down about it, in one order of time."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from payment_service.domain.errors import PaymentNotFound
+from payment_service.repositories import timeline, users
+from payment_service.services.runtime import Runtime
+
+Row = Mapping[str, Any]
+
+_IN_ORDER = (
+    *(("key", False), ("operation", False), ("refund", False)),
+    *(("operation", True), ("change", False), ("refund", True), ("event", False)),
+    *(("delivery", True), ("action", False), ("key", True)),
+)
+"""What was written in one moment: the cause before its effect."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What happened at a moment: a row of one kind. An event has its `deliveries`, and is told where it begins.
+
+    Operations and refunds that have ended are two entries, the second with `is_end`.
+    """
+
+    at: datetime
+    kind: str
+    row: Row
+    is_end: bool = False
+    deliveries: Sequence[Row] = ()
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A payment's row, its owner's email where one is known, and all entries.
+
+    `cut` is how many rows of each kind are told, the oldest, where there are more of one; None where all are.
+    """
+
+    payment: Row
+    email: str | None
+    entries: Sequence[Entry]
+    cut: int | None
+
+
+def of_payment(runtime: Runtime, payment_id: int) -> Timeline:
+    """The payment's timeline, oldest first, at one moment of the database. Raises PaymentNotFound."""
+    with runtime.database.snapshot() as connection:
+        payment = timeline.payment(connection, payment_id)
+        if payment is None:
+            raise PaymentNotFound
+        rows = timeline.of_payment(connection, payment_id)
+        user = users.find(connection, payment["subject"]) if payment["subject"] else None
+    is_cut = any(len(found) > timeline.MOST for found in rows.values())
+    entries = sorted(_entries(rows), key=lambda entry: (entry.at, _IN_ORDER.index((entry.kind, entry.is_end))))
+    return Timeline(dict(payment), user[0] if user else None, entries, timeline.MOST if is_cut else None)
+
+
+def _entries(rows: Mapping[str, Sequence[Any]]) -> Iterator[Entry]:
+    of_event: dict[Any, list[Row]] = defaultdict(list)
+    for delivery in rows["delivery"][: timeline.MOST]:
+        of_event[delivery["event_id"]].append(dict(delivery))
+    for kind in timeline.KINDS:
+        for row in map(dict, rows[kind][: timeline.MOST]):
+            yield from _told(kind, row, of_event)
+
+
+def _told(kind: str, row: Row, of_event: Mapping[Any, Sequence[Row]]) -> Iterator[Entry]:
+    if kind == "delivery":  # told with its event, and once more when it has arrived
+        if row["delivered_at"] is not None:
+            yield Entry(row["delivered_at"], kind, row, is_end=True)
+        return
+    yield Entry(row["created_at"], kind, row, deliveries=of_event.get(row.get("event_id"), ()))
+    has_ended = (
+        row["status"] != "PENDING" if kind in ("operation", "refund") else row.get("response_status") is not None
+    )
+    if has_ended:
+        yield Entry(row["updated_at"], kind, row, is_end=True)

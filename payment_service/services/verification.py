@@ -1,0 +1,130 @@
+"""Recomputing the invariants of money from the tables and the gateway, trusting nothing the service says of itself.
+
+The names are those of the reliability programme: S1 one charge, S2 no orphan money, S3 no phantom success, S4 same
+money, S5 conservation, S9 state machine, S14 audit equals state.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from payment_service.domain.lifecycle import LIFECYCLE, Move, Status
+from payment_service.domain.operations import Kind, OperationStatus
+from payment_service.gateways.base import Approved, Effect
+from payment_service.repositories import audit
+from payment_service.repositories.audit import Trail
+from payment_service.services.asking import instruction_for
+from payment_service.services.runtime import Runtime
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One row that breaks an invariant."""
+
+    invariant: str
+    row: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant} {self.row}: {self.what}"
+
+
+def verify(runtime: Runtime, seen: Callable[[], None] = lambda: None) -> Iterator[Violation]:
+    """Every violation there is, payment by payment, then what only the gateway knows of.
+
+    `seen` is called after each payment, for a progress bar. Raises DatabaseUnavailable, GatewayUnavailable.
+    """
+    effects = list(runtime.gateway.effects()) if runtime.gateway.capabilities.lists_effects else None
+    counted = Counter(effect.gateway_key for effect in effects or ())
+    by_key = {effect.gateway_key: effect for effect in effects or ()}
+    known: set[str] = set()
+    for trail in audit.trails(runtime.database):
+        known.update(operation.gateway_key for operation in trail.operations)
+        yield from _conserved(trail)
+        yield from _earned(trail)
+        yield from _audited(trail)
+        yield from _matched(runtime, trail, None if effects is None else by_key)
+        seen()
+    for key, count in counted.items():
+        if count > 1:
+            yield Violation("S1", f"gateway key {key}", f"{count} effects at the gateway")
+        if key not in known:
+            yield Violation("S2", f"gateway key {key}", "an effect at the gateway that no operation asked for")
+
+
+def _conserved(trail: Trail) -> Iterator[Violation]:
+    """S5: what went back and is going back never exceeds what was taken, and the columns are the sums of the rows."""
+    payment, row = trail.payment, f"payment {trail.payment.payment_id}"
+    sums: Counter[str] = Counter()
+    for refund in trail.refunds:
+        sums[refund.status] += refund.amount  # type: ignore[assignment]
+    if payment.refunded_amount != (sums["REFUNDED"] or ZERO):
+        yield Violation("S5", row, f"refunded {payment.refunded_amount}, its refunds sum to {sums['REFUNDED']}")
+    if payment.refund_pending_amount != (sums["PENDING"] or ZERO):
+        yield Violation(
+            "S5", row, f"reserved {payment.refund_pending_amount}, its pending ones sum to {sums['PENDING']}"
+        )
+    if payment.refundable < 0 or payment.captured_amount > payment.authorized_amount:
+        yield Violation("S5", row, "more was refunded than captured, or captured than authorized")
+    if payment.captured_amount > payment.amount:
+        yield Violation("S5", row, "more was captured than asked for")
+
+
+def _earned(trail: Trail) -> Iterator[Violation]:
+    """S3 and L3: money stands on a payment because operations moved it, and who is under way has somebody to end it."""
+    payment, row = trail.payment, f"payment {trail.payment.payment_id}"
+    done: Counter[Kind] = Counter()
+    for operation in trail.operations:
+        if operation.status is OperationStatus.SUCCEEDED:
+            done[operation.kind] += operation.amount  # type: ignore[assignment]
+        elif operation.status is OperationStatus.PENDING and operation.operation_id not in trail.claimed:
+            yield Violation(
+                "L3", f"operation {operation.operation_id} of {row}", "undecided, and no key is left to end it"
+            )
+    if payment.captured_amount != done[Kind.CHARGE] + done[Kind.CAPTURE]:
+        yield Violation("S3", row, f"captured {payment.captured_amount}, which its operations do not account for")
+    if payment.authorized_amount != done[Kind.CHARGE] + done[Kind.AUTHORIZE]:
+        yield Violation("S3", row, f"authorized {payment.authorized_amount}, which its operations do not account for")
+
+
+def _audited(trail: Trail) -> Iterator[Violation]:
+    """S9 and S14: the audit rows are gapless, walk the lifecycle table, and end where the payment stands."""
+    payment, row = trail.payment, f"payment {trail.payment.payment_id}"
+    if [entry.version for entry in trail.audit] != list(range(1, payment.version + 1)):
+        yield Violation("S14", row, "its audit rows are not versions 1 to the present one without a gap")
+        return
+    came_from: Status | None = None
+    for entry in trail.audit:
+        if entry.from_status != came_from or LIFECYCLE.get((came_from, Move(entry.move))) != entry.status:
+            what = f"{came_from} cannot {entry.move} to {entry.status}"
+            yield Violation("S9", f"{row} version {entry.version}", what)
+        came_from = Status(entry.status)
+    last = trail.audit[-1]
+    stands = (payment.status, payment.captured_amount, payment.refunded_amount)
+    if (last.status, last.captured_amount, last.refunded_amount) != stands:
+        yield Violation("S14", row, "its last audit row is not how it stands")
+
+
+def _matched(runtime: Runtime, trail: Trail, effects: dict[str, Effect] | None) -> Iterator[Violation]:
+    """S3 and S4: what succeeded here happened at the gateway, with the same money; what failed here did not."""
+    for operation in trail.operations:
+        asked_gateway = operation.amount > 0 or operation.kind is Kind.VOID
+        if operation.status is OperationStatus.PENDING or not asked_gateway:
+            continue
+        row = f"operation {operation.operation_id} of payment {operation.payment_id}"
+        happened: Effect | Approved | None = None
+        if effects is not None:
+            happened = effects.get(operation.gateway_key)
+        # What is not on the list may have happened since it was drawn up: the gateway itself has the last word.
+        if effects is None or (happened is None and operation.status is OperationStatus.SUCCEEDED):
+            finding = runtime.gateway.lookup(instruction_for(trail.facts(operation)))
+            happened = finding if isinstance(finding, Approved) else None
+        if operation.status is OperationStatus.SUCCEEDED and happened is None:
+            yield Violation("S3", row, "succeeded here, unknown to the gateway")
+        elif operation.status is OperationStatus.FAILED and happened is not None:
+            yield Violation("S3", row, "failed here, done at the gateway")
+        elif happened is not None and (happened.amount, happened.currency) != (operation.amount, operation.currency):
+            yield Violation("S4", row, f"{operation.amount} here, {happened.amount} at the gateway")

@@ -1,0 +1,1 @@
+"""Whoever really moves the money, behind one port: no SQL, no HTTP framework."""

@@ -1,0 +1,132 @@
+"""The gateway port: five movements, one look-up, and the kinds of answer there are.
+
+A *definitive* answer (`Approved`, `Declined`) decides an operation. `Pending` says the gateway will decide later.
+`NotSent` is certain that nothing left this machine. Everything else is `Unknown`: the money may or may not have
+moved, and only a look-up by the same gateway key may decide.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from payment_service.domain.operations import Kind
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """What the gateway is asked to do.
+
+    `gateway_key` is the same for every resend; `parent_key` is the gateway key of the charge or authorization that a
+    capture, void or refund belongs to. `amount` is in major units of `currency` (ISO 4217).
+    """
+
+    gateway_key: str
+    kind: Kind
+    channel: str
+    amount: Decimal
+    currency: str
+    method: str
+    parent_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Approved:
+    """The money moved: `amount` is what the gateway says it moved, which the engine compares with what it asked."""
+
+    amount: Decimal
+    currency: str
+    reference: str | None = None
+    authorization_code: str | None = None
+
+
+@dataclass(frozen=True)
+class Declined:
+    """The gateway said no, for good: `code` for machines (`INSUFFICIENT_FUNDS`), `message` for people."""
+
+    code: str
+    message: str
+    reference: str | None = None
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The gateway has the instruction and will decide later."""
+
+    reference: str | None = None
+
+
+@dataclass(frozen=True)
+class NotSent:
+    """Nothing reached the gateway (connection refused): the same instruction may be sent again."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The gateway may or may not have done it (time-out, 5xx, unreadable answer)."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class NotFound:
+    """A look-up's answer: the gateway knows no operation by this key."""
+
+
+Answer = Approved | Declined | Pending | NotSent | Unknown
+Finding = Approved | Declined | Pending | NotFound | NotSent | Unknown
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One money movement in the gateway's own ledger, for verification."""
+
+    gateway_key: str
+    kind: Kind
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an adapter promises; recovery chooses its course by these alone.
+
+    `idempotent_by_key`: a resend under the same key has no second effect. `lookup_consistent`: "not found" means the
+    gateway will not do it later either, once `max_in_flight` seconds have passed since the last send.
+    `key_retention`: seconds the gateway remembers a key. `lists_effects`: `effects()` walks the whole ledger.
+    """
+
+    idempotent_by_key: bool
+    lookup_consistent: bool
+    max_in_flight: float
+    key_retention: float
+    lists_effects: bool
+
+
+class Gateway(Protocol):
+    """What the engine needs of a gateway. Implementations never raise: trouble is an answer."""
+
+    capabilities: Capabilities
+
+    def charge(self, instruction: Instruction) -> Answer:
+        """Take the money at once."""
+
+    def authorize(self, instruction: Instruction) -> Answer:
+        """Hold the money."""
+
+    def capture(self, instruction: Instruction) -> Answer:
+        """Take (part of) held money."""
+
+    def void(self, instruction: Instruction) -> Answer:
+        """Let held money go."""
+
+    def refund(self, instruction: Instruction) -> Answer:
+        """Give (part of) taken money back."""
+
+    def lookup(self, instruction: Instruction) -> Finding:
+        """What became of `instruction.gateway_key`."""
+
+    def effects(self) -> Iterator[Effect]:
+        """Every successful movement of the gateway's ledger, where `capabilities.lists_effects`."""

@@ -1,0 +1,112 @@
+"""What a simulated bank decides: a pure function of the instruction, in process and in the simulator alike.
+
+Magic amounts choose the outcome of any movement, in every currency that can express them. None of them is a sum that
+a caller's document uses as an example:
+
+======  ===========================================  ==========================================================
+amount  first answer                                 what is true, and what every look-up says
+======  ===========================================  ==========================================================
+402.01  declined                                     declined: INSUFFICIENT_FUNDS, Insufficient funds in account
+402.02  declined                                     declined: CARD_DECLINED, Card was declined by issuer
+402.03  declined                                     declined: EXPIRED_CARD, Card has expired
+402.04  declined                                     declined: GATEWAY_ERROR, Failed to capture payment
+202.01  none: the outcome is unknown to the asker    approved
+202.02  none: the outcome is unknown to the asker    declined: GATEWAY_ERROR, Failed to capture payment
+202.03  pending                                      approved
+202.04  pending                                      declined: CARD_DECLINED, Card was declined by issuer
+======  ===========================================  ==========================================================
+
+Any other charge or authorization is drawn by its gateway key against the channel's success rate; captures, voids and
+refunds of other amounts are approved, because a card's issuer is asked only when money is first taken or held.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Literal
+
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import Approved, Declined, Instruction
+
+First = Literal["truth", "silence", "pending"]
+"""How the first send is answered: with the truth, not at all, or with "pending"."""
+
+INSUFFICIENT_FUNDS = Declined("INSUFFICIENT_FUNDS", "Insufficient funds in account")
+CARD_DECLINED = Declined("CARD_DECLINED", "Card was declined by issuer")
+EXPIRED_CARD = Declined("EXPIRED_CARD", "Card has expired")
+GATEWAY_ERROR = Declined("GATEWAY_ERROR", "Failed to capture payment")
+
+REFUSALS = (INSUFFICIENT_FUNDS, CARD_DECLINED, EXPIRED_CARD, GATEWAY_ERROR)
+"""The reasons the checkout document names; a drawn refusal is one of them."""
+
+MAGIC_AMOUNTS: Mapping[Decimal, tuple[First, Declined | None]] = {
+    Decimal("402.01"): ("truth", INSUFFICIENT_FUNDS),
+    Decimal("402.02"): ("truth", CARD_DECLINED),
+    Decimal("402.03"): ("truth", EXPIRED_CARD),
+    Decimal("402.04"): ("truth", GATEWAY_ERROR),
+    Decimal("202.01"): ("silence", None),
+    Decimal("202.02"): ("silence", GATEWAY_ERROR),
+    Decimal("202.03"): ("pending", None),
+    Decimal("202.04"): ("pending", CARD_DECLINED),
+}
+
+_CODE_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_ASKS_THE_ISSUER = frozenset({Kind.CHARGE, Kind.AUTHORIZE})
+
+
+@dataclass(frozen=True)
+class Odds:
+    """The shares (0 to 1) of ordinary charges and authorizations that are approved; `checkout` for that channel."""
+
+    success_rate: float = 1.0
+    checkout_success_rate: float = 0.95
+
+    def of(self, channel: str) -> float:
+        """The share for one channel."""
+        return self.checkout_success_rate if channel == "checkout" else self.success_rate
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the first send hears, and what the bank did."""
+
+    first: First
+    truth: Approved | Declined
+
+
+def decide(instruction: Instruction, odds: Odds) -> Outcome:
+    """The outcome of an instruction: the same instruction has the same outcome, in any process, at any time."""
+    first, refusal = MAGIC_AMOUNTS.get(instruction.amount, ("truth", _drawn_refusal(instruction, odds)))
+    if refusal is not None:
+        return Outcome(first, replace(refusal, reference=reference_of(instruction.gateway_key)))
+    return Outcome(first, approval_of(instruction))
+
+
+def approval_of(instruction: Instruction) -> Approved:
+    """The approval of exactly what was asked."""
+    key = instruction.gateway_key
+    return Approved(instruction.amount, instruction.currency, reference_of(key), authorization_code_of(key))
+
+
+def reference_of(gateway_key: str) -> str:
+    """The bank's own reference of an operation: `SIM-` and 16 upper-case hexadecimal digits."""
+    return "SIM-" + _digest("reference", gateway_key)[:8].hex().upper()
+
+
+def authorization_code_of(gateway_key: str) -> str:
+    """Six characters of A-Z and 0-9."""
+    return "".join(_CODE_ALPHABET[byte % len(_CODE_ALPHABET)] for byte in _digest("code", gateway_key)[:6])
+
+
+def _drawn_refusal(instruction: Instruction, odds: Odds) -> Declined | None:
+    if instruction.kind not in _ASKS_THE_ISSUER:
+        return None
+    digest = _digest("outcome", instruction.gateway_key)
+    # 48 bits: exact in a float and always below 1, so that a rate of 1.0 refuses nothing and 0.0 everything.
+    drawn = int.from_bytes(digest[:6], "big") / 2**48
+    return None if drawn < odds.of(instruction.channel) else REFUSALS[digest[6] % len(REFUSALS)]
+
+
+def _digest(purpose: str, gateway_key: str) -> bytes:
+    return hashlib.sha256(f"{purpose}:{gateway_key}".encode()).digest()

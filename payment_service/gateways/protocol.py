@@ -1,0 +1,189 @@
+"""The HTTP gateway's language, without the network: instructions to JSON, replies to answers.
+
+A reply counts only when it is whole: JSON without repeated names, every field of its type, and about the operation
+that was asked. Anything less is `Unknown`, because a reply that cannot be trusted may hide money that moved. What a
+whole reply says is not corrected here: another amount or currency than asked is handed on as the gateway's word.
+
+One operation, as POST /operations and GET /operations/{gateway_key} answer it::
+
+    {"gateway_key", "kind", "status": "approved" | "declined" | "pending" | "not_found", "amount": "150.00",
+     "currency": "USD", "reference": text or null, "authorization_code": text or null, "code", "message"}
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import (
+    Answer,
+    Approved,
+    Declined,
+    Effect,
+    Finding,
+    Instruction,
+    NotFound,
+    Pending,
+    Unknown,
+)
+
+TEXT_LIMIT = 255
+"""No reference, code or message of a gateway is longer; what is longer is not one."""
+
+# 12 integer digits is what the service accepts, 3 more leave room for a gateway that misplaced a point; four decimals
+# are the most any ISO 4217 currency has.
+_AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP reply that arrived whole: its status and its body, uncompressed."""
+
+    status: int
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Status 2xx."""
+        return 200 <= self.status < 300
+
+    @property
+    def is_refusal(self) -> bool:
+        """Status 4xx."""
+        return 400 <= self.status < 500
+
+
+@dataclass(frozen=True)
+class EffectPage:
+    """Part of the ledger, oldest first; `following` is the cursor of the next part, None at the end."""
+
+    effects: tuple[Effect, ...]
+    following: int | None
+
+
+class UnreadableReplyError(Exception):
+    """The gateway's reply is not what its protocol promises."""
+
+
+def encode(instruction: Instruction) -> dict[str, str | None]:
+    """The body of POST /operations; the amount travels as text, never as a number."""
+    return {
+        "gateway_key": instruction.gateway_key,
+        "kind": instruction.kind.value,
+        "channel": instruction.channel,
+        "amount": format(instruction.amount, "f"),
+        "currency": instruction.currency,
+        "method": instruction.method,
+        "parent_key": instruction.parent_key,
+    }
+
+
+def read_answer(instruction: Instruction, reply: Reply) -> Answer:
+    """What a reply to a send means. A refusal counts as `Declined` only where the body says so in this protocol."""
+    try:
+        return _answer(instruction, _body(reply), reply)
+    except UnreadableReplyError as fault:
+        return Unknown(str(fault))
+
+
+def read_finding(instruction: Instruction, reply: Reply) -> Finding:
+    """What a reply to a look-up means. A bare 404, which any proxy can say, is not "not found"."""
+    try:
+        body = _body(reply)
+        if reply.status == 404 and body.get("status") == "not_found":
+            _same(body, "gateway_key", instruction.gateway_key)
+            return NotFound()
+        return _answer(instruction, body, reply)
+    except UnreadableReplyError as fault:
+        return Unknown(str(fault))
+
+
+def read_effects(reply: Reply) -> EffectPage:
+    """A page of GET /effects. Raises UnreadableReplyError: half a ledger must not pass for a whole one."""
+    body = _body(reply)
+    rows, following = body.get("effects"), body.get("next")
+    if not reply.is_success or not isinstance(rows, list):
+        raise UnreadableReplyError(f"HTTP {reply.status} instead of the ledger")
+    if following is not None and type(following) is not int:
+        raise UnreadableReplyError("next is not a cursor")
+    return EffectPage(tuple(_effect(row) for row in rows), following)
+
+
+def _body(reply: Reply) -> dict[str, Any]:
+    if not (reply.is_success or reply.is_refusal):
+        raise UnreadableReplyError(f"HTTP {reply.status}")
+    try:
+        body = json.loads(reply.body, object_pairs_hook=_unambiguous, parse_constant=_no_number)
+    except (ValueError, RecursionError) as fault:
+        raise UnreadableReplyError(f"HTTP {reply.status} without readable JSON") from fault
+    if not isinstance(body, dict):
+        raise UnreadableReplyError(f"HTTP {reply.status} without a JSON object")
+    return body
+
+
+def _answer(instruction: Instruction, body: dict[str, Any], reply: Reply) -> Approved | Declined | Pending:
+    status = body.get("status")
+    if status != "declined" and not (status in ("approved", "pending") and reply.is_success):
+        raise UnreadableReplyError(f"HTTP {reply.status} decides nothing")
+    _same(body, "gateway_key", instruction.gateway_key)
+    _same(body, "kind", instruction.kind.value)
+    reference = _text_or_none(body, "reference")
+    if status == "declined":
+        return Declined(_text(body, "code"), _text(body, "message"), reference)
+    if status == "pending":
+        return Pending(reference)
+    return Approved(_amount(body), _currency(body), reference, _text_or_none(body, "authorization_code"))
+
+
+def _effect(row: Any) -> Effect:
+    if not isinstance(row, dict):
+        raise UnreadableReplyError("an effect is not a JSON object")
+    try:
+        kind = Kind(_text(row, "kind"))
+    except ValueError as fault:
+        raise UnreadableReplyError("an effect is of no known kind") from fault
+    return Effect(_text(row, "gateway_key"), kind, _amount(row), _currency(row))
+
+
+def _same(body: dict[str, Any], name: str, expected: str) -> None:
+    if body.get(name) != expected:
+        raise UnreadableReplyError(f"the reply speaks of another {name}")
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= TEXT_LIMIT:
+        raise UnreadableReplyError(f"{name} is not a text")
+    return value
+
+
+def _text_or_none(body: dict[str, Any], name: str) -> str | None:
+    return None if body.get(name) is None else _text(body, name)
+
+
+def _amount(body: dict[str, Any]) -> Decimal:
+    text = body.get("amount")
+    if not isinstance(text, str) or not _AMOUNT.fullmatch(text):
+        raise UnreadableReplyError("amount is not a decimal text")
+    return Decimal(text)
+
+
+def _currency(body: dict[str, Any]) -> str:
+    text = body.get("currency")
+    if not isinstance(text, str) or not _CURRENCY.fullmatch(text):
+        raise UnreadableReplyError("currency is not a code")
+    return text
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return found
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")

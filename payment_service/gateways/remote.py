@@ -1,0 +1,107 @@
+"""The gateway over HTTP."""
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from payment_service import clock
+from payment_service.domain.errors import GatewayUnavailable
+from payment_service.failpoints import failpoint
+from payment_service.gateways import protocol
+from payment_service.gateways.base import Answer, Capabilities, Effect, Finding, Instruction, NotSent, Unknown
+from payment_service.gateways.protocol import EffectPage, Reply, UnreadableReplyError
+from payment_service.gateways.transport import Transport
+
+RESEND_PAUSE = 0.2
+"""Seconds, at most, before the one resend: long enough for a restarting gateway's backlog, short beside the budget."""
+
+MAX_IN_FLIGHT = 30.0
+"""Seconds an instruction may still lie in a queue of the gateway's after we stopped waiting for its answer."""
+
+LEDGER_PAGE = 200
+"""Effects per page: about 30 kB, half of what a reply may have."""
+
+
+class RemoteGateway:
+    """Speaks to the simulator, or to anything with its protocol, at `url`; time-outs in seconds.
+
+    A send takes at most two times `connect_timeout` + `read_timeout`, plus `RESEND_PAUSE`. `idempotent_by_key` says
+    whether that gateway honours the key; `max_in_flight` see `Capabilities`. Raises ValueError for an unfit `url`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connect_timeout: float = 1.0,
+        read_timeout: float = 5.0,
+        idempotent_by_key: bool = True,
+        max_in_flight: float = MAX_IN_FLIGHT,
+    ) -> None:
+        self._transport = Transport(url, connect_timeout=connect_timeout, read_timeout=read_timeout)
+        self.capabilities = Capabilities(
+            idempotent_by_key=idempotent_by_key,
+            lookup_consistent=True,
+            max_in_flight=max_in_flight,
+            key_retention=float("inf"),
+            lists_effects=True,
+        )
+
+    def charge(self, instruction: Instruction) -> Answer:
+        """See `Gateway.charge`."""
+        return self._send(instruction)
+
+    def authorize(self, instruction: Instruction) -> Answer:
+        """See `Gateway.authorize`."""
+        return self._send(instruction)
+
+    def capture(self, instruction: Instruction) -> Answer:
+        """See `Gateway.capture`."""
+        return self._send(instruction)
+
+    def void(self, instruction: Instruction) -> Answer:
+        """See `Gateway.void`."""
+        return self._send(instruction)
+
+    def refund(self, instruction: Instruction) -> Answer:
+        """See `Gateway.refund`."""
+        return self._send(instruction)
+
+    def lookup(self, instruction: Instruction) -> Finding:
+        """What the gateway's ledger says about the instruction's key."""
+        reply = self._transport.get(f"/operations/{quote(instruction.gateway_key, safe='')}")
+        return protocol.read_finding(instruction, reply) if isinstance(reply, Reply) else reply
+
+    def effects(self) -> Iterator[Effect]:
+        """The gateway's whole ledger, oldest first.
+
+        The one place that raises (GatewayUnavailable, while iterating): a ledger cut short must not pass for whole.
+        """
+        cursor: int | None = 0
+        while cursor is not None:
+            page = self._ledger_page(cursor)
+            yield from page.effects
+            cursor = page.following
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._transport.close()
+
+    def _send(self, instruction: Instruction) -> Answer:
+        reply = self._post(instruction)
+        if isinstance(reply, NotSent):
+            clock.sleep(clock.jitter(RESEND_PAUSE))
+            reply = self._post(instruction)
+        failpoint("gateway.answered")
+        return protocol.read_answer(instruction, reply) if isinstance(reply, Reply) else reply
+
+    def _post(self, instruction: Instruction) -> Reply | NotSent | Unknown:
+        return self._transport.post("/operations", protocol.encode(instruction))
+
+    def _ledger_page(self, after: int) -> EffectPage:
+        reply = self._transport.get(f"/effects?after={after}&limit={LEDGER_PAGE}")
+        if not isinstance(reply, Reply):
+            raise GatewayUnavailable(f"the gateway's ledger cannot be read: {reply.reason}")
+        try:
+            return protocol.read_effects(reply)
+        except UnreadableReplyError as fault:
+            raise GatewayUnavailable(f"the gateway's ledger cannot be read: {fault}") from fault

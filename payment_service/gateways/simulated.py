@@ -1,0 +1,85 @@
+"""The gateway in process: no network, no memory, no money."""
+
+import logging
+from collections.abc import Iterator
+
+from payment_service import clock
+from payment_service.gateways.base import (
+    Answer,
+    Approved,
+    Capabilities,
+    Declined,
+    Effect,
+    Instruction,
+    Pending,
+    Unknown,
+)
+from payment_service.gateways.outcomes import Odds, decide, reference_of
+
+log = logging.getLogger(__name__)
+
+
+class SimulatedGateway:
+    """Answers as `outcomes.decide` says, after `latency_ms` milliseconds.
+
+    It keeps nothing: a look-up is the same pure function as a send, so every process and every restart agree, and a
+    look-up of an operation that was never sent says what the send would have led to. For the same reason it cannot
+    compare a refund with its charge; the simulator, which has a ledger, does.
+    """
+
+    capabilities = Capabilities(
+        idempotent_by_key=True,
+        lookup_consistent=True,
+        max_in_flight=0.0,
+        key_retention=float("inf"),
+        lists_effects=False,
+    )
+
+    def __init__(self, *, success_rate: float = 1.0, checkout_success_rate: float = 0.95, latency_ms: int = 0) -> None:
+        self._odds = Odds(success_rate, checkout_success_rate)
+        self._latency = latency_ms / 1000
+        log.warning("the payment gateway is simulated in this process: no money moves")
+
+    def charge(self, instruction: Instruction) -> Answer:
+        """See `Gateway.charge`."""
+        return self._send(instruction)
+
+    def authorize(self, instruction: Instruction) -> Answer:
+        """See `Gateway.authorize`."""
+        return self._send(instruction)
+
+    def capture(self, instruction: Instruction) -> Answer:
+        """See `Gateway.capture`."""
+        return self._send(instruction)
+
+    def void(self, instruction: Instruction) -> Answer:
+        """See `Gateway.void`."""
+        return self._send(instruction)
+
+    def refund(self, instruction: Instruction) -> Answer:
+        """See `Gateway.refund`."""
+        return self._send(instruction)
+
+    def lookup(self, instruction: Instruction) -> Approved | Declined:
+        """The truth, at once: whatever was unknown or pending has been decided by the time anybody asks."""
+        self._wait()
+        return decide(instruction, self._odds).truth
+
+    def effects(self) -> Iterator[Effect]:
+        """Nothing: there is no ledger to list (`capabilities.lists_effects` is false)."""
+        return iter(())
+
+    def _send(self, instruction: Instruction) -> Answer:
+        self._wait()
+        outcome = decide(instruction, self._odds)
+        match outcome.first:
+            case "silence":
+                return Unknown("the simulated gateway did not answer")
+            case "pending":
+                return Pending(reference_of(instruction.gateway_key))
+            case "truth":
+                return outcome.truth
+
+    def _wait(self) -> None:
+        if self._latency:
+            clock.sleep(self._latency)

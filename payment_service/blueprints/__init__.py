@@ -1,0 +1,1 @@
+"""The paths that belong to no single channel: shared payments and refunds, health."""

@@ -1,0 +1,117 @@
+"""`GET /v1/idempotency-keys/{key}`: what has become of a request whose answer its caller did not hear.
+
+A key belongs to whoever used it: the token's subject, or, on channels that are open, everybody without a token. It is
+looked for in every channel its caller may enter; `channel` narrows that, and must where the key was used in several.
+"""
+
+from collections.abc import Mapping
+from string import Formatter
+from typing import Any
+
+from flask import Blueprint, Response, current_app
+from marshmallow import Schema, fields
+
+from payment_service.domain.errors import Fault, Invalid, NotFound, Retry, TokenMissing
+from payment_service.domain.moments import naive_text
+from payment_service.domain.records import KeyUse, Payment
+from payment_service.services.inspection import uses_of_key
+from payment_service.web import shown
+from payment_service.web.access import may_enter
+from payment_service.web.context import caller, runtime
+from payment_service.web.documenting import documented, text
+from payment_service.web.fields import Choice
+from payment_service.web.parsing import path_key, query
+from payment_service.web.responses import show
+
+STATES = ("in_progress", "finished", "expired")
+
+
+class KeyNotFound(NotFound):
+    """No request with this idempotency key is known"""
+
+    code = "idempotency_key_not_found"
+    # Nothing was done under it, nor will be, unless it is on its way still.
+    retry = Retry(safe=True, key="same")
+
+
+NOT_FOUND = KeyNotFound()
+
+
+class BoundPayment(Schema):
+    """The payment, by the id its channel's callers know it by, and where it is shown"""
+
+    id = fields.Raw(
+        required=True, metadata={"anyOf": [{"type": "integer"}, {"type": "string", "format": "uuid"}], "example": 353}
+    )
+    path = shown.text("/payments/353", nullable=True)
+
+
+class KeyState(Schema):
+    """What is known of a key"""
+
+    state = shown.word("finished", STATES)
+    channel = shown.text("trips")
+    request_path = shown.text("POST:/payments", nullable=True)
+    payment = shown.one(BoundPayment, nullable=True)
+    response_status = shown.whole(200, nullable=True)
+    created_at = shown.moment("2025-11-03T11:23:00.145775")
+    expires_at = shown.moment("2025-11-04T11:23:00.145775", nullable=True)
+    retry = shown.one(shown.Retry)
+
+
+def keys_blueprint(payment_paths: Mapping[str, str]) -> Blueprint:
+    """Keys of every channel; `payment_paths` say where each one's payments are shown, with their id in braces."""
+    blueprint = Blueprint("keys", __name__)
+    filters = type("KeyFilters", (Schema,), {"channel": Choice(list(payment_paths))})()
+
+    @blueprint.get("/idempotency-keys/<path:key>")
+    @documented({200: KeyState()}, query=filters, path=[text("key", "demo-client-1")], refuses=[NOT_FOUND])
+    def inspect(key: str) -> Response:
+        """Tell what has become of a key: in progress, finished, or expired and bound to its payment for ever."""
+        use = _one(uses_of_key(runtime(), caller(), _channels(payment_paths, query(filters)), path_key(key)))
+        return show(_told(use, payment_paths[use.channel]))
+
+    return blueprint
+
+
+def _channels(payment_paths: Mapping[str, str], given: Mapping[str, Any]) -> list[str]:
+    """Those to look in: the one that was named, else all that the caller may enter."""
+    wanted = [given["channel"]] if "channel" in given else list(payment_paths)
+    allowed = [channel for channel in wanted if may_enter(current_app, channel)]
+    if not allowed:
+        raise TokenMissing
+    return allowed
+
+
+def _one(uses: list[KeyUse]) -> KeyUse:
+    if not uses:
+        raise KeyNotFound
+    if len(uses) > 1:
+        several = ", ".join(sorted({use.channel for use in uses}))
+        raise Invalid([Fault(("query", "channel"), f"This key was used in several channels ({several}): name one")])
+    return uses[0]
+
+
+def _told(use: KeyUse, payment_path: str) -> dict[str, Any]:
+    # An answer that refused is replayed as long as it is there; one that made a payment gives way to how that stands.
+    expired = use.is_purged or (use.is_expired and use.payment is not None)
+    in_progress = not use.is_purged and use.response_status is None
+    return {
+        "state": "in_progress" if in_progress else "expired" if expired else "finished",
+        "channel": use.channel,
+        "request_path": use.request_path,
+        "payment": use.payment and _named(use.payment, payment_path),
+        "response_status": use.response_status,
+        "created_at": naive_text(use.created_at),
+        "expires_at": use.expires_at and naive_text(use.expires_at),
+        # The same request with the same key is always safe: it is what brings the answer.
+        "retry": Retry(safe=True, key="same", after=1 if in_progress else None).as_dict(),
+    }
+
+
+def _named(payment: Payment, payment_path: str) -> dict[str, Any]:
+    """A channel that does not say where it shows payments is told their number."""
+    name = next((field for _, field, _, _ in Formatter().parse(payment_path) if field), "payment_id")
+    known_by = getattr(payment, name)
+    path = payment_path.format_map({name: known_by}) or None
+    return {"id": known_by if isinstance(known_by, int) else str(known_by), "path": path}

@@ -1,0 +1,161 @@
+"""The operations pages: how the service stands, every payment's story, and what was given up, to be sent again.
+
+For people with a token of scope `payments:service`. Without scripts, so that nothing can run here; all styles and
+pictures are files of ours.
+"""
+
+import re
+from typing import Any
+from urllib.parse import unquote
+
+import structlog
+from flask import Blueprint, Response, g, render_template, request, url_for
+from marshmallow import Schema
+
+from payment_service.domain.callers import Caller
+from payment_service.domain.cards import contains_card_number
+from payment_service.domain.errors import PaymentNotFound, ServiceError, TokenMissing, Unauthenticated
+from payment_service.services import attention, timeline
+from payment_service.services.overview import overview
+from payment_service.services.search import find
+from payment_service.web import operators
+from payment_service.web.charts import bars_of, shares_of
+from payment_service.web.context import caller, runtime
+from payment_service.web.fields import PositiveId, Text
+from payment_service.web.operators import COOKIE, address_of, form_token, judge_form, judge_origin
+from payment_service.web.parsing import path_number, query
+
+log = structlog.get_logger(__name__)
+
+PREFIX = operators.PATH
+entrance = Blueprint("ops_entrance", __name__, url_prefix=PREFIX)
+blueprint = Blueprint("ops", __name__, url_prefix=PREFIX)
+
+# No scripts at all; Pico's own pictures are data: addresses in its style sheet.
+POLICY = (
+    "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "style-src 'self'; img-src 'self' data:"
+)
+_OURS = re.compile("/ops(?:/(?!log)[a-z0-9]+)*")
+"""Paths to which a login may lead: not to itself, and not out again."""
+
+
+class SearchQuery(Schema):
+    """What to look for, whose keys to look at, and where the page begins"""
+
+    q = Text(255, shortest=0)
+    owner = Text(255, shortest=0)
+    before = PositiveId(texts=True)
+
+
+class DeadQuery(Schema):
+    """Which sink, and where the page begins"""
+
+    sink = Text(30)
+    before = PositiveId(texts=True)
+
+
+SEARCH, DEAD = SearchQuery(), DeadQuery()
+
+
+@blueprint.get("")
+def home() -> Response:
+    """Show how the service stands."""
+    seen = overview(runtime())
+    chart, shares = bars_of(seen.day), shares_of(seen.figures.totals.by_status)
+    return _page("overview", seen=seen, chart=chart, shares=shares, made=seen.figures.totals.created)
+
+
+@blueprint.get("/search")
+def search() -> Response:
+    """Find payments; where there is only one, show it."""
+    asked = query(SEARCH)
+    wanted, owner, before = asked.get("q", "").strip(), asked.get("owner", ""), asked.get("before")
+    found = find(runtime(), wanted, owner=owner, before=before) if wanted else None
+    if found and before is None and len(found.payments) == 1 and not found.keys:
+        return _to(url_for("ops.payment", payment_id=found.payments[0]["payment_id"]))
+    return _page("search", wanted=wanted, owner=owner, found=found)
+
+
+@blueprint.get("/payments/<payment_id>")
+def payment(payment_id: str) -> Response:
+    """Show everything that is known of a payment."""
+    number = path_number(payment_id, "payment_id", PaymentNotFound())
+    return _page("payment", story=timeline.of_payment(runtime(), number))
+
+
+@blueprint.get("/deliveries")
+def deliveries() -> Response:
+    """Show the deliveries that were given up."""
+    asked = query(DEAD)
+    found = attention.dead_deliveries(runtime(), sink=asked.get("sink"), before=asked.get("before"))
+    return _page("deliveries", found=found, sink=asked.get("sink"))
+
+
+@blueprint.post("/deliveries/<delivery_id>/replay")
+def replay(delivery_id: str) -> Response:
+    """Send a dead delivery again, in the name of whoever asks."""
+    judge_form()
+    number = path_number(delivery_id, "delivery_id", attention.NotDead())
+    payment_id = attention.replay(runtime(), number, actor=caller().subject, request_id=g.request_id)
+    return _to(url_for("ops.payment", payment_id=payment_id, _anchor="end"))
+
+
+@entrance.get("/login")
+def login() -> Response:
+    """Ask for a token."""
+    return _page("login", refusal=None, then=url_for("ops.home"))
+
+
+@entrance.post("/login")
+def enter() -> Response:
+    """Keep a token in the browser's cookie, if it is an operator's."""
+    judge_origin()
+    token, operator = operators.operator_of(request.form.get("token", ""))
+    log.info("operator.entered", actor=operator.subject)
+    return operators.keep(_to(_then(request.form.get("then", ""))), token)
+
+
+@entrance.post("/logout")
+def leave() -> Response:
+    """Drop the token from the browser, also one that has ended."""
+    judge_form()
+    return operators.forget(_to(url_for("ops_entrance.login")))
+
+
+def error_page(error: ServiceError) -> Response:
+    """An error as people read it; whoever is not known is asked for a token, and led back where he wanted to go."""
+    if not isinstance(error, Unauthenticated):
+        return _page("error", error.status, error=error)
+    has_tried = request.endpoint == "ops_entrance.enter"
+    wanted = request.form.get("then", "") if has_tried else request.full_path
+    refusal = error if has_tried or not isinstance(error, TokenMissing) else None
+    return _page("login", error.status, refusal=refusal, then=_then(wanted))
+
+
+def _then(wanted: str) -> str:
+    """The address to which a login leads: one of these pages, whatever was asked for."""
+    address = address_of(wanted)
+    if address.scheme or address.netloc or not _OURS.fullmatch(address.path):
+        return url_for("ops.home")
+    is_kept = address.query and not contains_card_number(unquote(address.query))  # the page would show it
+    return f"{address.path}?{address.query}" if is_kept else address.path
+
+
+def _to(address: str) -> Response:
+    return _guarded(Response(status=303, headers={"Location": address}))
+
+
+def _page(name: str, status: int = 200, **values: Any) -> Response:
+    known = getattr(g, "caller", Caller())
+    common = {"operator": known.subject, "form_token": form_token(), "is_known": COOKIE in request.cookies}
+    text = render_template(f"ops/{name}.html", page=name, request_id=g.get("request_id"), **common, **values)
+    return _guarded(Response(text, status))
+
+
+def _guarded(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = POLICY
+    # Not "no-referrer", with which browsers hide from us that a form is our own.
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,90 @@
+"""`/payments` and `/v1/payments`, which several callers' documents claim.
+
+A new payment goes to the channel whose payable field its body names, a list to the channel whose parameters it uses,
+an id to the channel of its row. From there on it is that channel's request alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Blueprint, Response, current_app, request
+
+from payment_service.domain.errors import Fault, Invalid, NotFound, PaymentNotFound
+from payment_service.services import queries
+from payment_service.web.access import enter
+from payment_service.web.channel import SharedPayments
+from payment_service.web.context import caller, runtime
+from payment_service.web.documenting import number, shared
+from payment_service.web.parsing import json_body, path_number
+
+Parts = Mapping[str, SharedPayments]
+
+
+def payments_blueprint(name: str, parts: Parts, default: str, *, owned: bool) -> Blueprint:
+    """The shared payments under one prefix; `parts` are the channels' shares in it, by channel name.
+
+    Where the path is `owned`, its document's channel (`default`) answers whatever names no other payable, and lists.
+    Elsewhere `default` only lists what was asked for without any parameter.
+    """
+    blueprint = Blueprint(name, __name__)
+    listed = {name: part.listing for name, part in parts.items() if name == default or not owned}
+    elsewhere = NotFound() if owned else None
+
+    @blueprint.post("/payments")
+    @shared({name: part.create for name, part in parts.items()}, refuses=[_undecided(parts, "value_error")])
+    def create() -> Response:
+        """Pay for the trip, bill or order that the body names."""
+        body = json_body()
+        return _enter(parts, _of_body(parts, body, default if owned else None)).create(body)
+
+    @blueprint.get("/payments")
+    @shared(listed, refuses=[] if owned else [_mixed(["limit", "page"])])
+    def listing() -> Response:
+        """List payments: those of the callers whose parameters are used."""
+        return _enter(parts, default if owned else _of_parameters(parts, default)).listing()
+
+    @blueprint.get("/payments/<payment_id>")
+    @shared({name: part.show for name, part in parts.items()}, path=[number("payment_id", 353, elsewhere)])
+    def show(payment_id: str) -> Response:
+        """Show a payment, in the words of the callers who made it."""
+        wanted = path_number(payment_id, "payment_id", elsewhere)
+        return _enter(parts, queries.channel_of(runtime(), caller(), wanted) or default).show(wanted)
+
+    return blueprint
+
+
+def _enter(parts: Parts, channel: str) -> SharedPayments:
+    if channel not in parts:
+        raise PaymentNotFound
+    enter(current_app, channel)
+    return parts[channel]
+
+
+def _of_body(parts: Parts, body: Mapping[str, Any], default: str | None) -> str:
+    named = [name for name, part in parts.items() if body.get(part.payable_field) is not None]
+    if len(named) == 1:
+        return named[0]
+    if default is not None and not named:
+        return default
+    raise _undecided(parts, "value_error" if named else "missing")
+
+
+def _undecided(parts: Parts, kind: str) -> Invalid:
+    fields = [part.payable_field for part in parts.values()]
+    return Invalid(
+        [Fault(("body", field), f"Exactly one of {', '.join(fields)} is required", kind) for field in fields]
+    )
+
+
+def _of_parameters(parts: Parts, default: str) -> str:
+    given = set(request.args)
+    named = [name for name, part in parts.items() if part.own_parameters & given]
+    known = given & frozenset().union(*(part.own_parameters | part.more_parameters for part in parts.values()))
+    fitting = [name for name in named if known <= parts[name].own_parameters | parts[name].more_parameters]
+    if named and not fitting:
+        raise _mixed(sorted(known))
+    return fitting[0] if fitting else default
+
+
+def _mixed(names: Sequence[str]) -> Invalid:
+    return Invalid([Fault(("query", name), "Parameters of different callers cannot be mixed") for name in names])

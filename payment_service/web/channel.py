@@ -1,0 +1,52 @@
+"""What a channel hands to the composition root: its name, its voice, its routes, and its part in the shared paths."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response
+
+from payment_service.services.runtime import Presenter
+
+
+@dataclass(frozen=True)
+class SharedPayments:
+    """A channel's part in `/payments` and `/v1/payments`, which several callers' documents claim.
+
+    A body belongs to the channel whose `payable_field` it names, an id to the channel of its row, a list to the
+    channel whose `own_parameters` it uses; `more_parameters` are those it shares with others' lists.
+    """
+
+    payable_field: str
+    own_parameters: frozenset[str]
+    more_parameters: frozenset[str]
+    create: Callable[[Mapping[str, Any]], Response]
+    listing: Callable[[], Response]
+    show: Callable[[int], Response]
+
+
+@dataclass(frozen=True)
+class RefundsOfPayment:
+    """A channel's part in `/payments/{payment_id}/refunds`."""
+
+    create: Callable[[int], Response]
+    listing: Callable[[int], Response]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One kind of caller, complete: deleting it means deleting its file and its line in the registry.
+
+    `paths` are the prefixes on which errors are worded by this channel even where no route was found. `blueprints` are
+    its own routes, each under its prefix. `about` says who its callers are, for the API's description. `payment_path`
+    is where a payment is shown, with the id its callers know in braces: {payment_id} or {public_id}.
+    """
+
+    name: str
+    presenter: Presenter
+    about: str = ""
+    payment_path: str = ""
+    paths: Sequence[str] = ()
+    blueprints: Sequence[tuple[Blueprint, str]] = ()
+    shared: SharedPayments | None = None
+    refunds: RefundsOfPayment | None = None

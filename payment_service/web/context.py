@@ -1,0 +1,109 @@
+"""What belongs to one HTTP request: its ids, its channel and caller, and the engine that serves it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+import structlog
+from flask import Flask, Response, current_app, g, request
+
+from payment_service import clock, metrics
+from payment_service.domain.callers import Caller
+from payment_service.domain.cards import contains_card_number
+from payment_service.services.requests import Request
+from payment_service.services.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+EXTENSION = "payment_service"
+
+SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+"""A caller's request id is kept when it can do no harm in a log line, a header or a column."""
+
+
+SANE_TRACE = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+"""W3C Trace Context's `traceparent`: neither the version nor the ids may be those that mean none."""
+
+
+def runtime() -> Runtime:
+    """The engine of the running app."""
+    return cast(Runtime, current_app.extensions[EXTENSION])
+
+
+def caller() -> Caller:
+    """Who is asking; set by the access rule of the blueprint."""
+    return cast(Caller, g.caller)
+
+
+def asked_of(
+    channel: str,
+    route: str,
+    fields: Mapping[str, Any],
+    rendering: str,
+    *,
+    key: str | None = None,
+    implied_key: str | None = None,
+) -> Request:
+    """What this request asks of a channel; see `Request`. Who asks, and in which trace, is the request's own."""
+    return Request(
+        channel=channel,
+        caller=caller(),
+        route=route,
+        fields=fields,
+        rendering=rendering,
+        key=key,
+        implied_key=implied_key,
+        request_id=g.request_id,
+        traceparent=g.traceparent,
+    )
+
+
+def init_context(app: Flask) -> None:
+    """Give every request its id, and every response the headers that carry it."""
+
+    @app.before_request
+    def _begin() -> None:
+        given = request.headers.get("X-Request-ID") or request.headers.get("X-Correlation-ID") or ""
+        g.request_id = given if _is_sane(given) else str(clock.new_id())
+        g.traceparent = _sane_trace(request.headers.get("traceparent", ""))
+        trace = {"traceparent": g.traceparent} if g.traceparent else {}
+        structlog.contextvars.bind_contextvars(request_id=g.request_id, **trace)
+        g.started = clock.monotonic()
+
+    @app.after_request
+    def _name(response: Response) -> Response:
+        identity = getattr(g, "request_id", None) or str(clock.new_id())
+        response.headers["X-Request-ID"] = response.headers["X-Correlation-ID"] = identity
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Cache-Control", "no-store")
+        _log(response)
+        return response
+
+    @app.teardown_request
+    def _end(_error: BaseException | None) -> None:
+        structlog.contextvars.clear_contextvars()
+
+
+def _sane_trace(given: str) -> str | None:
+    """The caller's trace; one that is malformed is none."""
+    return given if SANE_TRACE.fullmatch(given) else None
+
+
+def _is_sane(given: str) -> bool:
+    return SANE_ID.fullmatch(given) is not None and not contains_card_number(given)
+
+
+def _log(response: Response) -> None:
+    """One line and one measurement per request; of the route and not of the path, in which anything may stand."""
+    route = request.url_rule.rule if request.url_rule else None
+    seconds = clock.monotonic() - getattr(g, "started", clock.monotonic())
+    metrics.request_finished(route, request.method, response.status_code, seconds)
+    log.info(
+        "request",
+        method=request.method,
+        route=route,
+        status=response.status_code,
+        replayed="Idempotent-Replayed" in response.headers,
+        channel=getattr(g, "channel", None),
+        milliseconds=round(seconds * 1000, 2),
+    )

@@ -1,0 +1,235 @@
+"""Fields that all channels share, and `load`, which turns what they refuse into faults in the order of declaration.
+
+Every message names its field, so that it can stand alone in `{"error": text}`; every fault has a type for programs.
+`null` counts as absent, except for amounts: nobody should refund everything because a variable was empty. What a field
+demands stands in its `metadata` as well, for the API's description.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing
+
+from payment_service.domain.errors import Fault, Invalid
+from payment_service.domain.money import EXPONENTS, BadAmount, parse_amount
+from payment_service.web.strict_json import LARGEST_INTEGER, Number
+from payment_service.web.wording import Worded
+
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
+_LINE_END = re.compile(r"[\t\r\n]")
+
+Data = Mapping[str, Any] | None
+
+
+def load(schema: Schema, data: Mapping[str, Any], location: str) -> dict[str, Any]:
+    """What `schema` makes of `data`; unknown fields are left out, absent ones without default do not appear.
+
+    Raises Invalid with one fault for each field refused, `loc` = (`location`, field), in the schema's order.
+    """
+    try:
+        loaded: dict[str, Any] = schema.load(data, unknown=EXCLUDE)
+    except ValidationError as error:
+        raise Invalid(_faults(schema, error.messages_dict, location)) from None
+    return loaded
+
+
+def _faults(schema: Schema, messages: Mapping[str, Sequence[str]], location: str) -> list[Fault]:
+    order = {field.data_key or name: at for at, (name, field) in enumerate(schema.load_fields.items())}
+    names = sorted(messages, key=lambda name: order.get(name, len(order)))
+    return [
+        Fault((location, name) if name in order else (location,), str(text), getattr(text, "type", "value_error"))
+        for name in names
+        for text in messages[name]
+    ]
+
+
+class Amount(Worded, fields.Decimal):
+    """Money as JSON number or numeric text → Decimal with the currency's decimals (`domain.money.parse_amount`).
+
+    The currency is the `currency` field's where it names one, else the default given here. Without a default the
+    stored payment knows it: up to three decimals pass, and the engine judges them. `rounded` and `allow_zero` as there;
+    `most` is the largest amount, after rounding, that the document allows.
+    """
+
+    null_is_absence = False
+
+    def __init__(
+        self,
+        currency: str | None = None,
+        *,
+        allow_zero: bool = False,
+        rounded: bool = False,
+        most: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.currency, self.allow_zero, self.rounded, self.most = currency, allow_zero, rounded, most
+        # The smallest amount of any currency, or of two decimals; "exclusiveMinimum" means different things in OpenAPI
+        # 3.0 and 3.1.
+        smallest = 0.01 if rounded else 0.001
+        self.described = {"minimum": 0 if allow_zero else smallest, "maximum": most or 999_999_999_999.999}
+        super().__init__(**kwargs)
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
+        """Judge a value; null is refused, not taken for "everything"."""
+        if value is None and not self.required:
+            raise self.fault("Amount must be a number", "decimal_type")
+        return super().deserialize(value, attr, data, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> Any:
+        if type(value) is int:
+            text = str(value)
+        elif isinstance(value, str | Number):
+            text = value if isinstance(value, str) else value.text
+        else:
+            raise self.fault("Amount must be a number", "decimal_type")
+        try:
+            amount = parse_amount(text, self._currency(data), allow_zero=self.allow_zero, rounded=self.rounded)
+        except BadAmount as error:
+            raise self.fault(error.message, error.faults[0].type) from None
+        if self.most is not None and amount > self.most:
+            raise self.fault(f"Amount must be at most {self.most}", "less_than_equal")
+        return amount
+
+    def _currency(self, data: Data) -> str | None:
+        """A currency that is none is the currency field's fault; the amount is then judged by the default."""
+        named = str((data or {}).get("currency")).upper()
+        return named if self.currency is not None and named in EXPONENTS else self.currency
+
+
+class Currency(Worded, fields.String):
+    """An ISO 4217 code in any case → upper case; `only` narrows the choice."""
+
+    def __init__(self, *, only: Sequence[str] = (), **kwargs: Any) -> None:
+        self.only = frozenset(only or EXPONENTS)
+        self.wanted = f"one of {', '.join(only)}" if only else "an ISO 4217 code"
+        self.described = {"enum": list(only)} if only else {"pattern": "^[A-Z]{3}$"}
+        super().__init__(**kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> str:
+        if not isinstance(value, str) or value.upper() not in self.only:
+            raise self.fault(f"{self.called} must be {self.wanted}", "enum")
+        return value.upper()
+
+
+class Whole(Worded, fields.Integer):
+    """A whole number within bounds, as JSON integer or (`texts`) in ASCII digits."""
+
+    def __init__(self, low: int, high: int, *, texts: bool = True, **kwargs: Any) -> None:
+        self.low, self.high, self.texts = low, high, texts
+        self.described = {"minimum": low, "maximum": high}
+        super().__init__(**kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> int:
+        if self.texts and isinstance(value, str) and _WHOLE.fullmatch(value):
+            value = int(value)
+        if type(value) is not int:
+            raise self.fault(f"{self.called} must be a whole number", "int_parsing")
+        if not self.low <= value <= self.high:
+            bounds = f"at least {self.low}" if value < self.low else f"at most {self.high}"
+            raise self.fault(f"{self.called} must be {bounds}", "int_range")
+        return value
+
+
+class PositiveId(Whole):
+    """A number from 1 to 2**63 - 1, the largest a database takes; `texts` accepts it in ASCII digits, too."""
+
+    def __init__(self, *, texts: bool = False, **kwargs: Any) -> None:
+        super().__init__(1, LARGEST_INTEGER, texts=texts, **kwargs)
+
+
+class Text(Worded, fields.String):
+    """A text of `shortest` to `longest` characters, as sent; tabs and line ends only with `lines`.
+
+    `numbers` takes JSON integers as their digits, for documents whose original never looked at the type.
+    """
+
+    def __init__(
+        self, longest: int, shortest: int = 1, *, lines: bool = False, numbers: bool = False, **kwargs: Any
+    ) -> None:
+        self.longest, self.shortest, self.lines, self.numbers = longest, shortest, lines, numbers
+        self.described = {"minLength": shortest, "maxLength": longest}
+        super().__init__(**kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> str:
+        if self.numbers and type(value) is int:
+            value = str(value)
+        if not isinstance(value, str):
+            raise self.fault(f"{self.called} must be a text", "string_type")
+        if not self.shortest <= len(value) <= self.longest:
+            raise self.fault(f"{self.called} must have {self.shortest} to {self.longest} characters", "string_length")
+        if not self.lines and _LINE_END.search(value):
+            raise self.fault(f"{self.called} must be a single line", "string_unicode")
+        return value
+
+
+class Choice(Worded, fields.String):
+    """One of the given words, returned as listed; `any_case` takes it in any spelling of case."""
+
+    def __init__(self, words: Sequence[str], *, any_case: bool = False, **kwargs: Any) -> None:
+        self.any_case = any_case
+        self.words = {self._folded(word): word for word in words}
+        self.described = {"enum": list(words)}
+        super().__init__(**kwargs)
+
+    def _folded(self, word: str) -> str:
+        return word.lower() if self.any_case else word
+
+    def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> str:
+        if not isinstance(value, str) or self._folded(value) not in self.words:
+            raise self.fault(f"{self.called} must be one of {', '.join(self.words.values())}", "enum")
+        return self.words[self._folded(value)]
+
+
+class Flag(Worded, fields.Boolean):
+    """`true` or `false`, nothing that merely looks like them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.fault(f"{self.called} must be true or false", "bool_type")
+        return value
+
+
+class Metadata(Worded, fields.Dict):
+    """A small object of the caller's own: plain JSON values, few names, short values (nested ones by their JSON text).
+
+    `ignore_others` drops anything that is no object, as the trips document's original did.
+    """
+
+    MOST_NAMES, LONGEST_NAME, LONGEST_VALUE, LONGEST_NUMBER = 20, 40, 500, 40
+
+    def __init__(self, *, ignore_others: bool = False, **kwargs: Any) -> None:
+        self.ignore_others = ignore_others
+        self.described = {"maxProperties": self.MOST_NAMES}
+        super().__init__(**kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            if self.ignore_others:
+                return missing
+            raise self.fault(f"{self.called} must be an object", "dict_type")
+        if len(value) > self.MOST_NAMES or any(len(name) > self.LONGEST_NAME for name in value):
+            wanted = f"at most {self.MOST_NAMES} names of {self.LONGEST_NAME} characters"
+            raise self.fault(f"{self.called} must have {wanted}", "too_long")
+        plain: dict[str, Any] = self._plain(value)
+        if any(_length(inner) > self.LONGEST_VALUE for inner in plain.values()):
+            raise self.fault(f"{self.called} must have values of at most {self.LONGEST_VALUE} characters", "too_long")
+        return plain
+
+    def _plain(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self._plain(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self._plain(inner) for inner in value]
+        if not isinstance(value, Number):
+            return value
+        number = json.loads(value.text) if len(value.text) <= self.LONGEST_NUMBER else math.inf
+        if not math.isfinite(number):
+            raise self.fault(f"{self.called} contains a number that is too large", "finite_number")
+        return number
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, str) else len(json.dumps(value, ensure_ascii=False))

@@ -1,0 +1,72 @@
+"""What callers of every kind should know before they read about single routes; Markdown."""
+
+TITLE = "Payment Service"
+
+INTRODUCTION = """
+Charges and refunds **exactly once**, for five kinds of callers: *trips*, *bills*, *bookings*, *orders* and *checkout*.
+Each kind has its own names, status words and error shape; which kind a request is of follows from its path, on the
+shared paths `/payments` and `/v1/payments` from the field that names what is paid for (`trip_id`, `bill_id`,
+`order_id`), and for an existing payment from who made it.
+
+## Repeating a request
+
+Send every payment and refund under an idempotency key of your own (1 to 255 characters), and repeat it with the same
+key whenever you did not get an answer.
+
+| what you send | what you get |
+|---|---|
+| the same key and content, finished before | the stored answer, byte for byte, with `Idempotent-Replayed: true` |
+| the same, while the first is still running | `409` with `Retry-After` |
+| the same key with other content | `422`, code `idempotency_key_mismatch` |
+| a request that was not valid, or a `5xx` | the key is still free: correct the request or wait, and use it again |
+
+`202` means that the gateway has not decided yet: ask for the payment later, or repeat the key. Nothing is ever charged
+twice because you asked twice.
+
+## Errors
+
+Beside the text in the shape of its kind (`error` or `detail`) every error has a stable `code` and says whether to try
+again: `retry.safe`, with which `retry.key` (`same`, `new`, or null where keys play no part), `retry.after` how many
+seconds. A proxy in front of the service answers `429`, `502`, `503` and `504` in the same way, with both texts.
+
+## Values
+
+Amounts are JSON numbers with at most as many decimals as the currency has, or the same as text. An optional field may
+be null, which is as good as absent (an amount may not). Fields that are not described are ignored. Times are ISO 8601
+in UTC. Card numbers are refused wherever they stand: send the token of your card vault. More fields may be added to
+answers, none will be taken away.
+
+Every answer has an `X-Request-ID`: your own, where you sent one of at most 64 letters, digits, dots, dashes and
+underscores.
+
+## Trying it out
+
+Where the service runs with its simulated gateway, these amounts choose an outcome:
+
+| amount | outcome |
+|---|---|
+| 402.01, 402.02, 402.03, 402.04 | declined: insufficient funds, declined by issuer, card expired, failed to capture |
+| 202.01, 202.02 | unknown at first; found charged, or not |
+| 202.03, 202.04 | pending at first; then charged, or declined |
+""".strip()
+
+SERVICE_TAG = {"name": "service", "description": "Is the service well, and how is it used?"}
+
+TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": (
+        "Issued by the auth service: `sub` (whose payments these are) and `exp` are required, `email` and "
+        "`is_verified` are remembered. A subject sees and moves its own payments; with scope `payments:service` a "
+        "token acts for all."
+    ),
+}
+
+HEADERS = {
+    "X-Request-ID": ("The request's id: the caller's own where it is sane.", "5e0c6a5a-6b1c-4a6e-9d0e-3f1f3d1a7c11"),
+    "X-Correlation-ID": ("The same as `X-Request-ID`.", "5e0c6a5a-6b1c-4a6e-9d0e-3f1f3d1a7c11"),
+    "Idempotent-Replayed": ("`true` where this key was answered before and nothing was done again.", "true"),
+    "Retry-After": ("Seconds after which to ask, or to repeat, again.", "2"),
+}
+"""Header → what it says, and an example."""

@@ -1,0 +1,157 @@
+"""What a request brings, read strictly: body, query, path and idempotency key. Nothing here answers 5xx."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from flask import request
+from gunicorn.http.errors import ParseException
+from marshmallow import Schema
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from payment_service.domain.errors import BodyTooLarge, Fault, Invalid, ServiceError, UnsupportedMediaType
+from payment_service.web.fields import load
+from payment_service.web.strict_json import LARGEST_INTEGER, judge_text, parse_object
+
+MOST_BYTES = 64 * 1024
+LONGEST_KEY = 255
+
+KEY_HEADER = "Idempotency-Key"
+KEY_FIELD = "idempotency_key"
+
+_NUMBER = re.compile(r"-?[0-9]{1,19}")
+_UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def json_body() -> dict[str, Any]:
+    """The request's JSON object; numbers are `int` or `Number` (the exact text), texts free of control characters.
+
+    Raises UnsupportedMediaType unless the body is plain `application/json`, BodyTooLarge above 64 kB (chunked, too),
+    Invalid for a missing, cut off or malformed body, CardDataNotAccepted for a card number anywhere in it.
+    """
+    body = _body() if _may_have_body() else b""
+    if not body:
+        raise Invalid([Fault(("body",), "Request body is required", "missing")])
+    return parse_object(body)
+
+
+def _may_have_body() -> bool:
+    """A request without any body is told so before it is told about its media type."""
+    if request.content_length is None and "Transfer-Encoding" not in request.headers:
+        return False
+    if request.content_length == 0:
+        return False
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if (
+        request.mimetype != "application/json"
+        or charset not in ("utf-8", "utf8")
+        or "Content-Encoding" in request.headers
+    ):
+        raise UnsupportedMediaType
+    return True
+
+
+def _body() -> bytes:
+    # One byte more than allowed: a body of exactly the limit must not trip over the end of the limited stream.
+    request.max_content_length = MOST_BYTES + 1
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise BodyTooLarge from None
+    except (HTTPException, ParseException, OSError):
+        raise _cut_off() from None
+    if len(body) > MOST_BYTES:
+        raise BodyTooLarge
+    if request.content_length not in (None, len(body)):
+        raise _cut_off()
+    return body
+
+
+def _cut_off() -> Invalid:
+    return Invalid([Fault(("body",), "The body could not be read to its end", "json_invalid")])
+
+
+def query(schema: Schema) -> dict[str, Any]:
+    """The query parameters `schema` knows, each given at most once, without control characters or card numbers."""
+    known = {field.data_key or name for name, field in schema.load_fields.items()}
+    given = {name: request.args.getlist(name) for name in request.args if name in known}
+    for name, values in given.items():
+        if len(values) > 1:
+            raise Invalid([Fault(("query", name), f"{name} is given more than once")])
+        judge_text(values[0], ("query", name), lines=False)
+    return load(schema, {name: values[0] for name, values in given.items()}, "query")
+
+
+def path_number(text: str, name: str, otherwise: ServiceError | None = None) -> int:
+    """A number in the path, ASCII digits within 64 bits; else `otherwise` is raised (None: Invalid, naming it)."""
+    if _NUMBER.fullmatch(text) and abs(int(text)) <= LARGEST_INTEGER:
+        return int(text)
+    raise otherwise or Invalid([Fault(("path", name), f"{name} must be a whole number", "int_parsing")])
+
+
+def path_uuid(text: str, otherwise: ServiceError) -> UUID:
+    """A UUID in the path as it is usually written, in any case; else `otherwise` is raised."""
+    if not _UUID.fullmatch(text):
+        raise otherwise
+    return UUID(text)
+
+
+def path_text(text: str, name: str) -> str:
+    """A text in the path. Raises Invalid, naming it, for control characters; CardDataNotAccepted for a card number."""
+    judge_text(text, ("path", name), lines=False)
+    return text
+
+
+def idempotency_key(header: str | None = None, body_value: object = None) -> str | None:
+    """The client's key, trimmed, from the `Idempotency-Key` header's value or the body's `idempotency_key`.
+
+    None when neither is given. Raises Invalid for an empty or overlong key, control characters, and two different
+    keys; CardDataNotAccepted for a card number, whose hash anybody could undo. A server joins repeated headers with
+    commas before we see them: two keys sent so are one key, with a comma in it, the same on every repeat.
+    """
+    keys = []
+    if header is not None:
+        keys.append(_key(_header_text(header), ("header", KEY_HEADER)))
+    if body_value is not None:
+        keys.append(_key(body_value, ("body", KEY_FIELD)))
+    if len(set(keys)) > 1:
+        raise Invalid([Fault(("header", KEY_HEADER), f"{KEY_HEADER} and {KEY_FIELD} differ")])
+    return keys[0] if keys else None
+
+
+def path_key(text: str) -> str:
+    """The client's key in a path, trimmed. Raises what `idempotency_key` raises."""
+    return _key(text, ("path", "key"))
+
+
+def header_key(body: Mapping[str, Any]) -> str | None:
+    """The client's key where the document has it in the header; a body that names another one is refused."""
+    given = request.headers.get(KEY_HEADER)
+    return None if given is None else idempotency_key(given, body.get(KEY_FIELD))
+
+
+def required_key(body: Mapping[str, Any]) -> str:
+    """The same, where the document demands it. Raises Invalid without one."""
+    key = header_key(body)
+    if key is None:
+        raise Invalid([Fault(("header", KEY_HEADER), f"{KEY_HEADER} is required", "missing")])
+    return key
+
+
+def _key(value: object, loc: tuple[str, str]) -> str:
+    if not isinstance(value, str):
+        raise Invalid([Fault(loc, f"{loc[1]} must be a text", "string_type")])
+    key = value.strip(" \t\r\n")  # str.strip() would also take control characters away, unseen
+    if not 1 <= len(key) <= LONGEST_KEY:
+        raise Invalid([Fault(loc, f"{loc[1]} must have 1 to {LONGEST_KEY} characters", "string_length")])
+    judge_text(key, loc, lines=False)
+    return key
+
+
+def _header_text(value: str) -> str:
+    """WSGI hands header bytes over as Latin-1; clients mean UTF-8, and the key's hash is one of the bytes they sent."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        raise Invalid([Fault(("header", KEY_HEADER), f"{KEY_HEADER} is not UTF-8", "string_unicode")]) from None

@@ -1,0 +1,213 @@
+"""Bookings: ticket callers, each with a token of its own. A payment is made first and processed later."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from payment_service.channels.bookings.answers import (
+    PAYMENT_ID,
+    BookingPaymentDeclined,
+    BookingPaymentMade,
+    BookingPaymentMoved,
+    BookingPaymentPending,
+    BookingPayments,
+    BookingPaymentsPage,
+    OneBookingPayment,
+)
+from payment_service.channels.bookings.schemas import NEW_PAYMENT, NEW_STATUS, PAGE
+from payment_service.channels.bookings.words import UNSPECIFIED, BookingPresenter, IllegalChange, payment_body
+from payment_service.domain.errors import Fault, Forbidden, Invalid, PaymentNotFound
+from payment_service.domain.lifecycle import IllegalMove, Move, Status
+from payment_service.domain.records import Answer, Payment
+from payment_service.services import payments, queries, refunds, users
+from payment_service.services.requests import Labels, NewPayment, Request
+from payment_service.web.channel import Channel
+from payment_service.web.context import asked_of, caller, runtime
+from payment_service.web.documenting import Key, documented, text, uuid
+from payment_service.web.fields import load
+from payment_service.web.parsing import header_key, json_body, path_text, path_uuid
+from payment_service.web.responses import respond, show
+
+NAME = "bookings"
+PREFIX = "/api/payments"
+MOST_OF_A_BOOKING = 1000
+"""The document's list of a booking has no pages; no booking is paid this often."""
+
+blueprint = Blueprint(NAME, __name__)
+
+MOVED = {200: BookingPaymentMoved(), 202: BookingPaymentPending(), 402: BookingPaymentDeclined()}
+ONE = [uuid("payment_id", PAYMENT_ID, PaymentNotFound())]
+
+
+@blueprint.before_request
+def remember_user() -> None:
+    """Keep what the token says of its subject; a preflight has none."""
+    if caller().subject:
+        users.remember(runtime(), caller())
+
+
+@blueprint.post("")
+@documented({201: BookingPaymentMade()}, body=NEW_PAYMENT, key=Key.OPTIONAL_HEADER)
+def create() -> Response:
+    """Make a payment that waits to be processed."""
+    body = json_body()
+    if not body:
+        raise Invalid([Fault(("body",), "Request body is required", "missing")])
+    given = load(NEW_PAYMENT, body, "body")
+    return respond(payments.create(runtime(), _asked("", "create", given, sent=body), _new_payment(given)))
+
+
+@blueprint.get("")
+@documented({200: BookingPaymentsPage()}, query=PAGE)
+def list_payments() -> Response:
+    """List the caller's payments, newest first, page by page."""
+    given = load(PAGE, request.args.to_dict(), "query")
+    page, per_page = given["page"], given["per_page"]
+    found, total = queries.page(runtime(), caller(), NAME, page, per_page, {})
+    pages = -(-total // per_page)
+    pagination = {
+        "page": page,
+        "per_page": per_page,
+        "total": total,
+        "pages": pages,
+        "has_next": page < pages,
+        "has_prev": page > 1,
+    }
+    return show({"payments": [payment_body(each) for each in found], "pagination": pagination})
+
+
+@blueprint.get("/<payment_id>")
+@documented({200: OneBookingPayment()}, path=ONE, refuses=[Forbidden()])
+def show_payment(payment_id: str) -> Response:
+    """Show one payment."""
+    return show({"payment": payment_body(_own(payment_id))})
+
+
+@blueprint.get("/booking/<path:booking_id>")
+@documented({200: BookingPayments()}, path=[text("booking_id", "BOOK-001")])
+def list_of_booking(booking_id: str) -> Response:
+    """List the caller's payments of one booking, newest first."""
+    filters = {"payable_id": path_text(booking_id, "booking_id")}
+    found = queries.newest(runtime(), caller(), NAME, MOST_OF_A_BOOKING, filters)
+    return show({"payments": [payment_body(each) for each in found]})
+
+
+@blueprint.post("/<payment_id>/process")
+@documented(MOVED, path=ONE, key=Key.OPTIONAL_HEADER, refuses=[Forbidden(), IllegalMove(Status.CAPTURED, Move.CHARGE)])
+def process(payment_id: str) -> Response:
+    """Take the payment's money."""
+    return respond(_process(_own(payment_id), "process"))
+
+
+@blueprint.post("/<payment_id>/refund")
+@documented(MOVED, path=ONE, key=Key.OPTIONAL_HEADER, refuses=[Forbidden(), IllegalMove(Status.PENDING, Move.REFUND)])
+def refund(payment_id: str) -> Response:
+    """Give all of it back."""
+    return respond(_refund(_own(payment_id), "refund"))
+
+
+@blueprint.patch("/<payment_id>/status")
+@documented(
+    MOVED,
+    body=NEW_STATUS,
+    path=ONE,
+    key=Key.OPTIONAL_HEADER,
+    refuses=[Forbidden(), IllegalChange(Status.PENDING, "completed")],
+)
+def change_status(payment_id: str) -> Response:
+    """Move a payment by hand, as far as no money is claimed to have moved."""
+    given = load(NEW_STATUS, json_body(), "body")
+    found = _own(payment_id)
+    if given["status"] not in CHANGES:
+        raise IllegalChange(found.status, given["status"])
+    return respond(CHANGES[given["status"]](found, given))
+
+
+def _own(payment_id: str) -> Payment:
+    """The payment; unlike elsewhere, the document tells somebody else's from one that does not exist."""
+    public_id = path_uuid(payment_id, PaymentNotFound())
+    return queries.payment(runtime(), caller(), NAME, "public_id", public_id, theirs=Forbidden())
+
+
+def _process(found: Payment, rendering: str) -> Answer:
+    """A payment is charged once: without a client's key the payment is the key.
+
+    Its UUID and not its number: a database restored from a backup counts on from an old number, and the gateway would
+    take the new payment for the old one.
+    """
+    asked = _asked(f"/{found.public_id}/process", rendering, implied_key=f"process:{found.public_id}")
+    return payments.process(runtime(), asked, found.payment_id)
+
+
+def _refund(found: Payment, rendering: str) -> Answer:
+    """A payment is refunded once, though a declined refund may be tried again: that is another operation."""
+    declined = sum(each.status == "FAILED" for each in queries.refunds(runtime(), found.payment_id))
+    asked = _asked(f"/{found.public_id}/refund", rendering, implied_key=f"refund:{found.public_id}:{declined}")
+    return refunds.refund(runtime(), asked, found.payment_id, amount=None)
+
+
+def _complete(found: Payment, given: Mapping[str, Any]) -> Answer:
+    if not caller().is_service:
+        raise IllegalChange(found.status, given["status"], f"use POST {PREFIX}/{found.public_id}/process")
+    return _process(found, "status")
+
+
+def _give_back(found: Payment, given: Mapping[str, Any]) -> Answer:
+    if not caller().is_service:
+        raise IllegalChange(found.status, given["status"], f"use POST {PREFIX}/{found.public_id}/refund")
+    return _refund(found, "status")
+
+
+def _fail(found: Payment, given: Mapping[str, Any]) -> Answer:
+    """The caller's own reference is kept in the audit trail: `transaction_ref` names money that moved."""
+    reference = given.get("transaction_ref")
+    why = f"Payment failed (reference {reference})" if reference else None
+    return payments.fail(runtime(), _asked(f"/{found.public_id}/status", "status", given), found.payment_id, why)
+
+
+def _cancel(found: Payment, given: Mapping[str, Any]) -> Answer:
+    return payments.cancel(runtime(), _asked(f"/{found.public_id}/status", "status", given), found.payment_id)
+
+
+CHANGES: Mapping[str, Callable[[Payment, Mapping[str, Any]], Answer]] = {
+    "completed": _complete,
+    "refunded": _give_back,
+    "failed": _fail,
+    "cancelled": _cancel,
+}
+"""What a caller may ask for by hand; pending and processing are nobody's to set."""
+
+
+def _asked(
+    path: str,
+    rendering: str,
+    given: Mapping[str, Any] | None = None,
+    *,
+    implied_key: str | None = None,
+    sent: Mapping[str, Any] | None = None,
+) -> Request:
+    route = f"{'PATCH' if path.endswith('/status') else 'POST'}:{PREFIX}{path}"
+    return asked_of(NAME, route, given or {}, rendering, key=header_key(sent or {}), implied_key=implied_key)
+
+
+def _new_payment(given: Mapping[str, Any]) -> NewPayment:
+    booking = given["booking_id"]
+    return NewPayment(
+        payable_id=booking,
+        amount=given["amount"],
+        currency=given["currency"],
+        method=given.get("payment_method", UNSPECIFIED),
+        # The document knows no reference besides the booking.
+        labels=lambda _key_hash, _attempt: Labels(reference=booking),
+    )
+
+
+CHANNEL = Channel(
+    name=NAME,
+    presenter=BookingPresenter(),
+    about=__doc__,
+    payment_path="/api/payments/{public_id}",
+    paths=(PREFIX,),
+    blueprints=((blueprint, PREFIX),),
+)

@@ -1,0 +1,161 @@
+"""Checkout: the order callers over Kafka. Charged at once or held first; an order may be paid in several payments."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from flask import Blueprint, Response, current_app
+
+from payment_service.channels.checkout.answers import (
+    PAYMENT_ID,
+    PENDING,
+    REFUND_PENDING,
+    REFUNDED,
+    RESULT,
+    CheckoutPayment,
+)
+from payment_service.channels.checkout.schemas import SCHEMAS, TRANSACTION
+from payment_service.channels.checkout.style import Style, in_one_style
+from payment_service.channels.checkout.words import CheckoutPresenter, payment_body
+from payment_service.domain.errors import PaymentNotFound, RefundDeclined, UnknownPayment
+from payment_service.domain.lifecycle import IllegalMove, Move, Status
+from payment_service.domain.records import Payment
+from payment_service.services import payments, queries, refunds
+from payment_service.services.changes import AmountTooLarge
+from payment_service.services.requests import Labels, NewPayment, Request
+from payment_service.web.channel import Channel
+from payment_service.web.context import asked_of, caller, runtime
+from payment_service.web.documenting import Key, documented, text, uuid
+from payment_service.web.fields import load
+from payment_service.web.parsing import header_key, json_body, path_text, path_uuid
+from payment_service.web.responses import respond, show
+
+NAME = "checkout"
+PREFIX = "/api/v1/payments"
+CAPTURED = [Status.CAPTURED, Status.PARTIALLY_REFUNDED]
+TOO_MUCH = AmountTooLarge(available=Decimal("49.5"))
+
+blueprint = Blueprint(NAME, __name__)
+
+
+@blueprint.post("/process")
+@documented({200: RESULT, 202: PENDING}, body=SCHEMAS["process"], key=Key.OPTIONAL_HEADER)
+def process() -> Response:
+    """Charge an order, or with `"capture": false` only hold the money."""
+    given, asked = _read("process")
+    pay = payments.charge if given["capture"] else payments.authorize
+    return respond(pay(runtime(), asked, _new_payment(given)))
+
+
+@blueprint.post("/refund")
+@documented(
+    {200: REFUNDED, 202: REFUND_PENDING},
+    body=SCHEMAS["refund"],
+    key=Key.OPTIONAL_HEADER,
+    refuses=[UnknownPayment(), TOO_MUCH, IllegalMove(Status.FAILED, Move.REFUND), RefundDeclined()],
+)
+def refund() -> Response:
+    """Give (part of) a captured payment back."""
+    given, asked = _read("refund")
+    paid = _by_transaction(given)
+    return respond(refunds.refund(runtime(), asked, paid.payment_id, given["amount"], given.get("reason") or None))
+
+
+@blueprint.post("/capture")
+@documented(
+    {200: RESULT, 202: PENDING},
+    body=SCHEMAS["capture"],
+    key=Key.OPTIONAL_HEADER,
+    refuses=[UnknownPayment(), TOO_MUCH, IllegalMove(Status.CAPTURED, Move.CAPTURE)],
+)
+def capture() -> Response:
+    """Take (part of) held money; the rest is let go."""
+    given, asked = _read("capture")
+    return respond(payments.capture(runtime(), asked, _by_transaction(given).payment_id, given.get("amount")))
+
+
+@blueprint.post("/void")
+@documented(
+    {200: RESULT, 202: PENDING},
+    body=SCHEMAS["void"],
+    key=Key.OPTIONAL_HEADER,
+    refuses=[UnknownPayment(), IllegalMove(Status.CAPTURED, Move.VOID)],
+)
+def void() -> Response:
+    """Let held money go."""
+    given, asked = _read("void")
+    return respond(payments.void(runtime(), asked, _by_transaction(given).payment_id))
+
+
+@blueprint.get("/payment/<payment_id>")
+@documented({200: CheckoutPayment()}, path=[uuid("payment_id", PAYMENT_ID, PaymentNotFound())])
+def show_payment(payment_id: str) -> Response:
+    """Show one payment."""
+    return _show(_payment("public_id", path_uuid(payment_id, PaymentNotFound())))
+
+
+@blueprint.get("/transaction/<transaction_id>")
+@documented({200: CheckoutPayment()}, path=[text("transaction_id", TRANSACTION)], refuses=[PaymentNotFound()])
+def show_transaction(transaction_id: str) -> Response:
+    """Show one payment, by the transaction it was told of."""
+    return _show(_payment("transaction_id", path_text(transaction_id, "transaction_id")))
+
+
+@blueprint.get("/order/<path:order_id>")
+@documented({200: CheckoutPayment()}, path=[text("order_id", "ORD-1001")], refuses=[PaymentNotFound()])
+def show_order(order_id: str) -> Response:
+    """Show the payment that paid an order; where none did, the newest attempt."""
+    of_order = {"payable_id": path_text(order_id, "order_id")}
+    for filters in (of_order | {"status": CAPTURED}, of_order):
+        if found := queries.newest(runtime(), caller(), NAME, 1, filters):
+            return _show(found[0])
+    raise PaymentNotFound
+
+
+def _read(action: str) -> tuple[dict[str, Any], Request]:
+    """What is asked, validated, and the request in its caller's style."""
+    body = json_body()
+    named, camel = in_one_style(body)
+    given = load(SCHEMAS[action][camel], named, "body")
+    rendering = _style(camel=camel).rendering(action)
+    return given, asked_of(NAME, f"POST:{PREFIX}/{action}", given, rendering, key=header_key(body))
+
+
+def _style(*, camel: bool = False) -> Style:
+    return Style(camel=camel, upper=current_app.config["CHECKOUT_STATUS_CASE"] == "upper")
+
+
+def _new_payment(given: Mapping[str, Any]) -> NewPayment:
+    order = given["order_id"]
+    return NewPayment(
+        payable_id=order,
+        amount=given["amount"],
+        currency=given["currency"],
+        method=given["payment_method"],
+        # The document knows no reference besides the order.
+        labels=lambda _key_hash, _attempt: Labels(reference=order),
+    )
+
+
+def _by_transaction(given: Mapping[str, Any]) -> Payment:
+    return queries.payment(
+        runtime(), caller(), NAME, "transaction_id", given["transaction_id"], otherwise=UnknownPayment()
+    )
+
+
+def _payment(by: str, value: object) -> Payment:
+    return queries.payment(runtime(), caller(), NAME, by, value)
+
+
+def _show(payment: Payment) -> Response:
+    return show(payment_body(payment, _style()))
+
+
+CHANNEL = Channel(
+    name=NAME,
+    presenter=CheckoutPresenter(),
+    about=__doc__,
+    payment_path="/api/v1/payments/payment/{public_id}",
+    paths=(PREFIX,),
+    blueprints=((blueprint, PREFIX),),
+)

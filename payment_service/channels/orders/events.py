@@ -1,0 +1,73 @@
+"""What the order, inventory and notification services are told of an order's payment."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from payment_service.domain.deliveries import Call
+from payment_service.domain.event_types import event_type
+from payment_service.domain.lifecycle import Move
+from payment_service.domain.money import to_number, to_text
+from payment_service.domain.records import Event, Facts
+
+COMPLETED, FAILED = frozenset({Move.CHARGED, Move.CAPTURED}), frozenset({Move.CHARGE_DECLINED, Move.FAIL})
+REFUNDED = frozenset({Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED})
+TOLD = COMPLETED | FAILED | REFUNDED | {Move.CANCEL}
+"""The moves whose outcome the order service hears of; what is only under way it never heard of."""
+
+FIRST_CHANGE = 2
+"""The version of a payment called off while it waited. A later cancellation only files a failed payment away, of which
+the order service has heard; by now another payment of the order may have succeeded, and must have the last word."""
+
+RELEASED = {
+    Move.CHARGE_DECLINED: "Payment failed",
+    Move.FAIL: "Payment failed",
+    Move.PARTLY_REFUNDED: "Payment partially refunded",
+    Move.FULLY_REFUNDED: "Payment refunded",
+}
+"""Why the inventory may release what it reserved for an order."""
+
+
+def event_of(move: Move, facts: Facts, body: Mapping[str, Any]) -> Event:
+    """The event of a move that led to these facts; `body` is the payment as its callers see it.
+
+    The payments of one order are one stream: a failed one is told of before the next one that succeeds.
+    """
+    data = dict(body)
+    if facts.refund is not None:
+        data |= {"refund_id": facts.refund.refund_id, "refund_amount": to_number(facts.refund.amount)}
+    calls = (_order(move, facts, body), _inventory(move, body), _notification(move, facts, body))
+    return Event(
+        event_type(move, facts.payment),
+        data,
+        calls=tuple(call for call in calls if call),
+        stream=f"orders:{body['order_id']}",
+    )
+
+
+def _order(move: Move, facts: Facts, body: Mapping[str, Any]) -> Call | None:
+    if move not in TOLD or (move is Move.CANCEL and facts.payment.version > FIRST_CHANGE):
+        return None
+    said = {"payment_id": body["payment_id"], "payment_status": body["status"]}
+    return Call("order", "PATCH", f"/v1/orders/{body['order_id']}/payment-status", said)
+
+
+def _inventory(move: Move, body: Mapping[str, Any]) -> Call | None:
+    if move not in RELEASED:
+        return None
+    said = {"order_id": body["order_id"], "reason": RELEASED[move]}
+    return Call("inventory", "POST", "/v1/inventory/release", said)
+
+
+def _notification(move: Move, facts: Facts, body: Mapping[str, Any]) -> Call | None:
+    amount = facts.refund.amount if facts.refund else facts.payment.amount
+    money = f"{to_text(amount)} {facts.payment.currency} for order {body['order_id']}"
+    if move in COMPLETED:
+        kind, message = "PAYMENT_SUCCESS", f"Your payment of {money} was successful"
+    elif move in FAILED:
+        kind, message = "PAYMENT_FAILED", f"Your payment of {money} failed"
+    elif move in REFUNDED:
+        kind, message = "PAYMENT_REFUNDED", f"{money} has been refunded to you"
+    else:
+        return None
+    said = {"user_id": body["user_id"], "type": kind, "message": message, "channel": "EMAIL"}
+    return Call("notification", "POST", "/v1/notifications", said)

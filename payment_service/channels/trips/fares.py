@@ -1,0 +1,77 @@
+"""The trip service: may a trip be charged, and what does it cost?"""
+
+import json
+from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+import requests
+from flask import current_app
+
+from payment_service.domain.errors import FIX_AND_REPEAT, ServiceError, Unavailable
+from payment_service.web.fetching import fetch
+
+_SESSION = requests.Session()
+_SESSION.trust_env = False  # no proxy between two of our own services
+
+
+CONNECT_SECONDS, READ_SECONDS = 1.0, 5.0  # the document's original waited five seconds
+MOST_BYTES = 64 * 1024
+
+
+class TripNotCompleted(ServiceError):
+    """Trip not completed or not found"""
+
+    code = "trip_not_completed"
+    retry = FIX_AND_REPEAT  # the key stays free, and works once the trip is completed
+
+
+def price(trip_id: int, amount: Decimal | None) -> Decimal:
+    """The amount to charge for a completed trip: as asked, else its fare. Raises TripNotCompleted, Unavailable."""
+    trip = _trip(trip_id)
+    if trip.get("status") != "COMPLETED":
+        raise TripNotCompleted
+    return amount if amount is not None else fare(trip)
+
+
+def fare(trip: Mapping[str, Any]) -> Decimal:
+    """Base fare and rate per km times the surge multiplier, to the paisa. Raises Unavailable for nonsense."""
+    try:
+        surge = trip.get("surge_multiplier")
+        distance, surge = Decimal(str(trip["distance"])), Decimal(str(1 if surge is None else surge))
+        plain = current_app.config["BASE_FARE"] + distance * current_app.config["RATE_PER_KM"]
+        charged: Decimal = (plain * surge).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+        possible = distance >= 0 and surge > 0 and charged < Decimal(10) ** 12
+    except (KeyError, ArithmeticError):
+        raise Unavailable("The trip service did not tell the trip's distance") from None
+    if not possible:
+        raise Unavailable("The trip service told an impossible distance")
+    return charged
+
+
+def _trip(trip_id: int) -> Mapping[str, Any]:
+    """What the trip service says of a trip; asking twice is safe, so a lost connection is tried again once."""
+    url = f"{current_app.config['TRIP_SERVICE_URL']}/v1/trips/{trip_id}"
+    try:
+        try:
+            trip = _ask(url)
+        except requests.ConnectionError:
+            trip = _ask(url)
+        if isinstance(trip, dict):
+            return trip
+    except (requests.RequestException, ValueError, RecursionError):
+        pass
+    raise Unavailable("The trip service cannot be reached; repeat the request with the same key")
+
+
+NO_SUCH_TRIP = frozenset({400, 404, 410, 422})
+"""Answers that speak of the trip; any other refusal (401, 429) speaks of us, and says nothing of the trip."""
+
+
+def _ask(url: str) -> Any:
+    status, body = fetch(_SESSION, url, connect=CONNECT_SECONDS, read=READ_SECONDS, most_bytes=MOST_BYTES)
+    if status in NO_SUCH_TRIP:
+        raise TripNotCompleted
+    if status != requests.codes.ok:
+        raise requests.HTTPError(f"status {status}")
+    return json.loads(body, parse_float=Decimal)

@@ -1,0 +1,55 @@
+"""What the trips callers send."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema
+
+from payment_service.channels.trips.words import WORDS
+from payment_service.web import fields
+from payment_service.web.listing import Cursor, Moment
+from payment_service.web.parsing import LONGEST_KEY
+
+CURRENCY = "INR"  # the document names none; its payment methods are Indian ones
+METHODS = ("CARD", "UPI", "WALLET", "CASH", "NETBANKING")
+
+
+class Key(fields.Text):
+    """An idempotency key, judged without the blanks around it; a JSON integer is taken as its digits."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        return super()._deserialize(value.strip() if isinstance(value, str) else value, attr, data, **kwargs)
+
+
+class NewTripPayment(Schema):
+    """`POST /payments`; without `amount` the fare of the trip is charged."""
+
+    idempotency_key = Key(LONGEST_KEY, numbers=True, required=True, example="demo-client-1")
+    trip_id = fields.PositiveId(texts=True, required=True, example=101)
+    method = fields.Choice(METHODS, any_case=True, required=True, example="CARD")
+    amount = fields.Amount(CURRENCY, allow_zero=True, example=150.0)
+    metadata = fields.Metadata(ignore_others=True, example={"note": "local test"})
+
+
+class NewTripRefund(Schema):
+    """`POST /payments/{payment_id}/refunds`; without `amount` all that is left is refunded."""
+
+    idempotency_key = Key(LONGEST_KEY, numbers=True, required=True, example="refund-demo-1")
+    amount = fields.Amount(CURRENCY, example=50.0)
+    metadata = fields.Metadata(ignore_others=True, example={"reason": "test refund"})
+
+
+NEW_PAYMENT, NEW_REFUND = NewTripPayment(), NewTripRefund()
+FILTERS = Schema.from_dict(
+    {
+        "trip_id": fields.PositiveId(texts=True),
+        "status": fields.Choice(tuple(dict.fromkeys(WORDS.values())), any_case=True),
+        "method": fields.Choice(METHODS, any_case=True),
+        "from": Moment(),
+        "to": Moment(),
+        "limit": fields.Whole(1, 100, load_default=100),
+        "cursor": Cursor(),
+    },
+    name="TripFilters",
+)()
+"""`GET /payments`; `from` is a word of Python's, hence no class."""

@@ -1,0 +1,167 @@
+"""HTTP neighbours: the order, inventory and notification services.
+
+Signed as Standard Webhooks has it. Only 2xx is an acknowledgement. `requests` carries it through its adapter, below the
+session: so no redirect is followed, no proxy asked, no cookie kept, and nothing is sent twice behind our back.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from payment_service import clock
+from payment_service.deadlines import DeadlineResponse
+from payment_service.delivery.backoff import Backoff
+from payment_service.delivery.base import Again, Dead, Delivered, Down, Outcome, Report
+from payment_service.delivery.signatures import Signer
+from payment_service.domain.deliveries import Delivery
+
+TIMEOUT = 5.0
+"""Seconds for a connection, and then for the whole answer."""
+
+PARALLEL = 16
+"""Requests under way at once: a poisoned event costs a slow neighbour's threads, not everybody's place in the queue."""
+
+WORTH_ANOTHER_TRY = frozenset({408, 425, 429})
+LONGEST_ANSWER = 65536
+"""Bytes of an answer that are read, and thrown away."""
+
+LONGEST_PAUSE = 3600.0
+"""Seconds: a neighbour may ask to be left alone for that long, no longer."""
+
+
+class HttpSink:
+    """One neighbour at one base URL. `signer` signs every request, where there is a secret to sign with."""
+
+    window = 3 * PARALLEL
+    """More than threads, so that none waits for the database; few enough that the last one's turn comes in time."""
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        signer: Signer,
+        *,
+        timeout: float = TIMEOUT,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.name = name
+        self.backoff = backoff or Backoff()
+        self._base_url = base_url.rstrip("/")
+        self._signer = signer
+        self._timeout = timeout
+        self._adapter = _Adapter(pool_connections=1, pool_maxsize=PARALLEL)
+        self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix=f"sink-{name}")
+        self._reports: SimpleQueue[Report] = SimpleQueue()
+        self._closing = False
+
+    def offer(self, deliveries: Sequence[Delivery]) -> None:
+        """Begin to send them side by side: they are all of different streams."""
+        for delivery in deliveries:
+            self._pool.submit(self._send, delivery)
+
+    def collect(self, seconds: float) -> list[Report]:
+        """The reports there are; the first is waited for."""
+        reports: list[Report] = []
+        with suppress(Empty):
+            reports.append(self._reports.get(timeout=seconds) if seconds else self._reports.get_nowait())
+            while True:
+                reports.append(self._reports.get_nowait())
+        return reports
+
+    def close(self) -> list[Report]:
+        """Wait for the requests under way; what has not begun does not begin."""
+        self._closing = True
+        self._pool.shutdown()
+        self._adapter.close()
+        return self.collect(0)
+
+    def _send(self, delivery: Delivery) -> None:
+        outcome = Down("stopping") if self._closing else self._outcome(delivery)
+        self._reports.put(Report(delivery, outcome))
+
+    def _outcome(self, delivery: Delivery) -> Outcome:
+        try:
+            with self._adapter.send(self._request(delivery), stream=True, timeout=self._timeout) as response:
+                # Nobody needs what it says, but a connection is only used again when it has said it.
+                response.raw.read(LONGEST_ANSWER, decode_content=False)
+                return _judged(response)
+        except requests.ConnectTimeout:
+            return Down("connecting timed out")
+        except requests.ConnectionError as error:
+            return Down("no connection") if _never_connected(error) else Again("the connection broke")
+        except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
+            return Again("no answer in time")
+        except Exception as error:  # noqa: BLE001 - whatever it was, the relay is owed a report
+            return Again(f"no proper answer ({type(error).__name__})")
+
+    def _request(self, delivery: Delivery) -> requests.PreparedRequest:
+        body = (delivery.body or "").encode()
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "payment-service",
+            **self._signer.headers(str(delivery.event_id), clock.now(), body),
+        }
+        if delivery.request_id:
+            headers["X-Request-ID"] = headers["X-Correlation-ID"] = delivery.request_id
+        if delivery.traceparent:
+            headers["traceparent"] = delivery.traceparent
+        url = f"{self._base_url}{delivery.path}"
+        return requests.Request(delivery.method or "POST", url, headers=headers, data=body).prepare()
+
+
+def _never_connected(error: requests.ConnectionError) -> bool:
+    """Refused, unreachable, a name without an address, or no agreement on TLS: no request can have left."""
+    cause = error.args[0] if error.args else None
+    refused = isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+    return refused or isinstance(error, requests.exceptions.SSLError)
+
+
+def _judged(response: requests.Response) -> Outcome:
+    """4xx is a verdict on what was sent; a redirect is one on where, and worth another try once that is put right."""
+    status = response.status_code
+    if 200 <= status < 300:
+        return Delivered()
+    if 400 <= status < 500 and status not in WORTH_ANOTHER_TRY:
+        return Dead(f"HTTP {status}")
+    return Again(f"HTTP {status}", _retry_after(response.headers.get("Retry-After", ""), clock.now()))
+
+
+def _retry_after(text: str, now: datetime) -> float | None:
+    """The header's seconds, or those until its date, within bounds; None for nonsense."""
+    if text.isascii() and text.isdecimal() and len(text) < 10:
+        return min(float(text), LONGEST_PAUSE)
+    with suppress(ValueError, TypeError):  # no date at all, or one without a zone
+        return min(max((parsedate_to_datetime(text) - now).total_seconds(), 0.0), LONGEST_PAUSE)
+    return None
+
+
+class _Connection(HTTPConnection):
+    response_class = DeadlineResponse
+
+
+class _TLSConnection(HTTPSConnection):
+    response_class = DeadlineResponse
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}

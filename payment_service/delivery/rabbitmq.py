@@ -1,0 +1,120 @@
+"""RabbitMQ: a durable topic exchange, every message persistent, confirmed, and told from one that no queue took."""
+
+import logging
+from collections.abc import Sequence
+
+import pika
+
+from payment_service import clock
+from payment_service.delivery.amqp import Message, Publisher, Verdict
+from payment_service.delivery.backoff import Backoff
+from payment_service.delivery.base import Again, Delivered, Down, Outcome, Report
+from payment_service.delivery.envelopes import rabbitmq_message
+from payment_service.domain.deliveries import Delivery
+
+EXCHANGE = "payment_events"
+
+AWAITED = frozenset({"payment.created", "payment.completed", "payment.failed", "payment.refunded"})
+"""The types that the document promises to its consumers: each must find a queue. The others tell of steps in between,
+or are other documents' words; where no queue is bound for one, nobody wants it, and it holds nothing up."""
+
+CONFIRMED_WITHIN = 15.0
+"""Seconds after which a broker that lives and does not confirm is taken for gone."""
+
+HEARTBEAT = 10
+"""Seconds within which either side must hear of the other: the relay collects every second at least."""
+
+LAST_WORDS = 2.0
+"""Seconds for a connection to be closed in good order."""
+
+logging.getLogger("pika").setLevel(logging.CRITICAL)  # whatever it would say at length, the relay says once
+
+
+class RabbitSink:
+    """The broker, over one connection; heartbeats are answered whenever the relay collects."""
+
+    name = "rabbitmq"
+    window = 200
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        user: str,
+        password: str,
+        *,
+        exchange: str = EXCHANGE,
+        vhost: str = "/",
+        confirmed_within: float = CONFIRMED_WITHIN,
+        heartbeat: int = HEARTBEAT,
+        backoff: Backoff | None = None,
+    ) -> None:
+        parameters = pika.ConnectionParameters(
+            host,
+            port,
+            vhost,
+            pika.PlainCredentials(user, password),
+            socket_timeout=5,
+            stack_timeout=10,
+            blocked_connection_timeout=10,
+            heartbeat=heartbeat,
+        )
+        self.backoff = backoff or Backoff(longest=60.0)
+        self._publisher: Publisher[Delivery] = Publisher(parameters, exchange, self._told)
+        self._confirmed_within = confirmed_within
+        self._under_way: dict[int, float] = {}
+        self._reports: list[Report] = []
+
+    def offer(self, deliveries: Sequence[Delivery]) -> None:
+        """Put them on their way."""
+        for delivery in deliveries:
+            self._under_way[delivery.delivery_id] = clock.monotonic()
+            self._publisher.publish(
+                Message(delivery, delivery.event_type, rabbitmq_message(delivery), _properties(delivery))
+            )
+
+    def collect(self, seconds: float) -> list[Report]:
+        """Let the connection do its work until the broker has spoken."""
+        self._publisher.run(seconds)
+        oldest = min(self._under_way.values(), default=clock.monotonic())
+        if clock.monotonic() - oldest > self._confirmed_within:
+            self._publisher.give_up("no confirmation in time")
+        reports, self._reports = self._reports, []
+        return reports
+
+    def close(self) -> list[Report]:
+        """Wait for the last confirmations, then leave in good order."""
+        reports: list[Report] = []
+        while self._under_way:
+            reports += self.collect(LAST_WORDS)
+        self._publisher.give_up("stopping")
+        until = clock.monotonic() + LAST_WORDS
+        while self._publisher.is_connected and clock.monotonic() < until:
+            self._publisher.run(until - clock.monotonic())
+        return reports
+
+    def _told(self, delivery: Delivery, verdict: Verdict, reason: str) -> None:
+        del self._under_way[delivery.delivery_id]
+        self._reports.append(Report(delivery, _outcome(delivery, verdict, reason)))
+
+
+def _outcome(delivery: Delivery, verdict: Verdict, reason: str) -> Outcome:
+    if verdict is Verdict.CONFIRMED:
+        return Delivered()
+    if verdict is Verdict.UNROUTED:
+        return Again("no queue takes it") if delivery.event_type in AWAITED else Delivered()
+    if verdict is Verdict.LOST:
+        return Down(reason)
+    return Again(reason or "the broker could not take it")
+
+
+def _properties(delivery: Delivery) -> pika.BasicProperties:
+    return pika.BasicProperties(
+        content_type="application/json",
+        delivery_mode=pika.DeliveryMode.Persistent.value,
+        message_id=str(delivery.event_id),
+        correlation_id=delivery.request_id,
+        type=delivery.event_type,
+        timestamp=int(delivery.occurred_at.timestamp()),
+        headers={"traceparent": delivery.traceparent} if delivery.traceparent else {},
+    )

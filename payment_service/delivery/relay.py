@@ -1,0 +1,185 @@
+"""The relay: for one sink, claim what is due, send it with no transaction open, mark it after the acknowledgement.
+
+A relay that dies after sending and before marking sends again: at least once, with the same id and bytes. Several
+relays work side by side, because each claims only heads of streams and only what no other holds.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+
+from payment_service import clock, metrics
+from payment_service.db import Database
+from payment_service.delivery.backoff import Backoff
+from payment_service.delivery.base import Again, Delivered, Down, Report, Sink
+from payment_service.delivery.wakeup import Wakeup
+from payment_service.domain.deliveries import Delivery
+from payment_service.domain.errors import DatabaseUnavailable
+from payment_service.failpoints import failpoint
+from payment_service.repositories import outbox
+
+log = structlog.get_logger(__name__)
+
+LEASE = 60.0
+"""Seconds a delivery is ours: longer than any sink takes for one, shorter than anybody should wait after a crash."""
+
+WHILE_UNDER_WAY = 0.05
+"""Seconds to wait for the next report before looking whether there is more to send."""
+
+AFTER_TROUBLE = 1.0
+"""Seconds before the next look when the database did not answer, or worse."""
+
+DOWN_AFTER = 3
+"""Turns in a row in which there was no sink, before it is left alone: a connection may be lost, and made again."""
+
+AWAY = 0.2
+"""Seconds until a delivery that found no sink is due again."""
+
+LEFT_ALONE = Backoff(first=0.5, longest=15.0, patience=float("inf"))
+"""How long a sink that is down is left alone: what waits for it is sent within seconds of its return."""
+
+
+class Relay:
+    """The way of events to one sink. `lease`: seconds, for tests that cannot wait for another's to end."""
+
+    def __init__(self, database: Database, sink: Sink, lease: float = LEASE) -> None:
+        self.sink = sink
+        self.database = database
+        self._lease = lease
+        self._owner = ""
+        self._owners: dict[int, str] = {}
+        self._unmarked: list[Report] = []
+        self._downs = self._pauses = 0
+        self._paused_until = 0.0
+
+    def run(self, stop: threading.Event, wait: Callable[[], None]) -> None:
+        """Send until `stop` is set, then finish what is in hand; `wait` returns when there may be something to do."""
+        log.info("relay.started", sink=self.sink.name)
+        while not stop.is_set():
+            try:
+                if not self.run_once():
+                    wait()
+            except DatabaseUnavailable:
+                log.warning("relay.database_unavailable", sink=self.sink.name)
+                stop.wait(AFTER_TROUBLE)
+            except Exception:  # whatever it is, the thread must live: a dead one would look like a quiet sink
+                log.exception("relay.failed", sink=self.sink.name)
+                stop.wait(AFTER_TROUBLE)
+        self._finish()
+        log.info("relay.stopped", sink=self.sink.name)
+
+    def run_once(self) -> bool:
+        """Mark what was reported, then claim what there is room for and put it on its way; whether there is work.
+
+        Collecting comes first: whatever the database does, the sink is listened to.
+        """
+        self._unmarked += self.sink.collect(WHILE_UNDER_WAY if self._owners else 0)
+        if self._unmarked:
+            failpoint("relay.sent")
+            self._mark_reported()
+        claimed = self._claim()
+        if claimed:
+            failpoint("relay.claimed")
+            self._offer(claimed)
+        return bool(self._owners)
+
+    def _offer(self, claimed: Sequence[Delivery]) -> None:
+        """What a sink breaks over will never be reported: it is given up, and tried again when its lease has ended."""
+        try:
+            self.sink.offer(claimed)
+        except Exception:
+            for delivery in claimed:
+                del self._owners[delivery.delivery_id]
+            raise
+
+    def _finish(self) -> None:
+        self._unmarked += self.sink.close()
+        try:
+            if self._unmarked:
+                self._mark_reported()
+        except DatabaseUnavailable:
+            log.warning("relay.unmarked", sink=self.sink.name, deliveries=len(self._unmarked))
+
+    def _claim(self) -> Sequence[Delivery]:
+        """A quarter of the window at least is claimed at once: one round trip for many."""
+        room = self.sink.window - len(self._owners)
+        if room < self.sink.window / 4 or clock.monotonic() < self._paused_until:
+            return []
+        # The name is kept until a claim was answered: what one took whose COMMIT nobody confirmed is found by it.
+        owner = self._owner = self._owner or clock.new_hex(32)
+        claimed = self.database.retrying(lambda: self._claim_as(owner, room))
+        self._owner = ""
+        fresh = [delivery for delivery in claimed if delivery.delivery_id not in self._owners]
+        # One of ours whose lease ran out, as when the process stood still: still under way, and ours again.
+        self._owners |= dict.fromkeys((delivery.delivery_id for delivery in claimed), owner)
+        return fresh
+
+    def _claim_as(self, owner: str, limit: int) -> Sequence[Delivery]:
+        with self.database.atomic("relay_claim") as connection:
+            return outbox.claim(connection, self.sink.name, owner, self._lease, limit)
+
+    def _mark_reported(self) -> None:
+        """Write down what was reported. Where that fails the reports are kept, and marked the next time."""
+        known = [report for report in self._unmarked if report.delivery.delivery_id in self._owners]
+        settlements = [self._settlement(report) for report in known]
+        self.database.retrying(lambda: self._mark(settlements))
+        for settlement in settlements:
+            metrics.delivery_attempted(self.sink.name, _outcome(settlement))
+            self._owners.pop(settlement.delivery_id, None)
+        self._note_health(self._unmarked)
+        self._unmarked = []
+
+    def _mark(self, settlements: Sequence[outbox.Settlement]) -> None:
+        with self.database.atomic("relay_mark") as connection:
+            outbox.settle(connection, settlements)
+
+    def _settlement(self, report: Report) -> outbox.Settlement:
+        delivery, outcome = report.delivery, report.outcome
+        owner = self._owners[delivery.delivery_id]
+        if isinstance(outcome, Delivered):
+            return outbox.Settlement(delivery.delivery_id, owner, "DELIVERED")
+        if isinstance(outcome, Down):
+            return outbox.Settlement(delivery.delivery_id, owner, "PENDING", outcome.reason, AWAY, counts=False)
+        delay = self.sink.backoff.delay(delivery.attempts, clock.jitter(1.0)) if isinstance(outcome, Again) else None
+        if isinstance(outcome, Again) and delay is not None:
+            delay = max(delay, outcome.after or 0.0)
+        about = {"event_id": str(delivery.event_id), "delivery_id": delivery.delivery_id, "attempts": delivery.attempts}
+        if delay is None:
+            log.error("delivery.dead", sink=self.sink.name, **about, reason=outcome.reason)
+            return outbox.Settlement(delivery.delivery_id, owner, "DEAD", outcome.reason)
+        log.warning("delivery.failed", sink=self.sink.name, **about, reason=outcome.reason, again_in=round(delay, 1))
+        return outbox.Settlement(delivery.delivery_id, owner, "PENDING", outcome.reason, delay)
+
+    def _note_health(self, reports: Sequence[Report]) -> None:
+        """Leave a sink alone that is not there, longer each time; one answer of whatever kind, and it is back."""
+        downs = [report.outcome for report in reports if isinstance(report.outcome, Down)]
+        if len(downs) < len(reports):
+            self._downs = self._pauses = 0
+            return
+        self._downs += 1
+        if self._downs >= DOWN_AFTER:
+            self._pauses += 1
+            pause = LEFT_ALONE.delay(self._pauses, clock.jitter(1.0)) or 0.0
+            self._paused_until = clock.monotonic() + pause
+            log.warning("relay.sink_down", sink=self.sink.name, reason=downs[-1].reason, again_in=pause)
+
+
+def _outcome(settlement: outbox.Settlement) -> str:
+    """What a try is called where tries are counted: delivered, dead, failed, or down where there was no sink at all."""
+    return {"DELIVERED": "delivered", "DEAD": "dead"}.get(settlement.status, "failed" if settlement.counts else "down")
+
+
+def run_all(database: Database, sinks: Mapping[str, Sink], stop: threading.Event) -> list[threading.Thread]:
+    """Start a relay for each sink in a thread of its own: a sick sink holds up no other."""
+    if not sinks:
+        return []
+    wakeup = Wakeup(database, stop)
+    threads = [
+        threading.Thread(target=Relay(database, sink).run, args=(stop, wakeup.waiter()), name=f"relay-{name}")
+        for name, sink in sinks.items()
+    ]
+    threads.append(threading.Thread(target=wakeup.run, name="relay-wakeup"))
+    for thread in threads:
+        thread.start()
+    return threads

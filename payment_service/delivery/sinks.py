@@ -1,0 +1,43 @@
+"""Which sinks are switched on, and how each is reached. `config` is the app's: settings by their upper-case names."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from payment_service.delivery.base import Sink
+from payment_service.delivery.http import HttpSink
+from payment_service.delivery.rabbitmq import RabbitSink
+from payment_service.delivery.signatures import Signer
+
+Config = Mapping[str, Any]
+
+NEIGHBOURS = {
+    "trip_notification": "TRIP_NOTIFICATION_SERVICE_URL",
+    "order": "ORDER_SERVICE_URL",
+    "inventory": "INVENTORY_SERVICE_URL",
+    "notification": "NOTIFICATION_SERVICE_URL",
+}
+"""The HTTP sinks by name, with the setting that switches each on and says where it is."""
+
+
+def switched_on(config: Config) -> frozenset[str]:
+    """The names of all sinks that are switched on."""
+    names = {name for name, setting in NEIGHBOURS.items() if config[setting]}
+    brokers = {"rabbitmq": config["RABBITMQ_ENABLED"], "kafka": config["KAFKA_BROKERS"]}
+    return frozenset(names | {name for name, on in brokers.items() if on})
+
+
+def build_sinks(config: Config) -> dict[str, Sink]:
+    """Every sink that is switched on, ready to send; connections are made with the first message."""
+    signer = Signer.of(config["WEBHOOK_SECRET"])
+    sinks: dict[str, Sink] = {
+        name: HttpSink(name, config[setting], signer) for name, setting in NEIGHBOURS.items() if config[setting]
+    }
+    if config["RABBITMQ_ENABLED"]:
+        sinks["rabbitmq"] = RabbitSink(
+            config["RABBITMQ_HOST"], config["RABBITMQ_PORT"], config["RABBITMQ_USER"], config["RABBITMQ_PASSWORD"]
+        )
+    if config["KAFKA_BROKERS"]:
+        from payment_service.delivery.kafka import KafkaSink  # noqa: PLC0415 - its client is an optional extra
+
+        sinks["kafka"] = KafkaSink(config["KAFKA_BROKERS"], config["KAFKA_TOPIC"])
+    return sinks

@@ -1,0 +1,125 @@
+"""Everything in Prometheus's text format: what the processes counted, and the figures of the business in words."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from prometheus_client import generate_latest, start_http_server
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric, UntypedMetricFamily
+from prometheus_client.registry import Collector
+
+from payment_service.domain.figures import Figures, KeyFigures, SinkFigures, Totals
+from payment_service.metrics import own
+from payment_service.metrics.files import of_all_processes
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+
+def exposition(figures: Figures | None, directory: str | None = None) -> bytes:
+    """Everything there is to tell; without the figures where the database did not answer.
+
+    `directory` is that of all processes' files; None: this process speaks for itself.
+    """
+    counted = own.collect() if directory is None else of_all_processes(directory)
+    return generate_latest(_Collected([*counted, *_worded(figures)]))
+
+
+def serve(host: str, port: int) -> None:
+    """Tell what this process counts at http://host:port/metrics, for one that serves nothing else, until it ends."""
+    start_http_server(port, host, registry=own)
+
+
+def names() -> frozenset[str]:
+    """Every name that a scrape may hold, for comparison with what dashboards and alerts refer to."""
+    found: set[str] = set()
+    for metric in (*own.collect(), *_worded(Figures.nothing())):
+        suffixes = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("_total",)}.get(metric.type, ("",))
+        found.update(f"{metric.name}{suffix}" for suffix in suffixes)
+    return frozenset(found)
+
+
+class _Collected(Collector):
+    """What is known already, for the library to write."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        """Hand it over."""
+        return self._metrics
+
+
+def _worded(figures: Figures | None) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "business_figures_up", "Whether the database told the figures below.", 0 if figures is None else 1
+    )
+    if figures is not None:
+        yield from _of_payments(figures.totals)
+        yield from _of_sinks(figures.sinks)
+        yield from _of_keys(figures.keys)
+
+
+def _of_payments(totals: Totals) -> Iterator[Metric]:
+    # The orders document's names and no others; the untyped ones only grow, but do not end as counters must.
+    yield CounterMetricFamily("payments_created", "Payments ever made.", totals.created)
+    yield CounterMetricFamily("payments_failed", "Payments that ever failed.", totals.failed)
+    yield CounterMetricFamily("refunds_processed", "Refunds that succeeded.", totals.refunds)
+    yield UntypedMetricFamily("total_amount_processed", "Money captured, all currencies.", _sum(totals.taken))
+    yield UntypedMetricFamily("total_refunds", "Money refunded, all currencies.", _sum(totals.given_back))
+    yield UntypedMetricFamily(
+        "payment_processing_errors", "Attempts that ended without a decision of the gateway.", totals.errors
+    )
+    yield _labelled(GaugeMetricFamily, "payments_by_status", "Payments now in each status.", "status", totals.by_status)
+    yield _labelled(
+        GaugeMetricFamily, "payments_by_method", "Payments ever made with each method.", "method", totals.by_method
+    )
+    yield _labelled(CounterMetricFamily, "amount_processed", "Money captured, by currency.", "currency", totals.taken)
+    yield _labelled(
+        CounterMetricFamily, "amount_refunded", "Money refunded, by currency.", "currency", totals.given_back
+    )
+    moves = CounterMetricFamily("payment_moves", "What happened to payments.", labels=("channel", "move"))
+    for labels, times in sorted(totals.moves.items()):
+        moves.add_metric(labels, times)
+    yield moves
+
+
+def _of_sinks(sinks: Iterable[SinkFigures]) -> Iterator[Metric]:
+    told = list(sinks)
+    for name, about, value in (
+        (
+            "outbox_backlog",
+            "Deliveries that wait; more than the limit counted count as the limit.",
+            attrgetter("waiting"),
+        ),
+        ("outbox_oldest_seconds", "How long the first in line has waited.", attrgetter("oldest")),
+        ("outbox_dead", "Deliveries given up and not replayed.", attrgetter("dead")),
+    ):
+        yield _labelled(GaugeMetricFamily, name, about, "sink", {each.sink: value(each) for each in told})
+
+
+def _of_keys(keys: KeyFigures) -> Iterator[Metric]:
+    yield GaugeMetricFamily("keys_in_flight", "Idempotency keys somebody is working on.", keys.in_flight)
+    yield GaugeMetricFamily(
+        "unknown_outcomes", "Operations nobody works on whose outcome is not known yet.", keys.undecided
+    )
+    yield GaugeMetricFamily(
+        "unknown_outcomes_oldest_seconds", "Age of the oldest operation of unknown outcome.", keys.oldest
+    )
+
+
+Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)
+
+
+def _labelled(
+    family: type[Family], name: str, about: str, label: str, by_label: Mapping[Any, float | Decimal]
+) -> Family:
+    metric = family(name, about, labels=(label,))
+    for each, value in sorted(by_label.items()):
+        metric.add_metric((str(each),), float(value))
+    return metric
+
+
+def _sum(amounts: Mapping[str, Decimal]) -> float:
+    return float(sum(amounts.values()))

@@ -1,0 +1,210 @@
+"""`flask recover | relay | worker`: what runs beside the service and finishes its work."""
+
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable
+from types import FrameType
+
+import click
+import structlog
+from flask import current_app
+from flask.cli import with_appcontext
+
+from payment_service.cli.output import JSON, Task, progress, say
+from payment_service.delivery.relay import run_all
+from payment_service.delivery.sinks import build_sinks
+from payment_service.domain.errors import DatabaseUnavailable
+from payment_service.metrics.exposition import serve
+from payment_service.services import figures, recovery
+from payment_service.services.runtime import Runtime
+from payment_service.web.context import runtime
+
+log = structlog.get_logger(__name__)
+
+LOOK_AFTER = 1.0
+"""Seconds between two looks whether every part still lives."""
+
+
+class Address(click.ParamType[tuple[str, int]]):
+    """host:port."""
+
+    name = "host:port"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Its two parts."""
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            self.fail(f"{value!r} is not host:port", param, ctx)
+        return host, int(port)
+
+
+def _tell_metrics(_context: click.Context, _option: click.Parameter, address: tuple[str, int] | None) -> None:
+    if address is not None:
+        serve(*address)
+
+
+METRICS = click.option(
+    "--metrics",
+    type=Address(),
+    expose_value=False,
+    callback=_tell_metrics,
+    help="Answer Prometheus at http://HOST:PORT/metrics with what this process counts. Needless where it shares "
+    "PROMETHEUS_MULTIPROC_DIR with the service, whose /metrics then tells it.",
+)
+
+
+@click.command(cls=Task)
+@METRICS
+@click.option(
+    "--loop", is_flag=True, help="Go on until stopped by SIGTERM, looking again every RECOVER_INTERVAL seconds."
+)
+@JSON
+@with_appcontext
+def recover(loop: bool, as_json: bool) -> None:
+    r"""Finish what was left undecided.
+
+    A crash, a time-out or a patient gateway leaves payments and refunds whose outcome is not known. The gateway is
+    asked about each, and what it says is written down; nothing is decided by a timer. Several may run at once.
+
+    \b
+    Prints how many are now finished, how many are still undecided (they are asked
+    about again later) and how many somebody else has dealt with meanwhile.
+
+    \b
+    Exit code: 0 done
+               1 some failed, and the log says why
+               3 the database did not answer
+    """
+    if loop and as_json:
+        raise click.UsageError("--json tells of one run, --loop never comes to an end")
+    if loop:
+        _run(_recovering(), _folding())
+        return
+    outcomes = _recover_once()
+    words = ("finished", "undecided", "elsewhere")
+    document = {name: outcomes[name] for name in (*words, "failed")}
+    say(as_json, document, " ".join(f"{outcomes[name]} {name}" for name in words))
+    if failed := outcomes["failed"]:
+        raise click.ClickException(f"{failed} failed; the log says why")
+
+
+def _recover_once() -> Counter[str]:
+    """Each that is undecided now, once: what a gateway does not know yet would else be asked about for ever."""
+    outcomes: Counter[str] = Counter()
+    undecided = figures.current(runtime()).keys.undecided
+    with progress(undecided, "Asking the gateway") as bar:
+        while outcomes.total() < undecided and (outcome := recovery.recover(runtime(), limit=1)):
+            outcomes.update(outcome)
+            bar.update(1)
+    return outcomes
+
+
+@click.command(cls=Task)
+@METRICS
+@with_appcontext
+def relay() -> None:
+    """Send events to the sinks, until stopped.
+
+    To every sink that is switched on: HTTP services, RabbitMQ, Kafka. Each payment's events leave in their order, at
+    least once. Several may run at once. SIGTERM or Ctrl-C: what is in hand is finished first. Exit code 1 where a part
+    of it ended by itself: start it again.
+    """
+    _run(_relaying())
+
+
+@click.command(cls=Task)
+@METRICS
+@with_appcontext
+def worker() -> None:
+    """Run `recover --loop` and `relay` in one process.
+
+    The service needs at least one of these, or the two apart, beside it. Several may run at once. SIGTERM or Ctrl-C:
+    what is in hand is finished first. Exit code 1 where a part of it ended by itself: start it again.
+    """
+    _run(_recovering(), _folding(), _relaying())
+
+
+Until = Callable[[Runtime, float, threading.Event], None]
+Starter = Callable[[threading.Event], list[threading.Thread]]
+
+
+def _run(*starters: Starter) -> None:
+    """Start everything, then wait for SIGTERM or SIGINT and for what is in hand.
+
+    Half a worker is no worker: when a part ends by itself, all ends, for whoever restarts it to see.
+    """
+    stop = threading.Event()
+
+    def _stop(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    threads = [thread for start in starters for thread in start(stop)]
+    all_live = True
+    while all_live and not stop.wait(LOOK_AFTER):
+        all_live = all(thread.is_alive() for thread in threads)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    if not all_live:
+        raise click.ClickException("a part of the worker ended by itself")
+
+
+def _in_a_thread(name: str, until: Until) -> Starter:
+    engine, interval = runtime(), float(current_app.config["RECOVER_INTERVAL"])
+
+    def start(stop: threading.Event) -> list[threading.Thread]:
+        thread = threading.Thread(target=until, args=(engine, interval, stop), name=name)
+        thread.start()
+        return [thread]
+
+    return start
+
+
+def _recovering() -> Starter:
+    return _in_a_thread("recovery", _recover_until)
+
+
+def _folding() -> Starter:
+    return _in_a_thread("folding", _fold_until)
+
+
+def _recover_until(engine: Runtime, interval: float, stop: threading.Event) -> None:
+    def recover_all() -> None:
+        # One by one: between two keys, each of which may wait for a silent gateway, somebody may want us to stop.
+        while not stop.is_set() and (outcomes := recovery.recover(engine, limit=1)):
+            log.info("recovery.worked", **outcomes)
+
+    _repeat("recovery", recover_all, interval, stop)
+
+
+def _fold_until(engine: Runtime, interval: float, stop: threading.Event) -> None:
+    def fold_all() -> None:
+        while not stop.is_set() and figures.fold(engine) == figures.BATCH:
+            pass
+
+    _repeat("folding", fold_all, interval, stop)
+
+
+def _repeat(name: str, work: Callable[[], None], interval: float, stop: threading.Event) -> None:
+    log.info("background.started", part=name, interval=interval)
+    while not stop.is_set():
+        try:
+            work()
+        except DatabaseUnavailable:
+            log.warning("background.database_unavailable", part=name)
+        except Exception:  # whatever it is, the thread must live: a dead one would look like nothing to do
+            log.exception("background.failed", part=name)
+        stop.wait(interval)
+    log.info("background.stopped", part=name)
+
+
+def _relaying() -> Starter:
+    engine = runtime()
+    try:
+        sinks = build_sinks(current_app.config)
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error.name} is not installed: requirements-kafka.txt has it") from error
+    return lambda stop: run_all(engine.database, sinks, stop)

@@ -1,0 +1,90 @@
+"""`flask deliveries list | show | replay`: what went out, what is stuck, and sending it again."""
+
+import json
+from datetime import UTC, datetime
+
+import click
+from flask.cli import with_appcontext
+
+from payment_service.cli.output import JSON, Task, progress, say
+from payment_service.services import outbox
+from payment_service.web.context import runtime
+
+STATUSES = click.Choice(["PENDING", "DELIVERED", "DEAD"], case_sensitive=False)
+COLUMNS = ("delivery_id", "status", "sink", "event_type", "payment_id", "version", "attempts", "due_at", "last_error")
+SINCE = click.option("--since", type=click.DateTime(), help="Only deliveries made since this moment (UTC).")
+SINK = click.option("--sink", help="Only this sink: order, inventory, notification, rabbitmq, ...")
+
+
+@click.group
+def deliveries() -> None:
+    """See what went out, and send it again.
+
+    A delivery is one event on its way to one sink: PENDING until the sink has acknowledged it, then DELIVERED; DEAD
+    once it was refused for good or too often.
+    """
+
+
+@deliveries.command("list", cls=Task)
+@SINK
+@click.option("--status", type=STATUSES, help="Only deliveries in this status.")
+@click.option("--dead", is_flag=True, help="The same as --status DEAD.")
+@SINCE
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead, for scripts.")
+@with_appcontext
+def list_(sink: str | None, status: str | None, dead: bool, since: datetime | None, limit: int, as_json: bool) -> None:
+    """List deliveries, newest first."""
+    wanted = "DEAD" if dead else status and status.upper()
+    rows = outbox.listed(runtime(), limit, sink=sink, status=wanted, since=_utc(since))
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row, default=str))
+        return
+    lines = [[str(row[name] if row[name] is not None else "-") for name in COLUMNS] for row in rows]
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *lines, strict=True)]
+    for line in (COLUMNS, *lines):
+        click.echo("  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip())
+
+
+@deliveries.command(cls=Task)
+@click.argument("delivery_id", type=int)
+@click.option("--json", "as_json", is_flag=True, help="On one line, for scripts.")
+@with_appcontext
+def show(delivery_id: int, as_json: bool) -> None:
+    """Show one delivery whole, with its event, as JSON.
+
+    Exit code 1 where there is none of this number.
+    """
+    row = outbox.show(runtime(), delivery_id)
+    if row is None:
+        raise click.ClickException(f"there is no delivery {delivery_id}")
+    click.echo(json.dumps(row, default=str, indent=None if as_json else 2))
+
+
+@deliveries.command(cls=Task)
+@click.argument("delivery_ids", type=int, nargs=-1)
+@SINK
+@click.option("--dead", is_flag=True, help="Every dead delivery that matches.")
+@SINCE
+@JSON
+@with_appcontext
+def replay(delivery_ids: tuple[int, ...], sink: str | None, dead: bool, since: datetime | None, as_json: bool) -> None:
+    """Send deliveries again.
+
+    Those named, or those that match the options, with their old ids and bytes: receivers drop what they know. What is
+    pending already stays as it is. The relay sends them; this command only makes them due.
+    """
+    if bool(delivery_ids) == bool(dead or since) or (delivery_ids and sink):
+        raise click.UsageError("name deliveries, or say --dead or --since (and perhaps --sink)")
+    ids = delivery_ids or outbox.replayable(runtime(), sink=sink, dead=dead, since=_utc(since))
+    total = 0
+    with progress(len(ids), "Replaying deliveries") as bar:
+        for asked, replayed in outbox.replay(runtime(), ids):
+            total += replayed
+            bar.update(asked)
+    say(as_json, {"due_again": total}, f"{total} due again")
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)

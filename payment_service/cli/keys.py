@@ -1,0 +1,65 @@
+"""`flask purge | verify`: looking after keys, and after the truth."""
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+from flask.cli import with_appcontext
+
+from payment_service.cli.output import JSON, Task, progress, say
+from payment_service.services import figures, purging, verification
+from payment_service.web.context import runtime
+
+
+@click.command(cls=Task)
+@click.option(
+    "--batch",
+    default=purging.BATCH,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="Rows deleted in one transaction.",
+)
+@JSON
+@with_appcontext
+def purge(batch: int, as_json: bool) -> None:
+    """Delete cached answers that have ended.
+
+    An answer is kept for IDEMPOTENCY_KEY_TTL seconds. What a key has made stays bound to it for ever: a later repeat
+    gets the payment as it is then, never a second charge. Keys whose outcome is not known are left alone. Safe beside
+    traffic; run it once a day.
+    """
+    total = 0
+    with progress(purging.purgeable(runtime()), "Purging cached answers") as bar:
+        for deleted in purging.purge(runtime(), batch):
+            total += deleted
+            bar.update(deleted)
+    say(as_json, {"purged": total}, f"{total} purged")
+
+
+@click.command(cls=Task)
+@JSON
+@with_appcontext
+def verify(as_json: bool) -> None:
+    r"""Check that no money is lost or doubled.
+
+    Reads every payment with its refunds, operations and history, and the gateway's ledger where the gateway lists it,
+    and recomputes from them what must be true. Prints a line for each row that breaks a rule. It changes and locks
+    nothing: safe beside traffic.
+
+    \b
+    Exit code: 0 nothing is wrong
+               1 there are violations
+               3 the database or the gateway did not answer
+    """
+    found = []
+    with progress(figures.current(runtime()).totals.created, "Verifying payments") as bar:
+        for violation in verification.verify(runtime(), seen=lambda: bar.update(1)):
+            found.append(violation)
+            if not as_json:
+                click.echo(str(violation))
+    if as_json:
+        click.echo(json.dumps({"violations": [asdict(each) for each in found]}))
+    else:
+        click.echo("no violations" if not found else f"{len(found)} violations", err=bool(found))
+    sys.exit(1 if found else 0)

@@ -1,0 +1,39 @@
+"""What the commands have in common: JSON for scripts, a bar for people, exit codes for schedulers."""
+
+import json
+import sys
+from typing import Any
+
+import click
+from click._termui_impl import ProgressBar
+
+from payment_service.domain.errors import Unavailable
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead, for scripts.")
+
+
+class NotNow(click.ClickException):
+    """The database or the gateway did not answer: run the command again. Not 1, which says that something is wrong."""
+
+    exit_code = 3
+
+
+class Task(click.Command):
+    """A command whose end tells a scheduler what to do, see docs/commands.md."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it; what cannot be reached is a sentence and an exit code, not a stack of calls."""
+        try:
+            return super().invoke(ctx)
+        except Unavailable as error:
+            raise NotNow(f"{error.code}: try again later") from error
+
+
+def progress(length: int, label: str) -> "ProgressBar[int]":
+    """How far a long work has come, on a terminal's standard error; silent where nobody looks."""
+    return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
+
+
+def say(as_json: bool, document: dict[str, Any], text: str) -> None:
+    """The result, on standard output: as one line of JSON or in words."""
+    click.echo(json.dumps(document, default=str) if as_json else text)

@@ -1,0 +1,159 @@
+"""The databases, apps and callers of all tests. Every test that takes `app` runs on PostgreSQL and on SQLite."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from sqlalchemy import Engine
+
+from payment_service import create_app
+from payment_service.config import Settings
+from payment_service.db import Database, db, metadata
+from payment_service.services.runtime import Runtime
+from tests.support.gateways import LedgerGateway
+from tests.support.judged import JudgedClient
+from tests.support.postgres import Postgres, start_postgres
+
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL server, for as long as the tests run."""
+    server = start_postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session", params=["postgresql", "sqlite"])
+def engine_name(request: pytest.FixtureRequest) -> str:
+    """Which database a test runs on: both, one after the other."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """A migrated database of each kind, made when it is first wanted and kept: files come and go between the two."""
+
+    @cache
+    def make(engine_name: str) -> str:
+        if engine_name == "postgresql":
+            url = str(request.getfixturevalue("postgres").create_database("payments"))
+        else:
+            url = f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/payments.db"
+        migrate(url)
+        return url
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def database_url(engine_name: str, migrated: Callable[[str], str]) -> str:
+    """A migrated database."""
+    return migrated(engine_name)
+
+
+def migrate(url: str) -> None:
+    """Bring an empty database to the newest schema."""
+    app = create_app(Settings(database_url=url, log_level="ERROR"))
+    with app.app_context():
+        upgrade()
+        db.engine.dispose()
+
+
+def fresh_database(server: Postgres, name: str) -> str:
+    """An empty, migrated database of this name."""
+    server.drop_database(name)
+    url = server.create_database(name)
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+def lent(postgres: Postgres) -> Iterator[Callable[[str], str]]:
+    """Empty databases by name on the server of all tests, gone at the end."""
+    with ExitStack() as stack:
+
+        def lend(name: str) -> str:
+            stack.callback(postgres.drop_database, name)
+            return fresh_database(postgres, name)
+
+        yield lend
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    """Settings of a service under test: every documented default, but nobody waits long."""
+    return Settings(database_url=database_url, log_level="ERROR", jwt_secret_key="a-test-secret-of-32-bytes-or-more!!")
+
+
+@pytest.fixture
+def gateway() -> LedgerGateway:
+    """A gateway whose ledger the test can read."""
+    return LedgerGateway()
+
+
+@pytest.fixture
+def make_app(settings: Settings, gateway: LedgerGateway) -> Iterator[MakeApp]:
+    """Build apps on the clean database with other settings: `make_app(trip_service_url=...)`."""
+    made: list[Engine] = []
+
+    def make(*, gateway: Any = gateway, **changes: Any) -> Flask:
+        extra = {name: changes.pop(name) for name in ("channels",) if name in changes}
+        app = create_app(replace(settings, **changes), gateway=gateway, **extra)
+        app.test_client_class = JudgedClient
+        with app.app_context():
+            made.append(db.engine)
+        if isinstance(gateway, LedgerGateway):
+            gateway.in_transaction = lambda: runtime_of(app).database.in_transaction
+        return app
+
+    app = make()
+    empty(runtime_of(app).database)
+    yield make
+    for engine in made:
+        engine.dispose()
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """The service on a clean database."""
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A caller of the service."""
+    return app.test_client()
+
+
+@pytest.fixture
+def runtime(app: Flask) -> Runtime:
+    """The engine behind the service."""
+    return runtime_of(app)
+
+
+def runtime_of(app: Flask) -> Runtime:
+    """The engine behind an app."""
+    found = app.extensions["payment_service"]
+    assert isinstance(found, Runtime)
+    return found
+
+
+def empty(database: Database) -> None:
+    """Delete every row; faster than any rollback trick, and what is tested has really been committed."""
+    with database.atomic("test") as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+
+
+def here(path: str) -> Path:
+    """A file of the repository."""
+    return Path(__file__).resolve().parent.parent / path

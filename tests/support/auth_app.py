@@ -1,0 +1,45 @@
+"""A small app that asks every caller who he is."""
+
+from typing import Any
+
+from flask import Flask, jsonify
+from flask.testing import FlaskClient
+
+from payment_service.config import Settings
+from payment_service.domain.callers import Caller
+from payment_service.domain.errors import ServiceError
+from payment_service.web.auth import caller_from_request, init_auth
+
+
+def app_with(**settings: Any) -> FlaskClient:
+    """A client of an app that asks every caller who he is."""
+    app = Flask(__name__)
+    init_auth(app, Settings(database_url="sqlite://", **settings))
+
+    @app.errorhandler(ServiceError)
+    def _refuse(error: ServiceError) -> tuple[Any, int]:
+        return jsonify(code=error.code, message=error.message), error.status
+
+    @app.route("/closed", methods=["GET", "POST"])
+    def _closed() -> Any:
+        return _shown(caller_from_request(open_access=False))
+
+    @app.get("/open")
+    def _open() -> Any:
+        return _shown(caller_from_request(open_access=True))
+
+    return app.test_client()
+
+
+def _shown(caller: Caller) -> dict[str, Any]:
+    return {**vars(caller), "scopes": sorted(caller.scopes), "is_service": caller.is_service}
+
+
+def answer(client: FlaskClient, bearer: str, path: str = "/closed") -> Any:
+    """The caller as understood, or the error's code."""
+    response = client.get(path, headers={"Authorization": f"Bearer {bearer}"})
+    assert response.json is not None
+    if response.status_code == 200:
+        return response.json["subject"]
+    assert response.status_code == (503 if response.json["code"] == "unavailable" else 401)
+    return response.json["code"]

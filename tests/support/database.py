@@ -1,0 +1,66 @@
+"""What tests read of the tables, and a way to make time pass for abandoned keys."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Table, func, select, update
+
+from payment_service import clock
+from payment_service.models import idempotency_keys, outbox_events
+from payment_service.services.purging import purge
+from payment_service.services.recovery import recover
+from payment_service.services.runtime import Runtime
+
+
+def count(runtime: Runtime, table: Table) -> int:
+    """How many rows a table has."""
+    with runtime.database.reading() as connection:
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def rows(runtime: Runtime, table: Table) -> list[dict[str, Any]]:
+    """Every row of a table, as mappings, in the order of its primary key."""
+    with runtime.database.reading() as connection:
+        return [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
+
+
+def everything(runtime: Runtime) -> str:
+    """Every value of every table as one text, to look for what must not be there."""
+    tables = outbox_events.metadata.sorted_tables
+    return "\n".join(str(row) for table in tables for row in rows(runtime, table))
+
+
+def events(runtime: Runtime) -> list[tuple[str, dict[str, Any]]]:
+    """Type and data of every event so far, payment by payment, in order."""
+    ordered = select(outbox_events).order_by(outbox_events.c.payment_id, outbox_events.c.version)
+    with runtime.database.reading() as connection:
+        found = connection.execute(ordered).mappings().all()
+    return [(row["event_type"], json.loads(row["payload"])["data"]) for row in found]
+
+
+def expire_leases(runtime: Runtime) -> None:
+    """Make every key look as if whoever worked on it had died long ago."""
+    past = clock.now() - timedelta(hours=1)
+    with runtime.database.atomic("test") as connection:
+        connection.execute(update(idempotency_keys).values(leased_until=past, recover_at=past))
+
+
+def recover_all(runtime: Runtime) -> None:
+    """Let the recovery worker finish what it can, at once."""
+    expire_leases(runtime)
+    recover(runtime)
+
+
+def expire_answers(runtime: Runtime) -> None:
+    """Make every stored answer look as if its time were long over."""
+    with runtime.database.atomic("test") as connection:
+        past = clock.now() - timedelta(days=30)
+        finished = idempotency_keys.c.response_status.is_not(None)
+        connection.execute(update(idempotency_keys).where(finished).values(expires_at=past))
+
+
+def purge_answers(runtime: Runtime) -> None:
+    """Delete every stored answer, as the purge does once its time is over."""
+    expire_answers(runtime)
+    assert sum(purge(runtime)) > 0

@@ -1,0 +1,151 @@
+"""Events waiting to be delivered, without the payments' trouble of making them, and the judgement of what arrived."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, insert, select, text
+
+from payment_service import clock
+from payment_service.db import Database
+from payment_service.models import outbox_deliveries, outbox_events, payments
+
+TYPES = ("payment.created", "payment.completed", "payment.refunded", "payment.failed")
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What a receiver got: the event's id, the payment and version its data names, and the bytes."""
+
+    event_id: str
+    payment_id: int
+    version: int
+    body: bytes
+
+
+def pile_up(database: Database, sinks: Sequence[str], count: int, versions: int = 1, first: int = 1) -> set[str]:
+    """Events of `count` payments numbered from `first`, `versions` of each, due at every one of `sinks`; their ids.
+
+    For HTTP sinks they are requests to `/v1/notifications`. Body and data are `{"payment_id": …, "version": …}`.
+    """
+    at = clock.now()
+    numbers = range(first, first + count)
+    events = [_event(number, version, at) for version in range(1, versions + 1) for number in numbers]
+    rows = [_delivery(event, sink, at) for event in events for sink in sinks]
+    with database.atomic("test") as connection:
+        connection.execute(insert(payments), [_payment(number, at) for number in numbers])
+        connection.execute(insert(outbox_events), events)
+        connection.execute(insert(outbox_deliveries), rows)
+        if len(rows) > 100:
+            connection.execute(text("ANALYZE"))  # which the database does by itself, but not at once
+    return {str(event["event_id"]) for event in events}
+
+
+def _payment(number: int, at: datetime) -> dict[str, Any]:
+    amounts = ("amount", "authorized_amount", "captured_amount", "refunded_amount", "refund_pending_amount")
+    return {
+        "payment_id": number,
+        "public_id": uuid4(),
+        "channel": "trips",
+        "subject": "",
+        "payable_id": str(number),
+        "currency": "INR",
+        "method": "CARD",
+        "status": "PENDING",
+        "version": 1,
+        "reference": f"R{number}",
+        "reference_is_unique": False,
+        "payable_is_unique": False,
+        "created_at": at,
+        "updated_at": at,
+        **dict.fromkeys(amounts, Decimal(0)),
+    }
+
+
+def _event(number: int, version: int, at: datetime) -> dict[str, Any]:
+    data = {"payment_id": number, "version": version}
+    return {
+        "event_id": uuid4(),
+        "payment_id": number,
+        "version": version,
+        "channel": "trips",
+        "event_type": TYPES[min(version, len(TYPES)) - 1],
+        "payload": json.dumps({"payment_ref": number, "payable_id": str(number), "data": data}),
+        "created_at": at,
+    }
+
+
+def _delivery(event: dict[str, Any], sink: str, at: datetime) -> dict[str, Any]:
+    request: dict[str, str | None] = {"method": None, "path": None, "body": None}
+    if sink not in {"rabbitmq", "kafka"}:
+        body = json.dumps({"payment_id": event["payment_id"], "version": event["version"]})
+        request = {"method": "POST", "path": "/v1/notifications", "body": body}
+    return {
+        "event_id": event["event_id"],
+        "sink": sink,
+        "stream": f"payment:{event['payment_id']}",
+        "status": "PENDING",
+        "attempts": 0,
+        "due_at": at,
+        "created_at": at,
+        **request,
+    }
+
+
+def statuses(database: Database, sink: str) -> dict[str, int]:
+    """How many deliveries of a sink are in each status."""
+    counted = select(outbox_deliveries.c.status, func.count().label("number")).where(outbox_deliveries.c.sink == sink)
+    with database.reading() as connection:
+        rows = connection.execute(counted.group_by(outbox_deliveries.c.status)).all()
+    return {row.status: row.number for row in rows}
+
+
+def delivery(database: Database, sink: str, number: int = 0) -> dict[str, Any]:
+    """The row of a sink's delivery, counted from the oldest."""
+    rows = select(outbox_deliveries).where(outbox_deliveries.c.sink == sink)
+    with database.reading() as connection:
+        found = connection.execute(rows.order_by(outbox_deliveries.c.delivery_id).offset(number).limit(1))
+        return dict(found.mappings().one())
+
+
+def judge(expected: set[str], arrivals: Iterable[Arrival]) -> dict[str, int]:
+    """What went wrong: events lost, first deliveries out of their payment's order, repeats that are not the same."""
+    bodies: dict[str, bytes] = {}
+    heard: dict[int, int] = defaultdict(int)
+    disordered = altered = repeats = 0
+    for arrival in arrivals:
+        if arrival.event_id in bodies:
+            repeats += 1
+            altered += bodies[arrival.event_id] != arrival.body
+            continue
+        bodies[arrival.event_id] = arrival.body
+        disordered += arrival.version != heard[arrival.payment_id] + 1
+        heard[arrival.payment_id] = arrival.version
+    strangers = len(bodies.keys() - expected)
+    lost = len(expected - bodies.keys())
+    return {"lost": lost, "disordered": disordered, "altered": altered, "strangers": strangers, "repeats": repeats}
+
+
+def flawless(expected: set[str], arrivals: Iterable[Arrival]) -> int:
+    """Assert that nothing was lost, disordered or altered; how many repeats there were, which are legal."""
+    found = judge(expected, arrivals)
+    repeats = found.pop("repeats")
+    assert found == {"lost": 0, "disordered": 0, "altered": 0, "strangers": 0}, found
+    return repeats
+
+
+def moment(text: str) -> datetime:
+    """A naive timestamp of an envelope, which is in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def as_uuid(text: str) -> UUID:
+    """The text, which must be a UUID in its usual form."""
+    found = UUID(text)
+    assert str(found) == text
+    return found

@@ -1,0 +1,92 @@
+"""A gateway for tests: its ledger lives in this process, its next answers can be scripted."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from payment_service import clock
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import (
+    Answer,
+    Approved,
+    Capabilities,
+    Effect,
+    Finding,
+    Instruction,
+    NotFound,
+    Unknown,
+)
+
+
+class LedgerGateway:
+    """Approves everything once per gateway key, remembers it, and refuses to be called inside a transaction."""
+
+    def __init__(self, latency: float = 0.0) -> None:
+        self.capabilities = Capabilities(
+            idempotent_by_key=True, lookup_consistent=True, max_in_flight=1.0, key_retention=86400, lists_effects=True
+        )
+        self.latency = latency
+        self.ledger: dict[str, Instruction] = {}
+        self.sent: list[Instruction] = []
+        self.lookups: list[Instruction] = []
+        self.script: deque[Answer | Callable[[Instruction], Answer]] = deque()
+        self.found: deque[Finding] = deque()
+        self.in_transaction: Callable[[], bool] = lambda: False
+        self._lock = threading.Lock()
+
+    def charge(self, instruction: Instruction) -> Answer:
+        """Answer from the script, else approve."""
+        assert not self.in_transaction(), "the gateway was called with a transaction open"
+        clock.sleep(self.latency)
+        with self._lock:
+            self.sent.append(instruction)
+            answer = self.script.popleft() if self.script else self.approve
+        return answer(instruction) if callable(answer) else answer
+
+    authorize = capture = void = refund = charge
+
+    def approve(self, instruction: Instruction) -> Approved:
+        """Take the instruction into the ledger, once."""
+        self.ledger.setdefault(instruction.gateway_key, instruction)
+        return Approved(instruction.amount, instruction.currency, reference=f"LG-{instruction.gateway_key[-8:]}")
+
+    def lose_answer(self, instruction: Instruction) -> Unknown:
+        """For the script: do as told, but the answer is lost on its way."""
+        self.approve(instruction)
+        return Unknown("the answer was lost")
+
+    def lookup(self, instruction: Instruction) -> Finding:
+        """What the ledger knows, unless scripted in `found`."""
+        assert not self.in_transaction(), "the gateway was asked with a transaction open"
+        self.lookups.append(instruction)
+        if self.found:
+            return self.found.popleft()
+        known = self.ledger.get(instruction.gateway_key)
+        return self.approve(known) if known else NotFound()
+
+    def effects(self) -> Iterator[Effect]:
+        """The ledger."""
+        for instruction in self.ledger.values():
+            yield Effect(instruction.gateway_key, instruction.kind, instruction.amount, instruction.currency)
+
+    def count(self, kind: Kind) -> int:
+        """How many movements of a kind the ledger holds."""
+        return sum(instruction.kind is kind for instruction in self.ledger.values())
+
+
+@contextmanager
+def held_at_the_gateway(gateway: LedgerGateway) -> Iterator[threading.Event]:
+    """The next request to the gateway is answered when the block ends; the event says that it is there."""
+    arrived, answer = threading.Event(), threading.Event()
+
+    def wait(instruction: Instruction) -> Answer:
+        arrived.set()
+        assert answer.wait(20)
+        return gateway.approve(instruction)
+
+    gateway.script.append(wait)
+    try:
+        yield arrived
+    finally:
+        answer.set()

@@ -1,0 +1,38 @@
+"""Instructions to a gateway, with what matters given and the rest ordinary, and somebody to send them to."""
+
+import secrets
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import Answer, Gateway, Instruction
+from payment_service.gateways.remote import RemoteGateway
+
+PATIENT = 10.0
+"""Seconds for answers that come at once, even from a machine that is busy with other tests."""
+
+
+def instruct(kind: Kind = Kind.CHARGE, amount: str = "150.00", **changes: Any) -> Instruction:
+    """An instruction with a key that was never used before; any field can be given."""
+    fields: dict[str, Any] = {
+        "gateway_key": f"v1-{secrets.token_hex(24)}",
+        "kind": kind,
+        "channel": "orders",
+        "amount": Decimal(amount),
+        "currency": "USD",
+        "method": "CARD",
+        "parent_key": None,
+    }
+    return Instruction(**(fields | changes))
+
+
+def send(gateway: Gateway, instruction: Instruction) -> Answer:
+    """Send an instruction by the method of its kind."""
+    method: Callable[[Instruction], Answer] = getattr(gateway, instruction.kind.value)
+    return method(instruction)
+
+
+def gateway_at(url: str, **changes: Any) -> RemoteGateway:
+    """A gateway over HTTP; patient, unless `connect_timeout` or `read_timeout` say otherwise."""
+    return RemoteGateway(url, **({"connect_timeout": PATIENT, "read_timeout": PATIENT} | changes))

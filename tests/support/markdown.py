@@ -1,0 +1,80 @@
+"""What the repository's documents say, in the parts that can be checked."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tests.support.processes import ROOT
+
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One Markdown file."""
+
+    path: Path
+
+    @cached_property
+    def text(self) -> str:
+        """All of it."""
+        return self.path.read_text()
+
+    @cached_property
+    def blocks(self) -> list[tuple[str, str]]:
+        """Fenced blocks: the word behind the fence, and the content."""
+        return _BLOCK.findall(self.text)
+
+    @cached_property
+    def prose(self) -> str:
+        """Everything outside the blocks."""
+        return _BLOCK.sub("", self.text)
+
+    @cached_property
+    def spans(self) -> list[str]:
+        """What stands between backticks."""
+        return re.findall(r"`([^`\n]+)`", self.prose)
+
+    @cached_property
+    def code(self) -> list[str]:
+        """Everything that can be typed: spans, and the lines of blocks that hold commands."""
+        lines = [line for word, content in self.blocks if word in ("bash", "sh") for line in content.splitlines()]
+        return self.spans + lines
+
+    @cached_property
+    def links(self) -> list[str]:
+        """Targets of links, without those that leave the repository."""
+        return [target for target in re.findall(r"\]\(([^)\s]+)\)", self.prose) if "://" not in target]
+
+    def section(self, title: str) -> "Section":
+        """What stands under a heading."""
+        _, _, after = self.text.partition(f"\n## {title}\n")
+        assert after, f"{self.path.name} has no section {title!r}"
+        return Section(after.partition("\n## ")[0])
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a document."""
+
+    text: str
+
+    def rows(self) -> Iterator[list[str]]:
+        """The cells of every table row, headings left out."""
+        lines = self.text.splitlines()
+        for line, following in zip(lines, [*lines[1:], ""], strict=True):
+            is_heading = following.startswith("|--") or line.startswith("|--")
+            if line.startswith("|") and not is_heading:
+                yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def documents() -> list[Document]:
+    """Every document of the repository."""
+    return [Document(path) for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])]
+
+
+def document(name: str) -> Document:
+    """One of them, by its path."""
+    return Document(ROOT / name)

@@ -1,0 +1,100 @@
+"""A real nginx with the configuration that is deployed, on loopback ports, without privileges."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from string import Template
+
+from tests.support.missing import is_missing
+from tests.support.waiting import wait_until
+
+DEPLOYED = Path(__file__).resolve().parents[2] / "deploy" / "nginx"
+
+
+def nginx_program() -> str:
+    """The path of nginx; the calling test is skipped where there is none, and under CI=true it fails.
+
+    Debian keeps it in /usr/sbin, which is not on every user's PATH.
+    """
+    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if program is None:
+        is_missing("NGINX IS MISSING: nothing was tested through the proxy (apt-get install nginx)")
+    return program
+
+
+class Nginx:
+    """The deployed proxy, listening on `port` of 127.0.0.1 and asking `upstream` (`host:port` or `unix:/path`)."""
+
+    def __init__(self, upstream: str, *, read_timeout: int = 28) -> None:
+        self._program = nginx_program()
+        # Under /tmp, since the deployed file names its places relative to here and a socket's path must be short.
+        self.home = Path(tempfile.mkdtemp(prefix="nginx-", dir="/tmp"))
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        shutil.copy(DEPLOYED / "nginx.conf", self.home)
+        template = Template((DEPLOYED / "templates" / "payment-service.conf.template").read_text())
+        (self.home / "conf.d").mkdir()
+        (self.home / "conf.d" / "payment-service.conf").write_text(
+            template.safe_substitute(
+                LISTEN=f"listen 127.0.0.1:{self.port}",
+                SERVER_NAMES="localhost 127.0.0.1",
+                UPSTREAM=upstream,
+                READ_TIMEOUT=str(read_timeout),
+            )
+        )
+
+    def check(self) -> str:
+        """What `nginx -t` says; a fault in the configuration is an AssertionError with nginx's own words."""
+        result = subprocess.run(self._command("-t"), check=False, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+        return result.stderr
+
+    def start(self) -> None:
+        """Start and wait until it accepts connections."""
+        with (self.home / "access.log").open("wb") as lines, (self.home / "error.log").open("wb") as errors:
+            self._process = subprocess.Popen(self._command(), stdout=lines, stderr=errors)
+        wait_until(lambda: listens(self.port), (self.home / "error.log").read_text, patience=10)
+
+    def lines(self) -> str:
+        """The access log so far."""
+        return (self.home / "access.log").read_text()
+
+    def close(self) -> None:
+        """Stop and remove everything."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=10)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _command(self, *words: str) -> list[str]:
+        # As root nginx would lend its workers another user, who may not enter this directory.
+        directives = "daemon off; " + ("user root;" if os.geteuid() == 0 else "")
+        where = ["-p", f"{self.home}/", "-c", f"{self.home}/nginx.conf", "-e", "/dev/stderr"]
+        return [self._program, *where, "-g", directives, *words]
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on just now.
+
+    It is below those that Linux gives to connections by itself (from 32768): none can take it before its server does,
+    and whoever asks in vain whether that listens yet is never connected to himself.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def listens(port: int) -> bool:
+    """Whether connections to the loopback port are accepted."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

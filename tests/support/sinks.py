@@ -1,0 +1,62 @@
+"""Sinks as tests want them, impatient, and a delivery to hand to them."""
+
+import time
+from typing import Any
+
+from payment_service import clock
+from payment_service.delivery.base import Outcome, Report, Sink
+from payment_service.delivery.http import HttpSink
+from payment_service.delivery.rabbitmq import RabbitSink
+from payment_service.delivery.signatures import Signer
+from payment_service.domain.deliveries import Delivery
+from tests.support.broker import Ear
+from tests.support.relays import QUICK
+
+
+def an_event(number: int = 1, **changes: Any) -> Delivery:
+    """The second event of payment `number` on its way, with other values where given."""
+    values: dict[str, Any] = {
+        "delivery_id": number,
+        "sink": "notification",
+        "attempts": 1,
+        "event_id": clock.new_id(),
+        "event_type": "payment.completed",
+        "channel": "trips",
+        "version": 2,
+        "payment_ref": number,
+        "payable_id": "101",
+        "data": {"payment_id": number},
+        "occurred_at": clock.now(),
+        "method": "POST",
+        "path": "/v1/notifications",
+        "body": '{"payment_id":1,"version":2}',
+    }
+    return Delivery(**values | changes)
+
+
+def http_sink(url: str, signer: Signer | None = None, timeout: float = 1.0) -> HttpSink:
+    """The notification service at `url`."""
+    return HttpSink("notification", url, signer or Signer(), timeout=timeout, backoff=QUICK)
+
+
+def rabbit_sink(port: int, ear: Ear, **changes: Any) -> RabbitSink:
+    """A broker of this machine, and the exchange that `ear` listens to."""
+    options: dict[str, Any] = {"exchange": ear.exchange, "confirmed_within": 5.0, "backoff": QUICK} | changes
+    return RabbitSink("127.0.0.1", port, "guest", "guest", **options)
+
+
+def reports_of(sink: Sink, count: int, patience: float = 20.0) -> list[Report]:
+    """The next `count` reports."""
+    reports: list[Report] = []
+    deadline = time.monotonic() + patience
+    while len(reports) < count:
+        assert time.monotonic() < deadline, reports
+        reports += sink.collect(0.2)
+    return reports
+
+
+def outcome_of(sink: Sink, event: Delivery | None = None) -> Outcome:
+    """What becomes of one event that is sent by itself."""
+    sink.offer([event or an_event()])
+    (report,) = reports_of(sink, 1)
+    return report.outcome

@@ -1,0 +1,166 @@
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+from tests.conftest import MakeApp
+from tests.support.callers import BILL, TRIP, pay_bill, pay_trip
+from tests.support.tokens import SECRET, bearer, token
+
+PUBLIC = ("/health", "/metrics", "/docs", "/redoc", "/openapi.json", "/ops/login", "/ops/logout")
+"""What anybody may see, bare or below a prefix; everything else asks for a token."""
+
+BAD_TOKENS = {
+    "nonsense": "Bearer nonsense",
+    "nothing": "Bearer",
+    "empty": "Bearer ",
+    "not signed": "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1c2VyLTEifQ.",
+    "another scheme": "Basic dXNlcjpwYXNz",
+    "another secret": bearer(secret="another-secret-of-32-bytes-or-more")["Authorization"],
+    "expired": bearer(expires_in=-120)["Authorization"],
+    "not yet valid": bearer(nbf=4_000_000_000)["Authorization"],
+    "a character too many": f"Bearer {token()}x",
+    "no subject": bearer(None)["Authorization"],
+    "an empty subject": bearer("")["Authorization"],
+    "a list for a subject": bearer(["user-1"])["Authorization"],
+    "a control character": bearer("user\x00")["Authorization"],
+    "a refresh token": bearer(type="refresh")["Authorization"],
+    "two tokens": f"Bearer {token()},Bearer {token()}",
+}
+
+
+def routes(app: Flask) -> Iterator[tuple[str, str, Rule]]:
+    """Method, path and rule of everything that is served; every variable of a path is 1."""
+    for rule in app.url_map.iter_rules():
+        path = rule.build({name: _value(rule, name) for name in rule.arguments}, append_unknown=False)
+        assert path is not None, rule
+        for method in sorted((rule.methods or set()) - {"OPTIONS", "HEAD"}):
+            yield method, path[1], rule
+
+
+def _value(rule: Rule, name: str) -> object:
+    kind = type(rule._converters[name]).__name__
+    return "00000000-0000-4000-8000-000000000001" if kind == "UUIDConverter" else 1
+
+
+def is_public(path: str) -> bool:
+    return any(path.startswith((prefix, f"/v1{prefix}")) for prefix in PUBLIC)
+
+
+def code_of(refusal: TestResponse) -> str:
+    """What a refusal is called; a page is no refusal in JSON, but asks for the token that is missing."""
+    if refusal.is_json:
+        return str(refusal.get_json()["code"])
+    return "TOKEN_MISSING" if 'name="token"' in refusal.text else ""
+
+
+@pytest.fixture
+def strict(make_app: MakeApp) -> FlaskClient:
+    """A caller of a service as production runs it: no channel is open."""
+    return make_app(auth_open_channels=frozenset()).test_client()
+
+
+def test_every_route_declares_its_access(app: Flask) -> None:
+    declared = app.extensions["access"]
+    for method, path, rule in routes(app):
+        blueprint = rule.endpoint.rpartition(".")[0]
+        assert blueprint in declared, rule
+        assert declared[blueprint].is_public == is_public(path), (method, path)
+
+
+def test_without_a_token_everything_but_the_public_is_401(strict: FlaskClient) -> None:
+    refused = 0
+    for method, path, _ in routes(strict.application):
+        answer = strict.open(path, method=method)
+        if is_public(path):
+            assert answer.status_code != 401, (method, path)
+            continue
+        refused += 1
+        assert answer.status_code == 401, (method, path)
+        assert code_of(answer) == "TOKEN_MISSING", (method, path)
+    assert refused >= 10
+
+
+@pytest.mark.parametrize("authorization", BAD_TOKENS.values(), ids=BAD_TOKENS)
+def test_a_bad_token_is_401_everywhere_also_where_none_is_needed(client: FlaskClient, authorization: str) -> None:
+    for method, path, _ in routes(client.application):
+        if not is_public(path):
+            answer = client.open(path, method=method, headers={"Authorization": authorization})
+            assert answer.status_code == 401, (method, path)
+            assert code_of(answer) in {"TOKEN_INVALID", "TOKEN_MISSING", "USER_NOT_FOUND"}
+
+
+def test_a_refused_caller_leaves_nothing_behind(strict: FlaskClient) -> None:
+    assert pay_trip(strict).status_code == pay_bill(strict).status_code == 401
+    assert strict.get("/payments", headers=bearer()).get_json()["payments"] == []
+    assert strict.get("/v1/payments", headers=bearer()).get_json() == []
+
+
+def test_the_three_refusals_are_told_apart(strict: FlaskClient) -> None:
+    codes = {
+        "TOKEN_MISSING": {},
+        "TOKEN_INVALID": {"Authorization": f"Bearer {token(secret='x' * 40)}"},
+        "USER_NOT_FOUND": bearer(None),
+    }
+    for code, headers in codes.items():
+        answer = strict.get("/payments", headers=headers)
+        assert (answer.status_code, answer.get_json()["code"]) == (401, code)
+        assert answer.get_json()["retry"] == {"safe": True, "key": "same", "after": None}
+    assert "error" in strict.get("/payments").get_json()
+    assert "detail" in strict.get("/v1/payments").get_json()
+
+
+def test_a_good_token_is_let_in(strict: FlaskClient) -> None:
+    assert pay_trip(strict, headers=bearer()).status_code == 200
+    assert pay_bill(strict, headers=bearer()).status_code == 201
+    assert pay_trip(strict, headers=bearer(7), idempotency_key="a subject that is a number").status_code == 200
+
+
+def test_only_the_open_channels_are_open(make_app: MakeApp) -> None:
+    client = make_app(auth_open_channels=frozenset({"trips"})).test_client()
+    assert client.post("/payments", json=dict(TRIP)).status_code == 200
+    assert client.post("/v1/payments", json=dict(TRIP)).status_code == 200
+    for path in ("/payments", "/v1/payments"):
+        answer = client.post(path, json=dict(BILL), headers={"Idempotency-Key": "k"})
+        assert (answer.status_code, answer.get_json()["code"]) == (401, "TOKEN_MISSING")
+    assert client.get("/payments").status_code == 200
+    assert client.get("/v1/payments").status_code == client.get("/v1/payments?skip=0").status_code == 401
+    assert client.get("/v1/payments?trip_id=101").status_code == 200
+    bill = pay_bill(client, headers=bearer()).get_json()["payment_id"]
+    assert client.get(f"/payments/{bill}").status_code == 404  # as any number that is no payment of trips
+    assert client.get(f"/v1/payments/{bill}").status_code == 401
+
+
+def test_a_missing_token_is_told_in_the_words_of_the_only_channel_there(strict: FlaskClient) -> None:
+    for prefix in ("", "/v1"):
+        answer = strict.post(f"{prefix}/payments/1/refunds", json={})
+        assert (answer.status_code, answer.get_json()["error"]) == (401, "Authorization token is missing")
+
+
+def test_an_issuer_and_an_audience_are_asked_for_where_they_are_set(make_app: MakeApp) -> None:
+    client = make_app(jwt_issuer="https://auth.example", jwt_audience="payments").test_client()
+    good = {"iss": "https://auth.example", "aud": "payments"}
+    assert client.get("/payments", headers=bearer(**good)).status_code == 200
+    for wrong in ({}, {**good, "iss": "https://auth.example.evil"}, {**good, "aud": "orders"}, {"aud": "payments"}):
+        assert client.get("/payments", headers=bearer(**wrong)).status_code == 401, wrong
+
+
+def test_a_token_in_the_query_or_a_cookie_is_none(strict: FlaskClient) -> None:
+    assert strict.get(f"/payments?access_token={token()}&jwt={token()}").status_code == 401
+    strict.set_cookie("access_token_cookie", token())
+    assert strict.get("/payments").status_code == 401
+
+
+def test_identity_comes_from_the_token_alone(strict: FlaskClient) -> None:
+    claimed = {"X-User-ID": "user-2", "X-Forwarded-User": "user-2", "X-Subject": "user-2"}
+    number = pay_trip(strict, headers={**bearer("user-1"), **claimed}).get_json()["payment_id"]
+    assert strict.get(f"/payments/{number}", headers=bearer("user-1")).status_code == 200
+    assert strict.get(f"/payments/{number}", headers=bearer("user-2")).status_code == 404
+
+
+def test_a_preflight_needs_no_token(strict: FlaskClient) -> None:
+    assert strict.options("/payments").status_code == 200
+    assert SECRET not in strict.options("/payments").text

@@ -1,0 +1,205 @@
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from payment_service.gateways.base import Declined, NotSent, Pending, Unknown
+from tests.support.callers import ABSENT, BILL, pay_bill, pay_trip, with_raw
+from tests.support.gateways import LedgerGateway
+
+FIELDS = ["payment_id", "bill_id", "amount", "method", "reference", "paid_at"]
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
+
+
+def faults(answer: Any) -> list[tuple[list[str | int], str]]:
+    """Where and of what type the faults of a 422 are."""
+    assert answer.status_code == 422, answer.text
+    body = answer.get_json()
+    assert set(body) >= {"detail", "code", "retry"}
+    assert all(set(fault) >= {"loc", "msg", "type"} and fault["msg"] for fault in body["detail"])
+    return [(fault["loc"], fault["type"]) for fault in body["detail"]]
+
+
+def test_a_bill_is_paid_as_the_document_shows(client: FlaskClient, gateway: LedgerGateway) -> None:
+    answer = pay_bill(client)
+    body = answer.get_json()
+    assert answer.status_code == 201
+    assert answer.content_type == "application/json"
+    assert list(body) == FIELDS
+    assert isinstance(body["payment_id"], int)
+    assert (body["bill_id"], body["amount"], body["method"]) == (1, "525.00", "UPI")
+    assert body["reference"] == "unique-key-123"
+    assert MOMENT.fullmatch(body["paid_at"])
+    datetime.fromisoformat(body["paid_at"])
+    assert [sent.amount for sent in gateway.sent] == [Decimal(525)]
+
+
+def test_amounts_are_taken_from_their_text_and_shown_with_two_decimals(client: FlaskClient) -> None:
+    shown = {
+        "525": "525.00", "525.5": "525.50", '"10.01"': "10.01", "0.01": "0.01", "10.010": "10.01",
+        "999999999999.99": "999999999999.99", '"7"': "7.00",
+    }  # fmt: skip
+    for text, amount in shown.items():
+        answer = client.post(
+            "/v1/payments",
+            data=with_raw(BILL, "amount", text),
+            content_type="application/json",
+            headers={"Idempotency-Key": f"key {text}"},
+        )
+        assert answer.status_code == 201, (text, answer.text)
+        assert answer.get_json()["amount"] == amount
+
+
+def test_a_method_is_any_text_of_fifty_characters_as_sent(client: FlaskClient) -> None:
+    for number, method in enumerate(("CARD", "cash", "etc.", "x" * 50, "Überweisung", "a b")):
+        answer = pay_bill(client, key=f"key {number}", method=method)
+        assert answer.status_code == 201, method
+        assert answer.get_json()["method"] == method
+
+
+def test_a_field_that_will_not_do_is_named(client: FlaskClient, gateway: LedgerGateway) -> None:
+    bad: dict[str, tuple[Any, ...]] = {
+        "bill_id": (0, -1, 1.5, True, "x", "", [], {}, 2**63, 10**40, "1 "),
+        "amount": (0, -1, -5, 0.001, 10.005, True, None, "", "NaN", "1e5", 1e300, 10**12, [], {}),
+        "method": ("", "x" * 51, 5, True, [], {}, "a\nb", "a\x00b"),
+    }
+    for name, values in bad.items():
+        for value in values:
+            fields: dict[str, Any] = {name: value}
+            answer = pay_bill(client, **fields)
+            assert [loc for loc, _ in faults(answer)] == [["body", name]], (name, value)
+    assert not gateway.sent
+    assert client.get("/v1/payments").get_json() == []
+
+
+def test_a_missing_field_is_named(client: FlaskClient) -> None:
+    assert faults(pay_bill(client, amount=ABSENT)) == [(["body", "amount"], "missing")]
+    assert faults(pay_bill(client, method=ABSENT)) == [(["body", "method"], "missing")]
+    assert faults(pay_bill(client, method=None)) == [(["body", "method"], "missing")]
+    assert (["body", "bill_id"], "missing") in faults(pay_bill(client, bill_id=ABSENT))
+    assert (["body", "bill_id"], "missing") in faults(pay_bill(client, bill_id=None))
+
+
+def test_all_faults_are_listed_in_the_order_of_the_fields(client: FlaskClient) -> None:
+    answer = pay_bill(client, bill_id=-1, amount=-5, method="")
+    assert [loc for loc, _ in faults(answer)] == [["body", "bill_id"], ["body", "amount"], ["body", "method"]]
+
+
+def test_the_key_must_be_in_the_header(client: FlaskClient) -> None:
+    assert faults(pay_bill(client, key=None)) == [(["header", "Idempotency-Key"], "missing")]
+    assert faults(pay_bill(client, key=None, idempotency_key="k")) == [(["header", "Idempotency-Key"], "missing")]
+
+
+def test_another_key_in_the_body_is_refused(client: FlaskClient) -> None:
+    answer = pay_bill(client, key="one", idempotency_key="another")
+    assert faults(answer) == [(["header", "Idempotency-Key"], "value_error")]
+    assert pay_bill(client, key="one", idempotency_key="one").status_code == 201
+
+
+def test_a_key_of_1_to_255_characters_becomes_the_reference(client: FlaskClient) -> None:
+    for key in ("k", "x" * 255, "a b,c;d=e"):
+        assert pay_bill(client, key=key).get_json()["reference"] == key
+    assert pay_bill(client, key="  trimmed  ").get_json()["reference"] == "trimmed"
+    umlaut = pay_bill(client, key="schlüssel".encode().decode("latin-1"))
+    assert umlaut.get_json()["reference"] == "schlüssel"
+
+
+def test_any_other_key_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
+    for key in ("", "   ", "x" * 256, "a\x00b", "a\x7fb", "\xff"):
+        assert [loc for loc, _ in faults(pay_bill(client, key=key))] == [["header", "Idempotency-Key"]], key
+    assert not gateway.sent
+
+
+def test_a_repeat_is_answered_201_with_the_same_bytes(client: FlaskClient, gateway: LedgerGateway) -> None:
+    first, second = pay_bill(client), pay_bill(client)
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.data == second.data
+    assert "Idempotent-Replayed" not in first.headers
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert len(gateway.sent) == 1
+
+
+def test_a_declined_bill_is_402_and_no_payment(client: FlaskClient, gateway: LedgerGateway) -> None:
+    gateway.script.append(Declined("INSUFFICIENT_FUNDS", "Insufficient funds in account"))
+    first, second = pay_bill(client), pay_bill(client)
+    assert first.status_code == second.status_code == 402
+    assert first.get_json() == {
+        "detail": "Insufficient funds in account",
+        "code": "payment_declined",
+        "retry": {"safe": True, "key": "new", "after": None},
+    }
+    assert second.data == first.data
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert client.get("/v1/payments").get_json() == []
+    assert pay_bill(client, key="another").status_code == 201
+
+
+@pytest.mark.parametrize("word", [Unknown("time-out"), Pending("later")], ids=["unknown", "pending"])
+def test_an_undecided_bill_is_accepted_and_not_yet_paid(
+    client: FlaskClient, gateway: LedgerGateway, word: Unknown | Pending
+) -> None:
+    gateway.script.append(word)
+    answer = pay_bill(client)
+    body = answer.get_json()
+    assert answer.status_code == 202
+    assert (body["status"], isinstance(body["payment_id"], int), bool(body["message"])) == ("PENDING", True, True)
+    polled = client.get(f"/v1/payments/{body['payment_id']}")
+    assert (polled.status_code, polled.get_json()["status"]) == (202, "PENDING")
+    assert client.get("/v1/payments").get_json() == []
+    final = pay_bill(client)
+    assert final.status_code == 201
+    assert final.get_json()["payment_id"] == body["payment_id"]
+    assert client.get(f"/v1/payments/{body['payment_id']}").get_json() == final.get_json()
+
+
+def test_a_gateway_out_of_reach_is_503_and_the_key_goes_on(client: FlaskClient, gateway: LedgerGateway) -> None:
+    gateway.script.append(NotSent("refused"))
+    first, second = pay_bill(client), pay_bill(client)
+    assert (first.status_code, second.status_code) == (503, 201)
+    assert set(first.get_json()) == {"detail", "code", "retry"}
+    assert len(gateway.ledger) == 1
+
+
+def test_a_payment_is_found_by_its_number(client: FlaskClient) -> None:
+    paid = pay_bill(client).get_json()
+    answer = client.get(f"/v1/payments/{paid['payment_id']}")
+    assert (answer.status_code, answer.get_json()) == (200, paid)
+
+
+def test_an_unknown_number_is_not_found(client: FlaskClient) -> None:
+    for number in (4711, 0, -1, 2**63 - 1):
+        answer = client.get(f"/v1/payments/{number}")
+        assert answer.status_code == 404, number
+        assert answer.get_json()["detail"] == "Payment not found"
+
+
+def test_no_number_is_a_fault_of_the_path(client: FlaskClient) -> None:
+    for text in ("abc", "1.5", "1e3", "9" * 40, "\u0661", "+1", "1_0"):
+        assert faults(client.get(f"/v1/payments/{text}")) == [(["path", "payment_id"], "int_parsing")], text
+
+
+def test_a_declined_bill_is_not_found(client: FlaskClient, gateway: LedgerGateway) -> None:
+    gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
+    pay_bill(client)
+    following = pay_bill(client, key="next").get_json()["payment_id"]
+    assert client.get(f"/v1/payments/{following - 1}").status_code == 404
+
+
+def test_unknown_fields_are_ignored(client: FlaskClient) -> None:
+    body = pay_bill(client, reference="mine", paid_at="2001-01-01T00:00:00", payment_id=9).get_json()
+    assert body["reference"] == "unique-key-123"
+    assert not body["paid_at"].startswith("2001")
+
+
+def test_a_bill_is_paid_as_often_as_there_are_keys(client: FlaskClient) -> None:
+    numbers = {pay_bill(client, key=key).get_json()["payment_id"] for key in ("one", "two", "three")}
+    assert len(numbers) == 3
+
+
+def test_a_trip_may_use_a_bills_key(client: FlaskClient) -> None:
+    assert pay_bill(client, key="same").status_code == 201
+    assert pay_trip(client, idempotency_key="same").status_code == 200
+    assert pay_bill(client, key="same", method=ABSENT).status_code == 422

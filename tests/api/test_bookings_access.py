@@ -1,0 +1,108 @@
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from payment_service.models import users
+from payment_service.services.runtime import Runtime
+from tests.conftest import MakeApp
+from tests.support.bookers import PAYMENTS, Booker, error_of, payment_of
+from tests.support.database import count, rows
+from tests.support.tokens import bearer, token
+
+ROUTES = [
+    ("POST", ""),
+    ("GET", ""),
+    ("GET", "/{id}"),
+    ("GET", "/booking/BOOK-001"),
+    ("POST", "/{id}/process"),
+    ("POST", "/{id}/refund"),
+    ("PATCH", "/{id}/status"),
+]
+MISSING = {"error": "Authorization token is missing", "code": "TOKEN_MISSING"}
+INVALID = {"error": "Invalid or expired token", "code": "TOKEN_INVALID"}
+NOT_FOUND = {"error": "User not found in token", "code": "USER_NOT_FOUND"}
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_no_path_is_open(ada: Booker, client: FlaskClient, method: str, path: str) -> None:
+    url = PAYMENTS + path.format(id=ada.made())
+    answer = client.open(url, method=method, json={"status": "failed", "booking_id": "B", "amount": 1})
+    assert answer.status_code == 401
+    assert answer.get_json() == {**MISSING, "retry": {"safe": True, "key": "same", "after": None}}
+
+
+@pytest.mark.parametrize(
+    ("header", "body"),
+    [
+        ({}, MISSING),
+        ({"Authorization": token("ada")}, MISSING),
+        ({"Authorization": f"Token {token('ada')}"}, MISSING),
+        ({"Authorization": "Bearer"}, INVALID),
+        ({"Authorization": "Bearer x.y.z"}, INVALID),
+        (bearer("ada", expires_in=-60), INVALID),
+        (bearer("ada", secret="another-secret-of-32-bytes-or-more!"), INVALID),
+        (bearer(None), NOT_FOUND),
+        (bearer(""), NOT_FOUND),
+    ],
+)
+def test_what_is_wrong_with_a_token_is_told(client: FlaskClient, header: dict[str, str], body: dict[str, Any]) -> None:
+    answer = client.get(PAYMENTS, headers=header)
+    assert answer.status_code == 401
+    assert answer.get_json().items() >= body.items()
+
+
+def test_bookings_stay_closed_whatever_is_opened(make_app: MakeApp) -> None:
+    app = make_app(auth_open_channels=frozenset({"trips", "bills", "orders", "checkout"}))
+    assert app.test_client().get(PAYMENTS).status_code == 401
+
+
+def test_a_numeric_subject_is_a_user_too(app: Any) -> None:
+    seven = Booker(app, 7)  # type: ignore[arg-type]
+    assert payment_of(seven.create(), 201)["user_id"] == "7"
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "{id}" in route[1]])
+def test_somebody_elses_payment_is_refused_and_stays_as_it_is(ada: Booker, bob: Booker, method: str, path: str) -> None:
+    payment_id = ada.made()
+    answer = bob(method, path.format(id=payment_id), json={"status": "failed"})
+    assert error_of(answer, 403) == "Unauthorized"
+    assert answer.get_json()["code"] == "forbidden"
+    assert ada.status(payment_id) == "pending"
+
+
+def test_a_service_acts_for_all(ada: Booker, desk: Booker) -> None:
+    payment_id = ada.made()
+    assert payment_of(desk.show(payment_id))["user_id"] == "ada"
+    assert payment_of(desk.process(payment_id))["status"] == "completed"
+    assert payment_of(desk.refund(payment_id))["user_id"] == "ada"
+
+
+def test_the_user_is_remembered_on_first_sight(ada: Booker, runtime: Runtime) -> None:
+    ada.page()
+    ada.made()
+    (row,) = rows(runtime, users)
+    assert (row["auth_user_id"], row["email"], row["is_verified"]) == ("ada", "ada@example.com", True)
+    assert row["created_at"] == row["updated_at"]
+
+
+def test_the_user_is_refreshed_when_the_token_says_something_else(app: Any, ada: Booker, runtime: Runtime) -> None:
+    ada.page()
+    Booker(app, "ada", email="ada@example.org").page()
+    (row,) = rows(runtime, users)
+    assert (row["email"], row["is_verified"]) == ("ada@example.org", False)
+    assert row["updated_at"] > row["created_at"]
+
+
+def test_an_unverified_user_may_pay(bob: Booker) -> None:
+    assert bob.status(bob.paid()) == "completed"
+
+
+def test_nobody_is_remembered_who_was_not_let_in_or_only_asked_what_is_allowed(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    client.get(PAYMENTS)
+    client.get(PAYMENTS, headers=bearer("eve", expires_in=-60))
+    preflight = client.options(PAYMENTS)
+    assert preflight.status_code == 200
+    assert count(runtime, users) == 0

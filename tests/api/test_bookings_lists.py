@@ -1,0 +1,134 @@
+import pytest
+
+from tests.support.bookers import Booker
+
+
+def amounts(page: dict[str, object]) -> list[float]:
+    listed = page["payments"]
+    assert isinstance(listed, list)
+    return [payment["amount"] for payment in listed]
+
+
+def make(booker: Booker, number: int, **fields: object) -> None:
+    for amount in range(1, number + 1):
+        booker.made(amount=amount, **fields)
+
+
+def test_without_payments_the_list_is_empty(ada: Booker) -> None:
+    assert ada.page() == {
+        "payments": [],
+        "pagination": {"page": 1, "per_page": 20, "total": 0, "pages": 0, "has_next": False, "has_prev": False},
+    }
+
+
+def test_own_payments_are_listed_newest_first_twenty_to_a_page(ada: Booker, bob: Booker) -> None:
+    make(bob, 2)
+    make(ada, 21)
+    first, second = ada.page(), ada.page("?page=2")
+    assert amounts(first) == [float(amount) for amount in range(21, 1, -1)]
+    assert first["pagination"] == {
+        "page": 1,
+        "per_page": 20,
+        "total": 21,
+        "pages": 2,
+        "has_next": True,
+        "has_prev": False,
+    }
+    assert amounts(second) == [1.0]
+    assert second["pagination"] == {
+        "page": 2,
+        "per_page": 20,
+        "total": 21,
+        "pages": 2,
+        "has_next": False,
+        "has_prev": True,
+    }
+    assert amounts(bob.page()) == [2.0, 1.0]
+
+
+def test_a_listed_payment_is_the_payment(ada: Booker) -> None:
+    payment_id = ada.paid()
+    assert ada.page()["payments"] == [ada.show(payment_id).get_json()["payment"]]
+
+
+def test_the_size_of_a_page_is_the_callers(ada: Booker) -> None:
+    make(ada, 5)
+    page = ada.page("?page=2&per_page=2")
+    assert amounts(page) == [3.0, 2.0]
+    assert page["pagination"] == {
+        "page": 2,
+        "per_page": 2,
+        "total": 5,
+        "pages": 3,
+        "has_next": True,
+        "has_prev": True,
+    }
+
+
+def test_a_page_past_the_end_is_empty(ada: Booker) -> None:
+    make(ada, 1)
+    page = ada.page("?page=9")
+    assert page["payments"] == []
+    assert page["pagination"] == {
+        "page": 9,
+        "per_page": 20,
+        "total": 1,
+        "pages": 1,
+        "has_next": False,
+        "has_prev": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "nonsense", ["0", "-1", "abc", "", "1.5", "%00", "1e3", "+1", "%20", "\u0661", "null", "9" * 40, "4111111111111111"]
+)
+def test_nonsense_is_the_default(ada: Booker, nonsense: str) -> None:
+    make(ada, 1)
+    page = ada.page(f"?page={nonsense}&per_page={nonsense}")
+    assert (page["pagination"]["page"], page["pagination"]["per_page"]) == (1, 20)
+    assert amounts(page) == [1.0]
+
+
+@pytest.mark.parametrize(("asked", "given"), [("1", 1), ("100", 100), ("101", 100), ("999999999", 100)])
+def test_a_page_has_at_most_a_hundred(ada: Booker, asked: str, given: int) -> None:
+    assert ada.page(f"?per_page={asked}")["pagination"]["per_page"] == given
+
+
+def test_the_last_page_there_can_be_is_no_error(ada: Booker) -> None:
+    make(ada, 1)
+    page = ada.page("?page=999999999&per_page=100")
+    assert (page["payments"], page["pagination"]["page"]) == ([], 999999999)
+
+
+def test_a_parameter_given_twice_counts_once(ada: Booker) -> None:
+    assert ada.page("?page=2&page=3&unknown=1")["pagination"]["page"] == 2
+
+
+def test_a_bookings_payments_are_listed_newest_first_and_only_own_ones(ada: Booker, bob: Booker) -> None:
+    make(ada, 2, booking_id="BOOK-7")
+    make(ada, 1, booking_id="BOOK-8")
+    make(bob, 3, booking_id="BOOK-7")
+    answer = ada("GET", "/booking/BOOK-7")
+    assert list(answer.get_json()) == ["payments"]
+    assert amounts(answer.get_json()) == [2.0, 1.0]
+
+
+@pytest.mark.parametrize("booking", ["unknown", "BOOK", "%25", "_", "x" * 300, "4111"])
+def test_a_booking_without_payments_has_an_empty_list(ada: Booker, booking: str) -> None:
+    make(ada, 1)
+    answer = ada("GET", f"/booking/{booking}")
+    assert (answer.status_code, answer.get_json()) == (200, {"payments": []})
+
+
+def test_a_bookings_id_may_contain_anything_that_can_be_written(ada: Booker) -> None:
+    for booking in ("a/b/c", "a//b", "gr\u00fcn 7", "100%", "?#", "process"):
+        ada.made(booking_id=booking)
+        quoted = booking.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+        assert len(ada("GET", f"/booking/{quoted}").get_json()["payments"]) == 1, booking
+
+
+def test_a_service_sees_everybodys(ada: Booker, bob: Booker, desk: Booker) -> None:
+    make(ada, 1)
+    make(bob, 1)
+    assert {payment["user_id"] for payment in desk.page()["payments"]} == {"ada", "bob"}
+    assert len(desk("GET", "/booking/BOOK-001").get_json()["payments"]) == 2

@@ -1,0 +1,182 @@
+import re
+from typing import Any
+
+import pytest
+
+from payment_service.domain.operations import Kind
+from payment_service.models import transactions
+from payment_service.services.runtime import Runtime
+from tests.support.bookers import Booker, error_of, payment_of
+from tests.support.database import rows
+from tests.support.gateways import LedgerGateway
+
+INVALID = "Invalid status. Must be one of: pending, processing, completed, failed, refunded, cancelled"
+
+
+def test_a_pending_payment_is_processed(ada: Booker, gateway: LedgerGateway) -> None:
+    made = payment_of(ada.create(amount=99.5, currency="EUR", payment_method="paypal"), 201)
+    answer = ada.process(made["payment_id"])
+    payment = payment_of(answer)
+    assert list(answer.get_json()) == ["message", "payment"]
+    assert answer.get_json()["message"] == "Payment processed successfully"
+    assert re.fullmatch("TXN-[0-9A-F]{12}", payment["transaction_ref"])
+    assert payment["status"] == "completed"
+    assert payment["updated_at"] > made["updated_at"]
+    changed = {"status", "transaction_ref", "updated_at"}
+    assert {name: payment[name] for name in payment.keys() - changed} == {
+        name: made[name] for name in made.keys() - changed
+    }
+    assert payment_of(ada.show(made["payment_id"])) == payment
+    (sent,) = gateway.sent
+    assert (sent.kind, str(sent.amount), sent.currency, sent.method) == (Kind.CHARGE, "99.50", "EUR", "paypal")
+
+
+def test_two_payments_have_two_transactions(ada: Booker) -> None:
+    shown = [payment_of(ada.show(ada.paid())) for _ in range(2)]
+    assert len({payment["transaction_ref"] for payment in shown}) == 2
+
+
+@pytest.mark.parametrize("body", [{"data": "{not json"}, {"json": {"status": "failed"}}, {"data": b"\x00"}])
+def test_processing_and_refunding_need_no_body_and_read_none(ada: Booker, body: dict[str, Any]) -> None:
+    payment_id = ada.made()
+    assert payment_of(ada.process(payment_id, **body))["status"] == "completed"
+    assert payment_of(ada.refund(payment_id, **body))["refunded_amount"] == 150.0
+
+
+def test_only_a_pending_payment_is_processed(ada: Booker, gateway: LedgerGateway) -> None:
+    payment_id = ada.paid()
+    again = ada.process(payment_id)
+    assert error_of(again) == "Payment already completed"
+    assert again.get_json()["code"] == "illegal_move"
+    ada.refund(payment_id)
+    assert error_of(ada.process(payment_id)) == "Payment already refunded"
+    for status in ("failed", "cancelled"):
+        moved = ada.made()
+        ada.patch(moved, status=status)
+        assert error_of(ada.process(moved)) == f"Payment already {status}"
+    assert gateway.count(Kind.CHARGE) == 1
+
+
+def test_a_completed_payment_is_refunded_whole(ada: Booker, gateway: LedgerGateway) -> None:
+    payment_id = ada.paid(amount=75)
+    answer = ada.refund(payment_id, json={"amount": 5})
+    payment = payment_of(answer)
+    assert answer.get_json()["message"] == "Payment refunded successfully"
+    assert (payment["status"], payment["refunded_amount"], payment["amount"]) == ("refunded", 75.0, 75.0)
+    refund = answer.get_json()["refund"]
+    assert re.fullmatch("re_[0-9a-f]{16}", refund["refund_id"])
+    assert (refund["amount"], refund["status"]) == (75.0, "refunded")
+    assert gateway.count(Kind.REFUND) == 1
+    assert ada.status(payment_id) == "refunded"
+
+
+def test_only_a_completed_payment_is_refunded(ada: Booker, gateway: LedgerGateway) -> None:
+    refunded, pending, failed, cancelled = ada.paid(), ada.made(), ada.made(), ada.made()
+    ada.refund(refunded)
+    ada.patch(failed, status="failed")
+    ada.patch(cancelled, status="cancelled")
+    for payment_id in (refunded, pending, failed, cancelled):
+        assert error_of(ada.refund(payment_id)) == "Only completed payments can be refunded"
+    assert gateway.count(Kind.REFUND) == 1
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "FAILED"])
+def test_a_pending_payment_is_given_up_by_hand(ada: Booker, status: str, gateway: LedgerGateway) -> None:
+    payment_id = ada.made()
+    answer = ada.patch(payment_id, status=status)
+    assert payment_of(answer)["status"] == status.lower()
+    assert list(answer.get_json()) == ["message", "payment"]
+    assert answer.get_json()["message"] == "Payment status updated"
+    assert not gateway.sent
+
+
+def test_a_cancellation_may_be_repeated_and_a_failed_payment_filed(ada: Booker) -> None:
+    payment_id = ada.made()
+    for status in ("failed", "cancelled", "cancelled"):
+        assert payment_of(ada.patch(payment_id, status=status))["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("start", "wanted"),
+    [
+        ("made", "pending"),
+        ("made", "processing"),
+        ("made", "completed"),
+        ("made", "refunded"),
+        ("paid", "pending"),
+        ("paid", "processing"),
+        ("paid", "completed"),
+        ("paid", "failed"),
+        ("paid", "refunded"),
+        ("paid", "cancelled"),
+    ],
+)
+def test_an_owner_cannot_move_a_payment_anywhere_else(
+    ada: Booker, gateway: LedgerGateway, start: str, wanted: str
+) -> None:
+    payment_id = getattr(ada, start)()
+    before, sent = payment_of(ada.show(payment_id)), len(gateway.sent)
+    answer = ada.patch(payment_id, status=wanted)
+    text = f"Cannot change status from {before['status']} to {wanted}"
+    assert error_of(answer).startswith(text)
+    assert answer.get_json()["code"] == "illegal_move"
+    assert payment_of(ada.show(payment_id)) == before
+    assert len(gateway.sent) == sent
+
+
+@pytest.mark.parametrize(("wanted", "action"), [("completed", "process"), ("refunded", "refund")])
+def test_who_claims_that_money_moved_is_told_what_moves_it(ada: Booker, wanted: str, action: str) -> None:
+    payment_id = ada.made()
+    text = f"Cannot change status from pending to {wanted}: use POST /api/payments/{payment_id}/{action}"
+    assert error_of(ada.patch(payment_id, status=wanted)) == text
+
+
+def test_a_service_completes_and_refunds_through_the_gateway(ada: Booker, desk: Booker, gateway: LedgerGateway) -> None:
+    payment_id = ada.made()
+    completed = desk.patch(payment_id, status="completed", transaction_ref="TXN-FORGED")
+    assert completed.get_json()["message"] == "Payment status updated"
+    assert payment_of(completed)["status"] == "completed"
+    assert re.fullmatch("TXN-[0-9A-F]{12}", payment_of(completed)["transaction_ref"])
+    assert error_of(desk.patch(payment_id, status="completed")) == "Payment already completed"
+    refunded = desk.patch(payment_id, status="refunded")
+    assert (refunded.get_json()["message"], payment_of(refunded)["status"]) == ("Payment status updated", "refunded")
+    assert error_of(desk.patch(payment_id, status="refunded")) == "Only completed payments can be refunded"
+    assert (gateway.count(Kind.CHARGE), gateway.count(Kind.REFUND)) == (1, 1)
+
+
+@pytest.mark.parametrize("wanted", ["pending", "processing"])
+def test_not_even_a_service_sets_what_nobody_sets(ada: Booker, desk: Booker, wanted: str) -> None:
+    assert error_of(desk.patch(ada.made(), status=wanted)) == f"Cannot change status from pending to {wanted}"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({}, "status is required"),
+        ({"status": None}, "status is required"),
+        ({"transaction_ref": "TXN-1"}, "status is required"),
+        ({"status": ""}, INVALID),
+        ({"status": "paid"}, INVALID),
+        ({"status": 1}, INVALID),
+        ({"status": ["failed"]}, INVALID),
+        ({"status": "failed", "transaction_ref": 7}, "transaction_ref must be a text"),
+        ({"status": "failed", "transaction_ref": "x" * 65}, "transaction_ref must have 1 to 64 characters"),
+    ],
+)
+def test_a_status_is_one_of_the_documents_words(ada: Booker, body: dict[str, Any], text: str) -> None:
+    payment_id = ada.made()
+    assert error_of(ada.patch(payment_id, **body)) == text
+    assert ada.status(payment_id) == "pending"
+
+
+def test_a_status_needs_a_body(ada: Booker) -> None:
+    assert error_of(ada("PATCH", f"/{ada.made()}/status")) == "Request body is required"
+
+
+def test_a_callers_reference_is_kept_in_the_trail_and_never_shown_as_a_transaction(
+    ada: Booker, runtime: Runtime
+) -> None:
+    payment_id = ada.made()
+    payment = payment_of(ada.patch(payment_id, status="failed", transaction_ref="TXN-THEIRS"))
+    assert payment["transaction_ref"] is None
+    assert rows(runtime, transactions)[-1]["description"] == "Payment failed (reference TXN-THEIRS)"

@@ -1,0 +1,98 @@
+from typing import Any
+
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from payment_service.gateways.base import Declined, Unknown
+from payment_service.models import outbox_events
+from payment_service.services.runtime import Runtime
+from tests.support.checkouts import body_of, held, paid, post, process, refund, shown
+from tests.support.database import events, recover_all
+from tests.support.gateways import LedgerGateway
+
+
+def of_type(runtime: Runtime, name: str) -> list[dict[str, Any]]:
+    return [data for kind, data in events(runtime) if kind == name]
+
+
+def test_a_success_is_told_as_the_document_shows(client: FlaskClient, runtime: Runtime) -> None:
+    body = body_of(process(client))
+    assert of_type(runtime, "payment.successful") == [
+        {
+            "order_id": "ORD-1",
+            "amount": 100.0,
+            "currency": "USD",
+            "payment_method": "credit_card",
+            "transaction_id": body["transaction_id"],
+            "payment_intent_id": body["payment_intent_id"],
+        }
+    ]
+
+
+def test_a_capture_tells_what_was_taken_and_a_hold_is_no_success(client: FlaskClient, runtime: Runtime) -> None:
+    transaction = held(client)
+    assert of_type(runtime, "payment.successful") == []
+    post(client, "capture", transaction_id=transaction, amount=40)
+    (told,) = of_type(runtime, "payment.successful")
+    assert (told["amount"], told["transaction_id"]) == (40.0, transaction)
+
+
+def test_a_failure_is_told_with_its_reason_under_both_names(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    gateway.script.append(Declined("EXPIRED_CARD", "Card has expired"))
+    process(client)
+    assert of_type(runtime, "payment.failed") == [
+        {
+            "order_id": "ORD-1",
+            "amount": 100.0,
+            "currency": "USD",
+            "payment_method": "credit_card",
+            "error": "Card has expired",
+            "error_message": "Card has expired",
+        }
+    ]
+
+
+def test_every_refund_is_told_with_what_was_paid(client: FlaskClient, runtime: Runtime) -> None:
+    transaction = paid(client)
+    made = [body_of(refund(client, transaction, amount)) for amount in (30, 70)]
+    assert of_type(runtime, "payment.refunded") == [
+        {
+            "order_id": "ORD-1",
+            "refund_id": body["refund_id"],
+            "amount": body["amount"],
+            "original_amount": 100.0,
+            "currency": "USD",
+        }
+        for body in made
+    ]
+
+
+def test_a_declined_refund_is_not_told_as_a_refund_nor_as_a_failed_payment(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    transaction = paid(client)
+    gateway.script.append(Declined("GATEWAY_ERROR", "Not now"))
+    refund(client, transaction, 30)
+    kinds = [kind for kind, _ in events(runtime)]
+    assert kinds == ["payment.created", "payment.successful", "payment.refund_requested", "payment.refund_declined"]
+
+
+def test_what_is_undecided_is_told_once_it_is_decided(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    gateway.script.append(Unknown("time-out"))
+    process(client)
+    assert [kind for kind, _ in events(runtime)] == ["payment.created"]
+    recover_all(runtime)
+    assert [kind for kind, _ in events(runtime)] == ["payment.created", "payment.successful"]
+
+
+def test_brokers_know_a_payment_by_the_id_its_callers_know(client: FlaskClient, runtime: Runtime) -> None:
+    identity = shown(client, paid(client))["id"]
+    with runtime.database.reading() as connection:
+        payloads = connection.execute(select(outbox_events.c.payload)).scalars().all()
+    assert len(payloads) == 2
+    assert all(f'"payment_ref":"{identity}"' in payload for payload in payloads)
+    assert all('"payable_id":"ORD-1"' in payload for payload in payloads)

@@ -1,0 +1,145 @@
+import re
+from datetime import datetime
+
+import pytest
+from flask.testing import FlaskClient
+
+from payment_service.gateways.base import Approved, Declined, Instruction
+from tests.conftest import MakeApp
+from tests.support.checkouts import PAYMENTS, body_of, detail_of, faults_of, paid, post, process, refund, shown
+from tests.support.gateways import LedgerGateway
+from tests.support.tokens import bearer, service
+
+FIELDS = [
+    "id", "order_id", "amount", "currency", "payment_method", "status", "transaction_id", "payment_intent_id",
+    "provider_response", "error_message", "created_at", "updated_at", "authorized_at", "captured_at", "refunded_at",
+]  # fmt: skip
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
+DECLINED = Declined("INSUFFICIENT_FUNDS", "Insufficient funds in account")
+
+
+def order(client: FlaskClient, order_id: str) -> str:
+    """The id of the payment that is shown for an order."""
+    return str(body_of(client.get(f"{PAYMENTS}/order/{order_id}"))["id"])
+
+
+def failed(client: FlaskClient, gateway: LedgerGateway, **fields: str) -> str:
+    gateway.script.append(DECLINED)
+    return str(body_of(process(client, **fields))["payment_id"])
+
+
+def test_a_payment_is_shown_with_every_documented_field(client: FlaskClient) -> None:
+    made = body_of(process(client))
+    answer = client.get(f"{PAYMENTS}/payment/{made['payment_id']}")
+    payment = body_of(answer)
+    assert list(payment) == [*FIELDS, "captured_amount", "refunded_amount"]
+    assert payment["id"] == made["payment_id"]
+    assert (payment["order_id"], payment["amount"], payment["currency"]) == ("ORD-1", 100.0, "USD")
+    assert '"amount":100.0,' in answer.text
+    assert (payment["payment_method"], payment["status"]) == ("credit_card", "captured")
+    assert payment["transaction_id"] == made["transaction_id"]
+    assert payment["payment_intent_id"] == made["payment_intent_id"]
+    assert (payment["error_message"], payment["refunded_at"]) == (None, None)
+    for name in ("created_at", "updated_at", "authorized_at", "captured_at"):
+        assert MOMENT.fullmatch(payment[name]), name
+        assert datetime.fromisoformat(payment[name]).tzinfo is None
+    assert (payment["captured_amount"], payment["refunded_amount"]) == (100.0, 0.0)
+
+
+def test_all_three_ways_lead_to_the_same_payment(client: FlaskClient) -> None:
+    made = body_of(process(client))
+    ways = (f"payment/{made['payment_id']}", f"order/{'ORD-1'}", f"transaction/{made['transaction_id']}")
+    first, *others = (client.get(f"{PAYMENTS}/{way}").data for way in ways)
+    assert others == [first, first]
+    assert client.get(f"{PAYMENTS}/payment/{made['payment_id'].upper()}").data == first
+
+
+def test_a_failed_payment_says_why(client: FlaskClient, gateway: LedgerGateway) -> None:
+    payment = body_of(client.get(f"{PAYMENTS}/payment/{failed(client, gateway)}"))
+    assert (payment["status"], payment["error_message"]) == ("failed", "Insufficient funds in account")
+    assert payment["provider_response"] == {
+        "message": "Insufficient funds in account",
+        "code": "INSUFFICIENT_FUNDS",
+        "authorization_code": None,
+    }
+    unset = ("transaction_id", "payment_intent_id", "authorized_at", "captured_at", "refunded_at")
+    assert [payment[name] for name in unset] == [None] * 5
+
+
+def test_the_providers_response_carries_its_authorization_code(client: FlaskClient, gateway: LedgerGateway) -> None:
+    def approve(asked: Instruction) -> Approved:
+        return Approved(asked.amount, asked.currency, reference="G-1", authorization_code="A1B2C3")
+
+    gateway.script.append(approve)
+    assert shown(client, paid(client))["provider_response"]["authorization_code"] == "A1B2C3"
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "payment/1",
+        "payment/00000000-0000-4000-8000-000000000000",
+        "payment/%00",
+        "order/none",
+        "order/%25",
+        f"order/{'x' * 300}",
+        "transaction/txn_0000000000000000",
+        f"transaction/{'t' * 300}",
+    ],
+)
+def test_what_is_unknown_is_not_found(client: FlaskClient, way: str) -> None:
+    process(client)
+    answer = client.get(f"{PAYMENTS}/{way}")
+    assert detail_of(answer, 404) == "Payment not found"
+    assert answer.get_json()["code"] == "payment_not_found"
+
+
+@pytest.mark.parametrize("way", ["order", "transaction"])
+def test_what_cannot_be_an_id_is_refused(client: FlaskClient, way: str) -> None:
+    assert [field for field, _ in faults_of(client.get(f"{PAYMENTS}/{way}/a%00b"))] == [f"{way}_id"]
+    assert faults_of(client.get(f"{PAYMENTS}/{way}/4111111111111111")) == [(f"{way}_id", "card_data_not_accepted")]
+
+
+def test_an_order_shows_the_payment_that_paid_it(client: FlaskClient, gateway: LedgerGateway) -> None:
+    first = failed(client, gateway)
+    assert order(client, "ORD-1") == first
+    second = failed(client, gateway)
+    assert order(client, "ORD-1") == second
+    transaction = paid(client)
+    capturing = shown(client, transaction)["id"]
+    assert order(client, "ORD-1") == capturing
+    third = failed(client, gateway)
+    assert order(client, "ORD-1") == capturing
+    body_of(refund(client, transaction, 40))
+    assert order(client, "ORD-1") == capturing
+    body_of(refund(client, transaction, 60))
+    assert order(client, "ORD-1") == third
+    failed(client, gateway, order_id="ORD-2")
+    assert order(client, "ORD-1") == third
+
+
+def test_an_orders_id_may_contain_anything_that_can_be_written(client: FlaskClient) -> None:
+    for name in ("a/b", "a//b", "gr\u00fcn 7", "100%"):
+        process(client, order_id=name)
+        assert body_of(client.get(f"{PAYMENTS}/order/{name.replace('%', '%25')}"))["order_id"] == name
+
+
+def test_in_production_a_caller_needs_a_token_and_sees_its_own(make_app: MakeApp) -> None:
+    client = make_app(auth_open_channels=frozenset()).test_client()
+    assert detail_of(process(client), 401) == "Authorization token is missing"
+    body = {"order_id": "ORD-1", "amount": 100, "payment_method": "stripe"}
+    made = body_of(client.post(f"{PAYMENTS}/process", json=body, headers=bearer("shop-a")))
+    for way in (f"payment/{made['payment_id']}", "order/ORD-1", f"transaction/{made['transaction_id']}"):
+        assert client.get(f"{PAYMENTS}/{way}", headers=bearer("shop-a")).status_code == 200
+        assert client.get(f"{PAYMENTS}/{way}", headers=service()).status_code == 200
+        assert detail_of(client.get(f"{PAYMENTS}/{way}", headers=bearer("shop-b")), 404) == "Payment not found"
+    stolen = {"transaction_id": made["transaction_id"], "amount": 1}
+    answer = client.post(f"{PAYMENTS}/refund", json=stolen, headers=bearer("shop-b"))
+    assert detail_of(answer) == "Payment not found"
+
+
+def test_a_payment_of_another_channel_is_not_found(client: FlaskClient) -> None:
+    trip = {"idempotency_key": "k", "trip_id": 1, "method": "CARD", "amount": 5}
+    assert client.post("/payments", json=trip).status_code == 200
+    assert client.get(f"{PAYMENTS}/order/1").status_code == 404
+    assert post(client, "void", transaction_id="1").status_code == 400

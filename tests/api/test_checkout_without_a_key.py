@@ -1,0 +1,89 @@
+"""What a caller without a key can rely on: whoever is told to come back would be charged twice."""
+
+from typing import NoReturn
+
+import pytest
+from flask.testing import FlaskClient
+
+from payment_service.db import Database, TransactionLost
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import Answer, Instruction, NotSent
+from payment_service.models import payments
+from payment_service.services.runtime import Runtime
+from tests.support.checkouts import body_of, detail_of, held, paid, post, process, refund, shown
+from tests.support.database import count, recover_all, rows
+from tests.support.gateways import LedgerGateway
+
+
+@pytest.mark.parametrize("capture", [True, False])
+def test_while_the_gateway_cannot_be_reached_a_payment_is_accepted_and_made_later(
+    client: FlaskClient, gateway: LedgerGateway, runtime: Runtime, capture: bool
+) -> None:
+    gateway.script.append(NotSent("connection refused"))
+    body = body_of(process(client, capture=capture), 202)
+    assert (body["success"], body["status"], body["error"]) == (False, "processing", None)
+    recover_all(runtime)
+    after = body_of(client.get(f"/api/v1/payments/payment/{body['payment_id']}"))
+    assert after["status"] == ("captured" if capture else "authorized")
+    assert (count(runtime, payments), len(gateway.ledger)) == (1, 1)
+
+
+def test_a_refund_that_could_not_be_sent_keeps_its_place(
+    client: FlaskClient, gateway: LedgerGateway, runtime: Runtime
+) -> None:
+    transaction = paid(client)
+    gateway.script.append(NotSent("connection refused"))
+    accepted = body_of(refund(client, transaction, 60), 202)
+    assert (accepted["success"], accepted["status"], accepted["amount"]) == (False, "pending", 60.0)
+    assert detail_of(refund(client, transaction, 60)) == "Amount exceeds what is left (40.0)"
+    recover_all(runtime)
+    assert shown(client, transaction)["refunded_amount"] == 60.0
+    assert gateway.count(Kind.REFUND) == 1
+
+
+@pytest.mark.parametrize(("action", "status"), [("capture", "captured"), ("void", "cancelled")])
+def test_a_hold_goes_on_to_where_it_was_sent(
+    client: FlaskClient, gateway: LedgerGateway, runtime: Runtime, action: str, status: str
+) -> None:
+    transaction = held(client)
+    gateway.script.append(NotSent("connection refused"))
+    assert body_of(post(client, action, transaction_id=transaction), 202)["status"] == "processing"
+    recover_all(runtime)
+    assert shown(client, transaction)["status"] == status
+
+
+def test_when_the_database_is_lost_after_the_charge_the_caller_is_not_sent_back_to_pay_again(
+    client: FlaskClient, gateway: LedgerGateway, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(_database: Database, _name: str) -> NoReturn:
+        raise TransactionLost
+
+    def lose_database(instruction: Instruction) -> Answer:
+        monkeypatch.setattr(Database, "atomic", lost)
+        return gateway.approve(instruction)
+
+    gateway.script.extend([lose_database, lose_database])
+    body = body_of(process(client), 202)
+    monkeypatch.undo()
+    assert (body["success"], body["status"]) == (False, "processing")
+    recover_all(runtime)
+    assert body_of(client.get(f"/api/v1/payments/payment/{body['payment_id']}"))["status"] == "captured"
+    assert detail_of(process(client, "key"), 503) == TransactionLost().message
+    monkeypatch.undo()
+    assert gateway.count(Kind.CHARGE) == 2
+
+
+def test_with_a_key_the_caller_is_asked_to_repeat(
+    client: FlaskClient, gateway: LedgerGateway, runtime: Runtime
+) -> None:
+    gateway.script.append(NotSent("connection refused"))
+    first = process(client, "key")
+    assert detail_of(first, 503).startswith("The payment gateway cannot be reached")
+    assert first.get_json()["retry"] == {"safe": True, "key": "same", "after": 1}
+    assert body_of(process(client, "key"))["status"] == "captured"
+    assert count(runtime, payments) == 1
+
+
+def test_two_requests_without_a_key_are_two_payments(client: FlaskClient, runtime: Runtime) -> None:
+    assert paid(client) != paid(client)
+    assert len({row["payable_id"] for row in rows(runtime, payments)}) == 1

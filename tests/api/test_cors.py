@@ -1,0 +1,60 @@
+import pytest
+from flask.testing import FlaskClient
+
+from tests.conftest import MakeApp
+from tests.support.callers import pay_bill
+
+SHOP = "https://shop.example.com"
+OTHERS = (
+    "null", "https://evil.example", "https://shop.example.com.evil.example", "https://evil-shop.example.com",
+    "http://shop.example.com", "https://shop.example.com:444", "https://shopxexample.com", "https://shop.example.com/",
+)  # fmt: skip
+
+
+@pytest.fixture
+def client(make_app: MakeApp) -> FlaskClient:
+    """A caller of a service that a shop's pages may call."""
+    return make_app(cors_origins=(SHOP, "https://bank.example.com")).test_client()
+
+
+def test_a_page_of_a_named_origin_may_read_answers(client: FlaskClient) -> None:
+    answer = pay_bill(client, headers={"Origin": SHOP})
+    assert answer.headers["Access-Control-Allow-Origin"] == SHOP
+    assert "Origin" in answer.headers["Vary"]
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert "Idempotent-Replayed" in answer.headers["Access-Control-Expose-Headers"]
+
+
+def test_a_preflight_allows_the_headers_callers_send(client: FlaskClient) -> None:
+    wanted = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "idempotency-key,content-type"}
+    answer = client.options("/v1/payments", headers={"Origin": SHOP, **wanted})
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == SHOP
+    assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+    allowed = answer.headers["Access-Control-Allow-Headers"].lower()
+    assert "idempotency-key" in allowed
+    assert "content-type" in allowed
+
+
+def test_no_other_origin_may(client: FlaskClient) -> None:
+    for origin in OTHERS:
+        for answer in (
+            client.get("/payments", headers={"Origin": origin}),
+            client.options("/payments", headers={"Origin": origin}),
+        ):
+            assert "Access-Control-Allow-Origin" not in answer.headers, origin
+
+
+def test_who_is_no_page_is_told_nothing_of_it(client: FlaskClient) -> None:
+    assert "Access-Control-Allow-Origin" not in client.get("/payments").headers
+
+
+def test_without_the_setting_nobody_may(make_app: MakeApp) -> None:
+    answer = make_app().test_client().get("/payments", headers={"Origin": SHOP})
+    assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
+
+
+def test_everybody_may_where_everybody_is_named(make_app: MakeApp) -> None:
+    answer = make_app(cors_origins=("*",)).test_client().get("/payments", headers={"Origin": "https://any.example"})
+    assert answer.headers["Access-Control-Allow-Origin"] in {"*", "https://any.example"}
+    assert "Access-Control-Allow-Credentials" not in answer.headers

@@ -1,0 +1,109 @@
+"""What the bills document's original did wrong, in its own numbering: each test fails on that fault."""
+
+import json
+
+from flask.testing import FlaskClient
+
+from payment_service.domain.operations import Kind
+from tests.conftest import MakeApp
+from tests.support.callers import BILL, at_once, pay_bill, with_raw
+from tests.support.gateways import LedgerGateway
+
+
+def test_defect_1_twenty_equal_requests_at_once_get_the_same_201(make_app: MakeApp, gateway: LedgerGateway) -> None:
+    """Looking for the key and then inserting it are two steps: a fifth of 20 simultaneous requests was 500."""
+    answers = at_once(make_app(), 20, lambda client, _: pay_bill(client))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.data for answer in answers}) == 1
+    assert gateway.count(Kind.CHARGE) == 1
+
+
+def test_defect_2_nothing_negative_nothing_empty_is_paid(client: FlaskClient, gateway: LedgerGateway) -> None:
+    """Bill -1 was paid with -5.00 by no method at all."""
+    answer = pay_bill(client, bill_id=-1, amount=-5, method="")
+    assert answer.status_code == 422
+    assert [fault["loc"][1] for fault in answer.get_json()["detail"]] == ["bill_id", "amount", "method"]
+    for fields in ({"bill_id": -1}, {"bill_id": 0}, {"amount": -5}, {"amount": 0}, {"amount": "-0"}, {"method": ""}):
+        assert pay_bill(client, **fields).status_code == 422, fields
+    assert not gateway.sent
+
+
+def test_defect_3_an_infinite_amount_is_refused_and_the_list_stays_well(client: FlaskClient) -> None:
+    """Infinity was stored, though answered 500, and from then on every list was 500; `true` was one, NaN a crash."""
+    for text in ("1e400", "-1e400", "NaN", "Infinity", "true", "1234567890123.456", '"1e400"', '"inf"', "1e2000000"):
+        answer = client.post(
+            "/v1/payments",
+            data=with_raw(BILL, "amount", text),
+            content_type="application/json",
+            headers={"Idempotency-Key": text},
+        )
+        assert answer.status_code == 422, text
+    assert client.get("/v1/payments").get_json() == []
+    assert pay_bill(client).status_code == 201
+    assert len(json.loads(client.get("/v1/payments").text)) == 1
+
+
+def test_defect_4_a_key_does_not_make_a_second_bill_look_paid(client: FlaskClient) -> None:
+    """The key of bill 1, sent with bill 2, was answered 201 with the payment of bill 1."""
+    first = pay_bill(client, bill_id=1).get_json()
+    answer = pay_bill(client, bill_id=2)
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "idempotency_key_mismatch")
+    assert answer.get_json()["payment"]["payment_id"] == first["payment_id"]
+    assert client.get("/v1/payments?bill_id=2").get_json() == []
+    assert pay_bill(client, amount=1).status_code == 422
+    assert pay_bill(client, method="CARD").status_code == 422
+
+
+def test_defect_5_an_empty_key_is_nobodys_key(client: FlaskClient, gateway: LedgerGateway) -> None:
+    """The empty key was shared by all who sent it: the second got the first one's payment."""
+    for key in ("", " ", "\t"):
+        answer = pay_bill(client, key=key)
+        assert answer.status_code == 422
+        assert answer.get_json()["detail"][0]["loc"] == ["header", "Idempotency-Key"]
+    assert not gateway.sent
+
+
+def test_defect_6_two_replicas_make_one_payment(make_app: MakeApp, gateway: LedgerGateway) -> None:
+    """Each replica had a database file of its own: the same key was paid once by each."""
+    one, other = make_app(), make_app()
+    first = pay_bill(one.test_client())
+    assert pay_bill(other.test_client()).data == first.data
+    both = [one, other]
+    answers = at_once(one, 10, lambda _, at: pay_bill(both[at % 2].test_client(), key="at once"))
+    assert {(answer.status_code, answer.data) for answer in answers} == {(201, answers[0].data)}
+    assert gateway.count(Kind.CHARGE) == 2
+
+
+def test_defect_7_lists_are_bounded_filtered_and_in_order(client: FlaskClient) -> None:
+    """`limit=-1` gave everything, `bill_id=0` was no filter, and the order was the database's whim."""
+    for number in (3, 1, 2):
+        pay_bill(client, key=f"key {number}", bill_id=number)
+    for query in ("limit=-1", "limit=0", "limit=101", "skip=-1", "bill_id=0", "bill_id=-1"):
+        assert client.get(f"/v1/payments?{query}").status_code == 422, query
+    listed = client.get("/v1/payments").get_json()
+    assert [each["bill_id"] for each in listed] == [3, 1, 2]
+    assert [each["payment_id"] for each in listed] == sorted(each["payment_id"] for each in listed)
+
+
+def test_defect_8_an_amount_is_what_was_written(client: FlaskClient, gateway: LedgerGateway) -> None:
+    """10.005 became 10.01 by way of a binary float."""
+    assert pay_bill(client, amount=10.005).status_code == 422
+    assert pay_bill(client, amount="10.005").status_code == 422
+    for text in ("10.01", "0.29", "1.15", "4.35", "8.41", "1234567890.01"):
+        answer = client.post(
+            "/v1/payments",
+            data=with_raw(BILL, "amount", text),
+            content_type="application/json",
+            headers={"Idempotency-Key": text},
+        )
+        assert answer.get_json()["amount"] == text
+        assert str(gateway.sent[-1].amount) == text
+
+
+def test_defect_9_a_restart_keeps_every_payment(make_app: MakeApp) -> None:
+    """The database lay inside the container, beside the volume that was meant for it."""
+    paid = pay_bill(make_app().test_client())
+    after = make_app().test_client()
+    assert after.get("/v1/payments").get_json() == [paid.get_json()]
+    again = pay_bill(after)
+    assert (again.status_code, again.data) == (201, paid.data)

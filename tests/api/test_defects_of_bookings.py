@@ -1,0 +1,152 @@
+"""What was wrong in the bookings callers' first payment service, fault by fault: none of it may come back."""
+
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+from flask import Flask
+
+from payment_service.config import ConfigurationError, Settings
+from payment_service.domain.operations import Kind
+from payment_service.models import payments
+from payment_service.services.runtime import Runtime
+from tests.conftest import MakeApp
+from tests.support.bookers import Booker, error_of, payment_of
+from tests.support.callers import at_once, with_raw
+from tests.support.database import count, events, recover_all, rows
+from tests.support.failing import armed
+from tests.support.gateways import LedgerGateway
+from tests.support.nginx import free_port
+from tests.support.scraped import scraped
+
+BODY = {"booking_id": "BOOK-001", "amount": 150.0}
+
+
+def test_defect_1_nobody_completes_somebody_elses_payment_or_his_own_without_paying(
+    ada: Booker, bob: Booker, gateway: LedgerGateway
+) -> None:
+    payment_id = ada.made()
+    for status in ("completed", "failed", "cancelled", "refunded"):
+        assert error_of(bob.patch(payment_id, status=status), 403) == "Unauthorized"
+    assert error_of(ada.patch(payment_id, status="completed"))
+    assert ada.status(payment_id) == "pending"
+    assert not gateway.sent
+
+
+def test_defect_1_a_refunded_payment_is_never_pending_and_charged_again(ada: Booker, gateway: LedgerGateway) -> None:
+    payment_id = ada.paid()
+    ada.refund(payment_id)
+    assert error_of(ada.patch(payment_id, status="pending")) == "Cannot change status from refunded to pending"
+    assert error_of(ada.process(payment_id)) == "Payment already refunded"
+    assert gateway.count(Kind.CHARGE) == 1
+
+
+def test_defect_2_a_retried_creation_makes_no_second_payment(ada: Booker, app: Flask, runtime: Runtime) -> None:
+    answers = at_once(app, 8, lambda _client, _number: ada.create("retry"))
+    assert len({payment_of(answer, 201)["payment_id"] for answer in answers}) == 1
+    assert count(runtime, payments) == 1
+
+
+@pytest.mark.parametrize("key", [None, "client-key"])
+def test_defect_3_parallel_processing_charges_once(
+    ada: Booker, app: Flask, gateway: LedgerGateway, runtime: Runtime, key: str | None
+) -> None:
+    gateway.latency = 0.1
+    payment_id = ada.made()
+    answers = at_once(app, 8, lambda _client, _number: ada.process(payment_id, key))
+    statuses = Counter(answer.status_code for answer in answers)
+    assert statuses == ({200: 8} if key else {200: 1, 400: 7})
+    assert {answer.get_json()["error"] for answer in answers if answer.status_code == 400} <= {
+        "Payment already completed"
+    }
+    assert len(gateway.sent) == 1
+    assert len([kind for kind, _ in events(runtime) if kind == "payment.completed"]) == 1
+    told = next(answer for answer in answers if answer.status_code == 200)
+    assert payment_of(ada.show(payment_id)) == payment_of(told)
+
+
+def test_defect_3_owner_and_service_at_once_charge_once(
+    ada: Booker, desk: Booker, app: Flask, gateway: LedgerGateway
+) -> None:
+    gateway.latency = 0.1
+    payment_id = ada.made()
+    asking = [
+        lambda: ada.process(payment_id),
+        lambda: desk.process(payment_id),
+        lambda: desk.patch(payment_id, status="completed"),
+        lambda: ada.process(payment_id, "own-key"),
+    ]
+    answers = at_once(app, 4, lambda _client, number: asking[number]())
+    assert {answer.status_code for answer in answers} <= {200, 400}
+    assert len(gateway.sent) == 1
+    assert ada.status(payment_id) == "completed"
+
+
+def test_defect_3_parallel_refunds_give_back_once(ada: Booker, app: Flask, gateway: LedgerGateway) -> None:
+    gateway.latency = 0.1
+    payment_id = ada.paid()
+    answers = at_once(app, 8, lambda _client, _number: ada.refund(payment_id))
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 400: 7}
+    assert gateway.count(Kind.REFUND) == 1
+    assert payment_of(ada.show(payment_id))["refunded_amount"] == 150.0
+
+
+@pytest.mark.parametrize("point", ["claim.after_commit", "gateway.answered", "finish.before_commit"])
+def test_defect_4_a_crash_between_the_commits_leaves_nothing_processing_for_ever(
+    ada: Booker, gateway: LedgerGateway, runtime: Runtime, point: str
+) -> None:
+    payment_id = ada.made()
+    with armed(f"{point}=raise"):
+        assert error_of(ada.process(payment_id), 500) == "Internal server error"
+    assert ada.status(payment_id) == "processing"
+    recover_all(runtime)
+    assert ada.status(payment_id) == "completed"
+    assert gateway.count(Kind.CHARGE) == 1
+
+
+@pytest.mark.parametrize("text", ['"NaN"', "NaN", "true", "Infinity", '"Infinity"', "1e400", "9" * 100])
+def test_defect_5_what_is_no_amount_of_money_is_never_stored(ada: Booker, runtime: Runtime, text: str) -> None:
+    error_of(ada("POST", "", data=with_raw(BODY, "amount", text), content_type="application/json"))
+    assert count(runtime, payments) == 0
+
+
+def test_defect_5_money_is_exact_and_in_a_real_currency(ada: Booker, runtime: Runtime) -> None:
+    assert error_of(ada.create(currency="MOON")) == "currency must be an ISO 4217 code"
+    ada.made(amount="0.1")
+    ada.made(amount="999999999999.99")
+    assert [row["amount"] for row in rows(runtime, payments)] == [Decimal("0.10"), Decimal("999999999999.99")]
+
+
+@pytest.mark.parametrize("secret", ["jwt-secret-key", "dev-secret-key", ""])
+def test_defect_6_production_refuses_the_public_secrets(secret: str) -> None:
+    named = {"ENVIRONMENT": "production", "JWT_SECRET_KEY": secret, "SECRET_KEY": secret}
+    with pytest.raises(ConfigurationError) as refused:
+        Settings.from_env(named)
+    assert any(fault.startswith("JWT_SECRET_KEY") for fault in refused.value.faults)
+    assert any(fault.startswith("SECRET_KEY") for fault in refused.value.faults)
+
+
+def test_defect_7_a_broker_that_is_down_does_not_touch_the_answer(make_app: MakeApp, runtime: Runtime) -> None:
+    app = make_app(rabbitmq_enabled=True, rabbitmq_host="127.0.0.1", rabbitmq_port=free_port())
+    carl = Booker(app, "carl")
+    payment_id = carl.paid()
+    assert payment_of(carl.refund(payment_id))["status"] == "refunded"
+    assert {"payment.created", "payment.completed", "payment.refunded"} <= {kind for kind, _ in events(runtime)}
+
+
+@pytest.mark.parametrize("body", ["[]", '["booking_id"]', '"booking_id amount"', "7", "null", "true", "{", ""])
+def test_defect_8_a_body_that_is_no_object_is_a_bad_request(ada: Booker, runtime: Runtime, body: str) -> None:
+    payment_id = ada.made()
+    for method, path in (("POST", ""), ("PATCH", f"/{payment_id}/status")):
+        answer = ada(method, path, data=body, content_type="application/json")
+        assert error_of(answer)
+        assert answer.get_json()["code"] == "validation_error"
+    assert count(runtime, payments) == 1
+
+
+def test_defect_9_metrics_are_the_same_from_every_worker(make_app: MakeApp) -> None:
+    """Each worker told of its own quarter."""
+    apps = [make_app(), make_app()]
+    for app in apps:
+        Booker(app, "dora").paid()
+    assert [scraped(app.test_client())("payments_created_total") for app in apps] == [2, 2]

@@ -1,0 +1,195 @@
+"""What the orders document's original did wrong, in its own numbering: each test fails on that fault.
+
+Those that only several processes show are in `test_defects_of_orders_at_work.py`.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from flask.testing import FlaskClient
+
+from payment_service.domain.operations import Kind
+from payment_service.failpoints import arm
+from payment_service.gateways.base import Answer, Declined, Instruction
+from payment_service.models import idempotency_keys, payment_refunds, payments
+from payment_service.services.runtime import Runtime
+from tests.support.callers import with_raw
+from tests.support.database import count, expire_leases
+from tests.support.gateways import LedgerGateway
+from tests.support.orders import (
+    ORDER,
+    cancel_order,
+    change_order,
+    charge_order,
+    create_order,
+    detail,
+    faults,
+    paid,
+    refund_order,
+)
+
+BETWEEN_THE_COMMITS = ("claim.after_commit", "gateway.answered", "finish.before_commit", "finish.after_commit")
+
+
+@contextmanager
+def broken_at(point: str) -> Iterator[None]:
+    """Every request that gets to this point crashes there."""
+    arm(f"{point}=raise")
+    try:
+        yield
+    finally:
+        arm("")
+
+
+def test_defect_2_a_key_that_is_too_long_is_refused_before_anything_happens(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    """A key of 300 characters was charged for, then 500; the retry was told that the payment already exists."""
+    assert faults(charge_order(client, "x" * 300)) == [(["header", "Idempotency-Key"], "string_length")]
+    assert (count(runtime, payments), count(runtime, idempotency_keys), len(gateway.sent)) == (0, 0, 0)
+    assert paid(charge_order(client, "x" * 255))["status"] == "COMPLETED"
+
+
+@pytest.mark.parametrize("point", BETWEEN_THE_COMMITS)
+def test_defect_2_after_a_crash_the_retry_gets_the_payment(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, point: str
+) -> None:
+    """Between any two of its five commits a crash left a charge that the retry was refused."""
+    with broken_at(point):
+        assert charge_order(client, "k").status_code == 500
+    expire_leases(runtime)
+    body = paid(charge_order(client, "k"))
+    assert (body["status"], len(body["transactions"])) == ("COMPLETED", 2)
+    assert gateway.count(Kind.CHARGE) == count(runtime, payments) == 1
+
+
+def test_defect_3_a_key_does_not_make_another_order_look_paid(client: FlaskClient, gateway: LedgerGateway) -> None:
+    """The hash of the request was stored and never compared: another order's payment came back with 201."""
+    first = paid(charge_order(client, "k"))
+    answer = charge_order(client, "k", order_id=3002, amount=5)
+    assert detail(answer, 422).endswith("(different: amount, order_id)")
+    assert answer.get_json()["payment"]["payment_id"] == first["payment_id"]
+    assert client.get("/v1/payments/order/3002").status_code == 404
+    assert gateway.count(Kind.CHARGE) == 1
+
+
+def test_defect_5_no_refund_without_a_refund(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
+    """PATCH status REFUNDED closed a payment as refunded, though nothing went back."""
+    number = paid(charge_order(client))["payment_id"]
+    assert detail(change_order(client, number, "REFUNDED")).endswith("use refund endpoint")
+    assert paid(client.get(f"/v1/payments/{number}"), 200)["status"] == "COMPLETED"
+    assert (count(runtime, payment_refunds), gateway.count(Kind.REFUND)) == (0, 0)
+
+
+@pytest.mark.parametrize("word", ["FAILED", "CANCELLED"])
+def test_defect_5_what_has_ended_is_not_paid_by_a_word(client: FlaskClient, gateway: LedgerGateway, word: str) -> None:
+    """FAILED and CANCELLED payments could be set to COMPLETED, past the gateway."""
+    number = paid(create_order(client))["payment_id"]
+    paid(change_order(client, number, word), 200)
+    assert detail(change_order(client, number, "COMPLETED")) == f"Cannot change status from {word} to COMPLETED"
+    assert not gateway.sent
+
+
+def test_defect_5_a_payment_is_completed_by_the_gateway_alone(client: FlaskClient, gateway: LedgerGateway) -> None:
+    """PENDING was set to COMPLETED without any charge."""
+    number = paid(create_order(client))["payment_id"]
+    gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
+    assert paid(change_order(client, number, "COMPLETED"), 200)["status"] == "FAILED"
+
+
+def test_defect_6_amounts_are_rounded_like_a_bank_and_never_to_nothing(client: FlaskClient, runtime: Runtime) -> None:
+    """0.004 was a completed payment of 0.0; floats made 10.005 into 10.01 and 2.675 into 2.67; NaN was 500."""
+    shown: dict[str, float | None] = {
+        "0.004": None, "0.005": None, "NaN": None, "1e400": None, "10.005": 10.0, "2.675": 2.68, "0.0051": 0.01,
+    }  # fmt: skip
+    for number, (text, amount) in enumerate(shown.items(), 1):
+        answer = client.post(
+            "/v1/payments/charge",
+            data=with_raw({**ORDER, "order_id": number}, "amount", text),
+            content_type="application/json",
+            headers={"Idempotency-Key": f"key {text}"},
+        )
+        if amount is None:
+            assert answer.status_code == 422, text
+        else:
+            assert paid(answer)["amount"] == amount, text
+    assert count(runtime, payments) == 3
+
+
+def test_defect_6_a_refund_of_nothing_closes_no_payment(client: FlaskClient, gateway: LedgerGateway) -> None:
+    """A refund of 0.001 left the whole payment REFUNDED."""
+    number = paid(charge_order(client))["payment_id"]
+    assert faults(refund_order(client, number, amount=0.001)) == [(["body", "amount"], "greater_than")]
+    assert paid(client.get(f"/v1/payments/{number}"), 200)["status"] == "COMPLETED"
+    assert gateway.count(Kind.REFUND) == 0
+
+
+def test_defect_8_after_a_partial_refund_the_rest_can_be_refunded(client: FlaskClient, gateway: LedgerGateway) -> None:
+    """Any refund made the payment REFUNDED, and what was left of it unrecoverable."""
+    number = paid(charge_order(client, amount=100))["payment_id"]
+    first, second = (paid(refund_order(client, number, amount=amount), 200) for amount in (30, 70))
+    assert [(body["status"], body["refunded_amount"]) for body in (first, second)] == [
+        ("COMPLETED", 30.0),
+        ("REFUNDED", 100.0),
+    ]
+    assert sum(sent.amount for sent in gateway.ledger.values() if sent.kind is Kind.REFUND) == 100
+
+
+def test_defect_9_an_error_of_ours_says_nothing_of_the_inside(client: FlaskClient, gateway: LedgerGateway) -> None:
+    """500 bodies carried SQL with its parameters."""
+
+    def crash(_instruction: Instruction) -> Answer:
+        raise RuntimeError("INSERT INTO payments VALUES ('secret')")
+
+    gateway.script.append(crash)
+    answer = charge_order(client)
+    assert answer.status_code == 500
+    assert answer.get_json() == {
+        "detail": "Internal server error",
+        "code": "internal_error",
+        "retry": {"safe": True, "key": "same", "after": 1},
+    }
+
+
+@pytest.mark.parametrize("number", [2**31 - 1, 2**31, 2**63 - 1])
+def test_defect_9_a_large_order_id_is_an_order_id(client: FlaskClient, number: int) -> None:
+    """Order 2147483648 was 500."""
+    body = paid(charge_order(client, order_id=number, user_id=number))
+    assert (body["order_id"], body["user_id"]) == (number, number)
+    assert paid(client.get(f"/v1/payments/order/{number}"), 200) == body
+    assert client.get("/v1/payments", query_string={"user_id": number}).get_json()["total"] == 1
+    assert client.get(f"/v1/payments/{number}").status_code == 404
+
+
+def test_defect_11_a_payment_that_came_to_nothing_leaves_its_order_free(
+    client: FlaskClient, gateway: LedgerGateway
+) -> None:
+    """After a failed or cancelled payment an order could never be paid any more."""
+    gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
+    assert paid(charge_order(client, "one"))["status"] == "FAILED"
+    paid(cancel_order(client, paid(create_order(client))["payment_id"]), 200)
+    last = paid(charge_order(client, "two"))
+    assert last["status"] == "COMPLETED"
+    assert paid(client.get("/v1/payments/order/3001"), 200) == last
+    assert gateway.count(Kind.CHARGE) == 1
+
+
+def test_defect_13_a_taken_transaction_id_is_drawn_anew(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two equal random ids were a 500 for the second payment, charged or not."""
+    digits = iter(["1111111111", "1111111111", "1111111111", "2222222222"])
+    monkeypatch.setattr(
+        "payment_service.clock.new_text", lambda length, _alphabet: next(digits) if length == 10 else "A" * length
+    )
+    drawn = [paid(charge_order(client, f"k{order}", order_id=order))["transaction_id"] for order in (1, 2)]
+    assert drawn == ["TXN1111111111", "TXN2222222222"]
+
+
+def test_defect_13_nobody_can_foretell_a_transaction_id(client: FlaskClient) -> None:
+    """They came from a generator whose seed gives all of them away."""
+    drawn = []
+    for order in (1, 2):
+        random.seed(1)
+        drawn.append(paid(create_order(client, order_id=order))["transaction_id"])
+    assert drawn[0] != drawn[1]

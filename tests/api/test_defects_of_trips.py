@@ -1,0 +1,196 @@
+"""What the trips document's original did wrong, in its own numbering: each test fails on that fault."""
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask.testing import FlaskClient
+from pytest_httpserver import HTTPServer
+from sqlalchemy import event, update
+from werkzeug import Response
+
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import Declined
+from payment_service.models import idempotency_keys
+from tests.conftest import MakeApp, runtime_of
+from tests.support.callers import ABSENT, TRIP, at_once, pay_trip, refund_trip, trip_id_of, with_raw
+from tests.support.gateways import LedgerGateway
+from tests.support.scraped import scraped
+
+NOWHERE = "postgresql+psycopg2://nobody:nothing@127.0.0.1:9/none"
+
+
+@pytest.fixture
+def trip(httpserver: HTTPServer) -> dict[str, object]:
+    """What the trip service says of trip 101; a test may change it."""
+    says: dict[str, object] = {"status": "IN_PROGRESS", "distance": 10, "surge_multiplier": 1}
+    httpserver.expect_request("/v1/trips/101").respond_with_handler(
+        lambda _: Response(json.dumps(says), content_type="application/json")
+    )
+    return says
+
+
+def test_defect_1_a_repeat_of_a_finished_payment_is_answered(make_app: MakeApp, gateway: LedgerGateway) -> None:
+    """Finished payments were never marked finished: every repeat was told "already in progress", for ever."""
+    client = make_app().test_client()
+    first = pay_trip(client)
+    for repeat in (pay_trip(client), pay_trip(make_app().test_client())):
+        assert (repeat.status_code, repeat.data) == (200, first.data)
+    assert len(gateway.sent) == 1
+
+
+def test_defect_2_twenty_payments_at_once_all_succeed(make_app: MakeApp, gateway: LedgerGateway) -> None:
+    """Payment numbers were the highest one plus one: most of 20 simultaneous payments crashed and burnt their keys."""
+    answers = at_once(make_app(), 20, lambda client, number: pay_trip(client, idempotency_key=f"key {number}"))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.get_json()["payment_id"] for answer in answers}) == 20
+    assert len(gateway.ledger) == 20
+
+
+def test_defect_3_nobody_is_refunded_more_than_was_paid(client: FlaskClient, gateway: LedgerGateway) -> None:
+    """Paid 100, refunded 5000: the amount of a refund was compared with nothing."""
+    number = trip_id_of(pay_trip(client, amount=100))
+    answer = refund_trip(client, number, amount=5000)
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "amount_exceeds_available")
+    assert gateway.count(Kind.REFUND) == 0
+    assert client.get(f"/payments/{number}").get_json()["refunded_amount"] == 0.0
+
+
+def test_defect_4_twenty_refunds_at_once_give_back_what_was_paid(make_app: MakeApp, gateway: LedgerGateway) -> None:
+    """Without a lock each of 20 simultaneous refunds of a payment found all of it still there."""
+    app = make_app()
+    client = app.test_client()
+    whole = trip_id_of(pay_trip(client, amount=10))
+    answers = at_once(app, 20, lambda each, at: refund_trip(each, whole, idempotency_key=f"whole {at}"))
+    assert sorted(answer.status_code for answer in answers) == [200] + [400] * 19
+    parts = trip_id_of(pay_trip(client, idempotency_key="parts", amount=10))
+    answers = at_once(app, 20, lambda each, at: refund_trip(each, parts, idempotency_key=f"part {at}", amount=3))
+    assert sorted(answer.status_code for answer in answers) == [200] * 3 + [400] * 17
+    refunded = sum(sent.amount for sent in gateway.ledger.values() if sent.kind is Kind.REFUND)
+    assert refunded == 19
+    assert [client.get(f"/payments/{number}").get_json()["refunded_amount"] for number in (whole, parts)] == [10.0, 9.0]
+
+
+def test_defect_5_a_refund_that_cannot_be_is_400_and_burns_no_key(client: FlaskClient) -> None:
+    """Unknown and already refunded payments were 500, and the key was used up by it."""
+    number = trip_id_of(pay_trip(client))
+    assert refund_trip(client, number + 1).status_code == 400
+    assert refund_trip(client, number).status_code == 200
+    again = refund_trip(client, number, idempotency_key="again")
+    assert (again.status_code, again.get_json()["code"]) == (400, "illegal_move")
+    assert refund_trip(client, number, idempotency_key="again").data == again.data
+
+
+def test_defect_6_nan_is_no_amount_and_poisons_nothing(client: FlaskClient) -> None:
+    """NaN was stored, answered as invalid JSON, and spoilt every average from then on."""
+    for text in ("NaN", '"NaN"', "Infinity", '"-Infinity"', "1e400"):
+        answer = client.post("/payments", data=with_raw(TRIP, "amount", text), content_type="application/json")
+        assert answer.status_code == 400, text
+    assert pay_trip(client).status_code == 200
+    listed = client.get("/payments").text
+    assert "NaN" not in listed
+    assert len(json.loads(listed)["payments"]) == 1
+
+
+def test_defect_7_a_key_of_a_process_that_died_is_free_again(make_app: MakeApp, gateway: LedgerGateway) -> None:
+    """A key claimed by a crashed process stayed "in progress" for ever; what it had expired was never looked at."""
+    died = make_app(failpoints="gateway.answered=raise")
+    assert pay_trip(died.test_client()).status_code == 500
+    successor = make_app(failpoints="", idempotency_wait=0.1)
+    assert pay_trip(successor.test_client()).status_code == 409
+    with runtime_of(successor).database.atomic("test") as connection:
+        connection.execute(update(idempotency_keys).values(leased_until=datetime.now(UTC) - timedelta(days=2)))
+    answer = pay_trip(successor.test_client())
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "SUCCESS")
+    assert gateway.count(Kind.CHARGE) == 1
+
+
+def test_defect_8_a_database_in_trouble_is_not_reported_as_a_key_in_use(make_app: MakeApp) -> None:
+    """Any error of the database while a key was claimed was told as "already in progress"."""
+    answer = pay_trip(make_app(database_url=NOWHERE).test_client())
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "database_unavailable")
+
+
+def test_defect_9_a_trip_that_is_completed_later_can_be_paid(
+    make_app: MakeApp, httpserver: HTTPServer, trip: dict[str, object]
+) -> None:
+    """A trip not yet completed used its only key up: it could never be paid once it was."""
+    client = make_app(trip_service_url=httpserver.url_for("")).test_client()
+    assert pay_trip(client, idempotency_key="trip-101-charge").status_code == 400
+    trip["status"] = "COMPLETED"
+    assert pay_trip(client, idempotency_key="trip-101-charge").get_json()["status"] == "SUCCESS"
+
+
+def test_defect_10_a_failed_payment_is_not_accepted(client: FlaskClient, gateway: LedgerGateway) -> None:
+    """FAILED was answered 202, "accepted", so that its caller waited for something that was over."""
+    gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
+    answer = pay_trip(client)
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "FAILED")
+
+
+def test_defect_11_a_partial_refund_leaves_the_rest_refundable(client: FlaskClient) -> None:
+    """The smallest refund made the whole payment REFUNDED, and the rest could not be given back."""
+    number = trip_id_of(pay_trip(client, amount=150))
+    assert refund_trip(client, number, idempotency_key="1", amount=1).status_code == 200
+    assert client.get(f"/payments/{number}").get_json()["status"] == "SUCCESS"
+    assert refund_trip(client, number, idempotency_key="2").get_json()["refund_amount"] == 149.0
+    assert client.get(f"/payments/{number}").get_json()["status"] == "REFUNDED"
+
+
+def test_defect_12_amounts_are_not_rounded_behind_the_callers_back(client: FlaskClient, gateway: LedgerGateway) -> None:
+    """12.345 became 12.35 by way of a binary float."""
+    assert pay_trip(client, amount=12.345).status_code == 400
+    for text in ("0.1", "0.29", "1.15", "19.99", "12.34", "4.35", "999999999999.99"):
+        body = with_raw({**TRIP, "idempotency_key": text}, "amount", text)
+        client.post("/payments", data=body, content_type="application/json")
+        assert str(gateway.sent[-1].amount.normalize()) == text
+
+
+def test_defect_12_debugging_verifies_trips_like_everything_else(make_app: MakeApp, gateway: LedgerGateway) -> None:
+    """With DEBUG, as shipped, a trip nobody could ask about counted as completed."""
+    app = make_app(debug=True, trip_service_url="http://127.0.0.1:9")
+    for amount in (150, ABSENT):
+        assert pay_trip(app.test_client(), amount=amount).status_code == 503
+    assert not gateway.sent
+
+
+def test_defect_12_a_wrong_method_is_405(client: FlaskClient) -> None:
+    """A wrong method was 500."""
+    for method in ("PUT", "PATCH", "DELETE"):
+        answer = client.open("/payments", method=method)
+        assert (answer.status_code, "POST" in answer.headers["Allow"]) == (405, True)
+
+
+def test_defect_12_connections_are_kept(make_app: MakeApp) -> None:
+    """Every statement opened a connection to the database of its own."""
+    app = make_app()
+    opened: list[object] = []
+    event.listen(runtime_of(app).database.engine, "connect", lambda *_: opened.append(threading.get_ident()))
+    for number in range(20):
+        pay_trip(app.test_client(), idempotency_key=f"key {number}")
+    assert len(opened) <= 1
+
+
+def test_defect_12_a_restart_keeps_every_payment(make_app: MakeApp) -> None:
+    """Every start dropped the tables and filled them with samples."""
+    paid = pay_trip(make_app().test_client()).get_json()
+    after = make_app().test_client()
+    assert after.get(f"/payments/{paid['payment_id']}").get_json() == paid
+    assert after.get("/payments").get_json()["payments"] == [paid]
+
+
+def test_defect_13_another_key_pays_the_same_trip_again(client: FlaskClient, gateway: LedgerGateway) -> None:
+    """No fault but the document's own rule: a new key is a new payment, also of the same trip."""
+    one, other = (pay_trip(client, idempotency_key=key).get_json() for key in ("demo-client-1", "demo-client-2"))
+    assert one["payment_id"] != other["payment_id"]
+    assert one["trip_id"] == other["trip_id"]
+    assert gateway.count(Kind.CHARGE) == 2
+
+
+def test_defect_12_the_figures_are_what_prometheus_scrapes(client: FlaskClient) -> None:
+    """`/metrics` was JSON, which the scrape that the manifests configured could not read."""
+    pay_trip(client)
+    answer = client.get("/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert scraped(client)("payments_created_total") == 1

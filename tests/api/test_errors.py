@@ -1,0 +1,208 @@
+import re
+import time
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from payment_service.gateways.base import Answer, Instruction
+from tests.conftest import MakeApp
+from tests.support.callers import BILL, TRIP, pay_bill, pay_trip
+from tests.support.gateways import LedgerGateway
+
+NOWHERE = "postgresql+psycopg2://nobody:nothing@127.0.0.1:9/none"
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+CODE = re.compile(r"[a-z_]+|TOKEN_MISSING|TOKEN_INVALID|USER_NOT_FOUND")
+CARD = "4111 1111 1111 1111"
+
+
+def check(answer: TestResponse, status: int, shape: str, code: str) -> dict[str, Any]:
+    """An error of this status in this shape (`error`, `detail` or both), with what every error has; its body."""
+    body = answer.get_json()
+    assert answer.status_code == status, answer.text
+    assert {name for name in ("error", "detail") if name in body} == set(shape.split("+"))
+    assert body["code"] == code
+    assert CODE.fullmatch(code)
+    assert set(body["retry"]) == {"safe", "key", "after"}
+    assert answer.content_type == "application/json"
+    if body["retry"]["after"] is not None:
+        assert answer.headers["Retry-After"] == str(body["retry"]["after"])
+    return dict(body)
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("/payments/5/nothing", "error"),
+        ("/v1/payments/5/nothing/at/all", "detail"),
+        ("/nothing", "error+detail"),
+        ("/v1/nothing", "error+detail"),
+        ("/", "error+detail"),
+        ("/paymentsX", "error+detail"),
+    ],
+)
+def test_an_unknown_path_is_not_found_in_its_channels_shape(client: FlaskClient, path: str, shape: str) -> None:
+    for method in ("GET", "POST", "DELETE", "PATCH", "PUT"):
+        check(client.open(path, method=method), 404, shape, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "shape", "allowed"),
+    [
+        ("DELETE", "/payments", "error", {"GET", "POST"}),
+        ("PUT", "/payments/5", "error", {"GET"}),
+        ("PATCH", "/payments/5/refunds", "error", {"GET", "POST"}),
+        ("TRACE", "/payments", "error", {"GET", "POST"}),
+        ("PUT", "/v1/payments", "detail", {"GET", "POST"}),
+        ("POST", "/v1/payments/5", "detail", {"GET"}),
+        ("PROPFIND", "/v1/payments/5", "detail", {"GET"}),
+        ("POST", "/health", "error+detail", {"GET"}),
+    ],
+)
+def test_a_wrong_method_is_405_and_says_which_are_right(
+    client: FlaskClient, method: str, path: str, shape: str, allowed: set[str]
+) -> None:
+    answer = client.open(path, method=method)
+    check(answer, 405, shape, "method_not_allowed")
+    assert allowed <= set(answer.headers["Allow"].split(", "))
+    assert method not in answer.headers["Allow"].split(", ")
+
+
+def test_what_is_not_json_is_415(client: FlaskClient) -> None:
+    for path, shape in (("/payments", "error"), ("/v1/payments", "detail"), ("/payments/5/refunds", "error")):
+        for kind in (
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            None,
+            "json",
+        ):
+            check(client.post(path, data="{}", content_type=kind), 415, shape, "unsupported_media_type")
+        zipped = client.post(path, data="{}", content_type="application/json", headers={"Content-Encoding": "gzip"})
+        check(zipped, 415, shape, "unsupported_media_type")
+
+
+def test_more_than_64_kilobytes_is_413(client: FlaskClient) -> None:
+    for path, shape in (("/payments", "error"), ("/v1/payments", "detail"), ("/payments/5/refunds", "error")):
+        fits, too_long = b"{}".ljust(64 * 1024), b"{}".ljust(64 * 1024 + 1)
+        assert client.post(path, data=fits, content_type="application/json").status_code in {400, 422}
+        answer = client.post(path, data=too_long, content_type="application/json")
+        check(answer, 413, shape, "body_too_large")
+
+
+def test_no_body_is_said_as_such(client: FlaskClient) -> None:
+    for path, status, shape in (("/payments", 400, "error"), ("/v1/payments", 422, "detail")):
+        for options in ({}, {"data": b"", "content_type": "application/json"}):
+            check(client.post(path, **options), status, shape, "validation_error")
+    assert client.post("/payments").get_json()["error"] == "Request body is required"
+
+
+def test_a_body_that_is_no_single_object_is_refused(client: FlaskClient) -> None:
+    bad = (
+        "{", "[]", "5", '"text"', "null", "true", '{"a":1,}', "{'a':1}", '{"a":1} x', '{"trip_id":1,"trip_id":2}',
+        "[" * 5000, '{"a":' * 17 + "1" + "}" * 17, "[" * 60000, b"\xff\xfe{}", b'{"a":"\xff"}', '{"a":"\\ud800"}',
+        '{"a":"\\u0000"}', '{"a":NaN}', '{"a":Infinity}', "{" + ",".join(f'"f{at}":1' for at in range(201)) + "}",
+    )  # fmt: skip
+    for body in bad:
+        for path, status, shape in (("/payments", 400, "error"), ("/v1/payments", 422, "detail")):
+            answer = client.post(path, data=body, content_type="application/json")
+            check(answer, status, shape, "validation_error")
+
+
+def test_sixteen_levels_are_deep_enough(client: FlaskClient) -> None:
+    nested: object = 1
+    for _ in range(14):
+        nested = [nested]
+    assert pay_trip(client, metadata={"a": nested}).status_code == 200
+    assert pay_trip(client, idempotency_key="deeper", metadata={"a": [nested]}).status_code == 400
+
+
+def test_card_numbers_are_taken_nowhere_and_never_echoed(client: FlaskClient, gateway: LedgerGateway) -> None:
+    trips = (
+        {"metadata": {"note": f"card {CARD}"}}, {"metadata": {CARD: 1}}, {"metadata": {"list": [[CARD]]}},
+        {"idempotency_key": CARD}, {"unknown": CARD}, {"metadata": {"n": 4111111111111111}}, {"method": CARD},
+    )  # fmt: skip
+    for fields in trips:
+        answer = pay_trip(client, **fields)
+        check(answer, 400, "error", "card_data_not_accepted")
+        assert "1111" not in answer.text
+    for answer in (pay_bill(client, key=CARD), pay_bill(client, method=CARD), pay_bill(client, unknown=CARD)):
+        check(answer, 422, "detail", "card_data_not_accepted")
+        assert "1111" not in answer.text
+    assert not gateway.sent
+
+
+def test_what_merely_looks_like_a_card_number_is_taken(client: FlaskClient) -> None:
+    for number, text in enumerate(
+        ("20251120072012", "1763622000000", "00000000-0000-4000-8000-000000000000", "150.00")
+    ):
+        assert pay_trip(client, idempotency_key=f"{number}-{text}", metadata={"note": text}).status_code == 200, text
+
+
+def test_a_crash_says_nothing_of_the_inside(client: FlaskClient, gateway: LedgerGateway) -> None:
+    def crash(_instruction: Instruction) -> Answer:
+        raise RuntimeError("the s3cret inside")
+
+    for pay, shape in ((pay_trip, "error"), (pay_bill, "detail")):
+        gateway.script.append(crash)
+        answer = pay(client)
+        body = check(answer, 500, shape, "internal_error")
+        assert body[shape] == "Internal server error"
+        assert body["retry"] == {"safe": True, "key": "same", "after": 1}
+        assert "s3cret" not in answer.text
+
+
+def test_without_a_database_everything_is_503_within_two_seconds(make_app: MakeApp) -> None:
+    client = make_app(database_url=NOWHERE).test_client()
+    began = time.monotonic()
+    check(pay_trip(client), 503, "error", "database_unavailable")
+    check(pay_bill(client), 503, "detail", "database_unavailable")
+    check(client.get("/payments"), 503, "error", "database_unavailable")
+    check(client.get("/v1/payments/5"), 503, "detail", "database_unavailable")
+    assert time.monotonic() - began < 8
+
+
+@pytest.mark.parametrize("header", ["X-Request-ID", "X-Correlation-ID"])
+def test_a_sane_request_id_is_kept(client: FlaskClient, header: str) -> None:
+    for given in ("abc", "A.b-c_9", "x" * 64):
+        for path in ("/health", "/payments", "/nothing", "/payments/abc"):
+            answer = client.get(path, headers={header: given})
+            assert answer.headers["X-Request-ID"] == answer.headers["X-Correlation-ID"] == given
+
+
+def test_any_other_request_id_is_replaced(client: FlaskClient) -> None:
+    seen = set()
+    for given in (
+        "",
+        "x" * 65,
+        "a b",
+        "<b>",
+        "a\x1b[31m",
+        '"',
+        "${jndi:ldap://x}",
+        "é",
+        "a\x00",
+        "4111-1111-1111-1111",
+    ):
+        answer = client.get("/payments", headers={"X-Request-ID": given})
+        assert UUID.fullmatch(answer.headers["X-Request-ID"]), given
+        assert answer.headers["X-Correlation-ID"] == answer.headers["X-Request-ID"]
+        seen.add(answer.headers["X-Request-ID"])
+    assert len(seen) == 10
+
+
+def test_the_request_id_wins_over_the_correlation_id(client: FlaskClient) -> None:
+    answer = client.get("/health", headers={"X-Request-ID": "one", "X-Correlation-ID": "two"})
+    assert answer.headers["X-Request-ID"] == answer.headers["X-Correlation-ID"] == "one"
+
+
+def test_every_kind_of_answer_carries_the_ids(client: FlaskClient) -> None:
+    answers = (
+        client.post("/payments", json=dict(TRIP)), client.post("/v1/payments", json=dict(BILL)),
+        client.get("/nothing"), client.delete("/payments"), client.post("/payments", data="{"),
+        client.options("/payments"), client.head("/health"),
+    )  # fmt: skip
+    for answer in answers:
+        assert UUID.fullmatch(answer.headers["X-Request-ID"]), answer
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"

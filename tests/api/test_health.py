@@ -1,0 +1,130 @@
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from tests.conftest import MakeApp, runtime_of
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
+NOWHERE = "postgresql+psycopg2://nobody:nothing@127.0.0.1:9/none"
+WHO = {"service": "payment-service", "version": "1.0.0"}
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    """A port that accepts connections."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize(("path", "word"), [("/health", "healthy"), ("/health/live", "alive")])
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_a_process_that_serves_says_so(client: FlaskClient, prefix: str, path: str, word: str) -> None:
+    answer = client.get(prefix + path)
+    body = answer.get_json()
+    assert answer.status_code == 200
+    assert MOMENT.fullmatch(body.pop("timestamp"))
+    assert body == {"status": word, **WHO}
+    assert list(answer.get_json())[:3] == ["status", "service", "version"]
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_readiness_shows_every_check(client: FlaskClient, prefix: str) -> None:
+    answer = client.get(f"{prefix}/health/ready")
+    assert answer.status_code == 200
+    assert answer.get_json()["status"] == "ready"
+    assert answer.get_json()["checks"] == {"database": True, "migrations": True, "rabbitmq": True, "kafka": True}
+
+
+def test_an_own_prefix_serves_health_too(make_app: MakeApp) -> None:
+    client = make_app(api_prefix="/rides").test_client()
+    for path in ("/health", "/rides/health", "/v1/health", "/rides/health/live", "/rides/health/ready"):
+        assert client.get(path).status_code == 200, path
+
+
+def test_without_a_database_the_process_lives_and_is_not_ready(make_app: MakeApp) -> None:
+    client = make_app(database_url=NOWHERE).test_client()
+    ready = client.get("/health/ready")
+    assert client.get("/health").status_code == client.get("/health/live").status_code == 200
+    assert ready.status_code == 503
+    assert ready.get_json()["status"] == "not_ready"
+    assert ready.get_json()["checks"] == {"database": False, "migrations": False, "rabbitmq": True, "kafka": True}
+
+
+def test_a_database_without_tables_is_not_ready(make_app: MakeApp, tmp_path: Path) -> None:
+    answer = make_app(database_url=f"sqlite:///{tmp_path}/empty.db").test_client().get("/health/ready")
+    assert answer.status_code == 503
+    assert answer.get_json()["checks"]["database"] is True
+    assert answer.get_json()["checks"]["migrations"] is False
+
+
+def test_a_broker_that_is_switched_on_must_listen(make_app: MakeApp, listening: int) -> None:
+    on = {"rabbitmq_enabled": True, "rabbitmq_host": "127.0.0.1", "rabbitmq_port": listening}
+    well = make_app(**on, kafka_brokers=f"127.0.0.1:9,127.0.0.1:{listening}").test_client().get("/health/ready")
+    ill = make_app(**{**on, "rabbitmq_port": 9}, kafka_brokers="127.0.0.1:9").test_client().get("/health/ready")
+    assert (well.status_code, well.get_json()["checks"]["rabbitmq"], well.get_json()["checks"]["kafka"]) == (
+        200,
+        True,
+        True,
+    )
+    assert (ill.status_code, ill.get_json()["checks"]["rabbitmq"], ill.get_json()["checks"]["kafka"]) == (
+        503,
+        False,
+        False,
+    )
+
+
+def test_a_broker_that_is_away_need_not_decide(make_app: MakeApp) -> None:
+    client = make_app(rabbitmq_enabled=True, rabbitmq_host="127.0.0.1", rabbitmq_port=9).test_client()
+    spared = client.get("/health/ready?without=brokers")
+    assert (spared.status_code, spared.get_json()["status"]) == (200, "ready")
+    assert spared.get_json()["checks"]["rabbitmq"] is False
+    assert client.get("/health/ready").status_code == 503
+    assert client.get("/health/ready?without=database").status_code == 422
+    away = make_app(database_url=NOWHERE).test_client()
+    assert away.get("/health/ready?without=brokers").status_code == 503
+
+
+@pytest.mark.parametrize(("version", "status"), [("0001", 503), ("9999", 200), ("another", 503)])
+def test_newer_tables_are_as_good_as_ours_and_older_ones_are_not(
+    make_app: MakeApp, tmp_path: Path, version: str, status: int
+) -> None:
+    app = make_app(database_url=f"sqlite:///{tmp_path}/other.db")
+    with app.app_context(), runtime_of(app).database.atomic("test") as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": version})
+    answer = app.test_client().get("/health/ready")
+    assert answer.status_code == status
+    assert answer.get_json()["checks"]["migrations"] is (status == 200)
+
+
+def test_readiness_shows_the_neighbours_and_none_of_their_secrets(make_app: MakeApp) -> None:
+    app = make_app(
+        driver_service_url="http://localhost:8083", rider_service_url="http://u5er:pa55word@localhost:8084/base"
+    )
+    answer = app.test_client().get("/health/ready")
+    assert answer.get_json()["services"]["driver"] == "http://localhost:8083"
+    assert answer.get_json()["services"]["rider"] == "http://localhost:8084/base"
+    assert answer.get_json()["services"]["trip"] is None
+    assert "pa55word" not in answer.text
+
+
+def test_health_needs_no_token_and_minds_none(make_app: MakeApp) -> None:
+    client = make_app(auth_open_channels=frozenset()).test_client()
+    for path in ("/health", "/health/live", "/health/ready", "/v1/health"):
+        assert client.get(path).status_code == 200
+        assert client.get(path, headers={"Authorization": "Bearer nonsense"}).status_code == 200
+
+
+def test_the_service_is_named_by_its_settings(make_app: MakeApp) -> None:
+    body = make_app(service_name="payments-eu", service_version="2.1.0").test_client().get("/health").get_json()
+    assert (body["service"], body["version"]) == ("payments-eu", "2.1.0")
+
+
+def test_health_is_never_cached(client: FlaskClient) -> None:
+    assert client.get("/health").headers["Cache-Control"] == "no-store"

@@ -1,0 +1,202 @@
+"""`GET /v1/idempotency-keys/{key}`: what has become of a key, told to its owner and to nobody else."""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import delete, update
+
+from payment_service import clock
+from payment_service.channels import CHANNELS
+from payment_service.gateways.base import Approved, Declined, Instruction, Unknown
+from payment_service.models import idempotency_keys
+from payment_service.services.runtime import Runtime
+from tests.conftest import MakeApp
+from tests.support.bookers import Booker
+from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
+from tests.support.checkouts import process
+from tests.support.database import recover_all
+from tests.support.gateways import LedgerGateway
+from tests.support.tokens import bearer, service
+
+SAFE = {"safe": True, "key": "same", "after": None}
+
+
+def told(client: FlaskClient, key: str, path: str = "/v1", **request: Any) -> dict[str, Any]:
+    answer = client.get(f"{path}/idempotency-keys/{quote(key, safe='')}", **request)
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.get_json()
+    return body
+
+
+def unknown(client: FlaskClient, key: str, **request: Any) -> bool:
+    answer = client.get(f"/v1/idempotency-keys/{quote(key, safe='')}", **request)
+    return (answer.status_code, answer.get_json()["code"]) == (404, "idempotency_key_not_found")
+
+
+def age(runtime: Runtime, *, purged: bool) -> None:
+    """Let the time of every cached answer be over."""
+    with runtime.database.atomic("test") as connection:
+        if purged:
+            connection.execute(delete(idempotency_keys))
+        else:
+            past = clock.now() - timedelta(days=2)
+            connection.execute(update(idempotency_keys).values(expires_at=past))
+
+
+@pytest.mark.parametrize("path", ["/v1", "/rides"])
+def test_a_finished_key_tells_its_payment_and_how_long_its_answer_is_kept(make_app: MakeApp, path: str) -> None:
+    client = make_app(api_prefix="/rides").test_client()
+    number = trip_id_of(pay_trip(client, idempotency_key="demo-client-1"))
+    body = told(client, "demo-client-1", path)
+
+    assert {name: body[name] for name in body if name not in ("created_at", "expires_at")} == {
+        "state": "finished",
+        "channel": "trips",
+        "request_path": "POST:/payments",
+        "payment": {"id": number, "path": f"/payments/{number}"},
+        "response_status": 200,
+        "retry": SAFE,
+    }
+    assert body["created_at"] < body["expires_at"]
+    assert client.get(body["payment"]["path"]).get_json()["payment_id"] == number
+
+
+def test_a_key_that_is_worked_on_is_in_progress(client: FlaskClient, gateway: LedgerGateway) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def meanwhile(instruction: Instruction) -> Approved:
+        seen.append(told(client.application.test_client(), "running"))
+        return gateway.approve(instruction)
+
+    gateway.script.append(meanwhile)
+    number = trip_id_of(pay_trip(client, idempotency_key="running"))
+    (body,) = seen
+
+    assert (body["state"], body["response_status"], body["expires_at"]) == ("in_progress", None, None)
+    assert body["payment"]["id"] == number
+    assert body["retry"] == {"safe": True, "key": "same", "after": 1}
+
+
+def test_a_key_whose_outcome_is_unknown_stays_in_progress_until_it_is_known(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    gateway.script.append(gateway.lose_answer)
+    pay_trip(client, idempotency_key="lost")
+    before = told(client, "lost")["state"]
+    recover_all(runtime)
+
+    assert (before, told(client, "lost")["state"]) == ("in_progress", "finished")
+
+
+def test_a_refusal_is_a_finished_key_without_a_payment(client: FlaskClient) -> None:
+    number = trip_id_of(pay_trip(client, amount=10))
+    refund_trip(client, number, idempotency_key="too-much", amount=11)
+    body = told(client, "too-much")
+
+    assert (body["state"], body["response_status"], body["payment"]) == ("finished", 400, None)
+
+
+@pytest.mark.parametrize("purged", [False, True])
+def test_an_expired_key_is_bound_to_its_payment_for_ever(client: FlaskClient, runtime: Runtime, purged: bool) -> None:
+    number = trip_id_of(pay_trip(client, idempotency_key="charge"))
+    refund_trip(client, number, idempotency_key="refund", amount=1)
+    age(runtime, purged=purged)
+
+    for key in ("charge", "refund"):
+        body = told(client, key)
+        assert (body["state"], body["payment"]) == ("expired", {"id": number, "path": f"/payments/{number}"})
+        assert (body["request_path"] is None) is purged
+
+
+def test_each_channel_is_told_the_id_it_knows(app: Flask, client: FlaskClient, gateway: LedgerGateway) -> None:
+    booker = Booker(app, "user-1")
+    booking = booker.create("in-a-booking").get_json()["payment"]["payment_id"]
+    bill = pay_bill(client, "in-a-bill").get_json()["payment_id"]
+    charge = {"order_id": 1, "user_id": 2, "amount": 5, "payment_method": "UPI"}
+    order = client.post("/v1/payments/charge", json=charge, headers={"Idempotency-Key": "in-an-order"}).get_json()
+    transaction = process(client, "in-a-checkout").get_json()["transaction_id"]
+    checkout = client.get(f"/api/v1/payments/transaction/{transaction}").get_json()["id"]
+    known: dict[str, tuple[dict[str, Any], object]] = {
+        "in-a-booking": ({"headers": booker.headers}, booking),
+        "in-a-bill": ({}, bill),
+        "in-an-order": ({}, order["payment_id"]),
+        "in-a-checkout": ({}, checkout),
+    }
+    for key, (request, expected) in known.items():
+        payment = told(client, key, **request)["payment"]
+        assert payment["id"] == expected
+        assert client.get(payment["path"], **request).status_code == 200
+
+
+def test_every_channel_says_where_its_payments_are_shown() -> None:
+    assert [channel.name for channel in CHANNELS if "{" not in channel.payment_path] == []
+
+
+def test_nobody_is_told_of_anybody_elses_key(client: FlaskClient, runtime: Runtime) -> None:
+    pay_trip(client, idempotency_key="mine", headers=bearer("user-1"))
+    pay_trip(client, idempotency_key="anybodys")
+    for purged in (False, True):
+        for other in ({}, {"headers": bearer("user-2")}, {"headers": service()}):
+            assert unknown(client, "mine", **other)
+        assert unknown(client, "anybodys", headers=bearer("user-1"))
+        assert told(client, "mine", headers=bearer("user-1"))["channel"] == "trips"
+        assert told(client, "anybodys")["channel"] == "trips"
+        if not purged:
+            age(runtime, purged=True)
+
+
+def test_without_a_token_only_open_channels_are_searched(make_app: MakeApp) -> None:
+    pay_trip(make_app().test_client(), idempotency_key="a-key")
+    closed = make_app(auth_open_channels=frozenset({"bills"})).test_client()
+    none = make_app(auth_open_channels=frozenset()).test_client()
+
+    assert unknown(closed, "a-key")
+    for client, query in ((closed, {"channel": "trips"}), (none, {}), (none, {"channel": "bills"})):
+        answer = client.get("/v1/idempotency-keys/a-key", query_string=query)
+        assert (answer.status_code, answer.get_json()["code"]) == (401, "TOKEN_MISSING")
+
+
+def test_a_key_used_in_several_channels_must_be_asked_for_in_one(client: FlaskClient) -> None:
+    pay_trip(client, idempotency_key="twice")
+    pay_bill(client, "twice")
+    answer = client.get("/v1/idempotency-keys/twice")
+
+    assert answer.status_code == 422
+    assert "bills, trips" in answer.get_json()["error"]
+    assert told(client, "twice", query_string={"channel": "bills"})["response_status"] == 201
+    assert told(client, "twice", query_string={"channel": "trips"})["response_status"] == 200
+    assert unknown(client, "twice", query_string={"channel": "orders"})
+
+
+@pytest.fixture
+def strange(client: FlaskClient) -> str:
+    key = "a/b//c ?#%2F & ключ"
+    trip_id_of(pay_trip(client, idempotency_key=key))
+    return key
+
+
+def test_any_key_can_be_asked_for(client: FlaskClient, strange: str) -> None:
+    assert told(client, strange)["state"] == "finished"
+    assert told(client, f"  {strange} ")["state"] == "finished"
+    assert unknown(client, strange.upper())
+
+
+@pytest.mark.parametrize("key", ["4111 1111 1111 1111", "a" * 256, "a\x00b", "a\x1bb", " "])
+def test_what_can_be_no_key_is_not_looked_for(client: FlaskClient, key: str) -> None:
+    answer = client.get(f"/v1/idempotency-keys/{quote(key, safe='')}")
+
+    assert answer.status_code == 422
+    assert "4111" not in answer.text
+
+
+def test_an_unknown_channel_and_an_unknown_key_are_told_apart(client: FlaskClient, gateway: LedgerGateway) -> None:
+    gateway.script.extend([Declined("NO", "no"), Unknown("?")])
+    assert unknown(client, "never-used")
+    assert client.get("/v1/idempotency-keys/x?channel=taxis").status_code == 422
+    assert client.get("/v1/idempotency-keys/").status_code == 404
+    pay_trip(client, idempotency_key="declined")
+    assert told(client, "declined")["state"] == "finished"

@@ -1,0 +1,19 @@
+import os
+
+from flask import Flask
+
+from tests.support.gateways import LedgerGateway
+from tests.support.refusals import PAID, Trial
+
+SEED = os.environ.get("MALFORMED_SEED", "20251120")
+CASES = 5000
+
+
+def test_five_thousand_malformed_requests_leave_no_trace(app: Flask, gateway: LedgerGateway) -> None:
+    trial = Trial(app, SEED)
+
+    trial.run(CASES)
+
+    assert trial.kinds.total() == CASES
+    assert len(gateway.sent) == PAID
+    assert min(trial.kinds.values()) > 50, trial.kinds

@@ -1,0 +1,138 @@
+"""Dead deliveries: listed page by page, sent again by a button that only our own page can press, and written down."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import update
+
+from payment_service.models import operator_actions, outbox_deliveries
+from payment_service.services.runtime import Runtime
+from tests.conftest import MakeApp, runtime_of
+from tests.support.database import rows
+from tests.support.events import pile_up
+from tests.support.operators import form_token, page, signed_in, words
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """A service with a broker."""
+    return make_app(rabbitmq_enabled=True)
+
+
+@pytest.fixture
+def operator(app: Flask) -> FlaskClient:
+    return signed_in(app)
+
+
+def give_up(runtime: Runtime, said: str = "503 Service Unavailable", **only: Any) -> list[int]:
+    """Let these deliveries (all of them) be dead; their numbers."""
+    conditions = [outbox_deliveries.c[name] == value for name, value in only.items()]
+    died = update(outbox_deliveries).where(*conditions).values(status="DEAD", attempts=12, last_error=said)
+    with runtime.database.atomic("test") as connection:
+        return sorted(connection.execute(died.returning(outbox_deliveries.c.delivery_id)).scalars())
+
+
+def standing(runtime: Runtime) -> dict[int, tuple[str, int]]:
+    return {row["delivery_id"]: (row["status"], row["attempts"]) for row in rows(runtime, outbox_deliveries)}
+
+
+def shown(html: str) -> list[int]:
+    return [int(number) for number in re.findall(r"/ops/deliveries/(\d+)/replay", html)]
+
+
+def replay(client: FlaskClient, number: object, **form: str) -> Any:
+    return client.post(f"/ops/deliveries/{number}/replay", data={"form_token": form_token(client), **form})
+
+
+def test_what_was_given_up_is_shown_with_what_was_said(runtime: Runtime, operator: FlaskClient) -> None:
+    pile_up(runtime.database, ["rabbitmq", "order"], 2)
+    assert "None." in words(page(operator, "/ops/deliveries"))
+    dead = give_up(runtime, "the sink said <b>no</b>", sink="order")
+    html = page(operator, "/ops/deliveries")
+
+    assert shown(html) == sorted(dead, reverse=True)
+    assert "the sink said &lt;b&gt;no&lt;/b&gt;" in html
+    assert "payment.created to order payment 2" in words(html)
+    assert words(html).count("12 tries") == 2
+
+
+def test_pages_follow_each_other_newest_first_and_each_delivery_is_on_one(
+    runtime: Runtime, operator: FlaskClient
+) -> None:
+    pile_up(runtime.database, ["rabbitmq", "order"], 40)
+    dead = give_up(runtime)
+    path, seen = "/ops/deliveries", []
+    while path:
+        html = page(operator, path)
+        assert len(shown(html)) <= 25
+        seen += shown(html)
+        following = re.search(r'rel="next" href="([^"]+)"', html)
+        path = following[1].replace("&amp;", "&") if following else ""
+    assert seen == sorted(dead, reverse=True)
+
+    only = [
+        number for number, row in zip(dead, rows(runtime, outbox_deliveries), strict=True) if row["sink"] == "order"
+    ]
+    first = shown(page(operator, "/ops/deliveries?sink=order"))
+    assert first == sorted(only, reverse=True)[:25]
+    assert shown(page(operator, "/ops/deliveries?sink=nobody")) == []
+
+
+def test_a_replay_makes_it_due_again_and_says_who_did_it(make_app: MakeApp, capsys: pytest.CaptureFixture[str]) -> None:
+    app = make_app(rabbitmq_enabled=True, log_level="INFO")
+    runtime, operator = runtime_of(app), signed_in(app, "maria@example.com")
+    pile_up(runtime.database, ["rabbitmq"], 2)
+    first, second = give_up(runtime)
+    capsys.readouterr()
+    answer = replay(operator, first)
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/ops/payments/1#end")
+    assert standing(runtime) == {first: ("PENDING", 0), second: ("DEAD", 12)}
+    (action,) = rows(runtime, operator_actions)
+    assert (action["action"], action["actor"], action["delivery_id"], action["payment_id"]) == (
+        "REPLAY", "maria@example.com", first, 1,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    (line,) = [line for line in lines if line["event"] == "delivery.replayed"]
+    assert (line["actor"], line["delivery_id"], line["payment_id"], line["sink"]) == (
+        "maria@example.com", first, 1, "rabbitmq",
+    )  # fmt: skip
+    assert line["request_id"] == action["request_id"] == answer.headers["X-Request-ID"]
+    assert f"maria@example.com had delivery {first} sent again" in words(page(operator, "/ops/payments/1"))
+
+
+def test_only_a_dead_delivery_is_sent_again_and_only_once(runtime: Runtime, operator: FlaskClient) -> None:
+    pile_up(runtime.database, ["rabbitmq"], 1)
+    ((waiting, before),) = standing(runtime).items()
+    for number in (waiting, 999_999, "x", 10**30):
+        answer = replay(operator, number)
+        assert answer.status_code == 409
+        assert "is not dead" in answer.text
+    assert standing(runtime) == {waiting: before}
+
+    give_up(runtime)
+    assert [replay(operator, waiting).status_code for _ in range(2)] == [303, 409]
+    assert len(rows(runtime, operator_actions)) == 1
+
+
+def test_a_form_that_is_not_ours_does_nothing(app: Flask, runtime: Runtime, operator: FlaskClient) -> None:
+    pile_up(runtime.database, ["rabbitmq"], 1)
+    (dead,) = give_up(runtime)
+    path, own = f"/ops/deliveries/{dead}/replay", form_token(operator)
+    others = form_token(signed_in(app, "paul"))
+
+    assert own != others
+    for form in ({}, {"form_token": ""}, {"form_token": others}, {"form_token": own[:-1]}, {"form_token": "ä"}):
+        answer = operator.post(path, data=form)
+        assert (answer.status_code, "foreign_form" in answer.text) == (403, True), form
+    assert operator.post(path, data={"form_token": own}, headers={"Origin": "https://evil.example"}).status_code == 403
+    assert operator.post(path, json={"form_token": own}).status_code == 403
+    assert operator.get(path).status_code == 405
+    assert app.test_client().post(path, data={"form_token": own}).status_code == 401
+    assert standing(runtime) == {dead: ("DEAD", 12)}
+    assert rows(runtime, operator_actions) == []
+    assert replay(operator, dead).status_code == 303

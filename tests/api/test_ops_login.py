@@ -1,0 +1,195 @@
+"""Who may see the operations pages: a token with the scope, kept by the browser alone and verified on each request."""
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.conftest import MakeApp
+from tests.support.operators import HOME, SCOPE, form_token, page, sign_in, signed_in
+from tests.support.tokens import bearer, service, token
+
+PAGES = ("/ops", "/ops/search", "/ops/payments/1", "/ops/deliveries")
+REFUSED = {
+    "no token": ("", 422, "Paste a token first"),
+    "nonsense": ("nonsense", 401, "Invalid or expired token"),
+    "expired": (token("maria", scope=SCOPE, expires_in=-120), 401, "Invalid or expired token"),
+    "another secret": (
+        token("maria", scope=SCOPE, secret="another-secret-of-32-bytes-or-more"),
+        401,
+        "Invalid or expired token",
+    ),
+    "no subject": (token(None, scope=SCOPE), 401, "User not found in token"),
+    "no scope": (token("maria"), 403, "does not have the scope payments:service"),
+    "another scope": (token("maria", scope="payments:read payments:services"), 403, "does not have the scope"),
+    "too long": (token("maria", scope=SCOPE, claim="x" * 4000), 401, "too long to be kept in a cookie"),
+}
+
+
+def test_whoever_is_not_known_is_asked_for_a_token_and_led_where_he_wanted(client: FlaskClient) -> None:
+    for path in PAGES:
+        asked = client.get(f"{path}?q=4711")
+        assert asked.status_code == 401
+        assert 'name="token"' in asked.text
+        assert f'name="then" value="{path}?q=4711"' in asked.text
+
+    led = sign_in(client, then="/ops/search?q=4711")
+    assert (led.status_code, led.headers["Location"]) == (303, "/ops/search?q=4711")
+    assert [client.get(path).status_code for path in PAGES] == [200, 200, 404, 200]
+
+
+@pytest.mark.parametrize(("pasted", "status", "said"), REFUSED.values(), ids=REFUSED)
+def test_a_token_that_does_not_open_is_refused_and_not_kept(
+    client: FlaskClient, pasted: str, status: int, said: str
+) -> None:
+    answer = sign_in(client, pasted)
+
+    assert (answer.status_code, "Set-Cookie" in answer.headers) == (status, False)
+    assert said in answer.text
+    assert not pasted or pasted not in answer.text
+    assert client.get(HOME).status_code == 401
+
+
+def test_a_token_is_taken_as_it_is_copied(client: FlaskClient) -> None:
+    assert sign_in(client, f"  Bearer {token('maria', scope=SCOPE)}\n").status_code == 303
+    assert "maria" in page(client)
+
+
+@pytest.mark.parametrize(
+    ("environment", "base_url", "is_secure"),
+    [
+        ("development", "http://127.0.0.1:8082", False),
+        ("development", "https://pay.example", True),
+        ("production", "http://127.0.0.1:8082", True),
+    ],
+)
+def test_the_cookie_is_for_these_pages_alone_and_out_of_reach_of_scripts(
+    make_app: MakeApp, environment: str, base_url: str, is_secure: bool
+) -> None:
+    client = make_app(environment=environment).test_client()
+    good = token("maria", scope=SCOPE)
+    answer = client.post("/ops/login", data={"token": good}, base_url=base_url)
+
+    name, *attributes = re.split("; ", answer.headers["Set-Cookie"])
+    assert name == f"ops_token={good}"
+    assert set(attributes) == {"HttpOnly", "Path=/ops", "SameSite=Strict", *(["Secure"] if is_secure else [])}
+
+
+def test_the_cookie_is_verified_on_each_request(make_app: MakeApp) -> None:
+    client = signed_in(make_app())
+    assert client.get(HOME).status_code == 200
+    for bad in (token("maria", scope=SCOPE, expires_in=-120), token("maria"), "nonsense", ""):
+        client.set_cookie("ops_token", bad, path="/ops")
+        assert client.get(HOME).status_code in {401, 403}, bad
+    assert client.get("/ops").headers.getlist("Set-Cookie") == []
+
+    elsewhere = make_app().test_client()  # another instance, that never saw the login
+    elsewhere.set_cookie("ops_token", token("maria", scope=SCOPE), path="/ops")
+    assert elsewhere.get(HOME).status_code == 200
+
+
+def test_the_pages_take_no_bearer_header_and_the_api_no_cookie(make_app: MakeApp) -> None:
+    app = make_app(auth_open_channels=frozenset())
+    assert app.test_client().get(HOME, headers=service()).status_code == 401
+
+    client = app.test_client()
+    client.set_cookie("ops_token", token("maria", scope=SCOPE), path="/")
+    assert client.get("/payments").status_code == 401
+    assert client.get("/payments", headers=bearer()).status_code == 200
+
+
+def test_a_token_without_the_scope_can_be_laid_down(client: FlaskClient) -> None:
+    client.set_cookie("ops_token", token("maria"), path="/ops")
+    refused = client.get("/ops/payments/1")
+    assert refused.status_code == 403
+    assert "Sign out" in refused.text
+
+    found = re.search(r'name="form_token" value="(\w+)"', refused.text)
+    assert found is not None
+    assert client.post("/ops/logout", data={"form_token": found[1]}).status_code == 303
+    assert client.get(HOME).status_code == 401
+
+
+def test_signing_out_makes_the_browser_forget(app: Flask) -> None:
+    client = signed_in(app)
+    assert client.post("/ops/logout").status_code == 403
+    assert client.get(HOME).status_code == 200
+
+    answer = client.post("/ops/logout", data={"form_token": form_token(client)})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/ops/login")
+    assert client.get(HOME).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        "https://evil.example/ops",
+        "//evil.example/ops",
+        "/\\evil.example",
+        "/ops\\@evil.example",
+        "/ops/../payments",
+        "/opsx",
+        "/payments",
+        "/ops/login",
+        "/ops/logout",
+        "javascript:alert(1)",
+        "\x00",
+        "",
+    ],
+)
+def test_a_login_leads_nowhere_else(client: FlaskClient, then: str) -> None:
+    assert sign_in(client, then=then).headers["Location"] == HOME
+
+
+def test_a_login_cannot_be_sent_from_another_site(client: FlaskClient) -> None:
+    form = {"token": token("mallory", scope=SCOPE)}
+    for origin in ("https://evil.example", "null", "http://localhost.evil.example"):
+        assert client.post("/ops/login", data=form, headers={"Origin": origin}).status_code == 403
+    assert client.get(HOME).status_code == 401
+    assert client.post("/ops/login", data=form, headers={"Origin": "http://localhost"}).status_code == 303
+
+
+def test_every_page_guards_itself_and_is_kept_by_nobody(app: Flask) -> None:
+    client = signed_in(app)
+    answers = [client.get(path) for path in (*PAGES, "/ops/login", "/ops/nothing")]
+    answers += [app.test_client().get(HOME), client.post("/ops/logout"), client.put(HOME), sign_in(client)]
+
+    assert {answer.status_code for answer in answers} == {200, 303, 401, 403, 404, 405}
+    for answer in answers:
+        policy = dict(rule.strip().split(" ", 1) for rule in answer.headers["Content-Security-Policy"].split(";"))
+        assert policy == {
+            "default-src": "'none'", "base-uri": "'none'", "form-action": "'self'", "frame-ancestors": "'none'",
+            "style-src": "'self'", "img-src": "'self' data:",
+        }  # fmt: skip
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
+        assert answer.mimetype == "text/html"
+        assert "<script" not in answer.text
+        assert " style=" not in answer.text
+
+
+def test_errors_are_pages_for_people_here_and_json_elsewhere(app: Flask) -> None:
+    client = signed_in(app)
+    for path, status, said in (
+        ("/ops/payments/999", 404, "Payment not found"),
+        ("/ops/payments/x", 404, "Payment not found"),
+        ("/ops/payments/99999999999999999999", 404, "Payment not found"),
+        ("/ops/nothing/here", 404, "Not found"),
+        ("/ops/search?before=x", 422, "must be a whole number"),
+        ("/ops/search?q=4111111111111111", 422, "Card numbers are not accepted"),
+    ):
+        answer = client.get(path)
+        assert (answer.status_code, said in answer.text) == (status, True), (path, answer.text)
+        assert "<h1>" in answer.text
+    assert client.get("/opsx").get_json()["code"] == "not_found"
+
+
+def test_a_database_that_is_away_is_told_on_a_page(make_app: MakeApp) -> None:
+    client = make_app(database_url="postgresql+psycopg2://nobody@127.0.0.1:1/nothing").test_client()
+    client.set_cookie("ops_token", token("maria", scope=SCOPE), path="/ops")
+    answer = client.get(HOME)
+
+    assert (answer.status_code, answer.mimetype) == (503, "text/html")
+    assert "The database cannot be reached" in answer.text
+    assert answer.headers["X-Request-ID"] in answer.text

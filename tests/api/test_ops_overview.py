@@ -1,0 +1,178 @@
+"""The overview tells exactly what happened in each hour and what stands still, and no statement reads a whole table."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event, func, select, text, update
+
+from payment_service import clock
+from payment_service.domain.hours import HOUR, first_hour, hour_of
+from payment_service.gateways.base import Declined, Unknown
+from payment_service.models import hourly_tallies, outbox_deliveries, tally_marks
+from payment_service.services import figures
+from payment_service.services.overview import overview
+from payment_service.services.runtime import Runtime
+from tests.conftest import MakeApp, runtime_of
+from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
+from tests.support.database import expire_leases
+from tests.support.events import pile_up
+from tests.support.gateways import LedgerGateway
+from tests.support.operators import page, signed_in, words
+
+Hours = dict[str, int]
+
+
+@pytest.fixture
+def busy(client: FlaskClient, gateway: LedgerGateway) -> FlaskClient:
+    """A service that has seen something of everything."""
+    gateway.script.extend([gateway.approve, gateway.approve, Declined("NO", "no"), Unknown("time-out")])
+    first, second = (trip_id_of(pay_trip(client, idempotency_key=f"paid-{n}")) for n in range(2))
+    pay_trip(client, idempotency_key="declined")
+    pay_trip(client, idempotency_key="unknown")
+    pay_bill(client)
+    refund_trip(client, first, idempotency_key="part", amount=50)
+    refund_trip(client, second, idempotency_key="whole")
+    return client
+
+
+def happened(runtime: Runtime) -> Counter[str]:
+    """What the day saw, all hours together."""
+    told: Counter[str] = Counter()
+    for hour in overview(runtime).day:
+        told.update(hour.reached)
+        told.update(made=hour.created, undecided=hour.undecided)
+    return +told
+
+
+DAY = {
+    "made": 5, "PROCESSING": 5, "CAPTURED": 3, "FAILED": 1, "PARTIALLY_REFUNDED": 1, "REFUNDED": 1, "undecided": 1,
+}  # fmt: skip
+
+UNMOVED = 3
+"""Marks that led from a status to the same: an attempt without a decision, and two refunds that were asked for."""
+
+
+def test_the_hours_are_exact_folded_or_not(busy: FlaskClient, runtime: Runtime) -> None:
+    assert happened(runtime) == DAY
+    with runtime.database.atomic("test") as connection:
+        assert connection.execute(select(func.count()).select_from(hourly_tallies)).scalar_one() == 0
+    assert figures.fold(runtime) > 8
+    assert happened(runtime) == DAY
+    pay_bill(busy, "another")
+    assert happened(runtime) == {**DAY, "made": 6, "PROCESSING": 6, "CAPTURED": 4}
+    figures.fold(runtime)
+    assert happened(runtime) == {**DAY, "made": 6, "PROCESSING": 6, "CAPTURED": 4}
+
+
+def test_each_change_is_told_for_its_own_hour_and_what_is_older_than_a_day_for_none(
+    busy: FlaskClient, runtime: Runtime
+) -> None:
+    now = clock.now()
+    with runtime.database.atomic("test") as connection:
+        marks = connection.execute(select(tally_marks.c.mark_id).order_by(tally_marks.c.mark_id)).scalars().all()
+        for number, moment in zip(marks, (now - 23 * HOUR, now - 24 * HOUR, now - 3 * HOUR, None), strict=False):
+            moved = update(tally_marks).where(tally_marks.c.mark_id == number).values(happened_at=moment)
+            connection.execute(moved)
+    for _ in range(2):
+        changes = {hour.start: sum(hour.reached.values()) for hour in overview(runtime).day}
+        assert changes[first_hour(now)] == changes[hour_of(now) - 3 * HOUR] == 1
+        assert sum(changes.values()) == len(marks) - 2 - UNMOVED
+        figures.fold(runtime)
+
+
+def test_the_page_says_it_in_a_picture_in_words_and_in_a_table(app: Flask, busy: FlaskClient) -> None:
+    html = page(signed_in(app))
+
+    assert "5 payments were made; 3 captured, 0 authorized, 2 refunded, 0 cancelled, 1 failed." in words(html)
+    assert html.count('<rect class="hour"') == 24
+    assert re.search(r'<svg viewBox="0 0 720 200" [^>]*role="img" aria-labelledby="chart-title chart-text"', html)
+    assert len(re.findall(r'<tr><th scope="row"><time', html)) == 24
+    assert "5 payments ever made" in words(html)
+    assert re.search("captured 1 .*partially refunded 1 .*refunded 1 .*failed 1", words(html))
+
+
+def test_an_hour_in_which_nothing_happened_divides_nothing_by_zero(app: Flask) -> None:
+    assert "0 payments were made" in words(page(signed_in(app)))
+
+
+def test_what_stands_still_is_told(make_app: MakeApp, gateway: LedgerGateway) -> None:
+    app = make_app(rabbitmq_enabled=True)
+    runtime, operator = runtime_of(app), signed_in(app)
+    assert "0 unknown outcomes all decided" in words(page(operator))
+    gateway.script.append(Unknown("time-out"))
+    number = pay_trip(app.test_client()).get_json()["payment_id"]
+    expire_leases(runtime)
+    pile_up(runtime.database, ["order", "rabbitmq"], 3, first=number + 100)
+    with runtime.database.atomic("test") as connection:
+        died = update(outbox_deliveries).where(outbox_deliveries.c.sink == "order").values(status="DEAD")
+        connection.execute(died)
+    said = words(page(operator))
+
+    assert "1 unknown outcomes oldest" in said
+    assert "3 dead deliveries" in said
+    assert re.search("order off 0 \N{EN DASH} 3 rabbitmq 4 [0-9]+ s 0", said), said
+    assert f"undecided payment {number} trips · charge since" in said
+
+
+READ_WHOLE = ("payments", "transactions", "operations", "payment_refunds", "outbox_events", "outbox_deliveries",
+              "idempotency_keys", "hourly_tallies", "operator_actions")  # fmt: skip
+
+
+@contextmanager
+def statements(runtime: Runtime) -> Iterator[list[tuple[str, Any]]]:
+    """What is sent to the database meanwhile."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        sent.append((statement, parameters))
+
+    event.listen(runtime.database.engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(runtime.database.engine, "before_cursor_execute", note)
+
+
+def test_no_page_reads_a_table_from_end_to_end(make_app: MakeApp) -> None:
+    app = make_app(rabbitmq_enabled=True)
+    runtime, operator = runtime_of(app), signed_in(app)
+    pile_up(runtime.database, ["rabbitmq", "order"], 3000)
+    with runtime.database.atomic("test") as connection:
+        one_of_ten = outbox_deliveries.c.delivery_id % 10 == 0
+        connection.execute(update(outbox_deliveries).values(status="DELIVERED", delivered_at=clock.now()))
+        connection.execute(update(outbox_deliveries).where(one_of_ten).values(status="DEAD"))
+        connection.execute(text("ANALYZE"))
+    paths = ["/ops", "/ops/deliveries?before=5000", "/ops/payments/1500"]
+    paths += [f"/ops/search?q={wanted}" for wanted in ("1500", "R1500", "a" * 64, str(clock.new_id()))]
+    with statements(runtime) as sent:
+        for path in paths:
+            operator.get(path)
+    assert len(sent) > 20
+    assert [(table, said) for said, table in whole(runtime, sent)] == []
+
+
+def whole(runtime: Runtime, sent: list[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
+    """The statements that read one of the large tables whole, each with the table."""
+    is_postgresql = runtime.database.engine.dialect.name == "postgresql"
+    with runtime.database.atomic("test") as connection:
+        if is_postgresql:  # small tables it reads whole, unless there is no other way
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        for said, parameters in sent:
+            if not re.match(r"\s*(SELECT|WITH)", said):
+                continue
+            explain = "EXPLAIN " if is_postgresql else "EXPLAIN QUERY PLAN "
+            plan = "\n".join(str(row[-1]) for row in connection.exec_driver_sql(explain + said, parameters))
+            for table in READ_WHOLE:
+                by_sequence = f"Seq Scan on {table}\\b" if is_postgresql else rf"SCAN {table}(?! USING)"
+                if re.search(by_sequence, plan):
+                    yield f"{said}\n{plan}", table
+
+
+def test_a_day_begins_with_the_hour_that_runs() -> None:
+    now = clock.now()
+    assert hour_of(now) - first_hour(now) == timedelta(hours=23)

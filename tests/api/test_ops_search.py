@@ -1,0 +1,220 @@
+"""The search finds a payment by whatever an operator was told, and one payment's page tells its whole story."""
+
+import hashlib
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import insert, update
+
+from payment_service import clock
+from payment_service.gateways.base import Declined, Unknown
+from payment_service.models import operations, outbox_deliveries, outbox_events, payment_refunds, payments
+from payment_service.repositories import timeline
+from payment_service.services.runtime import Runtime
+from tests.conftest import MakeApp
+from tests.support import checkouts
+from tests.support.bookers import Booker
+from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
+from tests.support.database import purge_answers, recover_all, rows
+from tests.support.gateways import LedgerGateway
+from tests.support.operators import page, signed_in, words
+from tests.support.orders import charge_order, refund_order
+from tests.support.tokens import bearer
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """A service that tells everybody."""
+    return make_app(rabbitmq_enabled=True, notification_service_url="http://127.0.0.1:9")
+
+
+@pytest.fixture
+def operator(app: Flask) -> FlaskClient:
+    return signed_in(app)
+
+
+def found(client: FlaskClient, wanted: object, **more: str) -> list[int]:
+    """The payments that are found, newest first."""
+    answer = client.get("/ops/search", query_string={"q": str(wanted), **more})
+    if answer.status_code == 303:
+        return [int(answer.headers["Location"].removeprefix("/ops/payments/"))]
+    assert answer.status_code == 200, answer.text
+    return [int(number) for number in re.findall(r'<strong><a href="/ops/payments/(\d+)"', answer.text)]
+
+
+def hashed(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+WAYS = ("payment_id", "public_id", "reference", "transaction_id", "payable_id")
+
+
+def test_each_payment_is_found_by_each_of_its_ids(app: Flask, runtime: Runtime, operator: FlaskClient) -> None:
+    client = app.test_client()
+    pay_trip(client, trip_id=70001)
+    pay_bill(client, "bill-key", bill_id=70002)
+    charge_order(client, order_id=70003, reference="INV 2025/7 ü")
+    Booker(app, "bo").paid(booking_id="BOOK/1")
+    checkouts.paid(client, order_id="ORD-7")
+
+    asked = 0
+    for row in rows(runtime, payments):
+        for way in WAYS:
+            if row[way] is not None:
+                asked += 1
+                assert found(operator, row[way]) == [row["payment_id"]], (way, row[way])
+    assert asked > 4 * len(WAYS)
+
+
+def test_refunds_operations_and_events_lead_to_their_payment(
+    app: Flask, runtime: Runtime, operator: FlaskClient
+) -> None:
+    number = trip_id_of(pay_trip(app.test_client()))
+    refund_trip(app.test_client(), number)
+    names = [row["public_reference"] for row in rows(runtime, payment_refunds)]
+    names += [row[name] for row in rows(runtime, operations) for name in ("operation_id", "gateway_key")]
+    names += [row["event_id"] for row in rows(runtime, outbox_events)]
+
+    assert len(names) > 6
+    assert {tuple(found(operator, name)) for name in names} == {(number,)}
+
+
+def test_nothing_is_found_where_nothing_is(app: Flask, operator: FlaskClient) -> None:
+    pay_trip(app.test_client())
+    for wanted in ("999", "0", "9" * 19, "9" * 30, "-1", "%", "_", "' OR 1=1 --", "a" * 64, "x" * 255):
+        assert found(operator, wanted) == [], wanted
+        assert "Nothing was found" in page(operator, f"/ops/search?q={wanted}".replace("%", "%25")), wanted
+    assert found(operator, "00000000-0000-4000-8000-000000000000") == []
+    assert "Nothing was found" not in page(operator, "/ops/search?q=")
+
+
+def test_a_payable_of_several_channels_and_with_many_payments_is_shown_page_by_page(
+    app: Flask, operator: FlaskClient
+) -> None:
+    client = app.test_client()
+    made = [trip_id_of(pay_trip(client, idempotency_key=f"try-{key}", trip_id=4711)) for key in range(27)]
+    made.append(pay_bill(client, bill_id=4711).get_json()["payment_id"])
+    newest_first = made[::-1]
+
+    first = page(operator, "/ops/search?q=4711")
+    assert found(operator, "4711") == newest_first[:25]
+    following = re.search(r'rel="next" href="/ops/search\?q=4711&amp;before=(\d+)"', first)
+    assert following is not None
+    assert found(operator, "4711", before=following[1]) == newest_first[25:]
+    assert 'rel="next"' not in page(operator, f"/ops/search?q=4711&before={following[1]}")
+
+
+def test_a_key_is_found_by_its_hash_and_what_it_made_after_it_is_gone(
+    app: Flask, runtime: Runtime, operator: FlaskClient
+) -> None:
+    client = app.test_client()
+    open_, owned = trip_id_of(pay_trip(client, idempotency_key="open")), bearer("ann")
+    anns = trip_id_of(pay_trip(client, idempotency_key="anns", headers=owned))
+    refund_trip(client, anns, idempotency_key="anns-refund", headers=owned, amount=1)
+
+    shown = page(operator, f"/ops/search?q={hashed('anns-refund').upper()}")
+    assert "answered 200" in words(shown)
+    assert "owner ann" in words(shown)
+    assert f"/ops/payments/{anns}" in shown
+    purge_answers(runtime)
+    assert found(operator, hashed("open")) == [open_]
+    assert found(operator, hashed("anns")) == []
+    assert found(operator, hashed("anns"), owner="bob") == []
+    assert found(operator, hashed("anns"), owner="ann") == [anns]
+    assert found(operator, hashed("anns-refund"), owner="ann") == [anns]
+
+
+def story_of(client: FlaskClient, number: int) -> str:
+    return words(page(client, f"/ops/payments/{number}")).partition("Timeline")[2]
+
+
+def test_a_timeline_has_everything_in_the_order_in_which_it_happened(
+    app: Flask, runtime: Runtime, operator: FlaskClient, gateway: LedgerGateway
+) -> None:
+    client, ann = app.test_client(), bearer("ann")
+    number = trip_id_of(pay_trip(client, idempotency_key="k", headers={**ann, "X-Request-ID": "the-request"}))
+    refund_trip(client, number, idempotency_key="r", headers=ann, amount=50, reason="late")
+    gateway.script.append(Declined("CLOSED", "The window is closed"))
+    refund_trip(client, number, idempotency_key="s", headers=ann, amount=1)
+    with runtime.database.atomic("test") as connection:
+        arrived = {"status": "DELIVERED", "attempts": 3, "delivered_at": clock.now()}
+        connection.execute(update(outbox_deliveries).where(outbox_deliveries.c.sink == "rabbitmq").values(arrived))
+    refund, declined = (row["refund_id"] for row in rows(runtime, payment_refunds))
+    story = story_of(operator, number)
+
+    in_order = (
+        "Key claimed by POST:/payments", "charge of 150.00 INR asked of the gateway", "by ann · request the-request",
+        "payment.created", "charge succeeded", "processing → captured 150.00", "payment.completed", "Key answered",
+        "refund of 50.00 INR asked of the gateway", "refund succeeded", "captured → partially refunded 50.00",
+        f"Refund {refund} refunded", "payment.refunded", "refund of 1.00 INR", "refund failed", "The window is closed",
+        f"Refund {declined} failed", "arrived at rabbitmq",
+    )  # fmt: skip
+    places = [story.find(text) for text in in_order]
+    assert dict(zip(in_order, places, strict=True)) == dict(zip(in_order, sorted(places), strict=True))
+    assert min(places) > 0
+    for row in rows(runtime, outbox_events):
+        assert str(row["event_id"]) in story
+    assert "rabbitmq delivered" in story
+    assert "3 tries" in story
+
+
+def test_what_is_not_decided_is_told_as_such(app: Flask, operator: FlaskClient, gateway: LedgerGateway) -> None:
+    gateway.script.append(Unknown("time-out"))
+    number = pay_trip(app.test_client()).get_json()["payment_id"]
+
+    assert "no decision yet" in story_of(operator, number)
+    recover_all(app.extensions["payment_service"])
+    assert "no decision yet" not in story_of(operator, number)
+    assert "taken up 2 times" in story_of(operator, number)
+
+
+HOSTILE = "<script>alert(1)</script>"
+ATTRIBUTE = "\"'><img src=x onerror=alert(1)>"
+
+
+def test_what_callers_wrote_is_shown_and_never_run(app: Flask, runtime: Runtime, operator: FlaskClient) -> None:
+    client, hostile = app.test_client(), f"{HOSTILE}{ATTRIBUTE}"
+    subject = "<script>alert('sub')</script>"
+    order = charge_order(client, order_id=1, reference=hostile, headers=bearer(subject)).get_json()
+    refund_order(client, order["payment_id"], reason=hostile, amount=1, headers=bearer(subject))
+    booking = Booker(app, subject, email="<script>alert(1)</script>@example.com").paid(booking_id=hostile)
+    assert booking
+    with runtime.database.atomic("test") as connection:
+        connection.execute(update(outbox_deliveries).values(status="DEAD", last_error=hostile))
+        connection.execute(update(payments).values(failure_code=hostile, gateway_response=hostile, metadata=hostile))
+        connection.execute(update(operations).values(failure_message=hostile, review_reason=hostile))
+    maria = signed_in(app, f"maria {ATTRIBUTE}")
+    of_order, of_booking = (f"/ops/payments/{row['payment_id']}" for row in rows(runtime, payments))
+
+    for path in ("/ops", "/ops/deliveries", of_order, of_booking):
+        html = page(maria, path)
+        assert "<script" not in html, path
+        assert "<img src=x" not in html, path
+        assert "&lt;img src=x" in html, path
+    html = page(maria, of_booking)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;@example.com" in html
+    for wanted in (hostile, f"nothing {hostile}"):
+        shown = maria.get("/ops/search", query_string={"q": wanted, "owner": hostile})
+        assert (shown.status_code, "<script" in shown.text, "<img src=x" in shown.text) == (200, False, False)
+    refused = maria.get(f"/ops/payments/{HOSTILE}")
+    assert (refused.status_code, "<script" in refused.text) == (404, False)
+
+
+def test_a_story_without_end_is_cut(
+    app: Flask, runtime: Runtime, operator: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = trip_id_of(pay_trip(app.test_client()))
+    (event, *_) = rows(runtime, outbox_events)
+    more: list[dict[str, Any]] = [
+        {**event, "event_id": clock.new_id(), "version": 10 + version, "created_at": clock.now()}
+        for version in range(timeline.MOST + 5)
+    ]
+    with runtime.database.atomic("test") as connection:
+        connection.execute(insert(outbox_events), more)
+    html = page(operator, f"/ops/payments/{number}")
+
+    assert "only the first 200 rows are shown" in words(html)
+    assert html.count('<li class="event">') == timeline.MOST

@@ -1,0 +1,232 @@
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import Approved, Declined, NotSent, Pending, Unknown
+from payment_service.services import recovery
+from payment_service.services.runtime import Runtime
+from tests.support.callers import ABSENT, with_raw
+from tests.support.gateways import LedgerGateway
+from tests.support.orders import FIELDS, ORDER, charge_order, detail, faults, paid, trail
+from tests.support.waiting import wait_until
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
+
+
+def test_an_order_is_charged_as_the_document_shows(client: FlaskClient, gateway: LedgerGateway) -> None:
+    answer = charge_order(client)
+    body = paid(answer)
+    assert answer.content_type == "application/json"
+    assert list(body) == FIELDS
+    assert {name: body[name] for name in ORDER} == ORDER
+    assert body["status"] == "COMPLETED"
+    assert body["gateway_response"] == "Payment processed successfully"
+    assert body["refunded_amount"] == 0.0
+    assert [(sent.kind, sent.amount, sent.currency) for sent in gateway.sent] == [
+        (Kind.CHARGE, Decimal("2499.99"), "INR")
+    ]
+
+
+def test_a_charge_is_shown_with_its_two_transactions(client: FlaskClient) -> None:
+    body = paid(charge_order(client))
+    assert trail(body) == [("PAYMENT", "PROCESSING", 2499.99), ("PAYMENT", "COMPLETED", 2499.99)]
+    for row in body["transactions"]:
+        assert list(row) == [
+            "transaction_log_id", "transaction_type", "amount", "status", "description", "created_at",
+        ]  # fmt: skip
+        assert isinstance(row["transaction_log_id"], int)
+        assert row["description"]
+        assert MOMENT.fullmatch(row["created_at"])
+
+
+def test_times_are_naive_utc_with_microseconds(client: FlaskClient) -> None:
+    body = paid(charge_order(client))
+    for name in ("created_at", "updated_at", "completed_at", "captured_at"):
+        assert MOMENT.fullmatch(body[name]), name
+        assert abs((datetime.fromisoformat(body[name] + "+00:00") - datetime.now().astimezone()).total_seconds()) < 60
+
+
+def test_the_gateways_authorization_code_is_shown(client: FlaskClient, gateway: LedgerGateway) -> None:
+    gateway.script.append(Approved(Decimal("2499.99"), "INR", authorization_code="A1B2C3"))
+    assert paid(charge_order(client))["authorization_code"] == "A1B2C3"
+
+
+def test_a_transaction_id_has_ten_digits_and_is_nobody_elses(client: FlaskClient) -> None:
+    given = [paid(charge_order(client, f"k{n}", order_id=n))["transaction_id"] for n in range(1, 21)]
+    assert all(re.fullmatch("TXN[0-9]{10}", each) for each in given)
+    assert len(set(given)) == 20
+
+
+def test_without_a_reference_one_is_drawn(client: FlaskClient) -> None:
+    drawn = [
+        paid(charge_order(client, f"k{n}", order_id=n + 1, reference=reference))["reference"]
+        for n, reference in enumerate((ABSENT, None, ""))
+    ]
+    assert all(re.fullmatch("REF[A-Z0-9]{12}", each) for each in drawn)
+    assert len(set(drawn)) == 3
+
+
+def test_a_reference_is_as_sent_and_many_orders_may_share_it(client: FlaskClient) -> None:
+    for number, reference in enumerate(("x", "x" * 100, "Rechnung Nr. 7/ü", "x")):
+        body = paid(charge_order(client, f"k{number}", order_id=number + 1, reference=reference))
+        assert body["reference"] == reference
+
+
+def test_the_currency_is_rupees_unless_named(client: FlaskClient) -> None:
+    for number, (given, shown) in enumerate(((ABSENT, "INR"), (None, "INR"), ("USD", "USD"), ("eur", "EUR"))):
+        assert paid(charge_order(client, f"k{number}", order_id=number + 1, currency=given))["currency"] == shown
+
+
+def test_every_payment_method_of_the_document_is_taken(client: FlaskClient) -> None:
+    for number, method in enumerate(("CREDIT_CARD", "DEBIT_CARD", "UPI", "NET_BANKING", "WALLET", "COD")):
+        body = paid(charge_order(client, f"k{number}", order_id=number + 1, payment_method=method))
+        assert body["payment_method"] == method
+
+
+def test_amounts_are_rounded_half_even_to_two_decimals(client: FlaskClient, gateway: LedgerGateway) -> None:
+    taken = {
+        "10.005": 10.0, "2.675": 2.68, "0.015": 0.02, "0.0051": 0.01, "100000": 100000.0, "100000.005": 100000.0,
+        "1": 1.0, '"1500.00"': 1500.0, "0.01": 0.01, "99999.995": 100000.0,
+    }  # fmt: skip
+    for number, (text, amount) in enumerate(taken.items()):
+        answer = client.post(
+            "/v1/payments/charge",
+            data=with_raw({**ORDER, "order_id": number + 1}, "amount", text),
+            content_type="application/json",
+            headers={"Idempotency-Key": f"key {text}"},
+        )
+        assert paid(answer)["amount"] == amount, text
+    assert [float(sent.amount) for sent in gateway.sent] == list(taken.values())
+
+
+def test_any_other_amount_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
+    refused = {
+        "0": "greater_than", "0.004": "greater_than", "0.005": "greater_than", "-1": "greater_than",
+        "100000.01": "less_than_equal", "100000.006": "less_than_equal", "999999999999": "less_than_equal",
+        "1e2000000": "decimal_parsing", "1e2": "decimal_parsing", '"NaN"': "decimal_parsing",
+        '"Infinity"': "decimal_parsing", "1000000000000": "decimal_whole_digits", '"abc"': "decimal_parsing",
+        '""': "decimal_parsing", "true": "decimal_type", "[]": "decimal_type", "{}": "decimal_type",
+        # More digits than rounding to cents can hold.
+        "12" * 13 + "1.5": "decimal_whole_digits", "12" * 15 + ".5": "decimal_whole_digits",
+        "12" * 18 + ".005": "decimal_whole_digits", "12" * 19 + "1.5": "decimal_parsing",
+    }  # fmt: skip
+    for text, kind in refused.items():
+        answer = client.post(
+            "/v1/payments/charge",
+            data=with_raw(ORDER, "amount", text),
+            content_type="application/json",
+            headers={"Idempotency-Key": "k"},
+        )
+        assert faults(answer) == [(["body", "amount"], kind)], text
+    assert not gateway.sent
+    assert paid(charge_order(client, "k"))["amount"] == 2499.99
+
+
+def test_each_field_is_judged_by_its_rule(client: FlaskClient, gateway: LedgerGateway) -> None:
+    wrong: dict[str, tuple[Any, ...]] = {
+        "order_id": (0, -1, "abc", "", 1.5, True, [], {}, 2**63, "1e3", "\u0663"),
+        "user_id": (0, -1, "abc", 1.5, False, 2**63),
+        "currency": ("", "RUPEES", "XXX", "US", 356, [], True),
+        "payment_method": ("credit_card", "CARD", "", 5, True, [], {}),
+        "reference": ("x" * 101, 5, True, [], "two\nlines"),
+    }
+    for field, values in wrong.items():
+        for value in values:
+            answer = charge_order(client, **{field: value})
+            assert [loc for loc, _ in faults(answer)] == [["body", field]], (field, value)
+    assert not gateway.sent
+
+
+def test_all_that_is_missing_is_named_in_the_order_of_the_document(client: FlaskClient) -> None:
+    answer = client.post("/v1/payments/charge", json={}, headers={"Idempotency-Key": "k"})
+    needed: dict[str, Any] = dict.fromkeys(("order_id", "user_id", "amount", "payment_method"), ABSENT)
+    assert faults(answer) == [(["body", name], "missing") for name in needed]
+    for name, absent in needed.items():
+        assert faults(charge_order(client, **{name: absent})) == [(["body", name], "missing")]
+
+
+def test_ids_may_be_sent_as_digits_and_are_shown_as_numbers(client: FlaskClient) -> None:
+    body = paid(charge_order(client, order_id="3001", user_id="601"))
+    assert (body["order_id"], body["user_id"]) == (3001, 601)
+
+
+def test_unknown_fields_are_ignored_and_never_assigned(client: FlaskClient) -> None:
+    body = paid(charge_order(client, status="REFUNDED", payment_id=77, transaction_id="mine", refunded_amount=5))
+    assert (body["status"], body["refunded_amount"]) == ("COMPLETED", 0.0)
+    assert body["transaction_id"] != "mine"
+
+
+def test_a_card_number_is_refused_wherever_it_stands(client: FlaskClient) -> None:
+    number = "4111 1111 1111 1111"
+    for answer in (
+        charge_order(client, reference=number),
+        charge_order(client, note=number),
+        charge_order(client, number),
+    ):
+        assert faults(answer)[0][1] == "card_data_not_accepted"
+        assert "4111" not in answer.text
+
+
+def test_a_body_must_be_a_json_object(client: FlaskClient) -> None:
+    key = {"Idempotency-Key": "k"}
+    for data in (b"", b"{", b"[]", b"null", b"\xff", b'{"order_id": NaN}'):
+        answer = client.post("/v1/payments/charge", data=data, content_type="application/json", headers=key)
+        assert faults(answer)[0][0][0] == "body", data
+    form = client.post("/v1/payments/charge", data={"order_id": 1}, headers=key)
+    assert detail(form, 415).startswith("The body must be application/json")
+
+
+def test_a_declined_charge_is_an_answer_that_says_so(client: FlaskClient, gateway: LedgerGateway) -> None:
+    gateway.script.append(Declined("INSUFFICIENT_FUNDS", "Insufficient funds in account"))
+    first, again = charge_order(client), charge_order(client)
+    body = paid(first)
+    assert (body["status"], body["gateway_response"]) == ("FAILED", "Insufficient funds in account")
+    assert (body["completed_at"], body["captured_at"]) == (None, None)
+    assert trail(body) == [("PAYMENT", "PROCESSING", 2499.99), ("PAYMENT", "FAILED", 2499.99)]
+    assert (again.status_code, again.data) == (201, first.data)
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("word", [Unknown("time-out"), Pending("later")], ids=["unknown", "pending"])
+def test_an_undecided_charge_is_accepted_with_its_real_id(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, word: Unknown | Pending
+) -> None:
+    gateway.script.append(word)
+    answer = charge_order(client)
+    body = paid(answer, 202)
+    assert set(body) == {*FIELDS, "message"}
+    assert (body["status"], body["message"]) == ("PENDING", "Payment accepted for processing")
+    assert (body["gateway_response"], body["completed_at"]) == (None, None)
+    assert answer.headers["Retry-After"] == "2"
+    assert paid(client.get(f"/v1/payments/{body['payment_id']}"), 200)["status"] == "PROCESSING"
+
+
+def test_a_repeat_of_an_undecided_charge_learns_what_became_of_it(client: FlaskClient, gateway: LedgerGateway) -> None:
+    gateway.script.append(gateway.lose_answer)
+    first, second = paid(charge_order(client), 202), paid(charge_order(client))
+    assert (second["payment_id"], second["status"]) == (first["payment_id"], "COMPLETED")
+    assert gateway.count(Kind.CHARGE) == 1
+
+
+def test_the_recovery_worker_finishes_an_undecided_charge(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("payment_service.services.movements.SHORTEST_DELAY", 0.0)
+    gateway.script.append(gateway.lose_answer)
+    number = paid(charge_order(client), 202)["payment_id"]
+    wait_until(lambda: recovery.recover(runtime).get("finished"))
+    body = paid(client.get(f"/v1/payments/{number}"), 200)
+    assert (body["status"], len(body["transactions"])) == ("COMPLETED", 2)
+
+
+def test_an_unreachable_gateway_is_said_and_the_key_goes_on(client: FlaskClient, gateway: LedgerGateway) -> None:
+    gateway.script.append(NotSent("refused"))
+    first, second = charge_order(client), charge_order(client)
+    assert first.status_code == 503
+    assert (first.get_json()["code"], first.headers["Retry-After"]) == ("gateway_unavailable", "1")
+    assert paid(second)["status"] == "COMPLETED"

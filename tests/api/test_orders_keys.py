@@ -1,0 +1,188 @@
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select, update
+from werkzeug.test import TestResponse
+
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import Answer, Instruction, Unknown
+from payment_service.models import idempotency_keys
+from payment_service.services import purging
+from payment_service.services.runtime import Runtime
+from tests.conftest import MakeApp
+from tests.support.callers import at_once, pay_bill, pay_trip
+from tests.support.gateways import LedgerGateway
+from tests.support.orders import change_order, charge_order, create_order, detail, faults, paid, refund_order
+
+Call = Callable[..., TestResponse]
+BOTH: list[Call] = [charge_order, create_order]
+
+
+def names(call: Call) -> str:
+    return call.__name__
+
+
+def end_the_cached_answers(runtime: Runtime) -> None:
+    """What was answered so far was answered longer ago than answers are kept."""
+    answered = idempotency_keys.c.response_status.is_not(None)
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    with runtime.database.atomic("test") as connection:
+        connection.execute(update(idempotency_keys).where(answered).values(expires_at=past))
+
+
+def test_a_charge_needs_its_key(client: FlaskClient, gateway: LedgerGateway) -> None:
+    assert faults(charge_order(client, None)) == [(["header", "Idempotency-Key"], "missing")]
+    for key in ("", "   ", "x" * 256, "a\tb"):
+        assert faults(charge_order(client, key)) == [
+            (["header", "Idempotency-Key"], "string_unicode" if "\t" in key else "string_length")
+        ]
+    assert faults(charge_order(client, None, idempotency_key="in the body"))[0][0] == ["header", "Idempotency-Key"]
+    assert not gateway.sent
+
+
+@pytest.mark.parametrize("key", ["k", "x" * 255, "ключ", "order 5, attempt 1"])
+def test_a_key_of_255_characters_is_a_key(client: FlaskClient, runtime: Runtime, key: str) -> None:
+    paid(charge_order(client, key.encode().decode("latin-1")))
+    with runtime.database.reading() as connection:
+        stored = connection.execute(select(idempotency_keys.c.key_hash)).scalars().all()
+    assert stored == [sha256(key.encode()).hexdigest()]
+
+
+@pytest.mark.parametrize("call", BOTH, ids=names)
+def test_a_repeat_gets_the_stored_status_and_bytes(client: FlaskClient, gateway: LedgerGateway, call: Call) -> None:
+    first, *repeats = (call(client, " k ") for _ in range(3))
+    assert first.status_code == 201
+    assert "Idempotent-Replayed" not in first.headers
+    for repeat in repeats:
+        assert (repeat.status_code, repeat.data) == (201, first.data)
+        assert repeat.headers["Idempotent-Replayed"] == "true"
+    assert len(gateway.sent) == (call is charge_order)
+
+
+def test_a_body_may_repeat_the_headers_key_but_not_name_another(client: FlaskClient) -> None:
+    assert faults(charge_order(client, "k", idempotency_key="other"))[0][0] == ["header", "Idempotency-Key"]
+    assert charge_order(client, "k", idempotency_key="k").status_code == 201
+
+
+@pytest.mark.parametrize("call", BOTH, ids=names)
+def test_a_key_used_for_another_request_names_what_differs_and_its_payment(client: FlaskClient, call: Call) -> None:
+    first = paid(call(client, "k"))
+    for fields, differing in (
+        ({"order_id": 3002}, ["order_id"]),
+        ({"amount": 1, "user_id": 5}, ["amount", "user_id"]),
+        ({"reference": None}, ["reference"]),
+    ):
+        answer = call(client, "k", **fields)
+        assert all(name in detail(answer, 422) for name in differing)
+        body = answer.get_json()
+        assert body["code"] == "idempotency_key_mismatch"
+        assert (body["fields"], body["payment"]["payment_id"]) == (differing, first["payment_id"])
+    assert paid(call(client, "k")) == first
+
+
+def test_a_key_of_a_charge_is_no_key_of_a_creation_or_refund(client: FlaskClient) -> None:
+    number = paid(charge_order(client, "k"))["payment_id"]
+    for answer in (create_order(client, "k"), refund_order(client, number, "k")):
+        assert answer.get_json()["code"] == "idempotency_key_mismatch"
+
+
+def test_spelling_does_not_make_another_request(client: FlaskClient) -> None:
+    first = charge_order(client, "k", amount=2499.99)
+    second = charge_order(client, " k", amount="2499.990", order_id="3001", currency="inr", unknown=1)
+    assert second.data == first.data
+
+
+def test_a_refused_request_uses_no_key_up(client: FlaskClient) -> None:
+    faults(charge_order(client, "k", amount=0))
+    assert charge_order(client, "k").status_code == 201
+
+
+def test_the_key_of_a_second_payment_of_an_order_is_answered_for_good(client: FlaskClient) -> None:
+    paid(charge_order(client, "one"))
+    first, again = charge_order(client, "two"), charge_order(client, "two")
+    assert detail(first) == "Payment for order_id 3001 already exists"
+    assert first.get_json()["code"] == "payable_already_paid"
+    assert first.get_json()["retry"] == {"safe": True, "key": "new", "after": None}
+    assert (again.status_code, again.data) == (400, first.data)
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_keys_of_other_channels_are_other_keys(client: FlaskClient) -> None:
+    assert pay_bill(client, "k").status_code == pay_trip(client, "/v1/payments", idempotency_key="k").status_code + 1
+    assert charge_order(client, "k").status_code == 201
+
+
+def test_after_its_time_a_key_still_means_its_payment_as_it_is_now(client: FlaskClient, runtime: Runtime) -> None:
+    charged, made = paid(charge_order(client, "c")), paid(create_order(client, "m", order_id=2))
+    paid(refund_order(client, charged["payment_id"]), 200)
+    paid(change_order(client, made["payment_id"], "COMPLETED"), 200)
+    end_the_cached_answers(runtime)
+    for purged in (False, True):
+        if purged:
+            assert sum(purging.purge(runtime)) > 0
+        for answer, status, number in (
+            (charge_order(client, "c"), "REFUNDED", charged["payment_id"]),
+            (create_order(client, "m", order_id=2), "COMPLETED", made["payment_id"]),
+        ):
+            body = paid(answer)
+            assert (body["payment_id"], body["status"]) == (number, status)
+            assert answer.headers["Idempotent-Replayed"] == "true"
+
+
+def test_after_its_time_the_key_of_a_creation_shows_the_payment_being_charged(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    number = paid(create_order(client, "m"))["payment_id"]
+    gateway.script.append(Unknown("time-out"))
+    paid(change_order(client, number, "COMPLETED"), 202)
+    end_the_cached_answers(runtime)
+    assert paid(create_order(client, "m"))["status"] == "PROCESSING"
+
+
+def test_a_repeat_while_the_first_is_under_way_waits_and_is_told_to_come_back(
+    make_app: MakeApp, gateway: LedgerGateway
+) -> None:
+    app = make_app(idempotency_wait=0.1)
+    arrived, answer_now = threading.Event(), threading.Event()
+
+    def wait(instruction: Instruction) -> Answer:
+        arrived.set()
+        assert answer_now.wait(20)
+        return gateway.approve(instruction)
+
+    gateway.script.append(wait)
+    first = threading.Thread(target=lambda: charge_order(app.test_client()))
+    first.start()
+    assert arrived.wait(20)
+    answer = charge_order(app.test_client())
+    answer_now.set()
+    first.join()
+    assert detail(answer, 409) == "A request with this idempotency key is still being processed"
+    assert (answer.get_json()["code"], answer.headers["Retry-After"]) == ("idempotency_key_in_use", "1")
+    assert gateway.count(Kind.CHARGE) == 1
+
+
+@pytest.mark.parametrize("call", BOTH, ids=names)
+def test_many_at_once_with_one_key_are_one_payment(app: Flask, gateway: LedgerGateway, call: Call) -> None:
+    gateway.latency = 0.05
+    answers = at_once(app, 8, lambda client, _: call(client, "k"))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.data for answer in answers}) == 1
+    assert gateway.count(Kind.CHARGE) == (call is charge_order)
+
+
+@pytest.mark.parametrize("call", BOTH, ids=names)
+def test_many_at_once_for_one_order_with_a_key_each_are_one_payment(
+    app: Flask, gateway: LedgerGateway, call: Call
+) -> None:
+    answers = at_once(app, 8, lambda client, number: call(client, f"k{number}"))
+    assert sorted(answer.status_code for answer in answers) == [201] + [400] * 7
+    assert {detail(answer) for answer in answers if answer.status_code == 400} == {
+        "Payment for order_id 3001 already exists"
+    }
+    assert gateway.count(Kind.CHARGE) == (call is charge_order)

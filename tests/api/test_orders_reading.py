@@ -1,0 +1,181 @@
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from payment_service.gateways.base import Declined
+from payment_service.repositories import payments
+from payment_service.services import queries
+from payment_service.services.runtime import Runtime
+from tests.support.gateways import LedgerGateway
+from tests.support.orders import (
+    FIELDS,
+    cancel_order,
+    change_order,
+    charge_order,
+    create_order,
+    detail,
+    faults,
+    paid,
+    refund_order,
+)
+
+
+def listed(client: FlaskClient, **parameters: object) -> dict[str, Any]:
+    answer = client.get("/v1/payments", query_string=parameters)
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.get_json()
+    return body
+
+
+def orders(client: FlaskClient, **parameters: object) -> list[int]:
+    return [payment["order_id"] for payment in listed(client, **parameters)["payments"]]
+
+
+@pytest.fixture
+def many(client: FlaskClient, gateway: LedgerGateway) -> list[dict[str, Any]]:
+    """One payment in each status, orders 1 to 6; users 1 and 2 in turn."""
+    numbers = [
+        paid(create_order(client, order_id=n, user_id=2 - n % 2, payment_method=("UPI", "COD", "WALLET")[n % 3]))[
+            "payment_id"
+        ]
+        for n in range(1, 7)
+    ]
+    for number, word in ((numbers[1], "COMPLETED"), (numbers[2], "COMPLETED"), (numbers[3], "FAILED")):
+        paid(change_order(client, number, word), 200)
+    paid(refund_order(client, numbers[2], amount=1), 200)
+    paid(change_order(client, numbers[4], "COMPLETED"), 200)
+    paid(refund_order(client, numbers[4]), 200)
+    paid(cancel_order(client, numbers[5]), 200)
+    return [paid(client.get(f"/v1/payments/{number}"), 200) for number in numbers]
+
+
+def test_a_payment_is_found_by_its_id_its_order_and_its_transaction(client: FlaskClient) -> None:
+    body = paid(charge_order(client))
+    for path in (body["payment_id"], f"order/{body['order_id']}", f"transaction/{body['transaction_id']}"):
+        answer = client.get(f"/v1/payments/{path}")
+        assert paid(answer, 200) == body
+        assert answer.content_type == "application/json"
+
+
+def test_the_newest_payment_of_an_order_is_shown(client: FlaskClient, gateway: LedgerGateway) -> None:
+    gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
+    failed = paid(charge_order(client, "one"))
+    assert paid(client.get("/v1/payments/order/3001"), 200) == failed
+    second = paid(charge_order(client, "two"))
+    assert paid(client.get("/v1/payments/order/3001"), 200) == second
+    assert paid(client.get(f"/v1/payments/{failed['payment_id']}"), 200)["status"] == "FAILED"
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "4711", "2147483648", str(2**63 - 1)])
+def test_what_is_not_there_is_not_found_in_the_words_of_the_document(client: FlaskClient, number: str) -> None:
+    assert detail(client.get(f"/v1/payments/order/{number}"), 404) == f"Payment for order {number} not found"
+    for answer in (
+        change_order(client, number, "FAILED"),
+        refund_order(client, number, "k"),
+        cancel_order(client, number),
+    ):
+        assert detail(answer, 404) == f"Payment {number} not found"
+        assert answer.get_json()["code"] == "payment_not_found"
+        assert answer.get_json()["retry"] == {"safe": False, "key": None, "after": None}
+
+
+@pytest.mark.parametrize("name", ["TXN0000000000", "x", "TXN\u0661", "x" * 500, "a b", "'; --"])
+def test_an_unknown_transaction_is_not_found(client: FlaskClient, name: str) -> None:
+    assert detail(client.get(f"/v1/payments/transaction/{name}"), 404) == f"Payment with transaction {name} not found"
+
+
+def test_a_path_that_no_database_should_see_is_refused(client: FlaskClient) -> None:
+    for name in ("%00", "a%00b", "%0A", "%7F", "4111111111111111"):
+        answer = client.get(f"/v1/payments/transaction/{name}")
+        assert faults(answer)[0][0] == ["path", "transaction_id"], name
+        assert "4111" not in answer.text
+
+
+@pytest.mark.parametrize("text", ["abc", "1.0", "9223372036854775808", "9" * 40, "1e3", "%00", "%D9%A1", "0x1", "+1"])
+def test_an_id_that_is_no_number_is_a_fault_of_the_path(client: FlaskClient, text: str) -> None:
+    assert faults(client.get(f"/v1/payments/{text}")) == [(["path", "payment_id"], "int_parsing")]
+    assert faults(client.get(f"/v1/payments/order/{text}")) == [(["path", "order_id"], "int_parsing")]
+    for answer in (change_order(client, text, "FAILED"), refund_order(client, text), cancel_order(client, text)):
+        assert faults(answer) == [(["path", "payment_id"], "int_parsing")]
+
+
+def test_a_list_has_an_envelope_and_no_transactions(client: FlaskClient, many: list[dict[str, Any]]) -> None:
+    body = listed(client, page=1)
+    assert list(body) == ["total", "page", "page_size", "payments"]
+    assert (body["total"], body["page"], body["page_size"]) == (6, 1, 10)
+    assert [list(payment) for payment in body["payments"]] == [FIELDS] * 6
+    assert body["payments"] == [{**payment, "transactions": []} for payment in reversed(many)]
+
+
+def test_a_list_is_narrowed_by_status_method_and_user(client: FlaskClient, many: list[dict[str, Any]]) -> None:
+    assert {payment["status"] for payment in many} == {"PENDING", "COMPLETED", "FAILED", "REFUNDED", "CANCELLED"}
+    of_status = {
+        "PENDING": [1],
+        "COMPLETED": [3, 2],
+        "FAILED": [4],
+        "REFUNDED": [5],
+        "CANCELLED": [6],
+        "PROCESSING": [],
+    }
+    for word, expected in of_status.items():
+        assert orders(client, status=word) == expected, word
+    assert orders(client, payment_method="COD") == [4, 1]
+    assert orders(client, user_id=1) == [5, 3, 1]
+    assert orders(client, user_id=2, status="COMPLETED", payment_method="WALLET") == [2]
+    assert orders(client, user_id=2**63 - 1) == []
+    assert listed(client, status="COMPLETED", page_size=1)["total"] == 2
+
+
+def test_pages_follow_each_other_newest_first(client: FlaskClient, many: list[dict[str, Any]]) -> None:
+    pages = [orders(client, page=page, page_size=4) for page in (1, 2, 3)]
+    assert pages == [[6, 5, 4, 3], [2, 1], []]
+    beyond = listed(client, page=2**31, page_size=100)
+    assert (beyond["total"], beyond["page"], beyond["payments"]) == (6, 2**31, [])
+
+
+def test_without_a_size_a_page_has_ten(client: FlaskClient) -> None:
+    for number in range(1, 13):
+        paid(create_order(client, order_id=number))
+    body = listed(client, page=1)
+    assert (body["total"], body["page_size"], len(body["payments"])) == (12, 10, 10)
+    assert len(orders(client, page_size=100)) == 12
+    assert len(orders(client, page=2)) == 2
+
+
+def test_a_parameter_out_of_bounds_is_named(client: FlaskClient) -> None:
+    wrong = {
+        "page": (0, -1, "abc", "", "1.5", 10**20, 2**31 + 1),
+        "page_size": (0, -1, 101, "all", ""),
+        "status": ("completed", "SUCCESS", "", "x"),
+        "payment_method": ("CARD", "upi", ""),
+        "user_id": (0, -1, "abc", 2**63),
+    }
+    for name, values in wrong.items():
+        for value in values:
+            answer = client.get("/v1/payments", query_string={name: value})
+            assert [loc for loc, _ in faults(answer)] == [["query", name]], (name, value)
+    assert faults(client.get("/v1/payments?page=1&page=2")) == [(["query", "page"], "value_error")]
+
+
+def test_a_trail_ends_where_its_payment_stands(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
+    number = paid(create_order(client))["payment_id"]
+    with runtime.database.reading() as connection:
+        before = payments.find(connection, "orders", "payment_id", number)
+    assert before is not None
+    paid(change_order(client, number, "COMPLETED"), 200)
+    assert [entry.status for entry in queries.with_trail(runtime, before).trail] == ["PENDING"]
+
+
+def test_other_methods_are_named_and_refused_in_the_words_of_orders(client: FlaskClient) -> None:
+    for method, path, allowed in (
+        ("PUT", "/v1/payments/charge", {"GET", "POST", "DELETE"}),
+        ("POST", "/v1/payments/order/1", {"GET"}),
+        ("DELETE", "/v1/payments/transaction/x", {"GET"}),
+        ("PUT", "/v1/payments/1/status", {"PATCH"}),
+        ("GET", "/v1/payments/1/refund", {"POST"}),
+        ("PUT", "/v1/payments/1", {"GET", "DELETE"}),
+    ):
+        answer = client.open(path, method=method)
+        assert detail(answer, 405) == "Method Not Allowed"
+        assert {*answer.headers["Allow"].split(", ")} - {"HEAD", "OPTIONS"} == allowed, path

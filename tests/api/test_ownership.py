@@ -1,0 +1,149 @@
+from collections.abc import Mapping
+
+import pytest
+from flask.testing import FlaskClient
+
+from payment_service.domain.operations import Kind
+from tests.conftest import MakeApp
+from tests.support.callers import pay_bill, pay_trip, refund_trip
+from tests.support.gateways import LedgerGateway
+from tests.support.tokens import bearer, service
+
+ANN, BEN, SERVICE = bearer("ann"), bearer("ben"), service()
+NOBODYS = 4711
+
+
+@pytest.fixture
+def client(make_app: MakeApp) -> FlaskClient:
+    """A caller of a service where every channel needs a token."""
+    return make_app(auth_open_channels=frozenset()).test_client()
+
+
+@pytest.fixture
+def trip(client: FlaskClient) -> int:
+    """Ann's payment for a trip."""
+    number = pay_trip(client, headers=ANN).get_json()["payment_id"]
+    assert isinstance(number, int)
+    return number
+
+
+@pytest.fixture
+def bill(client: FlaskClient) -> int:
+    """Ann's payment of a bill."""
+    number = pay_bill(client, headers=ANN).get_json()["payment_id"]
+    assert isinstance(number, int)
+    return number
+
+
+def test_everybody_sees_the_own_payments(client: FlaskClient, trip: int, bill: int) -> None:
+    for prefix in ("", "/v1"):
+        assert client.get(f"{prefix}/payments/{trip}", headers=ANN).get_json()["trip_id"] == 101
+        assert client.get(f"{prefix}/payments/{bill}", headers=ANN).get_json()["bill_id"] == 1
+        assert client.get(f"{prefix}/payments/{trip}/refunds", headers=ANN).get_json() == {"refunds": []}
+    assert refund_trip(client, trip, headers=ANN).status_code == 200
+
+
+def test_somebody_elses_payment_looks_like_none(client: FlaskClient, trip: int, bill: int) -> None:
+    for path in ("/payments/{}", "/payments/{}/refunds", "/v1/payments/{}", "/v1/payments/{}/refunds"):
+        none = client.get(path.format(NOBODYS), headers=BEN)
+        for number in (trip, bill):
+            other = client.get(path.format(number), headers=BEN)
+            assert (other.status_code, other.data) == (404, none.data), (path, number)
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_somebody_elses_payment_is_not_refunded(
+    client: FlaskClient, trip: int, gateway: LedgerGateway, prefix: str
+) -> None:
+    other = refund_trip(client, trip, headers=BEN, prefix=prefix)
+    none = refund_trip(client, NOBODYS, headers=BEN, prefix=prefix)
+    assert (other.status_code, other.data) == (none.status_code, none.data)
+    assert other.status_code == 400
+    assert gateway.count(Kind.REFUND) == 0
+    assert client.get(f"/payments/{trip}/refunds", headers=ANN).get_json() == {"refunds": []}
+
+
+def test_somebody_elses_payments_are_not_listed(client: FlaskClient, trip: int, bill: int) -> None:
+    queries = ("/payments", "/payments?trip_id=101", "/v1/payments?trip_id=101", "/payments?status=SUCCESS&limit=100")
+    for query in queries:
+        assert client.get(query, headers=BEN).get_json() == {"payments": [], "next_cursor": None}, query
+        assert len(client.get(query, headers=ANN).get_json()["payments"]) == 1, query
+    for query in ("/v1/payments", "/v1/payments?bill_id=1", "/v1/payments?skip=0&limit=100"):
+        assert client.get(query, headers=BEN).get_json() == [], query
+        assert len(client.get(query, headers=ANN).get_json()) == 1, query
+
+
+def test_a_cursor_of_somebody_else_opens_no_door(client: FlaskClient, trip: int) -> None:
+    pay_trip(client, headers=ANN, idempotency_key="newer")
+    cursor = client.get("/payments?limit=1", headers=ANN).get_json()["next_cursor"]
+    assert client.get("/payments", query_string={"cursor": cursor}, headers=BEN).get_json()["payments"] == []
+
+
+def test_the_same_key_of_two_subjects_is_two_keys(client: FlaskClient, gateway: LedgerGateway) -> None:
+    for pay in (pay_trip, pay_bill):
+        anns, bens = pay(client, headers=ANN), pay(client, headers=BEN)
+        assert anns.status_code == bens.status_code
+        assert "Idempotent-Replayed" not in bens.headers
+        assert anns.get_json()["payment_id"] != bens.get_json()["payment_id"]
+        assert pay(client, headers=ANN).data == anns.data
+        assert pay(client, headers=BEN).data == bens.data
+    assert gateway.count(Kind.CHARGE) == 4
+
+
+def test_somebody_elses_key_says_nothing_of_its_request(client: FlaskClient) -> None:
+    pay_trip(client, headers=ANN)
+    answer = pay_trip(client, headers=BEN, amount=151)
+    assert answer.status_code == 200
+
+
+def test_without_a_token_on_an_open_channel_nobodys_payments_are_seen(make_app: MakeApp) -> None:
+    client = make_app().test_client()
+    anns = pay_trip(client, headers=ANN).get_json()["payment_id"]
+    nobodys = pay_trip(client).get_json()["payment_id"]
+    assert anns != nobodys
+    assert client.get(f"/payments/{anns}").status_code == 404
+    assert [each["payment_id"] for each in client.get("/payments").get_json()["payments"]] == [nobodys]
+    assert client.get(f"/payments/{nobodys}", headers=ANN).status_code == 404
+
+
+def test_a_service_sees_and_moves_everybodys_payments(client: FlaskClient, trip: int, bill: int) -> None:
+    bens = pay_trip(client, headers=BEN).get_json()["payment_id"]
+    listed = client.get("/payments", headers=SERVICE).get_json()["payments"]
+    assert {each["payment_id"] for each in listed} == {trip, bens}
+    assert [each["payment_id"] for each in client.get("/v1/payments", headers=SERVICE).get_json()] == [bill]
+    assert client.get(f"/v1/payments/{bill}", headers=SERVICE).status_code == 200
+    assert refund_trip(client, bens, headers=SERVICE, amount=10).status_code == 200
+    assert client.get(f"/payments/{bens}", headers=BEN).get_json()["refunded_amount"] == 10.0
+    assert len(client.get(f"/payments/{bens}/refunds", headers=BEN).get_json()["refunds"]) == 1
+
+
+@pytest.mark.parametrize(
+    "scopes",
+    [
+        {"scope": "payments:service other"},
+        {"scope": ["payments:service"]},
+        {"scp": "payments:service"},
+        {"scopes": ["payments:service"]},
+    ],
+)
+def test_a_scope_is_read_as_issuers_write_it(client: FlaskClient, trip: int, scopes: Mapping[str, object]) -> None:
+    assert client.get(f"/payments/{trip}", headers=bearer("s", **scopes)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "scope", ["payments:servic", "PAYMENTS:SERVICE", "payments", "xpayments:service", {"payments:service": 1}]
+)
+def test_another_scope_opens_nothing(client: FlaskClient, trip: int, scope: object) -> None:
+    assert client.get(f"/payments/{trip}", headers=bearer("s", scope=scope)).status_code == 404
+
+
+def test_a_service_and_a_subject_may_refund_under_the_same_key(
+    client: FlaskClient, trip: int, gateway: LedgerGateway
+) -> None:
+    anns = refund_trip(client, trip, headers=ANN, amount=10)
+    services = refund_trip(client, trip, headers=SERVICE, amount=10)
+    assert anns.status_code == services.status_code == 200, services.text
+    assert anns.get_json()["refund_id"] != services.get_json()["refund_id"]
+    assert refund_trip(client, trip, headers=ANN, amount=10).data == anns.data
+    assert refund_trip(client, trip, headers=SERVICE, amount=10).data == services.data
+    assert gateway.count(Kind.REFUND) == 2

@@ -1,0 +1,49 @@
+from dataclasses import replace
+
+from flask import Flask
+
+from payment_service.channels.checkout import CHANNEL
+from payment_service.channels.checkout.words import CheckoutPresenter
+from payment_service.domain.operations import Kind
+from payment_service.services.runtime import Receipt
+from tests.conftest import MakeApp
+from tests.support.checkouts import body_of, process
+from tests.support.gateways import LedgerGateway
+
+
+class Unlucky(CheckoutPresenter):
+    """Gives every payment the same transaction at the first attempt."""
+
+    def receipt(self, gateway_key: str, kind: Kind) -> Receipt:
+        drawn = super().receipt(gateway_key, kind)
+        return drawn if "/" in gateway_key else replace(drawn, transaction_id="txn_0000000000000000")
+
+
+class Cursed(CheckoutPresenter):
+    """Gives every payment the same transaction at every attempt."""
+
+    def receipt(self, gateway_key: str, kind: Kind) -> Receipt:
+        return Receipt("txn_0000000000000000")
+
+
+def app_with(make_app: MakeApp, presenter: CheckoutPresenter) -> Flask:
+    return make_app(channels=(replace(CHANNEL, presenter=presenter),), idempotency_wait=0.1)
+
+
+def test_a_transaction_that_is_taken_is_drawn_again(make_app: MakeApp, gateway: LedgerGateway) -> None:
+    client = app_with(make_app, Unlucky()).test_client()
+    first, second = (body_of(process(client, key)) for key in ("one", "two"))
+    assert first["transaction_id"] == "txn_0000000000000000"
+    assert (second["status"], second["transaction_id"] != first["transaction_id"]) == ("captured", True)
+    assert body_of(process(client, "two")) == second
+    assert gateway.count(Kind.CHARGE) == 2
+
+
+def test_what_clashes_at_every_attempt_is_a_fault_and_no_second_charge(
+    make_app: MakeApp, gateway: LedgerGateway
+) -> None:
+    client = app_with(make_app, Cursed()).test_client()
+    assert process(client, "one").status_code == 200
+    for _ in range(2):
+        assert process(client, "two").status_code in (409, 500)
+    assert gateway.count(Kind.CHARGE) == 2

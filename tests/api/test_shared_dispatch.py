@@ -1,0 +1,219 @@
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from werkzeug.test import TestResponse
+
+from payment_service.models import payments
+from payment_service.services.runtime import Runtime
+from payment_service.web.listing import cursor_after
+from tests.conftest import MakeApp
+from tests.support.callers import BILL, TRIP, pay_bill, pay_trip, refund_trip
+from tests.support.gateways import LedgerGateway
+from tests.support.orders import (
+    ORDER,
+    cancel_order,
+    change_order,
+    create_order,
+    detail,
+    faults,
+    paid,
+    refund_order,
+)
+from tests.support.tokens import bearer
+
+KEY = {"Idempotency-Key": "a key"}
+BODIES: Mapping[str, Mapping[str, Any]] = {"trip_id": TRIP, "bill_id": BILL, "order_id": ORDER}
+PAIRS, ALL_THREE = list(combinations(BODIES, 2)), tuple(BODIES)
+
+OF_BILLS = {"skip": "0", "limit": "5", "bill_id": "1"}
+OF_ORDERS = {"page": "1", "page_size": "5", "status": "PENDING", "payment_method": "UPI", "user_id": "601"}
+OF_TRIPS = {"trip_id": "101", "cursor": cursor_after(10**6)}
+ALSO_OF_TRIPS = {"limit", "status"}
+"""What trips share with the lists of the others, once a parameter of their own says that trips are meant."""
+ALL = OF_BILLS | OF_ORDERS | OF_TRIPS
+
+
+def owner(names: set[str]) -> str | None:
+    """Whose list these parameters ask for, None where they are mixed."""
+    if names <= set(OF_BILLS):
+        return "bills"
+    if names <= set(OF_ORDERS):
+        return "orders"
+    return "trips" if names & set(OF_TRIPS) and names <= set(OF_TRIPS) | ALSO_OF_TRIPS else None
+
+
+def answered_by(answer: TestResponse) -> str:
+    """Whose list this is, by its shape."""
+    assert answer.status_code == 200, answer.text
+    body = answer.get_json()
+    if isinstance(body, list):
+        return "bills"
+    return "orders" if "total" in body else "trips"
+
+
+def merged(names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for payable in names for name, value in BODIES[payable].items()}
+
+
+def count(runtime: Runtime) -> int:
+    with runtime.database.reading() as connection:
+        return int(connection.execute(select(func.count()).select_from(payments)).scalar_one())
+
+
+@pytest.fixture
+def of_each(client: FlaskClient) -> dict[str, int]:
+    """The numbers of a trip's, a bill's and an order's payment; the last one waits."""
+    return {
+        "trip_id": pay_trip(client, "/v1/payments").get_json()["payment_id"],
+        "bill_id": pay_bill(client).get_json()["payment_id"],
+        "order_id": paid(create_order(client))["payment_id"],
+    }
+
+
+@pytest.mark.parametrize("path", ["/v1/payments", "/v1/payments/", "/payments"])
+def test_an_order_is_known_by_its_field(client: FlaskClient, path: str) -> None:
+    body = paid(create_order(client, path=path))
+    assert (body["order_id"], body["status"]) == (3001, "PENDING")
+
+
+@pytest.mark.parametrize("default", ["bills", "orders", "trips"])
+def test_a_body_without_a_payable_is_nobodys_whatever_is_listed_by_default(
+    make_app: MakeApp, runtime: Runtime, default: str
+) -> None:
+    client = make_app(v1_default_channel=default).test_client()
+    answer = client.post("/v1/payments", json={"user_id": 601, "amount": 5, "payment_method": "UPI"}, headers=KEY)
+    assert answer.status_code == (400 if default == "trips" else 422)
+    assert all(field in answer.text for field in ("bill_id", "order_id", "trip_id"))
+    assert count(runtime) == 0
+
+
+@pytest.mark.parametrize("names", [*PAIRS, ALL_THREE], ids="+".join)
+def test_a_body_with_several_payables_is_nobodys(client: FlaskClient, runtime: Runtime, names: tuple[str, ...]) -> None:
+    answer = client.post("/v1/payments", json=merged(names), headers=KEY)
+    assert {loc[-1] for loc, _ in faults(answer)} == {"bill_id", "order_id", "trip_id"}
+    assert all(kind == "value_error" for _, kind in faults(answer))
+    assert count(runtime) == 0
+
+
+@pytest.mark.parametrize("names", PAIRS, ids="+".join)
+def test_a_payable_that_is_null_is_none(client: FlaskClient, names: tuple[str, str]) -> None:
+    other, meant = names
+    body = {**merged(names), other: None}
+    if "trip_id" in names and meant != "trip_id":
+        body.pop("idempotency_key")
+    assert client.post("/v1/payments", json=body, headers=KEY).get_json()[meant] == BODIES[meant][meant]
+
+
+def test_all_payables_null_is_no_payable(client: FlaskClient) -> None:
+    answer = client.post("/v1/payments", json=dict.fromkeys(BODIES), headers=KEY)
+    assert faults(answer) == [(["body", name], "missing") for name in ("trip_id", "bill_id", "order_id")]
+
+
+def test_a_payable_that_is_wrong_is_judged_by_its_own_channel(client: FlaskClient) -> None:
+    assert faults(create_order(client, order_id="abc")) == [(["body", "order_id"], "int_parsing")]
+    assert faults(create_order(client, order_id=0)) == [(["body", "order_id"], "int_range")]
+    assert [loc for loc, _ in faults(create_order(client, order_id=False))] == [["body", "order_id"]]
+
+
+@pytest.mark.parametrize("names", [{name} for name in ALL], ids="".join)
+def test_one_parameter_tells_whose_list_is_meant(client: FlaskClient, names: set[str]) -> None:
+    answer = client.get("/v1/payments", query_string={name: ALL[name] for name in names})
+    assert answered_by(answer) == owner(names)
+
+
+def test_any_two_parameters_are_one_callers_or_refused(client: FlaskClient) -> None:
+    for names in map(set, combinations(ALL, 2)):
+        answer = client.get("/v1/payments", query_string={name: ALL[name] for name in names})
+        expected = owner(names)
+        if expected is None:
+            assert [loc for loc, _ in faults(answer)] == [["query", name] for name in sorted(names)], names
+        else:
+            assert answered_by(answer) == expected, names
+
+
+def test_any_three_parameters_follow_the_same_rule(client: FlaskClient) -> None:
+    for names in map(set, combinations(ALL, 3)):
+        answer = client.get("/v1/payments", query_string={name: ALL[name] for name in names})
+        assert (answer.status_code == 422) == (owner(names) is None), names
+        assert answer.status_code == 422 or answered_by(answer) == owner(names), names
+
+
+def test_all_parameters_of_one_caller_together(client: FlaskClient) -> None:
+    for whose, parameters in (("bills", OF_BILLS), ("orders", OF_ORDERS), ("trips", OF_TRIPS)):
+        assert answered_by(client.get("/v1/payments", query_string=parameters)) == whose
+    assert client.get("/v1/payments", query_string=ALL).status_code == 422
+
+
+@pytest.mark.parametrize("default", ["bills", "orders", "trips"])
+def test_without_parameters_the_setting_says_whose_list_is_meant(make_app: MakeApp, default: str) -> None:
+    client = make_app(v1_default_channel=default).test_client()
+    for query in ("", "?unknown=1", "?PAGE=1", "?Skip=0"):
+        assert answered_by(client.get(f"/v1/payments{query}")) == default, query
+    assert answered_by(client.get("/v1/payments/")) == default
+    for name in ("skip", "page", "trip_id"):
+        assert answered_by(client.get("/v1/payments", query_string={name: ALL[name]})) == owner({name}), name
+
+
+def test_each_list_holds_its_own_callers_payments_only(client: FlaskClient, of_each: dict[str, int]) -> None:
+    assert [row["payment_id"] for row in client.get("/v1/payments?skip=0").get_json()] == [of_each["bill_id"]]
+    for query, payable in (("page=1", "order_id"), ("cursor=" + OF_TRIPS["cursor"], "trip_id")):
+        rows = client.get(f"/v1/payments?{query}").get_json()["payments"]
+        assert [row["payment_id"] for row in rows] == [of_each[payable]], query
+
+
+def test_a_payment_is_shown_in_the_words_of_its_row(client: FlaskClient, of_each: dict[str, int]) -> None:
+    for name, number in of_each.items():
+        for path in (f"/v1/payments/{number}", f"/payments/{number}", f"/v1/payments/{number}/"):
+            body = client.get(path).get_json()
+            assert (body["payment_id"], body[name]) == (number, BODIES[name][name]), path
+
+
+@pytest.mark.parametrize(("default", "text"), [("bills", "Payment not found"), ("orders", "Payment 4711 not found")])
+def test_an_unknown_payment_is_not_found_in_the_words_of_the_default(
+    make_app: MakeApp, default: str, text: str
+) -> None:
+    client = make_app(v1_default_channel=default).test_client()
+    assert detail(client.get("/v1/payments/4711"), 404) == text
+    assert faults(client.get("/v1/payments/abc")) == [(["path", "payment_id"], "int_parsing")]
+    assert detail(client.put("/v1/payments/4711"), 405) == "Method Not Allowed"
+
+
+def test_the_actions_of_orders_know_no_other_channels_payment(
+    client: FlaskClient, of_each: dict[str, int], gateway: LedgerGateway
+) -> None:
+    sent = len(gateway.sent)
+    for name in ("trip_id", "bill_id"):
+        number = of_each[name]
+        before = client.get(f"/v1/payments/{number}").data
+        for answer in (
+            refund_order(client, number, "k"),
+            change_order(client, number, "CANCELLED"),
+            change_order(client, number, "REFUNDED"),
+            cancel_order(client, number),
+        ):
+            assert detail(answer, 404) == f"Payment {number} not found"
+        assert client.get(f"/v1/payments/{number}").data == before
+    assert len(gateway.sent) == sent
+
+
+def test_an_order_is_refunded_by_its_own_path_only(client: FlaskClient, of_each: dict[str, int]) -> None:
+    number = of_each["order_id"]
+    paid(change_order(client, number, "COMPLETED"), 200)
+    for prefix in ("", "/v1"):
+        assert refund_trip(client, number, prefix=prefix).status_code == 400
+        assert client.get(f"{prefix}/payments/{number}/refunds").status_code == 404
+    assert paid(client.get(f"/v1/payments/{number}"), 200)["refunded_amount"] == 0.0
+
+
+def test_a_bookings_number_is_no_payment_of_the_shared_path(client: FlaskClient, runtime: Runtime) -> None:
+    body = {"booking_id": "BOOK-001", "amount": 5}
+    assert client.post("/api/payments", json=body, headers=bearer()).status_code == 201
+    with runtime.database.reading() as connection:
+        number = connection.execute(select(payments.c.payment_id)).scalar_one()
+    for path in (f"/v1/payments/{number}", f"/payments/{number}"):
+        assert client.get(path, headers=bearer()).status_code == 404
+    assert cancel_order(client, number, headers=bearer()).status_code == 404

@@ -1,0 +1,112 @@
+import json
+from typing import Any
+
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from payment_service.gateways.base import Declined, NotSent, Unknown
+from payment_service.models import outbox_deliveries, outbox_events
+from payment_service.services.runtime import Runtime
+from tests.conftest import MakeApp, runtime_of
+from tests.support.callers import pay_bill, pay_trip, refund_trip
+from tests.support.gateways import LedgerGateway
+
+TOLD = ("payment.completed", "payment.failed", "payment.refunded")
+FIELDS = ["payment_id", "trip_id", "amount", "status", "reference"]
+
+
+def events(runtime: Runtime) -> list[tuple[str, dict[str, Any]]]:
+    """Type and data of every event so far, in order."""
+    statement = select(outbox_events.c.event_type, outbox_events.c.payload)
+    with runtime.database.reading() as connection:
+        rows = connection.execute(statement.order_by(outbox_events.c.payment_id, outbox_events.c.version))
+        return [(row.event_type, json.loads(row.payload)["data"]) for row in rows]
+
+
+def of_type(runtime: Runtime, name: str) -> list[dict[str, Any]]:
+    return [data for kind, data in events(runtime) if kind == name]
+
+
+def test_a_paid_trip_is_told_in_the_documents_five_fields(client: FlaskClient, runtime: Runtime) -> None:
+    paid = pay_trip(client).get_json()
+    (data,) = of_type(runtime, "payment.completed")
+    assert list(data) == FIELDS
+    assert data == {name: paid[name] for name in FIELDS}
+
+
+def test_a_failed_trip_is_told(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
+    gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
+    failed = pay_trip(client).get_json()
+    (data,) = of_type(runtime, "payment.failed")
+    assert data == {name: failed[name] for name in FIELDS}
+    assert data["status"] == "FAILED"
+
+
+def test_every_refund_is_told_with_its_number_and_amount(client: FlaskClient, runtime: Runtime) -> None:
+    number = pay_trip(client).get_json()["payment_id"]
+    part = refund_trip(client, number, idempotency_key="1", amount=50).get_json()
+    rest = refund_trip(client, number, idempotency_key="2").get_json()
+    told = of_type(runtime, "payment.refunded")
+    assert [list(data) for data in told] == [[*FIELDS, "refund_id", "refund_amount"]] * 2
+    assert [(data["refund_id"], data["refund_amount"]) for data in told] == [
+        (part["refund_id"], 50.0),
+        (rest["refund_id"], 100.0),
+    ]
+    assert [data["status"] for data in told] == ["SUCCESS", "REFUNDED"]
+
+
+def test_what_is_undecided_is_not_told_as_decided(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    gateway.script.extend([Unknown("time-out"), NotSent("refused")])
+    pay_trip(client, idempotency_key="1")
+    pay_trip(client, idempotency_key="2")
+    assert [kind for kind, _ in events(runtime)] == ["payment.created"] * 2
+    assert [data["status"] for _, data in events(runtime)] == ["PENDING"] * 2
+
+
+def test_repeats_and_refusals_tell_nothing(client: FlaskClient, runtime: Runtime) -> None:
+    number = pay_trip(client).get_json()["payment_id"]
+    before = events(runtime)
+    pay_trip(client)
+    pay_trip(client, amount=151)
+    pay_trip(client, idempotency_key="new", amount=-1)
+    refund_trip(client, number, amount=151)
+    refund_trip(client, number + 1)
+    assert events(runtime) == before
+
+
+def test_the_notification_service_is_called_after_success_failure_and_refund_and_never_in_between(
+    make_app: MakeApp, gateway: LedgerGateway
+) -> None:
+    app = make_app(trip_notification_service_url="http://notifications.example")
+    client, runtime = app.test_client(), runtime_of(app)
+    gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
+    pay_trip(client, idempotency_key="declined")
+    number = pay_trip(client).get_json()["payment_id"]
+    refund_trip(client, number, amount=50)
+    calls = select(outbox_deliveries.c.sink, outbox_deliveries.c.method, outbox_deliveries.c.path)
+    with runtime.database.reading() as connection:
+        rows = connection.execute(calls).all()
+        bodies = connection.execute(
+            select(outbox_deliveries.c.body).order_by(outbox_deliveries.c.delivery_id)
+        ).scalars()
+        told = [json.loads(body) for body in bodies]
+    assert {tuple(row) for row in rows} == {("trip_notification", "POST", "/v1/notifications")}
+    assert told == [data for kind, data in events(runtime) if kind in TOLD]
+    assert [data["status"] for data in told] == ["FAILED", "SUCCESS", "SUCCESS"]
+    assert told[-1]["refund_amount"] == 50.0
+
+
+def test_events_know_the_request_and_the_trace_they_come_from(client: FlaskClient, runtime: Runtime) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    pay_trip(client, idempotency_key="1", headers={"X-Request-ID": "mine", "traceparent": trace})
+    pay_trip(client, idempotency_key="2", headers={"X-Request-ID": "other", "traceparent": "no such thing"})
+    with runtime.database.reading() as connection:
+        rows = connection.execute(select(outbox_events.c.request_id, outbox_events.c.traceparent).distinct()).all()
+    assert {tuple(row) for row in rows} == {("mine", trace), ("other", None)}
+
+
+def test_a_paid_bill_is_told_as_its_caller_sees_it(client: FlaskClient, runtime: Runtime) -> None:
+    paid = pay_bill(client).get_json()
+    assert of_type(runtime, "payment.completed") == [paid]

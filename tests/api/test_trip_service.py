@@ -1,0 +1,246 @@
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from pytest_httpserver import HTTPServer
+from sqlalchemy import update
+from werkzeug import Request, Response
+
+from payment_service.channels.trips import fares
+from payment_service.models import idempotency_keys
+from payment_service.services import purging
+from payment_service.services.runtime import Runtime
+from tests.conftest import MakeApp, runtime_of
+from tests.support.callers import ABSENT, pay_bill, pay_trip, refund_trip
+from tests.support.database import count
+from tests.support.gateways import LedgerGateway
+from tests.support.scripted_server import scripted_server
+
+COMPLETED = {"status": "COMPLETED", "distance": 10, "surge_multiplier": 1}
+
+
+class TripService:
+    """The trip service next door; `says` is what it says of trip 101, `asked` counts the questions."""
+
+    def __init__(self, server: HTTPServer) -> None:
+        self.url = server.url_for("").rstrip("/")
+        self.says: Any = COMPLETED
+        self.status = 200
+        self.asked = 0
+        server.expect_request("/v1/trips/101", method="GET").respond_with_handler(self._answer)
+
+    def _answer(self, _request: Request) -> Response:
+        self.asked += 1
+        body = self.says if isinstance(self.says, str | bytes) else json.dumps(self.says)
+        return Response(body, self.status, content_type="application/json")
+
+
+@pytest.fixture
+def trips(httpserver: HTTPServer) -> TripService:
+    return TripService(httpserver)
+
+
+@pytest.fixture
+def client(make_app: MakeApp, trips: TripService) -> FlaskClient:
+    return make_app(trip_service_url=trips.url).test_client()
+
+
+def test_a_completed_trip_is_charged_the_amount_asked_for(client: FlaskClient, trips: TripService) -> None:
+    answer = pay_trip(client, amount=150)
+    assert (answer.status_code, answer.get_json()["amount"]) == (200, 150.0)
+    assert trips.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("distance", "surge", "fare"),
+    [
+        ("10", "1", 30.0), ("10", "1.5", 45.0), ("12.34", "1.2", 43.02), ("0", "1", 5.0), ("3.33", "1", 13.32),
+        ("10", "null", 30.0), ('"10"', '"1.5"', 45.0), ("0.1", "1.1", 5.78),
+    ],
+)  # fmt: skip
+def test_without_an_amount_the_fare_is_charged(
+    client: FlaskClient, trips: TripService, gateway: LedgerGateway, distance: str, surge: str, fare: float
+) -> None:
+    trips.says = f'{{"status": "COMPLETED", "distance": {distance}, "surge_multiplier": {surge}}}'
+    assert pay_trip(client, amount=ABSENT).get_json()["amount"] == fare
+    assert gateway.sent[0].amount == Decimal(str(fare))
+
+
+def test_the_tariff_is_a_setting_and_the_surge_optional(make_app: MakeApp, trips: TripService) -> None:
+    trips.says = {"status": "COMPLETED", "distance": 4}
+    app = make_app(trip_service_url=trips.url, base_fare=Decimal(7), rate_per_km=Decimal("0.25"))
+    assert pay_trip(app.test_client(), amount=ABSENT).get_json()["amount"] == 8.0
+
+
+def test_without_a_trip_service_nothing_is_asked_and_the_amount_is_needed(make_app: MakeApp) -> None:
+    client = make_app().test_client()
+    answer = pay_trip(client, amount=ABSENT)
+    assert answer.status_code == 400
+    assert answer.get_json()["error"] == "Missing required fields: amount"
+    assert pay_trip(client).status_code == 200
+
+
+@pytest.mark.parametrize("word", ["IN_PROGRESS", "completed", "CANCELLED", "", None, 1])
+def test_a_trip_that_is_not_completed_is_400_until_it_is(
+    client: FlaskClient, trips: TripService, gateway: LedgerGateway, word: object
+) -> None:
+    trips.says = {**COMPLETED, "status": word}
+    for _ in range(2):
+        answer = pay_trip(client, idempotency_key="trip-101-charge")
+        assert answer.status_code == 400
+        assert answer.get_json()["code"] == "trip_not_completed"
+        assert answer.get_json()["retry"] == {"safe": True, "key": "same", "after": None}
+    assert not gateway.sent
+    trips.says = COMPLETED
+    assert pay_trip(client, idempotency_key="trip-101-charge").get_json()["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("status", [404, 400, 410, 422])
+def test_a_trip_nobody_knows_is_not_completed(client: FlaskClient, trips: TripService, status: int) -> None:
+    trips.status = status
+    answer = pay_trip(client)
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "trip_not_completed")
+    trips.status = 200
+    assert pay_trip(client).status_code == 200
+
+
+def test_an_unreachable_trip_service_is_503_and_the_key_stays_free(
+    make_app: MakeApp, trips: TripService, gateway: LedgerGateway
+) -> None:
+    answer = pay_trip(make_app(trip_service_url="http://127.0.0.1:9").test_client())
+    assert answer.status_code == 503
+    assert answer.get_json()["retry"] == {"safe": True, "key": "same", "after": 1}
+    assert answer.headers["Retry-After"] == "1"
+    assert not gateway.sent
+    assert pay_trip(make_app(trip_service_url=trips.url).test_client()).status_code == 200
+
+
+@pytest.mark.parametrize("status", [401, 403, 407, 408, 429])
+def test_a_refusal_that_speaks_of_us_says_nothing_of_the_trip(
+    client: FlaskClient, trips: TripService, gateway: LedgerGateway, runtime: Runtime, status: int
+) -> None:
+    trips.status = status
+    answer = pay_trip(client)
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "unavailable")
+    assert answer.get_json()["retry"] == {"safe": True, "key": "same", "after": 1}
+    assert (gateway.sent, count(runtime, idempotency_keys)) == ([], 0)
+    trips.status = 200
+    assert pay_trip(client).get_json()["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 301, 302, 204])
+def test_a_trip_service_in_trouble_is_503(client: FlaskClient, trips: TripService, status: int) -> None:
+    trips.status = status
+    assert pay_trip(client).status_code == 503
+    trips.status = 200
+    assert pay_trip(client).status_code == 200
+
+
+GARBAGE: dict[str, object] = {
+    "html": "<html>",
+    "nothing": "",
+    "a list": [COMPLETED],
+    "a text": '"COMPLETED"',
+    "null": "null",
+    "no UTF-8": b"\xff\xfe{",
+    "too deep": "[" * 50000,
+    "too long": '{"status": "COMPLETED", "note": "' + "x" * 70000 + '"}',
+    "digits": '{"status": "COMPLETED", "distance": ' + "9" * 5000 + "}",
+    "no distance": {"status": "COMPLETED"},
+    "a negative distance": {**COMPLETED, "distance": -1},
+    "no number": {**COMPLETED, "distance": "far"},
+    "NaN": '{"status": "COMPLETED", "distance": NaN}',
+    "infinity": '{"status": "COMPLETED", "distance": Infinity}',
+    "the text NaN": {**COMPLETED, "distance": "NaN"},
+    "a huge distance": '{"status": "COMPLETED", "distance": 1e400000000}',
+    "a long way": {**COMPLETED, "distance": 10**12},
+    "a list of distances": {**COMPLETED, "distance": []},
+    "no surge": {**COMPLETED, "surge_multiplier": 0},
+    "a negative surge": {**COMPLETED, "surge_multiplier": -1},
+    "a NaN surge": '{"status": "COMPLETED", "distance": 1, "surge_multiplier": NaN}',
+}
+
+
+@pytest.mark.parametrize("said", GARBAGE.values(), ids=GARBAGE)
+def test_garbage_prices_nothing_and_leaves_the_key_free(
+    client: FlaskClient, trips: TripService, gateway: LedgerGateway, said: object
+) -> None:
+    trips.says = said
+    answer = pay_trip(client, amount=ABSENT)
+    assert answer.status_code == 503, answer.text
+    assert not gateway.sent
+    trips.says = COMPLETED
+    assert pay_trip(client, amount=ABSENT).get_json()["amount"] == 30.0
+
+
+@pytest.mark.parametrize(
+    "bytes_said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", b"not HTTP at all\r\n\r\n"]
+)
+def test_a_broken_conversation_is_503(make_app: MakeApp, bytes_said: bytes) -> None:
+    with scripted_server(bytes_said) as server:
+        assert pay_trip(make_app(trip_service_url=server.url).test_client()).status_code == 503
+
+
+def test_a_lost_connection_is_tried_again_once(make_app: MakeApp) -> None:
+    body = json.dumps(COMPLETED).encode()
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body)
+    with scripted_server(b"", whole) as server:
+        assert pay_trip(make_app(trip_service_url=server.url).test_client()).status_code == 200
+        assert server.accepted == 2
+
+
+@pytest.mark.parametrize("pause", [0.05, 0.5])
+def test_an_answer_that_takes_too_long_is_503_in_time(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, pause: float
+) -> None:
+    monkeypatch.setattr(fares, "READ_SECONDS", 0.3)
+    with scripted_server(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b" " * 40, pause=pause) as server:
+        began = time.monotonic()
+        answer = pay_trip(make_app(trip_service_url=server.url).test_client())
+        assert answer.status_code == 503
+        assert time.monotonic() - began < 5
+
+
+def test_a_finished_key_is_replayed_while_the_trip_service_is_down(
+    make_app: MakeApp, trips: TripService, gateway: LedgerGateway
+) -> None:
+    first = pay_trip(make_app(trip_service_url=trips.url).test_client(), amount=ABSENT)
+    again = pay_trip(make_app(trip_service_url="http://127.0.0.1:9").test_client(), amount=ABSENT)
+    assert (again.status_code, again.data) == (200, first.data)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert len(gateway.sent) == 1
+
+
+def test_a_purged_key_is_answered_while_the_trip_service_is_down(
+    make_app: MakeApp, trips: TripService, gateway: LedgerGateway
+) -> None:
+    first = pay_trip(make_app(trip_service_url=trips.url).test_client(), amount=ABSENT)
+    app = make_app(trip_service_url="http://127.0.0.1:9")
+    forget_the_answers(runtime_of(app))
+    again = pay_trip(app.test_client(), amount=ABSENT)
+    assert (again.status_code, again.get_json()) == (200, first.get_json())
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert len(gateway.sent) == 1
+
+
+def forget_the_answers(runtime: Runtime) -> None:
+    """What was answered so far was answered long ago, and has been purged."""
+    with runtime.database.atomic("test") as connection:
+        connection.execute(update(idempotency_keys).values(expires_at=datetime.now(UTC) - timedelta(days=1)))
+    assert sum(purging.purge(runtime)) > 0
+
+
+def test_refunds_and_bills_ask_no_trip_service(client: FlaskClient, trips: TripService) -> None:
+    number = pay_trip(client).get_json()["payment_id"]
+    assert refund_trip(client, number).status_code == 200
+    assert pay_bill(client).status_code == 201
+    assert trips.asked == 1
+
+
+def test_debugging_charges_no_trip_that_nobody_completed(make_app: MakeApp) -> None:
+    client = make_app(trip_service_url="http://127.0.0.1:9", debug=True).test_client()
+    assert pay_trip(client).status_code == 503

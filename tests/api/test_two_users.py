@@ -1,0 +1,245 @@
+"""Two users and every route there is: whatever one of them asks with the other's ids, he learns and moves nothing."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count, product
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from payment_service.models import payments
+from payment_service.services.runtime import Runtime
+from tests.conftest import MakeApp, runtime_of
+from tests.support.database import rows
+from tests.support.gateways import LedgerGateway
+from tests.support.tokens import bearer
+from tests.support.two_users import (
+    BILL,
+    BOOKED,
+    BOUGHT,
+    CHARGED,
+    CUSTOMER,
+    HELD,
+    KEY,
+    MADE,
+    MOVED,
+    PAYABLES,
+    PROCESSED,
+    TRIP,
+    Belongings,
+    belonging_to,
+    make_belongings,
+)
+
+Body = Mapping[str, Any]
+Route = tuple[str, str]
+
+ID = object()
+"""Where a body has the id."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What Ben asks of a route with every one of Ann's ids of a kind (or `ids` themselves); what it says of nothing."""
+
+    status: int
+    ids: str | tuple[Any, ...]
+    bodies: tuple[Body | None, ...] = (None,)
+    queries: tuple[str, ...] = ("",)
+
+
+REFUND_OF_TRIP = Asked(400, "numbers", ({"idempotency_key": KEY}, {"idempotency_key": KEY, "amount": 1}))
+ORDERS_WORDS = tuple({"status": word} for word in ("COMPLETED", "FAILED", "CANCELLED", "REFUNDED", "PROCESSING"))
+BOOKINGS_WORDS = tuple({"status": word} for word in ("completed", "refunded", "failed", "cancelled", "processing"))
+NUMBERED = (TRIP, BILL, CHARGED, MADE)
+
+ASKED: Mapping[Route, Asked] = {
+    ("GET", "/payments"): Asked(200, NUMBERED, queries=("", "?trip_id={}", "?limit=100", "?status=SUCCESS")),
+    ("GET", "/payments/<payment_id>"): Asked(404, "numbers"),
+    ("POST", "/payments/<payment_id>/refunds"): REFUND_OF_TRIP,
+    ("GET", "/payments/<payment_id>/refunds"): Asked(404, "numbers"),
+    ("GET", "/v1/payments"): Asked(
+        200, (*NUMBERED, CUSTOMER), queries=("", "?bill_id={}", "?skip=0", "?user_id={}", "?page=1", "?trip_id={}")
+    ),
+    ("GET", "/v1/payments/<payment_id>"): Asked(404, "numbers"),
+    ("POST", "/v1/payments/<payment_id>/refunds"): REFUND_OF_TRIP,
+    ("GET", "/v1/payments/<payment_id>/refunds"): Asked(404, "numbers"),
+    ("GET", "/v1/payments/order/<order_id>"): Asked(404, NUMBERED),
+    ("GET", "/v1/payments/transaction/<transaction_id>"): Asked(404, "transactions"),
+    ("PATCH", "/v1/payments/<payment_id>/status"): Asked(404, "numbers", ORDERS_WORDS),
+    ("POST", "/v1/payments/<payment_id>/refund"): Asked(
+        404, "numbers", ({"reason": "It is mine"}, {"reason": "It is mine", "amount": 1})
+    ),
+    ("DELETE", "/v1/payments/<payment_id>"): Asked(404, "numbers"),
+    ("GET", "/v1/idempotency-keys/<path:key>"): Asked(404, (KEY, "ann-trip"), queries=("", "?channel=trips")),
+    ("GET", "/api/payments"): Asked(200, ("unnamed",), queries=("", "?page=1&per_page=100")),
+    ("GET", "/api/payments/<payment_id>"): Asked(404, "uuids"),
+    ("GET", "/api/payments/booking/<path:booking_id>"): Asked(200, PAYABLES),
+    ("POST", "/api/payments/<payment_id>/process"): Asked(404, "uuids"),
+    ("POST", "/api/payments/<payment_id>/refund"): Asked(404, "uuids"),
+    ("PATCH", "/api/payments/<payment_id>/status"): Asked(404, "uuids", BOOKINGS_WORDS),
+    ("POST", "/api/v1/payments/refund"): Asked(400, "transactions", ({"transaction_id": ID, "amount": 1},)),
+    ("POST", "/api/v1/payments/capture"): Asked(
+        400, "transactions", ({"transaction_id": ID}, {"transactionId": ID, "amount": 1})
+    ),
+    ("POST", "/api/v1/payments/void"): Asked(400, "transactions", ({"transaction_id": ID},)),
+    ("GET", "/api/v1/payments/payment/<payment_id>"): Asked(404, "uuids"),
+    ("GET", "/api/v1/payments/transaction/<transaction_id>"): Asked(404, "transactions"),
+    ("GET", "/api/v1/payments/order/<path:order_id>"): Asked(404, PAYABLES),
+}
+"""Every route that finds something, and how it speaks of what is not there: nothing, or an empty list."""
+
+BOOKINGS = "/api/payments/"
+FORBIDDEN = {
+    "error": "Unauthorized",
+    "code": "forbidden",
+    "retry": {"safe": False, "key": None, "after": None},
+}
+"""Bookings' document tells another's payment from none, and nothing more."""
+
+NOBODYS = {
+    "numbers": 999_999_999,
+    "uuids": "00000000-0000-4000-8000-000000000000",
+    "transactions": "TXN0000000000",
+}
+NOBODYS_PAYABLE = 999_999_999
+
+A_TRIP = (200, {"trip_id": TRIP, "method": "CARD", "amount": 9.09})
+A_BILL = (201, {"bill_id": BILL, "amount": 9.09, "method": "UPI"})
+AN_ORDER: Body = {"user_id": CUSTOMER, "amount": 9.09, "payment_method": "UPI"}
+ORDERS: list[tuple[int, Body]] = [(400, {"order_id": order, **AN_ORDER}) for order in (CHARGED, MADE)]
+PAID: Mapping[Route, list[tuple[int, Body]]] = {
+    ("POST", "/payments"): [A_TRIP, A_BILL, *ORDERS],
+    ("POST", "/v1/payments"): [A_TRIP, A_BILL, *ORDERS],
+    ("POST", "/v1/payments/charge"): ORDERS,
+    ("POST", "/api/payments"): [(201, {"booking_id": booking, "amount": 9.09}) for booking in (BOOKED, PROCESSED)],
+    ("POST", "/api/v1/payments/process"): [
+        (200, {"order_id": order, "amount": 9.09, "payment_method": "paypal", "capture": capture})
+        for order, capture in product((BOUGHT, HELD), (True, False))
+    ],
+}
+"""Every route that makes a payment: for the same trip, bill or booking Ben's own, for an order that has one none."""
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """The service where every channel needs a token."""
+    return make_app(auth_open_channels=frozenset())
+
+
+@pytest.fixture
+def anns(app: Flask) -> Belongings:
+    """What Ann has."""
+    return make_belongings(app, runtime_of(app))
+
+
+@pytest.fixture
+def ben(app: Flask) -> FlaskClient:
+    """A client that sends Ben's token."""
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = bearer("ben")["Authorization"]
+    return client
+
+
+def routes_of(app: Flask) -> Iterator[Route]:
+    """Every route and method that serves callers with a token; operators see everybody's."""
+    for rule in app.url_map.iter_rules():
+        if app.extensions["access"][rule.endpoint.rpartition(".")[0]].channels:
+            yield from ((method, rule.rule) for method in rule.methods or () if method != "OPTIONS")
+
+
+def described(route: Route) -> Route:
+    """The route whose words hold for this one: HEAD is GET without a body."""
+    return ("GET" if route[0] == "HEAD" else route[0], route[1])
+
+
+def ask(client: FlaskClient, route: Route, sent: Any, body: Body | None = None, query: str = "") -> TestResponse:
+    """A request with this id in its path, its body or its query, under Ann's own key."""
+    path = re.sub("<[^>]+>", quote(str(sent), safe=""), route[1]) + query.format(sent)
+    filled = body and {name: sent if value is ID else value for name, value in body.items()}
+    return client.open(path, method=route[0], json=filled, headers={"Idempotency-Key": KEY})
+
+
+def told(answer: TestResponse, sent: Any) -> tuple[int, str, dict[str, str]]:
+    """An answer without what differs from request to request: its ids, and the id that was asked for."""
+    changing = ("X-Request-ID", "X-Correlation-ID", "Content-Length")
+    headers = {name: value for name, value in answer.headers.items() if name not in changing}
+    return answer.status_code, re.sub(rf"\b{re.escape(str(sent))}\b", "ID", answer.text), headers
+
+
+def leaks(anns: Belongings, answer: TestResponse, sent: Any) -> set[str]:
+    """What of Ann's is in an answer, beyond what was sent to get it."""
+    text = f"{answer.text} {answer.headers}"
+    return {secret for secret in anns.secrets - {str(sent)} if re.search(rf"\b{re.escape(secret)}\b", text)}
+
+
+def asked_of(anns: Belongings, route: Route) -> Iterator[tuple[Any, Any, Body | None, str]]:
+    """An id of Ann's, one of the same kind that nobody has, a body and a query: all that a route is asked."""
+    asked = ASKED[described(route)]
+    mine = getattr(anns, asked.ids) if isinstance(asked.ids, str) else asked.ids
+    none = NOBODYS[asked.ids] if isinstance(asked.ids, str) else NOBODYS_PAYABLE
+    assert mine, route
+    yield from ((sent, none, body, query) for sent, body, query in product(mine, asked.bodies, asked.queries))
+
+
+def test_every_route_is_asked(app: Flask) -> None:
+    there = {(method, rule) for method, rule in routes_of(app) if method != "HEAD"}
+    assert there == ASKED.keys() | PAID.keys()
+    assert not ASKED.keys() & PAID.keys()
+
+
+def judge(
+    ben: FlaskClient, anns: Belongings, route: Route, sent: Any, none: Any, body: Body | None, query: str
+) -> None:
+    """Nothing of Ann's is told; and her id is answered as one that nobody has, where the document wants no other."""
+    answer, where = ask(ben, route, sent, body, query), (route, sent, body, query)
+    assert not leaks(anns, answer, sent), where
+    if sent in anns.bookings and route[1].startswith(BOOKINGS):
+        assert answer.status_code == 403, where
+        assert route[0] == "HEAD" or answer.get_json() == FORBIDDEN, where
+        return
+    assert told(answer, sent) == told(ask(ben, route, none, body, query), none), where
+    assert answer.status_code == ASKED[described(route)].status, where
+
+
+def test_what_belongs_to_another_is_like_what_does_not_exist(
+    app: Flask, runtime: Runtime, ben: FlaskClient, anns: Belongings, gateway: LedgerGateway
+) -> None:
+    before = belonging_to(runtime, anns.numbers)
+    for route in sorted(set(routes_of(app)) - PAID.keys()):
+        for sent, none, body, query in asked_of(anns, route):
+            judge(ben, anns, route, sent, none, body, query)
+        assert belonging_to(runtime, anns.numbers) == before, route
+    assert {row["subject"] for row in rows(runtime, payments)} == {"ann"}
+    assert {kind: gateway.count(kind) for kind in MOVED} == MOVED
+    assert len(gateway.sent) == sum(MOVED.values())
+
+
+def test_what_another_pays_for_is_his_own(
+    runtime: Runtime, ben: FlaskClient, anns: Belongings, gateway: LedgerGateway
+) -> None:
+    before, keys = belonging_to(runtime, anns.numbers), (f"ben-{number}" for number in count())
+    hers = {instruction.gateway_key for instruction in gateway.sent}
+    for (method, path), orders in PAID.items():
+        for (status, body), key in zip(orders, keys, strict=False):
+            answer = ben.open(
+                path, method=method, json={**body, "idempotency_key": key}, headers={"Idempotency-Key": key}
+            )
+            assert answer.status_code == status, (path, body, answer.text)
+            assert not leaks(anns, answer, body.get("user_id")), (path, body)
+            if status == 400:
+                assert answer.get_json().keys() == {"detail", "code", "retry"}
+                assert answer.get_json()["detail"] == f"Payment for order_id {body['order_id']} already exists"
+            assert belonging_to(runtime, anns.numbers) == before, (path, body)
+    made = [row for row in rows(runtime, payments) if row["payment_id"] not in anns.numbers]
+    assert [row["subject"] for row in made] == ["ben"] * sum(
+        status != 400 for orders in PAID.values() for status, _ in orders
+    )
+    his = [sent for sent in gateway.sent if sent.gateway_key not in hers]
+    assert {sent.amount for sent in his} == {made[0]["amount"]}
+    assert len(gateway.sent) - len(hers) == len(his)

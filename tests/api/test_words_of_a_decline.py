@@ -1,0 +1,171 @@
+"""What the gateway said stays what it said: as long as it may be, and with the operation it was said of."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import Approved, Declined, Instruction, Unknown
+from payment_service.gateways.protocol import TEXT_LIMIT
+from payment_service.models import operations, payment_refunds, payments
+from payment_service.services.runtime import Runtime
+from payment_service.services.verification import verify
+from tests.support import checkouts
+from tests.support.bookers import Booker, error_of
+from tests.support.callers import pay_trip, refund_trip, trip_id_of
+from tests.support.database import expire_answers, purge_answers, recover_all, rows
+from tests.support.gateways import LedgerGateway
+from tests.support.orders import charge_order, detail, paid, refund_order
+
+ENDINGS = pytest.mark.parametrize("end", [expire_answers, purge_answers], ids=["expired", "purged"])
+End = Callable[[Runtime], None]
+
+LONGEST = "x" * TEXT_LIMIT
+POOR = Declined("INSUFFICIENT_FUNDS", "Insufficient funds in account")
+
+
+def approve_at_length(gateway: LedgerGateway) -> Callable[[Instruction], Approved]:
+    """Approve with an authorization code and a reference as long as the protocol lets them be."""
+
+    def approve(instruction: Instruction) -> Approved:
+        approved = gateway.approve(instruction)
+        return Approved(approved.amount, approved.currency, LONGEST, LONGEST)
+
+    return approve
+
+
+def test_the_tables_have_room_for_whatever_the_protocol_lets_in() -> None:
+    """SQLite would not mind a longer text; on PostgreSQL the charge could not be written down, ever."""
+    told = [
+        payments.c.authorization_code,
+        payments.c.failure_code,
+        payments.c.gateway_response,
+        operations.c.gateway_reference,
+        operations.c.failure_message,
+    ]
+    widths: list[Any] = [getattr(column.type, "length", None) for column in told]
+    assert all(width is None or width >= TEXT_LIMIT for width in widths), widths
+
+
+def test_the_longest_authorization_code_is_written_down(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    gateway.script.append(approve_at_length(gateway))
+    body = paid(charge_order(client))
+    assert (body["status"], body["authorization_code"]) == ("COMPLETED", LONGEST)
+    assert [row["gateway_reference"] for row in rows(runtime, operations)] == [LONGEST]
+    assert not list(verify(runtime))
+
+
+def test_the_longest_authorization_code_is_written_down_by_recovery_too(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    gateway.script.append(gateway.lose_answer)
+    assert pay_trip(client).status_code == 202
+    gateway.found.append(Approved(Decimal("150.00"), "INR", LONGEST, LONGEST))
+    recover_all(runtime)
+    assert pay_trip(client).get_json()["status"] == "SUCCESS"
+    assert [row["authorization_code"] for row in rows(runtime, payments)] == [LONGEST]
+    assert gateway.count(Kind.CHARGE) == 1
+
+
+def test_the_longest_decline_is_written_down(client: FlaskClient, gateway: LedgerGateway) -> None:
+    gateway.script.append(Declined(LONGEST, LONGEST, LONGEST))
+    body = pay_trip(client).get_json()
+    assert (body["status"], body["failure_code"], body["message"]) == ("FAILED", LONGEST, LONGEST)
+    assert pay_trip(client).get_json() == body
+
+
+def test_the_longest_decline_of_a_refund_is_written_down(client: FlaskClient, gateway: LedgerGateway) -> None:
+    number = trip_id_of(pay_trip(client))
+    gateway.script.append(Declined(LONGEST, LONGEST))
+    assert error_of(refund_trip(client, number)) == f"Refund declined: {LONGEST}"
+
+
+@ENDINGS
+def test_a_declined_refund_of_a_trip_keeps_its_own_text(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, end: End
+) -> None:
+    number = trip_id_of(pay_trip(client))
+    gateway.script.append(POOR)
+    first = refund_trip(client, number, idempotency_key="declined", amount=5)
+    assert refund_trip(client, number, idempotency_key="approved", amount=5).status_code == 200
+    end(runtime)
+    again = refund_trip(client, number, idempotency_key="declined", amount=5)
+    assert error_of(first) == error_of(again) == "Refund declined: Insufficient funds in account"
+
+
+@ENDINGS
+def test_a_declined_refund_of_an_order_keeps_its_own_text(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, end: End
+) -> None:
+    number = paid(charge_order(client))["payment_id"]
+    gateway.script.append(POOR)
+    first = refund_order(client, number, "declined", amount=5)
+    assert refund_order(client, number, "approved", amount=5).status_code == 200
+    end(runtime)
+    again = refund_order(client, number, "declined", amount=5)
+    assert detail(first) == detail(again) == "Refund declined: Insufficient funds in account"
+
+
+@ENDINGS
+def test_a_declined_refund_of_a_booking_keeps_its_own_text(
+    ada: Booker, runtime: Runtime, gateway: LedgerGateway, end: End
+) -> None:
+    payment_id = ada.paid()
+    gateway.script.append(POOR)
+    first = ada.refund(payment_id, "declined")
+    assert ada.refund(payment_id, "approved").status_code == 200
+    end(runtime)
+    again = ada.refund(payment_id, "declined")
+    assert error_of(first, 402) == error_of(again, 402) == "Refund declined: Insufficient funds in account"
+
+
+def test_a_later_approval_takes_the_decline_of_an_earlier_capture_away(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    transaction = checkouts.held(client)
+    gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
+    declined = checkouts.body_of(checkouts.post(client, "capture", transaction_id=transaction, amount=10))
+    assert checkouts.shown(client, transaction)["provider_response"]["code"] == "CARD_DECLINED"
+    captured = checkouts.body_of(checkouts.post(client, "capture", transaction_id=transaction, amount=20))
+    shown = checkouts.shown(client, transaction)
+
+    assert (declined["success"], captured["success"], shown["captured_amount"]) == (False, True, 20.0)
+    assert "CARD_DECLINED" not in str(shown["provider_response"])
+    assert shown["error_message"] is None
+    assert [row["failure_code"] for row in rows(runtime, payments)] == [None]
+
+
+REASONS: tuple[Any, ...] = ({}, [], 0, False, "", None, 0.5, {"a": 1}, True)
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=repr)
+def test_what_is_no_reason_is_kept_as_none(client: FlaskClient, runtime: Runtime, reason: object) -> None:
+    """Anything may stand among a trip's metadata; only a text is a reason."""
+    number = trip_id_of(pay_trip(client))
+    assert refund_trip(client, number, amount=1, metadata={"reason": reason}).status_code == 200
+    assert [row["reason"] for row in rows(runtime, payment_refunds)] == [None]
+
+
+def test_a_reason_is_kept_as_it_was_given(client: FlaskClient, runtime: Runtime) -> None:
+    number = trip_id_of(pay_trip(client))
+    refund_trip(client, number, amount=1, metadata={"reason": "too long a way"})
+    assert [row["reason"] for row in rows(runtime, payment_refunds)] == ["too long a way"]
+
+
+def test_a_refund_whose_answer_was_lost_keeps_its_decline_too(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    number = trip_id_of(pay_trip(client))
+    gateway.script.append(Unknown("silence"))
+    assert refund_trip(client, number, idempotency_key="declined", amount=5).status_code == 202
+    gateway.found.append(POOR)
+    recover_all(runtime)
+    assert refund_trip(client, number, idempotency_key="approved", amount=5).status_code == 200
+    purge_answers(runtime)
+    again = refund_trip(client, number, idempotency_key="declined", amount=5)
+    assert error_of(again) == "Refund declined: Insufficient funds in account"

@@ -1,0 +1,159 @@
+"""The diagrams of docs/architecture.md show what the code has: layers, tables, and the life of a payment."""
+
+import re
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, Table, UniqueConstraint
+
+from payment_service.domain.lifecycle import LIFECYCLE
+from payment_service.models import metadata
+from tests.support.markdown import document
+from tests.support.processes import ROOT
+
+WORDS = {
+    "BigInteger": "bigint",
+    "Integer": "int",
+    "Money": "money",
+    "MoneySum": "money",
+    "String": "text",
+    "Text": "text",
+    "UtcDateTime": "moment",
+    "Uuid": "uuid",
+}
+"""How the diagram calls the types of columns."""
+
+ATTRIBUTE = re.compile(r'^ {8}(\w+) (\w+)(?: ((?:PK|FK|UK)(?:, (?:PK|FK|UK))*))?(?: "(.+)")?$', re.MULTILINE)
+LINE = re.compile(r"^ {4}(\w+) (\|\||\|o)(--|\.\.)(o\{|o\|) (\w+) : (\w+)$", re.MULTILINE)
+
+every_table = pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambda table: table.name)
+
+
+def diagram(kind: str) -> str:
+    """The one diagram of a kind; of several flowcharts the last."""
+    blocks = [text for word, text in document("docs/architecture.md").blocks if word == "mermaid"]
+    return [text for text in blocks if text.startswith(kind)][-1]
+
+
+def shown(table: Table) -> list[tuple[str, str, str, str]]:
+    """The columns of a table that the diagram has: type, name, marks, remark."""
+    found = re.search(rf"^ {{4}}{table.name} \{{\n(.*?)^ {{4}}\}}$", diagram("erDiagram"), re.MULTILINE | re.DOTALL)
+    assert found, f"docs/architecture.md does not show the table {table.name}"
+    columns = ATTRIBUTE.findall(found[1])
+    assert len(columns) == len(found[1].splitlines()), "every line is one column"
+    return columns
+
+
+def uniques(table: Table) -> set[frozenset[str]]:
+    """The columns of which no two rows have the same, primary keys left out."""
+    constraints = [each.columns for each in table.constraints if isinstance(each, UniqueConstraint)]
+    indexes = [each.columns for each in table.indexes if each.unique]
+    return {frozenset(column.name for column in columns) for columns in [*constraints, *indexes]}
+
+
+def marks(column: Column[Any]) -> str:
+    """PK, FK and UK, as far as they hold."""
+    alone = frozenset({column.name}) in uniques(column.table)
+    held = (("PK", column.primary_key), ("FK", bool(column.foreign_keys)), ("UK", alone))
+    return ", ".join(mark for mark, holds in held if holds)
+
+
+def test_the_diagram_of_tables_has_every_table_and_no_other() -> None:
+    entities = set(re.findall(r"^ {4}(\w+) \{$", diagram("erDiagram"), re.MULTILINE))
+
+    assert entities == set(metadata.tables)
+
+
+@every_table
+def test_what_is_shown_of_a_table_is_so(table: Table) -> None:
+    for kind, name, keys, _ in shown(table):
+        assert kind == WORDS[type(table.c[name].type).__name__], name
+        assert keys == marks(table.c[name]), name
+
+
+@every_table
+def test_every_key_of_a_table_is_shown(table: Table) -> None:
+    told = {name: remark for _, name, _, remark in shown(table)}
+    together = {
+        frozenset({name, *remark.removeprefix("unique with ").partition(" where ")[0].split(", ")})
+        for name, remark in told.items()
+        if remark
+    }
+
+    assert {column.name for column in table.columns if marks(column)} <= told.keys()
+    assert together == {each for each in uniques(table) if len(each) > 1}
+
+
+def test_the_lines_between_tables_are_the_foreign_keys() -> None:
+    drawn = {(parent, child, name, one, many) for parent, one, _, many, child, name in solid()}
+    real = {
+        (key.column.table.name, table.name, key.parent.name, "||", "o|" if "UK" in marks(key.parent) else "o{")
+        for table in metadata.sorted_tables
+        for key in table.foreign_keys
+    }
+
+    assert drawn == real
+
+
+def solid() -> list[tuple[str, ...]]:
+    return [line for line in LINE.findall(diagram("erDiagram")) if line[2] == "--"]
+
+
+def test_a_dotted_line_is_a_number_without_a_foreign_key() -> None:
+    dotted = [line for line in LINE.findall(diagram("erDiagram")) if line[2] == ".."]
+
+    assert dotted
+    for parent, one, _, _, child, name in dotted:
+        column = metadata.tables[child].c[name]
+        assert metadata.tables[parent].c[name].primary_key
+        assert not column.foreign_keys
+        assert (one == "|o") == column.nullable
+
+
+def test_the_diagram_of_statuses_has_every_legal_move_and_no_other() -> None:
+    (*arrows,) = re.findall(r"^ {4}(\S+) --> (\w+) : (\w+)$", diagram("stateDiagram-v2"), re.MULTILINE)
+    legal = {(str(status or "[*]"), str(after), str(move)) for (status, move), after in LIFECYCLE.items()}
+
+    assert len(arrows) == len(diagram("stateDiagram-v2").splitlines()) - 1
+    assert len(arrows) == len(LIFECYCLE)
+    assert set(arrows) == legal
+
+
+def test_the_diagram_of_layers_points_down_as_imports_do() -> None:
+    _, _, listed = (ROOT / "setup.cfg").read_text().partition("\nlayers =\n")
+    depth = {
+        layer: number
+        for number, line in enumerate(listed.partition("\n\n")[0].splitlines())
+        for layer in re.findall(r"\((\w+)\)", line)
+    }
+    text = diagram("flowchart")
+    boxes = set(re.findall(r"^ {4}(\w+)\[", text, re.MULTILINE))
+    arrows = [
+        (above, below)
+        for above, targets in re.findall(r'^ {4}(\w+)(?:\[".*?"\])? --> ([\w &]+)$', text, re.MULTILINE)
+        for below in targets.split(" & ")
+    ]
+
+    assert boxes <= depth.keys()
+    assert {name for arrow in arrows for name in arrow} == boxes
+    assert [arrow for arrow in arrows if depth[arrow[0]] >= depth[arrow[1]]] == []
+    for name in boxes:
+        assert (ROOT / "payment_service" / name).exists() or (ROOT / "payment_service" / f"{name}.py").exists()
+
+
+def test_the_sequence_commits_before_and_after_the_gateway_and_not_around_it() -> None:
+    lines = diagram("sequenceDiagram").splitlines()
+    commits = [number for number, line in enumerate(lines) if line.endswith(": COMMIT")]
+    asked = [number for number, line in enumerate(lines) if "services->>gateway: charge" in line]
+    opened = [number for number, line in enumerate(lines) if line.strip().startswith("rect ")]
+
+    assert (len(commits), len(asked), len(opened)) == (2, 1, 2)
+    assert all(before < after for before, after in pairwise((opened[0], commits[0], asked[0], opened[1], commits[1])))
+
+
+def test_no_line_of_a_diagram_ends_before_its_end() -> None:
+    """A semicolon ends a statement, wherever it stands: the rest of the line would be an error."""
+    diagrams = "".join(text for _, text in document("docs/architecture.md").blocks)
+
+    assert [line for line in diagrams.splitlines() if ";" in line] == []

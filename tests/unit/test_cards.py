@@ -1,0 +1,202 @@
+import hashlib
+import random
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from payment_service.domain.cards import contains_card_number
+
+# First digits and lengths as the issuers publish them; not taken from the code under test.
+ISSUERS = {
+    "Visa": (["4"], [13, 16, 18, 19]),
+    "Mastercard": (["51", "52", "53", "54", "55", "2221", "2300", "2500", "2699", "2720"], [16]),
+    "American Express": (["34", "37"], [15]),
+    "Diners Club": (["300", "301", "305", "3095", "36", "38", "39"], [14, 16]),
+    "Discover": (["6011", "644", "649", "65"], [16, 19]),
+    "JCB": (["3528", "3550", "3589"], [16, 19]),
+    "UnionPay": (["62", "8110"], [16, 17, 18, 19]),
+    "Maestro": (["5018", "5020", "5038", "5893", "6304", "6759", "6761", "6763"], [13, 16, 19]),
+    "RuPay": (["508500", "606985", "607984", "652150", "817200"], [16]),
+    "Mir": (["2200", "2204"], [16, 19]),
+    "Elo": (["504175", "509001", "636297", "636368"], [16]),
+}
+GROUPINGS = {15: (4, 6, 5), 14: (4, 6, 4), 16: (4, 4, 4, 4), 19: (4, 4, 4, 4, 3), 18: (6, 6, 6), 13: (4, 3, 3, 3)}
+
+
+def check_digit(payload: str) -> str:
+    doubled = [sum(divmod(int(digit) * (2 - at % 2), 10)) for at, digit in enumerate(reversed(payload))]
+    return str(-sum(doubled) % 10)
+
+
+def card_number(rng: random.Random) -> str:
+    prefixes, lengths = ISSUERS[rng.choice(sorted(ISSUERS))]
+    start = rng.choice(prefixes)
+    payload = start + "".join(rng.choices("0123456789", k=rng.choice(lengths) - len(start) - 1))
+    return payload + check_digit(payload)
+
+
+def grouped(number: str, between: str) -> str:
+    parts, rest = [], number
+    for size in GROUPINGS.get(len(number), (4, 4, 4, 4, 4)):
+        parts.append(rest[:size])
+        rest = rest[size:]
+    return between.join(part for part in (*parts, rest) if part)
+
+
+def in_digits(number: str, zero: int) -> str:
+    return "".join(chr(zero + int(digit)) for digit in number)
+
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "plain": lambda number: number,
+    "blanks": lambda number: grouped(number, " "),
+    "dashes": lambda number: grouped(number, "-"),
+    "dots": lambda number: grouped(number, "."),
+    "spaced dashes": lambda number: grouped(number, " - "),
+    "no-break spaces": lambda number: grouped(number, "\u00a0"),
+    "en dashes": lambda number: grouped(number, "\u2013"),
+    "tabs and lines": lambda number: grouped(number, "\n"),
+    "digit by digit": " ".join,
+    "pairs": lambda number: "-".join(number[at : at + 2] for at in range(0, len(number), 2)),
+    "full width": lambda number: in_digits(number, 0xFF10),
+    "Arabic": lambda number: in_digits(number, 0x0660),
+    "Devanagari": lambda number: in_digits(number, 0x0966),
+    "mathematical": lambda number: in_digits(number, 0x1D7CE),
+    "zero-width spaces": "\u200b".join,
+    "in a sentence": lambda number: f"Please charge {grouped(number, ' ')}, thanks",
+    "after a short number": lambda number: f"No. 12 {grouped(number, ' ') if len(number) > 13 else number}",
+    "after a colon": lambda number: f"card:{number}",
+    "glued to a word": lambda number: f"card{number}exp",
+    "with expiry": lambda number: f"{number} 12/29",
+    "with cvv": lambda number: f"{number};123",
+    "with a full stop": lambda number: f"It is {number}.",
+    "as track data": lambda number: f"%B{number}^DOE/JANE^2912101",
+    "in JSON": lambda number: f'{{"pan": "{number}"}}',
+}
+
+
+def test_two_thousand_card_numbers_are_found_however_they_are_spelled() -> None:
+    rng = random.Random(20251120)
+    names = sorted(SPELLINGS)
+    for number in range(2000):
+        name = names[number % len(names)]
+        text = SPELLINGS[name](card_number(rng))
+        assert contains_card_number(text), f"missed {name}: {text!r}"
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "4111111111111111", "4242424242424242", "4012888888881881", "4222222222222", "5555555555554444",
+        "5105105105105100", "2223003122003222", "378282246310005", "371449635398431", "30569309025904",
+        "38520000023237", "36227206271667", "6011111111111117", "6011000990139424", "3530111333300000",
+        "3566002020360505", "6200000000000005",
+    ],
+)  # fmt: skip
+def test_the_test_cards_of_the_trade_are_found(number: str) -> None:
+    assert contains_card_number(number)
+
+
+@pytest.mark.parametrize(
+    "number", ["4111111111111112", "5555555555554445", "378282246310006", "1234567890123452", "9" * 16]
+)
+def test_a_wrong_check_digit_or_an_unissued_range_is_no_card_number(number: str) -> None:
+    assert not contains_card_number(number)
+
+
+def iban(rng: random.Random) -> str:
+    country, length = rng.choice([("DE", 18), ("FR", 23), ("GB", 18), ("NO", 11), ("NL", 14), ("ES", 20)])
+    account = "".join(rng.choices("0123456789", k=length))
+    if country in ("GB", "NL"):
+        account = "BANK" + account[4:]
+    turned = "".join(str(int(char, 36)) for char in account + country + "00")
+    return f"{country}{98 - int(turned) % 97:02}{account}"
+
+
+def alike(rng: random.Random) -> dict[str, str]:
+    """One of everything that looks like a card number and is none."""
+    moment = datetime(2015, 1, 1, tzinfo=UTC) + timedelta(
+        seconds=rng.randrange(7 * 10**8), microseconds=rng.randrange(10**6)
+    )
+    seconds = int(moment.timestamp())
+    digest = hashlib.sha256(rng.randbytes(8)).hexdigest()
+    account = iban(rng)
+    cents = rng.randrange(10**14)
+    return {
+        "uuid": str(uuid.UUID(bytes=rng.randbytes(16), version=4)),
+        "bare uuid": uuid.UUID(bytes=rng.randbytes(16), version=4).hex,
+        "sha256": digest,
+        "sha1": digest[:40].upper(),
+        "gateway key": f"v1-{digest[:48]}",
+        "trip reference": f"PAY-{moment:%Y%m%d}-{digest[:8]}",
+        "order reference": "TXN" + "".join(rng.choices("0123456789", k=10)),
+        "clock reading": f"{moment:%Y%m%d%H%M%S}",
+        "clock reading with milliseconds": f"{moment:%Y%m%d%H%M%S}{moment.microsecond // 1000:03}",
+        "iso moment": moment.isoformat(),
+        "moment with blanks": f"{moment:%Y-%m-%d %H.%M.%S.%f}",
+        "epoch": f"{seconds}",
+        "epoch milliseconds": f"{seconds}{rng.randrange(1000):03}",
+        "epoch microseconds": f"{seconds}{rng.randrange(10**6):06}",
+        "epoch nanoseconds": f"order-{seconds}{rng.randrange(10**9):09}",
+        "amount": f"{cents // 100}.{cents % 100:02}",
+        "amount with three decimals": f"{cents // 1000}.{cents % 1000:03} KWD",
+        "amount with separators": f"EUR {cents / 100:,.2f}",
+        "fraction": repr(rng.random()),
+        "coordinates": f"{rng.uniform(-90, 90):.15f},{rng.uniform(-180, 180):.15f}",
+        "telephone": f"+49 {rng.randrange(150, 180)} {rng.randrange(10**7, 10**8)}",
+        "account": account,
+        "account in groups": " ".join(account[at : at + 4] for at in range(0, len(account), 4)) + " PAID",
+        "network address": ".".join(str(rng.randrange(256)) for _ in range(4)),
+        "version": ".".join(str(rng.randrange(30)) for _ in range(3)),
+        "hexadecimal id": f"pi_{digest[:24]}",
+    }
+
+
+def test_ten_thousand_lookalikes_are_let_pass() -> None:
+    rng = random.Random(20251120)
+    flagged = []
+    for _ in range(10_000 // len(alike(rng)) + 1):
+        flagged += [f"{kind}: {text}" for kind, text in alike(rng).items() if contains_card_number(text)]
+    assert flagged == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "abcdefab-4111-1111-1111-1111abcdefab",
+        "ABCDEFAB-4111-1111-1111-1111ABCDEFAB",
+        "4111111111111111" + "0123abcd" * 6,
+        "pi_4111111111111111abcdefab",
+        "v1-" + "0123abcd" * 4 + "4111111111111111",
+    ],
+)
+def test_digits_inside_a_uuid_or_digest_are_no_card_number(text: str) -> None:
+    assert not contains_card_number(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["4 " * 30_000, "4111 " * 13_000, "4" * 64_000, "4-." * 20_000, "DE12 3456 " * 6_000, "\ufdfa" * 20_000]
+)
+def test_the_search_takes_no_time_on_hostile_texts(text: str) -> None:
+    started = time.perf_counter()
+    contains_card_number(text)
+    assert time.perf_counter() - started < 0.5
+
+
+def test_a_card_number_among_many_other_numbers_is_found() -> None:
+    assert contains_card_number("4155552671 1234 4111 1111 1111 1111 99 20251120")
+    assert contains_card_number("+4111 1111 1111 1111")
+
+
+def test_no_text_is_no_card_number() -> None:
+    assert not contains_card_number("")
+    assert not contains_card_number("4111 1111 1111")
+
+
+def test_keys_made_of_numbers_are_let_pass() -> None:
+    rng = random.Random(7)
+    keys = [f"shop-{rng.randint(1, 10**9)}-{count}-{1_795_000_000 + count}" for count in range(20_000)]
+    assert not [key for key in keys if contains_card_number(key)]

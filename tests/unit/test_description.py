@@ -1,0 +1,226 @@
+"""The service's description in OpenAPI: whole, valid, and in the channels' own words."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from openapi_spec_validator import OpenAPIV30SpecValidator
+
+from payment_service import create_app
+from payment_service.channels import CHANNELS
+from payment_service.channels.trips.schemas import NEW_PAYMENT
+from payment_service.config import Settings
+from payment_service.db import db
+from payment_service.web.documenting import documented
+from payment_service.web.openapi import routes_of
+from tests.support.description import Described, closed, description_of, faults, operations
+
+Make = Callable[..., Flask]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """Build apps that never ask their database."""
+    made: list[Flask] = []
+
+    def build(**settings: Any) -> Flask:
+        extra = {name: settings.pop(name) for name in ("channels",) if name in settings}
+        url = f"sqlite:///{tmp_path}/none.db"
+        made.append(create_app(Settings(database_url=url, log_level="ERROR", **settings), **extra))
+        return made[-1]
+
+    yield build
+    for app in made:
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture
+def app(make: Make) -> Flask:
+    return make()
+
+
+@pytest.fixture
+def described(app: Flask) -> Described:
+    return description_of(app)
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"api_prefix": ""},
+    {"api_prefix": "/api/v3"},
+    {"v1_default_channel": "orders"},
+    {"auth_open_channels": frozenset()},
+    {"channels": CHANNELS[:1]},
+]
+NAMES = ["defaults", "no prefix", "own prefix", "orders by default", "nothing open", "trips alone"]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=NAMES)
+def test_it_is_valid(make: Make, settings: dict[str, Any]) -> None:
+    OpenAPIV30SpecValidator(description_of(make(**settings))).validate()
+
+
+def is_for_people(path: str) -> bool:
+    """The operations pages are no part of the API."""
+    return f"{path}/".startswith("/ops/")
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=NAMES)
+def test_every_route_is_described_and_nothing_else(make: Make, settings: dict[str, Any]) -> None:
+    app = make(**settings)
+    there = {(route.path, route.method) for route in routes_of(app) if not is_for_people(route.path)}
+    of_flask = {rule.rule for rule in app.url_map.iter_rules() if not is_for_people(rule.rule)}
+
+    assert {(path, method) for path, method, _ in operations(description_of(app))} == there
+    assert len({path for path, _ in there}) == len(of_flask) > 0
+
+
+def test_every_example_fits_its_schema(described: Described) -> None:
+    shut = closed(described)
+    wrong = []
+    for path, method, operation in operations(described):
+        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+        for media in (media for body in bodies for media in body.get("content", {}).values()):
+            for name, example in media.get("examples", {}).items():
+                found = faults(shut, media["schema"], example["value"])
+                wrong += [f"{method} {path} {name}: {fault}" for fault in found]
+    assert wrong == []
+
+
+def test_every_operation_says_what_it_is_and_how_it_can_fail(described: Described) -> None:
+    for path, method, operation in operations(described):
+        assert operation["summary"], (path, method)
+        assert operation["tags"], (path, method)
+        assert "500" in operation["responses"], (path, method)
+        for status, response in operation["responses"].items():
+            assert response["description"], (path, method, status)
+            assert {"X-Request-ID", "X-Correlation-ID"} <= set(response["headers"])
+
+
+def test_operations_have_names_of_their_own(described: Described) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(described)]
+
+    assert len(set(names)) == len(names)
+
+
+def test_errors_are_in_the_words_of_their_channel(described: Described) -> None:
+    said = described["paths"]["/payments"]["post"]["responses"]["400"]["content"]["application/json"]["examples"]
+
+    assert said["trips: validation_error"]["value"] == {
+        "error": "Missing required fields: idempotency_key, trip_id, method",
+        "code": "validation_error",
+        "retry": {"safe": True, "key": "same", "after": None},
+    }
+    booking = described["paths"]["/api/payments"]["post"]["responses"]["400"]["content"]["application/json"]
+    assert booking["examples"]["bookings: validation_error"]["value"]["error"] == "booking_id is required"
+
+
+def test_a_shared_path_takes_one_of_its_channels_bodies(described: Described) -> None:
+    body = described["paths"]["/v1/payments"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    names = [shape["$ref"].rpartition("/")[2] for shape in body["oneOf"]]
+
+    assert names == ["NewBillPayment", "NewTripPayment", "NewOrderPayment"]
+    for fits in (
+        {"bill_id": 1, "amount": 525.0, "method": "UPI"},
+        {"idempotency_key": "demo-client-1", "trip_id": 101, "method": "CARD", "amount": 150.0},
+    ):
+        assert faults(described, body, fits) == []
+    assert faults(described, body, {"amount": 525.0, "method": "UPI"}) != []
+
+
+def test_a_shared_list_has_every_channels_parameters(described: Described) -> None:
+    parameters = {each["name"]: each for each in described["paths"]["/v1/payments"]["get"]["parameters"]}
+
+    assert {"skip", "limit", "bill_id", "page", "page_size", "user_id", "cursor", "from"} <= set(parameters)
+    assert parameters["skip"]["description"] == "For bills."
+    assert parameters["limit"]["description"] == "For bills, trips."
+    assert len(parameters["status"]["schema"]["anyOf"]) == 2
+    assert not any(each["required"] for each in parameters.values())
+
+
+def test_the_documents_examples_are_shown(described: Described) -> None:
+    charge = described["paths"]["/payments"]["post"]
+    sent = charge["requestBody"]["content"]["application/json"]["examples"]["NewTripPayment"]["value"]
+    got = charge["responses"]["200"]["content"]["application/json"]["examples"]["ChargedTrip"]["value"]
+
+    assert sent == {
+        "idempotency_key": "demo-client-1",
+        "trip_id": 101,
+        "method": "CARD",
+        "amount": 150.0,
+        "metadata": {"note": "local test"},
+    }
+    assert got == {
+        "payment_id": 353,
+        "trip_id": 101,
+        "amount": 150.0,
+        "method": "CARD",
+        "status": "SUCCESS",
+        "reference": "PAY-20251103-dd961ae0",
+        "created_at": "2025-11-03T11:23:00.145775",
+        "refunded_amount": 0.0,
+    }
+
+
+def security(described: Described, path: str, method: str = "get") -> Any:
+    return described["paths"][path][method].get("security")
+
+
+def test_who_needs_a_token_is_what_the_settings_say(make: Make) -> None:
+    in_development = description_of(make())
+    in_production = description_of(make(auth_open_channels=frozenset()))
+
+    for described in (in_development, in_production):
+        assert security(described, "/health") is None
+        assert security(described, "/api/payments") == [{"token": []}]
+    assert security(in_development, "/payments") == [{"token": []}, {}]
+    assert security(in_production, "/payments") == [{"token": []}]
+
+
+def test_keys_are_described_where_they_are_sent(described: Described) -> None:
+    def header(path: str) -> Any:
+        found = described["paths"][path]["post"]["parameters"]
+        return next((each["required"] for each in found if each["name"] == "Idempotency-Key"), None)
+
+    assert header("/v1/payments/charge") is True
+    assert header("/v1/payments") is False
+    assert header("/api/payments") is False
+    assert header("/payments/{payment_id}/refunds") is None
+    responses = described["paths"]["/v1/payments/charge"]["post"]["responses"]
+    assert {"201", "202", "400", "401", "409", "413", "415", "422", "500", "503"} == set(responses)
+    assert "Idempotent-Replayed" in responses["201"]["headers"]
+    assert all("Retry-After" in responses[status]["headers"] for status in ("202", "409", "503"))
+
+
+def test_a_channel_that_is_taken_out_leaves_nothing_behind(make: Make) -> None:
+    described = json.dumps(description_of(make(channels=[each for each in CHANNELS if each.name != "orders"])))
+
+    assert "OrderPayment" not in described
+    assert "/v1/payments/charge" not in described
+
+
+def test_declaring_a_view_leaves_it_as_it_is() -> None:
+    def view() -> None: ...
+
+    assert documented({}, body=NEW_PAYMENT)(view) is view
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/v1/openapi.json"])
+def test_it_is_served_and_made_only_once(client: FlaskClient, described: Described, path: str) -> None:
+    first = client.get(path)
+
+    assert first.status_code == 200
+    assert first.mimetype == "application/json"
+    assert first.get_json() == described
+    assert description_of(client.application) is described
+    assert client.get(path, headers={"If-None-Match": first.headers["ETag"]}).status_code == 304

@@ -1,0 +1,131 @@
+"""The documents name only what exists: files, targets, commands, options and variables."""
+
+import re
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import click
+import pytest
+
+from payment_service import create_app
+from payment_service.channels.orders.schemas import METHODS
+from payment_service.config import Settings
+from payment_service.domain.errors import ServiceError
+from payment_service.domain.lifecycle import Status
+from payment_service.gateways.outcomes import REFUSALS
+from tests.support.markdown import Document, document, documents
+from tests.support.processes import ROOT
+
+SUFFIXES = ("py", "md", "txt", "in", "cfg", "toml", "yml", "yaml", "json", "conf", "template")
+MADE_BY_A_RUN = ("var/",)
+READ_BY_TESTS = {"TEST_DATABASE_URL"}
+
+every_document = pytest.mark.parametrize("doc", documents(), ids=lambda doc: str(doc.path.relative_to(ROOT)))
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> dict[str, click.Command]:
+    """Everything that `flask --app wsgi` understands, groups flattened: `deliveries list`."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('documentation')}/none.db"
+    own = create_app(Settings(database_url=url, log_level="ERROR")).cli.commands
+    return dict(flattened({**own, **{entry.name: entry.load() for entry in entry_points(group="flask.commands")}}))
+
+
+def flattened(group: dict[str, click.Command]) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.items():
+        yield name, command
+        if isinstance(command, click.Group):
+            for inner in command.commands:
+                yield f"{name} {inner}", command.commands[inner]
+
+
+def error_codes(kind: type[ServiceError] = ServiceError) -> Iterator[str]:
+    yield kind.code
+    for each in kind.__subclasses__():
+        yield from error_codes(each)
+
+
+def looks_like_a_path(span: str) -> bool:
+    if re.search(r"[^\w./*-]", span) or span.startswith(("/", "http")) or "//" in span:
+        return False
+    stem, _, suffix = span.rpartition(".")
+    return (suffix in SUFFIXES and bool(stem)) or (span.endswith("/") and len(span) > 1)
+
+
+@every_document
+def test_every_link_leads_somewhere(doc: Document) -> None:
+    targets = [(target, *target.partition("#")[::2]) for target in doc.links]
+    broken = [whole for whole, path, _ in targets if path and not (doc.path.parent / path).exists()]
+    anchored = [(doc.path.parent / path if path else doc.path, anchor) for _, path, anchor in targets if anchor]
+
+    assert broken == []
+    assert [(path.name, anchor) for path, anchor in anchored if anchor not in anchors(path)] == []
+
+
+def anchors(path: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@every_document
+def test_every_file_that_is_named_exists(doc: Document) -> None:
+    named = [span for span in doc.spans if looks_like_a_path(span) and not span.startswith(MADE_BY_A_RUN)]
+    places = (ROOT, ROOT / "payment_service", doc.path.parent)
+
+    assert [name for name in named if not any(any(place.glob(name.rstrip("/"))) for place in places)] == []
+
+
+@every_document
+def test_every_make_target_exists(doc: Document) -> None:
+    targets = set(re.findall(r"^([a-z_/]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {target for text in doc.code for target in re.findall(r"\bmake ([a-z]+)", text)}
+
+    assert named - targets == set()
+
+
+@every_document
+def test_every_command_exists(doc: Document, commands: dict[str, click.Command]) -> None:
+    named = {word for text in doc.code for word in re.findall(r"flask --app wsgi ([a-z]+(?: [a-z]+)?)", text)}
+
+    assert named - commands.keys() == set()
+
+
+@every_document
+def test_every_option_of_a_command_exists(doc: Document, commands: dict[str, click.Command]) -> None:
+    options = {word for command in commands.values() for option in command.params for word in option.opts}
+    named = {span.partition(" ")[0].partition("=")[0] for span in doc.spans if span.startswith("--")}
+    typed = {word for text in doc.code if "flask --app" in text for word in re.findall(r" (--[a-z-]+)", text)}
+
+    assert (named | typed) - options - {"--app"} == set()
+
+
+@every_document
+def test_every_variable_exists(doc: Document) -> None:
+    variables = set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    other_words = {*error_codes(), *Status, *(refusal.code for refusal in REFUSALS), *METHODS, *READ_BY_TESTS}
+    named = {match[1] for span in doc.spans if (match := re.match(r"([A-Z][A-Z0-9]*_[A-Z0-9_]+)(=\S*)?$", span))}
+
+    assert named - variables - other_words == set()
+
+
+def test_it_takes_two_commands_to_begin() -> None:
+    (_, first), *_ = [block for block in document("README.md").blocks if block[0] == "bash"]
+
+    assert [line.split("#")[0].strip() for line in first.splitlines()] == ["make run", "make test"]
+
+
+def test_whoever_scales_a_service_scales_one_of_composes() -> None:
+    services = re.findall(r"^  ([a-z-]+):$", (ROOT / "docker-compose.yml").read_text(), re.MULTILINE)
+    scaled = re.findall(r"--scale ([a-z-]+)=", document("README.md").text)
+
+    assert scaled
+    assert set(scaled) <= set(services)
+
+
+def test_the_changelog_begins_with_what_is_not_released_yet() -> None:
+    first, *released = re.findall(r"^## (.+)$", document("CHANGELOG.md").text, re.MULTILINE)
+    form = re.compile(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d")
+
+    assert first == "[Unreleased]"
+    assert [heading for heading in released if not form.fullmatch(heading)] == []

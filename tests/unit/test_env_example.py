@@ -1,0 +1,73 @@
+"""The template of the environment says what the program reads, no more and no less."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from payment_service.config import ConfigurationError, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / ".env.example"
+
+
+class Listener(Mapping[str, str]):
+    """An environment that remembers every name it was asked for."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self.values_given = values
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return self.values_given[name]
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(str(name))
+        return name in self.values_given
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_given)
+
+    def __len__(self) -> int:
+        return len(self.values_given)
+
+
+def template_names() -> set[str]:
+    """Names of the template; those whose mere presence means something stand there commented out."""
+    return set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", TEMPLATE.read_text(), flags=re.MULTILINE))
+
+
+def template_values() -> dict[str, str]:
+    return {name: value or "" for name, value in dotenv_values(TEMPLATE, interpolate=False).items()}
+
+
+def names_for_compose() -> set[str]:
+    """What docker-compose.yml takes from the environment for itself."""
+    return set(re.findall(r"(?<!\$)\$\{([A-Z][A-Z0-9_]*)", (ROOT / "docker-compose.yml").read_text()))
+
+
+def test_the_template_names_what_the_settings_read() -> None:
+    environment = Listener({})
+    Settings.from_env(environment)
+
+    assert environment.asked <= template_names()
+    assert template_names() - environment.asked <= names_for_compose()
+
+
+def test_the_template_names_what_compose_reads() -> None:
+    assert names_for_compose() <= template_names()
+
+
+def test_the_values_of_the_template_are_the_defaults() -> None:
+    assert Settings.from_env(template_values()) == Settings.from_env({})
+
+
+def test_the_template_is_no_way_into_production() -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        Settings.from_env(template_values() | {"ENVIRONMENT": "production", "DB_HOST": "database"})
+
+    refused = "\n".join(refusal.value.faults)
+    assert [name for name in ("SECRET_KEY", "JWT_SECRET_KEY", "DB_PASS", "GATEWAY_URL") if name not in refused] == []

@@ -1,0 +1,53 @@
+"""The document about events and its schemas agree with each other and with the program."""
+
+import json
+
+import pytest
+
+from payment_service.delivery.http import LONGEST_PAUSE, TIMEOUT, WORTH_ANOTHER_TRY
+from payment_service.delivery.rabbitmq import AWAITED, EXCHANGE
+from payment_service.delivery.sinks import NEIGHBOURS
+from tests.support.event_schemas import DOCUMENTED, FILES, validator
+from tests.support.markdown import document
+
+BROKERS = ("rabbitmq", "kafka")
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_a_schema_is_one(name: str) -> None:
+    validator(name.removesuffix(".json"))
+    assert FILES[name]["$id"] == name
+
+
+def test_every_sink_has_its_schema_and_is_documented() -> None:
+    assert {*NEIGHBOURS, *BROKERS, "data"} == {name.removesuffix(".json") for name in FILES}
+    rows = {row[0].strip("`"): row[1] for row in document("docs/events.md").section("HTTP").rows()}
+    assert rows.keys() >= NEIGHBOURS.keys()
+    for name, setting in NEIGHBOURS.items():
+        assert f"`{setting}`" in document("docs/events.md").text.partition("## What is promised")[0], name
+
+
+@pytest.mark.parametrize("name", BROKERS)
+def test_the_schemas_know_exactly_the_documented_types(name: str) -> None:
+    listed = {
+        (rule["if"]["properties"]["channel"]["const"], kind)
+        for rule in FILES[f"{name}.json"]["allOf"]
+        for kind in rule["then"]["properties"].get("event_type", {}).get("enum", ())
+    }
+    assert listed == {(channel, kind) for channel, kind, *_ in DOCUMENTED}
+
+
+def test_the_documents_messages_are_valid() -> None:
+    examples = [json.loads(content) for word, content in document("docs/events.md").blocks if word == "json"]
+    for name, example in zip(BROKERS, examples, strict=True):
+        validator(name).validate(example)
+
+
+def test_the_documents_figures_are_the_programs() -> None:
+    text = " ".join(document("docs/events.md").text.split())
+    assert f"2xx within {TIMEOUT:g} seconds" in text
+    assert f"{', '.join(map(str, sorted(WORTH_ANOTHER_TRY)))}, 5xx" in text
+    assert LONGEST_PAUSE == 3600, "an hour"
+    assert EXCHANGE in text
+    promises = text.partition("The bookings document promises ")[2].partition(":")[0]
+    assert {word.strip("`,") for word in promises.split() if "." in word} == AWAITED

@@ -1,0 +1,95 @@
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payment_service.domain.fingerprints import differing, fingerprint
+
+ROUTE = "POST:/payments"
+FIELDS: dict[str, Any] = {"trip_id": 101, "amount": Decimal("150.00"), "method": "CARD", "metadata": {"note": "x"}}
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.text(max_size=20), st.decimals(-(10**12), 10**12, places=3),
+    st.lists(st.text(max_size=5), max_size=3), st.dictionaries(st.text(max_size=5), st.integers(), max_size=3),
+)  # fmt: skip
+BODIES = st.dictionaries(st.from_regex(r"[a-z_]{1,10}", fullmatch=True), VALUES, max_size=6)
+
+
+def test_one_request_has_one_fingerprint_for_ever() -> None:
+    canonical = {
+        "amount": '"150"',
+        "metadata": '{"note":"x"}',
+        "method": '"CARD"',
+        "route": '"POST:/payments"',
+        "trip_id": "101",
+    }
+    expected = " ".join(f"{name}:{sha256(text.encode()).hexdigest()[:16]}" for name, text in canonical.items())
+    assert fingerprint(ROUTE, FIELDS) == expected
+
+
+@pytest.mark.parametrize("amount", ["150", "150.0", "150.00", "150.000", "1.5E+2"])
+def test_the_spelling_of_an_amount_does_not_matter(amount: str) -> None:
+    assert fingerprint(ROUTE, FIELDS | {"amount": Decimal(amount)}) == fingerprint(ROUTE, FIELDS)
+
+
+def test_the_order_of_fields_does_not_matter() -> None:
+    assert fingerprint(ROUTE, dict(reversed(FIELDS.items()))) == fingerprint(ROUTE, FIELDS)
+    nested = {"metadata": {"a": 1, "b": {"c": 2, "d": 3}}}
+    turned = {"metadata": {"b": {"d": 3, "c": 2}, "a": 1}}
+    assert fingerprint(ROUTE, nested) == fingerprint(ROUTE, turned)
+
+
+def test_an_absent_field_and_null_are_the_same() -> None:
+    assert fingerprint(ROUTE, FIELDS | {"reason": None}) == fingerprint(ROUTE, FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("change", "fields"),
+    [
+        ({"amount": Decimal("150.01")}, ["amount"]),
+        ({"trip_id": 102, "method": "UPI"}, ["method", "trip_id"]),
+        ({"trip_id": "101"}, ["trip_id"]),
+        ({"metadata": {"note": "y"}}, ["metadata"]),
+        ({"metadata": None}, ["metadata"]),
+        ({"reason": "new"}, ["reason"]),
+        ({}, []),
+    ],
+)
+def test_what_differs_is_named(change: dict[str, Any], fields: list[str]) -> None:
+    one, other = fingerprint(ROUTE, FIELDS), fingerprint(ROUTE, FIELDS | change)
+    assert differing(one, other) == differing(other, one) == fields
+    assert (one == other) == (not fields)
+
+
+def test_another_route_is_another_request() -> None:
+    assert differing(fingerprint("POST:/payments/7/refunds", {}), fingerprint("POST:/payments/8/refunds", {})) == [
+        "route"
+    ]
+
+
+def test_the_sign_of_zero_and_scale_do_not_matter_and_exponents_are_written_out() -> None:
+    assert fingerprint("", {"a": Decimal("0.00")}) == fingerprint("", {"a": Decimal(0)})
+    assert fingerprint("", {"a": Decimal("1E+2")}) == fingerprint("", {"a": Decimal(100)})
+
+
+def test_nothing_of_what_was_sent_stands_in_it() -> None:
+    text = fingerprint(ROUTE, {"metadata": {"note": "a canary"}, "reason": "a canary"})
+    assert "canary" not in text
+
+
+def test_what_is_no_json_is_refused() -> None:
+    with pytest.raises(TypeError, match="a fingerprint cannot hold a object"):
+        fingerprint(ROUTE, {"a": object()})
+
+
+@given(one=BODIES, other=BODIES)
+def test_two_bodies_are_alike_or_their_differences_are_named(one: dict[str, Any], other: dict[str, Any]) -> None:
+    left, right = fingerprint(ROUTE, one), fingerprint(ROUTE, other)
+    named = differing(left, right)
+    assert (left == right) == (named == [])
+    for name in one.keys() & other.keys():
+        if name not in named:
+            assert one[name] == other[name]
+    assert {name for name in one.keys() ^ other.keys() if one.get(name, other.get(name)) is not None} <= set(named)

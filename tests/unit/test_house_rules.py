@@ -1,0 +1,187 @@
+"""What the house is built by, as tests: each rule says what it saves us from."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from payment_service.domain.lifecycle import Status
+from payment_service.domain.operations import OperationStatus
+from payment_service.models import REFUND_STATUSES
+from tests.conftest import here
+
+LONGEST_MODULE, LONGEST_FUNCTION = 250, 40
+PACKAGE, TESTS = here("payment_service"), here("tests")
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+def modules(*folders: Path, but: tuple[str, ...] = ()) -> Iterator[tuple[str, ast.Module]]:
+    """Name and content of every module below the folders; `but` are beginnings of names to leave out."""
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
+            name = path.relative_to(here(".")).as_posix()
+            if not name.startswith(but or ("-",)):
+                yield name, parsed(path)
+
+
+def functions(tree: ast.AST) -> Iterator[Function]:
+    return (node for node in ast.walk(tree) if isinstance(node, Function))
+
+
+def dotted(node: ast.AST) -> str:
+    """`os.environ` for an attribute or a name, "" for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    return f"{dotted(node.value)}.{node.attr}" if isinstance(node, ast.Attribute) else ""
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Everything a module imports, by its full name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_only_the_database_module_commits() -> None:
+    """A commit somewhere below would end a transaction that somebody above still believes in."""
+    offenders = [
+        f"{name}:{node.lineno}"
+        for name, tree in modules(PACKAGE, but=("payment_service/db.py",))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "commit"
+    ]
+    assert offenders == []
+
+
+def test_only_the_clock_reads_time_and_makes_identities() -> None:
+    """What reads the clock by itself cannot be tested at another time of day."""
+    forbidden = {"time", "random", "secrets"}
+    calls = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "datetime.datetime.now"}
+    offenders = []
+    for name, tree in modules(PACKAGE, but=("payment_service/clock.py",)):
+        names = set(imported(tree))
+        offenders += [f"{name}: {each}" for each in names if each.partition(".")[0] in forbidden]
+        offenders += [f"{name}: {each}" for each in names if each.startswith("uuid") and each != "uuid.UUID"]
+        offenders += [
+            f"{name}:{node.lineno}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and dotted(node) in calls
+        ]
+    assert offenders == []
+
+
+def test_nobody_below_the_entry_points_reads_the_environment() -> None:
+    """A setting read on the side is in no list, has no type, and is found missing in production."""
+    forbidden = {"os.environ", "os.environb", "os.getenv"}
+    offenders = []
+    for name, tree in modules(PACKAGE, here("migrations")):
+        offenders += [f"{name}: {each}" for each in imported(tree) if each in forbidden]
+        offenders += [
+            f"{name}:{node.lineno}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and dotted(node) in forbidden
+        ]
+    assert offenders == []
+
+
+def test_no_module_is_longer_than_a_few_screens() -> None:
+    lengths = {name: len(here(name).read_text().splitlines()) for name, _ in modules(PACKAGE, TESTS)}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_MODULE} == {}
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    lengths = {
+        f"{name}:{function.name}": (function.end_lineno or 0) - function.lineno + 1
+        for name, tree in modules(PACKAGE, TESTS)
+        for function in functions(tree)
+    }
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
+
+
+def test_no_view_catches_anything() -> None:
+    """Errors become answers in one place; a view that catches one speaks for a channel it does not know."""
+    views = [
+        (name, function)
+        for name, tree in modules(PACKAGE / "blueprints", PACKAGE / "channels")
+        for function in functions(tree)
+        if "Response" in ast.unparse(function.returns or ast.Constant(None))
+    ]
+    assert len(views) > 15
+    assert [
+        f"{name}:{view.name}" for name, view in views if any(isinstance(node, ast.Try) for node in ast.walk(view))
+    ] == []
+
+
+def test_everything_public_is_described() -> None:
+    offenders = []
+    for name, tree in modules(PACKAGE):
+        offenders += [] if ast.get_docstring(tree) else [name]
+        offenders += [f"{name}:{each}" for each in _undescribed(tree)]
+    assert offenders == []
+
+
+def _undescribed(parent: ast.Module | ast.ClassDef) -> Iterator[str]:
+    for node in parent.body:
+        if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
+            if not ast.get_docstring(node):
+                yield node.name
+            if isinstance(node, ast.ClassDef):
+                yield from (f"{node.name}.{each}" for each in _undescribed(node))
+
+
+def test_only_the_lifecycle_says_what_is_legal_in_a_status() -> None:
+    """A second place that compares statuses is a second lifecycle. Channels compare them to find their words."""
+    others = {*map(str, OperationStatus), *REFUND_STATUSES}
+    words = {str(status) for status in Status} - others
+    offenders = [
+        f"{name}:{node.lineno} {ast.unparse(node)}"
+        for name, tree in modules(PACKAGE, but=("payment_service/domain/lifecycle.py", "payment_service/channels/"))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare) and (_names_a_status(node) or words & set(_texts(node)))
+    ]
+    assert offenders == []
+
+
+def _names_a_status(node: ast.Compare) -> bool:
+    return any(dotted(part).startswith("Status.") for part in ast.walk(node))
+
+
+def _texts(node: ast.Compare) -> Iterator[str]:
+    """The texts a `status` is compared with."""
+    if any(dotted(part).endswith("status") for part in ast.walk(node)):
+        yield from (
+            part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)
+        )
+
+
+def test_nothing_is_named_after_nothing() -> None:
+    """A manager, helper or utility is a name for what nobody has thought about."""
+    empty = ("manager", "helper", "util", "utils", "processor", "misc", "common")
+    offenders = [
+        f"{name}:{node.name}"
+        for name, tree in modules(PACKAGE)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and node.name.lower().endswith(empty)
+    ]
+    offenders += [name for name, _ in modules(PACKAGE, TESTS) if Path(name).stem.rstrip("s").endswith(empty)]
+    assert offenders == []
+
+
+def test_channels_have_no_own_way_to_the_tables_or_the_gateway() -> None:
+    """All five end in the same services: there is no second way to move money."""
+    offenders = [
+        f"{name}: {each}"
+        for name, tree in modules(PACKAGE / "channels", PACKAGE / "blueprints")
+        for each in imported(tree)
+        if each.startswith(
+            ("payment_service.repositories", "payment_service.gateways", "payment_service.db", "sqlalchemy")
+        )
+    ]
+    assert offenders == []

@@ -1,0 +1,213 @@
+"""The manifests are what Kubernetes accepts, refer to what exists, and agree with the service that they run."""
+
+import re
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from payment_service import create_app
+from payment_service.config import ConfigurationError, Settings
+from tests.support import manifests
+from tests.support.manifests import BASE, PRODUCTION, Manifest, container, kustomization, resource, resources
+from tests.support.processes import ROOT
+
+OLDEST, NEWEST = "1.30", "1.37"
+SECRETS = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "DB_PASS", "WEBHOOK_SECRET")}
+BACKGROUND = {"payment-service-relay", "payment-service-recover"}
+
+every_pod = pytest.mark.parametrize(("name", "pod"), list(manifests.pods()), ids=[name for name, _ in manifests.pods()])
+
+
+def judged(version: str, *files: Path) -> tuple[int, list[str]]:
+    """Exit code of the validator, and what it has to say besides that a file passed."""
+    program = Path(sys.executable).with_name("kubernetes-validate")
+    command = [str(program), "--strict", "--kubernetes-version", version, *map(str, files)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if " passed for resource " not in line]
+    return done.returncode, lines
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return create_app(Settings(database_url=f"sqlite:///{tmp_path_factory.mktemp('none')}/none.db", log_level="ERROR"))
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_kubernetes_accepts_every_manifest(version: str) -> None:
+    assert judged(version, *manifests.files()) == (0, [])
+
+
+def test_the_validator_would_say_so(tmp_path: Path) -> None:
+    """A wrong type and a name nobody knows: the test above is one that can fail."""
+    broken = resource("Deployment")
+    broken["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = "long"
+    broken["spec"]["template"]["spec"]["containers"][0]["live"] = {}
+    (tmp_path / "broken.yaml").write_text(yaml.safe_dump(broken))
+
+    assert judged(NEWEST, tmp_path / "broken.yaml")[0] != 0
+
+
+@pytest.mark.parametrize("patch", kustomization(PRODUCTION)["patches"], ids=lambda patch: patch["target"]["kind"])
+def test_an_overlays_patch_fits_its_resource(patch: Manifest, tmp_path: Path) -> None:
+    changed = manifests.patched(patch)
+    (tmp_path / "patched.yaml").write_text(yaml.safe_dump(changed))
+
+    assert changed != resource(patch["target"]["kind"], patch["target"]["name"])
+    assert judged(NEWEST, tmp_path / "patched.yaml") == (0, [])
+
+
+@pytest.mark.parametrize("folder", [BASE, PRODUCTION], ids=lambda folder: folder.name)
+def test_a_kustomization_names_every_file_beside_it_and_no_other(folder: Path) -> None:
+    told = kustomization(folder)
+    named = {*told["resources"], *(name for each in told["configMapGenerator"] for name in each["envs"])}
+    beside = {path.name for path in folder.iterdir()} - {"kustomization.yaml"}
+
+    assert {name for name in named if not (folder / name).exists()} == set()
+    assert {name for name in named if (folder / name).is_file()} == beside
+
+
+def test_an_overlay_changes_what_the_base_has() -> None:
+    made = {each["name"] for each in kustomization(BASE)["configMapGenerator"]}
+    images = {container(pod)["image"] for _, pod in manifests.pods()}
+
+    assert {each["name"] for each in kustomization(PRODUCTION)["configMapGenerator"]} <= made
+    assert {each["name"] for each in kustomization(PRODUCTION)["images"]} == images
+    assert {each["newTag"] for each in kustomization(PRODUCTION)["images"]} == {Settings.from_env({}).service_version}
+
+
+@every_pod
+def test_what_a_pod_refers_to_exists(name: str, pod: Manifest) -> None:
+    runs, spec = container(pod), pod["spec"]
+    settings, secrets = runs["envFrom"]
+    (template,) = manifests.documents(manifests.FOLDER / "secret.template.yaml")
+    ports = {port["name"] for port in runs.get("ports", [])}
+    probes = [runs[probe] for probe in ("startupProbe", "livenessProbe", "readinessProbe") if probe in runs]
+
+    assert settings["configMapRef"]["name"] in {each["name"] for each in kustomization(BASE)["configMapGenerator"]}
+    assert secrets["secretRef"]["name"] == template["metadata"]["name"]
+    assert spec["serviceAccountName"] == resource("ServiceAccount")["metadata"]["name"]
+    assert {mount["name"] for mount in runs["volumeMounts"]} == {volume["name"] for volume in spec["volumes"]}
+    assert {probe["httpGet"]["port"] for probe in probes} <= ports
+    assert pod["metadata"]["labels"]["app.kubernetes.io/name"] == "payment-service"
+
+
+def test_what_the_rest_refers_to_exists() -> None:
+    labels = [pod["metadata"]["labels"] for _, pod in manifests.pods()]
+    ports = {port["name"] for _, pod in manifests.pods() for port in container(pod).get("ports", [])}
+    selectors = [each["spec"]["selector"].get("matchLabels", each["spec"]["selector"]) for each in resources("Service")]
+    selectors += [each["spec"]["selector"]["matchLabels"] for each in resources("Deployment", "PodDisruptionBudget")]
+    selectors += [each["spec"]["podSelector"]["matchLabels"] for each in resources("NetworkPolicy")]
+    rules = [rule for each in resources("NetworkPolicy") for rule in each["spec"]["ingress"]]
+    scaled = resource("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
+    served = {port["name"] for port in resource("Service")["spec"]["ports"]}
+    backends = [path["backend"]["service"] for path in manifests.let_in()]
+
+    assert [each for each in selectors if not any(each.items() <= pod.items() for pod in labels)] == []
+    assert {port["port"] for rule in rules for port in rule["ports"]} <= ports
+    assert {port["targetPort"] for port in resource("Service")["spec"]["ports"]} <= ports
+    assert "replicas" not in resource(scaled["kind"], scaled["name"])["spec"]
+    assert {(each["name"], each["port"]["name"] in served) for each in backends} == {("payment-service", True)}
+
+
+def test_every_variable_is_one_that_the_service_reads() -> None:
+    known = set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    (template,) = manifests.documents(manifests.FOLDER / "secret.template.yaml")
+    in_pods = {each["name"] for _, pod in manifests.pods() for each in container(pod).get("env", [])}
+
+    assert in_pods | manifests.settings().keys() | template["stringData"].keys() <= known
+
+
+def test_the_service_starts_with_what_production_tells_it() -> None:
+    settings = Settings.from_env(manifests.settings() | SECRETS)
+
+    assert settings.is_production
+    assert settings.gateway_url
+    assert settings.bind == ("0.0.0.0:8082",)
+
+
+def test_the_service_does_not_start_with_the_template_of_secrets() -> None:
+    (template,) = manifests.documents(manifests.FOLDER / "secret.template.yaml")
+    with pytest.raises(ConfigurationError) as refusal:
+        Settings.from_env(manifests.settings() | template["stringData"])
+
+    refused = "\n".join(refusal.value.faults)
+    assert [name for name in SECRETS if name not in refused] == []
+
+
+@every_pod
+def test_every_command_is_one_of_the_program(name: str, pod: Manifest, app: Any) -> None:
+    program, *words = container(pod)["command"]
+    if program == "gunicorn":
+        assert words == ["--config", "gunicorn.conf.py", "wsgi:app"]
+        return
+    assert (program, words[:2]) == ("flask", ["--app", "wsgi"])
+    command: Any = app.cli
+    rest = words[2:]
+    while isinstance(command, click.Group):
+        context = click.Context(command)
+        command = command.get_command(context, rest.pop(0))
+    assert command.make_parser(click.Context(command)).parse_args(rest)[1] == []
+
+
+def test_everything_that_must_run_runs() -> None:
+    commands = {" ".join(container(pod)["command"]) for _, pod in manifests.pods()}
+
+    for words in ("gunicorn", "db upgrade", "relay", "recover --loop", "purge", "verify"):
+        assert [command for command in commands if words in command], words
+
+
+@every_pod
+def test_every_probe_asks_what_is_answered(name: str, pod: Manifest, app: Any) -> None:
+    runs = container(pod)
+    paths = {probe: runs[probe]["httpGet"]["path"] for probe in runs if probe.endswith("Probe")}
+    if name in BACKGROUND:
+        listens = runs["command"][runs["command"].index("--metrics") + 1]
+        assert set(paths.values()) == {"/metrics"}
+        assert [port["containerPort"] for port in runs["ports"]] == [int(listens.rpartition(":")[2])]
+    elif "ports" in runs:
+        answers = {probe: app.test_client().get(path).status_code for probe, path in paths.items()}
+        # Its database is empty: alive, not ready.
+        assert answers == {"startupProbe": 200, "livenessProbe": 200, "readinessProbe": 503}
+        assert f":{runs['ports'][0]['containerPort']}" in manifests.settings()["BIND"]
+    else:
+        assert paths == {}
+
+
+def test_a_pod_is_given_the_time_to_drain_and_to_finish_a_charge() -> None:
+    told, pod = Settings.from_env(manifests.settings() | SECRETS), resource("Deployment")["spec"]["template"]
+    asked_every = container(pod)["readinessProbe"]["periodSeconds"]
+
+    assert told.drain_seconds > 2 * asked_every
+    assert pod["spec"]["terminationGracePeriodSeconds"] > told.drain_seconds + told.gunicorn_timeout
+    assert "lifecycle" not in container(pod)
+    for name in BACKGROUND:
+        patience = resource("Deployment", name)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+        assert patience > told.gateway_budget
+
+
+@every_pod
+def test_a_pod_may_nothing_that_it_need_not(name: str, pod: Manifest) -> None:
+    spec, runs = pod["spec"], container(pod)
+    own = runs["securityContext"]
+
+    assert spec["securityContext"]["runAsNonRoot"]
+    assert f"USER {spec['securityContext']['runAsUser']}\n" in (ROOT / "Dockerfile").read_text()
+    assert spec["automountServiceAccountToken"] is False
+    assert (own["readOnlyRootFilesystem"], own["allowPrivilegeEscalation"]) == (True, False)
+    assert own["capabilities"] == {"drop": ["ALL"]}
+    assert all("emptyDir" in volume for volume in spec["volumes"])
+    assert {"cpu", "memory"} <= runs["resources"]["requests"].keys()
+    assert "memory" in runs["resources"]["limits"]
+
+
+def test_figures_are_counted_where_a_pod_may_write() -> None:
+    runs = container(resource("Deployment")["spec"]["template"])
+    (directory,) = [each["value"] for each in runs["env"] if each["name"] == "PROMETHEUS_MULTIPROC_DIR"]
+
+    assert directory in {mount["mountPath"] for mount in runs["volumeMounts"]}

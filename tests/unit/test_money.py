@@ -1,0 +1,182 @@
+import json
+import time
+from contextlib import suppress
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payment_service.domain.errors import Fault, Invalid
+from payment_service.domain.money import (
+    EXPONENTS,
+    BadAmount,
+    decimals,
+    in_currency,
+    parse_amount,
+    to_currency,
+    to_number,
+    to_text,
+)
+
+
+def reason_of(text: str, currency: str | None = "USD", **options: bool) -> str:
+    with pytest.raises(BadAmount) as caught:
+        parse_amount(text, currency, **options)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "amount"),
+    [
+        ("150", "USD", "150.00"),
+        ("150.0", "USD", "150.00"),
+        ("0.01", "USD", "0.01"),
+        ("999999999999.99", "USD", "999999999999.99"),
+        ("1500", "JPY", "1500"),
+        ("1500.00", "JPY", "1500"),
+        ("1.234", "KWD", "1.234"),
+        ("10.500", "EUR", "10.50"),
+    ],
+)
+def test_an_amount_has_the_currencys_decimals(text: str, currency: str, amount: str) -> None:
+    assert str(parse_amount(text, currency)) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "currency"),
+    [("0.001", "USD"), ("19.999", "USD"), ("0.005", "USD"), ("100.5", "JPY"), ("1.2345", "KWD"), ("10.05", "KRW")],
+)
+def test_more_decimals_than_the_currency_has_are_refused(text: str, currency: str) -> None:
+    assert reason_of(text, currency) == "too_precise"
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("10.005", "10.00"), ("10.015", "10.02"), ("2.675", "2.68"), ("0.006", "0.01"), ("19.990000000000002", "19.99")],
+)
+def test_orders_amounts_are_rounded_half_even(text: str, amount: str) -> None:
+    assert str(parse_amount(text, "INR", rounded=True)) == amount
+
+
+@pytest.mark.parametrize("text", ["0.004", "0.005", "0", "0.00"])
+def test_what_rounds_to_nothing_is_refused(text: str) -> None:
+    assert reason_of(text, "INR", rounded=True) == "zero"
+
+
+def test_rounding_for_orders_does_not_invent_decimals_a_currency_lacks() -> None:
+    assert reason_of("100.5", "JPY", rounded=True) == "too_precise"
+    assert parse_amount("100.001", "JPY", rounded=True) == 100
+
+
+def test_rounding_up_past_the_limit_is_refused() -> None:
+    assert reason_of("999999999999.999", "INR", rounded=True) == "too_large"
+
+
+@pytest.mark.parametrize("rounded", [True, False])
+@pytest.mark.parametrize("digits", [13, 25, 26, 27, 28, 29, 36])
+@pytest.mark.parametrize("decimals", ["", ".5", ".005", ".99"])
+def test_more_digits_than_a_decimal_holds_are_too_large_and_no_crash(digits: int, decimals: str, rounded: bool) -> None:
+    """Rounding knows 28 digits: judged first, an amount of 27 and two decimals never gets there."""
+    assert reason_of("9" * digits + decimals, "INR", rounded=rounded) == "too_large"
+    assert reason_of("9" * digits + decimals, None, rounded=rounded) == "too_large"
+
+
+@pytest.mark.parametrize(("text", "reason"), [("9" * 40, "too_large"), ("9" * 39 + ".5", "malformed")])
+def test_a_longer_text_is_no_amount(text: str, reason: str) -> None:
+    assert reason_of(text, "INR", rounded=True) == reason
+
+
+@pytest.mark.parametrize("text", ["0", "0.0", "0.00"])
+def test_zero_passes_only_where_it_is_allowed(text: str) -> None:
+    assert reason_of(text) == "zero"
+    assert parse_amount(text, "USD", allow_zero=True) == 0
+
+
+@pytest.mark.parametrize("text", ["-0", "-0.00", "-5", "-0.01", "-999999999999999999"])
+def test_a_minus_is_refused_as_negative_even_before_zero(text: str) -> None:
+    assert reason_of(text, allow_zero=True) == "negative"
+
+
+@pytest.mark.parametrize("text", ["1000000000000", "9" * 39, "1" + "0" * 20 + ".5"])
+def test_more_than_twelve_digits_before_the_point_are_refused(text: str) -> None:
+    assert reason_of(text) == "too_large"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", ".", "-", "5.", ".5", "007", "00", "+12", " 12", "12 ", "12\n", "1_000", "1,000", "1 000", "0x10",
+        "1e2", "1E2", "1e-2", "1e2000000", "NaN", "nan", "Infinity", "-Infinity", "inf", "sNaN", "1.2.3", "--1", "1-",
+        "\u0661\u0662", "\uff11\uff12", "\u00b2", "\u00bd", "12\x00", "true", "None", "[]",
+        "1" * 41, "0." + "0" * 50, "9" * 100_000,
+    ],
+)  # fmt: skip
+def test_what_is_no_plain_number_is_refused(text: str) -> None:
+    assert reason_of(text) == "malformed"
+
+
+@pytest.mark.parametrize(
+    "text", ["1e2000000", "1E+2000000", "9" * 10_000_000, "1." + "0" * 10_000_000, "-" * 10_000_000]
+)
+def test_monstrous_numbers_cost_nothing(text: str) -> None:
+    started = time.perf_counter()
+    assert reason_of(text) == "malformed"
+    assert time.perf_counter() - started < 0.005
+
+
+@pytest.mark.parametrize("currency", ["usd", "US", "USDT", "XXX", "XAU", "DEM", "", "US\x00", "ÜSD", "USD "])
+def test_only_active_iso_codes_are_currencies(currency: str) -> None:
+    assert reason_of("1", currency) == "currency"
+
+
+def test_no_currency_is_listed_twice_or_misspelled() -> None:
+    assert {"USD", "EUR", "GBP", "INR", "JPY", "KWD", "CHF", "CNY", "BRL", "XOF", "XCG", "ZWG"} <= EXPONENTS.keys()
+    assert all(len(code) == 3 and code.isupper() and code.isascii() for code in EXPONENTS)
+    assert len(EXPONENTS) == 16 + 7 + 132
+    assert (decimals("JPY"), decimals("USD"), decimals("BHD")) == (0, 2, 3)
+
+
+def test_a_refunds_amount_waits_for_its_payments_currency() -> None:
+    amount = parse_amount("10.005", None)
+    assert amount == Decimal("10.005")
+    assert str(in_currency(amount, "KWD")) == "10.005"
+    with pytest.raises(BadAmount, match="at most 2 decimals in USD"):
+        in_currency(amount, "USD")
+    assert reason_of("10.0005", None) == "too_precise"
+
+
+def test_a_bad_amount_is_a_fault_of_the_body() -> None:
+    with pytest.raises(Invalid) as caught:
+        parse_amount("-1", "USD")
+    assert caught.value.faults == (Fault(("body", "amount"), "Amount must be positive", "greater_than"),)
+    assert caught.value.message == "Amount must be positive"
+
+
+def test_a_computed_fare_is_rounded_to_the_currency() -> None:
+    assert str(to_currency(Decimal("12.345"), "USD")) == "12.34"
+    assert str(to_currency(Decimal("2.675"), "USD")) == "2.68"
+    assert str(to_currency(Decimal("2.5"), "JPY")) == "2"
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [("525", "525.00"), ("525.5", "525.50"), ("1.234", "1.234"), ("1E+2", "100.00"), ("0", "0.00"), ("0.10", "0.10")],
+)
+def test_bills_show_at_least_two_decimals(amount: str, text: str) -> None:
+    assert to_text(Decimal(amount)) == text
+
+
+@given(st.integers(0, 10**15 - 1), st.sampled_from(["USD", "JPY", "KWD"]))
+def test_no_amount_changes_on_its_way_in_and_out(units: int, currency: str) -> None:
+    places = decimals(currency)
+    amount = Decimal(units % 10 ** (12 + places)).scaleb(-places)
+    assert parse_amount(f"{amount:f}", currency, allow_zero=True) == amount
+    assert Decimal(json.dumps(to_number(amount))) == amount
+    assert Decimal(to_text(amount)) == amount
+
+
+@given(st.text())
+def test_any_text_is_an_amount_or_a_bad_amount(text: str) -> None:
+    with suppress(BadAmount):
+        assert Decimal("0.01") <= parse_amount(text, "USD") < 10**12

@@ -1,0 +1,105 @@
+"""The dashboard and the alerts refer to what the service really tells."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from flask.testing import FlaskClient
+
+from payment_service.metrics.exposition import names
+from tests.conftest import here
+from tests.support.callers import pay_trip
+from tests.support.scraped import scraped
+
+PROMETHEUS_OWN = {"up"}
+LABELS = {"le", "route", "method", "status", "kind", "outcome", "sink", "channel", "move", "currency", "job"}
+LANGUAGE = {"sum", "max", "by", "rate", "increase", "histogram_quantile", "topk"}
+OUTCOMES = {
+    "gateway_call_duration_seconds_count": {"approved", "declined", "pending", "not_found", "not_sent", "unknown"},
+    "idempotency_outcomes_total": {"new", "replayed", "conflict", "mismatch", "taken_over"},
+}
+
+
+def rules() -> list[dict[str, Any]]:
+    content = yaml.safe_load(Path(here("deploy/prometheus/alerts.yml")).read_text())
+    return [rule for group in content["groups"] for rule in group["rules"]]
+
+
+def panels() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(here("deploy/grafana/dashboard.json").read_text())["panels"]
+    return found
+
+
+def expressions() -> Iterator[str]:
+    yield from (rule["expr"] for rule in rules())
+    yield from (target["expr"] for panel in panels() for target in panel["targets"])
+
+
+def words(expression: str) -> set[str]:
+    """Every name in an expression: texts, durations and numbers are none."""
+    plain = re.sub(r'"[^"]*"|\[[^\]]*\]', " ", expression)
+    return set(re.findall(r"(?<![0-9.])[a-z_][a-z0-9_]*", plain))
+
+
+@pytest.mark.parametrize("expression", sorted(set(expressions())))
+def test_every_metric_that_is_named_exists(expression: str) -> None:
+    named = words(expression) - LANGUAGE - LABELS
+
+    assert named
+    assert named <= names() | PROMETHEUS_OWN
+
+
+@pytest.mark.parametrize("expression", sorted(set(expressions())))
+def test_every_outcome_that_is_looked_for_can_happen(expression: str) -> None:
+    for metric, matcher in re.findall(r'([a-z_]+)\{outcome=~?"([^"]+)"\}', expression):
+        assert set(matcher.split("|")) <= OUTCOMES[metric]
+
+
+def test_brackets_are_closed() -> None:
+    for expression in expressions():
+        for opening, closing in ("()", "[]", "{}"):
+            assert expression.count(opening) == expression.count(closing), expression
+
+
+def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
+    for rule in rules():
+        assert rule["labels"]["severity"] in {"warning", "critical"}
+        assert rule["annotations"].keys() == {"summary", "action"}
+    assert len({rule["alert"] for rule in rules()}) == len(rules())
+
+
+@pytest.mark.parametrize(
+    "about",
+    ["unknown_outcomes_oldest_seconds", "outbox_oldest_seconds", "outbox_dead", '"conflict"', '"5.."', "_bucket"],
+)
+def test_what_must_not_go_unnoticed_has_an_alert(about: str) -> None:
+    assert [rule["alert"] for rule in rules() if about in rule["expr"]]
+
+
+def test_the_dashboard_shows_every_figure_and_nothing_overlaps() -> None:
+    shown = {word for panel in panels() for target in panel["targets"] for word in words(target["expr"])}
+    taken = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels())
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+
+    unseen = {name for name in names() if name not in shown and not name.endswith(("_bucket", "_sum"))}
+    assert unseen == set()
+    assert len(taken) == len(set(taken))
+    assert max(x for x, _ in taken) < 24
+
+
+def test_the_names_are_those_of_a_scrape(client: FlaskClient) -> None:
+    pay_trip(client)
+    told = scraped(client).names
+
+    assert told <= names()
+    assert {name for name in names() if name.startswith(("payment", "outbox", "unknown", "keys"))} - told <= {
+        "outbox_backlog", "outbox_oldest_seconds", "outbox_dead",
+    }  # fmt: skip

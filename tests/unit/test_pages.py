@@ -1,0 +1,116 @@
+"""The pages that show the description: bundled as published, served strictly, shipped with the package."""
+
+import configparser
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from payment_service import create_app
+from payment_service.config import Settings
+from payment_service.db import db
+from tests.support.chromium import chromium_programs
+from tests.support.processes import ROOT
+
+STATIC = ROOT / "payment_service" / "static"
+VENDOR = STATIC / "vendor"
+OUR_OWN = {"README.md", "SHA256SUMS"}
+PAGES = ["/docs", "/redoc", "/v1/docs", "/v1/redoc"]
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[FlaskClient]:
+    app = create_app(Settings(database_url=f"sqlite:///{tmp_path}/none.db", log_level="ERROR"))
+    yield app.test_client()
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_what_others_made_is_as_they_published_it() -> None:
+    lines = (VENDOR / "SHA256SUMS").read_text().splitlines()
+    promised = {name: digest for digest, name in (line.split(maxsplit=1) for line in lines)}
+    there = {
+        f"./{file.relative_to(VENDOR)}": hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in VENDOR.rglob("*")
+        if file.is_file() and file.name not in OUR_OWN
+    }
+
+    assert there == promised
+
+
+@pytest.mark.parametrize("folder", ["pico", "redoc", "swagger-ui"])
+def test_what_others_made_comes_with_its_licence(folder: str) -> None:
+    assert "copyright" in (VENDOR / folder / "LICENSE").read_text().lower()
+    assert f"`{folder}/`" in (VENDOR / "README.md").read_text()
+
+
+def test_the_package_ships_every_file_of_the_pages() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    package = ROOT / "payment_service"
+    patterns = setup["options.package_data"]["payment_service"].split()
+    shipped = {file for pattern in patterns for file in package.glob(pattern)}
+    needed = {file for folder in ("static", "templates") for file in (package / folder).rglob("*") if file.is_file()}
+
+    assert needed <= shipped
+    assert len(needed) > 10
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_allows_nothing_but_its_own_files(client: FlaskClient, page: str) -> None:
+    answer = client.get(page)
+    policy = dict(rule.strip().split(" ", 1) for rule in answer.headers["Content-Security-Policy"].split(";"))
+
+    assert answer.status_code == 200
+    assert answer.mimetype == "text/html"
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
+    assert "unsafe" not in str(policy)
+    assert "http" not in str(policy)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_only_files_that_are_there_and_has_no_script_of_its_own(client: FlaskClient, page: str) -> None:
+    words = client.get(page).text.replace(">", " ").split()
+    named = [word.split('"')[1] for word in words if word.startswith(("src=", "href=", "data-url="))]
+
+    assert len(named) >= 5
+    assert {address.partition("docs/assets")[0].partition("openapi")[0] for address in named} == {
+        page[: page.rindex("/") + 1]
+    }
+    for address in named:
+        with client.get(address) as answer:  # a file stays open until its answer is closed
+            assert answer.status_code == 200, address
+    assert client.get(page).text.count("<script") == client.get(page).text.count("<script defer src=")
+
+
+@pytest.mark.parametrize(
+    "name", ["nothing.js", "../openapi.py", "..%2f..%2fconfig.py", "vendor", "/etc/passwd", "docs/"]
+)
+def test_nothing_else_is_given_away(client: FlaskClient, name: str) -> None:
+    answer = client.get(f"/docs/assets/{name}")
+
+    assert answer.status_code == 404
+    assert answer.get_json()["code"] == "not_found"
+
+
+def test_files_are_kept_by_the_browser_until_they_change(client: FlaskClient) -> None:
+    path = "/docs/assets/vendor/swagger-ui/swagger-ui.css"
+    with client.get(path) as first:
+        assert (first.status_code, first.mimetype) == (200, "text/css")
+        assert first.headers["Cache-Control"] == "no-cache"
+    with client.get(path, headers={"If-None-Match": first.headers["ETag"]}) as again:
+        assert again.status_code == 304
+
+
+def test_a_missing_browser_is_said_aloud_and_a_failure_under_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="CHROMIUM IS MISSING"):
+        chromium_programs()
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="CHROMIUM IS MISSING"):
+        chromium_programs()

@@ -1,0 +1,60 @@
+"""The ranges people edit and the locks machines install speak of the same packages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def requirements_of(name: str) -> list[Requirement]:
+    """The requirements of an .in file, those of the files it includes too."""
+    found: list[Requirement] = []
+    for line in (ROOT / name).read_text().splitlines():
+        text = line.partition("#")[0].strip()
+        if text.startswith("-r "):
+            found += requirements_of(text.removeprefix("-r ").strip())
+        elif text:
+            found.append(Requirement(text))
+    return found
+
+
+def locked_in(name: str) -> dict[str, str]:
+    """Package name to locked version, and every line that pins one must carry at least one hash."""
+    locked: dict[str, str] = {}
+    for entry in (ROOT / name).read_text().replace("\\\n", " ").splitlines():
+        if not entry.strip() or entry.lstrip().startswith("#"):
+            continue
+        pin, *hashes = entry.split("--hash=sha256:")
+        requirement = Requirement(pin.strip())
+        assert hashes, f"{requirement.name} is locked without a hash"
+        (version,) = (specifier.version for specifier in requirement.specifier)
+        locked[canonicalize_name(requirement.name)] = version
+    return locked
+
+
+@pytest.mark.parametrize("stem", ["requirements", "requirements-dev", "requirements-kafka"])
+def test_the_lock_names_everything_that_is_asked_for(stem: str) -> None:
+    locked = locked_in(f"{stem}.txt")
+    wanted = requirements_of(f"{stem}.in")
+
+    assert {canonicalize_name(requirement.name) for requirement in wanted} <= locked.keys()
+    outside = [str(r) for r in wanted if locked[canonicalize_name(r.name)] not in r.specifier]
+    assert outside == []
+
+
+def test_the_tests_run_on_the_versions_that_are_shipped() -> None:
+    shipped, tested = locked_in("requirements.txt"), locked_in("requirements-dev.txt")
+
+    assert {name: tested.get(name) for name in shipped} == shipped
+
+
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt", "requirements-kafka.txt"])
+def test_the_lock_belongs_to_no_particular_machine(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+
+    assert [word for word in ("index-url", "find-links", "://", "file:") if word in text] == []

@@ -1,0 +1,25 @@
+"""Whatever a sink does, it has reported before the relay's lease ends: nobody else sends the same meanwhile."""
+
+from payment_service.delivery import http, kafka, rabbitmq
+from payment_service.delivery.http import HttpSink
+from payment_service.delivery.kafka import KafkaSink
+from payment_service.delivery.relay import LEASE
+
+PROMISED = 30.0
+"""Seconds that the interface of sinks names."""
+
+
+def test_the_last_of_a_full_window_of_requests_is_answered_or_given_up_in_time() -> None:
+    rounds = HttpSink.window / http.PARALLEL
+    connecting_and_answering = 2 * http.TIMEOUT
+    assert rounds * connecting_and_answering <= PROMISED < LEASE
+
+
+def test_rabbitmq_confirms_or_is_given_up_in_time() -> None:
+    assert rabbitmq.CONFIRMED_WITHIN <= PROMISED < LEASE
+
+
+def test_the_client_of_kafka_gives_a_message_back_in_time() -> None:
+    sink = KafkaSink("127.0.0.1:9", "payment-events")
+    assert sink._options["delivery.timeout.ms"] == 1000 * kafka.ACKNOWLEDGED_WITHIN
+    assert kafka.ACKNOWLEDGED_WITHIN <= PROMISED < LEASE

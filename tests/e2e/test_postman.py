@@ -1,0 +1,66 @@
+"""The Postman collection, run by newman the way `make postman` runs it, against a real service process."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.missing import is_missing
+from tests.support.processes import ROOT, environment
+from tests.support.served import Served, served
+
+
+def make(*words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `make` with the tools of this very environment, which is not installed anew."""
+    tools = (f"BIN={Path(sys.executable).parent}", "--old-file=.venv/.requirements-dev.txt")
+    command = ["make", "--no-print-directory", *tools, *words]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=env, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def newman() -> None:
+    """Newman, installed from its lock; without npm's registry the tests are skipped, and under CI=true they fail."""
+    # The developer's own environment: it may say how npm gets out of the house. Nothing of an outer make, though.
+    env = {name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"}
+    installed = make("postman/node_modules", env=env)
+    if installed.returncode != 0:
+        reason = "NEWMAN IS MISSING and npm cannot install it: the Postman collection was not run"
+        is_missing(reason, installed.stderr)
+
+
+@pytest.fixture(scope="module")
+def service(newman: None) -> Iterator[Served]:
+    with served() as running:
+        yield running
+
+
+def run_collection(service: Served) -> subprocess.CompletedProcess[str]:
+    return make("postman", f"BASE_URL={service.url}", env=environment())
+
+
+def failed_and_executed(output: str) -> tuple[int, int]:
+    """What newman's closing table says of the assertions."""
+    executed, failed = re.findall(r"│ +assertions │ +([0-9]+) │ +([0-9]+) │", output)[-1]
+    return int(failed), int(executed)
+
+
+def test_every_assertion_holds_and_does_so_again_on_the_same_service(service: Served) -> None:
+    for _ in range(2):
+        result = run_collection(service)
+        failed, executed = failed_and_executed(result.stdout)
+
+        assert (result.returncode, failed) == (0, 0), result.stdout
+        assert executed > 100
+
+
+@pytest.mark.usefixtures("newman")
+def test_it_notices_a_service_that_charges_nobody() -> None:
+    with served(GATEWAY_SUCCESS_RATE="0") as declining:
+        result = run_collection(declining)
+
+    assert result.returncode != 0
+    assert failed_and_executed(result.stdout)[0] > 0

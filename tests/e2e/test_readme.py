@@ -1,0 +1,68 @@
+"""What the documents show is what happens: their commands are run, in their order, on a service just started."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.examples import SHOWN_AT, Reader, examples, unanswered
+from tests.support.markdown import Document, document
+from tests.support.processes import ROOT
+from tests.support.served import Served, served
+
+README = document("README.md")
+PAGES = [Document(path) for path in sorted((ROOT / "docs" / "channels").glob("*.md"))]
+
+every_page = pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.path.name)
+
+
+@every_page
+def test_every_command_answers_as_shown(page: Document) -> None:
+    # One page says so to its readers; the others charge nothing that it would concern.
+    with served(CHECKOUT_SUCCESS_RATE="1") as service:
+        wrong = Reader(page, service).surprises()
+
+    assert wrong == [], "".join(wrong)
+
+
+@every_page
+def test_every_command_that_a_reader_runs_has_its_answer_shown(page: Document) -> None:
+    assert len(examples(page)) > 8
+    assert unanswered(page) == []
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Served]:
+    with served() as running:
+        yield running
+
+
+def call(service: Served, name: str) -> Callable[..., dict[str, Any]]:
+    """A function of the program that the page of orders shows."""
+    (program,) = [text for word, text in document("docs/channels/orders.md").blocks if word == "python"]
+    names: dict[str, Any] = {}
+    exec(program.replace(SHOWN_AT, service.url), names)  # noqa: S102 - it is our own document
+    found: Callable[..., dict[str, Any]] = names[name]
+    return found
+
+
+@pytest.mark.parametrize(("amount", "status"), [(100, "COMPLETED"), (202.03, "COMPLETED"), (402.02, "FAILED")])
+def test_the_order_services_program_gets_one_final_answer_for_one_key(
+    service: Served, amount: float, status: str
+) -> None:
+    order = {"order_id": int(amount * 100), "user_id": 601, "amount": amount, "payment_method": "UPI"}
+    first, again = (call(service, "charge")(order, f"program-{amount}") for _ in range(2))
+
+    assert first["status"] == status
+    assert again == first
+
+
+def test_the_order_services_program_refunds_once_and_knows_a_refusal(service: Served) -> None:
+    order = {"order_id": 7001, "user_id": 601, "amount": 80, "payment_method": "UPI"}
+    number = call(service, "charge")(order, "to-refund")["payment_id"]
+    refund = call(service, "refund")
+    refunded = [refund(number, 50, "One item returned", "a-refund")["refunded_amount"] for _ in range(2)]
+
+    assert refunded == [50, 50]
+    with pytest.raises(Exception, match="cannot exceed"):
+        refund(number, 50, "One item returned", "another-refund")

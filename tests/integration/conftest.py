@@ -1,0 +1,65 @@
+"""What the tests of deliveries share: neighbours and brokers."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from payment_service import clock
+from payment_service.db import Database
+from payment_service.delivery import wakeup
+from payment_service.services.runtime import Runtime
+from tests.support.broker import Broker, Ear, broker_of_the_machine
+from tests.support.receiver import Receiver
+from tests.support.tcp_proxy import TcpProxy
+
+
+@pytest.fixture
+def database(runtime: Runtime) -> Database:
+    """The clean database behind the app."""
+    return runtime.database
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """An HTTP neighbour that takes everything until it is told otherwise."""
+    with closing(Receiver()) as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relays look for what is due again as often as where nothing rings: tests of many retries take a fraction."""
+    monkeypatch.setattr(wakeup, "POLL_NOTIFIED", wakeup.POLL_BLIND)
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """A broker of our own. Whoever stops it starts it again."""
+    with closing(Broker()) as broker:
+        broker.start()
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def broker_port(request: pytest.FixtureRequest) -> int:
+    """The machine's broker, else our own."""
+    found = broker_of_the_machine()
+    if found is not None:
+        return found
+    own: Broker = request.getfixturevalue("broker")
+    return own.port
+
+
+@pytest.fixture
+def ear(broker_port: int) -> Iterator[Ear]:
+    """A queue at the broker, bound to nothing yet."""
+    with closing(Ear(broker_port, f"test-{clock.new_hex(12)}")) as ear:
+        yield ear
+
+
+@pytest.fixture
+def proxy(broker_port: int) -> Iterator[TcpProxy]:
+    """A way to the broker on which things get lost."""
+    with closing(TcpProxy(broker_port)) as proxy:
+        yield proxy

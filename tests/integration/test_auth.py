@@ -1,0 +1,153 @@
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from flask.testing import FlaskClient
+
+from tests.support.auth_app import answer, app_with
+from tests.support.issuer import SECRET, claims, forged, jwk, pem, signed, token
+
+RSA = rsa.generate_private_key(65537, 2048)
+OTHER_RSA = rsa.generate_private_key(65537, 2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    return app_with(jwt_secret_key=SECRET)
+
+
+def test_a_good_token_names_its_caller(client: FlaskClient) -> None:
+    response = client.get("/closed", headers={"Authorization": f"Bearer {token(scope='a payments:service')}"})
+    assert response.json == {
+        "subject": "user-1",
+        "email": "u@example.com",
+        "is_verified": True,
+        "scopes": ["a", "payments:service"],
+        "is_service": True,
+    }
+
+
+def test_without_a_token_only_open_paths_are_entered(client: FlaskClient) -> None:
+    assert client.get("/open").json["subject"] == ""  # type: ignore[index]
+    response = client.get("/closed")
+    assert response.status_code == 401
+    assert response.json == {"code": "TOKEN_MISSING", "message": "Authorization token is missing"}
+
+
+def test_a_preflight_needs_no_token(client: FlaskClient) -> None:
+    assert client.options("/closed").status_code == 200
+
+
+def test_a_bad_token_is_refused_even_where_none_is_needed(client: FlaskClient) -> None:
+    assert answer(client, token(exp=1), "/open") == "TOKEN_INVALID"
+    assert answer(client, token(), "/open") == "user-1"
+
+
+@pytest.mark.parametrize("header", ["", "Basic dTpw", "Token x", "bearer x.y.z", "x.y.z", " Bearer"])
+def test_another_kind_of_credential_is_no_token(client: FlaskClient, header: str) -> None:
+    response = client.get("/closed", headers={"Authorization": header})
+    assert (response.status_code, response.json["code"]) == (401, "TOKEN_MISSING")  # type: ignore[index]
+
+
+def test_a_token_comes_from_one_authorization_header_and_nowhere_else(client: FlaskClient) -> None:
+    good = token()
+    for text in (
+        f"Bearer {good}, Bearer {good}",
+        f"Bearer {good},{good}",
+        f"Bearer {good} {good}",
+        "Bearer",
+        "Bearer ",
+    ):
+        response = client.get("/closed", headers={"Authorization": text})
+        assert response.json["code"] == "TOKEN_INVALID", text  # type: ignore[index]
+    client.set_cookie("access_token_cookie", good)
+    elsewhere = client.post(f"/closed?jwt={good}&access_token={good}", json={"access_token": good})
+    assert elsewhere.json["code"] == "TOKEN_MISSING"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "spelling", ["none", "None", "NONE", "nOnE", "", "null", "HS256 ", "hs256", None, 0, [], {}, True], ids=repr
+)
+@pytest.mark.parametrize("has_signature", [True, False])
+def test_no_spelling_of_no_algorithm_is_believed(client: FlaskClient, spelling: Any, has_signature: bool) -> None:
+    signature = jwt.utils.base64url_decode(token().split(".")[2]) if has_signature else b""
+    assert answer(client, forged({"alg": spelling, "typ": "JWT"}, claims(), signature)) == "TOKEN_INVALID"
+    assert answer(client, forged({"typ": "JWT"}, claims(), signature)) == "TOKEN_INVALID"
+
+
+@pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
+def test_other_algorithms_of_the_same_secret_are_refused(client: FlaskClient, algorithm: str) -> None:
+    long_secret = SECRET * 2
+    assert answer(app_with(jwt_secret_key=long_secret), token(long_secret, algorithm)) == "TOKEN_INVALID"
+    assert answer(client, token(SECRET[:-1] + "x")) == "TOKEN_INVALID"
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_a_public_key_is_never_taken_for_a_secret(both: bool) -> None:
+    secret = SECRET if both else None
+    client = app_with(jwt_secret_key=secret, jwt_public_key=pem(RSA))
+    public = RSA.public_key()
+    spellings = [
+        pem(RSA).encode(),
+        pem(RSA).strip().encode(),
+        public.public_bytes(Encoding.PEM, PublicFormat.PKCS1),
+        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH),
+        str(jwk(RSA, "1")).encode(),
+        b"",
+    ]
+    for spelling in spellings:
+        assert answer(client, signed(claims(), spelling)) == "TOKEN_INVALID"
+        assert answer(client, signed(claims(), spelling, {"alg": "RS256"})) == "TOKEN_INVALID"
+    assert answer(client, token(RSA, "RS256")) == "user-1"
+    assert answer(client, token()) == ("user-1" if both else "TOKEN_INVALID")
+
+
+def test_a_public_key_answers_for_its_own_algorithm_only() -> None:
+    for key, algorithm, others in ((RSA, "RS256", ("RS384", "RS512", "PS256")), (EC, "ES256", ())):
+        client = app_with(jwt_public_key=pem(key))
+        assert answer(client, token(key, algorithm)) == "user-1"
+        assert answer(client, token(OTHER_RSA, "RS256")) == "TOKEN_INVALID"
+        for other in others:
+            assert answer(client, token(key, other)) == "TOKEN_INVALID"
+
+
+def test_without_any_key_no_token_is_believed() -> None:
+    client = app_with()
+    assert [answer(client, token()), answer(client, token(RSA, "RS256"))] == ["TOKEN_INVALID"] * 2
+
+
+def test_the_documents_short_development_secret_works_without_a_warning() -> None:
+    padded = b"jwt-secret-key".ljust(32, b"\0")
+    with pytest.warns(jwt.warnings.InsecureKeyLengthWarning):
+        short = token("jwt-secret-key")
+    assert short == token(padded)
+    assert answer(app_with(jwt_secret_key="jwt-secret-key"), short) == "user-1"
+
+
+def test_no_flipped_bit_is_overlooked(client: FlaskClient) -> None:
+    good = token()
+    for at in range(len(good) - 1):  # the last character carries two bits that no decoder looks at
+        for bit in range(7):
+            changed = good[:at] + chr(ord(good[at]) ^ 1 << bit) + good[at + 1 :]
+            if changed.isprintable():
+                assert answer(client, changed) != "user-1", (at, bit)
+
+
+def test_a_mangled_token_is_refused(client: FlaskClient) -> None:
+    good = token()
+    head, payload, signature = good.split(".")
+    mangled = [
+        f"{head}.{payload}.", f"{head}.{payload}", f"{head}..{signature}", f".{payload}.{signature}", "..",
+        f"{good}=", f"{good}.x", f"{good}A", good[:-1], good.replace(".", ".."), "a" * 9_000, "a.b.c",
+        f"{head}.{payload}.{signature[:-2]}", forged(b"[" * 3_000, b"[" * 3_000), forged(b'{"alg":' * 900, claims()),
+        forged({"alg": "HS256"}, b"[" * 9_000), forged(b"\xff", b"\xff"), forged("x", "y"), forged([], []),
+        forged(None, None), forged({"alg": "HS256"}, b"9" * 5_000), forged(b'{"alg":"HS256","alg":"none"}', claims()),
+        signed(claims(), header={"alg": "HS256", "crit": ["x"], "x": 1}),
+        signed(claims(), header={"alg": "HS256", "b64": False}),
+        signed([]), signed("x"), signed(None), signed(b"9" * 5_000), signed(b"[" * 20_000), signed(b"\xff"),
+    ]  # fmt: skip
+    assert {text: answer(client, text) for text in mangled} == dict.fromkeys(mangled, "TOKEN_INVALID")

@@ -1,0 +1,45 @@
+"""A batch is never larger than asked for, however PostgreSQL chooses to run the statement that takes it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection, update
+
+from payment_service import clock
+from payment_service.models import idempotency_keys
+from payment_service.repositories import idempotency, outbox, tallies
+from payment_service.services.runtime import Runtime
+from tests.conftest import MakeApp, runtime_of
+from tests.support.callers import pay_trip
+
+ROW_BY_ROW = tuple(f"enable_{way}" for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "indexonlyscan"))
+"""Without these PostgreSQL joins by nested loops, as it may by itself while its statistics are those of an empty table:
+there a subquery is run again for each row."""
+
+TAKE: dict[str, Callable[[Connection], int]] = {
+    "fold": lambda connection: tallies.fold(connection, 3),
+    "purge": lambda connection: idempotency.purge(connection, clock.now(), 3),
+    "claim of deliveries": lambda connection: len(outbox.claim(connection, "rabbitmq", "owner", 60.0, 3)),
+}
+
+
+@pytest.fixture
+def full(make_app: MakeApp) -> Runtime:
+    """More than one batch of everything."""
+    app = make_app(rabbitmq_enabled=True)
+    for number in range(5):
+        pay_trip(app.test_client(), idempotency_key=f"paid-{number}")
+    runtime = runtime_of(app)
+    with runtime.database.atomic("test") as connection:
+        connection.execute(update(idempotency_keys).values(expires_at=clock.now() - timedelta(seconds=1)))
+    return runtime
+
+
+@pytest.mark.parametrize("take", list(TAKE.values()), ids=list(TAKE))
+def test_a_batch_is_no_larger_than_asked_for(full: Runtime, take: Callable[[Connection], int]) -> None:
+    with full.database.atomic("test") as connection:
+        if connection.dialect.name == "postgresql":
+            for way in ROW_BY_ROW:
+                connection.exec_driver_sql(f"SET LOCAL {way} = off")
+        assert take(connection) == 3

@@ -1,0 +1,62 @@
+"""What a claim goes on with is what the database holds: finishing reads nothing again that has not changed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from payment_service.domain.records import Answer
+from payment_service.gateways.base import Finding
+from payment_service.repositories import idempotency as keys
+from payment_service.services import movements
+from payment_service.services.idempotency import Claim
+from payment_service.services.runtime import Runtime
+from tests.support import orders
+from tests.support.callers import pay_trip
+from tests.support.operations import MOVEMENTS, Movement
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every claim's facts from now on, once they were found to be word for word those of the database."""
+    seen: list[str] = []
+    finish: Callable[..., Answer] = movements._finish
+
+    def compare(runtime: Runtime, claim: Claim, finding: Finding, attempt: int) -> Answer:
+        with runtime.database.atomic("compare") as connection:
+            _, stored = keys.lock_with_facts(connection, claim.key_id)
+        assert repr(claim.facts) == repr(stored)
+        seen.append(repr(stored))
+        return finish(runtime, claim, finding, attempt)
+
+    monkeypatch.setattr(movements, "_finish", compare)
+    return seen
+
+
+@pytest.mark.parametrize("movement", list(MOVEMENTS.values()), ids=list(MOVEMENTS))
+def test_a_claim_knows_its_facts_as_they_are_stored(
+    client: FlaskClient, compared: list[str], movement: Movement
+) -> None:
+    ask = movement.prepare(client, "claimed")
+    compared.clear()
+
+    assert ask().status_code == movement.done[0]
+    assert len(compared) == 1
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount"), [("KWD", 1), ("KWD", 1.5), ("KWD", 1.234), ("JPY", 100), ("INR", 99_999.99)]
+)
+def test_also_in_currencies_of_other_decimals(
+    client: FlaskClient, compared: list[str], currency: str, amount: Any
+) -> None:
+    orders.paid(orders.charge_order(client, currency=currency, amount=amount))
+    assert compared
+
+
+def test_and_with_whatever_a_caller_sends_along(client: FlaskClient, compared: list[str]) -> None:
+    metadata = {"number": 1.50, "list": [1, None, True], "deep": {"ü": "\t"}, "blank": ""}
+    assert pay_trip(client, amount=0.5, metadata=metadata).status_code == 200
+    assert pay_trip(client, idempotency_key="free", amount=0).status_code == 200
+    assert len(compared) == 2

@@ -1,0 +1,159 @@
+"""The commands as schedulers and scripts know them: exit codes, JSON, and silence where nobody looks."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from contextlib import closing
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from flask.testing import FlaskClient
+
+from payment_service.gateways.base import Pending, Unknown
+from payment_service.models import idempotency_keys, payments
+from payment_service.services.runtime import Runtime
+from tests.conftest import MakeApp
+from tests.support.callers import pay_trip
+from tests.support.database import count, expire_answers, expire_leases
+from tests.support.gateways import LedgerGateway
+from tests.support.markdown import document
+from tests.support.processes import ROOT, environment
+
+ONCE = ("recover", "purge", "verify", "deliveries list")
+
+
+def run(app: Flask, *words: str) -> Result:
+    return app.test_cli_runner().invoke(args=words)
+
+
+def told(app: Flask, *words: str) -> dict[str, Any]:
+    """The one JSON object on the one line that a command prints; on standard error it prints nothing."""
+    result = run(app, *words, "--json")
+    (line,) = result.stdout.splitlines()
+    assert result.stderr == ""
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def leave_undecided(client: FlaskClient, gateway: LedgerGateway, runtime: Runtime, *answers: Any) -> None:
+    """A payment for each of these answers of the gateway, whose owner is gone."""
+    gateway.script.extend(answers)
+    for number in range(len(answers)):
+        assert pay_trip(client, idempotency_key=f"undecided-{number}").status_code == 202
+    expire_leases(runtime)
+
+
+def test_recover_tells_what_became_of_each(app: Flask, gateway: LedgerGateway, runtime: Runtime) -> None:
+    assert told(app, "recover") == {"finished": 0, "undecided": 0, "elsewhere": 0, "failed": 0}
+    leave_undecided(app.test_client(), gateway, runtime, Unknown("silence"), Unknown("silence"), Unknown("silence"))
+    gateway.found.append(Pending())
+
+    assert told(app, "recover") == {"finished": 2, "undecided": 1, "elsewhere": 0, "failed": 0}
+
+
+def test_recover_goes_on_for_as_many_as_there_are(
+    app: Flask, gateway: LedgerGateway, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("payment_service.services.recovery.BATCH", 2)
+    leave_undecided(app.test_client(), gateway, runtime, *[Unknown("silence")] * 5)
+
+    assert run(app, "recover").stdout == "5 finished 0 undecided 0 elsewhere\n"
+
+
+def test_recover_ends_with_1_where_something_could_not_be_finished(
+    app: Flask, gateway: LedgerGateway, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_undecided(app.test_client(), gateway, runtime, Unknown("silence"))
+    monkeypatch.setattr(runtime.presenters["trips"], "answer", lambda *_: 1 / 0)
+    result = run(app, "recover", "--json")
+
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == {"finished": 0, "undecided": 0, "elsewhere": 0, "failed": 1}
+    assert "1 failed; the log says why" in result.stderr
+
+
+def test_a_loop_has_no_result_to_print(app: Flask) -> None:
+    assert run(app, "recover", "--loop", "--json").exit_code == 2
+
+
+def test_purge_tells_how_many(app: Flask, runtime: Runtime) -> None:
+    for number in range(3):
+        pay_trip(app.test_client(), idempotency_key=f"key-{number}")
+    assert told(app, "purge") == {"purged": 0}
+    expire_answers(runtime)
+
+    assert told(app, "purge", "--batch", "2") == {"purged": 3}
+    assert count(runtime, idempotency_keys) == 0
+    assert run(app, "purge", "--batch", "0").exit_code == 2
+
+
+def test_verify_tells_each_violation(app: Flask, runtime: Runtime) -> None:
+    assert told(app, "verify") == {"violations": []}
+    number = pay_trip(app.test_client()).get_json()["payment_id"]
+    with runtime.database.atomic("test") as connection:
+        connection.execute(payments.update().values(refund_pending_amount=Decimal(1)))
+    (found,) = told(app, "verify")["violations"]
+
+    assert run(app, "verify", "--json").exit_code == 1
+    assert (found["invariant"], found["row"]) == ("S5", f"payment {number}")
+    assert found["what"]
+
+
+def test_deliveries_tell_themselves_and_how_many_are_due_again(make_app: MakeApp) -> None:
+    app = make_app(rabbitmq_enabled=True)
+    pay_trip(app.test_client())
+    lines = run(app, "deliveries", "list", "--json").stdout.splitlines()
+    ids = [json.loads(line)["delivery_id"] for line in lines]
+
+    assert told(app, "deliveries", "show", str(ids[0]))["delivery_id"] == ids[0]
+    assert told(app, "deliveries", "replay", str(ids[0])) == {"due_again": 0}, "it is pending"
+
+
+@pytest.mark.parametrize("words", ONCE)
+def test_without_a_database_they_end_with_3_and_one_sentence(make_app: MakeApp, words: str) -> None:
+    app = make_app(database_url="postgresql+psycopg2://u:p@127.0.0.1:9/none")
+    result = run(app, *words.split())
+
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr == "Error: database_unavailable: try again later\n"
+
+
+def test_the_document_shows_what_is_printed(app: Flask) -> None:
+    text = document("docs/commands.md").text
+    for words in ("recover", "purge", "verify"):
+        assert f'| `{words} --json` | `{{"{next(iter(told(app, words)))}": ' in text
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
+def test_on_a_terminal_they_show_how_far_they_have_come(app: Flask, runtime: Runtime, database_url: str) -> None:
+    pay_trip(app.test_client())
+    expire_answers(runtime)
+    shown, terminal = pty.openpty()
+    with closing(os.fdopen(shown, "rb", buffering=0)) as screen:
+        result = subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "wsgi", "purge"],
+            cwd=ROOT,
+            env=environment(DATABASE_URL=database_url, LOG_LEVEL="CRITICAL", TERM="xterm"),
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            timeout=60,
+        )
+        os.close(terminal)
+        seen = screen.read(4096)
+
+    assert b"Purging cached answers  [####" in seen
+    assert b"100%" in seen
+    assert result.stdout == b"1 purged\n"
+
+
+def test_every_command_says_in_one_line_what_it_is_for(app: Flask) -> None:
+    listed = {words[0]: line for line in run(app, "--help").stdout.splitlines() if (words := line.split())}
+    cut_off = [name for name in app.cli.commands if not listed[name].endswith(".") or listed[name].endswith("...")]
+
+    assert cut_off == []

@@ -1,0 +1,49 @@
+"""A database that was in use before anything was counted: the migration counts what its audit trail says."""
+
+import importlib.util
+from types import ModuleType
+
+from flask.testing import FlaskClient
+from sqlalchemy import delete, text
+
+from payment_service.domain.figures import FAILED_ATTEMPT
+from payment_service.gateways.base import Declined, Unknown
+from payment_service.models import tallies, tally_marks
+from payment_service.services import figures
+from payment_service.services.runtime import Runtime
+from tests.conftest import here
+from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
+from tests.support.gateways import LedgerGateway
+
+
+def migration() -> ModuleType:
+    path = here("migrations/versions/0004_tallies.py")
+    specification = importlib.util.spec_from_file_location("tallies_migration", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_what_happened_before_is_counted_as_if_it_had_been_counted_then(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    gateway.script.extend([gateway.approve, Declined("NO", "no"), Unknown("time-out")])
+    number = trip_id_of(pay_trip(client, idempotency_key="paid", amount="150.10"))
+    pay_trip(client, idempotency_key="declined", method="upi")
+    pay_trip(client, idempotency_key="unknown")
+    pay_bill(client, "a", method="credit-card", amount="0.05")
+    pay_bill(client, "b", method="whatever the cashier wrote")
+    refund_trip(client, number, amount=50)
+    counted = {tally.mark: tally for tally in figures.current(runtime).totals.tallies}
+
+    with runtime.database.atomic("test") as connection:
+        connection.execute(delete(tallies))
+        connection.execute(delete(tally_marks))
+        connection.execute(text(migration().SO_FAR))
+    recounted = {tally.mark: tally for tally in figures.current(runtime).totals.tallies}
+
+    # An attempt that changed nothing is in no audit trail.
+    assert recounted == {mark: tally for mark, tally in counted.items() if mark.move != FAILED_ATTEMPT}
+    assert {mark.method for mark in recounted} == {"CARD", "UPI", "CREDIT_CARD", "OTHER"}

@@ -1,0 +1,150 @@
+"""What operators do with deliveries, and the processes that deliver."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from payment_service import clock
+from payment_service.db import Database
+from payment_service.delivery.base import Again, Dead, Delivered, Outcome
+from payment_service.delivery.relay import Relay
+from payment_service.domain.deliveries import Delivery
+from payment_service.services import outbox
+from payment_service.services.runtime import Runtime
+from tests.support.events import delivery, pile_up, statuses
+from tests.support.relays import ScriptedSink, drain
+
+SINK = "notification"
+on_postgresql = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
+
+
+def run(app: Flask, *words: str) -> Result:
+    return app.test_cli_runner().invoke(args=["deliveries", *words])
+
+
+def printed(app: Flask, *words: str) -> str:
+    result = run(app, *words)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def refuse_the_second(each: Delivery) -> Outcome:
+    return Dead("HTTP 422") if each.payment_ref == 2 else Delivered()
+
+
+@pytest.fixture
+def settled(database: Database) -> ScriptedSink:
+    """Three payments' events, delivered but for the second, which is dead; and one that goes to another sink."""
+    pile_up(database, [SINK], count=3)
+    pile_up(database, ["order"], count=1, first=10)
+    sink = ScriptedSink(refuse_the_second, SINK)
+    drain(Relay(database, sink))
+    return sink
+
+
+@pytest.mark.usefixtures("settled")
+def test_list_shows_the_newest_first_with_what_was_wrong(app: Flask) -> None:
+    head, *lines = printed(app, "list").splitlines()
+    assert head.split()[:4] == ["delivery_id", "status", "sink", "event_type"]
+    assert [line.split()[1:3] for line in lines] == [
+        ["PENDING", "order"],
+        ["DELIVERED", SINK],
+        ["DEAD", SINK],
+        ["DELIVERED", SINK],
+    ]
+    assert lines[2].endswith("HTTP 422")
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        (["--dead"], 1),
+        (["--status", "delivered"], 2),
+        (["--sink", "order"], 1),
+        (["--sink", "order", "--dead"], 0),
+        (["--limit", "2"], 2),
+    ],
+)
+def test_list_can_be_narrowed(app: Flask, options: list[str], count: int) -> None:
+    assert len(printed(app, "list", "--json", *options).splitlines()) == count
+
+
+@pytest.mark.usefixtures("settled")
+def test_since_leaves_out_what_is_older(app: Flask) -> None:
+    now = clock.now()
+    for moment, count in ((now - timedelta(minutes=5), 4), (now + timedelta(minutes=5), 0)):
+        lines = printed(app, "list", "--json", "--since", f"{moment:%Y-%m-%dT%H:%M:%S}").splitlines()
+        assert len(lines) == count
+
+
+@pytest.mark.usefixtures("settled")
+def test_show_tells_everything_of_one(app: Flask, database: Database) -> None:
+    number = delivery(database, SINK, 1)["delivery_id"]
+    shown = json.loads(printed(app, "show", str(number)))
+    assert (shown["status"], shown["last_error"], shown["attempts"]) == ("DEAD", "HTTP 422", 1)
+    assert json.loads(shown["body"]) == {"payment_id": 2, "version": 1}
+    assert json.loads(shown["payload"])["data"] == {"payment_id": 2, "version": 1}
+    result = run(app, "show", "999999")
+    assert result.exit_code == 1
+    assert "there is no delivery 999999" in result.output
+
+
+def test_a_dead_delivery_is_replayed_with_its_old_id_and_bytes(
+    app: Flask, database: Database, settled: ScriptedSink
+) -> None:
+    first = next(each for each in settled.offered if each.payment_ref == 2)
+    settled.answers = lambda _: Delivered()
+    assert printed(app, "replay", "--dead", "--sink", SINK) == "1 due again\n"
+    drain(Relay(database, settled))
+    again = settled.offered[-1]
+    assert (again.event_id, again.body, again.attempts) == (first.event_id, first.body, 1)
+    assert statuses(database, SINK) == {"DELIVERED": 3}
+
+
+def test_what_a_sink_has_lost_is_replayed_since_a_moment(app: Flask, database: Database, settled: ScriptedSink) -> None:
+    settled.answers = lambda _: Delivered()
+    before = len(settled.offered)
+    since = f"{clock.now() - timedelta(minutes=5):%Y-%m-%d %H:%M:%S}"
+    assert printed(app, "replay", "--since", since) == "3 due again\n"
+    drain(Relay(database, settled))
+    assert len(settled.offered) == before + 3
+
+
+def test_named_deliveries_are_replayed_and_pending_ones_are_left_alone(
+    app: Flask, database: Database, settled: ScriptedSink
+) -> None:
+    dead, waiting = (delivery(database, *which)["delivery_id"] for which in ((SINK, 1), ("order", 0)))
+    assert printed(app, "replay", str(dead), str(waiting)) == "1 due again\n"
+    assert statuses(database, SINK) == {"DELIVERED": 2, "PENDING": 1}
+
+
+@pytest.mark.parametrize("words", [[], ["--sink", SINK], ["1", "--dead"], ["1", "--sink", SINK]])
+def test_nobody_replays_everything_by_mistake(app: Flask, words: list[str]) -> None:
+    result = run(app, "replay", *words)
+    assert result.exit_code == 2
+    assert "name deliveries, or say --dead or --since" in result.output
+
+
+def test_a_long_replay_goes_batch_by_batch(
+    database: Database, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pile_up(database, [SINK], count=5)
+    drain(Relay(database, ScriptedSink(lambda _: Dead("HTTP 400"), SINK)))
+    monkeypatch.setattr(outbox, "BATCH", 2)
+    ids = outbox.replayable(runtime, sink=None, dead=True, since=None)
+    assert list(outbox.replay(runtime, ids)) == [(2, 2), (2, 2), (1, 1)]
+
+
+def test_a_replayed_event_that_fails_has_all_its_tries_again(
+    app: Flask, database: Database, settled: ScriptedSink
+) -> None:
+    settled.answers = lambda _: Again("HTTP 500", after=60)
+    printed(app, "replay", "--dead")
+    relay = Relay(database, settled)
+    relay.run_once()
+    relay.run_once()
+    assert delivery(database, SINK, 1)["attempts"] == 1

@@ -1,0 +1,150 @@
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from flask.testing import FlaskClient
+
+from payment_service import clock
+from tests.support.auth_app import answer, app_with
+from tests.support.issuer import SECRET, Publisher, by, claims, jwk, pem, signed, token
+
+RSA = rsa.generate_private_key(65537, 2048)
+NEW_RSA = rsa.generate_private_key(65537, 2048)
+SHORT_RSA = rsa.generate_private_key(65537, 1024)  # noqa: S505 - to be refused
+EC = ec.generate_private_key(ec.SECP256R1())
+OTHER_CURVE = ec.generate_private_key(ec.SECP384R1())
+
+Later = Callable[[float], None]
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    with Publisher(jwk(RSA, "one"), jwk(EC, "two")) as publisher:
+        yield publisher
+
+
+@pytest.fixture
+def client(publisher: Publisher) -> FlaskClient:
+    return app_with(jwt_jwks_url=publisher.url)
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Later:
+    """Let seconds pass."""
+    passed = [0.0]
+    monkeypatch.setattr(clock, "monotonic", lambda: time.monotonic() + passed[0])
+
+    def let_pass(seconds: float) -> None:
+        passed[0] += seconds
+
+    return let_pass
+
+
+def test_published_keys_are_fetched_once_and_by_the_first_token(client: FlaskClient, publisher: Publisher) -> None:
+    assert publisher.requests == 0
+    for _ in range(10):
+        assert answer(client, by(RSA, "one")) == "user-1"
+        assert answer(client, by(EC, "two", "ES256")) == "user-1"
+    assert publisher.requests == 1
+
+
+def test_a_key_answers_for_its_own_id_and_algorithm_only(client: FlaskClient) -> None:
+    for wrong in (
+        by(RSA, "two"),
+        by(EC, "one", "ES256"),
+        by(NEW_RSA, "one"),
+        by(RSA, "one", "RS512"),
+        by(RSA, "one", "PS256"),
+    ):
+        assert answer(client, wrong) == "TOKEN_INVALID"
+
+
+@pytest.mark.parametrize("secret", [pem(RSA).encode(), str(jwk(RSA, "one")).encode(), b"one"])
+def test_a_published_key_is_never_taken_for_a_secret(publisher: Publisher, secret: bytes) -> None:
+    client = app_with(jwt_jwks_url=publisher.url, jwt_secret_key=SECRET)
+    assert answer(client, signed(claims(), secret, {"alg": "HS256", "kid": "one"})) == "TOKEN_INVALID"
+    assert answer(client, token()) == "user-1"
+
+
+STRANGE = (
+    "../../etc/passwd",
+    "/etc/passwd",
+    "' OR 1=1 --",
+    "x" * 129,
+    "x" * 5_000,
+    "a\x00b",
+    "one\n",
+    "",
+    "http://h/k",
+)
+
+
+@pytest.mark.parametrize("kid", [*STRANGE, "\u043ene"], ids=repr)
+def test_a_strange_key_id_asks_nobody_anything(client: FlaskClient, publisher: Publisher, kid: str) -> None:
+    assert answer(client, by(RSA, kid)) == "TOKEN_INVALID"
+    assert publisher.requests == 0
+
+
+@pytest.mark.parametrize("kid", [None, 1, ["one"], {"one": 1}, True], ids=repr)
+def test_a_key_id_that_is_no_text_asks_nobody_anything(client: FlaskClient, publisher: Publisher, kid: Any) -> None:
+    for header in ({"alg": "RS256", "kid": kid}, {"alg": "RS256"}):
+        assert answer(client, signed(claims(), header=header)) == "TOKEN_INVALID"
+    assert publisher.requests == 0
+
+
+@pytest.mark.parametrize("name", ["jku", "x5u", "jwk", "x5c"])
+def test_keys_and_addresses_inside_a_token_are_not_looked_at(
+    client: FlaskClient, publisher: Publisher, name: str
+) -> None:
+    with Publisher(jwk(NEW_RSA, "one")) as evil:
+        value: Any = jwk(NEW_RSA, "one") if name == "jwk" else evil.url
+        assert answer(client, token(NEW_RSA, "RS256", {"kid": "one", name: value})) == "TOKEN_INVALID"
+        assert evil.requests == 0
+    assert publisher.requests == 1
+
+
+def test_a_rotated_key_is_found_and_the_old_one_gone(client: FlaskClient, publisher: Publisher, later: Later) -> None:
+    assert answer(client, by(RSA, "one")) == "user-1"
+    publisher.keys = [jwk(NEW_RSA, "three")]
+    later(31)
+    assert answer(client, by(NEW_RSA, "three")) == "user-1"
+    assert answer(client, by(RSA, "one")) == "TOKEN_INVALID"
+    assert publisher.requests == 2
+
+
+def test_a_withdrawn_key_is_forgotten_in_time(client: FlaskClient, publisher: Publisher, later: Later) -> None:
+    assert answer(client, by(RSA, "one")) == "user-1"
+    publisher.keys.pop(0)
+    later(301)
+    assert answer(client, by(RSA, "one")) == "TOKEN_INVALID"
+
+
+def test_a_storm_of_unknown_keys_brings_one_fetch_per_cooldown(
+    client: FlaskClient, publisher: Publisher, later: Later
+) -> None:
+    for round_ in range(1, 4):
+        for at in range(50):
+            assert answer(client, by(NEW_RSA, f"unknown-{at}")) == "TOKEN_INVALID"
+        assert publisher.requests == round_
+        later(31)
+
+
+def test_unfit_keys_of_a_set_are_passed_over(publisher: Publisher) -> None:
+    octets = {"kty": "oct", "kid": "secret", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA", "alg": "HS256"}
+    publisher.keys = [
+        octets, jwk(SHORT_RSA, "short"), jwk(OTHER_CURVE, "curve"), jwk(NEW_RSA, "encryption", use="enc"),
+        {"kty": "unheard of", "kid": "x"}, jwk(RSA, "one"),
+    ]  # fmt: skip
+    client = app_with(jwt_jwks_url=publisher.url, jwt_secret_key=SECRET)
+    assert answer(client, by(RSA, "one")) == "user-1"
+    for wrong in (
+        by(NEW_RSA, "encryption"),
+        by(OTHER_CURVE, "curve", "ES384"),
+        signed(claims(), b"secret-" * 5, {"alg": "HS256", "kid": "secret"}),
+    ):
+        assert answer(client, wrong) == "TOKEN_INVALID"
+    with pytest.warns(match="RSA key is 1024 bits"):
+        short = by(SHORT_RSA, "short")
+    assert answer(client, short) == "TOKEN_INVALID"

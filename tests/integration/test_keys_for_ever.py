@@ -1,0 +1,153 @@
+"""A key binds for ever: while its answer is cached, when that has ended, when its row is gone, and after a refusal."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import update
+
+from payment_service import clock
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import Declined, Unknown
+from payment_service.models import idempotency_keys, payments
+from payment_service.services.purging import purge, purgeable
+from payment_service.services.runtime import Runtime
+from payment_service.services.verification import verify
+from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
+from tests.support.database import rows
+from tests.support.gateways import LedgerGateway
+from tests.support.operations import MOVEMENTS, Movement
+from tests.support.tokens import bearer
+
+
+def let_answers_end(runtime: Runtime) -> None:
+    """Every cached answer has ended; its row is still there."""
+    with runtime.database.atomic("test") as connection:
+        ended = clock.now() - timedelta(seconds=1)
+        statement = update(idempotency_keys).where(idempotency_keys.c.expires_at.is_not(None))
+        connection.execute(statement.values(expires_at=ended))
+
+
+def forget_answers(runtime: Runtime) -> None:
+    """The rows of all finished keys are gone."""
+    let_answers_end(runtime)
+    assert sum(purge(runtime)) > 0
+
+
+ENDINGS = [let_answers_end, forget_answers]
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+@pytest.mark.parametrize("movement", list(MOVEMENTS.values()), ids=list(MOVEMENTS))
+def test_an_ended_answer_is_followed_by_the_same_thing_as_it_is_now(
+    client: FlaskClient,
+    runtime: Runtime,
+    gateway: LedgerGateway,
+    movement: Movement,
+    end: Callable[[Runtime], None],
+) -> None:
+    ask = movement.prepare(client, "asked")
+    first = ask()
+    sent = len(gateway.sent)
+    end(runtime)
+    again = [ask(), ask()]
+
+    assert {(answer.status_code, answer.data) for answer in again} == {(first.status_code, first.data)}
+    assert all(answer.headers["Idempotent-Replayed"] == "true" for answer in again)
+    assert len(gateway.sent) == sent, "never a second time"
+    assert not list(verify(runtime))
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+def test_what_happened_since_is_seen_once_the_answer_has_ended(
+    client: FlaskClient, runtime: Runtime, end: Callable[[Runtime], None]
+) -> None:
+    first = pay_trip(client)
+    refund_trip(client, trip_id_of(first))
+    assert pay_trip(client).data == first.data, "as long as it is cached, it is the answer that was given"
+    end(runtime)
+
+    body = pay_trip(client).get_json()
+    assert (body["payment_id"], body["status"]) == (trip_id_of(first), "REFUNDED")
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+def test_another_request_under_the_key_is_refused_for_ever(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, end: Callable[[Runtime], None]
+) -> None:
+    payment_id = trip_id_of(pay_trip(client, amount=150))
+    refund_trip(client, payment_id, idempotency_key="back", amount=10)
+    end(runtime)
+    refused = [
+        pay_trip(client, amount=151),
+        pay_trip(client, trip_id=102, method="UPI"),
+        refund_trip(client, payment_id, idempotency_key="back", amount=11),
+    ]
+
+    assert [answer.status_code for answer in refused] == [422] * 3
+    assert {answer.get_json()["code"] for answer in refused} == {"idempotency_key_mismatch"}
+    texts = [answer.get_json()["error"] for answer in refused]
+    assert ["amount" in text for text in texts] == [True, False, True]
+    assert "method, trip_id" in texts[1]
+    assert len(gateway.sent) == 2
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+def test_a_decline_stays_a_decline(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, end: Callable[[Runtime], None]
+) -> None:
+    gateway.script.extend([Declined("CARD_DECLINED", "Card was declined by issuer")] * 2)
+    first = pay_trip(client).data, pay_bill(client).data
+    end(runtime)
+    trip, bill = pay_trip(client), pay_bill(client)
+
+    assert (trip.data, bill.data) == first
+    assert (trip.status_code, bill.status_code) == (200, 402)
+    assert len(gateway.sent) == 2
+
+
+def test_a_refusal_is_stored_replayed_and_free_again_only_when_it_is_forgotten(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    payment_id = trip_id_of(pay_trip(client, amount=150))
+    gateway.script.append(Unknown("silence"))
+    assert refund_trip(client, payment_id, idempotency_key="reserves", amount=100).status_code == 202
+    refused = refund_trip(client, payment_id, idempotency_key="refused", amount=100)
+    gateway.found.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
+    assert refund_trip(client, payment_id, idempotency_key="reserves", amount=100).status_code == 400
+    again = refund_trip(client, payment_id, idempotency_key="refused", amount=100)
+
+    assert (refused.status_code, refused.get_json()["code"]) == (400, "amount_exceeds_available")
+    assert refused.get_json()["retry"]["key"] == "new"
+    assert (again.status_code, again.data, again.headers["Idempotent-Replayed"]) == (400, refused.data, "true")
+    let_answers_end(runtime)
+    assert refund_trip(client, payment_id, idempotency_key="refused", amount=100).data == refused.data
+    forget_answers(runtime)
+    assert refund_trip(client, payment_id, idempotency_key="refused", amount=100).status_code == 200
+    assert gateway.count(Kind.REFUND) == 1
+
+
+def test_what_is_not_decided_is_never_forgotten(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
+    gateway.script.append(Unknown("silence"))
+    assert pay_trip(client).status_code == 202
+    with runtime.database.atomic("test") as connection:
+        long_ago = clock.now() - timedelta(days=400)
+        connection.execute(update(idempotency_keys).values(created_at=long_ago, updated_at=long_ago))
+
+    assert (purgeable(runtime), list(purge(runtime))) == (0, [])
+    assert pay_trip(client).status_code == 200
+
+
+def test_one_key_of_two_subjects_is_two_keys(app: Flask, runtime: Runtime, gateway: LedgerGateway) -> None:
+    client = app.test_client()
+    hers, his, nobodys = bearer("anna"), bearer("ben"), None
+    paid = [pay_trip(client, headers=headers, amount=10 + n) for n, headers in enumerate((hers, his, nobodys))]
+    again = [pay_trip(client, headers=headers, amount=10 + n) for n, headers in enumerate((hers, his, nobodys))]
+
+    assert [answer.status_code for answer in paid] == [200] * 3
+    assert [answer.data for answer in again] == [answer.data for answer in paid]
+    assert len({answer.get_json()["reference"] for answer in paid}) == 3
+    assert gateway.count(Kind.CHARGE) == len({one.gateway_key for one in gateway.sent}) == 3
+    assert [row["subject"] for row in rows(runtime, payments)] == ["anna", "ben", ""]

@@ -1,0 +1,115 @@
+"""A database that is busy: locks held for too long, a pool that is used up, and what a charge costs on the wire."""
+
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any
+
+import psycopg2
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import make_url
+from werkzeug.test import TestResponse
+
+from payment_service import create_app
+from payment_service.config import Settings
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import Answer, Instruction
+from payment_service.models import payments
+from payment_service.services.recovery import recover
+from tests.conftest import MakeApp, runtime_of
+from tests.crash.proxy import commit_proxy
+from tests.support.callers import pay_trip, refund_trip, trip_id_of
+from tests.support.database import expire_leases, rows
+from tests.support.gateways import LedgerGateway
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch, make_app: MakeApp) -> FlaskClient:
+    """A service that gives up on locks after a tenth of the time."""
+    module: Any = sys.modules["payment_service.db"]
+    options = module.POSTGRESQL_OPTIONS.replace("lock_timeout=1000", "lock_timeout=100")
+    pragmas = tuple(pragma.replace("busy_timeout=5000", "busy_timeout=500") for pragma in module.SQLITE_PRAGMAS)
+    monkeypatch.setattr(module, "POSTGRESQL_OPTIONS", options)
+    monkeypatch.setattr(module, "SQLITE_PRAGMAS", pragmas)
+    return make_app().test_client()
+
+
+@contextmanager
+def locked(url: str) -> Iterator[None]:
+    """Somebody else holds the locks: of every payment's row, on SQLite of the whole file."""
+    other: Any
+    if url.startswith("sqlite"):
+        other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+    else:
+        other = psycopg2.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
+        other.cursor().execute("SELECT payment_id FROM payments FOR UPDATE")
+    with closing(other):
+        yield
+
+
+def test_a_lock_held_for_too_long_is_503_and_changes_nothing(
+    impatient: FlaskClient, database_url: str, gateway: LedgerGateway
+) -> None:
+    payment_id = trip_id_of(pay_trip(impatient))
+    with locked(database_url):
+        began = time.monotonic()
+        refused = refund_trip(impatient, payment_id, amount=10)
+        took = time.monotonic() - began
+
+    assert (refused.status_code, refused.get_json()["code"]) == (503, "database_unavailable")
+    assert took < 3
+    assert gateway.count(Kind.REFUND) == 0
+    assert refund_trip(impatient, payment_id, amount=10).status_code == 200
+
+
+def test_a_lock_met_after_the_gateway_has_answered_loses_nothing(
+    impatient: FlaskClient, database_url: str, gateway: LedgerGateway
+) -> None:
+    with ExitStack() as stack:
+
+        def lock_meanwhile(instruction: Instruction) -> Answer:
+            stack.enter_context(locked(database_url))
+            return gateway.approve(instruction)
+
+        gateway.script.append(lock_meanwhile)
+        assert pay_trip(impatient).status_code == 503
+    runtime = runtime_of(impatient.application)
+    expire_leases(runtime)
+
+    assert dict(recover(runtime)) == {"finished": 1}
+    assert [row["status"] for row in rows(runtime, payments)] == ["CAPTURED"]
+    assert len(gateway.sent) == 1
+
+
+def test_a_pool_that_is_used_up_is_503_until_a_connection_is_back(make_app: MakeApp) -> None:
+    app = make_app(db_pool_size=1)
+    with runtime_of(app).database.engine.connect():
+        began = time.monotonic()
+        refused = pay_trip(app.test_client())
+        took = time.monotonic() - began
+
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert took < 2.5
+    assert pay_trip(app.test_client()).status_code == 200
+
+
+def test_what_a_charge_costs_the_database_is_counted_on_the_wire(lent: Callable[[str], str]) -> None:
+    with commit_proxy(lent("counted")) as proxy:
+        app = create_app(Settings(database_url=proxy.url_through, log_level="ERROR"), gateway=LedgerGateway())
+        client = app.test_client()
+        payment_id = trip_id_of(pay_trip(client, idempotency_key="warms up"))
+        refund_trip(client, payment_id, idempotency_key="warms up, too", amount=1)
+        asks: list[tuple[Callable[[], TestResponse], int]] = [
+            (lambda: pay_trip(client), 4),
+            (lambda: pay_trip(client), 2),  # a repeat of it
+            (lambda: refund_trip(client, payment_id, amount=1), 9),
+        ]
+        for ask, most in asks:
+            proxy.queries.clear()
+            assert ask().status_code == 200
+            assert 0 < len(proxy.queries) <= most, proxy.queries
+        runtime_of(app).database.engine.dispose()

@@ -1,0 +1,232 @@
+"""What the gateway says, or fails to say, of every movement: the answers, the rows, and how each comes to its end."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from payment_service import clock
+from payment_service.gateways.base import (
+    Answer,
+    Approved,
+    Declined,
+    Finding,
+    Instruction,
+    NotFound,
+    NotSent,
+    Pending,
+    Unknown,
+)
+from payment_service.models import idempotency_keys, operations, payment_refunds, payments, transactions
+from payment_service.services import recovery
+from payment_service.services.recovery import recover
+from payment_service.services.runtime import Runtime
+from payment_service.services.verification import verify
+from tests.support.callers import pay_trip, refund_trip, trip_id_of
+from tests.support.database import expire_leases, rows
+from tests.support.gateways import LedgerGateway
+from tests.support.operations import MOVEMENTS, Movement
+
+NO = Declined("CARD_DECLINED", "Card was declined by issuer")
+SILENCE = Unknown("the gateway did not answer in time")
+
+
+def more_than_asked(instruction: Instruction) -> Approved:
+    return Approved(instruction.amount + 1, instruction.currency)
+
+
+def other_currency(instruction: Instruction) -> Approved:
+    return Approved(instruction.amount, "XXX")
+
+
+@pytest.fixture(params=list(MOVEMENTS.values()), ids=list(MOVEMENTS))
+def movement(request: pytest.FixtureRequest) -> Movement:
+    assert isinstance(request.param, Movement)
+    return request.param
+
+
+@pytest.fixture
+def ask(client: FlaskClient, movement: Movement) -> Callable[[], TestResponse]:
+    return movement.prepare(client, "asked")
+
+
+def newest(runtime: Runtime, table: Any) -> dict[str, Any]:
+    return max(rows(runtime, table), key=lambda row: row["created_at"])
+
+
+def stands(runtime: Runtime) -> tuple[str, str]:
+    """The status of the newest payment, and of its newest operation."""
+    return newest(runtime, payments)["status"], newest(runtime, operations)["status"]
+
+
+def due_in(runtime: Runtime) -> float:
+    """Seconds until the recovery worker looks at the newest key again."""
+    seconds: float = (newest(runtime, idempotency_keys)["recover_at"] - clock.now()).total_seconds()
+    return seconds
+
+
+def by_repeating(runtime: Runtime, ask: Callable[[], TestResponse]) -> None:
+    ask()
+
+
+def by_the_worker(runtime: Runtime, ask: Callable[[], TestResponse]) -> None:
+    expire_leases(runtime)
+    assert recover(runtime)
+
+
+@pytest.mark.parametrize("said", [None, NO], ids=["approved", "declined"])
+def test_a_decision_ends_the_key_and_is_replayed(
+    runtime: Runtime, gateway: LedgerGateway, movement: Movement, ask: Callable[[], TestResponse], said: Answer | None
+) -> None:
+    gateway.script.extend([said] if said else [])
+    first = ask()
+    sent = len(gateway.sent)
+    again = ask()
+
+    status, payment_status = movement.declined if said else movement.done
+    assert first.status_code == status, first.text
+    assert stands(runtime) == (payment_status, "FAILED" if said else "SUCCEEDED")
+    assert (again.status_code, again.data) == (first.status_code, first.data)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert len(gateway.sent) == sent, "a repeat of a finished key asks nobody"
+    assert not list(verify(runtime))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [Pending(), SILENCE, more_than_asked, other_currency],
+    ids=["pending", "unknown", "wrong amount", "wrong currency"],
+)
+def test_what_is_undecided_is_202_and_stays_open(
+    runtime: Runtime, gateway: LedgerGateway, movement: Movement, ask: Callable[[], TestResponse], said: Any
+) -> None:
+    gateway.script.append(said)
+    answer = ask()
+    key = newest(runtime, idempotency_keys)
+
+    assert answer.status_code == 202, answer.text
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "Idempotent-Replayed" not in answer.headers
+    assert stands(runtime) == (movement.under_way, "PENDING")
+    assert (key["response_status"], key["response_data"], key["expires_at"]) == (None, None, None)
+    assert 3 < due_in(runtime) <= 5
+    assert not recover(runtime), "the worker is not due yet"
+
+
+def test_what_was_never_sent_is_503_and_a_repeat_sends_it(
+    runtime: Runtime, gateway: LedgerGateway, movement: Movement, ask: Callable[[], TestResponse]
+) -> None:
+    gateway.script.append(NotSent("connection refused"))
+    refused = ask()
+    body = refused.get_json()
+
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert (body["code"], body["retry"]) == ("gateway_unavailable", {"safe": True, "key": "same", "after": 1})
+    assert stands(runtime) == (movement.under_way, "PENDING")
+    assert ask().status_code == movement.done[0]
+    assert stands(runtime) == (movement.done[1], "SUCCEEDED")
+
+
+LOOK_UPS: dict[str, tuple[Finding | None, bool]] = {
+    "approved": (None, True),
+    "declined": (NO, True),
+    "not found": (NotFound(), True),
+    "pending": (Pending(), False),
+    "unknown": (SILENCE, False),
+    "not asked": (NotSent("connection refused"), False),
+}
+"""What a look-up finds (None: what the ledger says), and whether that ends the operation."""
+
+
+@pytest.mark.parametrize("repair", [by_repeating, by_the_worker])
+def test_a_look_up_decides_what_was_unknown(
+    client: FlaskClient,
+    runtime: Runtime,
+    gateway: LedgerGateway,
+    movement: Movement,
+    repair: Callable[[Runtime, Callable[[], TestResponse]], None],
+) -> None:
+    for name, (found, decides) in LOOK_UPS.items():
+        ask = movement.prepare(client, name)
+        gateway.script.append(gateway.lose_answer if found is None else SILENCE)
+        assert ask().status_code == 202, name
+        first = gateway.sent[-1]
+        gateway.found.extend([found] if found else [])
+        gateway.sent.clear()
+        repair(runtime, ask)
+
+        assert gateway.lookups[-1].gateway_key == first.gateway_key, name
+        assert gateway.sent == ([first] if isinstance(found, NotFound) else []), name
+        if not decides:
+            assert stands(runtime) == (movement.under_way, "PENDING"), name
+            assert newest(runtime, idempotency_keys)["response_status"] is None, name
+            gateway.approve(first)
+        status, payment_status = movement.declined if found is NO else movement.done
+        assert ask().status_code == status, name
+        assert stands(runtime)[0] == payment_status, name
+    assert not list(verify(runtime))
+
+
+@pytest.mark.parametrize("said", [more_than_asked, other_currency])
+def test_another_amount_than_asked_is_left_to_a_person(
+    runtime: Runtime, gateway: LedgerGateway, movement: Movement, ask: Callable[[], TestResponse], said: Any
+) -> None:
+    gateway.script.append(said)
+    ask()
+    gateway.found.extend([said(gateway.sent[-1])] * 2)
+    by_repeating(runtime, ask)
+    by_the_worker(runtime, ask)
+
+    assert "gateway says" in newest(runtime, operations)["review_reason"]
+    assert stands(runtime) == (movement.under_way, "PENDING")
+
+
+def test_the_worker_comes_back_less_and_less_often(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    gateway.script.append(SILENCE)
+    gateway.found.extend([SILENCE] * 9)
+    pay_trip(client)
+    pauses = [due_in(runtime)]
+    for _ in range(8):
+        by_the_worker(runtime, lambda: pay_trip(client))
+        pauses.append(due_in(runtime))
+
+    assert [round(pause) for pause in pauses] == pytest.approx([5, 10, 20, 40, 80, 160, 300, 300, 300], abs=1)
+
+
+def test_an_unknown_refund_keeps_its_reservation_and_a_declined_one_gives_it_back(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    payment_id = trip_id_of(pay_trip(client, amount=150))
+    gateway.script.append(SILENCE)
+    unknown = refund_trip(client, payment_id, idempotency_key="unknown", amount=100)
+    too_much = refund_trip(client, payment_id, idempotency_key="too much", amount=51)
+    rest = refund_trip(client, payment_id, idempotency_key="rest", amount=50)
+
+    assert (unknown.status_code, too_much.status_code, rest.status_code) == (202, 400, 200)
+    assert newest(runtime, payments)["refund_pending_amount"] == Decimal(100)
+    gateway.found.append(NO)
+    by_the_worker(runtime, lambda: unknown)
+    assert {row["amount"]: row["status"] for row in rows(runtime, payment_refunds)} == {100: "FAILED", 50: "REFUNDED"}
+    assert newest(runtime, payments)["refund_pending_amount"] == 0
+    assert refund_trip(client, payment_id, idempotency_key="once more", amount=100).status_code == 200
+    assert newest(runtime, payments)["status"] == "REFUNDED"
+    assert not list(verify(runtime))
+
+
+def test_the_worker_takes_what_a_dead_owner_left_and_only_that(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.script.append(SILENCE)
+    pay_trip(client, idempotency_key="left")
+    pay_trip(client, idempotency_key="finished")
+    expire_leases(runtime)
+    monkeypatch.setattr(recovery, "BATCH", 1)
+
+    assert dict(recover(runtime)) == {"finished": 1}
+    assert dict(recover(runtime)) == {}
+    assert {row["actor"] for row in rows(runtime, transactions)} == {"anonymous", "recovery"}

@@ -1,0 +1,150 @@
+"""A database that ends transactions instead of letting them wait (SQLSTATE 40001): they run again, money moves once.
+
+Distributed databases do so, and PostgreSQL at SERIALIZABLE. The error is the server's own, not a stand-in for it.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError
+from werkzeug.test import TestResponse
+
+from payment_service.models import payment_refunds, payments
+from payment_service.services.runtime import Runtime
+from payment_service.services.verification import verify
+from tests.conftest import MakeApp, runtime_of
+from tests.support.callers import at_once, pay_trip, refund_trip, trip_id_of
+from tests.support.database import count
+from tests.support.gateways import LedgerGateway
+
+RAISE = "DO $$ BEGIN RAISE EXCEPTION 'could not serialize access' USING ERRCODE = '40001'; END $$"
+
+pytestmark = pytest.mark.parametrize(
+    "engine_name", ["postgresql"], indirect=True
+)  # SQLite lets one writer in at a time
+
+
+@contextmanager
+def ended(runtime: Runtime, number: int, times: int = 1) -> Iterator[Counter[str]]:
+    """End the transaction at the `number`th statement from now on, COMMIT being one too, and at those after it.
+
+    Readings outside of transactions are left alone: there is nothing to run again.
+    """
+    seen: Counter[str] = Counter()
+    engine = runtime.database.engine
+    commit = engine.dialect.do_commit
+
+    def is_doomed() -> bool:
+        seen["statements"] += 1
+        return seen["statements"] in range(number, number + times)
+
+    def at_statement(connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+        reading = connection.get_execution_options().get("reading", False)
+        return (RAISE, {}) if not reading and is_doomed() else (statement, parameters)
+
+    def at_commit(connection: Any) -> None:
+        if is_doomed():
+            with closing(connection.cursor()) as cursor:
+                try:
+                    cursor.execute(RAISE)
+                finally:
+                    connection.rollback()  # a COMMIT that is refused has ended the transaction all the same
+        commit(connection)
+
+    event.listen(engine, "before_cursor_execute", at_statement, retval=True)
+    with patch.object(engine.dialect, "do_commit", at_commit):
+        yield seen
+    event.remove(engine, "before_cursor_execute", at_statement)
+
+
+def test_the_error_is_the_servers(runtime: Runtime) -> None:
+    with ended(runtime, 1), pytest.raises(DBAPIError) as error, runtime.database.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+
+    assert getattr(error.value.orig, "pgcode", None) == "40001"
+
+
+@pytest.mark.parametrize("what", ["charge", "refund"])
+def test_wherever_a_transaction_is_ended_it_runs_again_and_nobody_notices(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, what: str
+) -> None:
+    payment_id = trip_id_of(pay_trip(client, idempotency_key="before", amount=5000))
+    asks: dict[str, Callable[[str], TestResponse]] = {
+        "charge": lambda key: pay_trip(client, idempotency_key=key),
+        "refund": lambda key: refund_trip(client, payment_id, idempotency_key=key, amount=10),
+    }
+    with ended(runtime, 0) as seen:
+        assert asks[what]("undisturbed").status_code == 200
+    steps = seen["statements"]
+    for number in range(1, steps + 1):
+        with ended(runtime, number) as seen:
+            answer = asks[what](f"key-{number}")
+        assert answer.status_code == 200, f"{answer.text} at {number} of {steps}"
+        assert seen["statements"] > steps, "it ran again"
+        assert asks[what](f"key-{number}").data == answer.data
+
+    assert len(gateway.sent) == len(gateway.ledger) == steps + 2, "no retry asks the gateway"
+    assert list(verify(runtime)) == []
+
+
+def test_after_some_tries_the_caller_is_told_to_come_back_and_does(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    with ended(runtime, 1, times=1000):
+        refused = pay_trip(client)
+    assert refused.status_code == 503
+    assert refused.get_json()["retry"] == {"safe": True, "key": "same", "after": 1}
+    assert gateway.sent == []
+    assert pay_trip(client).status_code == 200
+
+
+@pytest.fixture
+def serializable(monkeypatch: pytest.MonkeyPatch, make_app: MakeApp) -> Flask:
+    """A service with every transaction at SERIALIZABLE."""
+    module: Any = sys.modules["payment_service.db"]
+    options = module.POSTGRESQL_OPTIONS.replace(r"isolation=read\ committed", "isolation=serializable")
+    monkeypatch.setattr(module, "POSTGRESQL_OPTIONS", options)
+    return make_app(db_pool_size=10)
+
+
+def test_at_serializable_ten_callers_of_one_key_and_ten_refunds_move_money_once(
+    serializable: Flask, gateway: LedgerGateway
+) -> None:
+    app, runtime = serializable, runtime_of(serializable)
+    with runtime.database.atomic("test") as connection:
+        assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "serializable"
+
+    def charge(client: FlaskClient, _number: int) -> TestResponse:
+        return until_told(lambda: pay_trip(client, idempotency_key="one", amount=100))
+
+    paid = at_once(app, 10, charge)
+    number = trip_id_of(paid[0])
+
+    def refund(client: FlaskClient, caller: int) -> TestResponse:
+        return until_told(lambda: refund_trip(client, number, idempotency_key=f"refund-{caller}", amount=30))
+
+    refunds = Counter(answer.status_code for answer in at_once(app, 10, refund))
+
+    assert {answer.data for answer in paid} == {paid[0].data}
+    assert (count(runtime, payments), count(runtime, payment_refunds)) == (1, 3)
+    assert refunds == {200: 3, 400: 7}
+    assert len(gateway.ledger) == 4
+    assert list(verify(runtime)) == []
+
+
+def until_told(ask: Callable[[], TestResponse]) -> TestResponse:
+    """Repeat with the same key while the answer says that this is right."""
+    for _ in range(100):
+        answer = ask()
+        if answer.status_code not in (409, 503):
+            return answer
+        assert answer.get_json()["retry"]["key"] == "same"
+    raise AssertionError("a hundred times told to come back")

@@ -1,0 +1,206 @@
+"""The bank's own truth: what it refuses whatever it is told, and that it misbehaves only where it is told to."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import Instruction
+from payment_service.gateways.protocol import encode
+from payment_service.simulator import create_simulator
+from tests.support.instructions import instruct
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Iterator[FlaskClient]:
+    app = create_simulator(tmp_path / "gateway.sqlite")
+    yield app.test_client()
+    app.extensions["ledger"].close()
+
+
+def post(bank: FlaskClient, instruction: Instruction) -> TestResponse:
+    return bank.post("/operations", json=encode(instruction))
+
+
+def said(response: TestResponse) -> tuple[int, Any]:
+    body = response.get_json()
+    return response.status_code, body.get("code", body["status"])
+
+
+def opened(bank: FlaskClient, kind: Kind, amount: str = "100.00", **changes: Any) -> Instruction:
+    parent = instruct(kind, amount, **changes)
+    assert said(post(bank, parent)) == (200, "approved")
+    return parent
+
+
+def under(bank: FlaskClient, parent: Instruction, kind: Kind, amount: str, currency: str = "USD") -> tuple[int, Any]:
+    return said(post(bank, instruct(kind, amount, currency=currency, parent_key=parent.gateway_key)))
+
+
+def effects(bank: FlaskClient) -> list[tuple[str, str]]:
+    body = bank.get("/effects?limit=500").get_json()
+    return [(row["kind"], row["amount"]) for row in body["effects"]]
+
+
+def test_no_more_is_given_back_than_was_taken(bank: FlaskClient) -> None:
+    charge = opened(bank, Kind.CHARGE)
+    assert under(bank, charge, Kind.REFUND, "60.00") == (200, "approved")
+    assert under(bank, charge, Kind.REFUND, "40.01") == (402, "EXCEEDS_CAPTURED")
+    assert under(bank, charge, Kind.REFUND, "40.00") == (200, "approved")
+    assert under(bank, charge, Kind.REFUND, "0.01") == (402, "EXCEEDS_CAPTURED")
+    assert effects(bank) == [("charge", "100.00"), ("refund", "60.00"), ("refund", "40.00")]
+
+
+def test_no_more_is_taken_than_was_held_and_none_given_back_before(bank: FlaskClient) -> None:
+    hold = opened(bank, Kind.AUTHORIZE)
+    assert under(bank, hold, Kind.REFUND, "1.00") == (402, "EXCEEDS_CAPTURED")
+    assert under(bank, hold, Kind.CAPTURE, "70.00") == (200, "approved")
+    assert under(bank, hold, Kind.CAPTURE, "30.01") == (402, "EXCEEDS_AUTHORIZED")
+    assert under(bank, hold, Kind.REFUND, "70.01") == (402, "EXCEEDS_CAPTURED")
+    assert under(bank, hold, Kind.REFUND, "70.00") == (200, "approved")
+    assert under(bank, hold, Kind.VOID, "100.00") == (402, "ALREADY_CAPTURED")
+
+
+def test_what_was_let_go_cannot_be_taken(bank: FlaskClient) -> None:
+    hold = opened(bank, Kind.AUTHORIZE)
+    assert under(bank, hold, Kind.VOID, "100.00") == (200, "approved")
+    assert under(bank, hold, Kind.CAPTURE, "1.00") == (402, "ALREADY_VOIDED")
+    assert under(bank, hold, Kind.VOID, "100.00") == (402, "ALREADY_VOIDED")
+
+
+def test_a_charge_is_neither_captured_nor_voided(bank: FlaskClient) -> None:
+    charge = opened(bank, Kind.CHARGE)
+    assert under(bank, charge, Kind.CAPTURE, "100.00") == (402, "PARENT_UNKNOWN")
+    assert under(bank, charge, Kind.VOID, "100.00") == (402, "PARENT_UNKNOWN")
+
+
+@pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.VOID, Kind.REFUND])
+def test_what_needs_a_parent_needs_an_approved_one(bank: FlaskClient, kind: Kind) -> None:
+    declined = instruct(Kind.AUTHORIZE, "402.01")
+    assert said(post(bank, declined)) == (402, "INSUFFICIENT_FUNDS")
+    assert under(bank, declined, kind, "1.00") == (402, "PARENT_UNKNOWN")
+    assert under(bank, instruct(), kind, "1.00") == (402, "PARENT_UNKNOWN")
+    assert said(post(bank, instruct(kind, "1.00"))) == (402, "PARENT_UNKNOWN")
+    assert effects(bank) == []
+
+
+def test_money_goes_back_in_the_currency_it_came_in(bank: FlaskClient) -> None:
+    charge = opened(bank, Kind.CHARGE)
+    assert under(bank, charge, Kind.REFUND, "1.00", "EUR") == (402, "CURRENCY_MISMATCH")
+
+
+def test_a_pending_refund_has_reserved_its_amount(bank: FlaskClient) -> None:
+    charge = opened(bank, Kind.CHARGE)
+    bank.post("/faults", json={"fault": "pending", "times": 1})
+    assert under(bank, charge, Kind.REFUND, "60.00") == (202, "pending")
+    assert under(bank, charge, Kind.REFUND, "60.00") == (402, "EXCEEDS_CAPTURED")
+    assert under(bank, charge, Kind.REFUND, "40.00") == (200, "approved")
+
+
+def test_a_pending_refund_that_fails_frees_its_amount(bank: FlaskClient) -> None:
+    charge = opened(bank, Kind.CHARGE)
+    bank.post("/faults", json={"fault": "pending", "times": 1, "code": "CARD_DECLINED"})
+    refund = instruct(Kind.REFUND, "60.00", parent_key=charge.gateway_key)
+    assert said(post(bank, refund)) == (202, "pending")
+    assert said(bank.get(f"/operations/{refund.gateway_key}")) == (200, "CARD_DECLINED")
+    assert under(bank, charge, Kind.REFUND, "100.00") == (200, "approved")
+
+
+def test_a_resend_is_answered_and_a_changed_one_refused_without_effect(bank: FlaskClient) -> None:
+    charge = opened(bank, Kind.CHARGE)
+    assert said(post(bank, replace(charge, amount=Decimal(100)))) == (200, "approved")
+    for change in (
+        {"amount": Decimal("100.01")},
+        {"currency": "EUR"},
+        {"kind": Kind.AUTHORIZE},
+        {"parent_key": "v1-0"},
+    ):
+        assert said(post(bank, replace(charge, **change))) == (409, "KEY_CONFLICT")
+    assert effects(bank) == [("charge", "100.00")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"amount": 100},
+        {"amount": "1e2"},
+        {"amount": "-1"},
+        {"amount": "1" * 13},
+        {"currency": "usd"},
+        {"kind": "gift"},
+        {"kind": ["charge"]},
+        {"gateway_key": ""},
+        {"gateway_key": None},
+        {"method": 1},
+        {"parent_key": 1},
+    ],
+)
+def test_an_unreadable_instruction_has_no_effect(bank: FlaskClient, change: dict[str, Any]) -> None:
+    response = bank.post("/operations", json=encode(instruct()) | change)
+    assert said(response) == (400, "BAD_INSTRUCTION")
+    assert bank.post("/operations", data="{").status_code == 400
+    assert effects(bank) == []
+
+
+def test_faults_strike_whom_they_are_meant_for_the_narrowest_first(bank: FlaskClient) -> None:
+    chosen = instruct(Kind.AUTHORIZE)
+    for fault in (
+        {"fault": "decline", "code": "FOR_ALL", "times": 1},
+        {"fault": "decline", "code": "FOR_HOLDS", "kind": "authorize", "times": 1},
+        {"fault": "decline", "code": "FOR_ONE", "gateway_key": chosen.gateway_key, "times": 1},
+    ):
+        assert bank.post("/faults", json=fault).status_code == 201
+    assert said(post(bank, chosen)) == (402, "FOR_ONE")
+    assert [fault["code"] for fault in bank.get("/faults").get_json()] == ["FOR_ALL", "FOR_HOLDS"]
+    assert said(post(bank, instruct(Kind.AUTHORIZE))) == (402, "FOR_HOLDS")
+    assert said(post(bank, instruct(Kind.AUTHORIZE))) == (402, "FOR_ALL")
+    assert said(post(bank, instruct(Kind.AUTHORIZE))) == (200, "approved")
+
+
+def test_faults_strike_until_they_are_taken_back(bank: FlaskClient) -> None:
+    bank.post("/faults", json={"fault": "decline", "kind": "charge"})
+    assert [said(post(bank, instruct()))[0] for _ in range(3)] == [402, 402, 402]
+    assert said(post(bank, instruct(Kind.AUTHORIZE))) == (200, "approved")
+    assert bank.delete("/faults").status_code == 204
+    assert said(post(bank, instruct())) == (200, "approved")
+
+
+def test_faults_are_used_up_in_the_order_they_were_armed(bank: FlaskClient) -> None:
+    bank.post("/faults", json={"fault": "decline", "code": "FIRST", "times": 2})
+    bank.post("/faults", json={"fault": "decline", "code": "THEN", "times": 1})
+    codes = [said(post(bank, instruct()))[1] for _ in range(4)]
+    assert codes == ["FIRST", "FIRST", "THEN", "approved"]
+
+
+def test_a_look_up_may_be_told_to_deny_what_it_knows(bank: FlaskClient) -> None:
+    charge = opened(bank, Kind.CHARGE)
+    bank.post("/faults", json={"fault": "not_found", "on": "lookup", "times": 1})
+    assert bank.get(f"/operations/{charge.gateway_key}").status_code == 404
+    assert said(bank.get(f"/operations/{charge.gateway_key}")) == (200, "approved")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        None,
+        [],
+        {},
+        {"fault": "explode"},
+        {"fault": "slow", "on": "friday"},
+        {"fault": "slow", "ms": "20"},
+        {"fault": "slow", "times": True},
+        {"fault": "slow", "kind": "gift"},
+        {"fault": "wrong_amount", "amount": "much"},
+        {"fault": "wrong_amount", "amount": {}},
+        {"fault": "slow", "colour": "red"},
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_not_armed(bank: FlaskClient, fault: Any) -> None:
+    assert bank.post("/faults", json=fault).status_code == 400
+    assert bank.get("/faults").get_json() == []

@@ -1,0 +1,100 @@
+"""The simulator as a program: it remembers, it serves many at once, it ends well and never alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import Approved, NotFound
+from tests.support.instructions import gateway_at, instruct
+from tests.support.simulator import ROOT, running_simulator
+
+
+def test_a_careless_bank_charges_for_every_send(tmp_path: Path) -> None:
+    with (
+        running_simulator(tmp_path, not_idempotent=True) as simulator,
+        closing(gateway_at(simulator.url)) as gateway,
+    ):
+        charge = instruct()
+        answers = [gateway.charge(charge) for _ in range(3)]
+        assert all(isinstance(answer, Approved) for answer in answers)
+        assert simulator.count("charge") == {charge.gateway_key: 3}
+        assert isinstance(gateway.lookup(charge), Approved)
+        assert isinstance(gateway.lookup(instruct()), NotFound)
+
+
+def test_fifty_simultaneous_refunds_give_back_no_more_than_was_taken(tmp_path: Path) -> None:
+    with running_simulator(tmp_path) as simulator, closing(gateway_at(simulator.url)) as gateway:
+        charge = instruct(amount="100.00")
+        assert isinstance(gateway.charge(charge), Approved)
+        refunds = [instruct(Kind.REFUND, "7.00", parent_key=charge.gateway_key) for _ in range(50)]
+        with ThreadPoolExecutor(25) as pool:
+            answers = list(pool.map(gateway.refund, refunds))
+        assert sum(isinstance(answer, Approved) for answer in answers) == 14
+        assert sum(simulator.count("refund").values()) == 14
+
+
+def test_the_ledger_outlives_every_way_to_die(tmp_path: Path) -> None:
+    with running_simulator(tmp_path) as simulator, closing(gateway_at(simulator.url)) as gateway:
+        url, known = simulator.url, []
+        for die in (simulator.stop, simulator.kill, simulator.kill):
+            known.append(instruct())
+            assert isinstance(gateway.charge(known[-1]), Approved)
+            die()
+            simulator.start()
+            assert simulator.url == url
+        assert simulator.count() == {each.gateway_key: 1 for each in known}
+
+
+def test_a_polite_end_lets_the_last_answer_out(tmp_path: Path) -> None:
+    with running_simulator(tmp_path) as simulator, closing(gateway_at(simulator.url)) as gateway:
+        simulator.arm("sleep_then_answer", ms=700)
+        charge = instruct()
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(gateway.charge, charge)
+            while not simulator.count():
+                time.sleep(0.01)
+            assert simulator.stop() == 0
+            assert isinstance(answer.result(10), Approved)
+
+
+def test_the_simulator_says_nothing_unless_something_is_wrong(tmp_path: Path) -> None:
+    with running_simulator(tmp_path) as simulator, closing(gateway_at(simulator.url)) as gateway:
+        for fault in ("drop_before_effect", "truncated", "duplicate", "down"):
+            simulator.arm(fault, times=1)
+            gateway.charge(instruct())
+        simulator.stop()
+        assert simulator.log() == ""
+
+
+def test_the_simulator_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    starter = (
+        "import sys, time; from pathlib import Path; from tests.support.simulator import Simulator\n"
+        "simulator = Simulator(Path(sys.argv[1])).start(); print(simulator.pid, flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", starter, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        process.send_signal(signal.SIGKILL)
+    # The orphan belongs to nobody who would wait for it: it is gone, or it is a zombie that init has not buried yet.
+    for _ in range(200):
+        if not is_running(pid):
+            return
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail("the simulator outlived the test that started it")
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False

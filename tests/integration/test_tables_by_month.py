@@ -1,0 +1,103 @@
+"""The tables of history can be divided into months under the running service, which does not notice."""
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+
+from payment_service.delivery.base import Delivered
+from payment_service.models import operations, outbox_deliveries, outbox_events, transactions
+from payment_service.services.verification import verify
+from tests.conftest import MakeApp, here, runtime_of
+from tests.support.callers import pay_trip, refund_trip, trip_id_of
+from tests.support.database import rows
+from tests.support.postgres import Postgres
+from tests.support.relays import ScriptedSink, running, wait_until_settled
+from tests.support.waiting import wait_until
+
+DATABASE = "payments_by_month"
+HISTORY = (transactions, outbox_events, outbox_deliveries)
+NAME = "trip_notification"
+SINK = {"trip_notification_service_url": "http://127.0.0.1:9"}
+
+pytestmark = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # SQLite has no partitions
+
+
+@pytest.fixture
+def app(lent: Callable[[str], str], make_app: MakeApp) -> Flask:
+    return make_app(database_url=lent(DATABASE), **SINK)
+
+
+@pytest.fixture
+def first() -> datetime:
+    """The beginning of the month after the next one."""
+    this = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (this + timedelta(days=70)).replace(day=1)
+
+
+@pytest.fixture
+def divide(postgres: Postgres, first: datetime) -> Callable[[], None]:
+    """Run the deployed script."""
+    script = here("deploy/postgresql/by_month.sql").read_text().replace(":'first'", f"'{first:%Y-%m-%d}'")
+
+    def run() -> None:
+        with closing(postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:
+            cursor.execute(script)
+
+    return run
+
+
+@pytest.fixture
+def sizes(postgres: Postgres) -> Callable[[str], dict[str, int]]:
+    """How many rows lie in each part of a table."""
+
+    def look(whole: str) -> dict[str, int]:
+        with closing(postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT tableoid::regclass::text, count(*) FROM {whole} GROUP BY 1")  # noqa: S608 - ours
+            return dict(cursor.fetchall())
+
+    return look
+
+
+def deliver_all(app: Flask) -> ScriptedSink:
+    """Have the relay send what waits."""
+    sink = ScriptedSink(lambda _: Delivered(), NAME)
+    database = runtime_of(app).database
+    with running(database, sink):
+        wait_until_settled(database, NAME)
+    return sink
+
+
+def use(app: Flask, name: str) -> None:
+    """Charge, repeat, refund, deliver, verify."""
+    client = app.test_client()
+    paid = pay_trip(client, idempotency_key=name, amount=150.0)
+    again = pay_trip(client, idempotency_key=name, amount=150.0)
+    refunded = refund_trip(client, trip_id_of(paid), idempotency_key=f"{name}-refund", amount=50.0)
+    assert (paid.status_code, again.data, refunded.status_code) == (200, paid.data, 200)
+    assert deliver_all(app).offered
+    assert list(verify(runtime_of(app))) == []
+
+
+def test_the_service_works_on_before_and_after_and_in_the_months_to_come(
+    app: Flask, postgres: Postgres, divide: Callable[[], None], sizes: Callable[[str], dict[str, int]], first: datetime
+) -> None:
+    use(app, "before")
+    known = {table.name: len(rows(runtime_of(app), table)) for table in HISTORY}
+    divide()
+    with closing(postgres.connect(DATABASE)) as listener, listener.cursor() as cursor:
+        cursor.execute("LISTEN outbox_deliveries")
+        use(app, "after")
+        wait_until(lambda: listener.poll() or bool(listener.notifies), lambda: "no relay was woken")
+    assert {whole.name: set(sizes(whole.name)) for whole in HISTORY} == {t.name: {f"{t.name}_before"} for t in HISTORY}
+    with time_machine.travel(first + timedelta(days=1)):
+        use(app, "later")
+
+    for whole in HISTORY:
+        lies = sizes(whole.name)
+        assert lies.keys() == {f"{whole.name}_before", f"{whole.name}_{first:%Y_%m}"}
+        assert lies[f"{whole.name}_before"] == 2 * known[whole.name]
+    assert len({row["gateway_key"] for row in rows(runtime_of(app), operations)}) == 6

@@ -1,0 +1,203 @@
+"""`flask verify`: what the tables say of money must follow from operations that happened; nothing else alarms."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Table, delete, update
+
+from payment_service import clock
+from payment_service.domain.lifecycle import Move, Status
+from payment_service.gateways.base import Approved, Declined, Effect, Instruction, Unknown
+from payment_service.models import idempotency_keys, operations, payments, transactions
+from payment_service.services.runtime import Runtime
+from payment_service.services.verification import Violation, verify
+from tests.support import checkouts
+from tests.support.callers import pay_trip, refund_trip, trip_id_of
+from tests.support.gateways import LedgerGateway
+
+
+def alter(runtime: Runtime, table: Table, **values: object) -> None:
+    """Write into every row of a table what the service would never write."""
+    with runtime.database.atomic("test") as connection:
+        connection.execute(update(table).values(values))
+
+
+def found(runtime: Runtime) -> list[tuple[str, str]]:
+    """Invariant and row of every violation."""
+    return [(violation.invariant, violation.row) for violation in verify(runtime)]
+
+
+def declined_trip(client: FlaskClient, gateway: LedgerGateway) -> int:
+    """The number of a payment that nothing was taken for."""
+    gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
+    return trip_id_of(pay_trip(client, idempotency_key="declined"))
+
+
+def pretend_captured(runtime: Runtime) -> None:
+    """Make declined payments look paid: their rows, and the last row of their audit trail with them."""
+    alter(runtime, payments, status=Status.CAPTURED, captured_amount=payments.c.amount)
+    alter(runtime, payments, authorized_amount=payments.c.amount)
+    with runtime.database.atomic("test") as connection:
+        last = update(transactions).where(transactions.c.version == 2)
+        connection.execute(
+            last.values(status=Status.CAPTURED, move=Move.CHARGED, captured_amount=transactions.c.amount)
+        )
+
+
+def test_everything_that_callers_can_do_is_no_violation(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    number = trip_id_of(pay_trip(client))
+    refund_trip(client, number, amount=10)
+    refund_trip(client, number, idempotency_key="the rest")
+    pay_trip(client, idempotency_key="free", amount=0)
+    declined_trip(client, gateway)
+    checkouts.post(client, "capture", transaction_id=checkouts.held(client), amount=40)
+    checkouts.post(client, "void", transaction_id=checkouts.held(client))
+    checkouts.held(client)
+    gateway.script.append(Unknown("silence"))
+    pay_trip(client, idempotency_key="undecided")
+    assert found(runtime) == []
+
+
+def test_captured_money_that_no_operation_accounts_for_is_told(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    number = declined_trip(client, gateway)
+    assert found(runtime) == []
+    pretend_captured(runtime)
+
+    told = list(verify(runtime))
+    assert {(each.invariant, each.row) for each in told} == {("S3", f"payment {number}")}
+    assert [each.what.split()[0] for each in told] == ["captured", "authorized"]
+
+
+def test_more_captured_than_was_charged_is_told(client: FlaskClient, runtime: Runtime) -> None:
+    checkouts.post(client, "capture", transaction_id=checkouts.held(client), amount=40)
+    assert found(runtime) == []
+    alter(runtime, payments, captured_amount=payments.c.authorized_amount)
+    assert "S3" in dict(found(runtime))
+
+
+def test_money_that_was_taken_and_forgotten_is_told(client: FlaskClient, runtime: Runtime) -> None:
+    number = trip_id_of(pay_trip(client))
+    alter(runtime, payments, captured_amount=Decimal(0), authorized_amount=Decimal(0), status=Status.FAILED)
+    assert ("S3", f"payment {number}") in found(runtime)
+
+
+@pytest.mark.parametrize("lose", ["deleted", "answered"])
+def test_an_operation_that_nobody_will_ever_end_is_told(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, lose: str
+) -> None:
+    gateway.script.append(Unknown("silence"))
+    number = pay_trip(client).get_json()["payment_id"]
+    assert found(runtime) == []
+    if lose == "deleted":
+        with runtime.database.atomic("test") as connection:
+            connection.execute(delete(idempotency_keys))
+    else:
+        alter(runtime, idempotency_keys, response_status=200, response_data="{}", expires_at=clock.now())
+
+    [told] = verify(runtime)
+    assert told.invariant == "L3"
+    assert told.row.endswith(f" of payment {number}")
+    assert told.what == "undecided, and no key is left to end it"
+
+
+@pytest.mark.parametrize("lists", [True, False], ids=["a gateway that lists", "a gateway that is asked"])
+def test_a_success_that_the_gateway_knows_nothing_of_is_told(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, lists: bool
+) -> None:
+    gateway.capabilities = type(gateway.capabilities)(
+        idempotent_by_key=True, lookup_consistent=True, max_in_flight=1.0, key_retention=86400, lists_effects=lists
+    )
+    pay_trip(client)
+    gateway.ledger.clear()
+    [told] = verify(runtime)
+    assert (told.invariant, told.what) == ("S3", "succeeded here, unknown to the gateway")
+
+
+def test_an_effect_that_no_operation_asked_for_is_told(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    pay_trip(client)
+    with runtime.database.atomic("test") as connection:
+        for table in (idempotency_keys, transactions):
+            connection.execute(delete(table))
+    [key] = gateway.ledger
+    alter(runtime, operations, gateway_key="another")
+    assert ("S2", f"gateway key {key}") in found(runtime)
+
+
+LATE: dict[str, Callable[[FlaskClient, int], object]] = {
+    "charge": lambda client, _: pay_trip(client, idempotency_key="late"),
+    "refund": lambda client, number: refund_trip(client, number, idempotency_key="late", amount=5),
+    "hold": lambda client, _: checkouts.held(client),
+}
+
+
+@pytest.mark.parametrize("late", LATE.values(), ids=LATE)
+def test_what_happens_while_it_runs_is_no_false_alarm(
+    client: FlaskClient,
+    runtime: Runtime,
+    gateway: LedgerGateway,
+    monkeypatch: pytest.MonkeyPatch,
+    late: Callable[[FlaskClient, int], object],
+) -> None:
+    """The list of effects is drawn up first; whatever succeeds between it and the tables is on the tables only."""
+    number = trip_id_of(pay_trip(client))
+    drawn_up = gateway.effects
+
+    def effects() -> Iterator[Effect]:
+        listed = list(drawn_up())
+        late(client, number)
+        return iter(listed)
+
+    monkeypatch.setattr(gateway, "effects", effects)
+    assert found(runtime) == []
+    assert len(gateway.ledger) == 2
+
+
+def test_another_amount_at_the_gateway_is_told(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
+    pay_trip(client)
+    [(key, instruction)] = gateway.ledger.items()
+    gateway.ledger[key] = Instruction(**{**vars(instruction), "amount": instruction.amount + 1})
+    [told] = verify(runtime)
+    assert (told.invariant, told.what) == ("S4", "150.00 here, 151.00 at the gateway")
+
+
+def test_a_decline_that_the_gateway_carried_out_is_told(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    def lie(instruction: Instruction) -> Declined:
+        approved = gateway.approve(instruction)
+        assert isinstance(approved, Approved)
+        return Declined("CARD_DECLINED", "Card was declined by issuer")
+
+    gateway.script.append(lie)
+    pay_trip(client)
+    [told] = verify(runtime)
+    assert (told.invariant, told.what) == ("S3", "failed here, done at the gateway")
+
+
+def test_the_command_ends_with_0_where_nothing_is_wrong(app: Flask) -> None:
+    pay_trip(app.test_client())
+    said = app.test_cli_runner().invoke(args=["verify"])
+    assert (said.exit_code, said.output) == (0, "no violations\n")
+
+
+def test_the_command_ends_with_1_and_names_each_row(app: Flask, runtime: Runtime, gateway: LedgerGateway) -> None:
+    number = declined_trip(app.test_client(), gateway)
+    pretend_captured(runtime)
+    said = app.test_cli_runner().invoke(args=["verify"])
+    lines = said.stdout.splitlines()
+    assert said.exit_code == 1
+    assert [line.startswith(f"S3 payment {number}: ") for line in lines] == [True, True]
+    assert said.stderr == "2 violations\n"
+
+
+def test_a_violation_reads_as_one_line() -> None:
+    assert str(Violation("S1", "gateway key k", "2 effects")) == "S1 gateway key k: 2 effects"

@@ -1,0 +1,233 @@
+"""The oracle: compares the bank's ledger, the tables and what the clients heard. It asks the service nothing.
+
+S1 one charge · S2 no orphan money · S3 no phantom success · S4 same money · S5 conservation · S6 stable replay ·
+S9 state machine · S10 unknown is not failed · S11 one event per change · S14 audit equals state · S17 durability.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from tests.crash.caller import Intent
+from tests.crash.tables import Ledger, Row, Tables
+
+LEGAL = {
+    (None, "PENDING"),
+    (None, "PROCESSING"),
+    ("PENDING", "PROCESSING"),
+    ("PENDING", "CANCELLED"),
+    ("PROCESSING", "AUTHORIZED"),
+    ("PROCESSING", "CAPTURED"),
+    ("PROCESSING", "CANCELLED"),
+    ("PROCESSING", "FAILED"),
+    ("AUTHORIZED", "PROCESSING"),
+    ("CAPTURED", "CAPTURED"),
+    ("CAPTURED", "PARTIALLY_REFUNDED"),
+    ("CAPTURED", "REFUNDED"),
+    ("PARTIALLY_REFUNDED", "PARTIALLY_REFUNDED"),
+    ("PARTIALLY_REFUNDED", "REFUNDED"),
+}
+"""From status to status, as the trials' clients move payments: the oracle's own opinion, not the product's table."""
+
+
+@dataclass
+class Counts:
+    """What a run's report counts by name."""
+
+    double: int = 0
+    orphan: int = 0
+    unfinished: int = 0
+
+
+@dataclass
+class Oracle:
+    """Everything there is at the end of a run; `judge()` says what is wrong with it."""
+
+    tables: Tables
+    ledger: Ledger
+    intents: Sequence[Intent]
+    counts: Counts = field(default_factory=Counts)
+
+    def judge(self) -> list[str]:
+        """Every violation, beginning with the name of the invariant."""
+        keys = self.tables.rows("idempotency_keys", "key_id")
+        self._keys = {(row["channel"], row["subject"], row["key_hash"]): row for row in keys}
+        self._payments = self.tables.rows("payments", "payment_id")
+        self._operations = self.tables.rows("operations", "created_at")
+        self._moves = _grouped(self._operations)
+        self._refunds = _grouped(self.tables.rows("payment_refunds", "refund_id"))
+        self._audit = _grouped(self.tables.rows("transactions", "version"))
+        self._events = _grouped(self.tables.rows("outbox_events", "version"))
+        self._bank = {row["gateway_key"]: row for row in self.ledger.operations()}
+        self._effects = self.ledger.effects()
+        return [violation for part in self._parts() for violation in part]
+
+    def _parts(self) -> Iterator[Iterator[str]]:
+        yield self._effects_match_rows()
+        yield self._rows_match_effects()
+        for intent in self.intents:
+            if intent.moves_money:
+                yield self._moved_once(intent)
+            if intent.key is not None:
+                yield self._kept(intent)
+                yield self._told(intent)
+            yield self._said(intent)
+        yield self._all_meant()
+        for payment in self._payments:
+            yield self._conserved(payment)
+            yield self._audited(payment)
+
+    def _effects_match_rows(self) -> Iterator[str]:
+        """S1 by the bank's key and S2: each effect once, and asked for by a row that says the same money."""
+        known = {row["gateway_key"]: row for row in self._operations}
+        for key, times in Counter(effect["gateway_key"] for effect in self._effects).items():
+            if times > 1:
+                yield f"S1: {times} effects under one gateway key"
+            if key not in known:
+                self.counts.orphan += 1
+                yield "S2: the bank moved money for a gateway key that no row knows"
+        for effect in self._effects:
+            row = known.get(effect["gateway_key"])
+            wrong = row is not None and not _same_money(row, effect)
+            if wrong and row and row["review_reason"] is None:
+                yield f"S4: the bank moved {effect['amount']}, the row says {row['amount']}, and nobody is told to look"
+
+    def _rows_match_effects(self) -> Iterator[str]:
+        """S3 and S10: success only with the bank's effect, failure only with the bank's refusal."""
+        moved = {effect["gateway_key"]: effect for effect in self._effects}
+        for row in self._operations:
+            effect, asked = moved.get(row["gateway_key"]), self._bank.get(row["gateway_key"])
+            if row["status"] == "SUCCEEDED" and (effect is None or not _same_money(row, effect)):
+                yield f"S3: {row['kind']} of {row['amount']} succeeded here and not at the bank"
+            if row["status"] == "FAILED" and (asked is None or asked["status"] != "declined"):
+                yield f"S10: {row['kind']} of {row['amount']} failed here; the bank has not declined it"
+
+    def _moved_once(self, intent: Intent) -> Iterator[str]:
+        """S1 by the client's wish, whatever the gateway keys: money moved once for a success, and never otherwise."""
+        amounts = {intent.amount.normalize(), intent.bent.normalize()}
+        times = sum(effect["kind"] == intent.kind and effect["amount"] in amounts for effect in self._effects)
+        if times > 1:
+            self.counts.double += 1
+            yield f"S1 {intent.label}: {times} effects for one {intent.kind}"
+        if (intent.ends == "done" and times == 0) or (intent.ends in {"declined", "nothing"} and times):
+            yield f"S3 {intent.label}: {times} effects for a {intent.kind} that ended as {intent.ends}"
+
+    def _kept(self, intent: Intent) -> Iterator[str]:
+        """L3 and S18: the key has its answer, or there is none because nobody was ever heard."""
+        key = self._keys.get(intent.scope)
+        if intent.ends == "nothing":
+            if key is not None:
+                yield f"S18 {intent.label}: a key without an answer is left"
+        elif key is None or (key["response_status"] is None) != (intent.ends == "review"):
+            self.counts.unfinished += 1
+            yield f"L3 {intent.label}: the key should have ended as {intent.ends}, its row is {key}"
+        elif intent.ends == "review" and not self._operation_of(key).get("review_reason"):
+            yield f"S4 {intent.label}: nobody is told to look at the wrong amount"
+
+    def _told(self, intent: Intent) -> Iterator[str]:
+        """S6 and S17: one final answer, the stored one."""
+        said = {heard.said for heard in intent.finals}
+        if len(said) > 1:
+            yield f"S6 {intent.label}: {len(said)} different final answers: {said}"
+        key = self._keys.get(intent.scope)
+        for heard in intent.finals[:1]:
+            if key is None or (key["response_status"], key["response_data"]) != (heard.status, heard.body.decode()):
+                yield f"S17 {intent.label}: the client heard {heard}, stored is {key}"
+
+    def _said(self, intent: Intent) -> Iterator[str]:
+        """S3 and S4 in the answers: what they say is true. A wish that is its own key is judged by a success alone."""
+        if any(heard.status == 500 for heard in intent.heard):
+            yield f"L1 {intent.label}: an answer was 500"
+        finals = intent.finals if intent.key else [heard for heard in intent.finals if heard.status < 300]
+        for heard in finals[:1]:
+            if (word := _word(intent, heard.status, heard.json)) != intent.ends:
+                yield f"S3 {intent.label}: the client heard {heard.status} {heard.body!r} ({word}), not {intent.ends}"
+
+    def _all_meant(self) -> Iterator[str]:
+        """S1 in the tables: one payment, one operation for each wish, and nothing that nobody wished for."""
+        meant = [intent for intent in self.intents if intent.ends != "nothing"]
+        wished = Counter(intent.kind for intent in meant if intent.moves_money)
+        opened = sum(intent.opens for intent in meant)
+        rows = Counter(row["kind"] for row in self._operations)
+        if rows != wished:
+            yield f"S1: the clients wanted {dict(wished)}, the tables have {dict(rows)}"
+        if len(self._payments) != opened:
+            yield f"S1: the clients wanted {opened} payments, the tables have {len(self._payments)}"
+
+    def _conserved(self, payment: Row) -> Iterator[str]:
+        """S5: refunded and reserved are what the refunds sum to, and never more than what was taken."""
+        refunds: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for refund in self._refunds[payment["payment_id"]]:
+            refunds[refund["status"]] += refund["amount"]
+        sums = (refunds["REFUNDED"], refunds["PENDING"])
+        if (payment["refunded_amount"], payment["refund_pending_amount"]) != sums:
+            yield f"S5 {_name(payment)}: its refunds sum to {sums}"
+        if sum(sums) > payment["captured_amount"] or payment["captured_amount"] > payment["authorized_amount"]:
+            yield f"S5 {_name(payment)}: more money left than came"
+        taken: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for row in self._moves[payment["payment_id"]]:
+            if row["status"] == "SUCCEEDED":
+                taken[row["kind"]] += row["amount"]
+        came = (taken["charge"] + taken["authorize"], taken["charge"] + taken["capture"])
+        if (payment["authorized_amount"], payment["captured_amount"]) != came or came[0] > payment["amount"]:
+            yield f"S5 {_name(payment)}: {payment['status']}, its operations held and took {came}"
+
+    def _audited(self, payment: Row) -> Iterator[str]:
+        """S9, S11, S14: gapless versions of legal moves that end where the payment stands, one event for each."""
+        audit, events = self._audit[payment["payment_id"]], self._events[payment["payment_id"]]
+        versions = list(range(1, payment["version"] + 1))
+        if [row["version"] for row in audit] != versions:
+            yield f"S14 {_name(payment)}: the audit's versions are {[row['version'] for row in audit]}"
+            return
+        if [event["version"] for event in events] != versions:
+            yield f"S11 {_name(payment)}: the events' versions are {[event['version'] for event in events]}"
+        came_from = None
+        for row in audit:
+            if row["from_status"] != came_from or (came_from, row["status"]) not in LEGAL:
+                yield f"S9 {_name(payment)}: from {came_from} to {row['status']}"
+            came_from = row["status"]
+        names = ("status", "captured_amount", "refunded_amount")
+        if [audit[-1][name] for name in names] != [payment[name] for name in names]:
+            yield f"S14 {_name(payment)}: the last audit row says otherwise"
+
+    def _operation_of(self, key: Row) -> Row:
+        return next((row for row in self._operations if row["operation_id"] == key["operation_id"]), {})
+
+
+def _word(intent: Intent, status: int, body: Any) -> str:
+    """What an answer says happened, in the words of `Intent.ends`; "another amount" where the money is not the same."""
+    if body.get("code") in {"payment_declined", "refund_declined"}:
+        return "declined"
+    if status not in {200, 201}:
+        return f"status {status}"
+    told = body.get("payment", body)
+    if str(told.get("status", "")).upper() == "FAILED":
+        return "declined"
+    amount = _amount_told(intent, told)
+    return "done" if amount in {None, intent.amount} else "another amount"
+
+
+def _amount_told(intent: Intent, told: Any) -> Decimal | None:
+    """The money of the wish in an answer; None where the channel speaks of the whole payment, or of no money."""
+    if intent.kind == "refund":
+        name = {"trips": "refund_amount", "checkout": "amount", "bookings": "amount"}.get(intent.channel)
+    else:
+        name = "amount" if intent.kind in {"charge", "create"} and intent.channel != "checkout" else None
+    return None if name is None else Decimal(told[name])
+
+
+def _same_money(row: Row, effect: Row) -> bool:
+    return all(row[name] == effect[name] for name in ("kind", "amount", "currency"))
+
+
+def _name(payment: Row) -> str:
+    return f"payment {payment['payment_id']}"
+
+
+def _grouped(rows: Sequence[Row]) -> defaultdict[int, list[Row]]:
+    groups: defaultdict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row["payment_id"]].append(row)
+    return groups

@@ -1,0 +1,154 @@
+"""`python -m tests.crash.runner --seed N --trials M --point C6 --database sqlite`: trials by the thousand.
+
+Prints one JSON line for each run (one point on one database): seed, counts, violations, slowest recovery. The same
+seed plays the same trials; `--first` and `--trials 1` play a single one of them again.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from itertools import product
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import Any
+
+from tests.crash.caller import Intent
+from tests.crash.oracle import Counts, Oracle
+from tests.crash.points import DATABASES, POINTS, SILENCE_MS, Database, Stage, stages
+from tests.crash.scene import Lane, Scene, lanes, stagehand
+from tests.crash.trial import Trial
+from tests.support.postgres import start_postgres
+
+LANES = 2
+"""Trials that play at the same time, each lane on a database of its own: what two cores can bear."""
+
+
+@dataclass
+class Report:
+    """What came of a run."""
+
+    seed: int
+    point: str
+    database: Database
+    trials: int = 0
+    kills: int = 0
+    counts: Counts = field(default_factory=Counts)
+    answers: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+    slowest_recovery: float = 0.0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        """One line of JSON."""
+        numbers = asdict(self) | asdict(self.counts) | {"answers": dict(sorted(self.answers.items()))}
+        del numbers["counts"]
+        rounded = {name: round(numbers[name], 3) for name in ("slowest_recovery", "seconds")}
+        return json.dumps(numbers | rounded)
+
+    def replay(self) -> str:
+        """The command that plays the run again."""
+        return (
+            f"python -m tests.crash.runner --seed {self.seed} --trials {self.trials} --point {self.point}"
+            f" --database {self.database}"
+        )
+
+
+def run(
+    where: Sequence[Lane],
+    seed: int,
+    point: str,
+    database: Database,
+    trials: Sequence[int],
+    mutant: str | None = None,
+    gateway: Mapping[str, Any] | None = None,
+    ways: Container[int] = range(100),
+) -> Report:
+    """Play the trials of these numbers at a point, shared out over the lanes; then let the oracle judge.
+
+    `mutant` names a deliberate fault of the services, `gateway` gives keywords of their adapter, of the ways to
+    bring the point about only those whose numbers are in `ways` are gone.
+    """
+    report = Report(seed, point, database, len(trials))
+    began = time.monotonic()
+    chosen = [stage for number, stage in enumerate(stages(point, database)) if number in ways]
+
+    def play(index: int, lane: Lane) -> None:
+        with lane.scene(database, mutant, gateway) as scene:
+            _play(scene, report, [(number, chosen[number % len(chosen)]) for number in trials[index :: len(where)]])
+
+    with ThreadPoolExecutor(len(where)) as threads:
+        for played in [threads.submit(play, index, lane) for index, lane in enumerate(where)]:
+            played.result()
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _play(scene: Scene, report: Report, program: Sequence[tuple[int, Stage]]) -> None:
+    intents: list[Intent] = []
+    for number, stage in program:
+        label = f"{report.point}#{number}"
+        random = Random(f"{report.seed}:{report.database}:{label}")
+        trial = Trial(scene, stage, label, number, random)
+        trial.play()
+        intents += trial.intents
+        report.kills += trial.kills
+        report.violations += trial.violations
+        report.slowest_recovery = max(report.slowest_recovery, trial.recovery_seconds)
+    if any(stage.lingers for _, stage in program):
+        time.sleep(SILENCE_MS / 1000)  # what the bank may still be doing is over by then
+    scene.tables.end_leases()
+    scene.recover()
+    oracle = Oracle(scene.tables, scene.ledger, intents)
+    report.violations += oracle.judge()
+    for name, count in asdict(oracle.counts).items():
+        setattr(report.counts, name, getattr(report.counts, name) + count)
+    report.answers.update(str(heard.status) for intent in intents for heard in intent.heard)
+
+
+def _runs(given: argparse.Namespace) -> Iterator[Report]:
+    points = given.point or list(POINTS)
+    databases = given.database or list(DATABASES)
+    late = time.monotonic() + given.seconds
+    postgres = start_postgres() if "postgresql" in databases else None
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="crash-") as home,
+            stagehand(Path(home), postgres) as hand,
+            lanes(hand, LANES) as where,
+        ):
+            for seed in range(given.seed, given.seed + given.rounds):
+                for database, point in product(databases, points):
+                    if time.monotonic() > late:
+                        return
+                    yield run(where, seed, point, database, range(given.first, given.first + given.trials))
+    finally:
+        if postgres:
+            postgres.close()
+
+
+def main() -> int:
+    """Read the arguments, run, print; 1 when an invariant was violated."""
+    parser = argparse.ArgumentParser(prog="python -m tests.crash.runner", description="Kill the service, then count.")
+    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**9))
+    parser.add_argument("--trials", type=int, default=10, help="trials at each point on each database")
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial")
+    parser.add_argument("--point", action="append", choices=list(POINTS), help="repeatable; all by default")
+    parser.add_argument("--database", action="append", choices=DATABASES, help="both by default")
+    parser.add_argument("--rounds", type=int, default=1, help="all of it so often, each time with the next seed")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no further run after so long")
+    violated = False
+    for report in _runs(parser.parse_args()):
+        sys.stdout.write(f"{report}\n")
+        sys.stdout.flush()
+        violated = violated or bool(report.violations)
+    return int(violated)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""Where a run of trials plays: a database of its own, a bank with its own ledger, and services that come and go."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+from tests.crash.points import Database
+from tests.crash.processes import Process, Zygote
+from tests.crash.proxy import CommitProxy
+from tests.crash.tables import Ledger, Tables
+from tests.support.postgres import Postgres
+from tests.support.simulator import Simulator, running_simulator
+
+SERVICE: Mapping[str, Any] = {
+    "environment": "testing",
+    "log_level": "ERROR",
+    "idempotency_wait": 0.1,
+    "gateway_connect_timeout": 0.5,
+    "gateway_read_timeout": 0.35,
+    "db_pool_size": 4,
+}
+"""A service that does not let the trials wait: half of what the simulator's silence lasts is enough patience."""
+
+TEMPLATE = "crash_template"
+
+
+@dataclass
+class Stagehand:
+    """What many runs share: a zygote, the databases' server, and empty databases to copy."""
+
+    home: Path
+    zygote: Zygote
+    postgres: Postgres | None
+
+    def prepare(self) -> None:
+        """Make the empty databases."""
+        urls = [f"sqlite:///{self.home}/template.db"]
+        if self.postgres:
+            self.postgres.drop_database(TEMPLATE)
+            urls.append(self.postgres.create_database(TEMPLATE))
+        migrations = [self.zygote.fork("migrate", {**SERVICE, "database_url": url}) for url in urls]
+        assert [migration.wait() for migration in migrations] == [0] * len(urls), self.zygote.log.read_text()
+
+    @contextmanager
+    def database(self, kind: Database, name: str) -> Iterator[str]:
+        """The URL of a fresh database, which is gone at the end."""
+        if kind == "sqlite":
+            # A directory of its own: the log of a database that was killed would be replayed into the next one.
+            home = tempfile.mkdtemp(prefix=name, dir=self.home)
+            shutil.copy(self.home / "template.db", home)
+            yield f"sqlite:///{home}/template.db"
+            return
+        assert self.postgres is not None
+        self.postgres.drop_database(name)
+        yield self.postgres.create_database(name, TEMPLATE)
+        self.postgres.drop_database(name)
+
+
+class Scene:
+    """One run's stage; its `name` is like no other's before the same bank.
+
+    `mutant` and `gateway` (keywords of the adapter) hold for every service on it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        zygote: Zygote,
+        simulator: Simulator,
+        url: str,
+        mutant: str | None,
+        gateway: Mapping[str, Any] | None,
+        **settings: Any,
+    ) -> None:
+        self.name = name
+        self.simulator = simulator
+        self._zygote = zygote
+        self._settings = {**SERVICE, "database_url": url, "gateway_url": simulator.url, **settings}
+        self._more = {"mutant": mutant, "gateway": gateway}
+        self._living: list[Process] = []
+        self._exit = ExitStack()
+        self.tables = Tables(url)
+        self._exit.callback(self.tables.close)
+        self.ledger = Ledger(str(simulator.ledger_path))
+        self._exit.callback(self.ledger.close)
+        self.proxy: CommitProxy | None = None
+        if url.startswith("postgresql"):
+            self.proxy = CommitProxy(url)
+            self._exit.callback(self.proxy.close)
+        # Bound and not listening: whoever connects is refused, and nobody else can take the port.
+        self._nobody = self._exit.enter_context(socket())
+        self._nobody.bind(("127.0.0.1", 0))
+        self.steady = self.serve()
+
+    def serve(self, arm: str = "", *, without_gateway: bool = False, through_proxy: bool = False) -> Process:
+        """A fresh service process."""
+        settings = {**self._settings, "failpoints": arm}
+        if without_gateway:
+            settings["gateway_url"] = f"http://127.0.0.1:{self._nobody.getsockname()[1]}"
+        if through_proxy:
+            assert self.proxy is not None
+            settings["database_url"] = self.proxy.url_through
+        return self._started(self._zygote.fork("serve", settings, **self._more))
+
+    def log(self) -> str:
+        """What the service processes of all scenes have said last."""
+        return self._zygote.log.read_text()[-3000:]
+
+    def recover(self, arm: str = "") -> int:
+        """Let one recovery worker do what is due; its wait status."""
+        worker = self._started(self._zygote.fork("recover", {**self._settings, "failpoints": arm}, **self._more))
+        return worker.wait()
+
+    def relay(self, arm: str = "") -> int:
+        """Let one relay send what is due; its wait status."""
+        relay = self._started(self._zygote.fork("relay", {**self._settings, "failpoints": arm}, **self._more))
+        return relay.wait()
+
+    def close(self) -> None:
+        """End every process of the run."""
+        for process in self._living:
+            process.kill()
+        self._exit.close()
+
+    def _started(self, process: Process) -> Process:
+        self._living = [other for other in self._living if other.status is None] + [process]
+        return process
+
+
+class Lane:
+    """A bank that many scenes use, one after the other."""
+
+    def __init__(self, stagehand: Stagehand, simulator: Simulator, name: str) -> None:
+        self._stagehand = stagehand
+        self._simulator = simulator
+        self._name = name
+        self._scenes = 0
+
+    @contextmanager
+    def scene(
+        self, kind: Database, mutant: str | None = None, gateway: Mapping[str, Any] | None = None, **settings: Any
+    ) -> Iterator[Scene]:
+        """A scene on a fresh database; `settings` are its services' own."""
+        with self._stagehand.database(kind, f"crash_{self._name}") as url:
+            self._scenes += 1
+            name = f"{kind}{self._scenes}"
+            scene = Scene(name, self._stagehand.zygote, self._simulator, url, mutant, gateway, **settings)
+            try:
+                yield scene
+            finally:
+                scene.close()
+                self._simulator.disarm()
+
+
+@contextmanager
+def lanes(stagehand: Stagehand, number: int, **bank: object) -> Iterator[list[Lane]]:
+    """So many lanes with a bank each; `bank` are the simulator's options."""
+    with ExitStack() as stack:
+        made = []
+        for index in range(number):
+            home = stagehand.home / f"bank-{'-'.join(bank) or 'honest'}-{index}"
+            home.mkdir()
+            simulator = stack.enter_context(running_simulator(home, **bank))
+            made.append(Lane(stagehand, simulator, str(index)))
+        yield made
+
+
+@contextmanager
+def stagehand(home: Path, postgres: Postgres | None) -> Iterator[Stagehand]:
+    """A stagehand who works in the directory `home`; without a server there is SQLite only."""
+    zygote = Zygote(home / "services.log")
+    try:
+        hand = Stagehand(home, zygote, postgres)
+        hand.prepare()
+        yield hand
+    finally:
+        zygote.close()

@@ -1,0 +1,32 @@
+"""The trials that are part of every test run: so many, with which seed, and what must be true of them."""
+
+import os
+from random import SystemRandom
+
+from tests.crash.points import Database
+from tests.crash.runner import Report, run
+from tests.crash.scene import Lane
+
+TRIALS = 10
+"""At each point, on each database, in every test run; thousands are for `make crash`."""
+
+SEED = int(os.environ.get("CRASH_SEED") or SystemRandom().randrange(10**9))
+"""Other trials every time; a failure prints the command that plays its own again."""
+
+FORGETFUL = {"connect_timeout": 0.5, "read_timeout": 0.35, "idempotent_by_key": False, "max_in_flight": 0.8}
+"""The adapter's keywords for a bank that does again whatever it is sent again."""
+
+
+def dies_safely(where: list[Lane], database: Database, point: str) -> None:
+    """Assert that no trial at this point cost anybody money."""
+    report = run(where, SEED, point, database, range(TRIALS))
+
+    assert not report.violations, complaint(report)
+    assert (report.counts.double, report.counts.orphan, report.counts.unfinished) == (0, 0, 0)
+    assert report.kills >= TRIALS
+    assert report.slowest_recovery < 30, complaint(report)
+
+
+def complaint(report: Report) -> str:
+    """What was violated, and how to see it again."""
+    return "\n".join([f"play it again: {report.replay()}", *report.violations])

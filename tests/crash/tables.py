@@ -1,0 +1,127 @@
+"""The service's tables as anybody with a database client sees them; nothing of the service takes part."""
+
+import sqlite3
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+import psycopg2
+import psycopg2.extras
+from sqlalchemy import make_url
+
+Row = Mapping[str, Any]
+
+MONEY = frozenset({"amount", "authorized_amount", "captured_amount", "refunded_amount", "refund_pending_amount"})
+LONG_AGO = "2000-01-01 00:00:00.000000"
+
+
+class Tables:
+    """Reads whole tables, and lets leases end early, on the database at `url`. One thread at a time gets through."""
+
+    def __init__(self, url: str) -> None:
+        self._lock = threading.Lock()
+        self._is_sqlite = url.startswith("sqlite")
+        self._connection: Any
+        if self._is_sqlite:
+            path = url.removeprefix("sqlite:///")
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
+            self._connection.row_factory = sqlite3.Row
+        else:
+            address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+            self._connection = psycopg2.connect(address, cursor_factory=psycopg2.extras.RealDictCursor)
+            self._connection.autocommit = True
+
+    def rows(self, table: str, order: str, where: str = "1 = 1", *values: Any) -> list[Row]:
+        """The rows of a table, amounts as Decimals; `?` in `where` stands for a value."""
+        found = self._execute(f"SELECT * FROM {table} WHERE {where} ORDER BY {order}", values)  # noqa: S608 - our own words
+        return [{name: self._plain(name, row[name]) for name in row.keys()} for row in found]  # noqa: SIM118 - sqlite3.Row
+
+    def key(self, key_hash: str) -> Row | None:
+        """The row of an idempotency key."""
+        return next(iter(self.rows("idempotency_keys", "key_id", "key_hash = ?", key_hash)), None)
+
+    def end_leases(self, key_hash: str | None = None) -> None:
+        """Let the leases of unfinished keys end now and the recovery worker be due: of one key, or of all.
+
+        A lease that has ended keeps its end: that is when something may have been sent last.
+        """
+        now = "min(leased_until, strftime('%Y-%m-%d %H:%M:%f000', 'now'))"
+        if not self._is_sqlite:
+            now = "least(leased_until, clock_timestamp())"
+        which = "response_status IS NULL AND (key_hash = ? OR ? IS NULL)"
+        statement = f"UPDATE idempotency_keys SET leased_until = {now}, recover_at = ? WHERE {which}"  # noqa: S608
+        self._execute(statement, (LONG_AGO, key_hash, key_hash))
+
+    def end_leases_of_deliveries(self) -> None:
+        """Let what a dead relay held, and what waits for another try, be claimed now."""
+        self._execute("UPDATE outbox_deliveries SET leased_until = ?, due_at = ?", (LONG_AGO, LONG_AGO))
+
+    def unfinished(self) -> list[Row]:
+        """The keys without an answer."""
+        return self.rows("idempotency_keys", "key_id", "response_status IS NULL")
+
+    def undelivered(self) -> list[Row]:
+        """The deliveries that no sink has confirmed."""
+        return self.rows("outbox_deliveries", "delivery_id", "status <> 'DELIVERED'")
+
+    def about(self, key_hash: str) -> list[Row]:
+        """Every row that a key has led to: what somebody who writes nothing leaves as it is."""
+        key = self.key(key_hash)
+        number = key["payment_id"] if key else None
+        tables = ("payments", "operations", "payment_refunds", "transactions", "outbox_events")
+        rows = [row for table in tables for row in self.rows(table, "created_at, 1", "payment_id = ?", number)]
+        return [key, *rows] if key else rows
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _plain(self, name: str, value: Any) -> Any:
+        if name in MONEY and value is not None:
+            return (Decimal(value) / 1000 if self._is_sqlite else value).normalize()
+        return value
+
+    def _execute(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
+        with self._lock:
+            if self._is_sqlite:
+                return list(self._connection.execute(statement, values))
+            with self._connection.cursor() as cursor:
+                cursor.execute(statement.replace("?", "%s"), values)
+                with suppress(psycopg2.ProgrammingError):  # an UPDATE has no rows to fetch
+                    return list(cursor.fetchall())
+            return []
+
+
+class Ledger:
+    """The simulator's own file, read behind its back. `since` is where this ledger stood when it was opened."""
+
+    def __init__(self, path: str) -> None:
+        self._connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        self._lock = threading.Lock()
+        self._since = self._select("SELECT coalesce(max(id), 0) AS id FROM operations")[0]["id"]
+
+    def operations(self) -> list[Row]:
+        """What the bank was asked since then: `gateway_key`, `kind`, `status`, `amount` (Decimal), `currency`."""
+        found = self._select("SELECT * FROM operations WHERE id > ? ORDER BY id", self._since)
+        return [{**{name: row[name] for name in row.keys()}, "amount": _decimal(row["amount"])} for row in found]  # noqa: SIM118
+
+    def effects(self) -> list[Row]:
+        """The operations that moved money, once for each time they did."""
+        moved = [row["operation_id"] for row in self._select("SELECT operation_id FROM effects")]
+        by_id = {row["id"]: row for row in self.operations()}
+        return [by_id[number] for number in moved if number in by_id]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _select(self, statement: str, *values: Any) -> list[Any]:
+        with self._lock:
+            return self._connection.execute(statement, values).fetchall()
+
+
+def _decimal(text: str) -> Decimal:
+    return Decimal(text).normalize()

@@ -1,0 +1,32 @@
+"""kill -9 at every crash point: 0 double charges, 0 charges without a row, every key final, replays byte-identical."""
+
+import re
+
+import pytest
+
+from payment_service.failpoints import POINTS as FAILPOINTS
+from tests.crash.points import ELSEWHERE, POINTS, failpoints_used
+from tests.crash.scene import Lane
+from tests.crash.suite import dies_safely
+from tests.support.processes import ROOT
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_no_death_costs_anybody_money_on_postgresql(honest: list[Lane], point: str) -> None:
+    dies_safely(honest, "postgresql", point)
+
+
+def test_every_failpoint_has_its_trials() -> None:
+    assert failpoints_used() | set(ELSEWHERE) == FAILPOINTS
+    for name, file in ELSEWHERE.items():
+        assert name in (ROOT / file).read_text()
+
+
+def test_every_failpoint_in_the_code_is_a_known_one() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "payment_service").rglob("*.py"))
+    written = set(re.findall(r'failpoint\("([^"]+)"\)', code))
+    phases = set(re.findall(r'atomic\("([^"]+)"\)', code))
+    commits = {f"{phase}.{side}_commit" for phase in phases for side in ("before", "after")}
+
+    assert written <= FAILPOINTS
+    assert written | commits >= FAILPOINTS, "a failpoint is named that no code passes"

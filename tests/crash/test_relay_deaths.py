@@ -1,0 +1,59 @@
+"""C20 to C22: a relay that dies, wherever, loses no event, changes no order, and repeats only what it has sent."""
+
+from collections import defaultdict
+from contextlib import closing
+from uuid import UUID
+
+import pytest
+import requests
+
+from tests.crash.points import DATABASES, Database
+from tests.crash.scene import Lane, Scene
+from tests.support.receiver import Receiver
+
+ORDERS = 3
+
+DEATHS = ("relay.claimed", "relay.sent", "relay.sent", "relay.claimed")
+"""Where one relay after the other is killed before the last one may work."""
+
+
+def pay(scene: Scene) -> None:
+    """Charge some orders and give each back in two parts: three events for each."""
+    url = f"http://127.0.0.1:{scene.steady.port}/v1/payments"
+    for number in range(1, ORDERS + 1):
+        order = {"order_id": number, "user_id": 1, "amount": 30, "payment_method": "UPI"}
+        paid = requests.post(f"{url}/charge", json=order, headers={"Idempotency-Key": f"{scene.name}{number}"})
+        assert paid.status_code == 201, paid.text
+        for _ in range(2):
+            part = {"amount": 15, "reason": "wrong size"}
+            back = requests.post(f"{url}/{paid.json()['payment_id']}/refund", json=part)
+            assert back.status_code == 200, back.text
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_no_death_of_a_relay_loses_or_reorders_an_event(honest: list[Lane], database: Database) -> None:
+    with (
+        closing(Receiver()) as neighbour,
+        honest[0].scene(database, notification_service_url=neighbour.url) as scene,
+    ):
+        pay(scene)
+        for place in DEATHS:
+            assert scene.relay(f"{place}=kill") != 0, f"{place} was never reached"
+            scene.tables.end_leases_of_deliveries()
+        assert scene.relay() == 0
+        events = scene.tables.rows("outbox_events", "payment_id, version")
+        deliveries = scene.tables.rows("outbox_deliveries", "delivery_id")
+
+    bodies: defaultdict[UUID, set[bytes]] = defaultdict(set)
+    for taken in neighbour.taken:
+        bodies[UUID(taken.headers["Webhook-Id"])].add(taken.body)
+    versions = {UUID(event["event_id"]): (event["payment_id"], event["version"]) for event in events}
+    first = [versions[identity] for identity in bodies]
+    assert {row["status"] for row in deliveries} == {"DELIVERED"}
+    assert set(first) == {versions[UUID(row["event_id"])] for row in deliveries}, "an event was lost"
+    assert all(len(said) == 1 for said in bodies.values()), "a redelivery said something else"
+    assert len(first) == 3 * ORDERS
+    assert len(neighbour.taken) > len(bodies), "no relay died between sending and marking"
+    for payment in {number for number, _ in first}:
+        mine = [version for number, version in first if number == payment]
+        assert mine == sorted(mine), "events of a payment came out of order"

@@ -1,0 +1,182 @@
+"""`python -m tests.crash.zygote`: has imported the service once, and forks a whole service from there in milliseconds.
+
+One order per line on standard input, one reply per line on standard output, both JSON::
+
+    {"do": "migrate" | "serve" | "recover" | "relay", "settings": {...}, "log": path, "mutant": name or null,
+     "gateway": null or keywords of RemoteGateway, "skew": seconds that its clock is wrong by,
+     "file_limit": bytes that a file of its may have}   ->  {"pid": 4711, "port": 40123 or null}
+    {"do": "reap", "pid": 4711}                      ->  {"status": wait status}
+
+The application is made once for each set of settings, before the fork; a child only arms its own failpoints. A mutant
+is put into the child's code alone, which then makes its application itself.
+
+Every child leads a process group of its own, so that it can be killed as an operator's `kill -9 -<group>` would. When
+the standard input ends, because whoever started this is gone, every child is killed.
+"""
+
+import gc
+import importlib
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from flask import Flask
+from flask_migrate import upgrade
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+
+from payment_service import clock, create_app, failpoints
+from payment_service.config import Settings
+from payment_service.db import db
+from payment_service.delivery.relay import Relay
+from payment_service.delivery.sinks import build_sinks
+from payment_service.gateways.remote import RemoteGateway
+from payment_service.services import recovery
+from payment_service.services.runtime import Runtime
+from tests.mutants.faults import MUTANTS
+
+HASTE = ("idle_in_transaction_session_timeout=5000", "idle_in_transaction_session_timeout=400")
+"""What the server grants a stopped owner inside a transaction; the trials cannot wait five seconds for each."""
+
+Order = Mapping[str, Any]
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """The service's own log tells."""
+
+
+def _serve(app: Flask, listener: socket.socket | None) -> None:
+    assert listener is not None
+    ThreadedWSGIServer("127.0.0.1", 0, app, _QuietHandler, fd=listener.detach()).serve_forever(poll_interval=60)
+
+
+def _recover(app: Flask, _listener: socket.socket | None) -> None:
+    recovery.recover(_runtime(app))
+
+
+def _relay(app: Flask, _listener: socket.socket | None) -> None:
+    for sink in build_sinks(app.config).values():
+        relay = Relay(_runtime(app).database, sink)
+        while relay.run_once():
+            pass
+
+
+def _migrate(app: Flask, _listener: socket.socket | None) -> None:
+    with app.app_context():
+        upgrade()
+        db.engine.dispose()  # closed, an SQLite file is whole and can be copied
+
+
+def _runtime(app: Flask) -> Runtime:
+    found = app.extensions["payment_service"]
+    assert isinstance(found, Runtime)
+    return found
+
+
+ROLES: Mapping[str, Callable[[Flask, socket.socket | None], None]] = {
+    "serve": _serve,
+    "recover": _recover,
+    "relay": _relay,
+    "migrate": _migrate,
+}
+
+
+@lru_cache(maxsize=16)
+def _app_of(settings: str, gateway: str) -> Flask:
+    """The application for settings and keywords of an adapter, both as JSON; it has opened no connection yet."""
+    database = importlib.import_module("payment_service.db")  # the package has an attribute of that name, too
+    vars(database)["POSTGRESQL_OPTIONS"] = database.POSTGRESQL_OPTIONS.replace(*HASTE)
+    made = Settings(**json.loads(settings))
+    keywords = json.loads(gateway)
+    return create_app(made, gateway=RemoteGateway(str(made.gateway_url), **keywords) if keywords else None)
+
+
+def _app(order: Order) -> Flask:
+    settings = {name: value for name, value in order["settings"].items() if name != "failpoints"}
+    return _app_of(json.dumps(settings, sort_keys=True), json.dumps(order.get("gateway"), sort_keys=True))
+
+
+def _fork(order: Order, children: set[int]) -> dict[str, int | None]:
+    if not order.get("mutant"):
+        _app(order)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64) if order["do"] == "serve" else None
+    port = listener.getsockname()[1] if listener else None
+    pid = os.fork()
+    if pid == 0:
+        _live(order, listener)
+    with suppress(ProcessLookupError, PermissionError):  # the child says the same: whoever is first
+        os.setpgid(pid, pid)
+    if listener:
+        listener.close()
+    children.add(pid)
+    return {"pid": pid, "port": port}
+
+
+def _live(order: Order, listener: socket.socket | None) -> None:
+    """Be the service until killed; never return to the zygote's own code."""
+    status = 1
+    try:
+        os.setpgid(0, 0)
+        _redirect(str(order["log"]))
+        if mutant := order.get("mutant"):
+            MUTANTS[mutant].apply()
+        app = _app(order)
+        _trouble(order)
+        failpoints.arm(order["settings"].get("failpoints", ""))
+        ROLES[order["do"]](app, listener)
+        status = 0
+    except BaseException:  # noqa: BLE001 - whatever it is, it belongs into the log and not into the zygote
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _trouble(order: Order) -> None:
+    """A wrong clock, a full disk: for this process alone."""
+    if skew := order.get("skew"):
+        vars(clock)["now"] = lambda: datetime.now(UTC) + timedelta(seconds=skew)
+    if limit := order.get("file_limit"):
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing more is an error then, and not the end
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+
+def _redirect(path: str) -> None:
+    log = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+
+
+def _reap(order: Order, children: set[int]) -> dict[str, int]:
+    _, status = os.waitpid(order["pid"], 0)
+    children.discard(order["pid"])
+    return {"status": status}
+
+
+def main() -> None:
+    """Obey until the orders end."""
+    children: set[int] = set()
+    gc.freeze()  # the children's collectors leave alone what they share with us, which is then never copied
+    try:
+        for line in sys.stdin:
+            order = json.loads(line)
+            reply = _reap(order, children) if order["do"] == "reap" else _fork(order, children)
+            sys.stdout.write(json.dumps(reply) + "\n")
+            sys.stdout.flush()
+    finally:
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

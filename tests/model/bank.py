@@ -1,0 +1,77 @@
+"""The bank behind the service under the model: it keeps its own ledger, and answers as it was planned to."""
+
+from collections.abc import Callable, Iterator
+
+from payment_service.failpoints import failpoint
+from payment_service.gateways.base import (
+    Answer,
+    Approved,
+    Capabilities,
+    Declined,
+    Effect,
+    Finding,
+    Instruction,
+    NotFound,
+    NotSent,
+    Pending,
+    Unknown,
+)
+from tests.model.facts import Plan
+
+
+class Bank:
+    """Decides each gateway key once, by the plan of the moment, and never again otherwise.
+
+    `ledger` has the decisions in the order they were made; a send or a look-up with a transaction open is an error.
+    """
+
+    capabilities = Capabilities(
+        idempotent_by_key=True, lookup_consistent=True, max_in_flight=1.0, key_retention=86400, lists_effects=True
+    )
+
+    def __init__(self) -> None:
+        self.plan = Plan()
+        self.ledger: dict[str, tuple[Instruction, str]] = {}
+        self.in_transaction: Callable[[], bool] = lambda: False
+
+    def charge(self, instruction: Instruction) -> Answer:
+        """Do as told, and answer by the plan."""
+        assert not self.in_transaction(), "the bank was called with a transaction open"
+        if self.plan.reply == "refuses":
+            return NotSent("nobody listens")
+        if self.plan.reply == "misses":
+            return Unknown("nothing arrived, and nobody knows")
+        known, word = self.ledger.setdefault(instruction.gateway_key, (instruction, self.plan.word))
+        assert known == instruction, f"two movements under one key: {known} and {instruction}"
+        failpoint("gateway.sent")
+        return self._reply(instruction, word)
+
+    authorize = capture = void = refund = charge
+
+    def lookup(self, instruction: Instruction) -> Finding:
+        """What was decided, as far as the plan lets it be heard."""
+        assert not self.in_transaction(), "the bank was asked with a transaction open"
+        if self.plan.reply == "refuses":
+            return NotSent("nobody listens")
+        if self.plan.reply in {"misses", "loses"}:
+            return Unknown("no answer")
+        if instruction.gateway_key not in self.ledger:
+            return NotFound()
+        return self._reply(instruction, self.ledger[instruction.gateway_key][1])
+
+    def effects(self) -> Iterator[Effect]:
+        """Every movement that was approved."""
+        for instruction, word in self.ledger.values():
+            if word == "approved":
+                yield Effect(instruction.gateway_key, instruction.kind, instruction.amount, instruction.currency)
+
+    def _reply(self, instruction: Instruction, word: str) -> Approved | Declined | Pending | Unknown:
+        if self.plan.reply == "loses":
+            return Unknown("the answer was lost")
+        if self.plan.reply == "pends":
+            return Pending()
+        reference = f"BANK-{instruction.gateway_key[-8:]}"
+        if word == "declined":
+            return Declined("CARD_DECLINED", "Card was declined by issuer", reference)
+        lie = 1 if self.plan.reply == "lies" else 0
+        return Approved(instruction.amount + lie, instruction.currency, reference)

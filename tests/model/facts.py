@@ -1,0 +1,110 @@
+"""What the model speaks of: payments, what is asked for them, and what must be answered. Amounts are cents."""
+
+from dataclasses import dataclass
+from typing import Any
+
+ALLOWED = {
+    "process": {"PENDING"},
+    "capture": {"AUTHORIZED"},
+    "void": {"AUTHORIZED"},
+    "refund": {"CAPTURED", "PARTIALLY_REFUNDED"},
+    "cancel": {"PENDING", "CANCELLED", "FAILED"},
+    "fail": {"PENDING"},
+}
+"""In which status a payment may be asked for what."""
+WITHOUT_MONEY = {"create": "PENDING", "cancel": "CANCELLED", "fail": "FAILED"}
+LANDS = {"charge": "CAPTURED", "process": "CAPTURED", "capture": "CAPTURED", "hold": "AUTHORIZED", "void": "CANCELLED"}
+ITS_OWN_KEY = {("orders", "process"), ("bookings", "process"), ("bookings", "refund")}
+"""What can happen once, and so is recognised without a client's key."""
+STATUS = {"trips": 200, "bills": 201, "orders": 200, "bookings": 200, "checkout": 200}
+OTHER_STATUS = {("orders", "charge"): 201, ("orders", "create"): 201, ("bookings", "create"): 201}
+DECLINES = {"bills": 402, "bookings": 402}
+
+
+OVERTAKEN, IN_VAIN = "overtaken at ", "overtaken in vain at "
+"""Before a failpoint's name: the owner sleeps there until its lease is over and the sweeper has been, then goes on.
+
+In vain: the sweeper gets no answer of the bank.
+"""
+
+
+class Died(BaseException):
+    """The process is gone, at a failpoint, without an answer."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the bank does with what it is asked: its `word` on a movement, and the way its `reply` takes.
+
+    `tells`; `loses` the answer; `misses` the request; `pends`, undecided; `refuses` the connection; `lies` about the
+    amount it approved.
+    """
+
+    word: str = "approved"
+    reply: str = "tells"
+
+
+DEAF = Plan(reply="misses")
+
+
+@dataclass(eq=False)
+class Payment:
+    """A payment as it must stand."""
+
+    channel: str
+    subject: str
+    payable: int
+    amount: int
+    status: str
+    version: int = 1
+    authorized: int = 0
+    captured: int = 0
+    refunded: int = 0
+    reserved: int = 0
+    declined_refunds: int = 0
+
+    def becomes(self, status: str) -> None:
+        self.status, self.version = status, self.version + 1
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request: `payment` for what happens to one, `payable` for a new one; an `amount` of None is all there is."""
+
+    channel: str
+    subject: str
+    action: str
+    key: str | None
+    payment: Payment | None = None
+    payable: int = 0
+    amount: int | None = None
+
+    @property
+    def meant(self) -> tuple[Any, ...]:
+        """What two requests under one key must have in common."""
+        return self.action, self.payment, self.payable, self.amount
+
+
+@dataclass(eq=False)
+class Use:
+    """What a key is used for; `truth` is what the bank has done, `outcome` what is known here of it."""
+
+    asked: Asked
+    payment: Payment | None = None
+    amount: int = 0
+    leased: bool = True
+    fence: int = 1
+    said: tuple[int, str] | None = None
+    body: bytes | None = None
+    expired: bool = False
+    truth: str | None = None
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a request must be answered: `use` is whose answer it is, `replayed` whether for the second time."""
+
+    status: int
+    code: str = ""
+    replayed: bool = False
+    use: Use | None = None

@@ -1,0 +1,178 @@
+"""The whole service on a database of its own, with what the model's tests do to it beside asking: let it die, wait."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import bindparam, func, select, update
+from werkzeug.test import TestResponse
+
+from payment_service import clock, create_app, failpoints
+from payment_service.config import Settings
+from payment_service.db import db
+from payment_service.models import idempotency_keys as keys
+from payment_service.models import outbox_events, payment_refunds, payments, transactions
+from payment_service.services.purging import purge
+from payment_service.services.recovery import recover
+from payment_service.services.runtime import Runtime
+from payment_service.services.verification import verify
+from tests.conftest import empty
+from tests.model.bank import Bank
+from tests.model.facts import DEAF, IN_VAIN, OVERTAKEN, Died, Payment, Plan
+from tests.model.wire import Names, Wire, payable_of
+from tests.support.tokens import SECRET, bearer
+
+LONG = 10_000.0
+"""Seconds of a lease: it ends when the tests say so."""
+
+
+_NAMES = select(payments.c.payment_id, payments.c.public_id, payments.c.transaction_id)
+BY_NUMBER = _NAMES.where(payments.c.payment_id == bindparam("number"))
+NEWEST = (
+    _NAMES.where(
+        payments.c.channel == bindparam("channel"),
+        payments.c.subject == bindparam("subject"),
+        payments.c.payable_id == bindparam("payable"),
+    )
+    .order_by(payments.c.payment_id.desc())
+    .limit(1)
+)
+UNFINISHED = select(keys.c.key_id).where(keys.c.response_status.is_(None)).order_by(keys.c.key_id.desc())
+END_LEASE = (
+    update(keys)
+    .where(keys.c.key_id == bindparam("key"))
+    .values(leased_until=bindparam("past"), recover_at=bindparam("past"))
+)
+END_ANSWERS = (
+    update(keys)
+    .where(keys.c.subject.in_(bindparam("subjects", expanding=True)), keys.c.response_status.is_not(None))
+    .values(expires_at=bindparam("past"))
+)
+
+
+class House:
+    """The service, its bank, and a numbering that no two examples share. `visited` counts (status, action) pairs."""
+
+    def __init__(self, database_url: str) -> None:
+        self.bank = Bank()
+        settings = Settings(
+            database_url=database_url,
+            log_level="CRITICAL",
+            jwt_secret_key=SECRET,
+            auth_open_channels=frozenset(),
+            idempotency_wait=0,
+            lease_seconds=LONG,
+        )
+        self.app = create_app(settings, gateway=self.bank)
+        self.runtime: Runtime = self.app.extensions["payment_service"]
+        self.bank.in_transaction = lambda: self.runtime.database.in_transaction
+        self._client = self.app.test_client(use_cookies=False)
+        self._tokens: dict[str, dict[str, str]] = {}
+        self.examples = self.numbers = self.operations = 0
+        self.visited: Counter[tuple[str, str]] = Counter()
+        empty(self.runtime.database)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        with self.app.app_context():
+            db.engine.dispose()
+
+    def settle_accounts(self) -> None:
+        """The service's own auditor finds nothing; then begin with an empty database again."""
+        assert [str(violation) for violation in verify(self.runtime)] == []
+        empty(self.runtime.database)
+        self.bank.ledger.clear()
+
+    def number(self) -> int:
+        """One that was never given out before."""
+        self.numbers += 1
+        return self.numbers
+
+    def send(self, wire: Wire, subject: str, key: str | None = None) -> TestResponse:
+        """The answer to a request of one user; Died where the service died of it."""
+        named = {} if key is None or "idempotency_key" in (wire.body or {}) else {"Idempotency-Key": key}
+        if subject not in self._tokens:
+            self._tokens = {**dict(list(self._tokens.items())[-8:]), subject: bearer(subject, expires_in=10**5)}
+        return self._client.open(
+            wire.path, method=wire.method, json=wire.body, headers={**self._tokens[subject], **named}
+        )
+
+    @contextmanager
+    def dying(self, point: str | None) -> Iterator[None]:
+        """While this lasts, reaching `point` is the end of the process: nothing that catches errors catches that."""
+
+        def sleep(plan: Plan) -> None:
+            failpoints.arm("")
+            awake, self.bank.plan = self.bank.plan, plan
+            self.end_leases()
+            self.recover()
+            self.bank.plan = awake
+
+        def die() -> None:
+            raise Died(point)
+
+        if point is not None:
+            name = point.removeprefix(OVERTAKEN).removeprefix(IN_VAIN)
+            sleeper = partial(sleep, DEAF if point.startswith(IN_VAIN) else self.bank.plan)
+            failpoints._armed[name] = die if name == point else sleeper
+        try:
+            yield
+        finally:
+            failpoints.arm("")
+
+    def names_of(self, payment: Payment, known: Names | None = None) -> Names | None:
+        """What the service calls a payment: one that is known, else the newest for what it pays; None without one."""
+        scope = {"channel": payment.channel, "subject": payment.subject, "payable": payable_of(payment)}
+        with self.runtime.database.reading() as connection:
+            if known is not None:
+                row = connection.execute(BY_NUMBER, {"number": known.number}).one()
+            elif (newest := connection.execute(NEWEST, scope).one_or_none()) is not None:
+                row = newest
+            else:
+                return None
+        return Names(row[0], str(row[1]), row[2])
+
+    def end_leases(self) -> None:
+        """Whoever worked on an unfinished key has been gone for long; the eldest is the first to be looked after."""
+        with self.runtime.database.atomic("test") as connection:
+            for age, key_id in enumerate(connection.execute(UNFINISHED).scalars().all()):
+                connection.execute(END_LEASE, {"key": key_id, "past": clock.now() - timedelta(hours=1, seconds=age)})
+
+    def recover(self) -> None:
+        recover(self.runtime)
+
+    def end_answers(self, subjects: list[str], *, purged: bool) -> None:
+        """The time of all stored answers is over."""
+        with self.runtime.database.atomic("test") as connection:
+            connection.execute(END_ANSWERS, {"subjects": subjects, "past": clock.now() - timedelta(days=2)})
+        if purged:
+            sum(purge(self.runtime))
+
+    def rows(self, subjects: list[str]) -> dict[int, dict[str, Any]]:
+        """Every payment of these users as it stands, by number."""
+        with self.runtime.database.reading() as connection:
+            found = connection.execute(select(payments).where(payments.c.subject.in_(subjects))).mappings().all()
+        return {row["payment_id"]: dict(row) for row in found}
+
+    def refunds(self, subjects: list[str]) -> Counter[tuple[int, str, int]]:
+        """Every refund of these users: payment, status, cents."""
+        table = payment_refunds
+        statement = select(table.c.payment_id, table.c.status, table.c.amount).where(table.c.subject.in_(subjects))
+        with self.runtime.database.reading() as connection:
+            return Counter((row[0], row[1], int(row[2] * 100)) for row in connection.execute(statement))
+
+    def versions(self, numbers: list[int]) -> tuple[dict[int, tuple[int, int]], ...]:
+        """How many events, and how many audit rows, each payment has, and the newest version among them."""
+        found = []
+        for table in (outbox_events, transactions):
+            statement = (
+                select(table.c.payment_id, func.count(), func.max(table.c.version))
+                .where(table.c.payment_id.in_(numbers))
+                .group_by(table.c.payment_id)
+            )
+            with self.runtime.database.reading() as connection:
+                found.append({row[0]: (row[1], row[2]) for row in connection.execute(statement)})
+        return tuple(found)

@@ -1,0 +1,239 @@
+"""Random walks through the service beside the model: Hypothesis picks the steps, and shortens what leads to a fault."""
+
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from werkzeug.test import TestResponse
+
+from tests.model.facts import IN_VAIN, OVERTAKEN, Asked, Died, Payment, Plan, Said, Use
+from tests.model.house import House
+from tests.model.model import Model
+from tests.model.oracle import judge
+from tests.model.wire import LISTED, SHOWN, Names, Wire, names_in, shown, wire
+
+MOVES = {
+    "trips": ["refund"],
+    "bookings": ["process", "refund", "cancel", "fail"],
+    "orders": ["process", "refund", "cancel", "fail"],
+    "checkout": ["capture", "void", "refund"],
+}
+KEYLESS = {"orders": ["process", "cancel", "fail"]}
+"""What takes no key."""
+OPENINGS = st.sampled_from(
+    [
+        *(("trips", "charge"), ("bills", "charge"), ("orders", "charge"), ("orders", "create")),
+        *(("bookings", "create"), ("bookings", "create"), ("checkout", "charge"), ("checkout", "hold")),
+    ]
+)
+NEEDS_KEY = {("trips", "charge"), ("trips", "refund"), ("bills", "charge"), ("orders", "charge")}
+POINTS = ["claim.begin", "claim.before_commit", "claim.after_commit", "gateway.sent", "gateway.answered"]
+POINTS += ["finish.before_commit", "finish.after_commit", "answer.begin"]
+SWEEPS = ["recover.before_commit", "recover.after_commit", *POINTS[3:-1]]
+POINTS += [sleep + point for sleep in (OVERTAKEN, IN_VAIN) for point in ("claim.after_commit", "gateway.answered")]
+
+REPLIES = st.sampled_from(["tells"] * 6 + ["loses", "misses", "pends", "refuses", "lies"])
+PLANS = st.builds(Plan, st.sampled_from(["approved", "approved", "approved", "declined"]), REPLIES)
+USERS = st.integers(0, 1)
+ANY = st.integers(0, 1000)
+KEYS = st.integers(-1, 8)
+"""-1: none, where none is needed; the last three: one that was used; else a new one."""
+AMOUNTS = st.sampled_from([10_000, 250_000, 1, 2599])
+SHARES = st.sampled_from([None, 1.0, 0.5, 0.01, 2.0])
+
+
+def crashes(points: list[str]) -> "st.SearchStrategy[str | None]":
+    """Mostly none."""
+    return st.sampled_from([None] * (3 * len(points)) + points)
+
+
+class Walk(RuleBasedStateMachine):
+    """One example: two users, some keys, and everything that may happen to their payments."""
+
+    house: ClassVar[House]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.house.examples += 1
+        self.model = Model()
+        self.names: dict[Payment, Names] = {}
+        self.users = [f"user-{self.house.examples}-{number}" for number in range(2)]
+        self.keys: dict[tuple[str, str], list[str]] = {}
+        self.asked: list[Asked] = []
+        self.decided = len(self.house.bank.ledger)
+
+    @rule(what=OPENINGS, user=USERS, key=KEYS, amount=AMOUNTS, plan=PLANS, crash=crashes(POINTS), again=ANY)
+    def pay(
+        self, what: tuple[str, str], user: int, key: int, amount: int, plan: Plan, crash: str | None, again: int
+    ) -> None:
+        channel, action = what
+        subject = self.users[user]
+        named = self.key(channel, subject, action, key)
+        orders = [order for order in self.model.payments if order.channel == "orders"]
+        payable = orders[again % len(orders)].payable if orders and again % 4 == 0 else self.house.number()
+        self.ask(Asked(channel, subject, action, named, None, payable, amount), plan, crash)
+
+    @precondition(lambda self: self.reachable())
+    @rule(which=ANY, what=ANY, key=KEYS, share=SHARES, plan=PLANS, crash=crashes(POINTS))
+    def move(self, which: int, what: int, key: int, share: float | None, plan: Plan, crash: str | None) -> None:
+        payment = self.reachable()[-1 - which % len(self.reachable())]
+        channel, actions = payment.channel, MOVES[payment.channel]
+        action = actions[what % len(actions)]
+        amount = None
+        if action in {"capture", "refund"} and channel != "bookings":
+            most = payment.authorized if action == "capture" else max(1, self.model.refundable(payment))
+            share = 1.0 if share is None and (channel, action) == ("checkout", "refund") else share
+            amount = None if share is None else max(1, int(most * share))
+        flag = what % 2 if (channel, action) == ("orders", "cancel") else 0
+        named = None if action in KEYLESS.get(channel, []) else self.key(channel, payment.subject, action, key)
+        self.ask(Asked(channel, payment.subject, action, named, payment, flag, amount), plan, crash)
+
+    go_on = move_again = move
+
+    @precondition(lambda self: self.asked)
+    @rule(which=ANY, plan=PLANS, crash=crashes(POINTS))
+    def repeat(self, which: int, plan: Plan, crash: str | None) -> None:
+        self.ask(self.asked[-1 - which % min(8, len(self.asked))], plan, crash)
+
+    ask_again = repeat
+
+    @precondition(lambda self: any(self.model.unfinished()))
+    @rule(plan=PLANS, crash=crashes(SWEEPS))
+    def sweep(self, plan: Plan, crash: str | None) -> None:
+        self.counted("key", "recover")
+        self.recover(plan, crash)
+
+    @precondition(lambda self: self.model.payments)
+    @rule(what=st.sampled_from(["leases", "leases", "answers", "purge"]))
+    def time_passes(self, what: str) -> None:
+        self.counted("time", what)
+        if what == "leases":
+            self.model.end_leases()
+            self.house.end_leases()
+        else:
+            self.model.end_answers(purge=what == "purge")
+            self.house.end_answers(self.users, purged=what == "purge")
+
+    @precondition(lambda self: self.model.payments)
+    @rule(which=ANY, stranger=st.sampled_from([False, False, False, True]))
+    def read(self, which: int, *, stranger: bool) -> None:
+        payment = self.model.payments[-1 - which % len(self.model.payments)]
+        self.counted(payment.status, "read")
+        user = next(user for user in self.users if (user != payment.subject) is stranger)
+        answer = self.house.send(Wire("GET", SHOWN[payment.channel].format(self.names[payment])), user)
+        status, fields = shown(payment)
+        if stranger:
+            assert answer.status_code == (403 if payment.channel == "bookings" else 404), answer.text
+        else:
+            assert answer.status_code == status, (payment, answer.text)
+            assert fields.items() <= answer.get_json().get("payment", answer.get_json()).items(), (payment, answer.text)
+
+    @precondition(lambda self: self.model.payments)
+    @rule(channel=st.sampled_from(sorted(LISTED)), user=USERS)
+    def look_over(self, channel: str, user: int) -> None:
+        self.counted("list", channel)
+        answer = self.house.send(Wire("GET", LISTED[channel]), self.users[user])
+        assert answer.status_code == 200, answer.text
+        body = answer.get_json()
+        listed = {name for each in (body if isinstance(body, list) else body["payments"]) for name in names_in(each)}
+        unpaid = {"PROCESSING", "FAILED"} if channel == "bills" else set()
+        mine = [
+            payment
+            for payment in self.model.payments
+            if (payment.channel, payment.subject) == (channel, self.users[user]) and payment.status not in unpaid
+        ]
+        names = [self.names[payment] for payment in mine]
+        assert listed == {name.uuid if channel == "bookings" else str(name.number) for name in names}
+
+    def key(self, channel: str, subject: str, action: str, drawn: int) -> str | None:
+        """A key of a user's: none, a new or a used one."""
+        if drawn < 0 and (channel, action) not in NEEDS_KEY:
+            return None
+        known = self.keys.setdefault((channel, subject), [])
+        if drawn > 5 and known:
+            return known[-1 - (drawn - 6) % len(known)]
+        known.append(f"key-{self.house.examples}-{len(known)}")  # the same in every channel and for both users
+        return known[-1]
+
+    def reachable(self) -> list[Payment]:
+        """Payments that their callers know by the name they need: a checkout has none before it was approved."""
+        return [each for each in self.model.payments if each.channel in MOVES and self.names[each].transaction != ""]
+
+    def ask(self, asked: Asked, plan: Plan, crash: str | None) -> None:
+        """Ask the service and the model, and compare what they say."""
+        self.counted(asked.payment.status if asked.payment else "none", asked.action)
+        self.asked.append(asked)
+        request = wire(asked, self.names[asked.payment] if asked.payment else None)
+        expected = self.expected(asked, plan, crash)
+        try:
+            with self.house.dying(crash):
+                answer = self.house.send(request, asked.subject, asked.key)
+        except Died:
+            assert expected is None, f"{asked} should have been answered {expected}"
+        else:
+            assert expected is not None, f"should have died at {crash}: {asked}: {answer.status} {answer.text}"
+            self.compare(asked, expected, answer)
+        self.learn_names()
+
+    def expected(self, asked: Asked, plan: Plan, crash: str | None) -> Said | None:
+        """What the model says; None where it dies."""
+        self.model.plan, self.model.crash, self.house.bank.plan = plan, crash, plan
+        try:
+            return self.model.ask(asked)
+        except Died:
+            return None
+
+    def compare(self, asked: Asked, expected: Said, answer: TestResponse) -> None:
+        said = f"{asked}: {expected} but {answer.status} {answer.text}"
+        assert answer.status_code == expected.status, said
+        assert ("Idempotent-Replayed" in answer.headers) == expected.replayed, said
+        body = answer.get_json()
+        assert (body.get("code", "") if answer.status_code >= 400 else "") == expected.code, said
+        use = expected.use
+        if use is None:
+            return
+        if use.body is None or (use.expired and use.payment is not None):
+            use.body = use.body or answer.data
+            self.same_payment(use, body, said)
+        else:
+            assert answer.data == use.body, said
+
+    def same_payment(self, use: Use, body: Any, said: str) -> None:
+        names = use.payment and self.names.get(use.payment)
+        if names:
+            assert names_in(body) <= {str(names.number), names.uuid}, said
+
+    def learn_names(self) -> None:
+        for payment in self.model.payments:
+            names = self.names.get(payment)
+            if names is None or (not names.transaction and payment.channel == "checkout" and payment.authorized):
+                found = self.house.names_of(payment, names)
+                assert found is not None, f"{payment} is not there"
+                unknown = "" if payment.channel == "checkout" else None
+                found.transaction = found.transaction or unknown
+                self.names[payment] = found
+
+    def recover(self, plan: Plan, crash: str | None) -> None:
+        """Let the sweeper run over whatever is unfinished, in both worlds."""
+        self.model.plan, self.model.crash, self.house.bank.plan = plan, crash, plan
+        self.model.end_leases()
+        self.house.end_leases()
+        died = []
+        for world in (self.model, self.house):
+            try:
+                with self.house.dying(crash):
+                    world.recover()
+            except Died:
+                died.append(world)
+        assert len(died) in {0, 2}, f"only {died} died at {crash}"
+        self.learn_names()
+
+    def counted(self, status: str, action: str) -> None:
+        self.house.operations += 1
+        self.house.visited[status, action] += 1
+
+    def teardown(self) -> None:
+        """Let everything come to its end, then compare every row and every movement of money."""
+        self.recover(Plan(), None)
+        assert not any(self.model.unfinished())
+        judge(self.house, self.model, self.names, self.users, self.decided)

@@ -1,0 +1,48 @@
+"""Once everything has come to its end: every row, and every movement at the bank, is as the model has it."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from tests.model.facts import Payment
+from tests.model.house import House
+from tests.model.model import Model
+from tests.model.wire import Names, payable_of
+
+REFUNDS = {"approved": "REFUNDED", "declined": "FAILED"}
+KINDS = {"process": "charge", "hold": "authorize"}
+"""What the bank calls an action, where it has a word of its own."""
+
+
+def judge(house: House, model: Model, names: Mapping[Payment, Names], users: list[str], before: int) -> None:
+    """AssertionError unless the payments of `users`, and what the bank did after its first `before` decisions, fit."""
+    numbers = {payment: names[payment].number for payment in model.payments}
+    expected = {numbers[payment]: _row(payment) for payment in model.payments}
+    there = {number: _row_there(row) for number, row in house.rows(users).items()}
+    missing, strange = expected.items() - there.items(), there.items() - expected.items()
+    assert there == expected, f"missing: {missing}, strange: {strange}"
+
+    versions = {numbers[payment]: (payment.version, payment.version) for payment in model.payments}
+    assert house.versions(sorted(there)) == (versions, versions), "events and audit rows are one for each version"
+
+    refunds = [use for use in model.movements if use.asked.action == "refund" and use.payment]
+    made = [(numbers[use.payment], REFUNDS[use.truth or ""], use.amount) for use in refunds if use.payment]
+    assert house.refunds(users) == Counter(made)
+
+    decided = list(house.bank.ledger.values())[before:]
+    moved = Counter((str(sent.kind), int(sent.amount * 100), word) for sent, word in decided)
+    assert moved == Counter(
+        (KINDS.get(use.asked.action, use.asked.action), use.amount, use.truth) for use in model.movements
+    )
+
+
+def _row(payment: Payment) -> tuple[Any, ...]:
+    money = (payment.authorized, payment.captured, payment.refunded, payment.reserved)
+    return payment.channel, payment.subject, payable_of(payment), payment.status, payment.version, payment.amount, money
+
+
+def _row_there(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    names = ("authorized_amount", "captured_amount", "refunded_amount", "refund_pending_amount")
+    money = tuple(int(row[name] * 100) for name in names)
+    texts = row["channel"], row["subject"], row["payable_id"], str(row["status"]), row["version"]
+    return (*texts, int(row["amount"] * 100), money)

@@ -1,0 +1,21 @@
+"""The whole service against the model, by chance: twelve thousand operations in every test run, never the same."""
+
+import os
+from random import SystemRandom
+
+import pytest
+
+from tests.model.walking import walk
+
+PARTS, OPERATIONS = 3, 2000
+"""On each database; hundreds of thousands are for `make model`."""
+
+SEED = int(os.environ.get("MODEL_SEED") or SystemRandom().randrange(10**9))
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_two_thousand_operations_end_as_the_model_says(database_url: str, part: int) -> None:
+    walked = walk(database_url, OPERATIONS, SEED + 100 * part)
+
+    assert walked.operations >= OPERATIONS
+    assert len(walked.visited) > 15, walked.visited

@@ -1,0 +1,59 @@
+"""Running the walks: so many operations, from a seed, on a database."""
+
+from dataclasses import dataclass
+from itertools import count
+from math import ceil
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.model.house import House
+from tests.model.machine import Walk
+
+STEPS = 50
+"""Operations of one walk at the most."""
+
+
+@dataclass
+class Walked:
+    """How many operations were done, in how many walks, and how often each (status, action)."""
+
+    operations: int
+    walks: int
+    visited: dict[tuple[str, str], int]
+
+
+def walk(database_url: str, operations: int, number: int) -> Walked:
+    """Walk until that many operations are done; AssertionError, with the shortest walk that shows it, for a fault.
+
+    The same `number` leads to the same walks, as long as nobody changes them.
+    """
+    house = House(database_url)
+    machine = type("Walk", (Walk,), {"house": house})
+    try:
+        for turn in count():
+            missing = operations - house.operations
+            if missing <= 0:
+                break
+            run_state_machine_as_test(seed(number + turn)(machine), settings=how(missing))
+        house.settle_accounts()
+    except BaseException as error:
+        error.add_note(f"walking from seed {number} (`python -m tests.model --seed {number}` repeats it)")
+        raise
+    finally:
+        house.close()
+    return Walked(house.operations, house.examples, dict(house.visited))
+
+
+def how(operations: int) -> settings:
+    """The settings of a run."""
+    return settings(
+        max_examples=ceil(operations / STEPS),
+        stateful_step_count=STEPS,
+        database=None,
+        deadline=None,
+        derandomize=False,
+        print_blob=True,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )

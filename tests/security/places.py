@@ -1,0 +1,105 @@
+"""Every place of every route into which a caller can put something, found in the routes and in their description."""
+
+import json
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from payment_service.web.openapi import path_of
+from payment_service.web.operators import COOKIE
+from tests.support.description import Described, description_of
+from tests.support.malformed import Route
+from tests.support.refusals import routes
+
+HEADERS = ("Idempotency-Key", "X-Request-ID", "X-Correlation-ID", "traceparent", "User-Agent", "Cookie", "Origin")
+"""What every route may be sent, described or not."""
+QUERIES = ("limit", "cursor", "page", "q", "before", "sort", "unknown")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place of a route (`body amount`, `path payment_id`, `query limit`, `header Origin`), and a body that fits."""
+
+    route: Route
+    kind: str
+    name: str
+    body: Mapping[str, Any] | None = field(default=None, hash=False)
+
+    def __str__(self) -> str:
+        return f"{self.route.method} {self.route.rule} {self.kind} {self.name}"
+
+
+def places(app: Flask) -> Iterator[Place]:
+    """All of them, in a fixed order."""
+    described = description_of(app)
+    rules = {rule.rule: path_of(rule) for rule in app.url_map.iter_rules()}
+    for route in sorted(routes(app), key=lambda each: (each.rule, each.method)):
+        operation = described["paths"].get(rules[route.rule], {}).get(route.method.lower(), {})
+        bodies = list(_bodies(described, operation))
+        whole = bodies[0] if bodies else ({"any": 1} if route.writes else None)
+        for name in route.variables:
+            yield Place(route, "path", name, whole)
+        named = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
+        for name in dict.fromkeys([*named, *QUERIES]):
+            yield Place(route, "query", name, whole)
+        for name in HEADERS:
+            yield Place(route, "header", name, whole)
+        for body in bodies:
+            for name in body:
+                yield Place(route, "body", name, body)
+
+
+def _bodies(described: Described, operation: Described) -> Iterator[dict[str, Any]]:
+    """A body of each kind that the operation takes, made of the fields' examples."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    yield from (_example(described, schema) for schema in _alternatives(described, content.get("schema", {})))
+
+
+def _alternatives(described: Described, schema: Described) -> Iterator[Described]:
+    if "$ref" in schema:
+        yield from _alternatives(described, described["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    elif "oneOf" in schema or "anyOf" in schema:
+        for each in [*schema.get("oneOf", ()), *schema.get("anyOf", ())]:
+            yield from _alternatives(described, each)
+    elif "properties" in schema:
+        yield schema
+
+
+def _example(described: Described, schema: Described) -> dict[str, Any]:
+    known = {name: each.get("example") for name, each in schema["properties"].items()}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def sent(client: FlaskClient, place: Place, raw: str, number: int) -> TestResponse:
+    """A request that is as it should be but for one place, which is `raw`: JSON in a body, text elsewhere.
+
+    `number` makes its key and what it pays for its own.
+    """
+    headers = {"Authorization": client.environ_base["HTTP_AUTHORIZATION"], "Idempotency-Key": f"hostile-{number}"}
+    headers["Cookie"] = f"{COOKIE}={headers['Authorization'].removeprefix('Bearer ')}"
+    path, query, body = place.route.path(), {}, deepcopy(dict(place.body)) if place.body else None
+    text = json.loads(raw) if raw.startswith('"') else raw
+    if body and "idempotency_key" in body:
+        body["idempotency_key"] = headers["Idempotency-Key"]
+    if body and isinstance(body.get("order_id"), int):
+        body["order_id"] = 10**6 + number
+    if place.kind == "path":
+        path = place.route.path(**{place.name: quote(text, safe="", errors="surrogatepass") or "%20"})
+    elif place.kind == "query":
+        query = {place.name: text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")}
+    elif place.kind == "header":
+        value = text.encode("utf-8", "surrogatepass").decode("latin-1")
+        headers[place.name] = value.replace("\r", " ").replace("\n", " ")  # which no server lets through
+    written = None if body is None else json.dumps(body)
+    if body is not None and place.kind == "body":
+        written = json.dumps({**body, place.name: "<here>"}).replace('"<here>"', raw)
+    media = "application/json" if written is not None else None
+    return client.open(
+        path, method=place.route.method, query_string=query, headers=headers, data=written, content_type=media
+    )

@@ -1,0 +1,173 @@
+"""Bytes that no client library would send: straight to gunicorn as it is deployed, and through nginx in front of it.
+
+Whatever arrives, there is at most one answer to it, none of ours is a crash, nothing hidden behind it is served as a
+request of its own, and whoever comes next is served as if nothing had been.
+"""
+
+import json
+import re
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.security.wire_corpus import CORPUS, HIDDEN, POST, SIZED, head
+from tests.support.nginx import Nginx
+from tests.support.processes import Service, flask
+from tests.support.refusals import LEAKS
+from tests.support.waiting import wait_until
+
+STATUS = re.compile(rb"(?:^|\r\n\r\n|[}\n>])HTTP/1\.[01] (\d{3}) ")
+FINE = {b"200", b"404"}
+"""What a request that only looks strange may be answered."""
+REFUSED = {
+    b"400",
+    b"401",
+    b"405",
+    b"408",
+    b"411",
+    b"413",
+    b"414",
+    b"415",
+    b"417",
+    b"422",
+    b"431",
+    b"494",
+    b"501",
+    b"505",
+}
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where bytes can be sent to: a Unix socket's path, or a port.
+
+    `hangs_up`: whoever has sent everything says so; nginx takes that for somebody who is gone.
+    """
+
+    name: str
+    family: int
+    address: str | tuple[str, int]
+    hangs_up: bool
+
+    def send(self, sent: bytes, patience: float = 20) -> bytes:
+        """Everything that is answered, until the connection is closed; then nobody is kept waiting."""
+        received = b""
+        with closing(socket.socket(self.family)) as connection, suppress(ConnectionError, BrokenPipeError):
+            connection.settimeout(patience)
+            connection.connect(self.address)
+            with suppress(ConnectionError, BrokenPipeError):
+                connection.sendall(sent)
+                if self.hangs_up:
+                    connection.shutdown(socket.SHUT_WR)
+            while part := connection.recv(65536):
+                received += part
+        return received
+
+
+@dataclass(frozen=True)
+class House:
+    """The service with both its doors."""
+
+    service: Service
+    nginx: Nginx
+    doors: tuple[Door, Door]
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
+    with ExitStack() as stack:
+        home = Path(tempfile.mkdtemp(prefix="raw-", dir="/tmp"))
+        stack.callback(shutil.rmtree, home, ignore_errors=True)
+        nginx = Nginx(f"unix:{home}/socket")
+        stack.callback(nginx.close)
+        settings = {"BIND": f"unix:{home}/socket", "TMPDIR": str(home), "DATABASE_URL": f"sqlite:///{home}/payments.db"}
+        flask("db", "upgrade", settings=settings)
+        service = Service.gunicorn(settings)
+        stack.callback(service.close)
+        nginx.start()
+        direct = Door("gunicorn", socket.AF_UNIX, f"{home}/socket", hangs_up=True)
+        behind = Door("nginx", socket.AF_INET, ("127.0.0.1", nginx.port), hangs_up=False)
+        wait_until(lambda: is_served(direct) and is_served(behind), service.last_words)
+        yield House(service, nginx, (direct, behind))
+
+
+def is_served(door: Door) -> bool:
+    try:
+        answer = door.send(head(b"Connection: close"))
+    except FileNotFoundError:  # not yet listening
+        return False
+    return answer.startswith(b"HTTP/1.1 200") and b'"healthy"' in answer
+
+
+@pytest.mark.parametrize("behind", [False, True], ids=["gunicorn", "nginx"])
+@pytest.mark.parametrize("name", CORPUS)
+def test_nothing_strange_is_served_twice_or_brings_anything_down(house: House, name: str, behind: bool) -> None:
+    door = house.doors[behind]
+    answer = door.send(CORPUS[name])
+    statuses = STATUS.findall(answer)
+
+    # Behind nginx a second request after a whole one is nothing strange; that it is nginx who saw it is proved below.
+    assert len(statuses) <= (2 if behind and CORPUS[name].endswith(HIDDEN) else 1), answer[:2000]
+    assert set(statuses) <= FINE | REFUSED, answer[:2000]
+    leaks = set(LEAKS.findall(answer.decode("latin-1")))
+    assert not leaks, answer[:2000]
+    assert is_served(door)
+
+
+def test_the_service_sees_no_request_that_the_proxy_has_not_seen(house: House) -> None:
+    for sent in CORPUS.values():
+        if sent.endswith(HIDDEN):
+            house.doors[1].send(sent)
+
+    def known() -> tuple[int, int]:
+        passed = [json.loads(line) for line in house.nginx.lines().splitlines()]
+        served = [json.loads(line) for line in house.service.log().splitlines()]
+        by_proxy = sum(line["path"] == "/redoc" and line["upstream_status"] != "" for line in passed)
+        return by_proxy, sum(line.get("route") == "/redoc" for line in served)
+
+    wait_until(lambda: known()[0] >= known()[1] > 0, lambda: str(known()))
+    assert known()[0] == known()[1]
+
+
+def test_what_came_was_written_down_one_object_a_line_and_nothing_was_paid(house: House) -> None:
+    for text in (
+        b"\x1b[31m",
+        b'"}\n{"event": "forged"}',
+        b"${jndi:ldap://x}",
+        b"%0d%0aforged",
+        b"\xff\xfe",
+        b"a" * 3000,
+    ):
+        clean = text.replace(b"\n", b" ")
+        house.doors[1].send(head(b"User-Agent: " + clean, b"X-Request-ID: " + clean, b"Connection: close"))
+        house.doors[0].send(head(b"X-Correlation-ID: " + clean, b"Connection: close"))
+    lines = [json.loads(line) for line in house.service.log().splitlines()]
+
+    assert lines
+    assert not [line for line in lines if line.get("event") == "forged"]
+    assert not [line for line in lines if line.get("event") in {"request.crashed", "process.crashed"}], lines[-20:]
+    assert not [line for line in lines if line.get("event") == "movement.decided"]
+
+
+def test_who_sends_a_byte_at_a_time_is_cut_off_and_keeps_nobody_waiting(house: House) -> None:
+    door = house.doors[1]
+    began = time.monotonic()
+    with ExitStack() as stack:
+        slow = [stack.enter_context(closing(socket.create_connection(door.address))) for _ in range(15)]  # type: ignore[arg-type]
+        for number, connection in enumerate(slow):
+            connection.settimeout(30)
+            connection.sendall(POST + SIZED + b"\r\n{" if number % 2 else POST[:-1])
+        assert is_served(door)
+        for connection in slow:  # cut off once their time is over: an answer, or the end
+            with suppress(ConnectionError):
+                received = connection.recv(65536)
+                assert not received or received.split(b" ")[1] in REFUSED
+    assert time.monotonic() - began < 30
+    assert is_served(door)

@@ -1,0 +1,128 @@
+"""Ways round the guarded doors: other spellings of a path, other methods, and headers that claim to be somebody."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.conftest import MakeApp
+from tests.support.malformed import Route
+from tests.support.refusals import LEAKS, routes, rows
+from tests.support.tokens import token
+
+METHODS = ("TRACE", "PROPFIND", "CONNECT", "LINK", "DEBUG", "GE", "X" * 30)
+CLAIMS = {
+    "X-User-ID": "user-1",
+    "X-User": "user-1",
+    "X-Forwarded-User": "user-1",
+    "X-Authenticated-User": "user-1",
+    "Remote-User": "user-1",
+    "X-Forwarded-For": "127.0.0.1",
+    "X-Real-IP": "127.0.0.1",
+    "X-Forwarded-Host": "localhost",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Prefix": "/docs",
+    "Forwarded": "for=127.0.0.1;host=localhost",
+    "X-Original-URL": "/health",
+    "X-Rewrite-URL": "/health",
+    "X-HTTP-Method-Override": "GET",
+    "X-Method-Override": "OPTIONS",
+    "X-Api-Key": "user-1",
+    "Proxy-Authorization": f"Bearer {token()}",
+    "X-Authorization": f"Bearer {token()}",
+    "Cookie": f"access_token_cookie={token()}; token={token()}; session={token()}",
+}
+ORIGINS = [
+    f"{scheme}{host}{port}"
+    for scheme in ("https://", "http://", "")
+    for host in (
+        "null", "evil.example", "shop.example.com.evil.example", "evil-shop.example.com", "shopxexample.com",
+        "shop.example.com%00.evil.example", "shop.example.com@evil.example", "sub.shop.example.com", "SHOP.example.co",
+        "shop.example.com.", "[::1]", "127.0.0.1", "*", "shop.example.com\\.evil.example",
+        "evil.example/shop.example.com", "shop.example.com_.evil.example",
+    )
+    for port in ("", ":443", ":80", "#", "/")
+]  # fmt: skip
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """The service as production has it: nothing open, one origin named."""
+    return make_app(auth_open_channels=frozenset(), cors_origins=("https://shop.example.com",))
+
+
+@pytest.fixture
+def stranger(app: Flask) -> FlaskClient:
+    """Somebody without a token."""
+    return FlaskClient(app, use_cookies=False)
+
+
+def doors(app: Flask) -> list[Route]:
+    return [route for route in routes(app) if not route.seldom]
+
+
+def spellings(path: str) -> Iterator[str]:
+    """The same path, as a server might also read it."""
+    first, rest = path[1], path[2:]
+    yield f"/{path}"
+    yield f"//{path}"
+    yield f"/.{path}"
+    yield f"/x/..{path}"
+    yield f"/health/..{path}"
+    yield f"/docs/%2e%2e{path}"
+    yield f"/%{ord(first):02x}{rest}"
+    yield f"/%25{ord(first):02x}{rest}"
+    yield f"{path}/"
+    yield f"{path}/."
+    yield f"{path};a=1"
+    yield f"{path}%2f"
+    yield f"{path}%00"
+    yield f"{path}%20"
+    yield f"{path}?/health"
+    yield path.upper()
+    yield path.replace("/", "\\")
+    yield path.replace("/", "%2f")
+
+
+def test_no_spelling_of_a_path_leads_past_its_guard(app: Flask, stranger: FlaskClient) -> None:
+    for route in doors(app):
+        for path in spellings(route.path()):
+            answer = stranger.open(path, method=route.method, json={"idempotency_key": "k"})
+            assert answer.status_code in {401, 404, 405, 308}, (route, path, answer.status)
+            assert not LEAKS.findall(answer.text.replace(path, "")), (route, path)
+
+
+def test_no_method_but_a_routes_own_does_anything(app: Flask, stranger: FlaskClient) -> None:
+    before = rows(app.extensions["payment_service"])
+    for route in routes(app):
+        for method in METHODS:
+            answer = stranger.open(route.path(), method=method, json={"idempotency_key": "k"})
+            assert answer.status_code in {401, 404, 405}, (route, method, answer.status)
+            assert "TRACE" not in answer.headers.get("Allow", "")
+        head = stranger.open(route.path(), method="HEAD")
+        assert not head.data
+        assert head.status_code < 500
+        assert stranger.open(route.path(), method="OPTIONS").status_code in {200, 401, 404}
+    assert rows(app.extensions["payment_service"]) == before
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_who_claims_to_be_somebody_is_nobody(app: Flask, stranger: FlaskClient, name: str) -> None:
+    for route in doors(app):
+        answer = stranger.open(route.path(), method=route.method, headers={name: CLAIMS[name]}, json={"trip_id": 1})
+        assert answer.status_code == 401, (route, answer.status)
+
+
+def test_no_page_of_a_strange_origin_may_read_anything(app: Flask, stranger: FlaskClient) -> None:
+    served = doors(app)
+    assert len(ORIGINS) >= 200
+    for number, origin in enumerate(ORIGINS):
+        if origin == "https://shop.example.com":
+            continue
+        for route in served[number % 19 :: 19]:
+            for method in (route.method, "OPTIONS"):
+                headers = {"Origin": origin, "Access-Control-Request-Method": route.method}
+                answer = stranger.open(route.path(), method=method, headers=headers)
+                allowed = [header for header, _ in answer.headers if header.startswith("Access-Control-Allow")]
+                assert allowed == [], (origin, route, method)

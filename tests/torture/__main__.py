@@ -1,0 +1,51 @@
+"""`python -m tests.torture`: torture runs on a terminal, see docs/reliability.md; one JSON line on each."""
+
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from random import SystemRandom
+
+import click
+
+from tests.crash.points import DATABASES, Database
+from tests.crash.scene import stagehand
+from tests.support.postgres import ThrowawayPostgres
+from tests.torture.runner import Report, torture
+
+
+@click.command
+@click.option("--seed", type=int, help="Play the same stories and harms again; a random one by default.")
+@click.option("--stories", type=click.IntRange(min=1), default=200, show_default=True, help="Payments' lives in a run.")
+@click.option("--seconds", type=float, default=float("inf"), help="Begin no further story after so long.")
+@click.option("--runs", type=click.IntRange(min=1), default=1, show_default=True, help="Each with the next seed.")
+@click.option("--database", type=click.Choice(DATABASES), multiple=True, default=DATABASES, show_default=True)
+def main(seed: int | None, stories: int, seconds: float, runs: int, database: tuple[str, ...]) -> None:
+    """Break everything around the service while clients of every channel pay, then count the money."""
+    first = seed if seed is not None else SystemRandom().randrange(10**9)
+    reports = [
+        _run(kind, number, stories, seconds)
+        for number in range(first, first + runs)
+        for kind in DATABASES
+        if kind in database
+    ]
+    sys.exit(int(any(report.violations for report in reports)))
+
+
+def _run(database: Database, seed: int, stories: int, seconds: float) -> Report:
+    """One run on a server, or a file, of its own."""
+    with ExitStack() as stack:
+        server = ThrowawayPostgres() if database == "postgresql" else None
+        if server:
+            stack.callback(server.close)
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
+        hand = stack.enter_context(stagehand(home, server))
+        label = f"{database}, seed {seed}"
+        bar = stack.enter_context(click.progressbar(length=stories, label=label, file=sys.stderr))
+        report = torture(hand, home, database, seed, stories, seconds, lambda: bar.update(1))
+    click.echo(str(report))
+    return report
+
+
+if __name__ == "__main__":
+    main()

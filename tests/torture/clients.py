@@ -1,0 +1,130 @@
+"""The clients of a run: each plays one story after the other and asks for every wish until it has its final answer."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
+from tests.crash.caller import Heard, Intent, ask
+from tests.crash.intents import key_at_the_bank
+from tests.torture.house import House
+from tests.torture.stories import REFUSES, Step, Story
+
+PATIENCE = 120.0
+"""Seconds a client goes on asking for one wish: longer than any lease, and all that befalls the service meanwhile."""
+
+PAUSE = 0.05
+
+
+class Clients:
+    """Everybody who asks: what they wanted, heard and found wrong. Safe to share between threads."""
+
+    def __init__(self, house: House, late: Callable[[], bool]) -> None:
+        self._house = house
+        self._late = late
+        self._lock = Lock()
+        self.stories: list[Story] = []
+        self.violations: list[str] = []
+        self.answers: Counter[str] = Counter()
+        self.slowest = 0.0
+
+    @property
+    def intents(self) -> list[Intent]:
+        """Everything that anybody wanted."""
+        return [intent for story in self.stories for intent in story.intents]
+
+    def play(self, story: Story) -> None:
+        """Live through a story, unless it is too late to begin one."""
+        if self._late():
+            return
+        with self._lock:
+            self.stories.append(story)
+        for step in story.steps():
+            if not self._pursue(step):
+                self._violated("L3", step.intent, f"has no final answer after {PATIENCE:g} s")
+                return
+            if step.again:
+                self._ask(step.intent)
+            if step.other:
+                self._ask_for_something_else(step.intent)
+            if story.look:
+                self._look(story, step.intent)
+
+    def ask_all_again(self, threads: int) -> None:
+        """S6, when all is over: every key once more, also of what was captured or given back since."""
+        keyed = [intent for intent in self.intents if intent.key]
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(self._ask, keyed))
+
+    def _pursue(self, step: Step) -> bool:
+        """Ask until there is a final answer."""
+        intent, began = step.intent, time.monotonic()
+        if step.fault:
+            self._house.arm(step.fault, key_at_the_bank(intent))
+        if step.twice:
+            with ThreadPoolExecutor(2) as threads:
+                list(threads.map(self._ask, [intent, intent]))
+        while not intent.finals:
+            if time.monotonic() > began + PATIENCE:
+                return False
+            self._ask(intent)
+            if not intent.finals:
+                time.sleep(PAUSE)
+        if step.fault is REFUSES and self._house.has_declined(intent):
+            intent.ends = "declined"
+        with self._lock:
+            self.slowest = max(self.slowest, time.monotonic() - began)
+        return True
+
+    def _ask(self, intent: Intent) -> None:
+        """One request, at any of the doors; where it is refused for its state, the wish was granted unheard."""
+        if heard := self._hear(intent.request()):
+            intent.heard.append(heard)
+
+    def _hear(self, request: bytes) -> Heard | None:
+        try:
+            heard = ask(self._house.door(), request)
+        except TimeoutError:  # stopped where it stood; a client hangs up at last, and comes back
+            heard = None
+        with self._lock:
+            self.answers[str(heard.status) if heard else "none"] += 1
+        return heard
+
+    def _ask_for_something_else(self, intent: Intent) -> None:
+        """S7: the key stands for what was asked under it first, in every state."""
+        if "amount" not in intent.fields:
+            return
+        other = self._hear(intent.request(amount=1))
+        if other is None or not other.is_final:
+            return  # nobody was there to judge
+        if other.status != 422 or other.json.get("code") != "idempotency_key_mismatch":
+            self._violated("S7", intent, f"another request under the same key got {other.status} {other.body!r}")
+
+    def _look(self, story: Story, intent: Intent) -> None:
+        """S17: what was confirmed can be read."""
+        heard = self._hear(look_at(story))
+        if heard and heard.is_final and heard.status != 200:
+            self._violated("S17", intent, f"the payment of a final answer reads as {heard.status} {heard.body!r}")
+
+    def _violated(self, invariant: str, intent: Intent, what: str) -> None:
+        with self._lock:
+            self.violations.append(f"{invariant} {intent.label} {intent.channel} {intent.kind}: {what}")
+
+
+def look_at(story: Story) -> bytes:
+    """The request that reads a story's payment."""
+    authorization = f"Authorization: Bearer {story.token}\r\n" if story.token else ""
+    return f"GET {story.look} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{authorization}\r\n".encode()
+
+
+def all_of(clients: Clients, stories: list[Story], threads: int, done: Callable[[], None]) -> None:
+    """Play all the stories with so many clients; `done()` after each. What a client breaks over is raised."""
+
+    def play(story: Story) -> None:
+        clients.play(story)
+        done()
+
+    with ThreadPoolExecutor(threads) as pool:
+        for played in [pool.submit(play, story) for story in stories]:
+            played.result()

@@ -1,0 +1,205 @@
+"""What befalls a run: a list drawn from the seed, each harm a word of the report with how often it was done."""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from tests.crash.points import Database
+from tests.crash.processes import Process
+from tests.support.receiver import Answer, Taken
+from tests.torture.house import BACKGROUND, LIMITS, House
+
+CHARGING = (
+    "claim.begin", "claim.before_commit", "claim.after_commit", "gateway.sent", "gateway.answered",
+    "finish.before_commit", "finish.after_commit", "answer.begin",
+)  # fmt: skip
+RECOVERING = ("recover.before_commit", "recover.after_commit", "gateway.answered", "finish.before_commit")
+RELAYING = ("relay.claimed", "relay.sent")
+SKEWS = (-86_400, -3_600, 3_600, 86_400)
+"""Seconds by which a clock may be wrong: a day and an hour, either way."""
+
+OVERSLEPT = LIMITS["lease_seconds"] + 1.0
+"""Seconds that a stopped owner sleeps: beyond its lease."""
+
+A_FEW_PAGES = 3 * 4096
+
+
+class Harms:
+    """Does harm to a house, one after the other, as the random numbers say, until told to stop; then heals it."""
+
+    def __init__(self, house: House, database: Database, random: Random) -> None:
+        self._house = house
+        self._random = random
+        self._asleep: list[tuple[Process, float]] = []
+        self._ways = dict(_WAYS) | (_OF_POSTGRESQL if database == "postgresql" else _OF_SQLITE)
+        self.done: Counter[str] = Counter()
+
+    def until(self, over: Callable[[], bool]) -> None:
+        """Do harm until it is over; every sleeper has been woken then, and everything that was stopped goes on."""
+        for name, pause in self._drawn():
+            if over():
+                break
+            self._ways[name](self)
+            self.done[name] += 1
+            self._wake(OVERSLEPT)
+            time.sleep(pause)
+        while self._asleep:
+            self._wake(0 if over() and len(self._asleep) > 3 else OVERSLEPT)
+            time.sleep(0.1)
+
+    def _drawn(self) -> Iterator[tuple[str, float]]:
+        """Each harm of the house once in a random order, then again: even a short run meets all of them."""
+        names = list(self._ways)
+        while True:
+            for name in self._random.sample(names, len(names)):
+                yield name, self._random.uniform(0.05, 0.4)
+
+    def _wake(self, after: float) -> None:
+        """Resume who has slept that long at a failpoint; kill whoever has had its chance."""
+        for process, since in list(self._asleep):
+            if process.has_ended or time.monotonic() > since + 3 * OVERSLEPT:
+                process.kill()
+                self._asleep.remove((process, since))
+            elif process.is_stopped and time.monotonic() > since + after:
+                process.resume()
+
+    def _doom(self, action: str) -> None:
+        point = self._random.choice(CHARGING)
+        if action == "stop" and self._house.proxy is None and point.endswith("before_commit"):
+            action = "kill"  # on SQLite a writer stopped inside a transaction stops everybody
+        process = self._house.fork("serve", failpoints=f"{point}={action}")
+        self._house.admit(process)
+        if action == "stop":
+            self._asleep.append((process, time.monotonic()))
+
+    def kill_at_a_point(self) -> None:
+        """A process is killed at a failpoint of the money path."""
+        self._doom("kill")
+
+    def stop_at_a_point(self) -> None:
+        """A process is stopped at a failpoint, and goes on when its lease is over."""
+        self._doom("stop")
+
+    def kill_recovery(self) -> None:
+        """A recovery worker is killed at a failpoint, if it gets that far."""
+        self._house.fork("recover", failpoints=f"{self._random.choice(RECOVERING)}=kill").wait(60)
+
+    def kill_relay(self) -> None:
+        """A relay is killed at a failpoint, if it gets that far."""
+        self._house.fork("relay", failpoints=f"{self._random.choice(RELAYING)}=kill").wait(60)
+
+    def kill_worker(self) -> None:
+        """One process of the web server is killed."""
+        for pid in self._workers(1):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def stop_worker(self) -> None:
+        """Two processes of the web server stand still for a while."""
+        self._stand_still(self._workers(2))
+
+    def kill_web(self) -> None:
+        """The web server is killed with all its processes, and started again."""
+        self._house.restart("web")
+
+    def kill_background(self) -> None:
+        """The recovery worker or the relay is killed, and started again."""
+        self._house.restart(self._random.choice(BACKGROUND))
+
+    def stop_background(self) -> None:
+        """The recovery worker or the relay stands still for a while."""
+        self._stand_still([self._house.services[self._random.choice(BACKGROUND)].process.pid])
+
+    def kill_bank(self) -> None:
+        """The bank is killed, and is away for a moment."""
+        self._house.bank.kill()
+        time.sleep(self._random.uniform(0, 0.5))
+        self._house.bank.start()
+
+    def skew_clock(self) -> None:
+        """A process believes in another hour or day."""
+        self._house.admit(self._house.fork("serve", skew=self._random.choice(SKEWS)))
+
+    def sicken_sink(self) -> None:
+        """A neighbour refuses, takes without saying so, or hangs up, now and then; or is well again."""
+        sink = self._house.sinks[self._random.choice(list(self._house.sinks))]
+        chance, rate = Random(self._random.random()), self._random.choice((0.0, 0.3, 0.6))
+        ills = (Answer(status=503), Answer(status=500, takes=True), Answer(hangs_up=True, takes=True))
+
+        def behave(_: Taken) -> Answer:
+            return chance.choice(ills) if chance.random() < rate else Answer()
+
+        sink.behaviour = behave
+
+    def stop_database(self) -> None:
+        """PostgreSQL is stopped as a crash would, and started again."""
+        assert self._house.postgres is not None
+        self._house.postgres.stop("immediate")
+        time.sleep(self._random.uniform(0, 0.5))
+        self._house.postgres.start()
+
+    def cut_before(self) -> None:
+        """A connection is cut at a COMMIT that the server does not hear."""
+        self._cut("before")
+
+    def cut_after(self) -> None:
+        """A connection is cut at a COMMIT that the server has heard."""
+        self._cut("after")
+
+    def fill_disk(self) -> None:
+        """No file of a process on SQLite may grow by more than a few pages: its writes fail from then on."""
+        files = [*Path(self._house.url.removeprefix("sqlite:///")).parent.iterdir()]
+        limit = max(path.stat().st_size for path in files) + A_FEW_PAGES
+        self._house.admit(self._house.fork("serve", file_limit=limit))
+
+    def fill_disk_of_server(self) -> None:
+        """No file of PostgreSQL's may grow for a while; where that ended the server it is started again."""
+        postgres = self._house.postgres
+        assert postgres is not None
+        postgres.forbid_growth()
+        time.sleep(self._random.uniform(0.3, 1.0))
+        postgres.stop("immediate")
+        postgres.start()
+
+    def _cut(self, side: Literal["before", "after"]) -> None:
+        assert self._house.proxy is not None
+        for _ in range(3):
+            self._house.proxy.cut(self._random.randint(1, 5), side)
+            time.sleep(0.1)
+
+    def _workers(self, number: int) -> list[int]:
+        """So many processes of the web server, or as many as there are."""
+        found = _children(self._house.services["web"].process.pid)
+        return self._random.sample(found, min(number, len(found)))
+
+    def _stand_still(self, pids: list[int]) -> None:
+        for number, pause in ((signal.SIGSTOP, self._random.uniform(0.2, 2)), (signal.SIGCONT, 0)):
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            time.sleep(pause)
+
+
+def _children(pid: int) -> list[int]:
+    with suppress(OSError):
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def _named(*ways: Callable[[Harms], None]) -> dict[str, Callable[[Harms], None]]:
+    return {way.__name__: way for way in ways}
+
+
+_WAYS = _named(
+    Harms.kill_at_a_point, Harms.stop_at_a_point, Harms.kill_recovery, Harms.kill_relay, Harms.kill_worker,
+    Harms.stop_worker, Harms.kill_web, Harms.kill_background, Harms.stop_background, Harms.kill_bank,
+    Harms.skew_clock, Harms.sicken_sink,
+)  # fmt: skip
+_OF_POSTGRESQL = _named(Harms.stop_database, Harms.cut_before, Harms.cut_after, Harms.fill_disk_of_server)
+_OF_SQLITE = _named(Harms.fill_disk)

@@ -138,4 +138,4 @@ def test_a_stopped_wakeup_wakes_everybody(runtime: Runtime) -> None:
     began = time.monotonic()
     for wait in waits:
         wait()
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 0.5

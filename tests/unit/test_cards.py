@@ -1,6 +1,5 @@
 import hashlib
 import random
-import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from payment_service.domain.cards import contains_card_number
+from tests.support.effort import least_work
 
 # First digits and lengths as the issuers publish them; not taken from the code under test.
 ISSUERS = {
@@ -181,9 +181,7 @@ def test_digits_inside_a_uuid_or_digest_are_no_card_number(text: str) -> None:
     "text", ["4 " * 30_000, "4111 " * 13_000, "4" * 64_000, "4-." * 20_000, "DE12 3456 " * 6_000, "\ufdfa" * 20_000]
 )
 def test_the_search_takes_no_time_on_hostile_texts(text: str) -> None:
-    started = time.perf_counter()
-    contains_card_number(text)
-    assert time.perf_counter() - started < 0.5
+    assert least_work(lambda: contains_card_number(text)) < 0.5
 
 
 def test_a_card_number_among_many_other_numbers_is_found() -> None:

@@ -1,5 +1,4 @@
 import json
-import time
 from contextlib import suppress
 from decimal import Decimal
 
@@ -18,6 +17,7 @@ from payment_service.domain.money import (
     to_number,
     to_text,
 )
+from tests.support.effort import least_work
 
 
 def reason_of(text: str, currency: str | None = "USD", **options: bool) -> str:
@@ -120,9 +120,8 @@ def test_what_is_no_plain_number_is_refused(text: str) -> None:
     "text", ["1e2000000", "1E+2000000", "9" * 10_000_000, "1." + "0" * 10_000_000, "-" * 10_000_000]
 )
 def test_monstrous_numbers_cost_nothing(text: str) -> None:
-    started = time.perf_counter()
     assert reason_of(text) == "malformed"
-    assert time.perf_counter() - started < 0.005
+    assert least_work(lambda: reason_of(text)) < 0.005
 
 
 @pytest.mark.parametrize("currency", ["usd", "US", "USDT", "XXX", "XAU", "DEM", "", "US\x00", "ÜSD", "USD "])

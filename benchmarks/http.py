@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 import requests
 
@@ -73,7 +74,7 @@ class Subject:
     def __init__(self, served: Served, postgres: MeasuredPostgres) -> None:
         self.served, self.postgres = served, postgres
         self.first_payment, self.cursor = 0, ""
-        self._numbers = count()
+        self._run, self._numbers = uuid4().hex[:8], count()
 
     def prepare(self) -> None:
         """Make the payments that later requests refer to, and warm everything up."""
@@ -91,7 +92,7 @@ class Subject:
     def load(self, kind: str, connections: int, seconds: float) -> Loaded:
         """One measurement."""
         words = {"replay": ("known", PREPARED), "list": (self.cursor, 0)}
-        prefix, number = words.get(kind, (f"{kind}-{next(self._numbers)}", self.first_payment))
+        prefix, number = words.get(kind, (f"{kind}-{self._run}-{next(self._numbers)}", self.first_payment))
         return load(self.served.port, connections, seconds, kind, prefix, token(), str(number))
 
     def turn(self, case: Case, seconds: float, turns: Turns) -> None:

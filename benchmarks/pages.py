@@ -18,7 +18,7 @@ import jwt
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 
-from benchmarks.scrape import BATCH, FILL
+from benchmarks.years import execute, fill
 from payment_service import create_app
 from payment_service.config import Settings
 from tests.support.postgres import ThrowawayPostgres
@@ -38,7 +38,7 @@ INSERT INTO outbox_events (event_id, payment_id, version, channel, event_type, p
     FROM payments WHERE channel = 'bills';
 INSERT INTO outbox_deliveries (event_id, sink, stream, status, attempts, due_at, created_at)
     SELECT event_id, 'rabbitmq', 'payment:' || payment_id, CASE WHEN payment_id % 5 = 0 THEN 'DEAD' ELSE 'PENDING' END,
-    1, now(), now() FROM outbox_events;
+    1, now(), now() FROM outbox_events WHERE channel = 'bills';
 INSERT INTO idempotency_keys (channel, subject, key_hash, request_path, rendering, fingerprint, payment_id, owner,
     fence, attempts, leased_until, recover_at, created_at, updated_at)
     SELECT 'bills', '', md5('u' || n) || md5('u' || n), 'POST:/v1/payments', 'charge', 'route:0123456789abcdef', n, '',
@@ -73,19 +73,12 @@ def main() -> None:
         app = create_app(replace(settings, rabbitmq_enabled=True))
         with app.app_context():
             upgrade()
-        for first in range(1, options.payments, BATCH):
-            _execute(server, FILL.format(first=first, last=min(first + BATCH - 1, options.payments)))
-            print(f"\r{first + BATCH - 1:,} payments", end="", file=sys.stderr)
-        _execute(server, TROUBLE.format(bills=BILLS))
-        _execute(server, "VACUUM ANALYZE")
-        print(f"\n{'page':<32}{'first':>8}{'median':>8}{'slowest':>8}  ms", file=sys.stderr)
+        fill(server, DATABASE, options.payments)
+        execute(server, DATABASE, TROUBLE.format(bills=BILLS))
+        execute(server, DATABASE, "VACUUM ANALYZE")
+        print(f"{'page':<32}{'first':>8}{'median':>8}{'slowest':>8}  ms", file=sys.stderr)
         for name, path in PAGES.items():
             _report(name, _signed_in(app.test_client()), path.format(**_known(server, options.payments)), options.times)
-
-
-def _execute(server: ThrowawayPostgres, statements: str) -> None:
-    with closing(server.connect(DATABASE)) as connection, connection.cursor() as cursor:
-        cursor.execute(statements)
 
 
 def _known(server: ThrowawayPostgres, payments: int) -> dict[str, object]:

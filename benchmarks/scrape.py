@@ -2,14 +2,13 @@
 
     .venv/bin/python -m benchmarks.scrape --payments 5000000
 
-Fills a throw-away PostgreSQL (as durable as a production server is), with a year's payments: for each one its key, its
-two audit rows and a delivered event; lets the migration's own statement count them; puts a few hours' backlog on top;
-and scrapes, alone and while four clients pay in the same process.
+Fills a throw-away PostgreSQL (as durable as a production server is) with years of payments and all that belongs to
+them; lets the migration's own statement count them; puts a few hours' backlog on top; and scrapes, alone and while four
+clients pay in the same process.
 """
 
 import argparse
 import statistics
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,35 +18,14 @@ from dataclasses import replace
 from flask import Flask
 from flask_migrate import upgrade
 
+from benchmarks.years import execute, fill
 from payment_service import create_app
 from payment_service.config import Settings
 from payment_service.db import db
 from payment_service.services import figures
 from tests.support.postgres import ThrowawayPostgres
 
-BATCH = 100_000
-FILL = """
-SET session_replication_role = replica;
-INSERT INTO payments SELECT n, gen_random_uuid(), 'trips', '', n::text, NULL, 150.10, 'INR',
-    (ARRAY['CARD', 'UPI', 'CASH'])[n % 3 + 1], CASE WHEN n % 20 = 0 THEN 'FAILED' ELSE 'CAPTURED' END, 2, 0,
-    CASE WHEN n % 20 = 0 THEN 0 ELSE 150.10 END, 0, 0, 'PAY-' || n, true, false, NULL, NULL, NULL, NULL, NULL, NULL,
-    md5(n::text) || md5(n::text), 'route:0123456789abcdef amount:0123456789abcdef', now(), now()
-    FROM generate_series({first}, {last}) AS n;
-INSERT INTO transactions SELECT 2 * n - 1, n, 1, 'PAYMENT', 'charge', NULL, 'PROCESSING', 150.10, 0, 0, NULL,
-    'Payment processing started', 'anonymous', NULL, now() FROM generate_series({first}, {last}) AS n;
-INSERT INTO transactions SELECT 2 * n, n, 2, 'PAYMENT', CASE WHEN n % 20 = 0 THEN 'charge_declined' ELSE 'charged' END,
-    'PROCESSING', CASE WHEN n % 20 = 0 THEN 'FAILED' ELSE 'CAPTURED' END, 150.10, 150.10, 0, NULL,
-    'Charge approved by the gateway', 'anonymous', NULL, now() FROM generate_series({first}, {last}) AS n;
-INSERT INTO idempotency_keys (channel, subject, key_hash, request_path, rendering, fingerprint, payment_id, owner,
-    fence, attempts, leased_until, recover_at, response_status, response_data, created_at, updated_at, expires_at)
-    SELECT 'trips', '', md5(n::text) || md5(n::text), 'POST:/payments', 'charge', 'route:0123456789abcdef', n,
-    '', 1, 1, now(), now(), 200, repeat('x', 200), now(), now(), now() + interval '1 day'
-    FROM generate_series({first}, {last}) AS n;
-INSERT INTO outbox_deliveries (event_id, sink, stream, status, attempts, due_at, created_at, delivered_at)
-    SELECT gen_random_uuid(), 'rabbitmq', 'payment:' || n, 'DELIVERED', 1, now(), now(), now()
-    FROM generate_series({first}, {last}) AS n;
-SELECT setval('payments_payment_id_seq', {last}), setval('transactions_transaction_log_id_seq', 2 * {last});
-"""
+DATABASE = "scraped"
 BACKLOG = """
 SET session_replication_role = replica;
 INSERT INTO outbox_deliveries (event_id, sink, stream, status, attempts, due_at, created_at)
@@ -66,20 +44,18 @@ def main() -> None:
     parser.add_argument("--scrapes", type=int, default=50)
     options = parser.parse_args()
     with closing(ThrowawayPostgres(durable=True)) as server:
-        app = _app(server.create_database("scraped"))
-        for first in range(1, options.payments, BATCH):
-            _execute(server, FILL.format(first=first, last=min(first + BATCH - 1, options.payments)))
-            print(f"\r{first + BATCH - 1:,} payments", end="", file=sys.stderr)
+        app = _app(server.create_database(DATABASE))
+        fill(server, DATABASE, options.payments)
         began = time.monotonic()
         with app.app_context():
             upgrade(revision="head")
-        print(f"\nmigration that counts them: {time.monotonic() - began:.1f} s")
-        _execute(server, "VACUUM ANALYZE")
-        counting = _timed(lambda: _execute(server, COUNTING))
+        print(f"migration that counts them: {time.monotonic() - began:.1f} s")
+        execute(server, DATABASE, "VACUUM ANALYZE")
+        counting = _timed(lambda: execute(server, DATABASE, COUNTING))
         print(f"counting the rows instead: {counting:.0f} ms")
         _report("a scrape", app, options.scrapes)
         _report("beside four paying clients", app, options.scrapes, clients=4)
-        _execute(server, BACKLOG)
+        execute(server, DATABASE, BACKLOG)
         _report("with 180,000 events waiting, 20,000 dead, 2,000 marks", app, options.scrapes)
         runtime = app.extensions["payment_service"]
         print(f"a batch of {figures.BATCH} marks folded: {_timed(lambda: figures.fold(runtime)):.1f} ms")
@@ -92,11 +68,6 @@ def _app(url: str) -> Flask:
         upgrade(revision="0003")
         db.engine.dispose()
     return app
-
-
-def _execute(server: ThrowawayPostgres, statements: str) -> None:
-    with closing(server.connect("scraped")) as connection, connection.cursor() as cursor:
-        cursor.execute(statements)
 
 
 def _report(what: str, app: Flask, scrapes: int, *, clients: int = 0) -> None:

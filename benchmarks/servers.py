@@ -21,10 +21,10 @@ SECRET = "a-secret-of-the-benchmark-with-32-bytes!"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def token(subject: str = "bench") -> str:
+def token(subject: str = "bench", scope: str | None = None) -> str:
     """A token of the auth service."""
     claims = {"sub": subject, "exp": int(time.time()) + 7200, "iat": int(time.time()), "jti": "6b2f1a9c"}
-    return jwt.encode(claims, SECRET, algorithm="HS256")
+    return jwt.encode(claims | ({"scope": scope} if scope else {}), SECRET, algorithm="HS256")
 
 
 @dataclass(frozen=True)

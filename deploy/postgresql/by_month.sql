@@ -15,7 +15,22 @@ ALTER TABLE outbox_deliveries VALIDATE CONSTRAINT earlier;
 -- 2. The change itself: some milliseconds in which requests wait. Where it cannot have the locks it fails; run it again
 --    from here.
 BEGIN;
-SET LOCAL lock_timeout = '800ms';
+-- Everything that is needed later, at once and in the order in which a charge takes it: whoever came first can end, who
+-- comes later waits without holding any. An automatic vacuum gives way after deadlock_timeout, a second by default;
+-- who cannot be waited for in less than the service's patience is let past, and it is tried again.
+DO $$
+BEGIN
+    FOR attempt IN 1..30 LOOP
+        BEGIN
+            SET LOCAL lock_timeout = '1500ms';
+            LOCK TABLE payments, transactions, outbox_events, outbox_deliveries IN ACCESS EXCLUSIVE MODE;
+            RETURN;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            PERFORM pg_sleep(1);
+        END;
+    END LOOP;
+    RAISE lock_not_available USING MESSAGE = 'The tables are in use for long: run this again from step 2.';
+END $$;
 
 -- Each part has the keys and indexes that the whole table had; the whole has none, since a unique index over all parts
 -- would have to contain the month. Numbers stay unique: they come from one sequence, or are random.

@@ -1,8 +1,12 @@
 """The tables of history can be divided into months under the running service, which does not notice."""
 
+import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -42,10 +46,13 @@ def first() -> datetime:
 def divide(postgres: Postgres, first: datetime) -> Callable[[], None]:
     """Run the deployed script."""
     script = here("deploy/postgresql/by_month.sql").read_text().replace(":'first'", f"'{first:%Y-%m-%d}'")
+    checks, change = script.split("\nBEGIN;\n")
 
     def run() -> None:
         with closing(postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:
-            cursor.execute(script)
+            for statement in re.findall(r"^ALTER .*;$", checks, re.MULTILINE):  # each by itself, as psql has it
+                cursor.execute(statement)
+            cursor.execute(f"BEGIN;\n{change}")
 
     return run
 
@@ -101,3 +108,30 @@ def test_the_service_works_on_before_and_after_and_in_the_months_to_come(
         assert lies.keys() == {f"{whole.name}_before", f"{whole.name}_{first:%Y_%m}"}
         assert lies[f"{whole.name}_before"] == 2 * known[whole.name]
     assert len({row["gateway_key"] for row in rows(runtime_of(app), operations)}) == 6
+
+
+def test_charges_go_on_while_the_tables_are_divided(
+    app: Flask, divide: Callable[[], None], sizes: Callable[[str], dict[str, int]]
+) -> None:
+    statuses: list[int] = []
+    divided = threading.Event()
+
+    def charge(number: int) -> None:
+        client = app.test_client()
+        while not divided.is_set():
+            statuses.append(pay_trip(client, idempotency_key=f"{number}-{len(statuses)}-{uuid4()}").status_code)
+
+    with ThreadPoolExecutor(8) as threads:
+        charging = [threads.submit(charge, number) for number in range(8)]
+        try:
+            wait_until(lambda: len(statuses) > 50)
+            divide()
+            before = len(statuses)
+            wait_until(lambda: len(statuses) > before + 50)
+        finally:
+            divided.set()
+        for each in charging:
+            each.result()
+    assert set(statuses) == {200}
+    assert set(sizes("transactions")) == {"transactions_before"}
+    assert list(verify(runtime_of(app))) == []

@@ -27,7 +27,7 @@ from payment_service.models import outbox_deliveries
 from tests.conftest import migrate
 from tests.support.broker import Broker, Ear
 from tests.support.events import pile_up, statuses
-from tests.support.nginx import free_port, listens
+from tests.support.ports import free_port, listens
 from tests.support.postgres import Postgres, ThrowawayPostgres
 from tests.support.processes import Service
 from tests.support.receiver import Answer, Receiver

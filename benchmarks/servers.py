@@ -12,7 +12,7 @@ from zlib import crc32
 
 import jwt
 
-from tests.support.nginx import free_port, listens
+from tests.support.ports import free_port, listens
 from tests.support.postgres import ThrowawayPostgres
 from tests.support.processes import ROOT, Service, environment
 from tests.support.waiting import wait_until

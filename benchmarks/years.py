@@ -1,8 +1,9 @@
 """Years of payments for a PostgreSQL: for each one its key, its operation, two audit rows and a delivered event."""
 
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 from tests.support.postgres import Postgres
 
@@ -37,6 +38,13 @@ INSERT INTO outbox_deliveries (event_id, sink, stream, status, attempts, due_at,
     SELECT event_id, 'rabbitmq', 'payment:' || payment_id, 'DELIVERED', 1, now(), now(), now() FROM told;
 """
 _NUMBERS = "SELECT setval('payments_payment_id_seq', {last}), setval('transactions_transaction_log_id_seq', 2 * {last})"
+_TABLES = "'payments', 'operations', 'transactions', 'idempotency_keys', 'outbox_events', 'outbox_deliveries'"
+# What others refer to comes first.
+_CONSTRAINTS = f"""SELECT conrelid::regclass::text, conname, pg_get_constraintdef(pg_constraint.oid) FROM pg_constraint
+    JOIN pg_class AS meant ON meant.oid = coalesce(nullif(confrelid, 0), conrelid)
+    WHERE contype IN ('p', 'u', 'f') AND meant.relname IN ({_TABLES})
+    ORDER BY array_position(ARRAY['p', 'u', 'f']::"char"[], contype), conname"""
+_INDEXES = f"SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename IN ({_TABLES})"
 
 
 def execute(server: Postgres, database: str, statements: str) -> None:
@@ -52,9 +60,30 @@ def fill(server: Postgres, database: str, payments: int, after: int = 0) -> None
         execute(server, database, _PAYMENTS.format(first=first, last=min(first + _BATCH - 1, payments)))
         print(f"\r{first + _BATCH - 1:,} payments", end="", file=sys.stderr)
 
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
+    with _bare(server, database), ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
         for added in [threads.submit(add, first) for first in range(after + 1, payments + 1, _BATCH)]:
             added.result()
     execute(server, database, _NUMBERS.format(last=payments))
     execute(server, database, "VACUUM ANALYZE")
     print(file=sys.stderr)
+
+
+@contextmanager
+def _bare(server: Postgres, database: str) -> Iterator[None]:
+    """The tables without constraints and indexes, which are made in one go afterwards: four times as fast."""
+    constraints = _told(server, database, _CONSTRAINTS)
+    for table, name, _ in reversed(constraints):
+        execute(server, database, f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+    indexes = _told(server, database, _INDEXES)
+    for name, _ in indexes:
+        execute(server, database, f'DROP INDEX "{name}"')
+    yield
+    made = [f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}' for table, name, definition in constraints]
+    for statement in [*made, *(definition for _, definition in indexes)]:
+        execute(server, database, statement)
+
+
+def _told(server: Postgres, database: str, question: str) -> list[tuple[str, ...]]:
+    with closing(server.connect(database)) as connection, connection.cursor() as cursor:
+        cursor.execute(question)
+        return cursor.fetchall()

@@ -16,7 +16,7 @@ from tests.support.callers import at_once, with_raw
 from tests.support.database import count, events, recover_all, rows
 from tests.support.failing import armed
 from tests.support.gateways import LedgerGateway
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 from tests.support.scraped import scraped
 
 BODY = {"booking_id": "BOOK-001", "amount": 150.0}

@@ -22,7 +22,7 @@ from tests.support.checkouts import PAYMENTS, body_of, detail_of, held, paid, po
 from tests.support.database import count, everything, recover_all, rows
 from tests.support.failing import armed
 from tests.support.gateways import LedgerGateway
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 
 BODY = {"order_id": "ORD-1", "amount": 100.0, "payment_method": "credit_card"}
 

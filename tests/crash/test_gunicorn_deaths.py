@@ -12,7 +12,7 @@ from tests.crash.oracle import Oracle
 from tests.crash.points import DATABASES, Database
 from tests.crash.scene import Stagehand
 from tests.crash.tables import Ledger, Tables
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 from tests.support.processes import Service, flask
 from tests.support.simulator import running_simulator
 from tests.support.waiting import wait_until

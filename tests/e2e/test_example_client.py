@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from examples.client import Payment, PaymentClient, RefusedError, UndecidedError
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 from tests.support.processes import ROOT, Service
 from tests.support.simulator import Simulator, running_simulator
 from tests.support.tokens import token

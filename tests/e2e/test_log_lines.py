@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.nginx import Nginx, free_port
+from tests.support.nginx import Nginx
+from tests.support.ports import free_port
 from tests.support.processes import ROOT, Service, environment, flask
 from tests.support.tokens import SECRET, bearer
 from tests.support.waiting import wait_until

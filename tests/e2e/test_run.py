@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 from tests.support.processes import ROOT, Service
 from tests.support.waiting import wait_until
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 from tests.support.postgres import Postgres
 from tests.support.processes import Service, flask
 from tests.support.waiting import wait_until

@@ -21,7 +21,7 @@ from sqlalchemy import create_engine, text
 from payment_service import create_app
 from payment_service.config import Settings
 from payment_service.db import db
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 from tests.support.postgres import Postgres
 from tests.support.processes import Service, flask
 from tests.support.scraped import Scraped

@@ -28,7 +28,7 @@ from tests.support import checkouts
 from tests.support.callers import at_once, pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, rows
 from tests.support.gateways import LedgerGateway
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 from tests.support.postgres import Postgres
 from tests.support.processes import Service
 from tests.support.simulator import Simulator, running_simulator

@@ -12,7 +12,7 @@ from tests.conftest import fresh_database, migrate
 from tests.crash.load import Load
 from tests.crash.oracle import Oracle
 from tests.crash.tables import Ledger, Tables
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 from tests.support.postgres import ThrowawayPostgres
 from tests.support.processes import Service, flask
 from tests.support.simulator import running_simulator

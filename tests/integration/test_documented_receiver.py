@@ -18,7 +18,7 @@ from payment_service.delivery.relay import Relay
 from payment_service.delivery.signatures import Signer
 from tests.support.events import pile_up
 from tests.support.markdown import document
-from tests.support.nginx import free_port, listens
+from tests.support.ports import free_port, listens
 from tests.support.processes import Service
 from tests.support.relays import drain
 from tests.support.sinks import an_event, http_sink, outcome_of

@@ -13,7 +13,7 @@ import pytest
 from payment_service.delivery.base import Again, Dead, Delivered, Down, Outcome
 from payment_service.delivery.signatures import Signer
 from tests.support.events import as_uuid
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 from tests.support.receiver import Answer, Receiver
 from tests.support.scripted_server import scripted_server
 from tests.support.sinks import an_event, http_sink, outcome_of

@@ -19,7 +19,7 @@ from tests.support import checkouts
 from tests.support.event_schemas import validator
 from tests.support.events import delivery, flawless, pile_up, statuses
 from tests.support.kafka_cluster import INIT_PRODUCER_ID, PRODUCE, KafkaCluster, arrival
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 from tests.support.relays import QUICK, drain, running, wait_until_settled
 from tests.support.sinks import an_event, reports_of
 from tests.support.waiting import wait_until

@@ -13,7 +13,7 @@ from payment_service.domain.moments import naive_text
 from tests.support import broker as support
 from tests.support.broker import Ear, connect
 from tests.support.events import moment
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 from tests.support.sinks import an_event, outcome_of, rabbit_sink, reports_of
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import wait_until

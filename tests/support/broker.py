@@ -14,7 +14,7 @@ from pika.exceptions import AMQPError
 
 from tests.support.events import Arrival
 from tests.support.missing import is_missing
-from tests.support.nginx import free_port, listens
+from tests.support.ports import free_port, listens
 from tests.support.waiting import wait_until
 
 PORT = 5672

@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from tests.support.missing import is_missing
-from tests.support.nginx import free_port, listens
+from tests.support.ports import free_port, listens
 from tests.support.waiting import wait_until
 
 FLAGS = (

@@ -9,8 +9,9 @@ from pathlib import Path
 import requests
 
 from tests.conftest import fresh_database
-from tests.support.nginx import Nginx, free_port
+from tests.support.nginx import Nginx
 from tests.support.pgbouncer import PgBouncer, limit_role
+from tests.support.ports import free_port
 from tests.support.postgres import Postgres
 from tests.support.processes import Service
 from tests.support.receiver import Receiver

@@ -1,16 +1,14 @@
 """A real nginx with the configuration that is deployed, on loopback ports, without privileges."""
 
 import os
-import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from string import Template
 
 from tests.support.missing import is_missing
+from tests.support.ports import free_port, listens
 from tests.support.waiting import wait_until
 
 DEPLOYED = Path(__file__).resolve().parents[2] / "deploy" / "nginx"
@@ -76,25 +74,3 @@ class Nginx:
         directives = "daemon off; " + ("user root;" if os.geteuid() == 0 else "")
         where = ["-p", f"{self.home}/", "-c", f"{self.home}/nginx.conf", "-e", "/dev/stderr"]
         return [self._program, *where, "-g", directives, *words]
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on just now.
-
-    It is below those that Linux gives to connections by itself (from 32768): none can take it before its server does,
-    and whoever asks in vain whether that listens yet is never connected to himself.
-    """
-    while True:
-        port = 10_000 + secrets.randbelow(22_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
-def listens(port: int) -> bool:
-    """Whether connections to the loopback port are accepted."""
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True

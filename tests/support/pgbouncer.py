@@ -11,7 +11,7 @@ from string import Template
 from sqlalchemy import make_url
 
 from tests.support.missing import is_missing
-from tests.support.nginx import free_port, listens
+from tests.support.ports import free_port, listens
 from tests.support.postgres import Postgres
 from tests.support.postgres_binaries import Runner
 from tests.support.waiting import wait_until

@@ -7,7 +7,6 @@ process is gone, by whatever death, the shell stops the server and removes the d
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from contextlib import closing
@@ -19,6 +18,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 from sqlalchemy import URL, make_url
 
+from tests.support.ports import free_port
 from tests.support.postgres_binaries import Runner, bin_directory
 from tests.support.waiting import wait_until
 
@@ -90,7 +90,7 @@ class ThrowawayPostgres(Postgres):
         # Not TMPDIR: the path of a Unix socket is limited to some 100 bytes, and any user must be able to reach it.
         self.home = Path(tempfile.mkdtemp(prefix="throwaway-pg-", dir="/tmp"))
         self.durable = durable
-        self.port = _free_port() if tcp else None
+        self.port = free_port() if tcp else None
         super().__init__(self._address())
         self._watcher: subprocess.Popen[str] | None = None
         self._runner = Runner.of_this_process()
@@ -192,10 +192,3 @@ def start_postgres() -> Postgres:
     if given := os.environ.get("TEST_DATABASE_URL"):
         return Postgres(make_url(given))
     return ThrowawayPostgres()
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

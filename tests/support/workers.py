@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import requests
 
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 from tests.support.processes import Service
 from tests.support.simulator import Simulator, running_simulator
 from tests.support.waiting import wait_until

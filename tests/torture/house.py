@@ -17,7 +17,7 @@ from tests.crash.processes import Process
 from tests.crash.proxy import CommitProxy
 from tests.crash.scene import SERVICE, Stagehand
 from tests.crash.tables import Ledger, Tables
-from tests.support.nginx import free_port
+from tests.support.ports import free_port
 from tests.support.postgres import ThrowawayPostgres
 from tests.support.processes import Service
 from tests.support.receiver import Answer, Receiver

@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from tests.support.nginx import Nginx
+from tests.support.ports import free_port
 from tests.support.postgres import Postgres
 from tests.support.processes import Service, flask
 from tests.support.scripted_server import scripted_server
@@ -162,6 +163,42 @@ def test_a_post_is_never_sent_twice_by_the_proxy() -> None:
         assert len(silent.received) == 1
 
 
+def test_a_post_that_an_instance_has_heard_goes_to_no_other() -> None:
+    with scripted_server(b"") as silent, scripted_server(b"") as other:
+        upstream = "; server ".join(server.url.removeprefix("http://") for server in (silent, other))
+        with closing(Nginx(upstream)) as nginx:
+            nginx.start()
+            assert requests.post(f"http://127.0.0.1:{nginx.port}/payments", json={}, timeout=10).status_code == 502
+        assert len(silent.received + other.received) == 1
+
+
+def test_an_instance_that_has_just_gone_costs_nobody_an_error() -> None:
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+    with scripted_server(said) as service:
+        upstream = f"127.0.0.1:{free_port()} max_fails=0; server {service.url.removeprefix('http://')}"
+        with closing(Nginx(upstream)) as nginx:
+            nginx.start()
+            url = f"http://127.0.0.1:{nginx.port}/payments"
+            assert [requests.post(url, json={}, timeout=10).status_code for _ in range(6)] == [200] * 6
+        assert len(service.received) == 6
+
+
+@pytest.mark.parametrize("path", ["/health/ready", "/v1/health/ready", "/metrics", "/v1/metrics"])
+def test_what_only_insiders_may_ask_is_refused_to_others(path: str) -> None:
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+    with scripted_server(said) as service, closing(Nginx(service.url.removeprefix("http://"))) as nginx:
+        # Every address of a test is a private one: what is deployed is read without those of loopback.
+        deployed = nginx.home / "conf.d" / "payment-service.conf"
+        deployed.write_text(deployed.read_text().replace("allow 127.0.0.0/8;", ""))
+        nginx.start()
+        url = f"http://127.0.0.1:{nginx.port}"
+        assert requests.get(f"{url}{path}", timeout=10).json()["code"] == "forbidden"
+        assert [requests.get(f"{url}{open_}", timeout=10).status_code for open_ in ("/health", "/health/live")] == [
+            200
+        ] * 2
+        assert len(service.received) == 2
+
+
 def test_what_a_client_claims_about_itself_does_not_reach_the_service() -> None:
     said = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
     with scripted_server(said) as service, closing(Nginx(service.url.removeprefix("http://"))) as nginx:
@@ -182,7 +219,7 @@ def test_the_proxys_log_holds_no_query(chain: Chain) -> None:
 
     line = json.loads(chain.nginx.lines().splitlines()[-1])
     assert (line["method"], line["path"], line["status"]) == ("TRACE", "/payments", "405")
-    assert "tell-nobody" not in chain.nginx.lines()
+    assert "tell-nobody" not in chain.nginx.written()
 
 
 def test_an_operator_signs_in_through_the_proxy_with_a_form_that_is_our_own(chain: Chain) -> None:

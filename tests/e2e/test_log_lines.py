@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Chain:
         return requests.get(f"{self.proxied}/health/ready", timeout=5).status_code == 200
 
     def written(self) -> str:
-        return self.service.log() + self.nginx.lines()
+        return self.service.log() + self.nginx.written()
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +118,22 @@ def test_no_secret_reaches_a_log_however_it_was_sent(chain: Chain) -> None:
     assert [line for line in lines if '"proxy.request"' not in line] == []
     assert [line for line in lines if CARD in line or "?" in line or CANARY not in json.loads(line)["path"]] == []
     assert "canary-7f3a-key" not in chain.written()
+
+
+def test_a_proxy_that_reaches_nobody_or_refuses_writes_no_secret_either() -> None:
+    with closing(Nginx(f"127.0.0.1:{free_port()}")) as nginx:
+        nginx.start()
+        base = f"http://127.0.0.1:{nginx.port}"
+        tail = f"payments/order/{CARD}?token={CANARY}"
+        asked = [f"{base}/v1/idempotency-keys/{CANARY}?{CANARY}", *[f"{base}/api/v1/{tail}"] * 150]
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda url: requests.get(url, timeout=10).status_code, asked))
+        requests.post(f"{base}/payments?{CANARY}", data=b"a" * 70_000, headers={"Cookie": CANARY}, timeout=10)
+        wait_until(lambda: nginx.lines().count("\n") > len(asked), nginx.written)
+
+        assert set(answers) == {502, 429}
+        assert [line for line in nginx.written().splitlines() if CANARY in line or CARD in line] == []
+        assert {json.loads(line)["event"] for line in nginx.written().splitlines()} == {"proxy.request"}
 
 
 def test_every_line_is_one_json_object_with_a_time_and_a_name(chain: Chain) -> None:

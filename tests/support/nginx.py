@@ -62,6 +62,10 @@ class Nginx:
         """The access log so far."""
         return (self.home / "access.log").read_text()
 
+    def written(self) -> str:
+        """Everything it has said so far: the access log, and what went to standard error."""
+        return self.lines() + (self.home / "error.log").read_text()
+
     def close(self) -> None:
         """Stop and remove everything."""
         if self._process is not None:

@@ -1,6 +1,7 @@
 """The way in from outside has the limits that deploy/nginx has, and lets in what callers need and nothing else."""
 
 import re
+import secrets
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from payment_service.config import Settings
 from tests.support import manifests
 from tests.support.manifests import let_in, resource
 from tests.support.processes import ROOT
+
+SECRETS = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "DB_PASS", "WEBHOOK_SECRET")}
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +27,18 @@ def is_let_in(path: str) -> bool:
     return path in whole or any(f"{path}/".startswith(f"{prefix}/") for prefix in begun)
 
 
-def test_callers_reach_every_route_and_nobody_outside_the_figures(app: Any) -> None:
+def test_callers_reach_every_route_and_nobody_outside_what_operators_use(app: Any) -> None:
     rules = {rule.rule for rule in app.url_map.iter_rules()}
-    for_callers = {rule for rule in rules if re.search(r"payments|keys|health", rule) and not rule.startswith("/ops")}
+    inside = {rule for rule in rules if re.match(r"/ops(/|$)|(/v1)?/(metrics|health/ready)$", rule)}
 
-    assert {rule for rule in for_callers if not is_let_in(rule)} == set()
-    assert [path for path in ("/metrics", "/v1/metrics", "/ops") if is_let_in(path)] == []
+    assert {"/ops", "/metrics", "/v1/metrics", "/health/ready", "/v1/health/ready"} <= inside
+    assert {rule for rule in rules if is_let_in(rule)} == rules - inside
+
+
+def test_the_ingress_knows_the_prefix_that_pods_are_told() -> None:
+    told = Settings.from_env(manifests.settings() | SECRETS)
+
+    assert {f"{told.api_prefix}/docs", f"{told.api_prefix}/payments"} <= {path["path"] for path in let_in()}
 
 
 def test_every_path_that_is_let_in_leads_somewhere(app: Any) -> None:
@@ -42,8 +51,29 @@ def test_every_path_that_is_let_in_leads_somewhere(app: Any) -> None:
 
 def nginx(directive: str) -> str:
     """The value that deploy/nginx has for a directive."""
-    text = "".join(path.read_text() for path in sorted((ROOT / "deploy" / "nginx").rglob("*.*")))
-    return str(min(re.findall(rf"^ *{directive} (.+);$", text, re.MULTILINE)))
+    return str(min(re.findall(rf"^ *{directive} (.+);$", configured(), re.MULTILINE)))
+
+
+def configured() -> str:
+    """Everything in deploy/nginx."""
+    return "".join(path.read_text() for path in sorted((ROOT / "deploy" / "nginx").rglob("*.*")))
+
+
+def plain(text: str) -> str:
+    """Without remarks, and with one blank between words."""
+    return " ".join(re.sub(r"(^|  ) *#.*$", "", text, flags=re.MULTILINE).split())
+
+
+def statements(snippet: str) -> list[str]:
+    """Its directives, and its blocks as a whole: each ends with a line that is not indented."""
+    ends = re.compile(r"^(?:\S.*;|\})$", re.MULTILINE)
+    return [plain(part) for part in re.sub(ends, r"\g<0>\0", snippet).split("\0") if plain(part)]
+
+
+def controllers() -> dict[str, str]:
+    """What the controller's ConfigMap holds."""
+    (told,) = manifests.documents(manifests.FOLDER / "controller" / "nginx-config.yaml")
+    return dict(told["data"])
 
 
 def test_the_ingress_has_the_limits_of_nginx() -> None:
@@ -51,7 +81,7 @@ def test_the_ingress_has_the_limits_of_nginx() -> None:
     zone = nginx("limit_req_zone")
     same = ("client-max-body-size", "client-body-buffer-size", "proxy-connect-timeout", "proxy-send-timeout")
 
-    for name in (*same, "proxy-next-upstream", "proxy-max-temp-file-size"):
+    for name in (*same, "proxy-next-upstream", "proxy-next-upstream-tries", "proxy-max-temp-file-size"):
         assert notes[name] == nginx(name.replace("-", "_")), name
     assert f"rate={notes['limit-req-rate']}" in zone
     assert notes["limit-req-key"].strip("${}") in zone
@@ -61,9 +91,20 @@ def test_the_ingress_has_the_limits_of_nginx() -> None:
 
 
 def test_the_controller_is_told_the_rest_of_them() -> None:
-    (told,) = manifests.documents(manifests.FOLDER / "controller" / "nginx-config.yaml")
-    lines = [line for name in told["data"] if "snippets" in name for line in told["data"][name].splitlines()]
+    told = controllers()
+    snippets = statements(told["http-snippets"]) + statements(told["location-snippets"])
 
-    for directive, value in (line.rstrip(";").split(" ", 1) for line in lines):
-        assert value == nginx(directive), directive
-    assert told["data"]["keepalive-timeout"] == nginx("keepalive_timeout")
+    assert [each for each in snippets if f" {each}" not in plain(configured())] == []
+    assert len(snippets) == 17
+    assert told["keepalive-timeout"] == nginx("keepalive_timeout")
+
+
+def test_the_controllers_log_is_that_of_nginx_and_holds_no_secret() -> None:
+    told = controllers()
+    # The controller puts each line in quotes, with a blank before all but the first.
+    lines = "".join(f" '{line}'" for line in told["log-format"].replace("\n", "\n ").split("\n"))
+    ours = plain(configured()).partition("log_format line")[2].partition(";")[0]
+
+    assert f"escape={told['log-format-escaping']}" in ours
+    assert "".join(re.findall("'([^']*)'", lines)) == "".join(re.findall("'([^']*)'", ours))
+    assert "error_log /dev/null crit;" in statements(told["http-snippets"])

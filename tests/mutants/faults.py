@@ -78,6 +78,14 @@ MUTANTS: Mapping[str, Mutant] = {
     "a refund reserves nothing": Mutant(
         CHANGES, "started", "payment.refund_pending_amount + refund.amount", "payment.refund_pending_amount"
     ),
+    "an undecided refund gives its reservation back": Mutant(
+        RECORDING,
+        "count_failed_attempt",
+        "mark=_mark(payment, FAILED_ATTEMPT, payment.status, amount))",
+        "mark=_mark(payment, FAILED_ATTEMPT, payment.status, amount))\n"
+        "    if facts.refund: write(connection, move_payment=payment_values(__import__('dataclasses').replace("
+        "payment, refund_pending_amount=payment.refund_pending_amount - facts.refund.amount)))",
+    ),
     "a replay is worded anew": Mutant(
         IDEMPOTENCY,
         "_repeated",
@@ -117,6 +125,15 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "the relay takes whatever is due": Mutant(
         "payment_service.repositories.outbox", "_HEADS", "~exists()", "True or ~exists()"
+    ),
+    "the relay reads on behind the last it has read": Mutant(
+        RELAY,
+        "Relay._claim_as",
+        "return outbox.claim(connection, self.sink.name, owner, self._lease, limit)",
+        "claimed = outbox.claim(connection, self.sink.name, owner, self._lease, limit)\n"
+        "        cursor = vars(self).get('cursor', 0)\n"
+        "        self.cursor = max([cursor, *(each.delivery_id for each in claimed)])\n"
+        "        return [each for each in claimed if each.delivery_id > cursor]",
     ),
     "a message for nobody counts as delivered": Mutant(
         "payment_service.delivery.amqp", "Publisher", "mandatory=True", "mandatory=False"
@@ -169,10 +186,14 @@ BY_TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "a refund locks no payment": (FIFTY_REFUNDS,),
     "a refund reserves nothing": ("tests/api/test_trip_refunds.py",),
+    "an undecided refund gives its reservation back": (
+        "tests/api/test_trip_refunds.py::test_an_undecided_refund_is_accepted_and_holds_its_amount",
+    ),
     "a key belongs to everybody": ("tests/integration/test_keys_for_ever.py",),
     "the fingerprint knows no route": ("tests/unit/test_fingerprints.py",),
     "a delivery is marked before it is sent": ("tests/integration/test_relay_crashes.py",),
     "the relay takes whatever is due": ("tests/integration/test_relay.py",),
+    "the relay reads on behind the last it has read": ("tests/integration/test_late_commits_of_events.py",),
     "a message for nobody counts as delivered": ("tests/integration/test_rabbit_sink.py",),
     "SQLite begins as its driver does": ("tests/integration/test_increments_on_sqlite.py",),
 }

@@ -1,0 +1,31 @@
+"""Events get their numbers in one order and are committed in another: nobody who reads on behind the last sees all."""
+
+import pytest
+from sqlalchemy import insert
+
+from payment_service.db import Database
+from payment_service.delivery.base import Delivered
+from payment_service.delivery.relay import Relay
+from payment_service.models import outbox_deliveries
+from tests.support.events import delivery, pile_up, statuses
+from tests.support.relays import ScriptedSink, drain
+
+SINK = "scripted"
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # SQLite lets one writer after the other write
+def test_what_is_committed_late_is_not_passed_over(database: Database) -> None:
+    pile_up(database, ["another"], count=1)
+    early = {name: value for name, value in delivery(database, "another").items() if name != "delivery_id"}
+    sink = ScriptedSink(lambda _: Delivered())
+    relay = Relay(database, sink)
+    with database.engine.connect() as late:
+        late.execute(insert(outbox_deliveries), early | {"sink": SINK})
+        pile_up(database, [SINK], count=1, first=2)
+        drain(relay)
+        assert [each.payment_ref for each in sink.offered] == [2]
+        late.commit()
+    drain(relay, patience=5)
+
+    assert [each.payment_ref for each in sink.offered] == [2, 1]
+    assert statuses(database, SINK) == {"DELIVERED": 2}

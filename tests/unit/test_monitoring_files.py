@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 import yaml
+from flask import Flask
 from flask.testing import FlaskClient
 
 from payment_service.metrics.exposition import names
 from tests.conftest import here
+from tests.support import manifests
 from tests.support.callers import pay_trip
 from tests.support.scraped import scraped
 
 PROMETHEUS_OWN = {"up"}
 LABELS = {"le", "route", "method", "status", "kind", "outcome", "sink", "channel", "move", "currency", "job"}
-LANGUAGE = {"sum", "max", "by", "rate", "increase", "histogram_quantile", "topk"}
+LANGUAGE = {"sum", "max", "by", "rate", "increase", "histogram_quantile", "topk", "absent", "or"}
 OUTCOMES = {
     "gateway_call_duration_seconds_count": {"approved", "declined", "pending", "not_found", "not_sent", "unknown"},
     "idempotency_outcomes_total": {"new", "replayed", "conflict", "mismatch", "taken_over"},
@@ -74,10 +76,61 @@ def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
 
 @pytest.mark.parametrize(
     "about",
-    ["unknown_outcomes_oldest_seconds", "outbox_oldest_seconds", "outbox_dead", '"conflict"', '"5.."', "_bucket"],
+    [
+        "unknown_outcomes_oldest_seconds",
+        "outbox_oldest_seconds",
+        "outbox_dead",
+        '"conflict"',
+        '"5.."',
+        "_bucket",
+        'absent(up{job="payment-service"})',
+        "absent(business_figures_up)",
+        "-(worker|relay|recover)",
+        'absent(up{job=~"payment-service-(worker|relay)',
+        'absent(up{job=~"payment-service-(worker|recover)',
+    ],
 )
 def test_what_must_not_go_unnoticed_has_an_alert(about: str) -> None:
     assert [rule["alert"] for rule in rules() if about in rule["expr"]]
+
+
+def test_every_job_that_an_alert_names_is_one_that_is_scraped() -> None:
+    shipped = yaml.safe_load(Path(here("deploy/prometheus/scrape.yml")).read_text())["scrape_configs"]
+    (example,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", here("docs/monitoring.md").read_text(), re.DOTALL)
+    elsewhere = yaml.safe_load(example)["scrape_configs"]
+    components = {pod["metadata"]["labels"]["app.kubernetes.io/component"] for _, pod in manifests.pods()}
+    (beside,) = re.findall(r" in \((.+)\)", shipped[1]["kubernetes_sd_configs"][0]["selectors"][0]["label"])
+    scraped_jobs = {"payment-service"} | {f"payment-service-{name}" for name in beside.split(",")}
+    scraped_jobs |= {each["job_name"] for each in elsewhere}
+    alternatives = [each for text in expressions() for each in re.findall(r'job=~?"([^"]+)"', text)]
+
+    assert set(beside.split(",")) < components
+    assert {job for job in scraped_jobs if any(re.fullmatch(each, job) for each in alternatives)} == scraped_jobs
+    for each in alternatives:
+        assert any(re.fullmatch(each, job) for job in scraped_jobs), each
+
+
+def test_what_is_scraped_on_kubernetes_is_there() -> None:
+    ports = {port["name"] for _, pod in manifests.pods() for port in manifests.container(pod).get("ports", [])}
+    jobs = yaml.safe_load(Path(here("deploy/prometheus/scrape.yml")).read_text())["scrape_configs"]
+    kept = {rule["regex"] for job in jobs for rule in job["relabel_configs"] if rule.get("action") == "keep"}
+    namespaces = [each["namespaces"]["names"] for job in jobs for each in job["kubernetes_sd_configs"]]
+
+    assert kept == ports
+    assert namespaces == [[manifests.kustomization(manifests.PRODUCTION)["namespace"]]] * 2
+
+
+def test_probes_and_scrapes_are_no_requests(app: Flask) -> None:
+    asked = [text for text in expressions() if "http_request_duration_seconds_count" in text or "topk" in text]
+    left_out = {each for text in asked for each in re.findall(r'route!~"([^"]+)"', text)}
+    rules_of_routes = {rule.rule for rule in app.url_map.iter_rules()}
+
+    for text in asked:
+        assert text.count("http_request_duration_seconds") == text.count("route!~"), text
+    (one,) = left_out
+    assert {rule for rule in rules_of_routes if re.fullmatch(one, rule)} == {
+        f"{prefix}/{name}" for prefix in ("", "/v1") for name in ("health", "health/live", "health/ready", "metrics")
+    }
 
 
 def test_the_dashboard_shows_every_figure_and_nothing_overlaps() -> None:

@@ -23,7 +23,7 @@ from payment_service.gateways.base import Gateway
 from payment_service.gateways.remote import RemoteGateway
 from payment_service.gateways.simulated import SimulatedGateway
 from payment_service.logs import configure_logging
-from payment_service.services.readiness import readiness_checks
+from payment_service.services.readiness import Readiness
 from payment_service.services.runtime import Limits, Runtime
 from payment_service.web.access import OPERATORS, PUBLIC, Access, init_access
 from payment_service.web.auth import init_auth
@@ -53,7 +53,7 @@ def create_app(settings: Settings, *, gateway: Gateway | None = None, channels: 
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     runtime = _runtime(app, settings, gateway, channels)
     app.extensions[EXTENSION] = runtime
-    app.extensions[health.CHECKS] = readiness_checks(runtime, _migration_head(), _brokers(settings))
+    app.extensions[health.READINESS] = Readiness(runtime, _migration_head(), _brokers(settings))
     init_context(app)
     init_auth(app, settings)
     init_access(app, _register(app, _routes(settings, channels)), settings.auth_open_channels)

@@ -1,6 +1,5 @@
 """Is the process alive, and can it work? Liveness never asks the database, readiness always does."""
 
-from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, current_app
@@ -8,6 +7,7 @@ from marshmallow import Schema, fields
 
 from payment_service import clock, draining
 from payment_service.domain.moments import naive_text
+from payment_service.services.readiness import Readiness
 from payment_service.web import shown
 from payment_service.web.documenting import documented
 from payment_service.web.fields import Choice
@@ -16,8 +16,8 @@ from payment_service.web.responses import show
 
 blueprint = Blueprint("health", __name__)
 
-CHECKS = "readiness_checks"
-"""Where the composition root leaves the checks: name → a function that is true when that part can work."""
+READINESS = "readiness"
+"""Where the composition root leaves the Readiness."""
 
 
 SERVICES = ("trip", "driver", "rider", "notification", "order", "inventory")
@@ -40,12 +40,12 @@ class Alive(Health):
 
 
 class Checks(Schema):
-    """Which parts can work; one that is switched off can."""
+    """Which parts can work; one that is switched off can, and null is one that was not asked."""
 
     database = shown.flag(example=True)
     migrations = shown.flag(example=True)
-    rabbitmq = shown.flag(example=True)
-    kafka = shown.flag(example=True)
+    rabbitmq = shown.flag(example=True, nullable=True)
+    kafka = shown.flag(example=True, nullable=True)
 
 
 class Ready(Schema):
@@ -66,10 +66,6 @@ class NotReady(Ready):
     """Requests should be sent elsewhere"""
 
     status = shown.word("not_ready", ["not_ready"])
-
-
-BROKERS = ("rabbitmq", "kafka")
-"""Without them requests can be served all the same: events wait for them."""
 
 
 class Asked(Schema):
@@ -100,12 +96,11 @@ def live() -> Response:
 def ready() -> Response:
     """Whether requests should be sent here: 200 with every check true, else 503, also where it is about to stop.
 
-    With `without=brokers` a broker that is away is shown, but decides nothing: events wait for it, charges do not.
+    With `without=brokers` they decide nothing and are not asked (null): events wait for them, charges do not.
     """
-    spared = BROKERS if query(ASKED) else ()
-    checks: Mapping[str, Callable[[], bool]] = current_app.extensions[CHECKS]
-    results = {name: check() for name, check in checks.items()}
-    well = all(well for name, well in results.items() if name not in spared) and not draining.begun()
+    readiness: Readiness = current_app.extensions[READINESS]
+    results = readiness.checks(with_brokers=not query(ASKED))
+    well = False not in results.values() and not draining.begun()
     services = {name: _address(current_app.config[f"{name.upper()}_SERVICE_URL"]) for name in SERVICES}
     status = "ready" if well else "not_ready"
     body = {"status": status, "draining": draining.begun(), "checks": results, "services": services}
@@ -113,8 +108,11 @@ def ready() -> Response:
 
 
 def _address(url: str | None) -> str | None:
-    """An address without the name and password it may contain: readiness is public."""
-    return url and urlsplit(url)._replace(netloc=urlsplit(url).netloc.rpartition("@")[2]).geturl()
+    """An address without what may be secret in it (name, password, query, fragment): readiness is public."""
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def _who() -> dict[str, str]:

@@ -49,9 +49,9 @@ def uuid(example: str) -> fields.UUID:
     return fields.UUID(required=True, metadata={"example": example})
 
 
-def flag(*, example: bool) -> fields.Boolean:
+def flag(*, example: bool, nullable: bool = False) -> fields.Boolean:
     """True or false."""
-    return fields.Boolean(required=True, metadata={"example": example})
+    return fields.Boolean(required=True, allow_none=nullable, metadata={"example": example})
 
 
 def one(schema: type[Schema], *, nullable: bool = False, optional: bool = False) -> fields.Nested:

@@ -1,5 +1,6 @@
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
+from payment_service import clock
+from payment_service.services.readiness import PATIENCE
 from tests.conftest import MakeApp, runtime_of
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
@@ -83,11 +86,86 @@ def test_a_broker_that_is_away_need_not_decide(make_app: MakeApp) -> None:
     client = make_app(rabbitmq_enabled=True, rabbitmq_host="127.0.0.1", rabbitmq_port=9).test_client()
     spared = client.get("/health/ready?without=brokers")
     assert (spared.status_code, spared.get_json()["status"]) == (200, "ready")
-    assert spared.get_json()["checks"]["rabbitmq"] is False
+    assert spared.get_json()["checks"] == {"database": True, "migrations": True, "rabbitmq": None, "kafka": True}
     assert client.get("/health/ready").status_code == 503
     assert client.get("/health/ready?without=database").status_code == 422
     away = make_app(database_url=NOWHERE).test_client()
     assert away.get("/health/ready?without=brokers").status_code == 503
+
+
+MANY_BROKERS = {
+    "rabbitmq_enabled": True,
+    "rabbitmq_host": "rabbit.invalid",
+    "kafka_brokers": ",".join(f"kafka-{number}.invalid:9092" for number in range(5)),
+}
+
+
+@pytest.fixture
+def silence(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Brokers that drop what is sent to them, or whose names nobody looks up; the hosts that were asked for."""
+    asked: list[str] = []
+    end = threading.Event()
+
+    def hang(address: tuple[str, int], _timeout: float) -> socket.socket:
+        asked.append(address[0])
+        end.wait(3)
+        raise TimeoutError
+
+    monkeypatch.setattr("payment_service.services.readiness.socket.create_connection", hang)
+    yield asked
+    end.set()
+
+
+def test_brokers_that_do_not_decide_are_not_asked(make_app: MakeApp, silence: list[str]) -> None:
+    """They were, one after the other: five that dropped packets outlasted the probe, and pods fell out of service."""
+    answer = make_app(**MANY_BROKERS).test_client().get("/health/ready?without=brokers")
+
+    assert (answer.status_code, silence) == (200, [])
+    assert (answer.get_json()["checks"]["rabbitmq"], answer.get_json()["checks"]["kafka"]) == (None, None)
+
+
+def test_all_brokers_together_have_one_second(make_app: MakeApp, silence: list[str]) -> None:
+    client = make_app(**MANY_BROKERS).test_client()
+    begun = clock.monotonic()
+    answer = client.get("/health/ready")
+
+    assert answer.status_code == 503
+    assert (answer.get_json()["checks"]["rabbitmq"], answer.get_json()["checks"]["kafka"]) == (False, False)
+    assert clock.monotonic() - begun < 2 * PATIENCE
+    assert len(silence) == 6
+
+
+def test_a_broker_that_never_answers_holds_one_thread_however_often_readiness_is_asked(
+    make_app: MakeApp, silence: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("payment_service.services.readiness.PATIENCE", 0.01)
+    client = make_app(**MANY_BROKERS).test_client()
+    before = threading.active_count()
+    for _ in range(5):
+        assert client.get("/health/ready").status_code == 503
+
+    assert threading.active_count() - before <= 6
+    assert sorted(silence) == sorted({*silence})
+
+
+def test_a_broker_that_comes_back_is_seen(make_app: MakeApp, listening: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = make_app(kafka_brokers=f"127.0.0.1:{listening}").test_client()
+    with monkeypatch.context() as away:
+        away.setattr("payment_service.services.readiness.socket.create_connection", _refuse)
+        assert client.get("/health/ready").status_code == 503
+
+    assert client.get("/health/ready").status_code == 200
+
+
+def _refuse(*_: object) -> socket.socket:
+    raise ConnectionRefusedError
+
+
+def test_a_broker_whose_name_cannot_be_one_does_not_listen(make_app: MakeApp) -> None:
+    """Such a name is no error of the network's but of its spelling, and was answered 500."""
+    answer = make_app(rabbitmq_enabled=True, rabbitmq_host="rabbit..mq").test_client().get("/health/ready")
+
+    assert (answer.status_code, answer.get_json()["checks"]["rabbitmq"]) == (503, False)
 
 
 @pytest.mark.parametrize(("version", "status"), [("0001", 503), ("9999", 200), ("another", 503)])
@@ -112,6 +190,21 @@ def test_readiness_shows_the_neighbours_and_none_of_their_secrets(make_app: Make
     assert answer.get_json()["services"]["rider"] == "http://localhost:8084/base"
     assert answer.get_json()["services"]["trip"] is None
     assert "pa55word" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("https://trips.internal:8443/base?api_key=s3cret#s3cret", "https://trips.internal:8443/base"),
+        ("https://s3cret@trips.internal/base", "https://trips.internal/base"),
+        ("https://u:s3cret@s3cret@[::1]:8443?s3cret", "https://[::1]:8443"),
+    ],
+)
+def test_readiness_shows_no_more_of_an_address_than_where_it_is(make_app: MakeApp, told: str, shown: str) -> None:
+    answer = make_app(trip_service_url=told).test_client().get("/health/ready")
+
+    assert answer.get_json()["services"]["trip"] == shown
+    assert "s3cret" not in answer.text
 
 
 def test_health_needs_no_token_and_minds_none(make_app: MakeApp) -> None:

@@ -19,7 +19,7 @@ from tests.support.scraped import scraped
 
 PROMETHEUS_OWN = {"up"}
 LABELS = {"le", "route", "method", "status", "kind", "outcome", "sink", "channel", "move", "currency", "job"}
-LANGUAGE = {"sum", "max", "by", "rate", "increase", "histogram_quantile", "topk", "absent", "or"}
+LANGUAGE = {"sum", "max", "by", "rate", "increase", "histogram_quantile", "topk", "absent", "or", "and", "unless"}
 OUTCOMES = {
     "gateway_call_duration_seconds_count": {"approved", "declined", "pending", "not_found", "not_sent", "unknown"},
     "idempotency_outcomes_total": {"new", "replayed", "conflict", "mismatch", "taken_over"},
@@ -80,6 +80,7 @@ def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
         "unknown_outcomes_oldest_seconds",
         "outbox_oldest_seconds",
         "outbox_dead",
+        "outbox_sink_on) == 0",
         '"conflict"',
         '"5.."',
         "_bucket",
@@ -154,5 +155,5 @@ def test_the_names_are_those_of_a_scrape(client: FlaskClient) -> None:
 
     assert told <= names()
     assert {name for name in names() if name.startswith(("payment", "outbox", "unknown", "keys"))} - told <= {
-        "outbox_backlog", "outbox_oldest_seconds", "outbox_dead",
+        "outbox_backlog", "outbox_oldest_seconds", "outbox_dead", "outbox_sink_on",
     }  # fmt: skip

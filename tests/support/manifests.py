@@ -56,6 +56,11 @@ def container(pod: Manifest) -> Manifest:
     return dict(found)
 
 
+def before(pod: Manifest) -> list[Manifest]:
+    """The containers that end before a pod's own begins."""
+    return [dict(each) for each in pod["spec"].get("initContainers", [])]
+
+
 def settings() -> dict[str, str]:
     """What pods are told in production, secrets left out."""
     told: dict[str, str | None] = {}

@@ -1,0 +1,115 @@
+"""Slow gateways, new releases and full databases: what the manifests promise about each."""
+
+import ipaddress
+import re
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payment_service.config import Settings
+from tests.support import manifests
+from tests.support.manifests import PRODUCTION, Manifest, before, container, kustomization, resource, resources
+from tests.support.processes import ROOT, environment, flask
+
+SECRETS = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "DB_PASS", "WEBHOOK_SECRET")}
+WORKERS = ("payment-service-relay", "payment-service-recover")
+PODS = dict(manifests.pods())
+
+
+@pytest.fixture
+def told() -> Settings:
+    return Settings.from_env(manifests.settings() | SECRETS)
+
+
+def test_a_slow_gateway_neither_kills_a_pod_nor_empties_the_service(told: Settings) -> None:
+    """Every thread may be with the gateway for its whole budget: who asks through a thread has more patience."""
+    runs = container(PODS["payment-service"])
+
+    assert runs["livenessProbe"]["tcpSocket"], "asks no thread"
+    assert runs["readinessProbe"]["timeoutSeconds"] > told.gateway_budget
+    assert runs["readinessProbe"]["failureThreshold"] > 1
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_workers_of_a_new_release_wait_for_its_migrations(name: str, tmp_path: Path) -> None:
+    (waiting,) = before(PODS[name])
+    settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/p.db", "LOG_LEVEL": "ERROR"}
+    _, *words = waiting["command"]
+    process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment(**settings))
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=4)
+        flask("db", "upgrade", settings=settings)
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_who_waits_is_the_same_image_with_the_same_rights(name: str) -> None:
+    (waiting,), runs = before(PODS[name]), container(PODS[name])
+
+    assert waiting.keys() == {"name", "command"} | {
+        same for same in runs if same in waiting and waiting[same] == runs[same]
+    }
+    assert {"image", "envFrom", "securityContext", "resources", "volumeMounts"} <= waiting.keys()
+
+
+def most_connections(told: Settings) -> int:
+    """What all pods together may hold while a release is rolled out, each where it scales to and one more."""
+    (patch,) = [
+        each for each in kustomization(PRODUCTION)["patches"] if each["target"]["kind"].startswith("Horizontal")
+    ]
+    web: int = manifests.patched(patch)["spec"]["maxReplicas"]
+    web += resource("Deployment")["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+    workers: int = sum(resource("Deployment", name)["spec"]["replicas"] + 1 for name in WORKERS)
+    jobs = len(resources("Job", "CronJob"))
+    return web * told.web_workers * told.db_pool_size + workers * (told.db_pool_size + 1) + jobs
+
+
+def test_the_connections_that_the_database_must_grant_are_said(told: Settings) -> None:
+    text = (ROOT / "docs" / "kubernetes.md").read_text()
+    granted = re.search(r"`max_connections = (\d+)`", text)
+
+    assert f"{most_connections(told)} connections" in text
+    assert granted
+    assert int(granted[1]) > most_connections(told)
+
+
+def allowed(address: str, port: int) -> bool:
+    """Whether a pod may open a connection to an address outside the cluster."""
+    at = ipaddress.ip_address(address)
+    return any(
+        port in {each["port"] for each in rule["ports"]}
+        and at in ipaddress.ip_network(block["cidr"])
+        and not any(at in ipaddress.ip_network(each) for each in block.get("except", []))
+        for rule in resource("NetworkPolicy")["spec"]["egress"]
+        for block in (to["ipBlock"] for to in rule["to"] if "ipBlock" in to)
+    )
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "203.0.113.9", "2001:db8::9", "fd12::9"])
+@pytest.mark.parametrize("port", [5432, 6432, 5671, 5672, 9092, 9093, 9094, 443])
+def test_pods_reach_databases_brokers_and_gateways_over_both_protocols(address: str, port: int) -> None:
+    assert allowed(address, port)
+    assert not allowed(address, 22)
+
+
+def test_pods_reach_the_nodes_own_name_server_and_never_the_clouds_metadata() -> None:
+    assert allowed("169.254.20.10", 53)
+    for address in ("169.254.169.254", "169.254.170.2", "fd00:ec2::254", "fe80::a9fe:a9fe"):
+        assert [port for port in (53, 80, 443, 5432) if allowed(address, port)] == [], address
+
+
+def policy_ports() -> set[Any]:
+    rules: list[Manifest] = resource("NetworkPolicy")["spec"]["egress"]
+    return {each["port"] for rule in rules for each in rule.get("ports", [])}
+
+
+def test_every_port_of_a_default_is_let_out(told: Settings) -> None:
+    assert {told.rabbitmq_port, int(manifests.settings()["DB_PORT"])} <= policy_ports()

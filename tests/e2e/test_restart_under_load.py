@@ -15,6 +15,7 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
+from tests.support.deployed import PATIENCE as SETTINGS
 from tests.support.deployed import Deployed
 from tests.support.postgres import Postgres
 from tests.support.waiting import wait_until
@@ -24,6 +25,8 @@ CLIENTS = 6
 NOT_SERVED = {502, 503, 504}
 UNDER_WAY = {202, 409}
 """Nobody was refused: somebody works on it, or did until he was killed, and the answer says when to ask again."""
+PATIENCE = 2 * float(SETTINGS["LEASE_SECONDS"])
+"""Seconds for which that may be said: the dead owner's lease, and the taking over."""
 
 
 class FromAddress(HTTPAdapter):
@@ -39,7 +42,10 @@ class FromAddress(HTTPAdapter):
 
 
 class Customers:
-    """Clients who pay and ask for a part back, without pause; they repeat once, with the same key, what failed."""
+    """Clients who pay and ask for a part back, without pause; they repeat once, with the same key, what failed.
+
+    Beside that one repeat they only ask again when told to, for somebody is at it; and not for ever.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -77,14 +83,14 @@ class Customers:
                     self._ask(session, f"{key}-back", f"/payments/{paid['payment_id']}/refunds", amount="0.50")
 
     def _ask(self, session: requests.Session, key: str, path: str, **body: object) -> dict[str, Any] | None:
-        """The answer in the end; None where the one repeat was refused as well."""
-        tries = 0
+        """The answer in the end; None where the one repeat was refused as well, or the key stays under way."""
+        tries, until = 0, time.monotonic() + PATIENCE
         while True:
             status, wait, said = self._send(session, path, {"idempotency_key": key, **body})
             if status == 200:
                 self.done.append(key)
                 return said
-            if status in UNDER_WAY:
+            if status in UNDER_WAY and time.monotonic() < until:
                 self.under_way[key] += 1
             elif status in NOT_SERVED and not tries:
                 tries += 1

@@ -73,10 +73,14 @@ def test_the_service_can_be_scaled(compose: dict[str, Any]) -> None:
     assert service["depends_on"]["database"]["condition"] == "service_healthy"
 
 
-def test_a_container_is_given_the_time_to_finish_a_charge(compose: dict[str, Any]) -> None:
-    grace = int(compose["services"]["payment-service"]["stop_grace_period"].removesuffix("s"))
+def test_a_container_is_given_the_time_to_drain_and_to_finish_a_charge(compose: dict[str, Any]) -> None:
+    service = compose["services"]["payment-service"]
+    grace, drained = int(service["stop_grace_period"].removesuffix("s")), float(service["environment"]["DRAIN_SECONDS"])
+    template = (ROOT / "deploy" / "nginx" / "templates" / "payment-service.conf.template").read_text()
+    (known_for,) = re.findall(r"resolver .* valid=(\d+)s", template)
 
-    assert grace > Settings.from_env({}).gunicorn_timeout
+    assert drained > int(known_for)
+    assert grace > drained + Settings.from_env({}).gunicorn_timeout
 
 
 def test_compose_has_no_secret_of_its_own(compose: dict[str, Any]) -> None:

@@ -173,20 +173,40 @@ def lock_with_facts(connection: Connection, key_id: int) -> tuple[KeyRow, Facts]
 
 _DUE = (
     select(keys.c.key_id)
+    .select_from(keys.join(payments, payments.c.payment_id == keys.c.payment_id))
     .where(
         keys.c.response_status.is_(null()),
         keys.c.recover_at < database_now(),
         keys.c.leased_until < database_now(),
     )
-    .order_by(keys.c.recover_at)
+    # Whoever was never looked up comes before those that were, in vain: a hundred hung look-ups take minutes.
+    .order_by(keys.c.attempts, keys.c.recover_at)
     .limit(1)
-    .with_for_update(skip_locked=True)
+    .with_for_update(of=[keys, payments], skip_locked=True)
 )
 
 
 def lock_due(connection: Connection) -> int | None:
-    """The unfinished key that is longest overdue, its owner gone; keys locked by others are passed over."""
+    """The unfinished key that was tried least and is longest overdue, its owner gone.
+
+    Keys that others have locked are passed over, as are those whose payment is: somebody is at work on it.
+    """
     return connection.execute(_DUE).scalar_one_or_none()
+
+
+_OF_OPERATION = (
+    select(keys.c.key_id)
+    .where(
+        keys.c.response_status.is_(null()),
+        keys.c.operation_id == bindparam("operation", type_=keys.c.operation_id.type),
+    )
+    .with_for_update()
+)
+
+
+def lock_unfinished(connection: Connection, operation_id: UUID) -> int | None:
+    """The unfinished key of an operation, None where it is decided or there is no such operation."""
+    return connection.execute(_OF_OPERATION, {"operation": operation_id}).scalar_one_or_none()
 
 
 _HAS_ENDED = (

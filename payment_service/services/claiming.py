@@ -99,17 +99,20 @@ class Claiming:
     def _once(self, movement: Movement, attempt: int) -> Claim | Answer | Held:
         operation_id = clock.new_id()
         row = idempotency.new_key(self.request, self.identity, self.owner, movement.payment_id, operation_id)
+        since = clock.monotonic()
         with self.runtime.database.atomic("claim") as connection:
             inserted = newkeys.insert_key(connection, self.runtime.limits.lease, row, self.identity.binding)
             if not isinstance(inserted, tuple):
-                return self._judge(connection, movement, inserted)
+                return self._judge(connection, movement, since, inserted)
             intent = Intent(self.runtime, self.request, self.identity, *inserted, operation_id)
             try:
-                return self._write(connection, intent, movement, attempt)
+                return self._write(connection, intent, movement, since, attempt)
             except Refused as refusal:
                 return store_refusal(connection, self.runtime, self.request, intent.key_id, refusal)
 
-    def _write(self, connection: Connection, intent: Intent, movement: Movement, attempt: int) -> Claim | Answer:
+    def _write(
+        self, connection: Connection, intent: Intent, movement: Movement, since: float, attempt: int
+    ) -> Claim | Answer:
         if movement.kind is None and movement.new is not None:
             return intent.create(connection, movement.new, attempt)
         if movement.kind is None:
@@ -118,10 +121,13 @@ class Claiming:
             change = intent.open(connection, movement.kind, movement.new, attempt)
         else:
             change = intent.start(connection, movement.kind, movement)
-        return idempotency.claim(self.runtime, intent.key_id, self.request.rendering, 1, change.facts, self.request)
+        rendering = self.request.rendering
+        return idempotency.claim(self.runtime, intent.key_id, rendering, 1, change.facts, since, self.request)
 
-    def _judge(self, connection: Connection, movement: Movement, seen: Finished | None) -> Claim | Answer | Held:
-        outcome = idempotency.judge(connection, self.runtime, self.request, self.identity, self.owner, seen)
+    def _judge(
+        self, connection: Connection, movement: Movement, since: float, seen: Finished | None
+    ) -> Claim | Answer | Held:
+        outcome = idempotency.judge(connection, self.runtime, self.request, self.identity, self.owner, since, seen)
         over = isinstance(outcome, Answer) and not self.identity.is_clients
         if over and movement.kind is not None and movement.payment_id is not None:
             # An operation that was its own key and is over: the payment's status says so, nothing is replayed.

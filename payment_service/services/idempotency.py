@@ -67,7 +67,7 @@ class Claim:
 
     `send_before` is the moment of the monotonic clock after which nothing may be sent under this lease any more.
     `repeatable`: whoever is told to come back will be recognised. `taken_over` is the key's row as an earlier owner
-    left it, None where there was none.
+    left it, None where there was none. `note` is kept beside the operation when it ends.
     """
 
     key_id: int
@@ -78,6 +78,7 @@ class Claim:
     send_before: float
     repeatable: bool
     origin: Origin
+    note: str | None = None
 
 
 def new_key(
@@ -103,7 +104,13 @@ def new_key(
 
 
 def judge(
-    connection: Connection, runtime: Runtime, request: Request, identity: Identity, owner: str, seen: Finished | None
+    connection: Connection,
+    runtime: Runtime,
+    request: Request,
+    identity: Identity,
+    owner: str,
+    since: float,
+    seen: Finished | None,
 ) -> Claim | Answer | Held:
     """What an existing key means for `request`: its answer, somebody's lease, or ours to take over.
 
@@ -124,7 +131,7 @@ def judge(
         return Held.HELD
     fence = keys.take_over(connection, row.key_id, owner, runtime.limits.lease)
     _, facts = keys.lock_with_facts(connection, row.key_id)
-    return claim(runtime, row.key_id, request.rendering, fence, facts, request=request, taken_over=row)
+    return claim(runtime, row.key_id, request.rendering, fence, facts, since, request=request, taken_over=row)
 
 
 def _repeated(connection: Connection, runtime: Runtime, request: Request, finished: Finished, owner: str) -> Answer:
@@ -143,17 +150,21 @@ def claim(
     rendering: str,
     fence: int,
     facts: Facts,
+    since: float,
     request: Request | None = None,
     taken_over: KeyRow | None = None,
 ) -> Claim:
-    """A claim just written with a full lease; without a request it is the recovery worker's."""
+    """A claim just written with a full lease; without a request it is the recovery worker's.
+
+    `since` is a moment of the monotonic clock before the lease was written: locks may have been waited for after it.
+    """
     return Claim(
         key_id=key_id,
         rendering=rendering,
         fence=fence,
         facts=facts,
         taken_over=taken_over,
-        send_before=clock.monotonic() + runtime.limits.lease - runtime.limits.gateway_budget,
+        send_before=since + runtime.limits.lease - runtime.limits.gateway_budget,
         repeatable=request is None or request.is_repeatable,
         origin=request.origin if request else RECOVERY,
     )

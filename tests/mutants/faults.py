@@ -36,8 +36,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "the gateway is asked before the claim is committed": Mutant(
         CLAIMING,
         "Claiming._once",
-        "return self._write(connection, intent, movement, attempt)",
-        "outcome = self._write(connection, intent, movement, attempt)\n"
+        "return self._write(connection, intent, movement, since, attempt)",
+        "outcome = self._write(connection, intent, movement, since, attempt)\n"
         "            if isinstance(outcome, Claim): __import__('payment_service.services.asking', "
         "fromlist=['ask']).ask(self.runtime, outcome)\n"
         "            return outcome",
@@ -63,6 +63,10 @@ MUTANTS: Mapping[str, Mutant] = {
         "_finish",
         "doubt = _doubt(facts, finding)",
         "finding = asking.ask(runtime, claim); doubt = _doubt(facts, finding)",
+    ),
+    "claiming locks no row": Mutant(KEYS, "_LOCK_BY_SCOPE", ".with_for_update()", ""),
+    "nobody looks whether there is time left to send": Mutant(
+        ASKING, "_found", "if clock.monotonic() > claim.send_before:", "if False:"
     ),
     "finishing locks no row": Mutant(KEYS, "_LOCK_OWNED", ".with_for_update(of=[keys, payments])", ""),
     "the purge takes unfinished keys": Mutant(
@@ -171,6 +175,7 @@ BY_TRIALS: Mapping[str, Trials] = {
 IN_DOUBT = "no look-up when taking over"
 """The one that only trials before a bank without memory can catch."""
 
+IN_TIME = "tests/integration/test_leases_in_time.py"
 CONCURRENCY = "tests/integration/test_concurrency.py"
 FIFTY_REFUNDS = f"{CONCURRENCY}::test_fifty_refunds_at_once_never_give_back_more_than_was_paid[postgresql]"
 
@@ -180,6 +185,8 @@ BY_TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "a lease may be shorter than the gateway's budget": ("tests/unit/test_config.py",),
     "every try of the finish asks the gateway again": ("tests/integration/test_lost_commits.py",),
+    "claiming locks no row": (f"{IN_TIME}::test_one_of_many_repeats_takes_an_abandoned_key_over[postgresql]",),
+    "nobody looks whether there is time left to send": (IN_TIME,),
     "finishing locks no row": (FIFTY_REFUNDS,),
     "the purge takes unfinished keys": (
         "tests/integration/test_keys_for_ever.py::test_what_is_not_decided_is_never_forgotten",

@@ -1,0 +1,111 @@
+"""Who may send: one at a time, and only as long as the answer can come within the lease. Before a bank that honours no
+keys every second send is a second charge."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+
+import psycopg2
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import make_url
+
+from payment_service import clock
+from payment_service.domain.records import Answer
+from payment_service.gateways.base import Unknown
+from payment_service.services import asking, movements
+from payment_service.services.idempotency import Claim
+from payment_service.services.recovery import recover
+from payment_service.services.runtime import Runtime
+from tests.support.callers import pay_trip, refund_trip, trip_id_of
+from tests.support.database import expire_leases
+from tests.support.gateways import LedgerGateway
+from tests.support.waiting import wait_until
+
+CALLERS = 4
+
+
+@pytest.fixture
+def careless(gateway: LedgerGateway) -> LedgerGateway:
+    """A bank that does again whatever it is sent again, and says at once what it knows."""
+    gateway.capabilities = replace(gateway.capabilities, idempotent_by_key=False, max_in_flight=1.0)
+    return gateway
+
+
+def test_one_of_many_repeats_takes_an_abandoned_key_over(app: Flask, runtime: Runtime, careless: LedgerGateway) -> None:
+    for round_ in range(8):
+        key = f"key-{round_}"
+        careless.script.append(Unknown("lost on its way"))
+        pay_trip(app.test_client(), idempotency_key=key)
+        expire_leases(runtime)
+        sent, together = len(careless.sent), threading.Barrier(CALLERS)
+        careless.latency = 0.05
+
+        def repeat(
+            _number: int,
+            key: str = key,
+            together: threading.Barrier = together,
+        ) -> int:
+            client = app.test_client()
+            together.wait(10)
+            return pay_trip(client, idempotency_key=key).status_code
+
+        with ThreadPoolExecutor(CALLERS) as threads:
+            statuses = list(threads.map(repeat, range(CALLERS)))
+        careless.latency = 0.0
+        assert len(careless.sent) == sent + 1, statuses
+
+
+@pytest.mark.parametrize("who", ["a request", "the worker"])
+def test_an_owner_that_sleeps_too_long_before_it_sends_sends_nothing(
+    client: FlaskClient, runtime: Runtime, careless: LedgerGateway, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    if who == "the worker":
+        careless.script.append(Unknown("lost on its way"))
+        pay_trip(client)
+        expire_leases(runtime)
+    sent, begun = len(careless.sent), clock.monotonic
+    ask = asking.ask
+
+    def sleep_and_ask(runtime: Runtime, claim: Claim) -> object:
+        monkeypatch.setattr(clock, "monotonic", lambda: begun() + runtime.limits.lease - 1)
+        return ask(runtime, claim)
+
+    monkeypatch.setattr(movements.asking, "ask", sleep_and_ask)
+    outcome = pay_trip(client).status_code if who == "a request" else dict(recover(runtime))
+    assert outcome in (503, {"undecided": 1})
+    assert len(careless.sent) == sent
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # SQLite has one writer, who waits for nobody
+def test_the_time_to_send_begins_before_the_lease_does(
+    client: FlaskClient, runtime: Runtime, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = trip_id_of(pay_trip(client))
+    address = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    claimed: list[tuple[float, float]] = []
+    carry_through = movements.carry_through
+
+    def note(runtime: Runtime, claim: Claim) -> Answer:
+        claimed.append((claim.send_before, clock.monotonic()))
+        return carry_through(runtime, claim)
+
+    monkeypatch.setattr(movements, "carry_through", note)
+    with closing(psycopg2.connect(address)) as other, other.cursor() as cursor, ThreadPoolExecutor(1) as thread:
+        cursor.execute("SELECT 1 FROM payments WHERE payment_id = %s FOR UPDATE", (payment,))
+        refunding = thread.submit(refund_trip, client, payment, amount=1)
+        with closing(psycopg2.connect(address)) as third, third.cursor() as looking:
+            third.autocommit = True
+
+            def waits() -> bool:
+                looking.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+                return bool(looking.fetchone() != (0,))
+
+            wait_until(waits)
+        clock.sleep(0.3)
+        other.rollback()
+        assert refunding.result().status_code == 200
+    ((send_before, now),) = claimed
+    assert send_before - now < runtime.limits.lease - runtime.limits.gateway_budget - 0.3

@@ -1,0 +1,97 @@
+"""No key waits for another one: not for one whose payment is locked, nor for what cannot be read, nor for the hung."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import psycopg2
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import make_url, update
+
+from payment_service import clock
+from payment_service.gateways.base import Unknown
+from payment_service.models import idempotency_keys, payments
+from payment_service.repositories import idempotency
+from payment_service.services.recovery import recover
+from payment_service.services.runtime import Runtime
+from tests.support.callers import pay_trip
+from tests.support.database import expire_leases, rows
+from tests.support.gateways import LedgerGateway
+
+SILENCE = Unknown("silence")
+
+
+def abandon(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, count: int, name: str = "key") -> list[int]:
+    """Leave so many charges to the worker, the first of them the longest overdue; their payments."""
+    gateway.script.extend([SILENCE] * count)
+    numbers = [pay_trip(client, idempotency_key=f"{name}-{n}").get_json()["payment_id"] for n in range(count)]
+    expire_leases(runtime)
+    with runtime.database.atomic("test") as connection:
+        for age, number in enumerate(reversed(numbers)):
+            due = clock.now() - timedelta(hours=1, seconds=age)
+            connection.execute(
+                update(idempotency_keys).where(idempotency_keys.c.payment_id == number).values(recover_at=due)
+            )
+    return numbers
+
+
+def stands(runtime: Runtime, numbers: list[int]) -> list[str]:
+    by_number = {row["payment_id"]: row["status"] for row in rows(runtime, payments)}
+    return [by_number[number] for number in numbers]
+
+
+@contextmanager
+def locked(url: str, payment_id: int) -> Iterator[None]:
+    """Somebody at the database's own prompt holds a payment."""
+    other = psycopg2.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
+    try:
+        other.cursor().execute("SELECT 1 FROM payments WHERE payment_id = %s FOR UPDATE", (payment_id,))
+        yield
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # on SQLite there is one lock for everybody
+def test_a_locked_payment_is_passed_over(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, database_url: str
+) -> None:
+    numbers = abandon(client, runtime, gateway, 3)
+    with locked(database_url, numbers[0]):
+        assert dict(recover(runtime)) == {"finished": 2}
+    assert dict(recover(runtime)) == {"finished": 1}
+    assert set(stands(runtime, numbers)) == {"CAPTURED"}
+
+
+def test_what_cannot_be_read_is_put_off(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = abandon(client, runtime, gateway, 3)
+    read = idempotency.facts_from
+
+    def puzzled(values: Any) -> Any:
+        facts = read(values)
+        if facts.payment.payment_id == numbers[0]:
+            raise ValueError("a status of a newer release")
+        return facts
+
+    with monkeypatch.context() as patch:
+        patch.setattr(idempotency, "facts_from", puzzled)
+        assert dict(recover(runtime)) == {"failed": 1, "finished": 2}
+        assert dict(recover(runtime)) == {}, "it is not tried again at once"
+    expire_leases(runtime)
+    assert dict(recover(runtime)) == {"finished": 1}
+    assert set(stands(runtime, numbers)) == {"CAPTURED"}
+
+
+def test_what_was_never_looked_up_comes_before_what_hangs(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    hung = abandon(client, runtime, gateway, 3)
+    gateway.found.extend([SILENCE] * 3)
+    assert dict(recover(runtime)) == {"undecided": 3}
+    (fresh,) = abandon(client, runtime, gateway, 1, name="fresh")
+    assert dict(recover(runtime, limit=1)) == {"finished": 1}
+    assert stands(runtime, [fresh]) == ["CAPTURED"]
+    assert set(stands(runtime, hung)) == {"PROCESSING"}

@@ -108,7 +108,7 @@ def prepare_engine(engine: Engine) -> None:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         outgoing.prepare(engine)
-        event.listen(engine, "first_connect", _warn_without_limits)
+        event.listen(engine, "first_connect", _warn_of_weakness)
         event.listen(engine, "checkin", _note_checkin)
         event.listen(engine, "checkout", _ping_when_idle)
 
@@ -124,11 +124,14 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
-def _warn_without_limits(connection: Any, _record: Any) -> None:
+def _warn_of_weakness(connection: Any, _record: Any) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")
-        limits = cursor.fetchone()
+        names = ("lock_timeout", "statement_timeout", "synchronous_commit")
+        cursor.execute("SELECT current_setting(%s), current_setting(%s), current_setting(%s)", names)
+        *limits, synchronous = cursor.fetchone()
     connection.rollback()
+    if synchronous == "off":
+        log.warning("database.loses_commits", synchronous_commit=synchronous)
     if "0" in limits:
         log.warning("database.without_limits", lock_timeout=limits[0], statement_timeout=limits[1])
 

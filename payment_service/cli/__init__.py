@@ -3,6 +3,7 @@
 from flask import Flask
 
 from payment_service.cli.background import recover, relay, worker
+from payment_service.cli.deciding import decide
 from payment_service.cli.deliveries import deliveries
 from payment_service.cli.keys import purge, verify
 from payment_service.cli.simulate import simulator
@@ -10,5 +11,5 @@ from payment_service.cli.simulate import simulator
 
 def register_commands(app: Flask) -> None:
     """Make the commands known to `flask`."""
-    for command in (recover, relay, worker, deliveries, purge, verify, simulator):
+    for command in (recover, relay, worker, deliveries, decide, purge, verify, simulator):
         app.cli.add_command(command)

@@ -165,8 +165,10 @@ def moved(payment: Payment, move: Move, said: str | None, at: datetime) -> Chang
     return Change(move, payment.status, Facts(_after(payment, move, at, said)), payment.amount, description)
 
 
-def settled(facts: Facts, finding: Approved | Declined, receipt: Receipt, at: datetime) -> Change:
-    """The gateway has decided an operation: the facts that follow from its word."""
+def settled(
+    facts: Facts, finding: Approved | Declined, receipt: Receipt, at: datetime, note: str | None = None
+) -> Change:
+    """The gateway has decided an operation: the facts that follow from its word. `note`: who else had a hand in it."""
     if facts.operation is None:
         raise ValueError("only an operation can be settled")
     operation = replace(
@@ -174,7 +176,7 @@ def settled(facts: Facts, finding: Approved | Declined, receipt: Receipt, at: da
         status=OperationStatus.SUCCEEDED if isinstance(finding, Approved) else OperationStatus.FAILED,
         gateway_reference=finding.reference,
         failure_message=finding.message if isinstance(finding, Declined) else None,
-        review_reason=None,
+        review_reason=note,
     )
     if facts.refund is not None:
         return _settled_refund(facts.payment, operation, facts.refund, finding, at)

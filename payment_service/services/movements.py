@@ -75,7 +75,7 @@ def carry_through(runtime: Runtime, claim: Claim) -> Answer:
     finding = asking.ask(runtime, claim)
     failpoint("gateway.answered")
     try:
-        return _write_down(runtime, claim, finding)
+        return write_down(runtime, claim, finding)
     except Exception:
         if claim.repeatable:
             raise
@@ -84,7 +84,8 @@ def carry_through(runtime: Runtime, claim: Claim) -> Answer:
         return runtime.voice(claim.facts.payment.channel).answer(claim.rendering, claim.facts)
 
 
-def _write_down(runtime: Runtime, claim: Claim, finding: Finding) -> Answer:
+def write_down(runtime: Runtime, claim: Claim, finding: Finding) -> Answer:
+    """Finish a claimed operation with what the gateway says of it, or somebody on its behalf. Raises KeyInUse."""
     *first, last = range(RECEIPT_ATTEMPTS)
     for attempt in first:
         with suppress(IntegrityError):  # another receipt has the same id: the next attempt draws another
@@ -150,7 +151,7 @@ def _settle(
     operation = operation_of(facts)
     seed = f"{operation.gateway_key}/{attempt}" if attempt else operation.gateway_key
     receipt = runtime.voice(facts.payment.channel).receipt(seed, operation.kind)
-    change = changes.settled(facts, finding, receipt, clock.now())
+    change = changes.settled(facts, finding, receipt, clock.now(), claim.note)
     return record_and_answer(
         connection,
         runtime,

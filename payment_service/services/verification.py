@@ -109,10 +109,14 @@ def _audited(trail: Trail) -> Iterator[Violation]:
 
 
 def _matched(runtime: Runtime, trail: Trail, effects: dict[str, Effect] | None) -> Iterator[Violation]:
-    """S3 and S4: what succeeded here happened at the gateway, with the same money; what failed here did not."""
+    """S3 and S4: what succeeded here happened at the gateway, with the same money; what failed here did not.
+
+    What is undecided here may have happened, but not with other money.
+    """
     for operation in trail.operations:
         asked_gateway = operation.amount > 0 or operation.kind is Kind.VOID
-        if operation.status is OperationStatus.PENDING or not asked_gateway:
+        pending = operation.status is OperationStatus.PENDING
+        if not asked_gateway or (pending and effects is None):
             continue
         row = f"operation {operation.operation_id} of payment {operation.payment_id}"
         happened: Effect | Approved | None = None

@@ -1,6 +1,7 @@
 """`flask verify`: what the tables say of money must follow from operations that happened; nothing else alarms."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -45,6 +46,17 @@ def pretend_captured(runtime: Runtime) -> None:
         connection.execute(
             last.values(status=Status.CAPTURED, move=Move.CHARGED, captured_amount=transactions.c.amount)
         )
+
+
+def test_another_amount_at_the_bank_is_named_while_it_is_undecided_here(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    def move_more(instruction: Instruction) -> Approved:
+        return gateway.approve(replace(instruction, amount=instruction.amount + 100))
+
+    gateway.script.append(move_more)
+    assert pay_trip(client).status_code == 202
+    assert [invariant for invariant, _ in found(runtime)] == ["S4"]
 
 
 def test_everything_that_callers_can_do_is_no_violation(

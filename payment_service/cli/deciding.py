@@ -1,0 +1,41 @@
+"""`flask decide`: a person's word where the gateway's cannot end an operation."""
+
+import getpass
+from uuid import UUID
+
+import click
+from flask.cli import with_appcontext
+
+from payment_service.cli.output import JSON, NotNow, Task, say
+from payment_service.domain.errors import KeyInUse
+from payment_service.services import deciding
+from payment_service.web.context import runtime
+
+
+@click.command(cls=Task)
+@click.argument("operation_id", type=click.UUID)
+@click.argument("outcome", type=click.Choice(["approved", "declined"]))
+@click.option("--why", required=True, help="What the gateway told you, and who of them: kept for ever.")
+@click.option("--actor", default=getpass.getuser, help="Your name; that of the system's user by default.")
+@JSON
+@with_appcontext
+def decide(operation_id: UUID, outcome: str, why: str, actor: str, as_json: bool) -> None:
+    r"""Say what became of an operation that nobody else can decide.
+
+    For those that /ops shows with a reason to look: the gateway moved another amount, or does not know it and must not
+    be sent it again, or has not decided for a day. Ask the gateway's people first. approved: the amount that was asked
+    for has moved. declined: nothing has, or it was given back. Its caller, the neighbours and the audit trail are told
+    as if the gateway had said so.
+
+    \b
+    Exit code: 1 it is decided already, or there is none of this id
+               3 somebody is at work on it, or the database did not answer
+    """
+    try:
+        answer = deciding.decide(runtime(), operation_id, approved=outcome == "approved", why=why, actor=actor)
+    except deciding.NotOpen as error:
+        raise click.ClickException(str(error)) from error
+    except KeyInUse as error:
+        raise NotNow("somebody is at work on it: try again later") from error
+    document = {"operation_id": operation_id, "outcome": outcome, "status": answer.status}
+    say(as_json, document, f"{operation_id} is {outcome}; a repeat of its request is answered with {answer.status}")

@@ -1,0 +1,72 @@
+"""A person's word on an operation that the gateway's cannot end: what became of it, looked up at the gateway by hand.
+
+It is written as the gateway's own would be, under the key's lock and a new fence, with audit row, event and answer;
+`verify` goes on comparing it with the gateway's ledger.
+"""
+
+from dataclasses import replace
+from functools import partial
+from uuid import UUID
+
+import structlog
+
+from payment_service import clock
+from payment_service.domain.callers import Origin
+from payment_service.domain.errors import NEVER, KeyInUse, ServiceError
+from payment_service.domain.records import Answer
+from payment_service.gateways.base import Approved, Declined
+from payment_service.repositories import idempotency as keys
+from payment_service.services import idempotency
+from payment_service.services.asking import operation_of
+from payment_service.services.idempotency import Claim
+from payment_service.services.movements import write_down
+from payment_service.services.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+CODE, MESSAGE = "DECIDED_BY_A_PERSON", "Declined after review"
+"""What a caller is told of a payment that was declined by hand; why is nobody's business but ours."""
+
+
+class NotOpen(ServiceError):
+    """This operation is decided already, or there is none of this id"""
+
+    status = 409
+    code = "operation_not_open"
+    retry = NEVER
+
+
+def decide(runtime: Runtime, operation_id: UUID, *, approved: bool, why: str, actor: str) -> Answer:
+    """End an undecided operation as approved, with the amount that was asked for, or as declined.
+
+    `why` and `actor` are kept beside it. Returns the answer that its key has from now on. Raises NotOpen; KeyInUse
+    while somebody works on it.
+    """
+    claim = runtime.database.retrying(partial(_take_over, runtime, operation_id, actor, why))
+    operation = operation_of(claim.facts)
+    log.warning(
+        "movement.decided_by_a_person",
+        approved=approved,
+        actor=actor,
+        why=why,
+        operation_id=str(operation_id),
+        payment_id=operation.payment_id,
+        amount=str(operation.amount),
+        currency=operation.currency,
+    )
+    finding = Approved(operation.amount, operation.currency) if approved else Declined(CODE, MESSAGE)
+    return write_down(runtime, claim, finding)
+
+
+def _take_over(runtime: Runtime, operation_id: UUID, actor: str, why: str) -> Claim:
+    since = clock.monotonic()
+    with runtime.database.atomic("recover") as connection:
+        key_id = keys.lock_unfinished(connection, operation_id)
+        if key_id is None:
+            raise NotOpen
+        key, facts = keys.lock_with_facts(connection, key_id)
+        if key.leased:
+            raise KeyInUse
+        fence = keys.take_over(connection, key_id, clock.new_hex(32), runtime.limits.lease)
+        claim = idempotency.claim(runtime, key_id, key.rendering, fence, facts, since, taken_over=key)
+        return replace(claim, origin=Origin(actor), note=f"{actor}: {why}")

@@ -1,0 +1,126 @@
+"""What nobody else can decide, a person does: `flask decide`."""
+
+import json
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from payment_service.gateways.base import Answer, Approved, Instruction, Unknown
+from payment_service.models import idempotency_keys, operations, outbox_events, payments, transactions
+from payment_service.services.runtime import Runtime
+from payment_service.services.verification import verify
+from tests.support.callers import pay_trip, refund_trip, trip_id_of
+from tests.support.database import expire_leases, rows
+from tests.support.gateways import LedgerGateway
+
+WORDS = ("--why", "Ticket 7 of the bank", "--actor", "maria")
+
+
+def more_than_asked(instruction: Instruction) -> Answer:
+    return Approved(instruction.amount + 1, instruction.currency)
+
+
+@pytest.fixture
+def in_doubt(client: FlaskClient, gateway: LedgerGateway) -> str:
+    """A charge of which the bank says that it moved another amount; its operation's id."""
+    gateway.script.append(more_than_asked)
+    assert pay_trip(client).status_code == 202
+    return undecided(client.application.extensions["payment_service"])
+
+
+def undecided(runtime: Runtime) -> str:
+    (found,) = [row for row in rows(runtime, operations) if row["status"] == "PENDING"]
+    return str(found["operation_id"])
+
+
+def decide(app: Flask, *words: str) -> tuple[int, str]:
+    result = app.test_cli_runner().invoke(args=["decide", *words])
+    return result.exit_code, result.output
+
+
+def test_what_is_approved_by_hand_ends_like_any_other(
+    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, in_doubt: str
+) -> None:
+    sent = len(gateway.sent)
+    code, said = decide(app, in_doubt, "approved", *WORDS, "--json")
+
+    assert (code, json.loads(said)["status"]) == (0, 200)
+    (payment,), (key,), (operation,) = (rows(runtime, table) for table in (payments, idempotency_keys, operations))
+    assert (payment["status"], payment["captured_amount"]) == ("CAPTURED", payment["amount"])
+    assert (operation["status"], operation["review_reason"]) == ("SUCCEEDED", "maria: Ticket 7 of the bank")
+    assert max(rows(runtime, transactions), key=lambda row: row["version"])["actor"] == "maria"
+    assert len(rows(runtime, outbox_events)) == payment["version"]
+    repeat = pay_trip(client)
+    assert (repeat.status_code, repeat.text) == (200, key["response_data"])
+    assert len(gateway.sent) == sent
+
+
+def test_what_is_declined_by_hand_tells_its_caller_no_reasons_of_ours(
+    app: Flask, client: FlaskClient, runtime: Runtime, in_doubt: str
+) -> None:
+    assert decide(app, in_doubt, "declined", *WORDS)[0] == 0
+
+    (payment,) = rows(runtime, payments)
+    assert (payment["status"], payment["captured_amount"]) == ("FAILED", Decimal(0))
+    assert "Ticket 7" not in pay_trip(client).text + client.get(f"/payments/{payment['payment_id']}").text
+
+
+def test_a_refund_that_is_declined_by_hand_gives_back_what_it_reserved(
+    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    paid = pay_trip(client, amount=150.0)
+    gateway.script.append(more_than_asked)
+    refund_trip(client, trip_id_of(paid), amount=50.0)
+    assert rows(runtime, payments)[0]["refund_pending_amount"] == 50
+    assert decide(app, undecided(runtime), "declined", *WORDS)[0] == 0
+
+    (payment,) = rows(runtime, payments)
+    assert (payment["refund_pending_amount"], payment["refunded_amount"], payment["status"]) == (0, 0, "CAPTURED")
+    assert list(verify(runtime)) == []
+
+
+def test_only_what_is_open_is_decided_and_only_once(app: Flask, in_doubt: str) -> None:
+    assert decide(app, str(uuid4()), "approved", *WORDS)[0] == 1
+    assert decide(app, in_doubt, "approved", *WORDS)[0] == 0
+    code, said = decide(app, in_doubt, "declined", *WORDS)
+    assert (code, "decided already" in said) == (1, True)
+
+
+def test_nobody_decides_while_somebody_is_at_work(
+    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    tried: list[tuple[int, str]] = []
+
+    def meanwhile(_instruction: Instruction) -> Answer:
+        tried.append(decide(app, undecided(runtime), "declined", *WORDS))
+        return Unknown("silence")
+
+    gateway.script.append(meanwhile)
+    pay_trip(client)
+    assert tried[0][0] == 3
+    assert rows(runtime, operations)[0]["status"] == "PENDING"
+
+
+def test_an_owner_that_comes_back_after_the_decision_writes_nothing(
+    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    def late(instruction: Instruction) -> Answer:
+        expire_leases(runtime)
+        assert decide(app, undecided(runtime), "approved", *WORDS)[0] == 0
+        return Unknown("silence")
+
+    gateway.script.append(late)
+    assert pay_trip(client).status_code == 200
+    assert rows(runtime, payments)[0]["status"] == "CAPTURED"
+
+
+def test_verify_names_a_decision_that_the_bank_does_not_know(
+    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    gateway.script.append(Unknown("silence"))
+    pay_trip(client)
+    assert decide(app, undecided(runtime), "approved", *WORDS)[0] == 0
+    assert [violation.invariant for violation in verify(runtime)] == ["S3"]

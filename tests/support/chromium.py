@@ -26,7 +26,7 @@ FLAGS = (
     "--no-first-run",
     "--disable-lcd-text",  # one shade of grey at an edge and not three colours: pictures are smaller
     "--window-size=1400,1000",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
 )
 
 

@@ -147,11 +147,15 @@ class KeyFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """Everything the database tells about the business, at one moment."""
+    """Everything the database tells about the business, at one moment.
+
+    `off` are those of the sinks that are switched off, and have deliveries left.
+    """
 
     totals: Totals
     sinks: Sequence[SinkFigures]
     keys: KeyFigures
+    off: frozenset[str] = frozenset()
 
     @classmethod
     def nothing(cls) -> "Figures":

@@ -1,6 +1,6 @@
 """Everything in Prometheus's text format: what the processes counted, and the figures of the business in words."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -57,7 +57,7 @@ def _worded(figures: Figures | None) -> Iterator[Metric]:
     )
     if figures is not None:
         yield from _of_payments(figures.totals)
-        yield from _of_sinks(figures.sinks)
+        yield from _of_sinks(figures.sinks, figures.off)
         yield from _of_keys(figures.keys)
 
 
@@ -85,8 +85,10 @@ def _of_payments(totals: Totals) -> Iterator[Metric]:
     yield moves
 
 
-def _of_sinks(sinks: Iterable[SinkFigures]) -> Iterator[Metric]:
+def _of_sinks(sinks: Iterable[SinkFigures], off: Container[str]) -> Iterator[Metric]:
     told = list(sinks)
+    on = {each.sink: int(each.sink not in off) for each in told}
+    yield _labelled(GaugeMetricFamily, "outbox_sink_on", "Whether the sink is switched on.", "sink", on)
     for name, about, value in (
         (
             "outbox_backlog",

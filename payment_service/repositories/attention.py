@@ -46,6 +46,11 @@ def sinks_with(connection: Connection, status: str) -> list[str]:
     return found[1:]
 
 
+def sinks_with_any(connection: Connection) -> frozenset[str]:
+    """The sinks that have deliveries which are not done, also those that are switched off."""
+    return frozenset(name for status in _NEXT_SINK for name in sinks_with(connection, status))
+
+
 _DELIVERY = ("delivery_id", "event_id", "sink", "attempts", "last_error", "due_at", "created_at")
 _PAGE = (
     select(*(deliveries.c[name] for name in _DELIVERY))

@@ -1,24 +1,51 @@
 """The figures of the business: read at any moment, exact, at a cost that does not grow with the tables."""
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from payment_service.domain.errors import DatabaseUnavailable
 from payment_service.domain.figures import Figures, Totals
-from payment_service.repositories import figures, tallies
+from payment_service.repositories import attention, figures, tallies
 from payment_service.services.runtime import Runtime
+
+log = structlog.get_logger(__name__)
 
 BATCH = 2000
 """Marks folded in one transaction, and the most that a reader leaves to the worker."""
 
 
-def current(runtime: Runtime) -> Figures:
+def current(runtime: Runtime, *, folding: bool = True) -> Figures:
     """What the database tells of the business now. Raises DatabaseUnavailable.
 
-    Where nobody folds, whoever reads does: else the next reading would cost more and more.
+    Where nobody folds, whoever reads does: else the next reading would cost more and more. Not `folding`: it is only
+    looked at, and nothing is written.
     """
     with runtime.database.reading() as connection:
         told, marks = tallies.read(connection)
-        found = Figures(Totals(told), figures.of_sinks(connection, sorted(runtime.sinks)), figures.of_keys(connection))
-    if marks > BATCH:
-        fold(runtime)
+        off = attention.sinks_with_any(connection) - runtime.sinks
+        sinks = figures.of_sinks(connection, sorted(runtime.sinks | off))
+        found = Figures(Totals(told), sinks, figures.of_keys(connection), off)
+    if folding and marks > BATCH:
+        _try_to_fold(runtime)
     return found
+
+
+def if_told(runtime: Runtime) -> Figures | None:
+    """The same, None where the database does not tell: for who has more to say than this."""
+    try:
+        return current(runtime)
+    except DatabaseUnavailable:
+        log.warning("metrics.without_figures")
+    except SQLAlchemyError:  # it answers, but not this: its tables are missing, or not those of this release
+        log.exception("metrics.without_figures")
+    return None
+
+
+def _try_to_fold(runtime: Runtime) -> None:
+    try:
+        fold(runtime)
+    except Exception:  # whatever it is, what was read is right: whoever asked for it gets it
+        log.exception("figures.not_folded")
 
 
 def fold(runtime: Runtime) -> int:

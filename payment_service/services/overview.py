@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from payment_service import clock
-from payment_service.domain.figures import Figures, SinkFigures
+from payment_service.domain.figures import Figures
 from payment_service.domain.hours import Hour, day_until, first_hour
 from payment_service.repositories import attention, hours
-from payment_service.repositories import figures as waiting
 from payment_service.services import figures
 from payment_service.services.runtime import Runtime
 
@@ -19,13 +18,11 @@ MOST_KEYS = 20
 
 @dataclass(frozen=True)
 class Overview:
-    """The service at the moment `at`; `keys` are the first of the unfinished ones, `sinks` also those switched off."""
+    """The service at the moment `at`; `keys` are the first of the unfinished ones."""
 
     at: datetime
     figures: Figures
     day: Sequence[Hour]
-    sinks: Sequence[SinkFigures]
-    off: frozenset[str]
     keys: Sequence[Mapping[str, Any]]
 
 
@@ -35,8 +32,4 @@ def overview(runtime: Runtime) -> Overview:
     with runtime.database.snapshot() as connection:
         changes = hours.read(connection, first_hour(now))
         keys = attention.unfinished_keys(connection, MOST_KEYS)
-        busy = {name for status in ("PENDING", "DEAD") for name in attention.sinks_with(connection, status)}
-        off = frozenset(busy - runtime.sinks)
-        others = waiting.of_sinks(connection, sorted(off))
-    sinks = sorted([*found.sinks, *others], key=lambda sink: sink.sink)
-    return Overview(now, found, day_until(now, changes), sinks, off, [dict(key) for key in keys])
+    return Overview(now, found, day_until(now, changes), [dict(key) for key in keys])

@@ -1,0 +1,82 @@
+"""The figures at `/metrics` while something is wrong: each is told that can be, and what lies about is among them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy.exc import ProgrammingError
+
+from payment_service import clock
+from payment_service.domain.errors import DatabaseUnavailable
+from payment_service.models import outbox_deliveries
+from payment_service.services import figures
+from payment_service.services.runtime import Runtime
+from tests.conftest import MakeApp
+from tests.support.callers import pay_trip
+from tests.support.events import pile_up
+from tests.support.postgres import Postgres
+from tests.support.scraped import scraped
+
+
+@pytest.fixture
+def without_tables(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database that no migration has seen."""
+    if engine_name == "sqlite":
+        yield f"sqlite:///{tmp_path}/empty.db"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    server.drop_database("without_tables")
+    yield server.create_database("without_tables")
+    server.drop_database("without_tables")
+
+
+def test_without_tables_the_processes_figures_are_told_all_the_same(make_app: MakeApp, without_tables: str) -> None:
+    """On PostgreSQL a missing table was answered 500: nothing was told just while somebody waited for a migration."""
+    client = make_app(database_url=without_tables).test_client()
+    told = scraped(client)
+
+    assert told("business_figures_up") == 0
+    assert "payments_created_total" not in told.names
+    assert scraped(client)("http_request_duration_seconds_count", route="/metrics", status="200") > 0
+
+
+@pytest.mark.parametrize("fault", [DatabaseUnavailable(), ProgrammingError("DELETE", {}, Exception("no right"))])
+def test_a_reader_that_cannot_fold_tells_what_it_has_read(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """What had been read was thrown away, and `/metrics` said that the database did not answer."""
+
+    def fail(*_: object) -> int:
+        raise fault
+
+    pay_trip(client)
+    monkeypatch.setattr(figures, "BATCH", 1)
+    monkeypatch.setattr("payment_service.repositories.tallies.fold", fail)
+    told = scraped(client)
+
+    assert (told("business_figures_up"), told("payments_created_total")) == (1, 1)
+
+
+def test_a_sink_that_was_switched_off_tells_what_still_waits_for_it(make_app: MakeApp, runtime: Runtime) -> None:
+    """The operators' page showed it and no figure did: events lay for ever, and nobody was alarmed."""
+    pile_up(runtime.database, ["order", "kafka", "rabbitmq"], 2)
+    with runtime.database.atomic("test") as connection:
+        dead = outbox_deliveries.update().where(outbox_deliveries.c.sink == "order")
+        connection.execute(dead.values(status="DEAD"))
+    told = scraped(make_app(rabbitmq_enabled=True).test_client())
+
+    assert (told("outbox_backlog", sink="kafka"), told("outbox_dead", sink="order")) == (2, 2)
+    assert {sink: told("outbox_sink_on", sink=sink) for sink in ("kafka", "order", "rabbitmq")} == {
+        "kafka": 0, "order": 0, "rabbitmq": 1
+    }  # fmt: skip
+    assert ("outbox_sink_on", frozenset({("sink", "kafka")})) in told.series
+
+
+def test_a_sink_that_was_switched_off_is_forgotten_when_nothing_waits(make_app: MakeApp, runtime: Runtime) -> None:
+    pile_up(runtime.database, ["kafka"], 2)
+    with runtime.database.atomic("test") as connection:
+        sent = outbox_deliveries.update().values(status="DELIVERED", delivered_at=clock.now())
+        connection.execute(sent)
+
+    assert "kafka" not in scraped(make_app().test_client()).label_values.get("sink", set())

@@ -53,7 +53,7 @@ def verify(as_json: bool) -> None:
                3 the database or the gateway did not answer
     """
     found = []
-    with progress(figures.current(runtime()).totals.created, "Verifying payments") as bar:
+    with progress(figures.current(runtime(), folding=False).totals.created, "Verifying payments") as bar:
         for violation in verification.verify(runtime(), seen=lambda: bar.update(1)):
             found.append(violation)
             if not as_json:

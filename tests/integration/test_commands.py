@@ -15,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from payment_service.gateways.base import Pending, Unknown
-from payment_service.models import idempotency_keys, payments
+from payment_service.models import idempotency_keys, payments, tally_marks
 from payment_service.services.runtime import Runtime
 from tests.conftest import MakeApp
 from tests.support.callers import pay_trip
@@ -102,6 +102,18 @@ def test_verify_tells_each_violation(app: Flask, runtime: Runtime) -> None:
     assert run(app, "verify", "--json").exit_code == 1
     assert (found["invariant"], found["row"]) == ("S5", f"payment {number}")
     assert found["what"]
+
+
+def test_verify_writes_nothing_however_much_is_left_to_fold(
+    app: Flask, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counted payments like a scrape, which folds where nobody else does."""
+    monkeypatch.setattr("payment_service.services.figures.BATCH", 1)
+    pay_trip(app.test_client())
+    marks = count(runtime, tally_marks)
+    assert told(app, "verify") == {"violations": []}
+
+    assert count(runtime, tally_marks) == marks > 1
 
 
 def test_deliveries_tell_themselves_and_how_many_are_due_again(make_app: MakeApp) -> None:

@@ -48,13 +48,27 @@ LEAKS = re.compile(
         map(
             re.escape,
             (
-                "Traceback", "psycopg2", "sqlalchemy", "sqlite3", "site-packages", "SELECT ", "INSERT ", "UPDATE ",
-                "payment_service/", ".py", "werkzeug", "marshmallow", "/home/", "/root", "/usr/", "4111111111111111",
-                "4111 1111", "Error(", "object at 0x",
+                # a trace, what raised it, and where it lies
+                "Traceback", "Error(", "Exception", "object at 0x", ".py", "payment_service/", "site-packages",
+                "/home/", "/root", "/usr/", "/var/", "/dev/", "/app/",
+                # libraries, servers and their versions
+                "psycopg2", "sqlalchemy", "sqlite3", "werkzeug", "marshmallow", "flask_", "jinja2", "PyJWT", "urllib3",
+                "HTTPConnectionPool", "gunicorn", "nginx/", "Python/",
+                # statements, tables, and what databases say of them
+                "SELECT ", "INSERT ", "UPDATE ", "DELETE FROM", "idempotency_hash", "payment_refunds", "outbox_events",
+                "outbox_deliveries", "tally_marks", "key_hash", "leased_until", "DETAIL:", "HINT:",
+                "LINE 1", "violates", "constraint", "duplicate key", "invalid input syntax",
+                "out of range for type", "database is locked", "OperationalError", "IntegrityError", "DataError",
+                # where everything lives, and how it is reached
+                "postgresql:", "postgres:", "sqlite:", "amqp:", "connection to server", "Connection refused",
+                "127.0.0.1", ":5432",
+                # a card number
+                "4111111111111111", "4111 1111",
             ),
         )
     )
 )  # fmt: skip
+"""What no refusal may say."""
 
 
 @dataclass

@@ -16,6 +16,7 @@ from payment_service.web.operators import COOKIE
 from tests.support.description import Described, description_of
 from tests.support.malformed import Route
 from tests.support.refusals import routes
+from tests.support.tokens import bearer
 
 HEADERS = ("Idempotency-Key", "X-Request-ID", "X-Correlation-ID", "traceparent", "User-Agent", "Cookie", "Origin")
 """What every route may be sent, described or not."""
@@ -24,12 +25,16 @@ QUERIES = ("limit", "cursor", "page", "q", "before", "sort", "unknown")
 
 @dataclass(frozen=True)
 class Place:
-    """A place of a route (`body amount`, `path payment_id`, `query limit`, `header Origin`), and a body that fits."""
+    """A place of a route (`body amount`, `path payment_id`, `query limit`, `header Origin`), and a body that fits.
+
+    `known`: every field that the route's description has for its bodies.
+    """
 
     route: Route
     kind: str
     name: str
     body: Mapping[str, Any] | None = field(default=None, hash=False)
+    known: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.route.method} {self.route.rule} {self.kind} {self.name}"
@@ -41,24 +46,26 @@ def places(app: Flask) -> Iterator[Place]:
     rules = {rule.rule: path_of(rule) for rule in app.url_map.iter_rules()}
     for route in sorted(routes(app), key=lambda each: (each.rule, each.method)):
         operation = described["paths"].get(rules[route.rule], {}).get(route.method.lower(), {})
-        bodies = list(_bodies(described, operation))
+        schemas = list(_schemas(described, operation))
+        known = frozenset(name for schema in schemas for name in schema["properties"])
+        bodies = [_example(schema) for schema in schemas]
         whole = bodies[0] if bodies else ({"any": 1} if route.writes else None)
         for name in route.variables:
-            yield Place(route, "path", name, whole)
+            yield Place(route, "path", name, whole, known)
         named = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
         for name in dict.fromkeys([*named, *QUERIES]):
-            yield Place(route, "query", name, whole)
+            yield Place(route, "query", name, whole, known)
         for name in HEADERS:
-            yield Place(route, "header", name, whole)
+            yield Place(route, "header", name, whole, known)
         for body in bodies:
             for name in body:
-                yield Place(route, "body", name, body)
+                yield Place(route, "body", name, body, known)
 
 
-def _bodies(described: Described, operation: Described) -> Iterator[dict[str, Any]]:
-    """A body of each kind that the operation takes, made of the fields' examples."""
+def _schemas(described: Described, operation: Described) -> Iterator[Described]:
+    """Of each kind of body that the operation takes."""
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    yield from (_example(described, schema) for schema in _alternatives(described, content.get("schema", {})))
+    return _alternatives(described, content.get("schema", {}))
 
 
 def _alternatives(described: Described, schema: Described) -> Iterator[Described]:
@@ -71,9 +78,18 @@ def _alternatives(described: Described, schema: Described) -> Iterator[Described
         yield schema
 
 
-def _example(described: Described, schema: Described) -> dict[str, Any]:
+def _example(schema: Described) -> dict[str, Any]:
+    """A body made of the fields' examples."""
     known = {name: each.get("example") for name, each in schema["properties"].items()}
     return {name: value for name, value in known.items() if value is not None}
+
+
+def caller(app: Flask) -> FlaskClient:
+    """Somebody who may do everything, and means ill."""
+    client = FlaskClient(app, use_cookies=False)
+    headers = bearer("mallory", scope="payments:service", expires_in=10**5)
+    client.environ_base["HTTP_AUTHORIZATION"] = headers["Authorization"]
+    return client
 
 
 def sent(client: FlaskClient, place: Place, raw: str, number: int) -> TestResponse:

@@ -1,0 +1,120 @@
+"""No caller sets a column by naming it: not of what a request makes, and not of a payment that it moves."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from payment_service.models import operations, payment_refunds, payments, transactions
+from tests.conftest import empty
+from tests.security.places import Place, caller, places
+from tests.support import checkouts, orders
+from tests.support.bookers import Booker
+from tests.support.callers import pay_trip, trip_id_of
+from tests.support.database import rows
+
+TABLES = (payments, payment_refunds, operations, transactions)
+COLUMNS = sorted({column.name for table in payments.metadata.sorted_tables for column in table.columns})
+"""What the tables call their columns: none of it is a caller's to set, unless a document says so."""
+NUMBER = 770_077
+HOSTILE = {name: "REFUNDED" if "status" in name else NUMBER for name in COLUMNS} | {"__proto__": {"a": 1}}
+
+
+def _trip(client: FlaskClient) -> object:
+    return trip_id_of(pay_trip(client))
+
+
+def _made_booking(client: FlaskClient) -> object:
+    return Booker(client.application, "mallory").made()
+
+
+def _paid_booking(client: FlaskClient) -> object:
+    return Booker(client.application, "mallory").paid()
+
+
+def _made_order(client: FlaskClient) -> object:
+    return orders.paid(orders.create_order(client))["payment_id"]
+
+
+def _paid_order(client: FlaskClient) -> object:
+    return orders.paid(orders.charge_order(client))["payment_id"]
+
+
+MOVES: Mapping[tuple[str, str], Callable[[FlaskClient], object]] = {
+    ("POST", "/api/payments/<payment_id>/process"): _made_booking,
+    ("POST", "/api/payments/<payment_id>/refund"): _paid_booking,
+    ("PATCH", "/api/payments/<payment_id>/status"): _made_booking,
+    ("POST", "/api/v1/payments/capture"): checkouts.held,
+    ("POST", "/api/v1/payments/void"): checkouts.held,
+    ("POST", "/api/v1/payments/refund"): checkouts.paid,
+    ("POST", "/payments/<payment_id>/refunds"): _trip,
+    ("POST", "/v1/payments/<payment_id>/refunds"): _trip,
+    ("POST", "/v1/payments/<payment_id>/refund"): _paid_order,
+    ("PATCH", "/v1/payments/<payment_id>/status"): _made_order,
+    ("DELETE", "/v1/payments/<payment_id>"): _made_order,
+}
+"""Every route that moves a payment, and what makes one that it may move: its name in the path or in the body."""
+
+
+def writing(app: Flask) -> Iterator[Place]:
+    """A place for each body of each route by which anything of a payment changes; operators send forms."""
+    found = {f"{place.route} {place.body}": place for place in places(app) if place.route.writes}
+    return (place for place in found.values() if not place.route.rule.startswith("/ops"))
+
+
+def test_no_column_of_a_new_payment_can_be_set_by_naming_it(both: list[Flask]) -> None:
+    for app in both:
+        compared = 0
+        for place in writing(app):
+            if (place.route.method, place.route.rule) not in MOVES:
+                plain, named = (left_behind(app, place, extra) for extra in ({}, HOSTILE))
+                if named[0] < 400:  # a name that the document does know may make it another request, or none
+                    assert plain == named, place
+                    compared += 1
+        assert compared >= 3
+
+
+def test_no_column_of_a_payment_that_is_moved_can_be_set_by_naming_it(both: list[Flask]) -> None:
+    for app in both:
+        moved = set()
+        for place in writing(app):
+            if (place.route.method, place.route.rule) in MOVES:
+                hostile = {name: value for name, value in HOSTILE.items() if name not in place.known}
+                plain, named = (left_behind(app, place, extra) for extra in ({}, hostile))
+                assert plain[0] < 300, (place, plain)
+                assert plain == named, place
+                moved.add((place.route.method, place.route.rule))
+        assert moved == set(MOVES)
+
+
+def left_behind(app: Flask, place: Place, extra: Mapping[str, Any]) -> tuple[int, list[str]]:
+    """The status of an answer to a request with more fields than it needs, and what the tables hold then."""
+    client, runtime, route = caller(app), app.extensions["payment_service"], place.route
+    empty(runtime.database)
+    body, names = dict(place.body or {}), {}
+    if make := MOVES.get((route.method, route.rule)):
+        name = str(make(client))
+        names = dict.fromkeys(route.variables, name)
+        body |= {field: name for field in body if field in {"transaction_id", "transactionId"}}
+    answer = client.open(
+        route.path(**names),
+        method=route.method,
+        json={**extra, **body, "idempotency_key": "one"},
+        headers={"Idempotency-Key": "one"},
+    )
+    assert answer.status_code < 500, (place, answer.text)
+    return answer.status_code, sorted(visible(row) for table in TABLES for row in rows(runtime, table))
+
+
+GENERATED = {
+    "payment_id", "public_id", "public_reference", "operation_id", "refund_id", "transaction_id", "transaction_log_id",
+    "request_id", "payment_intent_id", "reference", "gateway_reference", "gateway_key", "parent_key", "fingerprint",
+}  # fmt: skip
+
+
+def visible(row: Mapping[str, object]) -> str:
+    """A row without what differs from one payment to the next, which must not be what the caller has named, either."""
+    own = {name for name in row if name in GENERATED or name.endswith("_at")}
+    assert not [name for name in own if str(NUMBER) in str(row[name])], row
+    return str({name: value for name, value in row.items() if name not in own})

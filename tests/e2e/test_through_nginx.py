@@ -1,0 +1,57 @@
+"""What the deployed proxy does by itself to whoever asks too much."""
+
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import requests
+
+from tests.support.nginx import Nginx
+from tests.support.scripted_server import scripted_server
+
+SERVED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+BURST, ROUND, ROUNDS = 100, 250, 4
+"""Requests that are served at once, whatever came before a while ago; and so many are sent, so often, until it is too
+many: fifty a second are always served, and a busy machine sends no more."""
+
+
+def answers(port: int, count: int) -> Iterator[tuple[int, bytes]]:
+    """Status and all the bytes of each answer to so many requests, sent in one breath."""
+    asked = b"POST /payments HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
+    last = asked.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    received = b""
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as connection:
+        connection.sendall(asked * (count - 1) + last)
+        while part := connection.recv(1 << 20):
+            received += part
+    for answer in re.split(rb"(?=HTTP/1\.1 \d{3} )", received)[1:]:
+        yield int(answer[9:12]), answer
+
+
+def test_who_asks_too_often_is_told_to_wait_and_served_when_he_has_waited() -> None:
+    with scripted_server(SERVED) as service, closing(Nginx(service.url.removeprefix("http://"))) as nginx:
+        nginx.start()
+        heard = list(answers(nginx.port, ROUND))
+        for _ in range(ROUNDS):
+            heard += [] if heard[-1][0] == 429 else answers(nginx.port, ROUND)
+        refused = [answer for status, answer in heard if status == 429]
+        assert refused
+        assert [status for status, _ in heard[:BURST]] == [200] * BURST
+        assert {status for status, _ in heard} == {200, 429}
+        assert len(service.received) == len(heard) - len(refused), "nothing of what was refused has gone further"
+        for answer in refused:
+            head, _, body = answer.partition(b"\r\n\r\n")
+            told = json.loads(body)
+            assert b"Retry-After: 1" in head.split(b"\r\n")
+            assert b"\r\nX-Request-ID: " in head
+            assert told["code"] == "too_many_requests"
+            assert told["retry"] == {"safe": True, "key": "same", "after": 1}
+            assert told["error"] == told["detail"]
+
+        url = f"http://127.0.0.1:{nginx.port}"
+        assert requests.get(f"{url}/health", timeout=10).status_code == 200
+        time.sleep(1)
+        assert requests.post(f"{url}/payments", json={}, timeout=10).status_code == 200

@@ -20,8 +20,11 @@ from payment_service.services.runtime import Runtime
 from tests.support.gateways import LedgerGateway
 from tests.support.judged import JudgedClient
 from tests.support.postgres import Postgres, start_postgres
+from tests.support.quick_routes import remember_builders
 
 MakeApp = Callable[..., Flask]
+
+remember_builders()
 
 
 @pytest.fixture(scope="session")
@@ -104,8 +107,12 @@ def gateway() -> LedgerGateway:
 def make_app(settings: Settings, gateway: LedgerGateway) -> Iterator[MakeApp]:
     """Build apps on the clean database with other settings: `make_app(trip_service_url=...)`."""
     made: list[Engine] = []
+    ready: list[Flask] = []
+    ours = gateway
 
     def make(*, gateway: Any = gateway, **changes: Any) -> Flask:
+        if ready and gateway is ours and not changes:
+            return ready.pop()
         extra = {name: changes.pop(name) for name in ("channels",) if name in changes}
         app = create_app(replace(settings, **changes), gateway=gateway, **extra)
         app.test_client_class = JudgedClient
@@ -115,8 +122,9 @@ def make_app(settings: Settings, gateway: LedgerGateway) -> Iterator[MakeApp]:
             gateway.in_transaction = lambda: runtime_of(app).database.in_transaction
         return app
 
-    app = make()
-    empty(runtime_of(app).database)
+    first = make()
+    empty(runtime_of(first).database)
+    ready.append(first)
     yield make
     for engine in made:
         engine.dispose()

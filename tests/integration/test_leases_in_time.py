@@ -73,7 +73,7 @@ def test_an_owner_that_sleeps_too_long_before_it_sends_sends_nothing(
         monkeypatch.setattr(clock, "monotonic", lambda: begun() + runtime.limits.lease - 1)
         return ask(runtime, claim)
 
-    monkeypatch.setattr(movements.asking, "ask", sleep_and_ask)
+    monkeypatch.setattr(asking, "ask", sleep_and_ask)
     outcome = pay_trip(client).status_code if who == "a request" else dict(recover(runtime))
     assert outcome in (503, {"undecided": 1})
     assert len(careless.sent) == sent

@@ -14,6 +14,7 @@ from payment_service import clock
 from payment_service.gateways.base import Unknown
 from payment_service.models import idempotency_keys, payments
 from payment_service.repositories import idempotency
+from payment_service.repositories.rows import facts_from
 from payment_service.services.recovery import recover
 from payment_service.services.runtime import Runtime
 from tests.support.callers import pay_trip
@@ -68,7 +69,7 @@ def test_what_cannot_be_read_is_put_off(
     client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = abandon(client, runtime, gateway, 3)
-    read = idempotency.facts_from
+    read = facts_from
 
     def puzzled(values: Any) -> Any:
         facts = read(values)

@@ -9,8 +9,8 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from random import Random
 
-from tests.crash.caller import Channel, Heard, Intent, Wish, ask, ask_and_leave
-from tests.crash.intents import intent_for, key_at_the_bank
+from tests.crash.caller import Heard, Intent, ask, ask_and_leave
+from tests.crash.intents import BEFORE, intent_for, key_at_the_bank, may_be_partial, wishes
 from tests.crash.points import RETRY_KILLS, Stage
 from tests.crash.processes import Process
 from tests.crash.scene import Scene
@@ -35,9 +35,17 @@ class Trial:
         self.violations: list[str] = []
         self.kills = 0
         self.recovery_seconds = 0.0
+        self._helpers: list[Process] = []
 
     def play(self) -> None:
         """Play it through."""
+        try:
+            self._play()
+        finally:
+            for helper in self._helpers:  # each has connections: hundreds of trials would use up the database's
+                helper.kill()
+
+    def _play(self) -> None:
         intent = self._intent = self._want()
         self._arm(intent)
         if self._stage.stops:
@@ -54,16 +62,15 @@ class Trial:
             self._ask_again()
 
     def _want(self) -> Intent:
-        """What the client wants; for a refund the steady service has taken its money before."""
-        wishes: tuple[tuple[Channel, Wish], ...] = (("trips", "charge"), ("trips", "refund"), ("bills", "charge"))
-        channel, kind = self._random.choice(wishes)
+        """What the client wants; what must be before it the steady service has granted."""
+        channel, kind = self._random.choice(wishes(self._stage))
         parent = None
-        if kind == "refund":
-            parent = intent_for(self._scene.name, self._label, self._number, "trips", "charge")
+        if before := BEFORE[channel, kind]:
+            parent = intent_for(self._scene.name, self._label, self._number, channel, before)
             self.intents.append(parent)
-            paid = self._hear(self._scene.steady, parent)
-            assert paid is not None, f"the steady service did not answer:\n{self._scene.log()}"
-            assert paid.status == 200, paid.body
+            granted = self._hear(self._scene.steady, parent)
+            assert granted is not None, f"the steady service did not answer:\n{self._scene.log()}"
+            assert granted.status in {200, 201}, granted.body
         whole = self._random.random() < 0.4
         intent = intent_for(self._scene.name, self._label, self._number, channel, kind, parent=parent, whole=whole)
         intent.ends = self._stage.ends
@@ -146,8 +153,11 @@ class Trial:
         key = self._scene.tables.key(self._intent.key_hash)
         if key is None or self._random.random() < 0.6:
             return
-        other = ask(self._scene.steady.port, self._intent.request(amount=1))
-        if other is None or other.status != 422 or other.json.get("code") != "idempotency_key_mismatch":
+        names_an_amount = self._intent.opens or may_be_partial(self._intent.kind)
+        other = ask(self._scene.steady.port, self._intent.request(amount=1)) if names_an_amount else None
+        if not names_an_amount:
+            pass
+        elif other is None or other.status != 422 or other.json.get("code") != "idempotency_key_mismatch":
             self._violated("S7", f"another request under the same key got {other}")
         repeat = self._hear(self._scene.steady, self._intent)
         if repeat and not repeat.is_final and repeat.retry_after is None:
@@ -172,7 +182,7 @@ class Trial:
         if by_worker and self._scene.tables.key(self._intent.key_hash) is None and self._random.random() < 0.5:
             self._intent.ends = "nothing"  # the client gives up, and nothing of it is anywhere
             return False
-        helper = self._scene.steady if self._random.random() < 0.5 else self._scene.serve()
+        helper = self._scene.steady if self._random.random() < 0.5 else self._helper()
         for _ in range(2 if self._intent.ends == "review" else ROUNDS):
             self._scene.tables.end_leases(self._intent.key_hash)
             if by_worker and self._scene.tables.key(self._intent.key_hash):
@@ -192,11 +202,16 @@ class Trial:
 
     def _ask_again(self) -> None:
         """More repeats, of two processes, also of what was refunded since: the bytes of the first final answer."""
-        for process in (self._scene.steady, self._scene.serve()):
+        for process in (self._scene.steady, self._helper()):
             for intent in self.intents:
                 heard = self._hear(process, intent)
                 if heard is None or (heard.is_final and not heard.replayed):
                     self._violated("S6", f"a repeat got {heard}, which is not marked as replayed")
+
+    def _helper(self) -> Process:
+        """A fresh process that lives as long as the trial does."""
+        self._helpers.append(self._scene.serve())
+        return self._helpers[-1]
 
     def _hear(self, process: Process, intent: Intent) -> Heard | None:
         try:

@@ -43,8 +43,8 @@ class Model:
         return said
 
     def recover(self) -> None:
-        """Carry through whatever is unfinished, oldest first, or Died; no lease is alive."""
-        for use in list(self.unfinished()):
+        """Carry through whatever is unfinished, or Died; what was tried least comes first, then the oldest."""
+        for use in sorted(self.unfinished(), key=lambda use: use.fence):
             self._pass("recover.before_commit")
             self._take(use)
             self._pass("recover.after_commit")

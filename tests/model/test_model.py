@@ -1,4 +1,4 @@
-"""The whole service against the model, by chance: twelve thousand operations in every test run, never the same."""
+"""The whole service against the model, by chance: twenty thousand operations in every test run, never the same."""
 
 import os
 from random import SystemRandom
@@ -7,7 +7,7 @@ import pytest
 
 from tests.model.walking import walk
 
-PARTS, OPERATIONS = 3, 2000
+PARTS, OPERATIONS = 5, 2000
 """On each database; hundreds of thousands are for `make model`."""
 
 SEED = int(os.environ.get("MODEL_SEED") or SystemRandom().randrange(10**9))

@@ -1,13 +1,48 @@
 """Making up what clients want: amounts that tell whose money moved, far from those that mean something to the bank."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from payment_service.domain.operations import Kind, gateway_key
 from tests.crash.caller import Channel, Intent, Wish
+from tests.crash.points import Stage
+from tests.support.tokens import token
 
 CHARGED, PART, BENT, STEP = Decimal(20_000), Decimal(5_000), Decimal(700_000), Decimal("0.05")
-"""Of the first trial's charge, of its partial refund, of what a disobedient bank moves; and from trial to trial."""
+"""Of the first trial's charge, of what is captured or given back in part, of what a disobedient bank moves; and from
+trial to trial."""
+
+USER = "crash-ada"
+"""Whose bookings are paid."""
+
+Kinds = tuple[Channel, Wish]
+
+BEFORE: Mapping[Kinds, Wish | None] = {
+    ("trips", "charge"): None,
+    ("trips", "refund"): "charge",
+    ("bills", "charge"): None,
+    ("orders", "charge"): None,
+    ("bookings", "charge"): "create",
+    ("checkout", "authorize"): None,
+    ("checkout", "capture"): "authorize",
+    ("checkout", "void"): "authorize",
+    ("checkout", "refund"): "charge",
+}
+"""What may be wished for, and what must have been granted before."""
+
+
+def wishes(stage: Stage) -> Sequence[Kinds]:
+    """What a client may want while this happens.
+
+    A bank that declines to capture or to let go leaves the payment as it was, which no answer says in one word. Whoever
+    is seen for the first time is written down, in a COMMIT that is none of those to be cut.
+    """
+    return [
+        (channel, kind)
+        for channel, kind in BEFORE
+        if (stage.ends == "done" or kind not in {"capture", "void"}) and not (stage.cut and channel == "bookings")
+    ]
 
 
 def intent_for(
@@ -20,15 +55,14 @@ def intent_for(
     parent: Intent | None = None,
     whole: bool = False,
 ) -> Intent:
-    """The wish of trial `number` on a scene: a charge, or the refund (`whole` or in part) of `parent`'s charge."""
-    fields: dict[str, Any]
-    if parent is not None:
-        amount = parent.amount if whole else PART + number * STEP
-        path = f"/payments/{parent.finals[0].json['payment_id']}/refunds"
-        fields = {} if whole else {"amount": float(amount)}
+    """The wish of trial `number` on a scene; one that needs a `parent` is about its payment, `whole` or in part."""
+    if parent is None:
+        amount = CHARGED + number * STEP
+        path, fields = _opening(channel, kind, number, amount)
     else:
-        amount = CHARGED + number * STEP + (Decimal("0.01") if kind == "refund" else 0)
-        path, fields = _charge(channel, number, amount)
+        amount = parent.amount if whole or not may_be_partial(kind) else PART + number * STEP
+        path, fields = _following(channel, kind, parent, amount)
+    mine: dict[str, Any] = {"subject": USER, "token": token(USER)} if channel == "bookings" else {}
     return Intent(
         label=label,
         channel=channel,
@@ -39,13 +73,44 @@ def intent_for(
         amount=amount,
         bent=BENT + number,
         opens=parent is None,
+        **mine,
     )
 
 
-def _charge(channel: Channel, number: int, amount: Decimal) -> tuple[str, dict[str, Any]]:
-    if channel == "bills":
-        return "/v1/payments", {"bill_id": number + 1, "amount": str(amount), "method": "card"}
-    return "/payments", {"trip_id": number + 1, "amount": float(amount), "method": "CARD"}
+def may_be_partial(kind: Wish) -> bool:
+    """Whether a wish about a payment names an amount: charging what was made and letting go what was held do not."""
+    return kind in {"capture", "refund"}
+
+
+def _opening(channel: Channel, kind: Wish, number: int, amount: Decimal) -> tuple[str, dict[str, Any]]:
+    """Path and fields of what makes a payment."""
+    money: dict[str, Any] = {"amount": float(amount)}
+    match channel:
+        case "bills":
+            return "/v1/payments", {"bill_id": number + 1, "amount": str(amount), "method": "card"}
+        case "orders":
+            order = {"order_id": number + 1, "user_id": 7, "payment_method": "UPI"}
+            return "/v1/payments/charge", money | order
+        case "bookings":
+            return "/api/payments", money | {"booking_id": f"BOOK-{number}"}
+        case "checkout":
+            order = {"order_id": f"ORD-{number}", "payment_method": "credit_card", "capture": kind == "charge"}
+            return "/api/v1/payments/process", money | order
+    return "/payments", money | {"trip_id": number + 1, "method": "CARD"}
+
+
+def _following(channel: Channel, kind: Wish, parent: Intent, amount: Decimal) -> tuple[str, dict[str, Any]]:
+    """Path and fields of what is done about the payment that `parent` has made."""
+    made = parent.finals[0].json
+    money = {"amount": float(amount)}
+    match channel, kind:
+        case "bookings", _:
+            return f"/api/payments/{made['payment']['payment_id']}/process", {}
+        case "checkout", "void":
+            return "/api/v1/payments/void", {"transaction_id": made["transaction_id"]}
+        case "checkout", _:
+            return f"/api/v1/payments/{kind}", {"transaction_id": made["transaction_id"], **money}
+    return f"/payments/{made['payment_id']}/refunds", money if amount != parent.amount else {}
 
 
 def key_at_the_bank(intent: Intent) -> str:

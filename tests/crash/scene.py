@@ -15,10 +15,12 @@ from tests.crash.proxy import CommitProxy
 from tests.crash.tables import Ledger, Tables
 from tests.support.postgres import Postgres
 from tests.support.simulator import Simulator, running_simulator
+from tests.support.tokens import SECRET
 
 SERVICE: Mapping[str, Any] = {
     "environment": "testing",
     "log_level": "ERROR",
+    "jwt_secret_key": SECRET,
     "idempotency_wait": 0.1,
     "gateway_connect_timeout": 0.5,
     "gateway_read_timeout": 0.35,
@@ -165,7 +167,7 @@ def lanes(stagehand: Stagehand, number: int, **bank: object) -> Iterator[list[La
         for index in range(number):
             home = stagehand.home / f"bank-{'-'.join(bank) or 'honest'}-{index}"
             home.mkdir()
-            simulator = stack.enter_context(running_simulator(home, **bank))
+            simulator = stack.enter_context(running_simulator(home, checkout_success_rate=1, **bank))
             made.append(Lane(stagehand, simulator, str(index)))
         yield made
 

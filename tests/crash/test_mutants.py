@@ -12,7 +12,7 @@ from tests.support.processes import ROOT
 
 SEED = 20251103
 """Always the same trials: whether a fault is noticed may not depend on the draw. A replay that is worded anew differs
-only where there was a refund meanwhile."""
+only where the payment was moved meanwhile."""
 
 
 @pytest.mark.parametrize("mutant", BY_TRIALS)

@@ -153,12 +153,10 @@ class Trial:
         key = self._scene.tables.key(self._intent.key_hash)
         if key is None or self._random.random() < 0.6:
             return
-        names_an_amount = self._intent.opens or may_be_partial(self._intent.kind)
-        other = ask(self._scene.steady.port, self._intent.request(amount=1)) if names_an_amount else None
-        if not names_an_amount:
-            pass
-        elif other is None or other.status != 422 or other.json.get("code") != "idempotency_key_mismatch":
-            self._violated("S7", f"another request under the same key got {other}")
+        if self._intent.opens or may_be_partial(self._intent.kind):
+            other = ask(self._scene.steady.port, self._intent.request(amount=1))
+            if other is None or other.status != 422 or other.json.get("code") != "idempotency_key_mismatch":
+                self._violated("S7", f"another request under the same key got {other}")
         repeat = self._hear(self._scene.steady, self._intent)
         if repeat and not repeat.is_final and repeat.retry_after is None:
             self._violated("L2", f"a repeat got {repeat.status} without Retry-After")

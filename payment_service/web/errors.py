@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import BadHost, HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from payment_service.domain.errors import (
     BodyTooLarge,
@@ -56,7 +56,9 @@ def init_errors(
     voices = app.extensions[VOICES] = Voices(presenters, paths)
 
     def told(error: ServiceError) -> Response:
-        for prefix, page in pages.items():
+        # A page links to others, and an address that was asked for under an impossible name has no links.
+        readable = {} if isinstance(request.routing_exception, BadHost) else pages
+        for prefix, page in readable.items():
             if f"{request.path}/".startswith(f"{prefix}/"):
                 return page(error)
         return respond(voices.refusal(getattr(g, "channel", None) or voices.of_path(request.path), error))

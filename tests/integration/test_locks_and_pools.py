@@ -4,20 +4,23 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 import psycopg2
 import pytest
 from flask.testing import FlaskClient
+from psycopg2.errors import LockNotAvailable
 from sqlalchemy import make_url
 from werkzeug.test import TestResponse
 
 from payment_service import create_app
 from payment_service.config import Settings
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Answer, Instruction
+from payment_service.domain.records import Facts
+from payment_service.gateways.base import Answer, Finding, Instruction
 from payment_service.models import payments
+from payment_service.services import movements
 from payment_service.services.recovery import recover
 from tests.conftest import MakeApp, runtime_of
 from tests.crash.proxy import commit_proxy
@@ -83,6 +86,26 @@ def test_a_lock_met_after_the_gateway_has_answered_loses_nothing(
     assert dict(recover(runtime)) == {"finished": 1}
     assert [row["status"] for row in rows(runtime, payments)] == ["CAPTURED"]
     assert len(gateway.sent) == 1
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # on SQLite the file is
+def test_what_is_being_finished_is_locked(
+    client: FlaskClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    doubt = movements._doubt
+
+    def try_to_lock(facts: Facts, finding: Finding) -> str | None:
+        address = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+        for table in ("idempotency_keys", "payments"):
+            with closing(psycopg2.connect(address)) as other, suppress(LockNotAvailable):
+                other.cursor().execute(f"SELECT FROM {table} FOR NO KEY UPDATE NOWAIT")
+                taken.append(table)
+        return doubt(facts, finding)
+
+    monkeypatch.setattr(movements, "_doubt", try_to_lock)
+    assert pay_trip(client).status_code == 200
+    assert taken == []
 
 
 def test_a_pool_that_is_used_up_is_503_until_a_connection_is_back(make_app: MakeApp) -> None:

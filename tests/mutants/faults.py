@@ -187,7 +187,9 @@ BY_TESTS: Mapping[str, tuple[str, ...]] = {
     "every try of the finish asks the gateway again": ("tests/integration/test_lost_commits.py",),
     "claiming locks no row": (f"{IN_TIME}::test_one_of_many_repeats_takes_an_abandoned_key_over[postgresql]",),
     "nobody looks whether there is time left to send": (IN_TIME,),
-    "finishing locks no row": (FIFTY_REFUNDS,),
+    "finishing locks no row": (
+        "tests/integration/test_locks_and_pools.py::test_what_is_being_finished_is_locked[postgresql]",
+    ),
     "the purge takes unfinished keys": (
         "tests/integration/test_keys_for_ever.py::test_what_is_not_decided_is_never_forgotten",
     ),

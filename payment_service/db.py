@@ -41,6 +41,9 @@ db = SQLAlchemy(metadata=metadata)
 RETRYABLE = frozenset({"40001", "40P01", "55P03"})
 """SQLSTATEs after which the whole transaction may run again: serialization, deadlock, lock not available."""
 
+TROUBLE = "XX"
+"""The class of SQLSTATEs by which PostgreSQL speaks of trouble of its own, as with a file that it cannot extend."""
+
 ATTEMPTS = 3
 """Runs of one transaction before its caller is told to come back: contention that outlasts three is not chance."""
 
@@ -233,8 +236,9 @@ def _translated() -> Iterator[None]:
     except PoolTimeout as error:
         raise DatabaseUnavailable from error
     except DBAPIError as error:
-        if error.connection_invalidated or getattr(error.orig, "pgcode", None) in RETRYABLE:
+        code = getattr(error.orig, "pgcode", None) or ""
+        if error.connection_invalidated or code in RETRYABLE:
             raise TransactionLost from error
-        if isinstance(error, OperationalError):
+        if isinstance(error, OperationalError) or code.startswith(TROUBLE):
             raise DatabaseUnavailable from error
         raise

@@ -9,7 +9,8 @@ from typing import Any
 
 import psycopg2
 import psycopg2.extras
-from sqlalchemy import make_url
+
+from tests.support.postgres import plainly
 
 Row = Mapping[str, Any]
 
@@ -29,8 +30,7 @@ class Tables:
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
             self._connection.row_factory = sqlite3.Row
         else:
-            address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-            self._connection = psycopg2.connect(address, cursor_factory=psycopg2.extras.RealDictCursor)
+            self._connection = plainly(url, cursor_factory=psycopg2.extras.RealDictCursor)
             self._connection.autocommit = True
 
     def rows(self, table: str, order: str, where: str = "1 = 1", *values: Any) -> list[Row]:

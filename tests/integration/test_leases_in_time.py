@@ -6,11 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 
-import psycopg2
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import make_url
 
 from payment_service import clock
 from payment_service.domain.records import Answer
@@ -22,6 +20,7 @@ from payment_service.services.runtime import Runtime
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases
 from tests.support.gateways import LedgerGateway
+from tests.support.postgres import plainly
 from tests.support.waiting import wait_until
 
 CALLERS = 4
@@ -84,7 +83,6 @@ def test_the_time_to_send_begins_before_the_lease_does(
     client: FlaskClient, runtime: Runtime, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payment = trip_id_of(pay_trip(client))
-    address = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
     claimed: list[tuple[float, float]] = []
     carry_through = movements.carry_through
 
@@ -93,10 +91,10 @@ def test_the_time_to_send_begins_before_the_lease_does(
         return carry_through(runtime, claim)
 
     monkeypatch.setattr(movements, "carry_through", note)
-    with closing(psycopg2.connect(address)) as other, other.cursor() as cursor, ThreadPoolExecutor(1) as thread:
+    with closing(plainly(database_url)) as other, other.cursor() as cursor, ThreadPoolExecutor(1) as thread:
         cursor.execute("SELECT 1 FROM payments WHERE payment_id = %s FOR UPDATE", (payment,))
         refunding = thread.submit(refund_trip, client, payment, amount=1)
-        with closing(psycopg2.connect(address)) as third, third.cursor() as looking:
+        with closing(plainly(database_url)) as third, third.cursor() as looking:
             third.autocommit = True
 
             def waits() -> bool:

@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
-import psycopg2
 import pytest
 from flask.testing import FlaskClient
 from psycopg2.errors import LockNotAvailable
-from sqlalchemy import make_url
 from werkzeug.test import TestResponse
 
 from payment_service import create_app
@@ -27,6 +25,7 @@ from tests.crash.proxy import commit_proxy
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, rows
 from tests.support.gateways import LedgerGateway
+from tests.support.postgres import plainly
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def locked(url: str) -> Iterator[None]:
         other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
         other.execute("BEGIN IMMEDIATE")
     else:
-        other = psycopg2.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
+        other = plainly(url)
         other.cursor().execute("SELECT payment_id FROM payments FOR UPDATE")
     with closing(other):
         yield
@@ -96,9 +95,8 @@ def test_what_is_being_finished_is_locked(
     doubt = movements._doubt
 
     def try_to_lock(facts: Facts, finding: Finding) -> str | None:
-        address = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         for table in ("idempotency_keys", "payments"):
-            with closing(psycopg2.connect(address)) as other, suppress(LockNotAvailable):
+            with closing(plainly(database_url)) as other, suppress(LockNotAvailable):
                 other.cursor().execute(f"SELECT FROM {table} FOR NO KEY UPDATE NOWAIT")
                 taken.append(table)
         return doubt(facts, finding)

@@ -5,10 +5,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-import psycopg2
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import make_url, update
+from sqlalchemy import update
 
 from payment_service import clock
 from payment_service.gateways.base import Unknown
@@ -20,6 +19,7 @@ from payment_service.services.runtime import Runtime
 from tests.support.callers import pay_trip
 from tests.support.database import expire_leases, rows
 from tests.support.gateways import LedgerGateway
+from tests.support.postgres import plainly
 
 SILENCE = Unknown("silence")
 
@@ -46,11 +46,12 @@ def stands(runtime: Runtime, numbers: list[int]) -> list[str]:
 @contextmanager
 def locked(url: str, payment_id: int) -> Iterator[None]:
     """Somebody at the database's own prompt holds a payment."""
-    other = psycopg2.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
+    other = plainly(url)
     try:
         other.cursor().execute("SELECT 1 FROM payments WHERE payment_id = %s FOR UPDATE", (payment_id,))
         yield
     finally:
+        other.rollback()  # answered once the lock is gone; a server only hears of a close later
         other.close()
 
 

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psycopg2
 from psycopg2 import sql
@@ -38,6 +38,13 @@ if [ "$gone" ]; then rm -rf "$home"; fi
 """Arguments: the home directory, then the server's command line. Input: the name of a signal, or its end: GONE."""
 
 SIGNALS = {"fast": "INT", "immediate": "QUIT"}
+
+
+def plainly(url: str, **more: Any) -> Connection:
+    """A connection of the driver itself to the database of SQLAlchemy's URL; nothing is committed by itself."""
+    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    connection: Connection = psycopg2.connect(address, **more)
+    return connection
 
 
 class Postgres:

@@ -1,5 +1,6 @@
 """The databases, apps and callers of all tests. Every test that takes `app` runs on PostgreSQL and on SQLite."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,7 +14,7 @@ from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from sqlalchemy import Engine
 
-from payment_service import create_app
+from payment_service import clock, create_app
 from payment_service.config import Settings
 from payment_service.db import Database, db, metadata
 from payment_service.services.runtime import Runtime
@@ -23,6 +24,7 @@ from tests.support.postgres import Postgres, start_postgres
 from tests.support.quick_routes import remember_builders
 
 MakeApp = Callable[..., Flask]
+Later = Callable[[float], None]
 
 remember_builders()
 
@@ -134,6 +136,18 @@ def make_app(settings: Settings, gateway: LedgerGateway) -> Iterator[MakeApp]:
 def app(make_app: MakeApp) -> Flask:
     """The service on a clean database."""
     return make_app()
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Later:
+    """Let seconds pass."""
+    passed = [0.0]
+    monkeypatch.setattr(clock, "monotonic", lambda: time.monotonic() + passed[0])
+
+    def let_pass(seconds: float) -> None:
+        passed[0] += seconds
+
+    return let_pass
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the tests of deliveries share: neighbours and brokers."""
+"""What the tests of deliveries share, neighbours and brokers, and those of tokens: an auth service."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,6 +10,8 @@ from payment_service.db import Database
 from payment_service.delivery import wakeup
 from payment_service.services.runtime import Runtime
 from tests.support.broker import Broker, Ear, broker_of_the_machine
+from tests.support.issuer import Publisher, jwk
+from tests.support.published_keys import EC, RSA
 from tests.support.receiver import Receiver
 from tests.support.tcp_proxy import TcpProxy
 
@@ -18,6 +20,13 @@ from tests.support.tcp_proxy import TcpProxy
 def database(runtime: Runtime) -> Database:
     """The clean database behind the app."""
     return runtime.database
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    """An auth service that publishes two keys."""
+    with Publisher(jwk(RSA, "one"), jwk(EC, "two")) as publisher:
+        yield publisher
 
 
 @pytest.fixture

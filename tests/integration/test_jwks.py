@@ -1,45 +1,21 @@
-import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from flask.testing import FlaskClient
 
-from payment_service import clock
+from tests.conftest import Later
 from tests.support.auth_app import answer, app_with
 from tests.support.issuer import SECRET, Publisher, by, claims, jwk, pem, signed, token
+from tests.support.published_keys import EC, NEW_RSA, RSA
 
-RSA = rsa.generate_private_key(65537, 2048)
-NEW_RSA = rsa.generate_private_key(65537, 2048)
 SHORT_RSA = rsa.generate_private_key(65537, 1024)  # noqa: S505 - to be refused
-EC = ec.generate_private_key(ec.SECP256R1())
 OTHER_CURVE = ec.generate_private_key(ec.SECP384R1())
-
-Later = Callable[[float], None]
-
-
-@pytest.fixture
-def publisher() -> Iterator[Publisher]:
-    with Publisher(jwk(RSA, "one"), jwk(EC, "two")) as publisher:
-        yield publisher
 
 
 @pytest.fixture
 def client(publisher: Publisher) -> FlaskClient:
     return app_with(jwt_jwks_url=publisher.url)
-
-
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Later:
-    """Let seconds pass."""
-    passed = [0.0]
-    monkeypatch.setattr(clock, "monotonic", lambda: time.monotonic() + passed[0])
-
-    def let_pass(seconds: float) -> None:
-        passed[0] += seconds
-
-    return let_pass
 
 
 def test_published_keys_are_fetched_once_and_by_the_first_token(client: FlaskClient, publisher: Publisher) -> None:

@@ -1,45 +1,21 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from flask.testing import FlaskClient
 
-from payment_service import clock
+from tests.conftest import Later
 from tests.support.auth_app import answer, app_with
 from tests.support.issuer import SECRET, Publisher, by, jwk, token
-
-RSA = rsa.generate_private_key(65537, 2048)
-NEW_RSA = rsa.generate_private_key(65537, 2048)
-EC = ec.generate_private_key(ec.SECP256R1())
-
-Later = Callable[[float], None]
-
-
-@pytest.fixture
-def publisher() -> Iterator[Publisher]:
-    with Publisher(jwk(RSA, "one"), jwk(EC, "two")) as publisher:
-        yield publisher
+from tests.support.published_keys import EC, NEW_RSA, RSA
 
 
 @pytest.fixture
 def client(publisher: Publisher) -> FlaskClient:
     return app_with(jwt_jwks_url=publisher.url)
-
-
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Later:
-    """Let seconds pass."""
-    passed = [0.0]
-    monkeypatch.setattr(clock, "monotonic", lambda: time.monotonic() + passed[0])
-
-    def let_pass(seconds: float) -> None:
-        passed[0] += seconds
-
-    return let_pass
 
 
 def test_an_outage_is_bridged_with_the_last_good_keys(client: FlaskClient, publisher: Publisher, later: Later) -> None:

@@ -1,6 +1,5 @@
 """A token that was found good is not verified again: until it ends, its key is replaced, or somebody else judges."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,11 +9,11 @@ from flask.testing import FlaskClient
 
 from payment_service import clock
 from payment_service.web import verified
+from tests.conftest import Later
 from tests.support.auth_app import answer, app_with
 from tests.support.issuer import SECRET, Publisher, by, jwk, token
 
 OLD, NEW = (rsa.generate_private_key(65537, 2048) for _ in range(2))
-Later = Callable[[float], None]
 
 
 @pytest.fixture

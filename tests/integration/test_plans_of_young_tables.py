@@ -1,0 +1,60 @@
+"""A new service has no statistics, and PostgreSQL keeps the plans that it makes without: none may read whole tables."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import Connection, text
+
+from payment_service import create_app
+from payment_service.config import Settings
+from tests.conftest import runtime_of
+from tests.support.gateways import LedgerGateway
+from tests.support.tokens import SECRET, bearer
+
+CHARGE = {"trip_id": 7, "method": "CARD", "amount": 150.0}
+HOLD = {"order_id": "o1", "amount": 9, "payment_method": "paypal", "capture": False}
+
+
+@pytest.fixture
+def app(lent: Callable[[str], str]) -> Iterator[Flask]:
+    url = lent("young")
+    settings = Settings(database_url=url, log_level="ERROR", jwt_secret_key=SECRET, db_pool_size=1)
+    app = create_app(settings, gateway=LedgerGateway())
+    yield app
+    runtime_of(app).database.engine.dispose()
+
+
+def use(app: Flask) -> None:
+    """Have the only connection taught every statement that moves money."""
+    client, ann = app.test_client(), bearer("ann")
+    for key in ("first", "first", "second"):
+        charged = client.post("/payments", json=CHARGE | {"idempotency_key": key}, headers=ann)
+        assert charged.status_code == 200, charged.text
+    refund = {"idempotency_key": "back", "amount": 1}
+    refunded = client.post(f"/payments/{charged.get_json()['payment_id']}/refunds", json=refund, headers=ann)
+    assert refunded.status_code == 200, refunded.text
+    held = client.post("/api/v1/payments/process", json=HOLD, headers=ann | {"Idempotency-Key": "hold"})
+    taken = {"transaction_id": held.get_json()["transaction_id"]}
+    captured = client.post("/api/v1/payments/capture", json=taken, headers=ann | {"Idempotency-Key": "capture"})
+    assert captured.status_code == 200, captured.text
+
+
+def plans(connection: Connection) -> dict[str, str]:
+    """Statement → the plan that is kept for any values of its parameters."""
+    connection.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+    asked = "SELECT name, statement, coalesce(cardinality(parameter_types), 0) FROM pg_prepared_statements"
+    found = {}
+    for name, statement, parameters in connection.execute(text(asked)).all():
+        given = f"({', '.join(['NULL'] * parameters)})" if parameters else ""
+        found[statement] = "\n".join(connection.execute(text(f"EXPLAIN EXECUTE {name}{given}")).scalars())
+    return found
+
+
+def test_no_statement_of_a_movement_reads_a_whole_table(app: Flask) -> None:
+    use(app)
+    with runtime_of(app).database.engine.begin() as connection:
+        found = plans(connection)
+    assert len(found) > 8
+    for statement, plan in found.items():
+        assert "Seq Scan" not in plan, f"{statement}\n{plan}"

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +81,27 @@ class JsonLogger(Logger):
 logger_class = JsonLogger
 
 
+COURTESY, MOST_COURTESY = 0.001, 0.005
+"""Seconds for which a worker whose threads all have a connection lets the others take the next one."""
+
+
 class Worker(ThreadWorker):
-    """Threads that, told to stop, also answer those who were connected already and waited to be let in."""
+    """Threads that share connections with the other workers' threads.
+
+    Told to stop, they also answer those who were connected already and waited to be let in.
+    """
 
     told_to_stop = False
+
+    def accept(self, listener: Any) -> None:
+        """Take a connection. A proxy keeps its connections: whoever takes them all serves them all, on one core.
+
+        Both workers are woken by each. Who holds more than it has threads for waits, the longer the more it holds,
+        and finds nothing left if another was free.
+        """
+        if self.alive and self.nr_conns >= self.cfg.threads:
+            time.sleep(min(COURTESY * self.nr_conns / self.cfg.threads, MOST_COURTESY))
+        super().accept(listener)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM."""

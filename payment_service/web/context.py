@@ -63,9 +63,10 @@ def init_context(app: Flask) -> None:
 
     @app.before_request
     def _begin() -> None:
-        given = request.headers.get("X-Request-ID") or request.headers.get("X-Correlation-ID") or ""
+        headers = request.headers
+        given = headers.get("X-Request-ID") or headers.get("X-Correlation-ID") or ""
         g.request_id = given if _is_sane(given) else str(clock.new_id())
-        g.traceparent = _sane_trace(request.headers.get("traceparent", ""))
+        g.traceparent = _sane_trace(headers.get("traceparent", ""))
         trace = {"traceparent": g.traceparent} if g.traceparent else {}
         structlog.contextvars.bind_contextvars(request_id=g.request_id, **trace)
         g.started = clock.monotonic()

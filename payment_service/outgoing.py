@@ -28,7 +28,7 @@ def prepare(engine: Engine) -> None:
     dialect: Any = engine.dialect
     dialect.do_commit = partial(_commit, dialect.do_commit)
     dialect.do_rollback = partial(_roll_back, dialect.do_rollback)
-    event.listen(engine, "before_cursor_execute", _send_held_first, retval=True)
+    event.listen(engine, "connect", partial(_send_held_first, dialect), once=True)
     event.listen(engine, "handle_error", _give_up_mistaken)
 
 
@@ -114,15 +114,29 @@ def _joined(statements: Sequence[Statement]) -> Statement:
     return "; ".join([text for text, _ in statements]), tuple([each for _, values in statements for each in values])
 
 
-def _send_held_first(
-    connection: Connection, cursor: Any, statement: str, parameters: Any, _context: Any, executemany: bool
-) -> tuple[str, Any]:
-    held = connection.info.pop(_HELD, None)
-    if held == [_BEGIN] and not executemany:
-        return f"BEGIN; {statement}", parameters
+def _send_held_first(dialect: Any, *_: Any) -> None:
+    """From the first connection on, whose own first statements the dialect sends before it can tell whose they are.
+
+    Not by an event of each statement: whoever listens to one makes SQLAlchemy ask for listeners at every turn.
+    """
+    dialect.do_execute = partial(_execute_after_held, dialect.do_execute)
+    dialect.do_executemany = partial(_execute_many_after_held, dialect.do_executemany)
+
+
+def _execute_after_held(plainly: Any, cursor: Any, statement: str, parameters: Any, context: Any) -> None:
+    held = context.root_connection.info.pop(_HELD, None)
+    if held == [_BEGIN]:
+        plainly(cursor, f"BEGIN; {statement}", parameters, context)
+        return
     if held:
-        _execute(connection, cursor, held)
-    return statement, parameters
+        cursor.execute(*_joined(held))
+    plainly(cursor, statement, parameters, context)
+
+
+def _execute_many_after_held(plainly: Any, cursor: Any, statement: str, parameters: Any, context: Any) -> None:
+    if held := context.root_connection.info.pop(_HELD, None):
+        cursor.execute(*_joined(held))
+    plainly(cursor, statement, parameters, context)
 
 
 def _give_up_mistaken(context: ExceptionContext) -> None:

@@ -28,8 +28,8 @@ def gateway_key(channel: str, subject: str, key_hash: str, kind: Kind) -> str:
     Derived and not random, so that a claim lost with a restored backup still finds its old charge when the client
     repeats its key. Every part carries its length: no two different quadruples give the same text.
     """
-    parts = (channel, subject, key_hash, kind.value)
-    text = "|".join(f"{len(part)}:{part}" for part in parts)
+    what = kind.value
+    text = f"{len(channel)}:{channel}|{len(subject)}:{subject}|{len(key_hash)}:{key_hash}|{len(what)}:{what}"
     return "v1-" + hashlib.sha256(text.encode()).hexdigest()[:48]
 
 

@@ -134,10 +134,14 @@ def write(connection: Connection, **changes: Mapping[str, Any]) -> None:
     for name, values in changes.items():
         given = WRITES[name].given(values)
         shape.append((name, given))
-        for column in given:
-            parameters[f"{name}_{column}"] = values.get(column)
+        parameters.update(zip(_parameters(name, given), map(values.get, given), strict=True))
     for statement in _statements(connection.dialect.name, tuple(shape)):
         statement.rows(connection, parameters)
+
+
+@cache
+def _parameters(name: str, given: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{name}_{column}" for column in given)
 
 
 @cache

@@ -87,15 +87,15 @@ class Subject:
                 answer.raise_for_status()
                 self.first_payment = self.first_payment or int(answer.json()["payment_id"])
             self.cursor = session.get(at, params={"limit": 20}, timeout=30).json()["next_cursor"]
-        self.load("create", 16, 1.0)
+        self.load("create", 16, 1)
 
-    def load(self, kind: str, connections: int, seconds: float) -> Loaded:
+    def load(self, kind: str, connections: int, seconds: int) -> Loaded:
         """One measurement."""
         words = {"replay": ("known", PREPARED), "list": (self.cursor, 0)}
         prefix, number = words.get(kind, (f"{kind}-{self._run}-{next(self._numbers)}", self.first_payment))
         return load(self.served.port, connections, seconds, kind, prefix, token(), str(number))
 
-    def turn(self, case: Case, seconds: float, turns: Turns) -> None:
+    def turn(self, case: Case, seconds: int, turns: Turns) -> None:
         """One measurement, with what it cost. Only a key in use may be refused."""
         app, database = self.served.cpu(), self.postgres.cpu()
         loaded = self.load(case.kind, case.connections, seconds)
@@ -129,7 +129,7 @@ def subjects(stack: ExitStack, postgres: MeasuredPostgres, base: str | None) -> 
 
 
 def measure(
-    found: Mapping[str, Subject], cases: Iterator[Case], rounds: int, seconds: float
+    found: Mapping[str, Subject], cases: Iterator[Case], rounds: int, seconds: int
 ) -> Iterator[tuple[Case, dict[str, Turns]]]:
     """Every case, with all servers' turns at it: A B A B."""
     for case in cases:
@@ -143,8 +143,8 @@ def measure(
 def main() -> None:
     """Measure, tell, and write it down."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.http", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each turn")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2, help="of each turn")
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", help="cases, separated by commas")
     parser.add_argument("--base", help="a revision to compare with")
     parser.add_argument("--write", action="store_true", help="docs/performance.md and its chart")

@@ -30,7 +30,11 @@ def differing(one: str, other: str) -> list[str]:
 
 
 def _digest(value: Any) -> str:
-    return hashlib.sha256(_ENCODER.encode(value).encode()).hexdigest()[:16]
+    if type(value) is int:
+        text = str(value)
+    else:  # the encoder is quick with texts, and sets itself up anew for everything else
+        text = _ENCODER.encode(_plain(value) if isinstance(value, Decimal) else value)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _plain(value: Any) -> str:

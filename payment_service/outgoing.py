@@ -24,7 +24,10 @@ _MISTAKEN = frozenset({"0A000", "26000", "42P05"})
 
 
 def prepare(engine: Engine) -> None:
-    """Teach an engine of PostgreSQL's to end such transactions, and to send what is held back before anything else."""
+    """Teach an engine of PostgreSQL's to end such transactions, and to send what is held back before anything else.
+
+    Before its first connection: what that learns holds for all.
+    """
     dialect: Any = engine.dialect
     dialect.do_commit = partial(_commit, dialect.do_commit)
     dialect.do_rollback = partial(_roll_back, dialect.do_rollback)
@@ -120,23 +123,23 @@ def _send_held_first(dialect: Any, *_: Any) -> None:
     Not by an event of each statement: whoever listens to one makes SQLAlchemy ask for listeners at every turn.
     """
     dialect.do_execute = partial(_execute_after_held, dialect.do_execute)
-    dialect.do_executemany = partial(_execute_many_after_held, dialect.do_executemany)
+    dialect.do_executemany = partial(_after_held, dialect.do_executemany)
+    dialect.do_execute_no_params = partial(_after_held, dialect.do_execute_no_params)
 
 
 def _execute_after_held(plainly: Any, cursor: Any, statement: str, parameters: Any, context: Any) -> None:
-    held = context.root_connection.info.pop(_HELD, None)
-    if held == [_BEGIN]:
+    if context.root_connection.info.get(_HELD) == [_BEGIN]:
+        del context.root_connection.info[_HELD]
         plainly(cursor, f"BEGIN; {statement}", parameters, context)
-        return
-    if held:
-        cursor.execute(*_joined(held))
-    plainly(cursor, statement, parameters, context)
+    else:
+        _after_held(plainly, cursor, statement, parameters, context)
 
 
-def _execute_many_after_held(plainly: Any, cursor: Any, statement: str, parameters: Any, context: Any) -> None:
-    if held := context.root_connection.info.pop(_HELD, None):
+def _after_held(plainly: Any, cursor: Any, *words: Any) -> None:
+    """Any other way to send something, the last of whose `words` is SQLAlchemy's context."""
+    if held := words[-1].root_connection.info.pop(_HELD, None):
         cursor.execute(*_joined(held))
-    plainly(cursor, statement, parameters, context)
+    plainly(cursor, *words)
 
 
 def _give_up_mistaken(context: ExceptionContext) -> None:

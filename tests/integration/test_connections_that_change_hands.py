@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import Connection, insert
 from werkzeug.test import TestResponse
 
 from payment_service import clock, create_app
 from payment_service.config import Settings
-from payment_service.models import operations
+from payment_service.models import operations, users
 from payment_service.repositories.writes import write
 from tests.conftest import MakeApp, runtime_of
 from tests.support.callers import pay_trip, trip_id_of
@@ -101,3 +102,57 @@ def test_a_session_that_forgot_its_statements_is_exchanged_for_another(on_postgr
         session.exec_driver_sql("DEALLOCATE ALL")
 
     assert pay_trip(client, idempotency_key="after").status_code == 200
+
+
+WAYS: dict[str, Callable[[Connection], Any]] = {
+    "text": lambda session: session.exec_driver_sql("INSERT INTO users VALUES (1, 'ann', NULL, true, now(), now())"),
+    "values": lambda session: session.execute(insert(users), user("ann")),
+    "many": lambda session: session.execute(insert(users), [user("ann"), user("bob")]),
+    "many at once": lambda session: session.execute(insert(users).values([user("ann"), user("bob")])),
+    "many by the driver": lambda session: session.exec_driver_sql(
+        "INSERT INTO users VALUES (%s, %s, NULL, true, now(), now())", [(1, "ann"), (2, "bob")]
+    ),
+    "as it is": lambda session: session.execution_options(no_parameters=True).exec_driver_sql(
+        "INSERT INTO users VALUES (1, 'ann', '%', true, now(), now())"
+    ),
+}
+
+
+def user(name: str) -> dict[str, Any]:
+    at = clock.now()
+    return {"auth_user_id": name, "is_verified": True, "created_at": at, "updated_at": at}
+
+
+@pytest.mark.parametrize("say", WAYS.values(), ids=WAYS.keys())
+def test_whatever_way_something_is_said_begin_goes_before_it(
+    on_postgresql: Flask, say: Callable[[Connection], Any]
+) -> None:
+    database = runtime_of(on_postgresql).database
+
+    for _ in range(2):  # the first connection, and one that has been used
+        with suppress(Interrupted), database.atomic("interrupted") as session:
+            say(session)
+            raise Interrupted
+
+    assert rows(runtime_of(on_postgresql), users) == []
+
+
+@pytest.mark.parametrize("say", WAYS.values(), ids=WAYS.keys())
+def test_whatever_way_something_is_said_what_was_held_back_goes_before_it(
+    on_postgresql: Flask, say: Callable[[Connection], Any]
+) -> None:
+    runtime = runtime_of(on_postgresql)
+    pay_trip(on_postgresql.test_client())
+    (operation,) = rows(runtime, operations)
+    told = {**operation, "review_reason": "held back", "updated_at": clock.now()}
+    note = "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 FROM operations WHERE"
+    note += " review_reason = 'held back'; IF NOT FOUND THEN RAISE 'said too early'; END IF; RETURN NEW; END $$"
+    with runtime.database.atomic("watch") as session:
+        session.exec_driver_sql(note)
+        session.exec_driver_sql("CREATE TRIGGER note BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION note()")
+
+    with runtime.database.atomic("held") as session:
+        write(session, settle_operation=told)
+        say(session)
+
+    assert rows(runtime, users)

@@ -44,8 +44,11 @@ class _Line(str):
 
 
 def _written(_logger: Any, _method: str, event: EventDict) -> _Line:
-    """The line of an event."""
-    return _Line(_ENCODER.encode(event))
+    """The line of an event. What cannot be written down must not stop whoever wanted to tell it."""
+    try:
+        return _Line(_ENCODER.encode(event))
+    except Exception as error:  # noqa: BLE001 - whatever a value's `repr` may raise
+        return _Line(_ENCODER.encode({"event": str(event.get("event")), "unwritable": type(error).__name__}))
 
 
 class _Lines(structlog.stdlib.ProcessorFormatter):
@@ -64,8 +67,8 @@ def configure_logging(level: str) -> None:
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.format_exc_info,
-        mask,
         structlog.stdlib.add_logger_name,
+        mask,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

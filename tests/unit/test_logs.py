@@ -84,6 +84,27 @@ def test_our_lines_and_the_libraries_are_json_alike(lines: Captured) -> None:
     assert {"timestamp", "level", "logger", "event"} <= ours.keys() & theirs.keys()
 
 
+class Unspeakable:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("value", [Unspeakable(), 10**5000, [Unspeakable()]], ids=["repr", "too long", "inside"])
+def test_what_cannot_be_written_down_stops_nobody(lines: Captured, value: object) -> None:
+    """A line stands between the gateway's answer and its being written down."""
+    configure_logging("INFO")
+    structlog.get_logger("ours").warning("movement.undecided", why=value)
+    (line,) = lines()
+    assert line["event"] == "movement.undecided"
+
+
+def test_a_logger_named_by_a_secret_is_masked(lines: Captured) -> None:
+    configure_logging("INFO")
+    logging.getLogger("lib.4111111111111111").warning("hello")
+    (line,) = lines()
+    assert line["logger"] == MASKED
+
+
 def test_debug_enables_debug_logs() -> None:
     assert Settings.from_env({"DEBUG": "true", "LOG_LEVEL": "INFO"}).log_level == "DEBUG"
     assert Settings.from_env({"DEBUG": "false", "LOG_LEVEL": "WARNING"}).log_level == "WARNING"

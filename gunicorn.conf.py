@@ -99,7 +99,7 @@ class Worker(ThreadWorker):
         Both workers are woken by each. Who holds more than it has threads for waits, the longer the more it holds,
         and finds nothing left if another was free.
         """
-        if self.alive and self.nr_conns >= self.cfg.threads:
+        if self.cfg.workers > 1 and self.alive and self.nr_conns >= self.cfg.threads:
             time.sleep(min(COURTESY * self.nr_conns / self.cfg.threads, MOST_COURTESY))
         super().accept(listener)
 

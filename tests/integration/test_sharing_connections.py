@@ -28,7 +28,7 @@ def worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     kind = runpy.run_path(str(ROOT / "gunicorn.conf.py"))["worker_class"]
     made = kind.__new__(kind)
-    made.cfg, made.alive, made.nr_conns = SimpleNamespace(threads=THREADS), True, 0
+    made.cfg, made.alive, made.nr_conns = SimpleNamespace(threads=THREADS, workers=2), True, 0
     return made
 
 
@@ -46,5 +46,11 @@ def test_the_more_connections_a_worker_has_the_longer_it_lets_others_go_first(wo
 
 def test_a_worker_that_was_told_to_stop_lets_in_who_waits_without_ado(worker: Any, waited: list[float]) -> None:
     worker.alive, worker.nr_conns = False, 5 * THREADS
+    worker.accept(NobodyAtTheDoor())
+    assert not waited
+
+
+def test_the_only_worker_waits_for_nobody(worker: Any, waited: list[float]) -> None:
+    worker.cfg.workers, worker.nr_conns = 1, 5 * THREADS
     worker.accept(NobodyAtTheDoor())
     assert not waited

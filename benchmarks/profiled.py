@@ -50,7 +50,7 @@ def by_area(profile: cProfile.Profile) -> tuple[Counter[str], Counter[str]]:
         if "psycopg2.extensions.cursor" in name:
             seconds[DATABASE] += own
         elif path.startswith(("~", "<")):
-            for (caller, _, _), (_, of_caller, own_of_caller, _) in callers.items():
+            for (caller, _, _), (of_caller, _, own_of_caller, _) in callers.items():
                 seconds[area_of(caller)] += own_of_caller
                 calls[area_of(caller)] += of_caller
         else:
@@ -92,7 +92,7 @@ class Charges:
 
 
 def costs(ask: Callable[[], None], postgres: MeasuredPostgres) -> str:
-    """CPU of one request without the profiler: the best of several batches, for others only ever slow them down."""
+    """CPU of one request without the profiler: for each the best of several batches, as others only slow it down."""
     told = []
     for _ in range(8):
         app, database = time.process_time(), postgres.cpu()

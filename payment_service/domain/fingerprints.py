@@ -30,10 +30,9 @@ def differing(one: str, other: str) -> list[str]:
 
 
 def _digest(value: Any) -> str:
-    if type(value) is int:
-        text = str(value)
-    else:  # the encoder is quick with texts, and sets itself up anew for everything else
-        text = _ENCODER.encode(_plain(value) if isinstance(value, Decimal) else value)
+    # The encoder is quick with texts, and sets itself up anew for everything else.
+    plain = _plain(value) if isinstance(value, Decimal) else value
+    text = str(plain) if type(plain) is int else _ENCODER.encode(plain)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -94,16 +95,21 @@ def test_a_broker_stopped_and_killed_under_load_loses_nothing(
             assert pay_trip(client, idempotency_key=f"load-{len(took)}").status_code == 200
             took.append(time.monotonic() - began)
 
+    def delivered(target: int) -> bool:
+        return statuses(database, SINK).get("DELIVERED", 0) > target
+
     payer = threading.Thread(target=keep_paying)
     payer.start()
     with running(database, rabbit_sink(broker.port, heard)):
-        for target, interrupt in ((300, broker.kill), (600, broker.stop)):
-            wait_until(lambda target=target: statuses(database, SINK).get("DELIVERED", 0) > target)  # type: ignore[misc]
-            assert statuses(database, SINK)["PENDING"], "there was a load to interrupt it under"
-            interrupt()
-            broker.start()
-        done.set()
-        payer.join()
+        try:
+            for target, interrupt in ((300, broker.kill), (600, broker.stop)):
+                wait_until(partial(delivered, target), patience=90)
+                assert statuses(database, SINK)["PENDING"], "there was a load to interrupt it under"
+                interrupt()
+                broker.start()
+        finally:
+            done.set()
+            payer.join()
         wait_until_settled(database, SINK)
     arrivals = heard.listen()
     paid = {arrival.event_id for arrival in arrivals if arrival.payment_id < 1_000_000}

@@ -80,7 +80,7 @@ def test_a_broker_stopped_and_killed_under_load_loses_nothing(
 ) -> None:
     """C24, with payments coming in all the time."""
     monkeypatch.setattr(relay, "LEFT_ALONE", QUICK)
-    app = make_app(rabbitmq_enabled=True)
+    client = make_app(rabbitmq_enabled=True).test_client()
     database = runtime.database
     expected = pile_up(database, [SINK], count=60, versions=20, first=1_000_000)
     heard = Ear(broker.port, "payments-under-load")
@@ -89,7 +89,6 @@ def test_a_broker_stopped_and_killed_under_load_loses_nothing(
     done = threading.Event()
 
     def keep_paying() -> None:
-        client = app.test_client()
         while not done.wait(0.05):
             began = time.monotonic()
             assert pay_trip(client, idempotency_key=f"load-{len(took)}").status_code == 200

@@ -14,8 +14,8 @@ from benchmarks.report import Report, spread
 from benchmarks.servers import MeasuredPostgres, create
 
 MOST_ROUND_TRIPS = {"create": 4, "replay": 2, "refund": 9, "get": 2, "list": 1}
-LEAST_SHARES = {"create": 0.04, "replay": 0.1}
-ROUNDS, SECONDS = 3, 2.0
+LEAST_SHARES = {"create": 0.06, "replay": 0.13}
+ROUNDS, SECONDS = 3, 2
 
 
 def main() -> int:

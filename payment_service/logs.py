@@ -48,7 +48,8 @@ def _written(_logger: Any, _method: str, event: EventDict) -> _Line:
     try:
         return _Line(_ENCODER.encode(event))
     except Exception as error:  # noqa: BLE001 - whatever a value's `repr` may raise
-        return _Line(_ENCODER.encode({"event": str(event.get("event")), "unwritable": type(error).__name__}))
+        texts = {name: value for name, value in event.items() if isinstance(value, str)}
+        return _Line(_ENCODER.encode(texts | {"unwritable": type(error).__name__}))
 
 
 class _Lines(structlog.stdlib.ProcessorFormatter):

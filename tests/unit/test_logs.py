@@ -95,7 +95,8 @@ def test_what_cannot_be_written_down_stops_nobody(lines: Captured, value: object
     configure_logging("INFO")
     structlog.get_logger("ours").warning("movement.undecided", why=value)
     (line,) = lines()
-    assert line["event"] == "movement.undecided"
+    assert (line["event"], line["level"], line["logger"]) == ("movement.undecided", "warning", "ours")
+    assert {"timestamp", "unwritable"} <= line.keys()
 
 
 def test_a_logger_named_by_a_secret_is_masked(lines: Captured) -> None:

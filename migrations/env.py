@@ -30,13 +30,23 @@ def run(connection: Connection) -> None:
         render_item=render_item,
         compare_type=True,
     )
+    if connection.dialect.name == "sqlite":
+        # SQLite changes a table by copying it, and drops the old one: its rows are still referred to at that moment.
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         context.run_migrations()
+    if connection.dialect.name == "sqlite" and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+        raise RuntimeError(f"the migration would leave {len(broken)} rows that refer to nothing")
 
 
 with current_app.extensions["migrate"].db.engine.connect() as engine_connection:
+    if engine_connection.dialect.name == "postgresql":
+        engine_connection.execution_options(isolation_level="READ COMMITTED")
     run(engine_connection)
     engine_connection.commit()
+    if engine_connection.dialect.name == "sqlite":
+        engine_connection.exec_driver_sql("PRAGMA foreign_keys=ON")

@@ -6,25 +6,26 @@ a writing transaction begins with BEGIN IMMEDIATE there: the database's write lo
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any
 
+import sqlalchemy
 import structlog
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, MetaData, event
+from sqlalchemy import Engine, MetaData, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from payment_service import clock, outgoing
+from payment_service import clock
+from payment_service.connection import Connection, TransactionLost
 from payment_service.domain.errors import DatabaseUnavailable
 from payment_service.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 metadata = MetaData(
     naming_convention={
@@ -37,12 +38,6 @@ metadata = MetaData(
 )
 
 db = SQLAlchemy(metadata=metadata)
-
-RETRYABLE = frozenset({"40001", "40P01", "55P03"})
-"""SQLSTATEs after which the whole transaction may run again: serialization, deadlock, lock not available."""
-
-TROUBLE = "XX"
-"""The class of SQLSTATEs by which PostgreSQL speaks of trouble of its own, as with a file that it cannot extend."""
 
 ATTEMPTS = 3
 """Runs of one transaction before its caller is told to come back: contention that outlasts three is not chance."""
@@ -68,14 +63,6 @@ SQLITE_PRAGMAS = (
 )
 
 
-class TransactionLost(DatabaseUnavailable):
-    """The database gave the transaction up; repeat the request with the same key.
-
-    Its work is undone, or its COMMIT was sent and the answer lost: only running it again, on a new connection and
-    from its first reading, can tell.
-    """
-
-
 def engine_options(database_url: str, pool_size: int) -> dict[str, Any]:
     """Flask-SQLAlchemy's engine options for a database."""
     options: dict[str, Any] = {
@@ -90,6 +77,8 @@ def engine_options(database_url: str, pool_size: int) -> dict[str, Any]:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         return options
     return options | {
+        # The service sends BEGIN and COMMIT itself, together with the statements that follow and precede them.
+        "isolation_level": "AUTOCOMMIT",
         "pool_recycle": 1800,
         "use_native_hstore": False,  # else three round trips of each new connection go to asking for a type
         "executemany_mode": "values_plus_batch",  # a hundred UPDATEs travel in one round trip
@@ -108,9 +97,7 @@ def prepare_engine(engine: Engine) -> None:
     """Attach what both drivers need: SQLite's transaction mode and pragmas, the ping of idle connections."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
     else:
-        outgoing.prepare(engine)
         event.listen(engine, "first_connect", _warn_of_weakness)
         event.listen(engine, "checkin", _note_checkin)
         event.listen(engine, "checkout", _ping_when_idle)
@@ -122,17 +109,11 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
         connection.execute(pragma)
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-
 def _warn_of_weakness(connection: Any, _record: Any) -> None:
     with connection.cursor() as cursor:
         names = ("lock_timeout", "statement_timeout", "synchronous_commit")
         cursor.execute("SELECT current_setting(%s), current_setting(%s), current_setting(%s)", names)
         *limits, synchronous = cursor.fetchone()
-    connection.rollback()
     if synchronous == "off":
         log.warning("database.loses_commits", synchronous_commit=synchronous)
     if "0" in limits:
@@ -150,9 +131,12 @@ def _ping_when_idle(connection: Any, record: Any, _proxy: Any) -> None:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        connection.rollback()
     except connection.Error as error:
         raise DisconnectionError from error
+
+
+BEGIN = {"postgresql": "BEGIN", "sqlite": "BEGIN IMMEDIATE"}
+BEGIN_SNAPSHOT = {"postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ", "sqlite": "BEGIN"}
 
 
 class Database:
@@ -160,7 +144,6 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._reading = engine.execution_options(reading=True)
         self._open = threading.local()
 
     @property
@@ -175,70 +158,69 @@ class Database:
         `name` says which phase this is and names its failpoints. Raises TransactionLost where running the whole block
         again may succeed, DatabaseUnavailable where it will not.
         """
-        with (
-            self._held(),
-            _translated(),
-            self.engine.connect() as connection,
-            outgoing.opened(connection),
-            connection.begin() as transaction,
-        ):
+        with self._connection(BEGIN[self.engine.dialect.name]) as connection:
             yield connection
             failpoint(f"{name}.before_commit")
-            transaction.commit()
+            connection.commit()
         failpoint(f"{name}.after_commit")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection for looking only: no lock is taken, on PostgreSQL no transaction is opened."""
-        with self._held(), _translated(), self._reading.connect() as connection, outgoing.alone(connection):
+        """A connection for looking only: no lock is taken, no transaction is opened."""
+        with self._connection("") as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A connection whose several readings see one moment of the database."""
-        with self._held(), _translated(), self._reading.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        with self._connection(BEGIN_SNAPSHOT[self.engine.dialect.name]) as connection:
             yield connection
-
-    def retrying(self, phase: Callable[[], T]) -> T:
-        """Run `phase`, which opens its own `atomic()`, again where the database gave the transaction up.
-
-        A phase begins by reading what is there, so that it finds its own work when only the answer to COMMIT was lost.
-        Raises TransactionLost where one of the runs may have been committed, DatabaseUnavailable where none was.
-        """
-        for attempt in range(1, ATTEMPTS):
-            try:
-                return phase()
-            except TransactionLost:
-                clock.sleep(clock.jitter(0.05 * attempt))
-            except DatabaseUnavailable as error:
-                raise (TransactionLost() if attempt > 1 else error) from error.__cause__
-        try:
-            return phase()
-        except DatabaseUnavailable as error:
-            raise TransactionLost from error
+            connection.commit()
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
+    def _connection(self, begin: str) -> Iterator[Connection]:
         self._open.depth = getattr(self._open, "depth", 0) + 1
         try:
-            yield
+            with self._checked_out() as checked_out:
+                connection = Connection(checked_out, begin)
+                try:
+                    yield connection
+                finally:
+                    connection.close()
         finally:
             self._open.depth -= 1
 
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the drivers' operational errors into ours; errors of our own making (constraints, SQL) pass."""
-    try:
-        yield
-    except PoolTimeout as error:
-        raise DatabaseUnavailable from error
-    except DBAPIError as error:
-        code = getattr(error.orig, "pgcode", None) or ""
-        if error.connection_invalidated or code in RETRYABLE:
-            raise TransactionLost from error
-        if isinstance(error, OperationalError) or code.startswith(TROUBLE):
+    def _checked_out(self) -> sqlalchemy.Connection:
+        try:
+            return self.engine.connect()
+        except (PoolTimeout, DBAPIError) as error:
             raise DatabaseUnavailable from error
-        raise
+
+    def attempts(self) -> Iterator["Attempt"]:
+        """Run a phase until the database keeps its transaction; after the loop, `raise TransactionLost`.
+
+        Used as `for attempt in database.attempts(): with attempt: ...`. The phase opens its own `atomic()`, and returns
+        or raises. It begins by reading what is there, so that it finds its own work when only the answer to COMMIT was
+        lost. Raises DatabaseUnavailable where no run can have been committed, TransactionLost where one may have been.
+        """
+        return map(Attempt, range(1, ATTEMPTS + 1))
+
+
+class Attempt:
+    """One of several runs of a phase, from 1 to ATTEMPTS."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
+        if isinstance(error, TransactionLost):
+            log.info("database.transaction_lost", attempt=self.number, cause=str(error.__cause__).partition("\n")[0])
+            if self.number < ATTEMPTS:
+                clock.sleep(clock.jitter(0.05 * self.number))
+            return True
+        if isinstance(error, DatabaseUnavailable) and self.number > 1:
+            raise TransactionLost from error.__cause__
+        return False

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
-    Column,
     DateTime,
     Dialect,
     Double,
@@ -14,7 +14,6 @@ from sqlalchemy import (
     Numeric,
     TypeDecorator,
     bindparam,
-    literal_column,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import BindParameter
@@ -28,6 +27,33 @@ Identity64 = BigInteger().with_variant(Integer(), "sqlite")
 
 DECIMALS = 3
 """The most decimals any currency has (Kuwaiti dinar and its kin)."""
+
+
+def to_thousandths(amount: Decimal) -> int:
+    """An amount as an integer. Raises ValueError for what would be rounded: databases hold exactly what they get."""
+    thousandths = amount.scaleb(DECIMALS)
+    if thousandths != thousandths.to_integral_value():
+        raise ValueError("an amount with more than three decimals cannot be stored exactly")
+    return int(thousandths)
+
+
+def money_from_sqlite(thousandths: int) -> Decimal:
+    """The amount of an integer of thousandths."""
+    return as_stored(Decimal(thousandths).scaleb(-DECIMALS))
+
+
+def time_from_sqlite(text: str) -> datetime:
+    """The UTC time of a stored text."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def to_sqlite(value: Any) -> Any:
+    """A parameter of an SQL text as SQLite stores it, the same as these column types do."""
+    if isinstance(value, Decimal):
+        return to_thousandths(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return value.hex if isinstance(value, UUID) else value
 
 
 class Money(TypeDecorator[Decimal]):
@@ -46,17 +72,14 @@ class Money(TypeDecorator[Decimal]):
         """Refuse what would be rounded: the database must hold exactly what was asked."""
         if value is None:
             return None
-        thousandths = value.scaleb(DECIMALS)
-        if thousandths != thousandths.to_integral_value():
-            raise ValueError("an amount with more than three decimals cannot be stored exactly")
-        return int(thousandths) if dialect.name == "sqlite" else value
+        thousandths = to_thousandths(value)
+        return thousandths if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         """The amount with at least two decimals, a third only where it counts."""
         if value is None:
             return None
-        amount = Decimal(value).scaleb(-DECIMALS) if dialect.name == "sqlite" else value
-        return as_stored(amount)
+        return money_from_sqlite(value) if dialect.name == "sqlite" else as_stored(value)
 
 
 class MoneySum(Money):
@@ -119,20 +142,6 @@ class seconds_since(FunctionElement[float]):  # noqa: N801
     inherit_cache = True
 
 
-class next_number(FunctionElement[int]):  # noqa: N801
-    """The next value of an identity column, before its row exists.
-
-    A sequence on PostgreSQL; on SQLite the highest so far plus one, which the write lock makes safe.
-    """
-
-    type = BigInteger()
-    inherit_cache = True
-
-    def __init__(self, column: Column[Any]) -> None:
-        # Names, not the column itself, which would bring its table into the FROM clause.
-        super().__init__(literal_column(column.table.name), literal_column(column.name))
-
-
 @compiles(database_now)
 def _now(_element: Any, _compiler: Any, **_: Any) -> str:
     return "clock_timestamp()"
@@ -169,18 +178,6 @@ def _since(element: Any, compiler: Any, **options: Any) -> str:
 @compiles(seconds_since, "sqlite")
 def _since_sqlite(element: Any, compiler: Any, **options: Any) -> str:
     return f"((julianday('now') - julianday({compiler.process(element.clauses, **options)})) * 86400)"
-
-
-@compiles(next_number)
-def _next(element: Any, _compiler: Any, **_: Any) -> str:
-    table, column = (clause.name for clause in element.clauses)
-    return f"nextval('{table}_{column}_seq')"
-
-
-@compiles(next_number, "sqlite")
-def _next_sqlite(element: Any, _compiler: Any, **_: Any) -> str:
-    table, column = (clause.name for clause in element.clauses)
-    return f"(SELECT coalesce(max({column}), 0) + 1 FROM {table})"  # noqa: S608 - our own tables' names
 
 
 def seconds(name: str) -> BindParameter[float]:

@@ -44,7 +44,6 @@ class SearchQuery(Schema):
     """What to look for, whose keys to look at, and where the page begins"""
 
     q = Text(255, shortest=0)
-    owner = Text(255, shortest=0)
     before = PositiveId(texts=True)
 
 
@@ -70,11 +69,11 @@ def home() -> Response:
 def search() -> Response:
     """Find payments; where there is only one, show it."""
     asked = query(SEARCH)
-    wanted, owner, before = asked.get("q", "").strip(), asked.get("owner", ""), asked.get("before")
-    found = find(runtime(), wanted, owner=owner, before=before) if wanted else None
+    wanted, before = asked.get("q", "").strip(), asked.get("before")
+    found = find(runtime(), wanted, before=before) if wanted else None
     if found and before is None and len(found.payments) == 1 and not found.keys:
         return _to(url_for("ops.payment", payment_id=found.payments[0]["payment_id"]))
-    return _page("search", wanted=wanted, owner=owner, found=found)
+    return _page("search", wanted=wanted, found=found)
 
 
 @blueprint.get("/payments/<payment_id>")

@@ -13,9 +13,10 @@ from payment_service.domain.moments import naive_text
 from payment_service.domain.money import to_text
 from payment_service.domain.operations import Kind
 from payment_service.domain.records import Answer, Event, Facts, Payment
-from payment_service.services import payments, queries
-from payment_service.services.requests import Labels, NewPayment
-from payment_service.services.runtime import Receipt
+from payment_service.services import queries
+from payment_service.services.commands import ChargePayment, NewPayment, PaymentReferences
+from payment_service.services.engine import execute
+from payment_service.services.runtime import ChannelReferences
 from payment_service.web import fields, shown
 from payment_service.web.channel import Channel, SharedPayments
 from payment_service.web.context import asked_of, caller, runtime
@@ -71,6 +72,8 @@ class BillPresenter:
     """The words of the bills document."""
 
     shows_trail = False
+    gives_references = False
+    event_types: Mapping[Move, str] = {}
 
     def answer(self, rendering: str, facts: Facts) -> Answer:
         """201 with the paid bill, 202 while the gateway has not decided, 402 for a decline."""
@@ -89,9 +92,9 @@ class BillPresenter:
         """The payment as its caller sees it."""
         return Event(event_type(move, facts.payment), payment_body(facts.payment))
 
-    def receipt(self, gateway_key: str, kind: Kind) -> Receipt:
+    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         """The bills document knows no other id than the reference."""
-        return Receipt()
+        return ChannelReferences()
 
 
 def payment_body(payment: Payment) -> dict[str, Any]:
@@ -122,9 +125,9 @@ def create(body: Mapping[str, Any]) -> Response:
         amount=given["amount"],
         currency=CURRENCY,
         method=given["method"],
-        labels=lambda _key_hash, _attempt: Labels(reference=key),
+        references=(PaymentReferences(key),),
     )
-    return respond(payments.charge(runtime(), asked, new))
+    return respond(execute(runtime(), asked, ChargePayment(new)))
 
 
 @documented({200: BillPayment(), 202: PendingBillPayment()}, refuses=[PaymentNotFound()])

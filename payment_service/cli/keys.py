@@ -8,30 +8,30 @@ import click
 from flask.cli import with_appcontext
 
 from payment_service.cli.output import JSON, Task, progress, say
-from payment_service.services import figures, purging, verification
+from payment_service.services import figures, retention, verification
 from payment_service.web.context import runtime
 
 
 @click.command(cls=Task)
 @click.option(
     "--batch",
-    default=purging.BATCH,
+    default=retention.BATCH,
     show_default=True,
     type=click.IntRange(1, 100_000),
-    help="Rows deleted in one transaction.",
+    help="Keys looked at in one transaction.",
 )
 @JSON
 @with_appcontext
 def purge(batch: int, as_json: bool) -> None:
-    """Delete cached answers that have ended.
+    """Empty cached answers that have ended.
 
-    An answer is kept for IDEMPOTENCY_KEY_TTL seconds. What a key has made stays bound to it for ever: a later repeat
-    gets the payment as it is then, never a second charge. Keys whose outcome is not known are left alone. Safe beside
-    traffic; run it once a day.
+    An answer is kept for IDEMPOTENCY_KEY_TTL seconds. The key itself stays for ever, with what it made: a later repeat
+    gets the payment as it is then, never a second charge. Keys that made nothing are deleted, keys whose outcome is
+    not known are left alone. Safe beside traffic; run it once a day.
     """
     total = 0
-    with progress(purging.purgeable(runtime()), "Purging cached answers") as bar:
-        for deleted in purging.purge(runtime(), batch):
+    with progress(retention.purgeable(runtime()), "Purging cached answers") as bar:
+        for deleted in retention.purge(runtime(), batch):
             total += deleted
             bar.update(deleted)
     say(as_json, {"purged": total}, f"{total} purged")

@@ -105,7 +105,7 @@ class HttpSink:
             return Again(f"no proper answer ({type(error).__name__})")
 
     def _request(self, delivery: Delivery) -> requests.PreparedRequest:
-        body = (delivery.body or "").encode()
+        body = delivery.body.encode()
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "payment-service",

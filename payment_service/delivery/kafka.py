@@ -9,7 +9,6 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from payment_service import clock
 from payment_service.delivery.backoff import Backoff
 from payment_service.delivery.base import Again, Dead, Delivered, Down, Outcome, Report
-from payment_service.delivery.envelopes import kafka_message
 from payment_service.domain.deliveries import Delivery
 
 ACKNOWLEDGED_WITHIN = 20.0
@@ -110,7 +109,7 @@ class KafkaSink:
 
         headers: dict[str, str | bytes | None] = {"event_id": str(delivery.event_id), "event_type": delivery.event_type}
         headers |= {"traceparent": delivery.traceparent} if delivery.traceparent else {}
-        key, value = str(delivery.payment_ref), kafka_message(delivery)
+        key, value = delivery.message_key, delivery.body.encode()
         self._under_way[delivery.delivery_id] = delivery
         try:
             if self._producer is None:

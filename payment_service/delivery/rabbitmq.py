@@ -9,7 +9,6 @@ from payment_service import clock
 from payment_service.delivery.amqp import Message, Publisher, Verdict
 from payment_service.delivery.backoff import Backoff
 from payment_service.delivery.base import Again, Delivered, Down, Outcome, Report
-from payment_service.delivery.envelopes import rabbitmq_message
 from payment_service.domain.deliveries import Delivery
 
 EXCHANGE = "payment_events"
@@ -70,7 +69,7 @@ class RabbitSink:
         for delivery in deliveries:
             self._under_way[delivery.delivery_id] = clock.monotonic()
             self._publisher.publish(
-                Message(delivery, delivery.event_type, rabbitmq_message(delivery), _properties(delivery))
+                Message(delivery, delivery.event_type, delivery.body.encode(), _properties(delivery))
             )
 
     def collect(self, seconds: float) -> list[Report]:

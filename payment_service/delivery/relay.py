@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from payment_service import clock, metrics
+from payment_service.connection import TransactionLost
 from payment_service.db import Database
 from payment_service.delivery.backoff import Backoff
 from payment_service.delivery.base import Again, Delivered, Down, Report, Sink
@@ -108,7 +109,7 @@ class Relay:
             return []
         # The name is kept until a claim was answered: what one took whose COMMIT nobody confirmed is found by it.
         owner = self._owner = self._owner or clock.new_hex(32)
-        claimed = self.database.retrying(lambda: self._claim_as(owner, room))
+        claimed = self._claim_as(owner, room)
         self._owner = ""
         fresh = [delivery for delivery in claimed if delivery.delivery_id not in self._owners]
         # One of ours whose lease ran out, as when the process stood still: still under way, and ours again.
@@ -116,14 +117,16 @@ class Relay:
         return fresh
 
     def _claim_as(self, owner: str, limit: int) -> Sequence[Delivery]:
-        with self.database.atomic("relay_claim") as connection:
-            return outbox.claim(connection, self.sink.name, owner, self._lease, limit)
+        for attempt in self.database.attempts():
+            with attempt, self.database.atomic("relay_claim") as connection:
+                return outbox.claim(connection, self.sink.name, owner, self._lease, limit)
+        raise TransactionLost
 
     def _mark_reported(self) -> None:
         """Write down what was reported. Where that fails the reports are kept, and marked the next time."""
         known = [report for report in self._unmarked if report.delivery.delivery_id in self._owners]
         settlements = [self._settlement(report) for report in known]
-        self.database.retrying(lambda: self._mark(settlements))
+        self._mark(settlements)
         for settlement in settlements:
             metrics.delivery_attempted(self.sink.name, _outcome(settlement))
             self._owners.pop(settlement.delivery_id, None)
@@ -131,8 +134,11 @@ class Relay:
         self._unmarked = []
 
     def _mark(self, settlements: Sequence[outbox.Settlement]) -> None:
-        with self.database.atomic("relay_mark") as connection:
-            outbox.settle(connection, settlements)
+        for attempt in self.database.attempts():
+            with attempt, self.database.atomic("relay_mark") as connection:
+                outbox.settle(connection, settlements)
+                return
+        raise TransactionLost
 
     def _settlement(self, report: Report) -> outbox.Settlement:
         delivery, outcome = report.delivery, report.outcome

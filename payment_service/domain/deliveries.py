@@ -21,7 +21,7 @@ class Call:
 class Delivery:
     """One event on its way to one sink. Everything here was frozen when the event happened.
 
-    `method`, `path` and `body` are an HTTP sink's request; brokers send their envelope of the event instead.
+    `method` and `path` are an HTTP sink's request; `message_key` is by what a broker divides its messages.
     """
 
     delivery_id: int
@@ -29,14 +29,11 @@ class Delivery:
     attempts: int
     event_id: UUID
     event_type: str
-    channel: str
     version: int
-    payment_ref: str | int
-    payable_id: str
-    data: Any
     occurred_at: datetime
+    body: str
+    message_key: str | None = None
     method: str | None = None
     path: str | None = None
-    body: str | None = None
     request_id: str | None = None
     traceparent: str | None = None

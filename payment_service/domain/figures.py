@@ -1,7 +1,7 @@
 """The figures of the business, as values: counted from what happened to payments, never by counting payments.
 
-Everything that happens to a payment leaves one mark. Equal marks are counted together, so that a few hundred tallies
-stand for any number of payments, and every figure is a sum over them.
+Everything that happens to a payment is a row of the journal. Equal changes are counted together, so that a few hundred
+tallies stand for any number of payments, and every figure is a sum over them.
 """
 
 from collections import Counter, defaultdict
@@ -27,7 +27,7 @@ _GIVES_BACK = (Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED)
 
 
 @dataclass(frozen=True, order=True)
-class Mark:
+class TallyKey:
     """What happened: a move (or FAILED_ATTEMPT), from which status ("" for a payment just made) to which."""
 
     channel: str
@@ -42,7 +42,7 @@ class Mark:
 class Tally:
     """How often something happened, and the sum of the amounts it was about."""
 
-    mark: Mark
+    key: TallyKey
     times: int
     amount: Decimal
 
@@ -62,7 +62,7 @@ class Totals:
     @property
     def created(self) -> int:
         """Payments ever made."""
-        return sum(tally.times for tally in self.tallies if not tally.mark.from_status)
+        return sum(tally.times for tally in self.tallies if not tally.key.from_status)
 
     @property
     def failed(self) -> int:
@@ -94,9 +94,9 @@ class Totals:
         """Payments that stand in each status now: those that came to it, less those that left."""
         now = Counter(dict.fromkeys(Status, 0))
         for tally in self.tallies:
-            now[Status(tally.mark.status)] += tally.times
-            if tally.mark.from_status:
-                now[Status(tally.mark.from_status)] -= tally.times
+            now[Status(tally.key.status)] += tally.times
+            if tally.key.from_status:
+                now[Status(tally.key.from_status)] -= tally.times
         return now
 
     @cached_property
@@ -104,7 +104,7 @@ class Totals:
         """Payments ever made with each method."""
         made: Counter[str] = Counter()
         for tally in self.tallies:
-            made[tally.mark.method] += 0 if tally.mark.from_status else tally.times
+            made[tally.key.method] += 0 if tally.key.from_status else tally.times
         return made
 
     @cached_property
@@ -112,17 +112,17 @@ class Totals:
         """How often each move happened in each channel."""
         counted: Counter[tuple[str, str]] = Counter()
         for tally in self.tallies:
-            counted[tally.mark.channel, tally.mark.move] += tally.times
+            counted[tally.key.channel, tally.key.move] += tally.times
         return counted
 
     def _times(self, moves: Collection[str]) -> int:
-        return sum(tally.times for tally in self.tallies if tally.mark.move in moves)
+        return sum(tally.times for tally in self.tallies if tally.key.move in moves)
 
     def _amounts(self, moves: Collection[str]) -> Mapping[str, Decimal]:
         sums: dict[str, Decimal] = defaultdict(Decimal)
         for tally in self.tallies:
-            if tally.mark.move in moves:
-                sums[tally.mark.currency] += tally.amount
+            if tally.key.move in moves:
+                sums[tally.key.currency] += tally.amount
         return sums
 
 

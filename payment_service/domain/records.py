@@ -14,7 +14,10 @@ from payment_service.domain.operations import Kind, OperationStatus
 
 @dataclass(frozen=True)
 class Payment:
-    """One payment as its row stands; `metadata` is what the caller sent along, already free of card numbers."""
+    """One payment as its row stands; `metadata` is what the caller sent along, already free of card numbers.
+
+    `charge_key` is the gateway key of its charge or authorization, None before there is one.
+    """
 
     payment_id: int
     public_id: UUID
@@ -38,7 +41,7 @@ class Payment:
     gateway_response: str | None
     failure_code: str | None
     metadata: Mapping[str, Any] | None
-    fingerprint: str | None
+    charge_key: str | None
     created_at: datetime
     updated_at: datetime
     completed_at: datetime | None
@@ -64,11 +67,82 @@ class Operation:
     status: OperationStatus
     gateway_key: str
     parent_key: str | None
-    fingerprint: str
     gateway_reference: str | None
     failure_message: str | None
     review_reason: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """A key's row at `looked_at` of the database's clock: its operation, its claim and its cached response.
+
+    `leased`: its owner may still be working. `expired`: its cached response has ended. A `response_status` means that
+    the key is finished; `response_data` is the response as sent, None where it was purged or never stored.
+    """
+
+    key_id: int
+    channel: str
+    subject: str
+    key_hash: str
+    is_client_key: bool
+    request_path: str
+    response_format: str
+    fingerprint: str
+    payment_id: int | None
+    operation_id: UUID | None
+    kind: Kind | None
+    amount: Decimal | None
+    currency: str | None
+    operation_status: OperationStatus | None
+    gateway_key: str | None
+    parent_key: str | None
+    gateway_reference: str | None
+    failure_message: str | None
+    review_reason: str | None
+    owner: str
+    fence: int
+    attempts: int
+    leased_until: datetime
+    response_status: int | None
+    response_data: str | None
+    created_at: datetime
+    leased: bool
+    expired: bool
+    looked_at: datetime
+
+    @property
+    def operation(self) -> Operation | None:
+        """The money movement that the key asks for, None where it asks for none."""
+        if (
+            self.operation_id is None
+            or self.payment_id is None
+            or self.kind is None
+            or self.amount is None
+            or self.currency is None
+            or self.operation_status is None
+            or self.gateway_key is None
+        ):
+            return None
+        return Operation(
+            operation_id=self.operation_id,
+            payment_id=self.payment_id,
+            kind=self.kind,
+            amount=self.amount,
+            currency=self.currency,
+            status=self.operation_status,
+            gateway_key=self.gateway_key,
+            parent_key=self.parent_key,
+            gateway_reference=self.gateway_reference,
+            failure_message=self.failure_message,
+            review_reason=self.review_reason,
+            created_at=self.created_at,
+        )
+
+    @property
+    def quiet_for(self) -> float:
+        """Seconds since anybody may have sent something under this key; negative while somebody still may."""
+        return (self.looked_at - self.leased_until).total_seconds()
 
 
 @dataclass(frozen=True)
@@ -77,7 +151,7 @@ class Refund:
 
     refund_id: int
     payment_id: int
-    operation_id: UUID
+    key_hash: str
     amount: Decimal
     status: str
     reason: str | None

@@ -1,6 +1,8 @@
 """The tables at a glance, with the constraints that hold even if the program is wrong.
 
-Column names follow the callers' documents where these name them. All SQL lives in `repositories/`.
+Column names follow the callers' documents where these name them. All SQL lives in `repositories/`. No index and no
+index predicate of `payments` or `idempotency_keys` contains a column that a charge changes: PostgreSQL then updates
+their rows in place (HOT).
 """
 
 from sqlalchemy import (
@@ -20,30 +22,31 @@ from sqlalchemy import (
 from payment_service.db import metadata
 from payment_service.domain.lifecycle import Status
 from payment_service.domain.operations import Kind, OperationStatus
-from payment_service.models.columns import moment, money, one_of, partial
-from payment_service.models.counted import hourly_tallies, tallies, tally_marks
-from payment_service.models.outbox import outbox_deliveries, outbox_events
-from payment_service.sqltypes import Identity64
+from payment_service.models.columns import moment, money, one_of
+from payment_service.models.counted import hourly_tallies, tallies, watermarks
+from payment_service.models.outbox import outbox_deliveries
+from payment_service.sqltypes import Identity64, Money
 
 __all__ = [
     "hourly_tallies",
     "idempotency_keys",
     "metadata",
-    "operations",
     "operator_actions",
     "outbox_deliveries",
-    "outbox_events",
     "payment_refunds",
     "payments",
+    "reservations",
     "tallies",
-    "tally_marks",
+    "timers",
     "transactions",
     "users",
+    "watermarks",
 ]
 
 REFUND_STATUSES = ("PENDING", "REFUNDED", "FAILED")
 OPERATOR_ACTIONS = ("REPLAY",)
-LIVE_AND_ONLY = "payable_is_unique AND status NOT IN ('FAILED', 'CANCELLED')"
+RESERVATION_KINDS = ("reference", "payable", "transaction")
+TIMER_KINDS = ("recover",)
 
 payments = Table(
     "payments",
@@ -64,17 +67,16 @@ payments = Table(
     money("refunded_amount"),
     money("refund_pending_amount"),
     Column("reference", String(255), nullable=False),
-    # True where the channel promises that no two payments share the reference, or the payable.
-    Column("reference_is_unique", Boolean, nullable=False),
-    Column("payable_is_unique", Boolean, nullable=False),
     Column("transaction_id", String(64)),
     Column("payment_intent_id", String(64)),
     Column("authorization_code", String(255)),
     Column("gateway_response", Text),
     Column("failure_code", String(255)),
     Column("metadata", Text),
+    # The hash of the client's key that made the payment; the binding itself is the key's row.
     Column("idempotency_hash", String(64)),
-    Column("fingerprint", Text),
+    # The gateway key of the charge or authorization: captures, voids and refunds name it as their parent.
+    Column("charge_key", String(64)),
     moment("created_at"),
     moment("updated_at"),
     moment("completed_at", nullable=True),
@@ -89,47 +91,31 @@ payments = Table(
         " AND captured_amount <= amount AND authorized_amount <= amount",
         name="money_conserved",
     ),
-    # The binding of key to payment outlives the cached answer, for ever.
-    UniqueConstraint("idempotency_hash", "channel", "subject"),
-    UniqueConstraint("channel", "transaction_id"),
     Index("ix_payments_channel_payable_id", "channel", "payable_id", "payment_id"),
     Index("ix_payments_channel_subject", "channel", "subject", "payment_id"),
-    # Between them these two find a payment by its reference, each row in one of them only.
-    partial("ix_payments_reference", "reference", "payment_id", where="NOT reference_is_unique"),
-    partial("uq_payments_reference", "channel", "reference", where="reference_is_unique", unique=True),
-    partial("uq_payments_live_payable", "channel", "payable_id", where=LIVE_AND_ONLY, unique=True),
+    Index("ix_payments_reference", "reference", "payment_id"),
 )
 
-operations = Table(
-    "operations",
+# What no two payments of a channel may share: a reference, a payable that is being paid, a transaction id.
+reservations = Table(
+    "reservations",
     metadata,
-    Column("operation_id", Uuid, primary_key=True),
-    Column("payment_id", ForeignKey("payments.payment_id"), nullable=False, index=True),
-    Column("kind", String(20), nullable=False),
-    money("amount"),
-    Column("currency", String(3), nullable=False),
-    Column("status", String(20), nullable=False),
-    Column("gateway_key", String(64), nullable=False, unique=True),
-    Column("parent_key", String(64)),
-    Column("fingerprint", Text, nullable=False),
-    Column("gateway_reference", String(255)),
-    Column("failure_message", Text),
-    Column("review_reason", Text),
-    moment("created_at"),
-    moment("updated_at"),
-    one_of("kind", Kind),
-    one_of("status", OperationStatus),
+    Column("channel", String(20), primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("value", String(255), primary_key=True),
+    Column("payment_id", Identity64, nullable=False),
+    one_of("kind", RESERVATION_KINDS),
 )
 
 payment_refunds = Table(
     "payment_refunds",
     metadata,
     Column("refund_id", Identity64, primary_key=True),
-    Column("payment_id", ForeignKey("payments.payment_id"), nullable=False, index=True),
-    Column("operation_id", ForeignKey("operations.operation_id"), nullable=False, unique=True),
+    Column("payment_id", ForeignKey("payments.payment_id"), nullable=False),
+    # Whose key asked for it, which need not be the payment's own subject's.
     Column("channel", String(20), nullable=False),
     Column("subject", String(255), nullable=False),
-    Column("idempotency_hash", String(64)),
+    Column("key_hash", String(64), nullable=False),
     money("amount"),
     Column("status", String(20), nullable=False),
     Column("reason", Text),
@@ -138,15 +124,17 @@ payment_refunds = Table(
     moment("updated_at"),
     one_of("status", REFUND_STATUSES),
     CheckConstraint("amount > 0", name="amount_positive"),
-    UniqueConstraint("channel", "subject", "idempotency_hash"),
+    UniqueConstraint("payment_id", "key_hash", "subject"),
 )
 
+# The journal: one row for each change of a payment, which is its audit row and its event at once. An attempt that the
+# gateway left undecided is a row without version and event.
 transactions = Table(
     "transactions",
     metadata,
     Column("transaction_log_id", Identity64, primary_key=True),
     Column("payment_id", ForeignKey("payments.payment_id"), nullable=False),
-    Column("version", Integer, nullable=False),
+    Column("version", Integer),
     Column("transaction_type", String(20), nullable=False),
     Column("move", String(30), nullable=False),
     Column("from_status", String(20)),
@@ -158,12 +146,20 @@ transactions = Table(
     Column("description", Text, nullable=False),
     Column("actor", String(255), nullable=False),
     Column("request_id", String(64)),
+    Column("event_id", Uuid),
+    Column("event_type", String(60)),
+    Column("traceparent", String(55)),
     moment("created_at"),
     UniqueConstraint("payment_id", "version"),
+    UniqueConstraint("event_id"),
     one_of("transaction_type", ("PAYMENT", "REFUND")),
     one_of("status", Status),
+    CheckConstraint(
+        "(version IS NULL) = (event_id IS NULL) AND (event_id IS NULL) = (event_type IS NULL)", name="event_whole"
+    ),
 )
 
+# A key with the one operation it asks for, its claim and its cached response: one row, for ever.
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -171,30 +167,56 @@ idempotency_keys = Table(
     Column("channel", String(20), nullable=False),
     Column("subject", String(255), nullable=False),
     Column("key_hash", String(64), nullable=False),
+    # False for a request without a client's key: its hash is drawn, or names the operation itself.
+    Column("is_client_key", Boolean, nullable=False),
     Column("request_path", String(255), nullable=False),
-    Column("rendering", String(40), nullable=False),
+    Column("response_format", String(40), nullable=False),
     Column("fingerprint", Text, nullable=False),
-    # No foreign keys: the key row is written first, and the audit of a purged key needs neither.
     Column("payment_id", Identity64),
     Column("operation_id", Uuid),
+    Column("kind", String(20)),
+    Column("amount", Money()),
+    Column("currency", String(3)),
+    Column("operation_status", String(20)),
+    Column("gateway_key", String(64)),
+    Column("parent_key", String(64)),
+    Column("gateway_reference", String(255)),
+    Column("failure_message", Text),
+    Column("review_reason", Text),
     Column("owner", String(32), nullable=False),
     Column("fence", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     moment("leased_until"),
-    moment("recover_at"),
+    # Alone means finished; the response itself may have ended, or never been stored.
     Column("response_status", Integer),
     Column("response_data", Text),
+    moment("expires_at"),
     moment("created_at"),
     moment("updated_at"),
-    moment("expires_at", nullable=True),
-    UniqueConstraint("channel", "subject", "key_hash"),
+    UniqueConstraint("key_hash", "channel", "subject"),
+    UniqueConstraint("gateway_key"),
+    one_of("kind", Kind),
+    one_of("operation_status", OperationStatus),
     CheckConstraint(
-        "(response_status IS NULL) = (response_data IS NULL) AND (response_status IS NULL) = (expires_at IS NULL)",
-        name="response_whole",
+        "(kind IS NULL) = (gateway_key IS NULL) AND (kind IS NULL) = (operation_id IS NULL)"
+        " AND (kind IS NULL) = (operation_status IS NULL)",
+        name="operation_whole",
     ),
-    partial("ix_idempotency_keys_unfinished", "recover_at", where="response_status IS NULL"),
-    Index("ix_idempotency_keys_expires_at", "expires_at"),
-    Index("ix_idempotency_keys_key_hash", "key_hash"),
+    CheckConstraint("response_data IS NULL OR response_status IS NOT NULL", name="response_whole"),
+    Index("ix_idempotency_keys_payment_id", "payment_id"),
+    Index("ix_idempotency_keys_operation_id", "operation_id"),
+)
+
+# What is due later: an undecided key's next look-up at the gateway (`what` is its key_id).
+timers = Table(
+    "timers",
+    metadata,
+    Column("kind", String(20), primary_key=True),
+    Column("what", Identity64, primary_key=True, autoincrement=False),
+    Column("attempts", Integer, nullable=False),
+    moment("due_at"),
+    one_of("kind", TIMER_KINDS),
+    Index("ix_timers_due", "kind", "attempts", "due_at"),
 )
 
 users = Table(

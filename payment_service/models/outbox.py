@@ -1,6 +1,6 @@
-"""Events, and their deliveries to each sink."""
+"""Deliveries: one journal row on its way to one sink, with the bytes to send as they were when it happened."""
 
-from sqlalchemy import Column, ForeignKey, Integer, String, Table, Text, UniqueConstraint, Uuid
+from sqlalchemy import Column, Integer, String, Table, Text, UniqueConstraint, Uuid
 
 from payment_service.db import metadata
 from payment_service.models.columns import moment, one_of, partial
@@ -8,32 +8,24 @@ from payment_service.sqltypes import Identity64
 
 DELIVERY_STATUSES = ("PENDING", "DELIVERED", "DEAD")
 
-outbox_events = Table(
-    "outbox_events",
-    metadata,
-    Column("event_id", Uuid, primary_key=True),
-    Column("payment_id", ForeignKey("payments.payment_id"), nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("channel", String(20), nullable=False),
-    Column("event_type", String(60), nullable=False),
-    Column("payload", Text, nullable=False),
-    Column("request_id", String(64)),
-    Column("traceparent", String(55)),
-    moment("created_at"),
-    UniqueConstraint("payment_id", "version"),
-)
-
 outbox_deliveries = Table(
     "outbox_deliveries",
     metadata,
     Column("delivery_id", Identity64, primary_key=True),
-    Column("event_id", ForeignKey("outbox_events.event_id"), nullable=False, index=True),
+    Column("payment_id", Identity64, nullable=False, index=True),
+    Column("event_id", Uuid, nullable=False),
+    Column("event_type", String(60), nullable=False),
+    Column("version", Integer, nullable=False),
     Column("sink", String(30), nullable=False),
     # Within a stream a sink hears one event after the other; streams know nothing of each other.
     Column("stream", String(300), nullable=False),
+    # By which a broker divides its messages: the id that the channel's callers know the payment by.
+    Column("message_key", String(64)),
     Column("method", String(10)),
     Column("path", String(500)),
     Column("body", Text),
+    Column("request_id", String(64)),
+    Column("traceparent", String(55)),
     Column("status", String(20), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("last_error", Text),

@@ -2,35 +2,39 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, null, select
+from sqlalchemy import RowMapping, Select, bindparam, func, insert, null, select
 
+from payment_service.connection import Connection
 from payment_service.models import idempotency_keys as keys
-from payment_service.models import operations, operator_actions
+from payment_service.models import operator_actions, payments, timers
 from payment_service.models import outbox_deliveries as deliveries
-from payment_service.models import outbox_events as events
 from payment_service.repositories import outbox
+from payment_service.repositories.recovery import UNFINISHED_KEYS
 from payment_service.repositories.search import KEY_COLUMNS
 
-_FIRST = (
-    select(*KEY_COLUMNS, keys.c.operation_id)
-    .where(keys.c.response_status.is_(null()))
-    .order_by(keys.c.recover_at)
+_UNFINISHED = (
+    select(
+        *KEY_COLUMNS,
+        func.coalesce(timers.c.due_at, keys.c.leased_until).label("recover_at"),
+        keys.c.operation_id,
+        keys.c.kind,
+        keys.c.review_reason,
+    )
+    .join_from(keys, timers, (timers.c.kind == "recover") & (timers.c.what == keys.c.key_id), isouter=True)
+    .where(keys.c.key_id.in_(UNFINISHED_KEYS), keys.c.response_status.is_(null()))
+    .order_by(func.coalesce(timers.c.due_at, keys.c.leased_until), keys.c.key_id)
     .limit(bindparam("at_most"))
-    .cte("first_in_line")
-)
-_UNFINISHED = select(_FIRST, operations.c.kind, operations.c.review_reason).join_from(
-    _FIRST, operations, operations.c.operation_id == _FIRST.c.operation_id, isouter=True
 )
 
 
 def unfinished_keys(connection: Connection, limit: int) -> Sequence[RowMapping]:
-    """Keys without a final answer, whoever is next to be looked after first, each with what it asks the gateway."""
-    rows = connection.execute(_UNFINISHED, {"at_most": limit}).mappings().all()
-    return sorted(rows, key=lambda row: (row["recover_at"], row["key_id"]))
+    """Keys without a final response, the next one to be looked up first, each with what it asks the gateway."""
+    return connection.execute(_UNFINISHED, {"at_most": limit}).mappings().all()
 
 
-def _next_sink(status: str) -> object:
+def _next_sink(status: str) -> Select[Any]:
     found = select(deliveries.c.sink).where(deliveries.c.status == status, deliveries.c.sink > bindparam("after"))
     return found.order_by(deliveries.c.sink).limit(1)
 
@@ -41,7 +45,7 @@ _NEXT_SINK = {status: _next_sink(status) for status in ("PENDING", "DEAD")}
 def sinks_with(connection: Connection, status: str) -> list[str]:
     """The sinks that have PENDING or DEAD deliveries, also those that are switched off; one search for each."""
     found = [""]
-    while (name := connection.execute(_NEXT_SINK[status], {"after": found[-1]}).scalar()) is not None:  # type: ignore[call-overload]
+    while (name := connection.execute(_NEXT_SINK[status], {"after": found[-1]}).scalar()) is not None:
         found.append(name)
     return found[1:]
 
@@ -52,8 +56,10 @@ def sinks_with_any(connection: Connection) -> frozenset[str]:
 
 
 _DELIVERY = ("delivery_id", "event_id", "sink", "attempts", "last_error", "due_at", "created_at")
-_PAGE = (
-    select(*(deliveries.c[name] for name in _DELIVERY))
+_EVENT = ("event_type", "payment_id", "version")
+_DEAD = (
+    select(*(deliveries.c[name] for name in (*_DELIVERY, *_EVENT)), payments.c.channel)
+    .join_from(deliveries, payments, payments.c.payment_id == deliveries.c.payment_id)
     .where(
         deliveries.c.sink == bindparam("of_sink"),
         deliveries.c.status == "DEAD",
@@ -61,10 +67,6 @@ _PAGE = (
     )
     .order_by(deliveries.c.delivery_id.desc())
     .limit(bindparam("at_most"))
-    .cte("page")
-)
-_DEAD = select(_PAGE, events.c.event_type, events.c.payment_id, events.c.version, events.c.channel).join_from(
-    _PAGE, events, events.c.event_id == _PAGE.c.event_id
 )
 
 
@@ -74,10 +76,9 @@ def dead_deliveries(connection: Connection, sink: str, before: int, limit: int) 
 
 
 _LOCK_DEAD = (
-    select(deliveries.c.delivery_id, deliveries.c.sink, events.c.payment_id, events.c.event_type)
-    .join_from(deliveries, events, events.c.event_id == deliveries.c.event_id)
+    select(deliveries.c.delivery_id, deliveries.c.sink, deliveries.c.payment_id, deliveries.c.event_type)
     .where(deliveries.c.delivery_id == bindparam("delivery_id"), deliveries.c.status == "DEAD")
-    .with_for_update(of=deliveries)
+    .with_for_update()
 )
 _RECORD = insert(operator_actions)
 

@@ -1,19 +1,18 @@
-"""The audit trail: of one payment for its caller, of all of them with their other rows for verification."""
+"""Every payment with all its rows, for verification."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, select
+from sqlalchemy import BindParameter, Select, bindparam, literal, select
 
+from payment_service.connection import Connection
 from payment_service.db import Database
-from payment_service.domain.lifecycle import Move, Status
-from payment_service.domain.records import Facts, Operation, Payment, Refund, TrailEntry
-from payment_service.models import idempotency_keys, operations, payment_refunds, payments, transactions
-from payment_service.repositories.rows import OPERATION, PAYMENT, REFUND, operation_of, payment_of, refunds_of
+from payment_service.domain.records import Facts, IdempotencyKey, Operation, Payment, Refund
+from payment_service.models import idempotency_keys, payment_refunds, payments, reservations, transactions
+from payment_service.repositories.rows import KEY, PAYMENT, REFUND, payment_of, record_from
 
 PAGE = 500
 """Payments read at once."""
@@ -34,13 +33,18 @@ class AuditRow:
 
 @dataclass(frozen=True)
 class Trail:
-    """A payment and all its rows; `claimed` are the operations that an unfinished key stands for."""
+    """A payment and all its rows; `keys` are those that asked for an operation, `reserved` its (kind, value) pairs."""
 
     payment: Payment
-    operations: Sequence[Operation]
+    keys: Sequence[IdempotencyKey]
     refunds: Sequence[Refund]
     audit: Sequence[AuditRow]
-    claimed: frozenset[UUID]
+    reserved: frozenset[tuple[str, str]]
+
+    @property
+    def operations(self) -> Sequence[Operation]:
+        """Its money movements, oldest first."""
+        return [key.operation for key in self.keys if key.operation]
 
     def facts(self, operation: Operation) -> Facts:
         """The facts about one of its operations."""
@@ -50,25 +54,25 @@ class Trail:
 _AUDIT = [transactions.c[name] for name in AuditRow.__dataclass_fields__]
 _IDS: BindParameter[list[int]] = bindparam("ids", expanding=True)
 _PAGE = select(*PAYMENT).where(payments.c.payment_id > bindparam("after")).order_by(payments.c.payment_id).limit(PAGE)
-_OPERATIONS = select(*OPERATION).where(operations.c.payment_id.in_(_IDS)).order_by(operations.c.created_at)
-_REFUNDS = select(*REFUND).where(payment_refunds.c.payment_id.in_(_IDS)).order_by(payment_refunds.c.refund_id)
-_CLAIMED = select(idempotency_keys.c.operation_id).where(
-    idempotency_keys.c.payment_id.in_(_IDS), idempotency_keys.c.response_status.is_(None)
+_KEYS = (
+    select(
+        *KEY,
+        literal(0).label("leased"),
+        literal(0).label("expired"),
+        idempotency_keys.c.leased_until.label("looked_at"),
+    )
+    .where(idempotency_keys.c.payment_id.in_(_IDS), idempotency_keys.c.kind.is_not(None))
+    .order_by(idempotency_keys.c.key_id)
 )
-_ENTRIES = select(*_AUDIT).where(transactions.c.payment_id.in_(_IDS)).order_by(transactions.c.version)
-
-
-_TRAIL = (
-    select(*(transactions.c[name] for name in TrailEntry.__dataclass_fields__))
-    .where(transactions.c.payment_id == bindparam("payment_id"), transactions.c.version <= bindparam("version"))
+_REFUNDS = select(*REFUND).where(payment_refunds.c.payment_id.in_(_IDS)).order_by(payment_refunds.c.refund_id)
+_RESERVED = select(reservations.c.payment_id, reservations.c.kind, reservations.c.value).where(
+    reservations.c.payment_id.in_(_IDS)
+)
+_ENTRIES = (
+    select(*_AUDIT)
+    .where(transactions.c.payment_id.in_(_IDS), transactions.c.version.is_not(None))
     .order_by(transactions.c.version)
 )
-
-
-def trail_of(connection: Connection, payment: Payment) -> list[TrailEntry]:
-    """How a payment came to stand as it does, oldest first; what happened since it was read is left out."""
-    rows = connection.execute(_TRAIL, {"payment_id": payment.payment_id, "version": payment.version}).mappings()
-    return [TrailEntry(**{**row, "move": Move(row["move"]), "status": Status(row["status"])}) for row in rows]
 
 
 def trails(database: Database) -> Iterator[Trail]:
@@ -83,19 +87,25 @@ def _page(database: Database, after: int) -> list[Trail]:
     with database.snapshot() as connection:
         found = [payment_of(row) for row in connection.execute(_PAGE, {"after": after}).mappings()]
         ids = [payment.payment_id for payment in found]
-        of_operations = _grouped(operation_of(row) for row in _rows(connection, _OPERATIONS, ids))
-        of_refunds = _grouped(refunds_of(_rows(connection, _REFUNDS, ids)))
-        claimed = frozenset(connection.execute(_CLAIMED, {"ids": ids}).scalars())
-        of_audit = _grouped(AuditRow(**row) for row in _rows(connection, _ENTRIES, ids))
+        of_keys = _grouped(record_from(IdempotencyKey, row) for row in _rows(connection, _KEYS, ids))
+        of_refunds = _grouped(record_from(Refund, row) for row in _rows(connection, _REFUNDS, ids))
+        of_audit = _grouped(AuditRow(*row) for row in _rows(connection, _ENTRIES, ids))
+        of_reservations = _grouped(_rows(connection, _RESERVED, ids))
     return [
-        Trail(payment, of_operations[number], of_refunds[number], of_audit[number], claimed)
+        Trail(
+            payment,
+            of_keys[number],
+            of_refunds[number],
+            of_audit[number],
+            frozenset((row.kind, row.value) for row in of_reservations[number]),
+        )
         for payment in found
         for number in (payment.payment_id,)
     ]
 
 
 def _rows(connection: Connection, statement: Select[Any], ids: list[int]) -> Any:
-    return connection.execute(statement, {"ids": ids}).mappings()
+    return connection.execute(statement, {"ids": ids})
 
 
 def _grouped(records: Any) -> dict[int, list[Any]]:

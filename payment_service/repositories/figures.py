@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, literal, null, select
+from sqlalchemy import Select, func, literal, select
 
-from payment_service.domain.figures import KeyFigures, SinkFigures
-from payment_service.models import idempotency_keys as keys
+from payment_service.connection import Connection
+from payment_service.domain.figures import SinkFigures
 from payment_service.models import outbox_deliveries as deliveries
-from payment_service.sqltypes import database_now, seconds_since
+from payment_service.sqltypes import seconds_since
 
 MOST = 10_000
 """The most of anything that is counted: whoever has more of it waiting needs no exact number to act."""
@@ -46,22 +46,3 @@ def _one(connection: Connection, statement: Select[Any]) -> dict[str, Any]:
     row = dict(connection.execute(statement).mappings().one())
     # Ages by the database's clock of moments by ours, which may be a little ahead.
     return row | {"oldest": max(0.0, float(row["oldest"]))}
-
-
-_UNFINISHED = (
-    select(keys.c.created_at, (keys.c.leased_until > database_now()).label("leased"))
-    .where(keys.c.response_status.is_(null()))
-    .order_by(keys.c.recover_at)
-    .limit(MOST)
-    .subquery()
-)
-_KEYS = select(
-    func.count(case((_UNFINISHED.c.leased, 1))).label("in_flight"),
-    func.count(case((~_UNFINISHED.c.leased, 1))).label("undecided"),
-    func.coalesce(seconds_since(func.min(case((~_UNFINISHED.c.leased, _UNFINISHED.c.created_at)))), 0).label("oldest"),
-)
-
-
-def of_keys(connection: Connection) -> KeyFigures:
-    """The figures of keys that are not finished."""
-    return KeyFigures(**_one(connection, _KEYS))

@@ -1,15 +1,15 @@
 """The outbox: deliveries claimed head by head, settled when their sink has spoken, listed for operators."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Integer, RowMapping, bindparam, exists, null, or_, select, tuple_, update
+from sqlalchemy import Integer, RowMapping, bindparam, exists, null, or_, select, tuple_, update
 
+from payment_service.connection import Connection
 from payment_service.domain.deliveries import Delivery
 from payment_service.models import outbox_deliveries as deliveries
-from payment_service.models import outbox_events as events
+from payment_service.models import payments
 from payment_service.sqltypes import database_later, database_now, seconds, statement_now
 
 _earlier = deliveries.alias("earlier")
@@ -47,20 +47,13 @@ _CLAIM = (
     .returning(deliveries.c.delivery_id)
 )
 
-_FIELDS = ("delivery_id", "sink", "attempts", "method", "path", "body")
-_WHOLE = select(
-    *(deliveries.c[name] for name in _FIELDS),
-    events.c.event_id,
-    events.c.event_type,
-    events.c.channel,
-    events.c.version,
-    events.c.payload,
-    events.c.request_id,
-    events.c.traceparent,
-    events.c.created_at.label("occurred_at"),
-).join_from(deliveries, events, events.c.event_id == deliveries.c.event_id)
-_CLAIMED = _WHOLE.where(deliveries.c.delivery_id.in_(bindparam("ids", expanding=True))).order_by(
-    deliveries.c.delivery_id
+_CLAIMED = (
+    select(
+        *(deliveries.c[name] for name in Delivery.__dataclass_fields__ if name in deliveries.c),
+        deliveries.c.created_at.label("occurred_at"),
+    )
+    .where(deliveries.c.delivery_id.in_(bindparam("ids", expanding=True)))
+    .order_by(deliveries.c.delivery_id)
 )
 
 
@@ -73,13 +66,7 @@ def claim(connection: Connection, sink: str, owner: str, lease: float, limit: in
     ids = connection.execute(_CLAIM, parameters).scalars().all()
     if not ids:
         return []
-    return [_delivery(row) for row in connection.execute(_CLAIMED, {"ids": ids}).mappings()]
-
-
-def _delivery(row: RowMapping) -> Delivery:
-    values = dict(row)
-    payload = json.loads(values.pop("payload"))
-    return Delivery(**values, **payload)
+    return [Delivery(**row) for row in connection.execute(_CLAIMED, {"ids": ids}).mappings()]
 
 
 @dataclass(frozen=True)
@@ -160,12 +147,7 @@ def _failure(settlement: Settlement) -> dict[str, Any]:
 
 _LISTED = (
     *(deliveries.c[name] for name in ("delivery_id", "sink", "status", "attempts", "last_error", "due_at")),
-    deliveries.c.created_at,
-    deliveries.c.delivered_at,
-    events.c.event_id,
-    events.c.event_type,
-    events.c.payment_id,
-    events.c.version,
+    *(deliveries.c[name] for name in ("created_at", "delivered_at", "event_id", "event_type", "payment_id", "version")),
 )
 
 
@@ -173,8 +155,7 @@ def listed(
     connection: Connection, limit: int, *, sink: str | None = None, status: str | None = None, since: Any = None
 ) -> Sequence[RowMapping]:
     """The newest deliveries for operators, narrowed by sink, status, and the moment since which they exist."""
-    statement = select(*_LISTED).join_from(deliveries, events, events.c.event_id == deliveries.c.event_id)
-    statement = statement.where(*_narrowed(sink, status, since))
+    statement = select(*_LISTED).where(*_narrowed(sink, status, since))
     return connection.execute(statement.order_by(deliveries.c.delivery_id.desc()).limit(limit)).mappings().all()
 
 
@@ -185,10 +166,10 @@ def _narrowed(sink: str | None, status: str | None, since: Any) -> list[Any]:
 
 
 def show(connection: Connection, delivery_id: int) -> RowMapping | None:
-    """One delivery with its event, whole."""
+    """One delivery, whole."""
     statement = (
-        select(deliveries, *(events.c[name] for name in ("event_type", "channel", "payment_id", "version", "payload")))
-        .join_from(deliveries, events, events.c.event_id == deliveries.c.event_id)
+        select(deliveries, payments.c.channel)
+        .join_from(deliveries, payments, payments.c.payment_id == deliveries.c.payment_id)
         .where(deliveries.c.delivery_id == delivery_id)
     )
     return connection.execute(statement).mappings().one_or_none()
@@ -197,14 +178,18 @@ def show(connection: Connection, delivery_id: int) -> RowMapping | None:
 def replayable(connection: Connection, *, sink: str | None, status: str | None, since: Any) -> Sequence[int]:
     """The ids, oldest first, of settled deliveries (dead, or delivered) that match."""
     statement = select(deliveries.c.delivery_id).where(
-        deliveries.c.status != "PENDING", *_narrowed(sink, status, since)
+        deliveries.c.status != "PENDING", deliveries.c.body.is_not(null()), *_narrowed(sink, status, since)
     )
     return connection.execute(statement.order_by(deliveries.c.delivery_id)).scalars().all()
 
 
 _REPLAY = (
     update(deliveries)
-    .where(deliveries.c.delivery_id.in_(bindparam("ids", expanding=True)), deliveries.c.status != "PENDING")
+    .where(
+        deliveries.c.delivery_id.in_(bindparam("ids", expanding=True)),
+        deliveries.c.status != "PENDING",
+        deliveries.c.body.is_not(null()),  # what a broker got before release 1.1 was not kept
+    )
     .values(status="PENDING", attempts=0, due_at=database_now(), last_error=null(), delivered_at=null())
 )
 

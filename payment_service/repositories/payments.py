@@ -1,145 +1,118 @@
-"""Payments with their operations and refunds: found by whatever their callers know them by."""
+"""Payments, their refunds and reservations: found by what their callers know them by, and written change by change."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, String, and_, bindparam, func, or_, select, text
+from sqlalchemy import Select, and_, bindparam, func, select
 from sqlalchemy.exc import NoResultFound
 
-from payment_service.domain.records import Facts, Payment, Refund
-from payment_service.models import LIVE_AND_ONLY, operations, payment_refunds, payments
-from payment_service.repositories.prepared import Prepared
-from payment_service.repositories.rows import (
-    OPERATION,
-    PAYMENT,
-    REFUND,
-    facts_from,
-    payment_from,
-    refunds_of,
-)
-from payment_service.sqltypes import next_number
+from payment_service.connection import Connection
+from payment_service.domain.records import Payment, Refund
+from payment_service.models import payment_refunds, payments
+from payment_service.repositories.rows import PAYMENT, REFUND, payment_values, record_from
+from payment_service.repositories.statements import one_or_none, write
 
-_PAYMENT = select(*PAYMENT)
-_BY: dict[str, Select[Any]] = {
-    name: _PAYMENT.where(payments.c[name] == bindparam("value", type_=payments.c[name].type))
-    for name in ("payment_id", "public_id", "transaction_id")
-}
-_OF_CHANNEL = payments.c.channel == bindparam("channel", type_=payments.c.channel.type)
-_FIND = {name: Prepared(statement.where(_OF_CHANNEL)) for name, statement in _BY.items()}
-_FIND_IN_ANY_CHANNEL = Prepared(_BY["payment_id"])
+_BY_PUBLIC_ID = select(*PAYMENT).where(payments.c.public_id == bindparam("value", type_=payments.c.public_id.type))
 
 
-def find(connection: Connection, channel: str, by: str, value: object) -> Payment | None:
+def find(connection: Connection, payment_id: int) -> Payment | None:
+    """The payment of this number, in any channel."""
+    row = one_or_none(connection, "find_payment", {"payment_id": payment_id})
+    return None if row is None else record_from(Payment, row, connection.database)
+
+
+def find_in_channel(connection: Connection, channel: str, by: str, value: Any) -> Payment | None:
     """The channel's payment whose `by` (payment_id, public_id or transaction_id) is `value`."""
-    return _one(connection, _FIND[by], {"channel": channel, "value": value})
-
-
-def find_in_any_channel(connection: Connection, payment_id: int) -> Payment | None:
-    """The payment of this number, whosever it is: the shared paths learn the channel from it."""
-    return _one(connection, _FIND_IN_ANY_CHANNEL, {"value": payment_id})
-
-
-def _one(connection: Connection, statement: Prepared, parameters: dict[str, Any]) -> Payment | None:
-    row = statement.one_or_none(connection, parameters)
-    return None if row is None else payment_from(row)
-
-
-_LOCK = Prepared(_BY["payment_id"].with_for_update(key_share=True))
+    if by == "transaction_id":
+        value = find_reservation(connection, channel, "transaction", value)
+        by = "payment_id"
+    if by == "payment_id":
+        found = None if value is None else find(connection, value)
+    else:
+        row = connection.execute(_BY_PUBLIC_ID, {"value": value}).one_or_none()
+        found = None if row is None else record_from(Payment, row)
+    return found if found and found.channel == channel else None
 
 
 def lock(connection: Connection, payment_id: int) -> Payment:
-    """The payment's row, locked against every other move of it; inserts that refer to it stay possible."""
-    found = _one(connection, _LOCK, {"value": payment_id})
-    if found is None:
+    """The payment's row, locked against every other change of it; inserts that refer to it stay possible."""
+    return _locked(connection, "lock_payment", payment_id)
+
+
+def lock_for_recovery(connection: Connection, payment_id: int) -> Payment:
+    """The same. Raises NoResultFound where somebody else has locked it."""
+    return _locked(connection, "lock_payment_for_recovery", payment_id)
+
+
+def _locked(connection: Connection, name: str, payment_id: int) -> Payment:
+    row = one_or_none(connection, name, {"payment_id": payment_id})
+    if row is None:
         raise NoResultFound
-    return found
+    return record_from(Payment, row, connection.database)
 
 
-def bound_to(channel: Any, subject: Any, key_hash: Any) -> ColumnElement[bool]:
-    """The condition of a payment that this key made.
-
-    What it costs must not grow with the payments of a channel or subject. Their own indexes are kept out of it: with
-    the statistics of a young table PostgreSQL would take one of them, and read all there is under it.
-    """
-    return and_(
-        payments.c.idempotency_hash == key_hash,
-        payments.c.channel.concat("") == channel,
-        payments.c.subject.concat("") == subject,
-    )
+def lock_for_refund(connection: Connection, payment_id: int) -> tuple[Payment, int]:
+    """The payment's row, locked, and the number of the refund about to be made."""
+    row = one_or_none(connection, "lock_payment_for_refund", {"payment_id": payment_id})
+    if row is None:
+        raise NoResultFound
+    return record_from(Payment, row[:-1], connection.database), row[-1]
 
 
-_FACTS = select(*PAYMENT, *OPERATION, *REFUND).select_from(
-    payments.outerjoin(operations, operations.c.payment_id == payments.c.payment_id).outerjoin(
-        payment_refunds, payment_refunds.c.operation_id == operations.c.operation_id
-    )
+def insert(connection: Connection, payment: Payment, idempotency_hash: str | None) -> None:
+    """A new payment; `idempotency_hash` is that of the client's key that made it."""
+    write(connection, "insert_payment", payment_values(payment) | {"idempotency_hash": idempotency_hash})
+
+
+def update(connection: Connection, payment: Payment) -> None:
+    """What a change has made of a payment."""
+    write(connection, "update_payment", vars(payment))
+
+
+def find_refund(connection: Connection, payment_id: int, key_hash: str, subject: str) -> Refund | None:
+    """The refund of a payment that this key asked for."""
+    row = one_or_none(connection, "find_refund", {"payment_id": payment_id, "key_hash": key_hash, "subject": subject})
+    return None if row is None else record_from(Refund, row, connection.database)
+
+
+def insert_refund(connection: Connection, refund: Refund, channel: str, subject: str) -> None:
+    """A new refund; its key's scope is `channel` and `subject`, which need not be the payment's."""
+    write(connection, "insert_refund", vars(refund) | {"channel": channel, "subject": subject})
+
+
+def update_refund(connection: Connection, refund: Refund) -> None:
+    """What the gateway has decided about a refund."""
+    write(connection, "update_refund", vars(refund))
+
+
+def find_reservation(connection: Connection, channel: str, kind: str, value: str) -> int | None:
+    """The number of the payment that holds a value of this kind (reference, payable, transaction) in a channel."""
+    row = one_or_none(connection, "find_reservation", {"channel": channel, "kind": kind, "value": value})
+    return None if row is None else int(row[0])
+
+
+def reserve(connection: Connection, payment: Payment, kind: str, value: str) -> None:
+    """Take a value for a payment; at the latest COMMIT raises UniqueViolation where another payment holds it."""
+    write(connection, "insert_reservation", _reservation(payment, kind, value))
+
+
+def give_back(connection: Connection, payment: Payment, kind: str, value: str) -> None:
+    """Give a value back; nothing happens where the payment does not hold it."""
+    write(connection, "delete_reservation", _reservation(payment, kind, value))
+
+
+def _reservation(payment: Payment, kind: str, value: str) -> dict[str, Any]:
+    return {"channel": payment.channel, "kind": kind, "value": value, "payment_id": payment.payment_id}
+
+
+_REFUNDS = (
+    select(*REFUND).where(payment_refunds.c.payment_id == bindparam("payment_id")).order_by(payment_refunds.c.refund_id)
 )
-_BY_GATEWAY_KEYS = _FACTS.where(operations.c.gateway_key.in_(bindparam("gateway_keys", expanding=True)))
-_CREATED_BY_KEY = Prepared(
-    select(*PAYMENT).where(
-        bound_to(*(bindparam(name, type_=String) for name in ("of_channel", "of_subject", "key_hash")))
-    )
-)
-
-
-def facts_by_gateway_keys(connection: Connection, gateway_keys: Sequence[str]) -> list[Facts]:
-    """The operations the gateway knows by these keys, each with its payment and refund."""
-    return [facts_from(row) for row in connection.execute(_BY_GATEWAY_KEYS, {"gateway_keys": gateway_keys})]
-
-
-def created_by_key(connection: Connection, channel: str, subject: str, key_hash: str) -> Payment | None:
-    """The payment that this key made, however long ago."""
-    parameters = {"of_channel": channel, "of_subject": subject, "key_hash": key_hash}
-    return _one(connection, _CREATED_BY_KEY, parameters)
-
-
-_MONEY_CAME_FROM = Prepared(
-    select(operations.c.gateway_key)
-    .where(
-        operations.c.payment_id == bindparam("payment_id", type_=operations.c.payment_id.type),
-        operations.c.status == "SUCCEEDED",
-        or_(operations.c.kind == "charge", operations.c.kind == "authorize"),
-    )
-    .limit(1)
-)
-
-
-def parent_gateway_key(connection: Connection, payment_id: int) -> str | None:
-    """The gateway key of the charge or authorization that a payment's later movements belong to."""
-    row = _MONEY_CAME_FROM.one_or_none(connection, {"payment_id": payment_id})
-    return None if row is None else str(row[0])
-
-
-_NEXT_REFUND = Prepared(select(next_number(payment_refunds.c.refund_id)))
-
-
-def next_refund_id(connection: Connection) -> int:
-    """The number of a refund about to be made."""
-    return int(_NEXT_REFUND.rows(connection, {})[0][0])
-
-
-_LIVE = Prepared(
-    select(*PAYMENT)
-    .where(
-        _OF_CHANNEL,
-        payments.c.payable_id == bindparam("payable_id", type_=payments.c.payable_id.type),
-        text(LIVE_AND_ONLY),  # word for word the index's: with parameters in it PostgreSQL would not recognise it
-    )
-    .limit(1)
-)
-
-
-def live_for_payable(connection: Connection, channel: str, payable_id: str) -> Payment | None:
-    """The one live payment of a payable, where its channel allows no second."""
-    return _one(connection, _LIVE, {"channel": channel, "payable_id": payable_id})
-
-
-_REFUNDS = select(*REFUND).where(payment_refunds.c.payment_id == bindparam("payment_id"))
-_REFUNDS_IN_ORDER = _REFUNDS.order_by(payment_refunds.c.refund_id)
 
 
 def refunds_for(connection: Connection, payment_id: int) -> list[Refund]:
     """A payment's refunds, oldest first."""
-    return refunds_of(connection.execute(_REFUNDS_IN_ORDER, {"payment_id": payment_id}).mappings())
+    return [record_from(Refund, row) for row in connection.execute(_REFUNDS, {"payment_id": payment_id})]
 
 
 def select_payments(channel: str, subject: str | None, filters: dict[str, Any]) -> Select[Any]:
@@ -171,4 +144,4 @@ def count(connection: Connection, statement: Select[Any]) -> int:
 
 def fetch(connection: Connection, statement: Select[Any], limit: int, offset: int = 0) -> Sequence[Payment]:
     """At most `limit` payments of a `select_payments()` statement, which its caller has ordered."""
-    return [payment_from(row) for row in connection.execute(statement.limit(limit).offset(offset))]
+    return [record_from(Payment, row) for row in connection.execute(statement.limit(limit).offset(offset))]

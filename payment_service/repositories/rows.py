@@ -1,101 +1,83 @@
-"""Between table rows and records: which columns a record reads, and what a record writes."""
+"""Between table rows and records: which columns a record reads, and how each database's values become Python's."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any, TypeVar
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar, get_type_hints
+from uuid import UUID
 
 from sqlalchemy import Label, RowMapping, Table
 
 from payment_service.domain.lifecycle import Status
+from payment_service.domain.money import as_stored
 from payment_service.domain.operations import Kind, OperationStatus
-from payment_service.domain.records import Facts, Operation, Payment, Refund
-from payment_service.models import operations, payment_refunds, payments
+from payment_service.domain.records import IdempotencyKey, Payment, Refund
+from payment_service.models import idempotency_keys, payment_refunds, payments
+from payment_service.sqltypes import money_from_sqlite, time_from_sqlite
 
-Record = TypeVar("Record", Payment, Operation, Refund)
+Record = TypeVar("Record", Payment, Refund, IdempotencyKey)
+Reader = Callable[[Any], Any]
 
-_READ: dict[type[Any], dict[str, Callable[[Any], Any]]] = {
-    Payment: {"status": Status, "metadata": lambda text: json.loads(text) if text else None},
-    Operation: {"kind": Kind, "status": OperationStatus},
-    Refund: {},
+_ENUMS: dict[type, Reader] = {Status: Status, Kind: Kind, OperationStatus: OperationStatus}
+_READERS: dict[str, dict[type, Reader]] = {
+    # What SQLAlchemy Core selected is converted by the columns' types.
+    "core": _ENUMS,
+    "postgresql": _ENUMS | {Decimal: as_stored},
+    "sqlite": _ENUMS
+    | {Decimal: money_from_sqlite, UUID: lambda text: UUID(hex=text), datetime: time_from_sqlite, bool: bool},
 }
-_READERS = {
-    record: [(at, read[field.name]) for at, field in enumerate(fields(record)) if field.name in read]
-    for record, read in _READ.items()
+
+
+def _readers(record: type[Any], database: str) -> list[tuple[int, Reader]]:
+    hints = get_type_hints(record)
+    known = _READERS[database]
+    found = []
+    for at, field in enumerate(fields(record)):
+        kinds = [hints[field.name], *getattr(hints[field.name], "__args__", ())]
+        reader = (
+            json.loads if field.name == "metadata" else next((known[kind] for kind in kinds if kind in known), None)
+        )
+        if reader is not None:
+            found.append((at, reader))
+    return found
+
+
+_BY_RECORD = {
+    (record, database): _readers(record, database)
+    for record in (Payment, Refund, IdempotencyKey)
+    for database in _READERS
 }
+
+
+def record_from(record: type[Record], values: Sequence[Any], database: str = "core") -> Record:
+    """A record of its fields' values in their order, as `database` or SQLAlchemy Core gave them."""
+    read = list(values)
+    for at, reader in _BY_RECORD[record, database]:
+        if read[at] is not None:
+            read[at] = reader(read[at])
+    return record(*read)
 
 
 def columns_of(table: Table, record: type[Record]) -> list[Label[Any]]:
     """The columns of `table` that `record` reads, labelled `<table>_<column>` so that joined tables do not collide."""
-    return [table.c[field.name].label(f"{table.name}_{field.name}") for field in fields(record)]
+    return [
+        table.c[field.name].label(f"{table.name}_{field.name}") for field in fields(record) if field.name in table.c
+    ]
 
 
 PAYMENT = columns_of(payments, Payment)
-OPERATION = columns_of(operations, Operation)
 REFUND = columns_of(payment_refunds, Refund)
-
-
-_OPERATION_AT, _REFUND_AT = len(PAYMENT), len(PAYMENT) + len(OPERATION)
-
-
-def _record(record: type[Record], values: Sequence[Any]) -> Record:
-    """A record of its fields' values in their order."""
-    told = list(values)
-    for at, read in _READERS[record]:
-        told[at] = read(told[at])
-    return record(*told)
-
-
-def _labelled(columns: Sequence[Label[Any]], row: RowMapping) -> list[Any]:
-    return [row[column.name] for column in columns]
+KEY = columns_of(idempotency_keys, IdempotencyKey)
 
 
 def payment_of(row: RowMapping) -> Payment:
     """The payment in a row that selected `PAYMENT`, among others."""
-    return _record(Payment, _labelled(PAYMENT, row))
-
-
-def payment_from(values: Sequence[Any]) -> Payment:
-    """The payment in a row that selected `PAYMENT` and nothing else."""
-    return _record(Payment, values)
-
-
-def operation_of(row: RowMapping) -> Operation:
-    """The operation in a row that selected `OPERATION`, among others."""
-    return _record(Operation, _labelled(OPERATION, row))
-
-
-def facts_from(values: Sequence[Any]) -> Facts:
-    """The payment, and the operation and refund if the outer joins found one, in a row that selected the three."""
-    operation, refund = values[_OPERATION_AT:_REFUND_AT], values[_REFUND_AT:]
-    return Facts(
-        _record(Payment, values[:_OPERATION_AT]),
-        _record(Operation, operation) if operation[0] is not None else None,
-        _record(Refund, refund) if refund[0] is not None else None,
-    )
-
-
-def refunds_of(rows: Iterable[RowMapping]) -> list[Refund]:
-    """The refunds in rows that selected `REFUND`."""
-    return [_record(Refund, _labelled(REFUND, row)) for row in rows]
+    return record_from(Payment, [row[column.name] for column in PAYMENT])
 
 
 def payment_values(payment: Payment) -> dict[str, Any]:
     """What a payment writes, column by column."""
-    values = _values(payment)
-    values["metadata"] = None if payment.metadata is None else json.dumps(payment.metadata, separators=(",", ":"))
-    return values
-
-
-def _values(record: Payment | Operation | Refund) -> dict[str, Any]:
-    return dict(vars(record))
-
-
-def operation_values(operation: Operation) -> dict[str, Any]:
-    """What an operation writes, column by column."""
-    return _values(operation)
-
-
-def refund_values(refund: Refund) -> dict[str, Any]:
-    """What a refund writes, column by column."""
-    return _values(refund)
+    metadata = None if payment.metadata is None else json.dumps(payment.metadata, separators=(",", ":"))
+    return vars(payment) | {"metadata": metadata}

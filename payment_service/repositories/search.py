@@ -4,15 +4,16 @@ What is found in a channel is looked for in each channel by itself: an index tha
 the newest first, and PostgreSQL is not tempted to read the payments backwards until it has found enough.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, bindparam, select, text, union_all
+from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, select, union_all
 
+from payment_service.connection import Connection
 from payment_service.models import idempotency_keys as keys
-from payment_service.models import operations, outbox_events, payment_refunds, payments
+from payment_service.models import payment_refunds, payments, reservations, transactions
 from payment_service.sqltypes import database_now
 
 LARGEST = 2**63 - 1
@@ -31,9 +32,6 @@ _SHOWN = (
 )
 _NUMBER = payments.c.payment_id
 _VALUE: Any = bindparam("value")
-# A value that PostgreSQL does not see while it plans: it takes one that many other channels' payments share for common
-# in this one too, where it is unique, and then compiles the whole statement (or reads the whole table).
-_UNSEEN: Any = select(_VALUE).scalar_subquery()
 
 
 def _newest(*conditions: Any) -> Select[Any]:
@@ -51,24 +49,27 @@ def _one(column: ColumnElement[Any], *conditions: Any) -> Select[Any]:
 @cache
 def _by_text(channels: tuple[str, ...]) -> Any:
     return union_all(
-        *(part for channel in channels for part in _in_channel(payments.c.channel == channel)),
-        _newest(payments.c.reference == _VALUE, text("NOT reference_is_unique")),
+        *(_newest(payments.c.channel == channel, payments.c.payable_id == _VALUE) for channel in channels),
+        *(
+            _one(
+                reservations.c.payment_id,
+                reservations.c.channel == channel,
+                reservations.c.kind == "transaction",
+                reservations.c.value == _VALUE,
+            )
+            for channel in channels
+        ),
+        _newest(payments.c.reference == _VALUE),
         _one(payment_refunds.c.payment_id, payment_refunds.c.public_reference == _VALUE),
-        _one(operations.c.payment_id, operations.c.gateway_key == _VALUE),
+        _one(keys.c.payment_id, keys.c.gateway_key == _VALUE),
     )
-
-
-def _in_channel(of_channel: ColumnElement[bool]) -> Iterator[Select[Any]]:
-    yield _newest(of_channel, payments.c.payable_id == _VALUE)
-    yield _one(_NUMBER, of_channel, payments.c.transaction_id == _VALUE)
-    yield _one(_NUMBER, of_channel, payments.c.reference == _UNSEEN, text("reference_is_unique"))
 
 
 _BY_NUMBER = _one(_NUMBER, _NUMBER == _VALUE)
 _BY_UUID = union_all(
     _one(_NUMBER, payments.c.public_id == _VALUE),
-    _one(operations.c.payment_id, operations.c.operation_id == _VALUE),
-    _one(outbox_events.c.payment_id, outbox_events.c.event_id == _VALUE),
+    _one(keys.c.payment_id, keys.c.operation_id == _VALUE),
+    _one(transactions.c.payment_id, transactions.c.event_id == _VALUE),
 )
 
 
@@ -86,28 +87,6 @@ def by_number(connection: Connection, number: int) -> set[int]:
 def by_uuid(connection: Connection, value: UUID) -> set[int]:
     """The payment with this public id, or of the operation or event with this id."""
     return set(connection.execute(_BY_UUID, {"value": value}).scalars())
-
-
-@cache
-def _by_bound_hash(channels: tuple[str, ...]) -> Any:
-    return union_all(
-        *(
-            _one(
-                table.c.payment_id,
-                table.c.channel == channel,
-                table.c.subject == bindparam("subject"),
-                table.c.idempotency_hash == _VALUE,
-            )
-            for table in (payments, payment_refunds)
-            for channel in channels
-        )
-    )
-
-
-def bound_to(connection: Connection, channels: Iterable[str], subject: str, key_hash: str) -> set[int]:
-    """Payments that this subject's key made or refunded, however long ago."""
-    parameters = {"value": key_hash, "subject": subject}
-    return set(connection.execute(_by_bound_hash(tuple(sorted(channels))), parameters).scalars())
 
 
 _ROWS = (
@@ -131,7 +110,6 @@ KEY = (
     "payment_id",
     "attempts",
     "leased_until",
-    "recover_at",
     "response_status",
     "created_at",
     "updated_at",

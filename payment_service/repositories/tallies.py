@@ -1,37 +1,66 @@
-"""Counting what happens to payments: marks are appended with each change, and folded into tallies a moment later.
+"""Business figures: the journal up to a watermark is summed in `tallies`, what lies behind it is summed when read.
 
-A mark is appended by `writes.write()`, locks nothing, and is visible when its change is. Folding moves marks into
-tallies in one transaction: whoever reads both sees every change exactly once, at any moment, whoever dies meanwhile.
+A row's number says nothing of when its transaction commits. The watermark therefore moves in two looks: the first
+remembers the last number drawn, then the transactions that are open; when none of those is open any more, every row up
+to that number is there or never will be. On SQLite transactions come one after the other: numbers are commit order.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import astuple, fields
-from decimal import Decimal
+import json
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, func, literal, select, union_all
+from sqlalchemy import BigInteger, bindparam, func, literal, select, text, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 
-from payment_service.domain.figures import Mark, Tally
-from payment_service.models import tallies, tally_marks
+from payment_service.connection import Connection
+from payment_service.domain.figures import Tally, TallyKey, method_label
+from payment_service.domain.hours import Change, hour_of
+from payment_service.models import payments, tallies, transactions, watermarks
 from payment_service.repositories import hours
+from payment_service.repositories import watermarks as marks
 from payment_service.sqltypes import MoneySum
 
-_WORDS = [field.name for field in fields(Mark)]
+JOURNAL = "journal"
+_WORDS = ("channel", "method", "currency", "move", "from_status", "status")
+_FOLDED_UP_TO = (
+    select(func.coalesce(func.max(watermarks.c.value), 0)).where(watermarks.c.name == JOURNAL).scalar_subquery()
+)
+_CHANGE = (
+    payments.c.channel,
+    payments.c.method,
+    payments.c.currency,
+    transactions.c.move,
+    func.coalesce(transactions.c.from_status, "").label("from_status"),
+    transactions.c.status,
+)
+_JOURNAL = transactions.join(payments, payments.c.payment_id == transactions.c.payment_id)
+_BEHIND = transactions.c.transaction_log_id > _FOLDED_UP_TO
+_TO_FOLD = (
+    select(*_CHANGE, transactions.c.amount, transactions.c.created_at)
+    .select_from(_JOURNAL)
+    .where(transactions.c.transaction_log_id > bindparam("after"), transactions.c.transaction_log_id <= bindparam("to"))
+)
+_BACKLOG = union_all(
+    select(*(tallies.c[name] for name in _WORDS), tallies.c.times, tallies.c.amount, literal(0).label("behind")),
+    select(*_CHANGE, literal(1), transactions.c.amount, literal(1)).select_from(_JOURNAL).where(_BEHIND),
+).subquery()
+_READ = select(
+    *(_BACKLOG.c[name] for name in _WORDS),
+    func.sum(_BACKLOG.c.times, type_=BigInteger).label("times"),
+    func.sum(_BACKLOG.c.amount, type_=MoneySum).label("amount"),
+    func.sum(_BACKLOG.c.behind, type_=BigInteger).label("behind"),
+).group_by(*(_BACKLOG.c[name] for name in _WORDS))
 
-_EARLIEST = (
-    select(tally_marks.c.mark_id)
-    .order_by(tally_marks.c.mark_id)
-    .limit(bindparam("at_most"))
-    .with_for_update(skip_locked=True)
-    .cte("earliest")  # not a subquery, which PostgreSQL may run once for each row, each time with a limit of its own
-)
-_TAKE = (
-    delete(tally_marks)
-    .where(tally_marks.c.mark_id.in_(select(_EARLIEST.c.mark_id)))
-    .returning(*(tally_marks.c[name] for name in _WORDS), tally_marks.c.amount, tally_marks.c.happened_at)
-)
+
+def read(connection: Connection) -> tuple[list[Tally], int]:
+    """Everything counted so far, folded or not, in one statement; and how many changes were not folded yet."""
+    rows = connection.execute(_READ).all()
+    read = [Tally(_key(row), int(row.times), row.amount) for row in rows]
+    return read, sum(int(row.behind) for row in rows)
+
+
+def _key(row: Any) -> TallyKey:
+    return TallyKey(row.channel, method_label(row.method), row.currency, row.move, row.from_status, row.status)
 
 
 def _add_statement(dialect: Any) -> Any:
@@ -42,52 +71,71 @@ def _add_statement(dialect: Any) -> Any:
     )
 
 
-_ADD = {dialect.__name__.rsplit(".", 1)[-1]: _add_statement(dialect) for dialect in (postgresql, sqlite)}
+_ADD = {"postgresql": _add_statement(postgresql), "sqlite": _add_statement(sqlite)}
 
 
-def fold(connection: Connection, at_most: int) -> int:
-    """Turn up to `at_most` marks into tallies; how many. Marks another folder has in hand are left to it."""
-    taken = connection.execute(_TAKE, {"at_most": at_most}).all()
-    marks = [Mark(*row[: len(_WORDS)]) for row in taken]
-    counted = _counted((mark, row.amount) for mark, row in zip(marks, taken, strict=True))
-    if counted:
-        rows = [dict(zip(_WORDS, astuple(each.mark), strict=True)) | _sums(each) for each in counted]
-        connection.execute(_ADD[connection.dialect.name], rows)
-        hours.add(connection, ((row.happened_at, mark) for mark, row in zip(marks, taken, strict=True)))
-    return len(taken)
+def fold(connection: Connection, watermark: Any, at_most: int) -> int:
+    """Add up to `at_most` decided changes behind the watermark, which is locked, to the tallies; how many numbers."""
+    last = min(watermark.look, watermark.value + at_most)
+    rows = connection.execute(_TO_FOLD, {"after": watermark.value, "to": last}).all()
+    sums: dict[TallyKey, list[Any]] = {}
+    for row in rows:
+        sums.setdefault(_key(row), []).append(row.amount)
+    if sums:
+        added = [vars(key) | {"times": len(sums[key]), "amount": sum(sums[key])} for key in sorted(sums)]
+        connection.execute(_ADD[connection.database], added)
+        hours.add(connection, [_hourly(row) for row in rows])
+    marks.advance(connection, JOURNAL, last)
+    if last == watermark.look:
+        marks.set_look(connection, JOURNAL, None, None)
+    return int(last - watermark.value)
 
 
-def _counted(marks: Iterable[tuple[Mark, Decimal]]) -> list[Tally]:
-    """In one order for all: two folders who wait for each other's rows would wait for ever."""
-    amounts: dict[Mark, list[Decimal]] = defaultdict(list)
-    for mark, amount in marks:
-        amounts[mark].append(amount)
-    return [Tally(mark, len(amounts[mark]), sum(amounts[mark], Decimal(0))) for mark in sorted(amounts)]
+def _hourly(row: Any) -> Change:
+    return Change(hour_of(row.created_at), row.move, row.from_status, row.status)
 
 
-def _sums(tally: Tally) -> dict[str, Any]:
-    return {"times": tally.times, "amount": tally.amount}
+_LAST_NUMBER = select(func.coalesce(func.max(transactions.c.transaction_log_id), 0))
+_LAST_DRAWN = text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM transactions_transaction_log_id_seq")
+# Every session that may hold a number: maintenance by PostgreSQL itself writes no rows and may take hours.
+_OPEN = text(
+    "SELECT pid || ' ' || xact_start FROM pg_stat_activity"
+    " WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
+    " AND backend_type NOT LIKE 'autovacuum%' AND backend_type <> 'walsender'"
+)
+_PREPARED = text("SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()")
+_HIDDEN_WRITERS = text(
+    "SELECT NOT pg_has_role('pg_read_all_stats', 'USAGE') AND EXISTS (SELECT FROM pg_roles WHERE rolcanlogin"
+    " AND NOT rolsuper AND rolname <> current_user AND has_table_privilege(oid, 'transactions', 'INSERT'))"
+)
 
 
-_ALL = union_all(
-    select(*(tallies.c[name] for name in _WORDS), tallies.c.times, tallies.c.amount, literal(0).label("marks")),
-    select(
-        *(tally_marks.c[name] for name in _WORDS),
-        literal(1).label("times"),
-        tally_marks.c.amount.label("amount"),
-        literal(1).label("marks"),
-    ),
-).subquery()
-_READ = select(
-    *(_ALL.c[name] for name in _WORDS),
-    func.sum(_ALL.c.times, type_=BigInteger).label("times"),
-    func.sum(_ALL.c.amount, type_=MoneySum).label("amount"),
-    func.sum(_ALL.c.marks, type_=BigInteger).label("marks"),
-).group_by(*(_ALL.c[name] for name in _WORDS))
+def begin(connection: Connection) -> Any:
+    """The journal's watermark, its row locked; None where somebody else is folding."""
+    marks.advance(connection, JOURNAL, 0)
+    return marks.lock(connection, JOURNAL)
 
 
-def read(connection: Connection) -> tuple[list[Tally], int]:
-    """Everything counted so far, folded or not, in one statement; and how many marks were not folded yet."""
-    rows = connection.execute(_READ).all()
-    told = [Tally(Mark(*row[: len(_WORDS)]), int(row.times), row.amount) for row in rows]
-    return told, sum(int(row.marks) for row in rows)
+def first_look(connection: Connection) -> None:
+    """Remember the last number drawn, and after it the transactions that are open now."""
+    if connection.database == "sqlite":
+        marks.set_look(connection, JOURNAL, int(connection.execute(_LAST_NUMBER).scalar_one()), "[]")
+        return
+    look = int(connection.execute(_LAST_DRAWN).scalar_one())
+    open_now: Sequence[str] = connection.execute(_OPEN).scalars().all()
+    marks.set_look(connection, JOURNAL, look, json.dumps(list(open_now)))
+
+
+def is_decided(connection: Connection, watermark: Any) -> bool:
+    """The second look: whether every transaction that was open at the first one has ended, and none is prepared."""
+    if connection.database == "sqlite":
+        return True
+    open_now = set(connection.execute(_OPEN).scalars())
+    if open_now & set(json.loads(watermark.open_transactions)):
+        return False
+    return not connection.execute(_PREPARED).scalar()
+
+
+def has_hidden_writers(connection: Connection) -> bool:
+    """Whether roles whose sessions this one cannot see may write to the journal: then no look is certain."""
+    return connection.database == "postgresql" and bool(connection.execute(_HIDDEN_WRITERS).scalar())

@@ -3,19 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, select, union_all
+from sqlalchemy import RowMapping, Select, bindparam, func, select
 
+from payment_service.connection import Connection
 from payment_service.models import idempotency_keys as keys
-from payment_service.models import (
-    operations,
-    operator_actions,
-    outbox_deliveries,
-    outbox_events,
-    payment_refunds,
-    payments,
-    transactions,
-)
-from payment_service.repositories.search import KEY_COLUMNS
+from payment_service.models import operator_actions, outbox_deliveries, payment_refunds, payments, transactions
+from payment_service.sqltypes import database_now
 
 MOST = 200
 """Rows of each kind, the oldest: no payment of a person has more, and one of a runaway program is not read whole."""
@@ -23,36 +16,25 @@ MOST = 200
 _ID: Any = bindparam("payment_id")
 
 
-def _scopes(table: Any) -> Select[Any]:
-    return select(table.c.channel, table.c.subject, table.c.idempotency_hash).where(
-        table.c.payment_id == _ID, table.c.idempotency_hash.is_not(None)
-    )
-
-
-_OWN = union_all(_scopes(payments), _scopes(payment_refunds)).subquery()
 _OF: dict[str, Select[Any]] = {
-    "change": select(transactions).where(transactions.c.payment_id == _ID).order_by(transactions.c.version),
-    "operation": select(operations).where(operations.c.payment_id == _ID).order_by(operations.c.created_at),
+    "change": select(transactions).where(transactions.c.payment_id == _ID).order_by(transactions.c.transaction_log_id),
+    "key": select(
+        keys,
+        func.coalesce(keys.c.leased_until > database_now(), False).label("is_leased"),
+        keys.c.operation_status.label("status"),
+    )
+    .where(keys.c.payment_id == _ID)
+    .order_by(keys.c.key_id),
     "refund": select(payment_refunds).where(payment_refunds.c.payment_id == _ID).order_by(payment_refunds.c.refund_id),
-    "event": select(outbox_events).where(outbox_events.c.payment_id == _ID).order_by(outbox_events.c.version),
-    "delivery": select(outbox_deliveries, outbox_events.c.event_type, outbox_events.c.version)
-    .join_from(outbox_events, outbox_deliveries, outbox_deliveries.c.event_id == outbox_events.c.event_id)
-    .where(outbox_events.c.payment_id == _ID)
-    .order_by(outbox_events.c.version, outbox_deliveries.c.delivery_id),
+    "delivery": select(outbox_deliveries)
+    .where(outbox_deliveries.c.payment_id == _ID)
+    .order_by(outbox_deliveries.c.version, outbox_deliveries.c.delivery_id),
     "action": select(operator_actions)
     .where(operator_actions.c.payment_id == _ID)
     .order_by(operator_actions.c.action_id),
-    # Of moves that are neither payment nor refund (capture, void, ...) no row names the key.
-    "key": select(*KEY_COLUMNS).join_from(
-        _OWN,
-        keys,
-        (keys.c.channel == _OWN.c.channel)
-        & (keys.c.subject == _OWN.c.subject)
-        & (keys.c.key_hash == _OWN.c.idempotency_hash),
-    ),
 }
 KINDS = tuple(_OF)
-"""change (of the audit trail), operation, refund, event, delivery, action (of an operator), key."""
+"""change (of the journal), key (with its operation), refund, delivery, action (of an operator)."""
 
 _STATEMENTS = {kind: statement.limit(MOST + 1) for kind, statement in _OF.items()}
 

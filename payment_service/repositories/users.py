@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from payment_service.connection import Connection
 from payment_service.models import users
 
 _VALUES = {
@@ -26,13 +27,13 @@ def _upsert(dialect: Any) -> Any:
     )
 
 
-_UPSERT = {dialect.__name__.rsplit(".", 1)[-1]: _upsert(dialect) for dialect in (postgresql, sqlite)}
+_UPSERT = {"postgresql": _upsert(postgresql), "sqlite": _upsert(sqlite)}
 
 
 def remember(connection: Connection, auth_user_id: str, email: str | None, *, is_verified: bool, at: datetime) -> None:
     """Create the user's row, or refresh what the token says differently."""
     connection.execute(
-        _UPSERT[connection.dialect.name],
+        _UPSERT[connection.database],
         {
             "user_auth_user_id": auth_user_id,
             "user_email": email,

@@ -5,22 +5,21 @@ It is written as the gateway's own would be, under the key's lock and a new fenc
 """
 
 from dataclasses import replace
-from functools import partial
 from uuid import UUID
 
 import structlog
 
 from payment_service import clock
+from payment_service.connection import TransactionLost
 from payment_service.domain.callers import Origin
 from payment_service.domain.errors import NEVER, KeyInUse, ServiceError
 from payment_service.domain.records import Answer
 from payment_service.gateways.base import Approved, Declined
-from payment_service.repositories import idempotency as keys
-from payment_service.services import idempotency
-from payment_service.services.asking import operation_of
-from payment_service.services.idempotency import Claim
-from payment_service.services.movements import write_down
+from payment_service.repositories import keys
+from payment_service.services.claim import Claim, load_facts, take_over
+from payment_service.services.complete import complete
 from payment_service.services.runtime import Runtime
+from payment_service.services.transitions import operation_of
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +41,7 @@ def decide(runtime: Runtime, operation_id: UUID, *, approved: bool, why: str, ac
     `why` and `actor` are kept beside it. Returns the answer that its key has from now on. Raises NotOpen; KeyInUse
     while somebody works on it.
     """
-    claim = runtime.database.retrying(partial(_take_over, runtime, operation_id, actor, why))
+    claim = _take_over(runtime, operation_id, actor, why)
     operation = operation_of(claim.facts)
     log.warning(
         "movement.decided_by_a_person",
@@ -54,19 +53,20 @@ def decide(runtime: Runtime, operation_id: UUID, *, approved: bool, why: str, ac
         amount=str(operation.amount),
         currency=operation.currency,
     )
-    finding = Approved(operation.amount, operation.currency) if approved else Declined(CODE, MESSAGE)
-    return write_down(runtime, claim, finding)
+    result = Approved(operation.amount, operation.currency) if approved else Declined(CODE, MESSAGE)
+    return complete(runtime, claim, result)
 
 
 def _take_over(runtime: Runtime, operation_id: UUID, actor: str, why: str) -> Claim:
-    since = clock.monotonic()
-    with runtime.database.atomic("recover") as connection:
-        key_id = keys.lock_unfinished(connection, operation_id)
-        if key_id is None:
-            raise NotOpen
-        key, facts = keys.lock_with_facts(connection, key_id)
-        if key.leased:
-            raise KeyInUse
-        fence = keys.take_over(connection, key_id, clock.new_hex(32), runtime.limits.lease)
-        claim = idempotency.claim(runtime, key_id, key.rendering, fence, facts, since, taken_over=key)
-        return replace(claim, origin=Origin(actor), note=f"{actor}: {why}")
+    for attempt in runtime.database.attempts():
+        with attempt:
+            since = clock.monotonic()
+            with runtime.database.atomic("recover") as connection:
+                key = keys.lock_of_operation(connection, operation_id)
+                if key is None:
+                    raise NotOpen
+                if key.leased:
+                    raise KeyInUse
+                claim = take_over(connection, runtime, key, load_facts(connection, key), clock.new_hex(32), since)
+                return replace(claim, origin=Origin(actor), note=f"{actor}: {why}")
+    raise TransactionLost

@@ -3,15 +3,16 @@
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from payment_service.connection import TransactionLost
 from payment_service.domain.errors import DatabaseUnavailable
 from payment_service.domain.figures import Figures, Totals
-from payment_service.repositories import attention, figures, tallies
+from payment_service.repositories import attention, figures, recovery, tallies
 from payment_service.services.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
 BATCH = 2000
-"""Marks folded in one transaction, and the most that a reader leaves to the worker."""
+"""Changes folded in one transaction, and the most that a reader leaves to the worker."""
 
 
 def current(runtime: Runtime, *, folding: bool = True) -> Figures:
@@ -21,11 +22,11 @@ def current(runtime: Runtime, *, folding: bool = True) -> Figures:
     looked at, and nothing is written.
     """
     with runtime.database.reading() as connection:
-        told, marks = tallies.read(connection)
+        totals, behind = tallies.read(connection)
         off = attention.sinks_with_any(connection) - runtime.sinks
         sinks = figures.of_sinks(connection, sorted(runtime.sinks | off))
-        found = Figures(Totals(told), sinks, figures.of_keys(connection), off)
-    if folding and marks > BATCH:
+        found = Figures(Totals(totals), sinks, recovery.figures(connection), off)
+    if folding and behind > BATCH:
         _try_to_fold(runtime)
     return found
 
@@ -49,10 +50,25 @@ def _try_to_fold(runtime: Runtime) -> None:
 
 
 def fold(runtime: Runtime) -> int:
-    """Fold one batch of marks into the tallies; how many there were."""
-    return runtime.database.retrying(lambda: _fold(runtime))
+    """Take the next look at the journal: how many changes' numbers it added to the tallies, 0 where none is decided."""
+    for attempt in runtime.database.attempts():
+        with attempt:
+            _look_first(runtime)
+            return _fold(runtime)
+    raise TransactionLost
+
+
+def _look_first(runtime: Runtime) -> None:
+    with runtime.database.atomic("fold") as connection:
+        watermark = tallies.begin(connection)
+        if watermark is not None and watermark.look is None and not tallies.has_hidden_writers(connection):
+            tallies.first_look(connection)
 
 
 def _fold(runtime: Runtime) -> int:
+    """In a transaction of its own: within one, PostgreSQL shows the same sessions again."""
     with runtime.database.atomic("fold") as connection:
-        return tallies.fold(connection, BATCH)
+        watermark = tallies.begin(connection)
+        if watermark is None or watermark.look is None or not tallies.is_decided(connection, watermark):
+            return 0
+        return tallies.fold(connection, watermark, BATCH)

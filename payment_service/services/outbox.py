@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from payment_service.connection import TransactionLost
 from payment_service.repositories import outbox
 from payment_service.services.runtime import Runtime
 
@@ -36,9 +37,11 @@ def replay(runtime: Runtime, ids: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Make these due again, batch by batch; yields how many were asked for and how many were not due already."""
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
-        yield len(batch), runtime.database.retrying(lambda batch=batch: _replay(runtime, batch))  # type: ignore[misc]
+        yield len(batch), _replay(runtime, batch)
 
 
 def _replay(runtime: Runtime, ids: Sequence[int]) -> int:
-    with runtime.database.atomic("replay") as connection:
-        return outbox.replay(connection, ids)
+    for attempt in runtime.database.attempts():
+        with attempt, runtime.database.atomic("replay") as connection:
+            return outbox.replay(connection, ids)
+    raise TransactionLost

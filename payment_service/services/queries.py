@@ -7,7 +7,7 @@ from payment_service.domain.callers import Caller
 from payment_service.domain.errors import PaymentNotFound, ServiceError
 from payment_service.domain.records import Facts, Payment, Refund
 from payment_service.models import payments as table
-from payment_service.repositories import audit, payments
+from payment_service.repositories import journal, payments
 from payment_service.services.runtime import Runtime
 
 
@@ -26,7 +26,7 @@ def payment(
     channel's document wants it told (`theirs`).
     """
     with runtime.database.reading() as connection:
-        found = payments.find(connection, channel, by, value)
+        found = payments.find_in_channel(connection, channel, by, value)
     if found is None:
         raise otherwise or PaymentNotFound()
     if not may_see(caller, found):
@@ -37,7 +37,7 @@ def payment(
 def channel_of(runtime: Runtime, caller: Caller, payment_id: int) -> str | None:
     """The channel of the payment of this number, None where there is none that `caller` may see."""
     with runtime.database.reading() as connection:
-        found = payments.find_in_any_channel(connection, payment_id)
+        found = payments.find(connection, payment_id)
     return found.channel if found and may_see(caller, found) else None
 
 
@@ -77,7 +77,7 @@ def page(
 def with_trail(runtime: Runtime, found: Payment) -> Facts:
     """A payment with its audit trail, oldest first."""
     with runtime.database.reading() as connection:
-        return Facts(found, trail=audit.trail_of(connection, found))
+        return Facts(found, trail=journal.trail_of(connection, found))
 
 
 def visible_to(caller: Caller) -> str | None:

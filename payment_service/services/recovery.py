@@ -1,17 +1,19 @@
-"""Finishing what a crash, a time-out or a patient gateway left: by evidence only, never by a timer."""
+"""Finishing what a crash, a time-out or a patient gateway left: by evidence only, never by a timer alone."""
 
 from collections import Counter
 from collections.abc import Mapping
-from enum import Enum
 
 import structlog
+from sqlalchemy.exc import NoResultFound
 
 from payment_service import clock, metrics
+from payment_service.connection import Connection, TransactionLost
 from payment_service.domain.errors import KeyInUse, Unavailable
-from payment_service.repositories import idempotency as keys
-from payment_service.services import idempotency
-from payment_service.services.idempotency import Claim
-from payment_service.services.movements import LONGEST_DELAY, carry_through
+from payment_service.repositories import keys, payments, watermarks
+from payment_service.repositories import recovery as candidates
+from payment_service.services.claim import Claim, payment_of, take_over, with_refund
+from payment_service.services.complete import LONGEST_DELAY
+from payment_service.services.engine import execute_claim
 from payment_service.services.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -20,45 +22,63 @@ BATCH = 100
 """Keys that one call carries through at the most: a loop gets to look at its stop signal in between."""
 
 
-class Unreadable(Enum):
-    """What belongs to a key says nothing to this release, a newer one's words among it: no other key waits for it."""
-
-    UNREADABLE = "unreadable"
-
-
 def recover(runtime: Runtime, limit: int = BATCH) -> Mapping[str, int]:
     """Take over abandoned keys, one by one, and carry each through as a repeat of its request would.
 
     Returns how many were `finished`, are still `undecided` at the gateway, went `elsewhere` meanwhile, or `failed`.
     """
     outcomes: Counter[str] = Counter()
-    while outcomes.total() < limit and (claim := runtime.database.retrying(lambda: _take_over_next(runtime))):
-        outcomes[_carry_through(runtime, claim)] += 1
+    with runtime.database.reading() as connection:
+        key_ids = candidates.candidates(connection, BATCH)
+    for key_id in key_ids:
+        if outcomes.total() == limit:
+            break
+        if (outcome := _recover_one(runtime, key_id)) is not None:
+            outcomes[outcome] += 1
+    _advance(runtime)
     return outcomes
 
 
-def _take_over_next(runtime: Runtime) -> Claim | Unreadable | None:
-    since = clock.monotonic()
-    with runtime.database.atomic("recover") as connection:
-        key_id = keys.lock_due(connection)
-        if key_id is None:
-            return None
-        try:
-            key, facts = keys.lock_with_facts(connection, key_id)
-        except (LookupError, TypeError, ValueError):
-            log.exception("recovery.unreadable", key_id=key_id)
-            keys.release(connection, key_id, LONGEST_DELAY)
-            return Unreadable.UNREADABLE
-        fence = keys.take_over(connection, key_id, clock.new_hex(32), runtime.limits.lease)
-        metrics.key_was_taken_over()
-        return idempotency.claim(runtime, key_id, key.rendering, fence, facts, since, taken_over=key)
-
-
-def _carry_through(runtime: Runtime, claim: Claim | Unreadable) -> str:
-    if isinstance(claim, Unreadable):
-        return "failed"
+def _recover_one(runtime: Runtime, key_id: int) -> str | None:
+    """How one key went; None where it needed nobody any more, or somebody else is working on it."""
     try:
-        answer = carry_through(runtime, claim)
+        claim = _take_over(runtime, key_id)
+    except (LookupError, TypeError, ValueError):
+        # What belongs to the key says nothing to this release, such as a newer one's words: no other key waits for it.
+        log.exception("recovery.unreadable", key_id=key_id)
+        _postpone(runtime, key_id)
+        return "failed"
+    return None if claim is None else _carry_through(runtime, claim)
+
+
+def _take_over(runtime: Runtime, key_id: int) -> Claim | None:
+    for attempt in runtime.database.attempts():
+        with attempt:
+            since = clock.monotonic()
+            with runtime.database.atomic("recover") as connection:
+                return _lock_and_take_over(connection, runtime, key_id, since)
+    raise TransactionLost
+
+
+def _lock_and_take_over(connection: Connection, runtime: Runtime, key_id: int, since: float) -> Claim | None:
+    key = keys.lock_by_id(connection, key_id)
+    if key is None or key.leased:
+        return None
+    if key.response_status is not None:
+        keys.delete_timer(connection, key_id)
+        return None
+    try:
+        payment = payments.lock_for_recovery(connection, payment_of(key))
+    except NoResultFound:
+        return None
+    claim = take_over(connection, runtime, key, with_refund(connection, key, payment), clock.new_hex(32), since)
+    metrics.key_was_taken_over()
+    return claim
+
+
+def _carry_through(runtime: Runtime, claim: Claim) -> str:
+    try:
+        answer = execute_claim(runtime, claim)
     except KeyInUse:
         return "elsewhere"
     except Unavailable:
@@ -68,3 +88,23 @@ def _carry_through(runtime: Runtime, claim: Claim | Unreadable) -> str:
         log.exception("recovery.failed", payment_id=claim.facts.payment.payment_id)
         return "failed"
     return "undecided" if answer.status == 202 else "finished"
+
+
+def _postpone(runtime: Runtime, key_id: int) -> None:
+    for attempt in runtime.database.attempts():
+        with attempt, runtime.database.atomic("recover") as connection:
+            keys.set_timer(connection, key_id, 1, LONGEST_DELAY)
+            return
+    raise TransactionLost
+
+
+def _advance(runtime: Runtime) -> None:
+    with runtime.database.reading() as connection:
+        watermark = candidates.next_watermark(connection)
+    if watermark is None:
+        return
+    for attempt in runtime.database.attempts():
+        with attempt, runtime.database.atomic("recover") as connection:
+            watermarks.advance(connection, candidates.RECOVERY, watermark)
+            return
+    raise TransactionLost

@@ -13,7 +13,7 @@ from payment_service.gateways.base import Gateway
 
 
 @dataclass(frozen=True)
-class Receipt:
+class ChannelReferences:
     """The ids a channel gives to money that moved; None where its callers know no such id."""
 
     transaction_id: str | None = None
@@ -21,12 +21,15 @@ class Receipt:
 
 
 class Presenter(Protocol):
-    """A channel's voice: how it words answers, refusals and events. Pure functions of the facts.
+    """Renders responses, errors and events in one channel's format. Pure functions of the facts.
 
-    Where `shows_trail`, the facts of every answer carry the payment's audit trail.
+    Where `shows_trail`, the facts of every response carry the payment's audit trail. `event_types` are the moves whose
+    events have another name here than elsewhere. Where `gives_references`, money that moved gets ids of the channel's.
     """
 
     shows_trail: bool
+    gives_references: bool
+    event_types: Mapping[Move, str]
 
     def answer(self, rendering: str, facts: Facts) -> Answer:
         """The response to a request that named `rendering`, as the facts stand."""
@@ -37,7 +40,7 @@ class Presenter(Protocol):
     def event(self, move: Move, facts: Facts) -> Event:
         """What the world hears when `move` has led to these facts."""
 
-    def receipt(self, gateway_key: str, kind: Kind) -> Receipt:
+    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         """The ids for what the gateway knows by this key, always the same; where taken, another key is tried."""
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
-
+from payment_service.connection import Connection
 from payment_service.repositories import search
 from payment_service.services.runtime import Runtime
 
@@ -27,30 +26,26 @@ class Found:
     before: int | None
 
 
-def find(runtime: Runtime, wanted: str, *, owner: str = "", before: int | None = None) -> Found:
+def find(runtime: Runtime, wanted: str, *, before: int | None = None) -> Found:
     """Payments whose number, public id, reference, transaction, payable, refund or gateway key `wanted` is.
 
-    A key's hash finds the key, as long as it is kept; the payments it is bound to after that are found for callers
-    without a token, and for `owner`, the subject of a token.
+    A key's hash finds the key in every channel and of every subject, and what it made.
     """
     below = search.LARGEST if before is None else before
     with runtime.database.reading() as connection:
         keys = search.keys_of_hash(connection, wanted.lower(), PAGE) if _HASH.fullmatch(wanted) else []
-        numbers = _numbers(connection, runtime, wanted, owner, below)
+        numbers = _numbers(connection, runtime, wanted, below)
         numbers |= {key["payment_id"] for key in keys if key["payment_id"] is not None}
         newest = sorted((number for number in numbers if number < below), reverse=True)
         rows = search.rows(connection, newest[:PAGE])
     return Found([dict(row) for row in rows], [dict(key) for key in keys], newest[PAGE - 1] if newest[PAGE:] else None)
 
 
-def _numbers(connection: Connection, runtime: Runtime, wanted: str, owner: str, below: int) -> set[int]:
+def _numbers(connection: Connection, runtime: Runtime, wanted: str, below: int) -> set[int]:
     channels = runtime.presenters.keys()
     found = search.by_text(connection, channels, wanted, below, PAGE + 1)
     if _NUMBER.fullmatch(wanted) and int(wanted) <= search.LARGEST:
         found |= search.by_number(connection, int(wanted))
     if _UUID.fullmatch(wanted):
         found |= search.by_uuid(connection, UUID(wanted))
-    if _HASH.fullmatch(wanted):
-        for subject in {"", owner}:
-            found |= search.bound_to(connection, channels, subject, wanted.lower())
     return found

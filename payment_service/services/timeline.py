@@ -66,17 +66,39 @@ def _entries(rows: Mapping[str, Sequence[Any]]) -> Iterator[Entry]:
         of_event[delivery["event_id"]].append(dict(delivery))
     for kind in timeline.KINDS:
         for row in map(dict, rows[kind][: timeline.MOST]):
-            yield from _told(kind, row, of_event)
+            yield from _ENTRIES[kind](row, of_event)
 
 
-def _told(kind: str, row: Row, of_event: Mapping[Any, Sequence[Row]]) -> Iterator[Entry]:
-    if kind == "delivery":  # told with its event, and once more when it has arrived
-        if row["delivered_at"] is not None:
-            yield Entry(row["delivered_at"], kind, row, is_end=True)
-        return
-    yield Entry(row["created_at"], kind, row, deliveries=of_event.get(row.get("event_id"), ()))
-    has_ended = (
-        row["status"] != "PENDING" if kind in ("operation", "refund") else row.get("response_status") is not None
-    )
-    if has_ended:
-        yield Entry(row["updated_at"], kind, row, is_end=True)
+def _change(row: Row, of_event: Mapping[Any, Sequence[Row]]) -> Iterator[Entry]:
+    yield Entry(row["created_at"], "change", row)
+    if row["event_id"] is not None:
+        yield Entry(row["created_at"], "event", row, deliveries=of_event.get(row["event_id"], ()))
+
+
+def _key(row: Row, _: Any) -> Iterator[Entry]:
+    yield Entry(row["created_at"], "key", row)
+    if row["kind"] is not None:
+        yield Entry(row["created_at"], "operation", row)
+    if row["response_status"] is not None:
+        if row["kind"] is not None and row["status"] != "PENDING":
+            yield Entry(row["updated_at"], "operation", row, is_end=True)
+        yield Entry(row["updated_at"], "key", row, is_end=True)
+
+
+def _refund(row: Row, _: Any) -> Iterator[Entry]:
+    yield Entry(row["created_at"], "refund", row)
+    if row["status"] != "PENDING":
+        yield Entry(row["updated_at"], "refund", row, is_end=True)
+
+
+def _delivery(row: Row, _: Any) -> Iterator[Entry]:
+    """Shown with its event, and once more when it has arrived."""
+    if row["delivered_at"] is not None:
+        yield Entry(row["delivered_at"], "delivery", row, is_end=True)
+
+
+def _action(row: Row, _: Any) -> Iterator[Entry]:
+    yield Entry(row["created_at"], "action", row)
+
+
+_ENTRIES = {"change": _change, "key": _key, "refund": _refund, "delivery": _delivery, "action": _action}

@@ -1,20 +1,21 @@
 """Recomputing the invariants of money from the tables and the gateway, trusting nothing the service says of itself.
 
 The names are those of the reliability programme: S1 one charge, S2 no orphan money, S3 no phantom success, S4 same
-money, S5 conservation, S9 state machine, S14 audit equals state.
+money, S5 conservation, S9 state machine, S14 audit equals state, L3 recovery finds what is open, R1 reservations.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
 from payment_service.domain.lifecycle import LIFECYCLE, Move, Status
 from payment_service.domain.operations import Kind, OperationStatus
 from payment_service.gateways.base import Approved, Effect
-from payment_service.repositories import audit
+from payment_service.repositories import audit, recovery
 from payment_service.repositories.audit import Trail
-from payment_service.services.asking import instruction_for
+from payment_service.services.gateway_calls import instruction_for
+from payment_service.services.persistence import GIVES_PAYABLE_BACK
 from payment_service.services.runtime import Runtime
 
 ZERO = Decimal(0)
@@ -45,6 +46,8 @@ def verify(runtime: Runtime, seen: Callable[[], None] = lambda: None) -> Iterato
         known.update(operation.gateway_key for operation in trail.operations)
         yield from _conserved(trail)
         yield from _earned(trail)
+        yield from _endable(trail, _stranded(runtime, trail))
+        yield from _reserved(trail)
         yield from _audited(trail)
         yield from _matched(runtime, trail, None if effects is None else by_key)
         seen()
@@ -53,6 +56,14 @@ def verify(runtime: Runtime, seen: Callable[[], None] = lambda: None) -> Iterato
             yield Violation("S1", f"gateway key {key}", f"{count} effects at the gateway")
         if key not in known:
             yield Violation("S2", f"gateway key {key}", "an effect at the gateway that no operation asked for")
+
+
+def _stranded(runtime: Runtime, trail: Trail) -> frozenset[int]:
+    unfinished = [key.key_id for key in trail.keys if key.response_status is None]
+    if not unfinished:
+        return frozenset()
+    with runtime.database.reading() as connection:
+        return recovery.stranded(connection, unfinished)
 
 
 def _conserved(trail: Trail) -> Iterator[Violation]:
@@ -74,20 +85,37 @@ def _conserved(trail: Trail) -> Iterator[Violation]:
 
 
 def _earned(trail: Trail) -> Iterator[Violation]:
-    """S3 and L3: money stands on a payment because operations moved it, and who is under way has somebody to end it."""
+    """S3: money stands on a payment because operations moved it."""
     payment, row = trail.payment, f"payment {trail.payment.payment_id}"
     done: Counter[Kind] = Counter()
     for operation in trail.operations:
         if operation.status is OperationStatus.SUCCEEDED:
             done[operation.kind] += operation.amount  # type: ignore[assignment]
-        elif operation.status is OperationStatus.PENDING and operation.operation_id not in trail.claimed:
-            yield Violation(
-                "L3", f"operation {operation.operation_id} of {row}", "undecided, and no key is left to end it"
-            )
     if payment.captured_amount != done[Kind.CHARGE] + done[Kind.CAPTURE]:
         yield Violation("S3", row, f"captured {payment.captured_amount}, which its operations do not account for")
     if payment.authorized_amount != done[Kind.CHARGE] + done[Kind.AUTHORIZE]:
         yield Violation("S3", row, f"authorized {payment.authorized_amount}, which its operations do not account for")
+
+
+def _endable(trail: Trail, stranded: Container[int]) -> Iterator[Violation]:
+    """L3: recovery finds every operation that is under way."""
+    for key in trail.keys:
+        is_finished = key.response_status is not None
+        if key.operation_status is OperationStatus.PENDING and (is_finished or key.key_id in stranded):
+            row = f"operation {key.operation_id} of payment {trail.payment.payment_id}"
+            yield Violation("L3", row, "undecided, and no key is left to end it")
+
+
+def _reserved(trail: Trail) -> Iterator[Violation]:
+    """R1: a payment holds the values that no other may have, and none that it has given back."""
+    payment, row = trail.payment, f"payment {trail.payment.payment_id}"
+    held = dict(trail.reserved)
+    if payment.transaction_id != held.get("transaction"):
+        yield Violation("R1", row, f"transaction {payment.transaction_id}, reserved is {held.get('transaction')}")
+    if held.get("reference", payment.reference) != payment.reference:
+        yield Violation("R1", row, f"reference {payment.reference}, reserved is {held['reference']}")
+    if "payable" in held and (payment.status in GIVES_PAYABLE_BACK or held["payable"] != payment.payable_id):
+        yield Violation("R1", row, f"holds the payable {held['payable']}, which it does not pay")
 
 
 def _audited(trail: Trail) -> Iterator[Violation]:

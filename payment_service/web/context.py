@@ -10,7 +10,7 @@ from flask import Flask, Response, current_app, g, request
 from payment_service import clock, metrics
 from payment_service.domain.callers import Caller
 from payment_service.domain.cards import contains_card_number
-from payment_service.services.requests import Request
+from payment_service.services.commands import Request
 from payment_service.services.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ def asked_of(
     channel: str,
     route: str,
     fields: Mapping[str, Any],
-    rendering: str,
+    response_format: str,
     *,
     key: str | None = None,
     implied_key: str | None = None,
@@ -50,7 +50,7 @@ def asked_of(
         caller=caller(),
         route=route,
         fields=fields,
-        rendering=rendering,
+        response_format=response_format,
         key=key,
         implied_key=implied_key,
         request_id=g.request_id,

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Declined
 from payment_service.models import idempotency_keys, payments
-from payment_service.services import purging
+from payment_service.services import retention
 from payment_service.services.runtime import Runtime
 from tests.conftest import MakeApp
 from tests.support.callers import at_once, pay_bill, pay_trip, refund_trip, trip_id_of
@@ -188,7 +188,7 @@ def test_a_purged_key_still_makes_no_second_charge(
 ) -> None:
     first = call(client)
     end_the_cached_answers(runtime)
-    assert sum(purging.purge(runtime)) == 1
+    assert sum(retention.purge(runtime)) == 1
     again = call(client)
     assert again.get_json() == first.get_json()
     assert again.headers["Idempotent-Replayed"] == "true"
@@ -201,7 +201,7 @@ def test_a_purged_refund_key_makes_no_second_refund(
     number = trip_id_of(pay_trip(client))
     first = refund_trip(client, number, amount=10)
     end_the_cached_answers(runtime)
-    assert sum(purging.purge(runtime)) == 2
+    assert sum(retention.purge(runtime)) == 2
     again = refund_trip(client, number, amount=10)
     assert again.get_json() == first.get_json()
     assert again.headers["Idempotent-Replayed"] == "true"

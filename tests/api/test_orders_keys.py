@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Answer, Instruction, Unknown
 from payment_service.models import idempotency_keys
-from payment_service.services import purging
+from payment_service.services import retention
 from payment_service.services.runtime import Runtime
 from tests.conftest import MakeApp
 from tests.support.callers import at_once, pay_bill, pay_trip
@@ -124,7 +124,7 @@ def test_after_its_time_a_key_still_means_its_payment_as_it_is_now(client: Flask
     end_the_cached_answers(runtime)
     for purged in (False, True):
         if purged:
-            assert sum(purging.purge(runtime)) > 0
+            assert sum(retention.purge(runtime)) > 0
         for answer, status, number in (
             (charge_order(client, "c"), "REFUNDED", charged["payment_id"]),
             (create_order(client, "m", order_id=2), "COMPLETED", made["payment_id"]),

@@ -12,7 +12,7 @@ from werkzeug import Request, Response
 
 from payment_service.channels.trips import fares
 from payment_service.models import idempotency_keys
-from payment_service.services import purging
+from payment_service.services import retention
 from payment_service.services.runtime import Runtime
 from tests.conftest import MakeApp, runtime_of
 from tests.support.callers import ABSENT, pay_bill, pay_trip, refund_trip
@@ -231,7 +231,7 @@ def forget_the_answers(runtime: Runtime) -> None:
     """What was answered so far was answered long ago, and has been purged."""
     with runtime.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(expires_at=datetime.now(UTC) - timedelta(days=1)))
-    assert sum(purging.purge(runtime)) > 0
+    assert sum(retention.purge(runtime)) > 0
 
 
 def test_refunds_and_bills_ask_no_trip_service(client: FlaskClient, trips: TripService) -> None:

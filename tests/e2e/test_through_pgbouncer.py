@@ -17,7 +17,7 @@ from payment_service.config import Settings
 from payment_service.delivery.base import Delivered, Outcome
 from payment_service.domain.deliveries import Delivery
 from payment_service.models import payments
-from payment_service.services.purging import purge
+from payment_service.services.retention import purge
 from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
 from tests.conftest import fresh_database, runtime_of

@@ -9,7 +9,7 @@ from payment_service.domain.errors import KeyMismatch
 from payment_service.domain.operations import Kind
 from payment_service.domain.records import Answer
 from payment_service.models import idempotency_keys
-from payment_service.services import payments, purging
+from payment_service.services import payments, retention
 from payment_service.services.requests import Labels, NewPayment, Request
 from payment_service.services.runtime import Runtime
 from tests.support.gateways import LedgerGateway
@@ -25,7 +25,7 @@ def charge(runtime: Runtime, key: str, amount: str = "5.00") -> Answer:
 def forget_the_answers(runtime: Runtime) -> None:
     with runtime.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(expires_at=datetime.now(UTC) - timedelta(days=1)))
-    assert sum(purging.purge(runtime)) > 0
+    assert sum(retention.purge(runtime)) > 0
 
 
 def test_a_purged_key_gets_the_payment_it_made_though_its_payable_is_paid(

@@ -12,7 +12,7 @@ from payment_service import clock
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Declined, Unknown
 from payment_service.models import idempotency_keys, payments
-from payment_service.services.purging import purge, purgeable
+from payment_service.services.retention import purge, purgeable
 from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
 from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of

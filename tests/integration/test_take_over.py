@@ -14,7 +14,7 @@ from payment_service import clock
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Answer, Instruction, NotFound, Unknown
 from payment_service.models import idempotency_keys, operations, outbox_events, payments, transactions
-from payment_service.services.purging import purge
+from payment_service.services.retention import purge
 from payment_service.services.recovery import recover
 from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify

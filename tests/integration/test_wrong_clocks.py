@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from payment_service import clock
-from payment_service.services.purging import purge, purgeable
+from payment_service.services.retention import purge, purgeable
 from payment_service.services.runtime import Runtime
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 

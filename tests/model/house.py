@@ -15,7 +15,7 @@ from payment_service.config import Settings
 from payment_service.db import db
 from payment_service.models import idempotency_keys as keys
 from payment_service.models import outbox_events, payment_refunds, payments, transactions
-from payment_service.services.purging import purge
+from payment_service.services.retention import purge
 from payment_service.services.recovery import recover
 from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify

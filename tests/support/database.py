@@ -8,7 +8,7 @@ from sqlalchemy import Table, func, select, update
 
 from payment_service import clock
 from payment_service.models import idempotency_keys, outbox_events
-from payment_service.services.purging import purge
+from payment_service.services.retention import purge
 from payment_service.services.recovery import recover
 from payment_service.services.runtime import Runtime
 

@@ -19,9 +19,18 @@ from payment_service.channels.bookings.schemas import NEW_PAYMENT, NEW_STATUS, P
 from payment_service.channels.bookings.words import UNSPECIFIED, BookingPresenter, IllegalChange, payment_body
 from payment_service.domain.errors import Fault, Forbidden, Invalid, PaymentNotFound
 from payment_service.domain.lifecycle import IllegalMove, Move, Status
+from payment_service.domain.operations import Kind
 from payment_service.domain.records import Answer, Payment
-from payment_service.services import payments, queries, refunds, users
-from payment_service.services.requests import Labels, NewPayment, Request
+from payment_service.services import queries, users
+from payment_service.services.commands import (
+    ChangeStatus,
+    CreatePayment,
+    NewPayment,
+    PaymentReferences,
+    Request,
+    StartOperation,
+)
+from payment_service.services.engine import execute
 from payment_service.web.channel import Channel
 from payment_service.web.context import asked_of, caller, runtime
 from payment_service.web.documenting import Key, documented, text, uuid
@@ -55,7 +64,7 @@ def create() -> Response:
     if not body:
         raise Invalid([Fault(("body",), "Request body is required", "missing")])
     given = load(NEW_PAYMENT, body, "body")
-    return respond(payments.create(runtime(), _asked("", "create", given, sent=body), _new_payment(given)))
+    return respond(execute(runtime(), _asked("", "create", given, sent=body), CreatePayment(_new_payment(given))))
 
 
 @blueprint.get("")
@@ -137,14 +146,14 @@ def _process(found: Payment, rendering: str) -> Answer:
     take the new payment for the old one.
     """
     asked = _asked(f"/{found.public_id}/process", rendering, implied_key=f"process:{found.public_id}")
-    return payments.process(runtime(), asked, found.payment_id)
+    return execute(runtime(), asked, StartOperation(found.payment_id, Kind.CHARGE))
 
 
 def _refund(found: Payment, rendering: str) -> Answer:
     """A payment is refunded once, though a declined refund may be tried again: that is another operation."""
     declined = sum(each.status == "FAILED" for each in queries.refunds(runtime(), found.payment_id))
     asked = _asked(f"/{found.public_id}/refund", rendering, implied_key=f"refund:{found.public_id}:{declined}")
-    return refunds.refund(runtime(), asked, found.payment_id, amount=None)
+    return execute(runtime(), asked, StartOperation(found.payment_id, Kind.REFUND))
 
 
 def _complete(found: Payment, given: Mapping[str, Any]) -> Answer:
@@ -163,11 +172,19 @@ def _fail(found: Payment, given: Mapping[str, Any]) -> Answer:
     """The caller's own reference is kept in the audit trail: `transaction_ref` names money that moved."""
     reference = given.get("transaction_ref")
     why = f"Payment failed (reference {reference})" if reference else None
-    return payments.fail(runtime(), _asked(f"/{found.public_id}/status", "status", given), found.payment_id, why)
+    return execute(
+        runtime(),
+        _asked(f"/{found.public_id}/status", "status", given),
+        ChangeStatus(found.payment_id, Move.FAIL, why),
+    )
 
 
 def _cancel(found: Payment, given: Mapping[str, Any]) -> Answer:
-    return payments.cancel(runtime(), _asked(f"/{found.public_id}/status", "status", given), found.payment_id)
+    return execute(
+        runtime(),
+        _asked(f"/{found.public_id}/status", "status", given),
+        ChangeStatus(found.payment_id, Move.CANCEL),
+    )
 
 
 CHANGES: Mapping[str, Callable[[Payment, Mapping[str, Any]], Answer]] = {
@@ -199,7 +216,7 @@ def _new_payment(given: Mapping[str, Any]) -> NewPayment:
         currency=given["currency"],
         method=given.get("payment_method", UNSPECIFIED),
         # The document knows no reference besides the booking.
-        labels=lambda _key_hash, _attempt: Labels(reference=booking),
+        references=(PaymentReferences(booking),),
     )
 
 

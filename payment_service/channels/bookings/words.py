@@ -1,5 +1,6 @@
 """How the bookings document words payments, refusals and events."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from payment_service.domain.errors import NEVER, Invalid, PaymentDeclined, RefundDeclined, Refused, ServiceError
@@ -9,8 +10,8 @@ from payment_service.domain.moments import naive_text
 from payment_service.domain.money import to_number
 from payment_service.domain.operations import Kind, OperationStatus, derived_digits
 from payment_service.domain.records import Answer, Event, Facts, Payment, Refund
-from payment_service.services.changes import AmountTooLarge
-from payment_service.services.runtime import Receipt
+from payment_service.services.runtime import ChannelReferences
+from payment_service.services.transitions import AmountTooLarge
 from payment_service.web.responses import answered, as_error_text, refused
 
 WORDS = {
@@ -52,6 +53,8 @@ class BookingPresenter:
     """The words of the bookings document."""
 
     shows_trail = False
+    gives_references = True
+    event_types: Mapping[Move, str] = {}
 
     def answer(self, rendering: str, facts: Facts) -> Answer:
         """`create`, `process`, `refund` or `status`: 201 or 200, 202 while undecided, 402 for a decline."""
@@ -83,9 +86,9 @@ class BookingPresenter:
             event_type(move, facts.payment), payment_body(facts.payment), payment_ref=str(facts.payment.public_id)
         )
 
-    def receipt(self, gateway_key: str, kind: Kind) -> Receipt:
+    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         """`TXN-` and 12 upper-case hexadecimal digits."""
-        return Receipt(transaction_id=f"TXN-{derived_digits(gateway_key, 'transaction', 12).upper()}")
+        return ChannelReferences(transaction_id=f"TXN-{derived_digits(gateway_key, 'transaction', 12).upper()}")
 
 
 def _decline(facts: Facts) -> ServiceError:

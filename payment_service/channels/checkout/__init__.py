@@ -19,10 +19,12 @@ from payment_service.channels.checkout.style import Style, in_one_style
 from payment_service.channels.checkout.words import CheckoutPresenter, payment_body
 from payment_service.domain.errors import PaymentNotFound, RefundDeclined, UnknownPayment
 from payment_service.domain.lifecycle import IllegalMove, Move, Status
+from payment_service.domain.operations import Kind
 from payment_service.domain.records import Payment
-from payment_service.services import payments, queries, refunds
-from payment_service.services.changes import AmountTooLarge
-from payment_service.services.requests import Labels, NewPayment, Request
+from payment_service.services import queries
+from payment_service.services.commands import ChargePayment, NewPayment, PaymentReferences, Request, StartOperation
+from payment_service.services.engine import execute
+from payment_service.services.transitions import AmountTooLarge
 from payment_service.web.channel import Channel
 from payment_service.web.context import asked_of, caller, runtime
 from payment_service.web.documenting import Key, documented, text, uuid
@@ -43,8 +45,8 @@ blueprint = Blueprint(NAME, __name__)
 def process() -> Response:
     """Charge an order, or with `"capture": false` only hold the money."""
     given, asked = _read("process")
-    pay = payments.charge if given["capture"] else payments.authorize
-    return respond(pay(runtime(), asked, _new_payment(given)))
+    kind = Kind.CHARGE if given["capture"] else Kind.AUTHORIZE
+    return respond(execute(runtime(), asked, ChargePayment(_new_payment(given), kind)))
 
 
 @blueprint.post("/refund")
@@ -58,7 +60,8 @@ def refund() -> Response:
     """Give (part of) a captured payment back."""
     given, asked = _read("refund")
     paid = _by_transaction(given)
-    return respond(refunds.refund(runtime(), asked, paid.payment_id, given["amount"], given.get("reason") or None))
+    command = StartOperation(paid.payment_id, Kind.REFUND, given["amount"], given.get("reason") or None)
+    return respond(execute(runtime(), asked, command))
 
 
 @blueprint.post("/capture")
@@ -71,7 +74,8 @@ def refund() -> Response:
 def capture() -> Response:
     """Take (part of) held money; the rest is let go."""
     given, asked = _read("capture")
-    return respond(payments.capture(runtime(), asked, _by_transaction(given).payment_id, given.get("amount")))
+    command = StartOperation(_by_transaction(given).payment_id, Kind.CAPTURE, given.get("amount"))
+    return respond(execute(runtime(), asked, command))
 
 
 @blueprint.post("/void")
@@ -84,7 +88,7 @@ def capture() -> Response:
 def void() -> Response:
     """Let held money go."""
     given, asked = _read("void")
-    return respond(payments.void(runtime(), asked, _by_transaction(given).payment_id))
+    return respond(execute(runtime(), asked, StartOperation(_by_transaction(given).payment_id, Kind.VOID)))
 
 
 @blueprint.get("/payment/<payment_id>")
@@ -133,7 +137,7 @@ def _new_payment(given: Mapping[str, Any]) -> NewPayment:
         currency=given["currency"],
         method=given["payment_method"],
         # The document knows no reference besides the order.
-        labels=lambda _key_hash, _attempt: Labels(reference=order),
+        references=(PaymentReferences(order),),
     )
 
 

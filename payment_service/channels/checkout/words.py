@@ -1,5 +1,6 @@
 """How the checkout document words payments, refunds, refusals and events."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from payment_service.channels.checkout.style import Style
@@ -10,8 +11,8 @@ from payment_service.domain.moments import naive_text, naive_text_or_none
 from payment_service.domain.money import to_number
 from payment_service.domain.operations import Kind, OperationStatus, derived_digits
 from payment_service.domain.records import Answer, Event, Facts, Operation, Payment, Refund
-from payment_service.services.changes import AmountTooLarge
-from payment_service.services.runtime import Receipt
+from payment_service.services.runtime import ChannelReferences
+from payment_service.services.transitions import AmountTooLarge
 from payment_service.web.responses import answered, as_detail, refused
 
 ACCEPTED = "accepted for processing"
@@ -28,6 +29,8 @@ class CheckoutPresenter:
     """The words of the checkout document."""
 
     shows_trail = False
+    gives_references = True
+    event_types: Mapping[Move, str] = dict.fromkeys(SUCCESSES, SUCCESSFUL)
 
     def answer(self, rendering: str, facts: Facts) -> Answer:
         """`process`, `capture`, `void` or `refund`, in the style its name carries."""
@@ -77,12 +80,12 @@ class CheckoutPresenter:
 
     def event(self, move: Move, facts: Facts) -> Event:
         """What the document's consumers read of success, failure and refund; other moves tell what a success does."""
-        kind = SUCCESSFUL if move in SUCCESSES else event_type(move, facts.payment)
+        kind = self.event_types.get(move) or event_type(move, facts.payment)
         return Event(kind, _event_data(move, facts), payment_ref=str(facts.payment.public_id))
 
-    def receipt(self, gateway_key: str, kind: Kind) -> Receipt:
+    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         """`txn_` and 16, `pi_` and 24 hexadecimal digits."""
-        return Receipt(
+        return ChannelReferences(
             transaction_id=f"txn_{derived_digits(gateway_key, 'transaction', 16)}",
             payment_intent_id=f"pi_{derived_digits(gateway_key, 'intent', 24)}",
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response
@@ -13,17 +12,24 @@ from payment_service.channels.orders.words import (
     WORDS,
     OrderPresenter,
     StatusNotSettable,
-    labels,
     no_payment,
     payment_body,
+    references,
 )
 from payment_service.domain.errors import RefundDeclined
 from payment_service.domain.lifecycle import IllegalMove, Move, Status
+from payment_service.domain.operations import Kind
 from payment_service.domain.records import Answer, Payment
-from payment_service.services import payments, queries, refunds
-from payment_service.services.changes import AmountTooLarge
-from payment_service.services.intents import PayableAlreadyPaid
-from payment_service.services.requests import NewPayment
+from payment_service.services import queries
+from payment_service.services.commands import (
+    ChangeStatus,
+    ChargePayment,
+    CreatePayment,
+    NewPayment,
+    StartOperation,
+)
+from payment_service.services.engine import execute
+from payment_service.services.transitions import AmountTooLarge, PayableAlreadyPaid
 from payment_service.web.channel import Channel, SharedPayments
 from payment_service.web.context import asked_of, caller, runtime
 from payment_service.web.documenting import Key, documented, number, text
@@ -46,7 +52,7 @@ def charge() -> Response:
     key = required_key(body)
     given = load(NEW_PAYMENT, body, "body")
     asked = asked_of(NAME, "POST:/v1/payments/charge", given, "charge", key=key)
-    return respond(payments.charge(runtime(), asked, _new_payment(given)))
+    return respond(execute(runtime(), asked, ChargePayment(_new_payment(given))))
 
 
 @documented({201: OrderPayment()}, body=NEW_PAYMENT, key=Key.OPTIONAL_HEADER, refuses=[PAID_ALREADY])
@@ -55,7 +61,7 @@ def create(body: Mapping[str, Any]) -> Response:
     key = header_key(body)
     given = load(NEW_PAYMENT, body, "body")
     asked = asked_of(NAME, "POST:/v1/payments", given, "create", key=key)
-    return respond(payments.create(runtime(), asked, _new_payment(given)))
+    return respond(execute(runtime(), asked, CreatePayment(_new_payment(given))))
 
 
 def _new_payment(given: Mapping[str, Any]) -> NewPayment:
@@ -64,7 +70,7 @@ def _new_payment(given: Mapping[str, Any]) -> NewPayment:
         amount=given["amount"],
         currency=given["currency"],
         method=given["payment_method"],
-        labels=partial(labels, given.get("reference")),
+        references=references(given.get("reference")),
         customer_id=str(given["user_id"]),
         payable_is_unique=True,
     )
@@ -144,11 +150,15 @@ def _change(found: Payment, word: str, said: str | None) -> Answer:
     asked = asked_of(NAME, f"PATCH:/v1/payments/{number}/status", {}, "change")
     if word == WORDS[Status.CAPTURED]:
         # A charge can happen once: it is its own key, whatever the callers say with it.
-        return payments.process(runtime(), replace(asked, implied_key=f"process:{found.public_id}"), number, said)
+        return execute(
+            runtime(),
+            replace(asked, implied_key=f"process:{found.public_id}"),
+            StartOperation(number, Kind.CHARGE, reason=said),
+        )
     if word == WORDS[Status.FAILED]:
-        return payments.fail(runtime(), asked, number, said)
+        return execute(runtime(), asked, ChangeStatus(number, Move.FAIL, said))
     if word == WORDS[Status.CANCELLED]:
-        return payments.cancel(runtime(), asked, number, said)
+        return execute(runtime(), asked, ChangeStatus(number, Move.CANCEL, said))
     raise StatusNotSettable(found.status, word)
 
 
@@ -168,7 +178,8 @@ def refund(payment_id: str) -> Response:
     given = load(NEW_REFUND, body, "body")
     asked = asked_of(NAME, f"POST:/v1/payments/{number}/refund", given, "refund", key=key)
     _find(number)
-    return respond(refunds.refund(runtime(), asked, number, given.get("amount"), given["reason"]))
+    command = StartOperation(number, Kind.REFUND, given.get("amount"), given["reason"])
+    return respond(execute(runtime(), asked, command))
 
 
 @blueprint.delete("/payments/<payment_id>")
@@ -177,7 +188,8 @@ def cancel(payment_id: str) -> Response:
     """Call a payment off before any money moved."""
     number = path_number(payment_id, "payment_id")
     _find(number)
-    return respond(payments.cancel(runtime(), asked_of(NAME, f"DELETE:/v1/payments/{number}", {}, "change"), number))
+    asked = asked_of(NAME, f"DELETE:/v1/payments/{number}", {}, "change")
+    return respond(execute(runtime(), asked, ChangeStatus(number, Move.CANCEL)))
 
 
 CHANNEL = Channel(

@@ -1,7 +1,7 @@
 """How the orders document words payments, their audit trail and its errors."""
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from payment_service import clock
@@ -12,10 +12,9 @@ from payment_service.domain.moments import naive_text, naive_text_or_none
 from payment_service.domain.money import to_number
 from payment_service.domain.operations import Kind
 from payment_service.domain.records import Answer, Event, Facts, Payment, TrailEntry
-from payment_service.services.changes import AmountTooLarge
-from payment_service.services.intents import PayableAlreadyPaid
-from payment_service.services.requests import Labels
-from payment_service.services.runtime import Receipt
+from payment_service.services.commands import PaymentReferences
+from payment_service.services.runtime import ChannelReferences
+from payment_service.services.transitions import AmountTooLarge, PayableAlreadyPaid
 from payment_service.web.responses import answered, as_detail, refused
 
 WORDS = {
@@ -48,6 +47,8 @@ class OrderPresenter:
     """The words of the orders document."""
 
     shows_trail = True
+    gives_references = False
+    event_types: Mapping[Move, str] = {}
 
     def answer(self, rendering: str, facts: Facts) -> Answer:
         """The payment with its trail; 202 while the gateway has not decided. A declined charge is an answer, too."""
@@ -78,9 +79,9 @@ class OrderPresenter:
         del body["transactions"]
         return event_of(move, facts, body)
 
-    def receipt(self, gateway_key: str, kind: Kind) -> Receipt:
+    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         """An order's payment is born with its transaction id."""
-        return Receipt()
+        return ChannelReferences()
 
 
 def payment_body(payment: Payment, trail: Sequence[TrailEntry] = ()) -> dict[str, Any]:
@@ -121,10 +122,10 @@ def _transaction(entry: TrailEntry) -> dict[str, Any]:
     }
 
 
-def labels(reference: str | None, _key_hash: str, _attempt: int) -> Labels:
-    """The caller's reference or a random one, and a transaction id that each attempt draws anew."""
-    drawn = "REF" + clock.new_text(12, string.ascii_uppercase + string.digits)
-    return Labels(reference or drawn, "TXN" + clock.new_text(10, string.digits))
+def references(reference: str | None) -> tuple[PaymentReferences, ...]:
+    """The caller's reference or a random one, each with a transaction id drawn for it."""
+    reference = reference or "REF" + clock.new_text(12, string.ascii_uppercase + string.digits)
+    return tuple(PaymentReferences(reference, "TXN" + clock.new_text(10, string.digits)) for _ in range(3))
 
 
 def no_payment(what: str) -> PaymentNotFound:

@@ -1,7 +1,6 @@
 """Trips: the ride-hailing callers. The key is in the body, and a decline is an answer whose `status` they read."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from flask import Response, current_app, request
@@ -15,20 +14,22 @@ from payment_service.channels.trips.answers import (
     TripRefund,
     TripRefunds,
 )
-from payment_service.channels.trips.fares import TripNotCompleted, price
+from payment_service.channels.trips.fares import TripNotCompleted, TripPrice
 from payment_service.channels.trips.schemas import CURRENCY, FILTERS, NEW_PAYMENT, NEW_REFUND
 from payment_service.channels.trips.words import (
     WORDS,
     TripPresenter,
-    labels,
     payment_body,
+    references,
     refund_body,
 )
 from payment_service.domain.errors import Fault, Invalid, PaymentNotFound, RefundDeclined, Unavailable, UnknownPayment
 from payment_service.domain.lifecycle import IllegalMove, Move, Status
-from payment_service.services import payments, queries, refunds
-from payment_service.services.changes import AmountTooLarge
-from payment_service.services.requests import NewPayment, Request
+from payment_service.domain.operations import Kind
+from payment_service.services import queries
+from payment_service.services.commands import ChargePayment, NewPayment, Request, StartOperation, hash_key
+from payment_service.services.engine import execute
+from payment_service.services.transitions import AmountTooLarge
 from payment_service.web.channel import Channel, RefundsOfPayment, SharedPayments
 from payment_service.web.context import asked_of, caller, runtime
 from payment_service.web.documenting import Key, documented
@@ -56,22 +57,32 @@ def create(body: Mapping[str, Any]) -> Response:
     """
     given = load(NEW_PAYMENT, body, "body")
     asked = _asked("POST:/payments", given, "charge")
-    return respond(payments.charge(runtime(), asked, _new_payment(given)))
+    return respond(execute(runtime(), asked, ChargePayment(_new_payment(given, asked))))
 
 
-def _new_payment(given: Mapping[str, Any]) -> NewPayment:
+def _new_payment(given: Mapping[str, Any], asked: Request) -> NewPayment:
     verified = current_app.config["TRIP_SERVICE_URL"] is not None
     if not verified and "amount" not in given:
         raise Invalid([Fault(("body", "amount"), "Field required", "missing")])
     return NewPayment(
         payable_id=str(given["trip_id"]),
-        amount=given.get("amount"),
+        amount=_trip_price(given) if verified else given["amount"],
         currency=CURRENCY,
         method=given["method"],
-        labels=labels,
+        references=references(hash_key(asked.key or "")),
         metadata=given.get("metadata"),
-        price=partial(price, given["trip_id"], given.get("amount")) if verified else None,
         reference_is_unique=True,
+    )
+
+
+def _trip_price(given: Mapping[str, Any]) -> TripPrice:
+    config = current_app.config
+    return TripPrice(
+        trip_id=given["trip_id"],
+        amount=given.get("amount"),
+        service_url=config["TRIP_SERVICE_URL"],
+        base_fare=config["BASE_FARE"],
+        rate_per_km=config["RATE_PER_KM"],
     )
 
 
@@ -97,7 +108,8 @@ def refund(payment_id: int) -> Response:
     given = load(NEW_REFUND, json_body(), "body")
     asked = _asked(f"POST:/payments/{payment_id}/refunds", given, "refund")
     paid = queries.payment(runtime(), caller(), NAME, "payment_id", payment_id, otherwise=UnknownPayment())
-    return respond(refunds.refund(runtime(), asked, paid.payment_id, given.get("amount"), _reason(given)))
+    command = StartOperation(paid.payment_id, Kind.REFUND, given.get("amount"), _reason(given))
+    return respond(execute(runtime(), asked, command))
 
 
 def _reason(given: Mapping[str, Any]) -> str | None:

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 import requests
-from flask import current_app
 
 from payment_service.domain.errors import FIX_AND_REPEAT, ServiceError, Unavailable
 from payment_service.web.fetching import fetch
@@ -26,32 +26,40 @@ class TripNotCompleted(ServiceError):
     retry = FIX_AND_REPEAT  # the key stays free, and works once the trip is completed
 
 
-def price(trip_id: int, amount: Decimal | None) -> Decimal:
-    """The amount to charge for a completed trip: as asked, else its fare. Raises TripNotCompleted, Unavailable."""
-    trip = _trip(trip_id)
-    if trip.get("status") != "COMPLETED":
-        raise TripNotCompleted
-    return amount if amount is not None else fare(trip)
+@dataclass(frozen=True)
+class TripPrice:
+    """What a completed trip costs: `amount` as asked, else its fare. The trip service at `service_url` is asked."""
+
+    trip_id: int
+    amount: Decimal | None
+    service_url: str
+    base_fare: Decimal
+    rate_per_km: Decimal
+
+    def resolve(self) -> Decimal:
+        """The amount to charge. Raises TripNotCompleted, Unavailable."""
+        trip = _trip(f"{self.service_url}/v1/trips/{self.trip_id}")
+        if trip.get("status") != "COMPLETED":
+            raise TripNotCompleted
+        return self.amount if self.amount is not None else self.fare(trip)
+
+    def fare(self, trip: Mapping[str, Any]) -> Decimal:
+        """Base fare and rate per km times the surge multiplier, to the paisa. Raises Unavailable for nonsense."""
+        try:
+            surge = trip.get("surge_multiplier")
+            distance, surge = Decimal(str(trip["distance"])), Decimal(str(1 if surge is None else surge))
+            plain = self.base_fare + distance * self.rate_per_km
+            charged: Decimal = (plain * surge).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+            possible = distance >= 0 and surge > 0 and charged < Decimal(10) ** 12
+        except (KeyError, ArithmeticError):
+            raise Unavailable("The trip service did not tell the trip's distance") from None
+        if not possible:
+            raise Unavailable("The trip service told an impossible distance")
+        return charged
 
 
-def fare(trip: Mapping[str, Any]) -> Decimal:
-    """Base fare and rate per km times the surge multiplier, to the paisa. Raises Unavailable for nonsense."""
-    try:
-        surge = trip.get("surge_multiplier")
-        distance, surge = Decimal(str(trip["distance"])), Decimal(str(1 if surge is None else surge))
-        plain = current_app.config["BASE_FARE"] + distance * current_app.config["RATE_PER_KM"]
-        charged: Decimal = (plain * surge).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
-        possible = distance >= 0 and surge > 0 and charged < Decimal(10) ** 12
-    except (KeyError, ArithmeticError):
-        raise Unavailable("The trip service did not tell the trip's distance") from None
-    if not possible:
-        raise Unavailable("The trip service told an impossible distance")
-    return charged
-
-
-def _trip(trip_id: int) -> Mapping[str, Any]:
+def _trip(url: str) -> Mapping[str, Any]:
     """What the trip service says of a trip; asking twice is safe, so a lost connection is tried again once."""
-    url = f"{current_app.config['TRIP_SERVICE_URL']}/v1/trips/{trip_id}"
     try:
         try:
             trip = _ask(url)

@@ -1,5 +1,6 @@
 """How the trips document words payments, refunds, errors and events."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from payment_service import clock
@@ -11,8 +12,8 @@ from payment_service.domain.moments import naive_text
 from payment_service.domain.money import to_number
 from payment_service.domain.operations import Kind
 from payment_service.domain.records import Answer, Event, Facts, Payment, Refund
-from payment_service.services.requests import Labels
-from payment_service.services.runtime import Receipt
+from payment_service.services.commands import PaymentReferences
+from payment_service.services.runtime import ChannelReferences
 from payment_service.web.responses import answered, as_error_text, refused
 
 WORDS = {
@@ -36,6 +37,8 @@ class TripPresenter:
     """The words of the trips document."""
 
     shows_trail = False
+    gives_references = False
+    event_types: Mapping[Move, str] = {}
 
     def answer(self, rendering: str, facts: Facts) -> Answer:
         """`charge` or `refund`: what the caller of either gets, now or again."""
@@ -76,9 +79,9 @@ class TripPresenter:
         calls = (Call("trip_notification", "POST", "/v1/notifications", data),) if move in TOLD else ()
         return Event(event_type(move, facts.payment), data, calls)
 
-    def receipt(self, gateway_key: str, kind: Kind) -> Receipt:
+    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         """The trips document knows no other ids than its reference."""
-        return Receipt()
+        return ChannelReferences()
 
 
 def payment_body(payment: Payment) -> dict[str, Any]:
@@ -106,7 +109,7 @@ def refund_body(refund: Refund) -> dict[str, Any]:
     }
 
 
-def labels(key_hash: str, attempt: int) -> Labels:
-    """`PAY-<day>-<first 8 hex of the key's hash>`; where that is taken, more digits, and in the end random ones."""
-    digits = key_hash[: 8 + 4 * attempt] if attempt < 4 else key_hash[:8] + clock.new_hex(16)
-    return Labels(f"PAY-{clock.now():%Y%m%d}-{digits}")
+def references(key_hash: str) -> tuple[PaymentReferences, ...]:
+    """`PAY-<day>-<first 8 hex of the key's hash>`; where another payment has that, more digits."""
+    day = f"{clock.now():%Y%m%d}"
+    return tuple(PaymentReferences(f"PAY-{day}-{key_hash[:digits]}") for digits in (8, 12, 16, 20, 64))

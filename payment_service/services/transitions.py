@@ -1,4 +1,4 @@
-"""What happens to a payment, as pure values: the facts after a move, with what the audit trail says of it.
+"""What happens to a payment, as pure values: how it stands after a move, with what the journal says of it.
 
 Legality comes from the lifecycle table alone; nothing here touches a database or a gateway.
 """
@@ -8,14 +8,14 @@ from datetime import datetime
 from decimal import Decimal
 
 from payment_service import clock
-from payment_service.domain.errors import Refused
+from payment_service.domain.errors import KeyInUse, Refused
 from payment_service.domain.lifecycle import Move, Status, after
 from payment_service.domain.money import as_stored, in_currency
 from payment_service.domain.operations import Kind, OperationStatus
 from payment_service.domain.records import Facts, Operation, Payment, Refund
 from payment_service.gateways.base import Approved, Declined
-from payment_service.services.requests import Labels, Movement, NewPayment, Request
-from payment_service.services.runtime import Receipt
+from payment_service.services.commands import NewPayment, PaymentReferences, Request
+from payment_service.services.runtime import ChannelReferences
 
 ZERO = Decimal("0.00")
 
@@ -41,6 +41,12 @@ REFUSALS = {
 }
 
 
+class PayableAlreadyPaid(Refused):
+    """A live payment for this already exists"""
+
+    code = "payable_already_paid"
+
+
 class AmountTooLarge(Refused):
     """The amount exceeds what is left"""
 
@@ -48,11 +54,11 @@ class AmountTooLarge(Refused):
 
 
 @dataclass(frozen=True)
-class Change:
+class Transition:
     """One move of one payment: where it came from, the facts it led to, the amount it is about, in words."""
 
     move: Move
-    came_from: Status | None
+    from_status: Status | None
     facts: Facts
     amount: Decimal
     description: str
@@ -63,22 +69,29 @@ class Change:
         return "REFUND" if self.facts.refund else "PAYMENT"
 
 
-def created(request: Request, new: NewPayment, payment_id: int, labels: Labels) -> Change:
-    """A payment that waits for its caller to go on. `new.amount` is known by now."""
-    payment = _new_payment(request, new, payment_id, labels, Move.CREATE)
-    return Change(Move.CREATE, None, Facts(payment), payment.amount, "Payment created")
+def created(request: Request, new: NewPayment, payment_id: int, references: PaymentReferences) -> Transition:
+    """A payment that waits for its caller to go on."""
+    payment = _new_payment(request, new, payment_id, references, Move.CREATE, None)
+    return Transition(Move.CREATE, None, Facts(payment), payment.amount, "Payment created")
 
 
-def opened(request: Request, new: NewPayment, labels: Labels, operation: Operation) -> Change:
-    """A payment made together with the movement that charges or authorizes it."""
+def charge_started(
+    request: Request, new: NewPayment, operation: Operation, references: PaymentReferences
+) -> Transition:
+    """A payment made together with the operation that charges or authorizes it."""
     move = STARTS[operation.kind]
-    payment = _new_payment(request, new, operation.payment_id, labels, move)
-    return Change(move, None, Facts(payment, operation), payment.amount, "Payment processing started")
+    payment = _new_payment(request, new, operation.payment_id, references, move, operation.gateway_key)
+    return Transition(move, None, Facts(payment, operation), payment.amount, "Payment processing started")
 
 
-def _new_payment(request: Request, new: NewPayment, payment_id: int, labels: Labels, move: Move) -> Payment:
-    if new.amount is None:
-        raise ValueError("a payment is made of a known amount")
+def _new_payment(
+    request: Request,
+    new: NewPayment,
+    payment_id: int,
+    references: PaymentReferences,
+    move: Move,
+    charge_key: str | None,
+) -> Payment:
     at = clock.now()
     return Payment(
         payment_id=payment_id,
@@ -87,7 +100,7 @@ def _new_payment(request: Request, new: NewPayment, payment_id: int, labels: Lab
         subject=request.caller.subject,
         payable_id=new.payable_id,
         customer_id=new.customer_id,
-        amount=as_stored(new.amount),
+        amount=amount_of(new),
         currency=new.currency,
         method=new.method,
         status=after(None, move),
@@ -96,14 +109,14 @@ def _new_payment(request: Request, new: NewPayment, payment_id: int, labels: Lab
         captured_amount=ZERO,
         refunded_amount=ZERO,
         refund_pending_amount=ZERO,
-        reference=labels.reference,
-        transaction_id=labels.transaction_id,
+        reference=references.reference,
+        transaction_id=references.transaction_id,
         payment_intent_id=None,
         authorization_code=None,
         gateway_response=None,
         failure_code=None,
         metadata=new.metadata,
-        fingerprint=request.fingerprint,
+        charge_key=charge_key,
         created_at=at,
         updated_at=at,
         completed_at=None,
@@ -113,6 +126,20 @@ def _new_payment(request: Request, new: NewPayment, payment_id: int, labels: Lab
     )
 
 
+def amount_of(new: NewPayment) -> Decimal:
+    """The amount of a new payment. Raises KeyInUse where a key that was there a moment ago made asking needless."""
+    if not isinstance(new.amount, Decimal):
+        raise KeyInUse
+    return as_stored(new.amount)
+
+
+def operation_of(facts: Facts) -> Operation:
+    """The operation that a claim is about."""
+    if facts.operation is None:
+        raise ValueError("a claim is always about an operation")
+    return facts.operation
+
+
 def available(payment: Payment, kind: Kind) -> Decimal:
     """The most that a movement of this kind may move."""
     if kind is Kind.REFUND:
@@ -120,33 +147,35 @@ def available(payment: Payment, kind: Kind) -> Decimal:
     return payment.authorized_amount if kind in (Kind.CAPTURE, Kind.VOID) else payment.amount
 
 
-def amount_of(payment: Payment, movement: Movement) -> Decimal:
-    """What a movement of an existing payment moves.
+def amount_to_move(payment: Payment, kind: Kind, wanted: Decimal | None) -> Decimal:
+    """What an operation on an existing payment moves: `wanted`, or all there is.
 
     Raises IllegalMove by status, BadAmount for more decimals than the payment's currency has, AmountTooLarge by what is
     left.
     """
-    if movement.kind is None:
-        raise ValueError("only a movement has an amount")
-    after(payment.status, STARTS[movement.kind])
-    limit = available(payment, movement.kind)
-    amount = limit if movement.amount is None else in_currency(movement.amount, payment.currency)
-    if amount > limit or (movement.kind is Kind.REFUND and amount <= 0):
+    after(payment.status, STARTS[kind])
+    limit = available(payment, kind)
+    amount = limit if wanted is None else in_currency(wanted, payment.currency)
+    if amount > limit or (kind is Kind.REFUND and amount <= 0):
         raise AmountTooLarge(available=limit, status=payment.status)
-    return amount
+    return as_stored(amount)
 
 
-def started(payment: Payment, operation: Operation, refund: Refund | None, said: str | None = None) -> Change:
+def operation_started(
+    payment: Payment, operation: Operation, refund: Refund | None, said: str | None = None
+) -> Transition:
     """A movement of an existing payment begins; a refund reserves its amount. Raises IllegalMove.
 
     `said` is what the caller wants to read as the gateway's response to a charge, should the gateway approve it.
     """
     move = STARTS[operation.kind]
     begun = _after(payment, move, operation.created_at, said)
+    if operation.kind in (Kind.CHARGE, Kind.AUTHORIZE):
+        begun = replace(begun, charge_key=operation.gateway_key)
     if refund is not None:
         begun = replace(begun, refund_pending_amount=as_stored(payment.refund_pending_amount + refund.amount))
     description = f"{operation.kind.capitalize()} started"
-    return Change(move, payment.status, Facts(begun, operation, refund), operation.amount, description)
+    return Transition(move, payment.status, Facts(begun, operation, refund), operation.amount, description)
 
 
 def _after(payment: Payment, move: Move, at: datetime, said: str | None = None) -> Payment:
@@ -159,33 +188,33 @@ def _after(payment: Payment, move: Move, at: datetime, said: str | None = None) 
     )
 
 
-def moved(payment: Payment, move: Move, said: str | None, at: datetime) -> Change:
+def status_changed(payment: Payment, move: Move, said: str | None, at: datetime) -> Transition:
     """A move in which no money takes part (cancel, fail); `said` is why, in the caller's words. Raises IllegalMove."""
     description = said or ("Payment cancelled" if move is Move.CANCEL else "Payment failed")
-    return Change(move, payment.status, Facts(_after(payment, move, at, said)), payment.amount, description)
+    return Transition(move, payment.status, Facts(_after(payment, move, at, said)), payment.amount, description)
 
 
-def settled(
-    facts: Facts, finding: Approved | Declined, receipt: Receipt, at: datetime, note: str | None = None
-) -> Change:
+def operation_completed(
+    facts: Facts, result: Approved | Declined, references: ChannelReferences, at: datetime, note: str | None = None
+) -> Transition:
     """The gateway has decided an operation: the facts that follow from its word. `note`: who else had a hand in it."""
-    if facts.operation is None:
-        raise ValueError("only an operation can be settled")
     operation = replace(
-        facts.operation,
-        status=OperationStatus.SUCCEEDED if isinstance(finding, Approved) else OperationStatus.FAILED,
-        gateway_reference=finding.reference,
-        failure_message=finding.message if isinstance(finding, Declined) else None,
+        operation_of(facts),
+        status=OperationStatus.SUCCEEDED if isinstance(result, Approved) else OperationStatus.FAILED,
+        gateway_reference=result.reference,
+        failure_message=result.message if isinstance(result, Declined) else None,
         review_reason=note,
     )
     if facts.refund is not None:
-        return _settled_refund(facts.payment, operation, facts.refund, finding, at)
-    if isinstance(finding, Declined):
-        return _declined(facts.payment, operation, finding, at)
-    return _approved(facts.payment, operation, finding, receipt, at)
+        return _refund_completed(facts.payment, operation, facts.refund, result, at)
+    if isinstance(result, Declined):
+        return _declined(facts.payment, operation, result, at)
+    return _approved(facts.payment, operation, result, references, at)
 
 
-def _approved(payment: Payment, operation: Operation, finding: Approved, receipt: Receipt, at: datetime) -> Change:
+def _approved(
+    payment: Payment, operation: Operation, result: Approved, references: ChannelReferences, at: datetime
+) -> Transition:
     move = APPROVALS[operation.kind]
     kind = operation.kind
     taken, held = kind in (Kind.CHARGE, Kind.CAPTURE), kind in (Kind.CHARGE, Kind.AUTHORIZE)
@@ -196,14 +225,14 @@ def _approved(payment: Payment, operation: Operation, finding: Approved, receipt
         authorized_at=at if held else payment.authorized_at,
         captured_at=at if taken else payment.captured_at,
         completed_at=at if taken else payment.completed_at,
-        transaction_id=payment.transaction_id or receipt.transaction_id,
-        payment_intent_id=payment.payment_intent_id or receipt.payment_intent_id,
-        authorization_code=finding.authorization_code or payment.authorization_code,
+        transaction_id=payment.transaction_id or references.transaction_id,
+        payment_intent_id=payment.payment_intent_id or references.payment_intent_id,
+        authorization_code=result.authorization_code or payment.authorization_code,
         failure_code=None,
         gateway_response=_response(payment, kind),
     )
     description = f"{kind.capitalize()} approved by the gateway"
-    return Change(move, payment.status, Facts(moved_payment, operation), operation.amount, description)
+    return Transition(move, payment.status, Facts(moved_payment, operation), operation.amount, description)
 
 
 def _response(payment: Payment, kind: Kind) -> str | None:
@@ -212,22 +241,22 @@ def _response(payment: Payment, kind: Kind) -> str | None:
     return "Payment processed successfully" if kind in (Kind.CHARGE, Kind.CAPTURE) else payment.gateway_response
 
 
-def _declined(payment: Payment, operation: Operation, finding: Declined, at: datetime) -> Change:
+def _declined(payment: Payment, operation: Operation, result: Declined, at: datetime) -> Transition:
     move = REFUSALS[operation.kind]
     moved_payment = replace(
         _after(payment, move, at),
-        failure_code=finding.code,
-        gateway_response=finding.message,
+        failure_code=result.code,
+        gateway_response=result.message,
     )
-    return Change(move, payment.status, Facts(moved_payment, operation), operation.amount, finding.message)
+    return Transition(move, payment.status, Facts(moved_payment, operation), operation.amount, result.message)
 
 
-def _settled_refund(
-    payment: Payment, operation: Operation, refund: Refund, finding: Approved | Declined, at: datetime
-) -> Change:
+def _refund_completed(
+    payment: Payment, operation: Operation, refund: Refund, result: Approved | Declined, at: datetime
+) -> Transition:
     pending = payment.refund_pending_amount - refund.amount
-    if isinstance(finding, Declined):
-        move, refunded, status, message = Move.REFUND_DECLINED, payment.refunded_amount, "FAILED", finding.message
+    if isinstance(result, Declined):
+        move, refunded, status, message = Move.REFUND_DECLINED, payment.refunded_amount, "FAILED", result.message
     else:
         refunded = payment.refunded_amount + refund.amount
         whole = refunded == payment.captured_amount
@@ -237,8 +266,8 @@ def _settled_refund(
         _after(payment, move, at),
         refunded_amount=refunded,
         refund_pending_amount=pending,
-        refunded_at=at if isinstance(finding, Approved) else payment.refunded_at,
+        refunded_at=at if isinstance(result, Approved) else payment.refunded_at,
         gateway_response=message,
     )
     facts = Facts(moved_payment, operation, replace(refund, status=status, updated_at=at))
-    return Change(move, payment.status, facts, refund.amount, message)
+    return Transition(move, payment.status, facts, refund.amount, message)

@@ -1,0 +1,108 @@
+"""Keys that nobody works on: undecided ones by their timers, abandoned ones by walking the numbers from a watermark.
+
+No index names the unfinished keys, because every charge would have to leave it: PostgreSQL would then rewrite all
+index entries of the row. A key that its owner released undecided has a timer. A key whose owner died is younger than
+the watermark, which passes only what is finished or has a timer.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, null, or_, select, union
+
+from payment_service.connection import Connection
+from payment_service.domain.figures import KeyFigures
+from payment_service.models import idempotency_keys as keys
+from payment_service.models import timers, watermarks
+from payment_service.repositories import watermarks as marks
+from payment_service.sqltypes import database_later, database_now, seconds, seconds_since
+
+MARGIN = 300.0
+"""Seconds of a key's age before the watermark passes it: longer than any transaction that draws a number stays open."""
+
+RECOVERY = "recovery"
+
+MOST = 10_000
+"""The most unfinished keys that are counted: whoever has more needs no exact number to act."""
+
+_HAS_TIMER = exists().where(timers.c.kind == "recover", timers.c.what == keys.c.key_id)
+_FLOOR = select(func.coalesce(func.max(watermarks.c.value), 0)).where(watermarks.c.name == RECOVERY).scalar_subquery()
+_UNFINISHED = keys.c.response_status.is_(null())
+_ABANDONED = (
+    select(keys.c.key_id)
+    .where(keys.c.key_id > _FLOOR, _UNFINISHED, keys.c.leased_until < database_now(), ~_HAS_TIMER)
+    .order_by(keys.c.key_id)
+    .limit(bindparam("at_most"))
+)
+_DUE = (
+    select(timers.c.what)
+    .where(timers.c.kind == "recover", timers.c.due_at < database_now())
+    # What was never looked up comes before what was, in vain: a hundred hung look-ups take minutes.
+    .order_by(timers.c.attempts, timers.c.due_at)
+    .limit(bindparam("at_most"))
+)
+
+
+def candidates(connection: Connection, limit: int) -> Sequence[int]:
+    """Keys whose owner is gone, at most `limit`: first those that nobody looked after yet, then by tries."""
+    abandoned = connection.execute(_ABANDONED, {"at_most": limit}).scalars().all()
+    return [*abandoned, *connection.execute(_DUE, {"at_most": limit}).scalars()][:limit]
+
+
+def _passed_by_nobody() -> ColumnElement[bool]:
+    return or_(keys.c.leased_until > database_later(seconds("margin")), _UNFINISHED & ~_HAS_TIMER)
+
+
+_FIRST_NOT_PASSED = (
+    select(keys.c.key_id).where(keys.c.key_id > _FLOOR, _passed_by_nobody()).order_by(keys.c.key_id).limit(1)
+)
+_LAST = select(func.max(keys.c.key_id))
+
+
+def next_watermark(connection: Connection) -> int | None:
+    """Where the watermark may move: before the first key that may still be abandoned. None where it is there."""
+    first = connection.execute(_FIRST_NOT_PASSED, {"margin": -MARGIN}).scalar()
+    last = first - 1 if first is not None else connection.execute(_LAST).scalar()
+    return last if last is not None and last > marks.value(connection, RECOVERY) else None
+
+
+_FORGET = delete(timers).where(timers.c.kind == "recover", timers.c.what == bindparam("key_id"))
+
+
+def forget(connection: Connection, key_id: int) -> None:
+    """Delete the timer of a key that is finished."""
+    connection.execute(_FORGET, {"key_id": key_id})
+
+
+UNFINISHED_KEYS = union(
+    select(keys.c.key_id).where(keys.c.key_id > _FLOOR, _UNFINISHED).limit(MOST).subquery().select(),
+    select(timers.c.what).where(timers.c.kind == "recover").limit(MOST).subquery().select(),
+)
+"""The numbers of keys without a final response."""
+
+_SEEN = (
+    select(keys.c.created_at, (keys.c.leased_until > database_now()).label("leased"))
+    .where(keys.c.key_id.in_(UNFINISHED_KEYS), _UNFINISHED)
+    .subquery()
+)
+_FIGURES = select(
+    func.count(case((_SEEN.c.leased, 1))).label("in_flight"),
+    func.count(case((~_SEEN.c.leased, 1))).label("undecided"),
+    func.coalesce(seconds_since(func.min(case((~_SEEN.c.leased, _SEEN.c.created_at)))), 0).label("oldest"),
+)
+
+
+def figures(connection: Connection) -> KeyFigures:
+    """How many keys are worked on and how many are undecided, and the age of the oldest of these in seconds."""
+    row = connection.execute(_FIGURES).one()
+    # Ages by the database's clock of moments by ours, which may be a little ahead.
+    return KeyFigures(row.in_flight, row.undecided, max(0.0, float(row.oldest)))
+
+
+_STRANDED = select(keys.c.key_id).where(
+    keys.c.key_id.in_(bindparam("ids", expanding=True)), keys.c.key_id <= _FLOOR, ~_HAS_TIMER
+)
+
+
+def stranded(connection: Connection, key_ids: Sequence[int]) -> frozenset[int]:
+    """Those of these unfinished keys that recovery would never find."""
+    return frozenset(connection.execute(_STRANDED, {"ids": list(key_ids)}).scalars())

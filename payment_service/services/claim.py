@@ -1,0 +1,109 @@
+"""Whose a key is, and the claim on one: the right to carry its operation through."""
+
+from dataclasses import dataclass, replace
+
+from payment_service import clock
+from payment_service.connection import Connection
+from payment_service.domain.callers import RECOVERY, Origin
+from payment_service.domain.operations import Kind, gateway_key
+from payment_service.domain.records import Facts, IdempotencyKey, Payment
+from payment_service.repositories import keys, payments
+from payment_service.services.commands import Request, hash_key
+from payment_service.services.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class KeyScope:
+    """Whose key it is, and its hash. A request without a client's key has a hash that names it, or is drawn."""
+
+    channel: str
+    subject: str
+    key_hash: str
+    is_client_key: bool
+
+    def gateway_key(self, kind: Kind) -> str:
+        """The key under which the gateway gets this key's operation of `kind`."""
+        return gateway_key(self.channel, self.subject, self.key_hash, kind)
+
+
+def key_scope(request: Request) -> KeyScope:
+    """The scope of a request's key. A NUL sets implied keys apart: no client's key may contain one."""
+    implied = "\x00" + (request.implied_key or clock.new_hex(32))
+    text = request.key if request.key is not None else implied
+    return KeyScope(request.channel, request.caller.subject, hash_key(text), request.key is not None)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to carry an operation through, held under `fence` until the lease ends.
+
+    `send_before` is the moment of the monotonic clock after which nothing may be sent under this lease any more.
+    `is_repeatable`: a caller that comes back is recognised. `taken_over` is the key as an earlier owner left it, None
+    where there was none. `note` is kept beside the operation when it completes.
+    """
+
+    key_id: int
+    key_hash: str
+    response_format: str
+    fence: int
+    facts: Facts
+    taken_over: IdempotencyKey | None
+    send_before: float
+    is_repeatable: bool
+    origin: Origin
+    note: str | None = None
+
+
+def send_before(runtime: Runtime, since: float) -> float:
+    """The moment until which a lease taken after `since` (both monotonic) allows the gateway to be called."""
+    return since + runtime.limits.lease - runtime.limits.gateway_budget
+
+
+def load_facts(connection: Connection, key: IdempotencyKey) -> Facts:
+    """What a locked key is about, its payment locked as well. Raises NoResultFound."""
+    return with_refund(connection, key, payments.lock(connection, payment_of(key)))
+
+
+def payment_of(key: IdempotencyKey) -> int:
+    """The number of the payment that a key is about."""
+    if key.payment_id is None:
+        raise ValueError(f"key {key.key_id} is about no payment")
+    return key.payment_id
+
+
+def with_refund(connection: Connection, key: IdempotencyKey, payment: Payment) -> Facts:
+    """A key's payment and operation, and its refund where it asked for one."""
+    refund = None
+    if key.kind is Kind.REFUND:
+        refund = payments.find_refund(connection, payment.payment_id, key.key_hash, key.subject)
+    return Facts(payment, key.operation, refund)
+
+
+def take_over(
+    connection: Connection, runtime: Runtime, key: IdempotencyKey, facts: Facts, owner: str, since: float
+) -> Claim:
+    """Claim a locked key whose owner is gone, for the recovery worker or a person; `since` is before the lease."""
+    return Claim(
+        key_id=key.key_id,
+        key_hash=key.key_hash,
+        response_format=key.response_format,
+        fence=keys.take_over(connection, key, owner, runtime.limits.lease),
+        facts=facts,
+        taken_over=key,
+        send_before=send_before(runtime, since),
+        is_repeatable=True,
+        origin=RECOVERY,
+    )
+
+
+def take_over_for(
+    connection: Connection, runtime: Runtime, key: IdempotencyKey, request: Request, owner: str, since: float
+) -> Claim:
+    """The same for a repeat of the key's request, which is answered in the format that it asks for."""
+    claim = take_over(connection, runtime, key, load_facts(connection, key), owner, since)
+    return replace(
+        claim,
+        response_format=request.response_format,
+        is_repeatable=request.is_repeatable,
+        origin=request.origin,
+    )

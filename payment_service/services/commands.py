@@ -1,0 +1,128 @@
+"""What a caller asks for, as plain values: the request with its key, and one of four commands."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Protocol
+
+from payment_service.domain.callers import Caller, Origin
+from payment_service.domain.fingerprints import fingerprint
+from payment_service.domain.lifecycle import Move
+from payment_service.domain.operations import Kind
+
+
+def hash_key(key: str) -> str:
+    """SHA-256 hex of exactly the bytes of the (trimmed) key."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who asks, under which key, and in which format the response goes out.
+
+    `key` is the client's own, None where it sent none; `implied_key` then names the operation itself, where it can
+    happen only once (`process:7`), or is None for a request that is new each time. `route` is method and path with its
+    ids (`POST:/payments/7/refunds`); `fields` is the validated, normalised body without the key. `response_format` is
+    the channel's name for the shape of the response.
+    """
+
+    channel: str
+    caller: Caller
+    route: str
+    fields: Mapping[str, Any]
+    response_format: str
+    key: str | None = None
+    implied_key: str | None = None
+    request_id: str | None = None
+    traceparent: str | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """Where what this request changes comes from."""
+        return Origin(self.caller.subject, self.request_id, self.traceparent)
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether a repeat is recognised as one: by the client's key, or because the operation is its own key."""
+        return self.key is not None or self.implied_key is not None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What distinguishes this request from every other one under the same key."""
+        return fingerprint(self.route, self.fields)
+
+
+@dataclass(frozen=True)
+class PaymentReferences:
+    """The ids a payment is born with."""
+
+    reference: str
+    transaction_id: str | None = None
+
+
+class PriceSource(Protocol):
+    """Where an amount comes from that the caller does not send: another service is asked for it."""
+
+    def resolve(self) -> Decimal:
+        """The amount in major units. May raise what the caller is answered; the key then stays free."""
+
+
+@dataclass(frozen=True)
+class NewPayment:
+    """A payment to be made; `amount` is in major units of `currency`, or is asked for when the key is new.
+
+    `references` are tried one after the other where another payment has the same unique id already.
+    """
+
+    payable_id: str
+    amount: Decimal | PriceSource
+    currency: str
+    method: str
+    references: tuple[PaymentReferences, ...]
+    customer_id: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    payable_is_unique: bool = False
+    reference_is_unique: bool = False
+
+
+@dataclass(frozen=True)
+class CreatePayment:
+    """Make a payment that waits: nothing is charged until its caller asks for that."""
+
+    payment: NewPayment
+
+
+@dataclass(frozen=True)
+class ChargePayment:
+    """Make a payment and take its money at once, or hold it (`kind` AUTHORIZE). Zero asks nothing of the gateway."""
+
+    payment: NewPayment
+    kind: Kind = Kind.CHARGE
+
+
+@dataclass(frozen=True)
+class StartOperation:
+    """Charge, capture, void or refund an existing payment.
+
+    `amount` None means all there is: what is held, or what is left to refund. `reason` is the caller's own text: why
+    it refunds, or the gateway response that callers shall read once a charge is approved.
+    """
+
+    payment_id: int
+    kind: Kind
+    amount: Decimal | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class ChangeStatus:
+    """Cancel a payment before money moved, or fail one that waits (`move`). Cancelling twice changes nothing."""
+
+    payment_id: int
+    move: Move
+    reason: str | None = None
+
+
+Command = CreatePayment | ChargePayment | StartOperation | ChangeStatus

@@ -1,0 +1,65 @@
+"""The one way money moves: acquire → call_gateway → complete, for every command of every channel.
+
+Acquiring commits what is about to happen before the first byte leaves. No transaction is open while the gateway is
+called. Completing writes only under the current fence, so an owner that comes back late changes nothing.
+"""
+
+from dataclasses import replace
+
+import structlog
+
+from payment_service.connection import TransactionLost
+from payment_service.domain.errors import OutcomeUnknown, ServiceError
+from payment_service.domain.records import Answer
+from payment_service.failpoints import failpoint
+from payment_service.services.acquire import acquire
+from payment_service.services.claim import Claim
+from payment_service.services.commands import Command, Request
+from payment_service.services.complete import complete
+from payment_service.services.gateway_calls import call_gateway
+from payment_service.services.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+
+def execute(runtime: Runtime, request: Request, command: Command) -> Answer:
+    """Run a command exactly once for the request's key, however often and however concurrently it is asked.
+
+    Returns the response to send, fresh or stored. Raises KeyInUse, KeyMismatch, GatewayUnavailable,
+    DatabaseUnavailable, what a price source raises, and Refused where the client sent no key to store it under.
+    """
+    failpoint("claim.begin")
+    try:
+        claim = acquire(runtime, request, command)
+        return claim if isinstance(claim, Answer) else execute_claim(runtime, claim)
+    except ServiceError as error:
+        raise _advised(request, error) from error.__cause__
+    except Exception as error:
+        if request.is_repeatable:
+            raise
+        log.exception("movement.crashed")
+        raise OutcomeUnknown from error
+
+
+def execute_claim(runtime: Runtime, claim: Claim) -> Answer:
+    """Call the gateway for a claimed operation and write down its result."""
+    result = call_gateway(runtime, claim)
+    failpoint("gateway.answered")
+    try:
+        return complete(runtime, claim, result)
+    except Exception:
+        if claim.is_repeatable:
+            raise
+        log.exception("movement.not_written_down", payment_id=claim.facts.payment.payment_id)
+        # A repeat would be another payment: its caller is told to look, and the recovery worker writes it down.
+        return runtime.presenters[claim.facts.payment.channel].answer(claim.response_format, claim.facts)
+
+
+def _advised(request: Request, error: ServiceError) -> ServiceError:
+    """An error whose advice fits a request without a client's key: there is no "same key", and often no safe repeat."""
+    if request.key is not None or error.retry.key is None:
+        return error
+    if isinstance(error, TransactionLost) and not request.is_repeatable:
+        return OutcomeUnknown()  # the claim may have been committed
+    error.retry = replace(error.retry, key=None)
+    return error

@@ -1,0 +1,47 @@
+"""The bytes that sinks get, rendered when the event happens: the same at every try."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from payment_service.domain.moments import naive_text
+from payment_service.domain.records import Event, Payment
+
+
+def call_body(body: Any) -> str:
+    """The JSON body of a call to an HTTP service."""
+    return json.dumps(body, separators=(",", ":"))
+
+
+def rabbitmq_message(event: Event, payment: Payment, event_id: UUID) -> str:
+    """`event_type`, `timestamp` and `data` as the bookings document has them, and what tells repeats and order."""
+    return _json(
+        {
+            "event_type": event.type,
+            "timestamp": naive_text(payment.updated_at),
+            "data": event.data,
+            "event_id": str(event_id),
+            "channel": payment.channel,
+            "version": payment.version,
+        }
+    )
+
+
+def kafka_message(event: Event, payment: Payment, event_id: UUID) -> str:
+    """The six fields of the checkout document, then what tells order and origin."""
+    return _json(
+        {
+            "event_type": event.type,
+            "event_id": str(event_id),
+            "payment_id": event.payment_ref or payment.payment_id,
+            "order_id": payment.payable_id,
+            "timestamp": naive_text(payment.updated_at),
+            "data": event.data,
+            "channel": payment.channel,
+            "version": payment.version,
+        }
+    )
+
+
+def _json(message: dict[str, Any]) -> str:
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,164 @@
+"""What each command writes before anything happens, in the transaction that inserts its key.
+
+Steps of `acquire`: they take its connection and never commit. What the payment's state refuses is raised as Refused.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from payment_service import clock
+from payment_service.connection import Connection
+from payment_service.domain.operations import Kind, OperationStatus
+from payment_service.domain.records import Answer, Facts, Operation, Payment, Refund
+from payment_service.repositories import keys, payments
+from payment_service.services import transitions
+from payment_service.services.claim import KeyScope
+from payment_service.services.commands import (
+    ChangeStatus,
+    ChargePayment,
+    NewPayment,
+    PaymentReferences,
+    Request,
+    StartOperation,
+)
+from payment_service.services.persistence import record, save_changed
+from payment_service.services.responses import render_response
+from payment_service.services.runtime import Runtime
+from payment_service.services.transitions import PayableAlreadyPaid
+
+
+@dataclass(frozen=True)
+class InsertedKey:
+    """A key that this transaction has inserted: its scope, and the numbers of what is made under it."""
+
+    scope: KeyScope
+    key_id: int
+    payment_id: int
+    operation_id: UUID
+
+
+def create_payment(
+    connection: Connection, runtime: Runtime, request: Request, key: InsertedKey, new: NewPayment, clashes: int
+) -> Answer:
+    """Make a payment that waits for its caller; the response is final."""
+    _refuse_second_payment(connection, request.channel, new)
+    transition = transitions.created(request, new, key.payment_id, _references(new, clashes))
+    _insert_payment(connection, key, new, transition.facts.payment)
+    record(connection, runtime, transition, request.origin)
+    return _respond(connection, runtime, request, key, transition.facts)
+
+
+def charge_payment(
+    connection: Connection, runtime: Runtime, request: Request, key: InsertedKey, command: ChargePayment, clashes: int
+) -> Facts:
+    """Make a payment together with the operation that charges or authorizes it."""
+    new = command.payment
+    _refuse_second_payment(connection, request.channel, new)
+    operation = Operation(
+        operation_id=key.operation_id,
+        payment_id=key.payment_id,
+        kind=command.kind,
+        amount=transitions.amount_of(new),
+        currency=new.currency,
+        status=OperationStatus.PENDING,
+        gateway_key=key.scope.gateway_key(command.kind),
+        parent_key=None,
+        gateway_reference=None,
+        failure_message=None,
+        review_reason=None,
+        created_at=clock.now(),
+    )
+    transition = transitions.charge_started(request, new, operation, _references(new, clashes))
+    _insert_payment(connection, key, new, transition.facts.payment)
+    record(connection, runtime, transition, request.origin)
+    return transition.facts
+
+
+def start_operation(
+    connection: Connection, runtime: Runtime, request: Request, key: InsertedKey, command: StartOperation
+) -> Facts:
+    """Begin an operation on an existing payment, under the payment's lock; a refund reserves its amount."""
+    refund_id = None
+    if command.kind is Kind.REFUND:
+        payment, refund_id = payments.lock_for_refund(connection, key.payment_id)
+    else:
+        payment = payments.lock(connection, key.payment_id)
+    operation = _operation(key, payment, command)
+    refund = None if refund_id is None else _refund(refund_id, key, operation, command.reason)
+    transition = transitions.operation_started(payment, operation, refund, command.reason)
+    keys.set_operation(
+        connection, key.key_id, key.scope.key_hash, operation.amount, operation.currency, operation.parent_key
+    )
+    if refund is not None:
+        payments.insert_refund(connection, refund, payment.channel, key.scope.subject)
+    save_changed(connection, runtime, payment, transition, request.origin)
+    return transition.facts
+
+
+def change_status(
+    connection: Connection, runtime: Runtime, request: Request, key: InsertedKey, command: ChangeStatus
+) -> Answer:
+    """Cancel or fail a payment; the response is final, even where nothing changes."""
+    payment = payments.lock(connection, key.payment_id)
+    transition = transitions.status_changed(payment, command.move, command.reason, clock.now())
+    if transition.facts.payment.status is payment.status:
+        return _respond(connection, runtime, request, key, Facts(payment))
+    save_changed(connection, runtime, payment, transition, request.origin)
+    return _respond(connection, runtime, request, key, transition.facts)
+
+
+def _respond(connection: Connection, runtime: Runtime, request: Request, key: InsertedKey, facts: Facts) -> Answer:
+    answer = render_response(connection, runtime, request.response_format, facts)
+    keys.store_response(connection, key.key_id, key.scope.key_hash, answer, clock.now())
+    return answer
+
+
+def _refuse_second_payment(connection: Connection, channel: str, new: NewPayment) -> None:
+    """A race past this look ends at the reservation's primary key, and then here again."""
+    if new.payable_is_unique and payments.find_reservation(connection, channel, "payable", new.payable_id):
+        raise PayableAlreadyPaid(payable_id=new.payable_id)
+
+
+def _references(new: NewPayment, clashes: int) -> PaymentReferences:
+    return new.references[min(clashes, len(new.references) - 1)]
+
+
+def _insert_payment(connection: Connection, key: InsertedKey, new: NewPayment, payment: Payment) -> None:
+    payments.insert(connection, payment, key.scope.key_hash if key.scope.is_client_key else None)
+    if new.reference_is_unique:
+        payments.reserve(connection, payment, "reference", payment.reference)
+    if new.payable_is_unique:
+        payments.reserve(connection, payment, "payable", payment.payable_id)
+    if payment.transaction_id is not None:
+        payments.reserve(connection, payment, "transaction", payment.transaction_id)
+
+
+def _operation(key: InsertedKey, payment: Payment, command: StartOperation) -> Operation:
+    return Operation(
+        operation_id=key.operation_id,
+        payment_id=payment.payment_id,
+        kind=command.kind,
+        amount=transitions.amount_to_move(payment, command.kind, command.amount),
+        currency=payment.currency,
+        status=OperationStatus.PENDING,
+        gateway_key=key.scope.gateway_key(command.kind),
+        parent_key=payment.charge_key,
+        gateway_reference=None,
+        failure_message=None,
+        review_reason=None,
+        created_at=clock.now(),
+    )
+
+
+def _refund(refund_id: int, key: InsertedKey, operation: Operation, reason: str | None) -> Refund:
+    return Refund(
+        refund_id=refund_id,
+        payment_id=operation.payment_id,
+        key_hash=key.scope.key_hash,
+        amount=operation.amount,
+        status="PENDING",
+        reason=reason,
+        public_reference="re_" + clock.new_hex(16),
+        created_at=operation.created_at,
+        updated_at=operation.created_at,
+    )

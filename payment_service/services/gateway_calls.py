@@ -1,0 +1,140 @@
+"""Calling the gateway for a claimed operation, so that calling twice never moves money twice."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+
+from payment_service import clock, metrics
+from payment_service.domain.operations import Kind
+from payment_service.domain.records import Facts, IdempotencyKey
+from payment_service.gateways.base import (
+    Approved,
+    Capabilities,
+    Declined,
+    Finding,
+    Gateway,
+    Instruction,
+    NotFound,
+    NotSent,
+    Pending,
+    Unknown,
+)
+from payment_service.services.claim import Claim
+from payment_service.services.runtime import Runtime
+from payment_service.services.transitions import operation_of
+
+log = structlog.get_logger(__name__)
+
+LOOKUP = "lookup"
+OUTCOMES = {
+    Approved: "approved",
+    Declined: "declined",
+    Pending: "pending",
+    NotFound: "not_found",
+    NotSent: "not_sent",
+    Unknown: "unknown",
+}
+"""What the gateway's results are called where they are counted and logged."""
+
+
+@dataclass(frozen=True)
+class NotAgain(Unknown):
+    """The gateway knows nothing of it, and a second send could have a second effect: nothing was sent.
+
+    `quiet_since` is when something may have been sent last; `for_good`: waiting will not make a second send safe.
+    """
+
+    quiet_since: datetime
+    for_good: bool
+
+
+def call_gateway(runtime: Runtime, claim: Claim) -> Finding:
+    """The gateway's result for a claimed operation. After a takeover, the operation is looked up first.
+
+    The result is logged as soon as it is known, even where writing it down fails.
+    """
+    result = _result(runtime.gateway, claim)
+    operation, is_decided = operation_of(claim.facts), isinstance(result, Approved | Declined)
+    log.log(
+        logging.INFO if is_decided else logging.WARNING,
+        "movement.decided" if is_decided else "movement.undecided",
+        outcome=_outcome(result),
+        kind=operation.kind,
+        payment_id=operation.payment_id,
+        channel=claim.facts.payment.channel,
+        amount=str(operation.amount),
+        currency=operation.currency,
+        why=result.code if isinstance(result, Declined) else getattr(result, "reason", None),
+    )
+    return result
+
+
+def _result(gateway: Gateway, claim: Claim) -> Finding:
+    instruction = instruction_for(claim.facts)
+    if instruction.amount == 0 and instruction.kind in (Kind.CHARGE, Kind.AUTHORIZE):
+        return Approved(Decimal(0), instruction.currency)  # a free trip: there is nothing to ask for
+    if claim.taken_over is not None:
+        began = clock.monotonic()
+        found = gateway.lookup(instruction)
+        metrics.gateway_called(LOOKUP, _outcome(found), clock.monotonic() - began)
+        if isinstance(found, NotSent):  # about the look-up only: the operation itself may have been sent before
+            return Unknown(found.reason)
+        if not isinstance(found, NotFound):
+            return found
+        if (reason := _against_sending(gateway.capabilities, claim.facts, claim.taken_over)) is not None:
+            return reason
+    if clock.monotonic() > claim.send_before:
+        return NotSent("the lease would end before the gateway's answer")
+    began = clock.monotonic()
+    result = _send(gateway, instruction)
+    metrics.gateway_called(instruction.kind, _outcome(result), clock.monotonic() - began)
+    return result
+
+
+def _send(gateway: Gateway, instruction: Instruction) -> Finding:
+    match instruction.kind:
+        case Kind.CHARGE:
+            return gateway.charge(instruction)
+        case Kind.AUTHORIZE:
+            return gateway.authorize(instruction)
+        case Kind.CAPTURE:
+            return gateway.capture(instruction)
+        case Kind.VOID:
+            return gateway.void(instruction)
+        case Kind.REFUND:
+            return gateway.refund(instruction)
+
+
+def _outcome(result: Finding) -> str:
+    return OUTCOMES.get(type(result), OUTCOMES[Unknown])
+
+
+def instruction_for(facts: Facts) -> Instruction:
+    """What the gateway is asked, word for word the same at every send."""
+    operation = operation_of(facts)
+    return Instruction(
+        gateway_key=operation.gateway_key,
+        kind=operation.kind,
+        channel=facts.payment.channel,
+        amount=operation.amount,
+        currency=operation.currency,
+        method=facts.payment.method,
+        parent_key=operation.parent_key,
+    )
+
+
+def _against_sending(able: Capabilities, facts: Facts, before: IdempotencyKey) -> NotAgain | None:
+    """Why "not found" does not allow a second send, if it does not.
+
+    A second send is safe while the gateway drops repeats, which it does only as long as it remembers the key, or once
+    it can no longer be working on the last one, which may have left at the end of the lease before ours.
+    """
+    is_remembered = (clock.now() - operation_of(facts).created_at).total_seconds() < able.key_retention
+    is_over = able.lookup_consistent and before.quiet_for > able.max_in_flight
+    if is_remembered and (able.idempotent_by_key or is_over):
+        return None
+    reason = "not found at the gateway, and a second send could have a second effect"
+    return NotAgain(reason, before.leased_until, for_good=not (is_remembered and able.lookup_consistent))

@@ -1,0 +1,110 @@
+"""Writing a transition down: payment, refund, reservations, journal row and deliveries, in the caller's transaction."""
+
+from typing import Any
+from uuid import UUID
+
+from payment_service import clock
+from payment_service.connection import Connection
+from payment_service.domain.callers import Origin
+from payment_service.domain.event_types import event_type
+from payment_service.domain.figures import FAILED_ATTEMPT
+from payment_service.domain.lifecycle import Status
+from payment_service.domain.records import Event, Facts, Payment
+from payment_service.repositories import journal, payments
+from payment_service.services.envelopes import call_body, kafka_message, rabbitmq_message
+from payment_service.services.runtime import Runtime
+from payment_service.services.transitions import Transition
+
+GIVES_PAYABLE_BACK = (Status.FAILED, Status.CANCELLED)
+
+
+def save_changed(
+    connection: Connection, runtime: Runtime, before: Payment, transition: Transition, origin: Origin
+) -> None:
+    """Write a change of an existing payment; `before` is how it stood."""
+    payment, refund = transition.facts.payment, transition.facts.refund
+    payments.update(connection, payment)
+    if refund is not None and refund.status != "PENDING":
+        payments.update_refund(connection, refund)
+    if payment.transaction_id is not None and before.transaction_id is None:
+        payments.reserve(connection, payment, "transaction", payment.transaction_id)
+    if payment.status in GIVES_PAYABLE_BACK:
+        payments.give_back(connection, payment, "payable", payment.payable_id)
+    record(connection, runtime, transition, origin)
+
+
+def record(connection: Connection, runtime: Runtime, transition: Transition, origin: Origin) -> None:
+    """Append the journal row of a transition, and its deliveries to the sinks that are switched on."""
+    payment, event_id = transition.facts.payment, clock.new_id()
+    renderer = runtime.presenters[payment.channel]
+    kind = renderer.event_types.get(transition.move) or event_type(transition.move, payment)
+    row = _row(transition.facts, transition.move, transition.from_status, origin) | {
+        "version": payment.version,
+        "amount": transition.amount,
+        "description": transition.description,
+        "event_id": event_id,
+        "event_type": kind,
+        "created_at": payment.updated_at,
+    }
+    journal.append(connection, row)
+    if runtime.sinks:
+        event = renderer.event(transition.move, transition.facts)
+        for delivery in _deliveries(runtime, payment, event, event_id):
+            origins = {"request_id": origin.request_id, "traceparent": origin.traceparent}
+            journal.add_delivery(connection, delivery | origins)
+
+
+def record_undecided_attempt(connection: Connection, facts: Facts, origin: Origin) -> None:
+    """Append an attempt that ended without a decision of the gateway: the payment stays where it is."""
+    payment = facts.payment
+    row = _row(facts, FAILED_ATTEMPT, payment.status, origin) | {
+        "version": None,
+        "amount": facts.operation.amount if facts.operation else payment.amount,
+        "description": "The gateway has not decided",
+        "event_id": None,
+        "event_type": None,
+        "created_at": clock.now(),
+    }
+    journal.append(connection, row)
+
+
+def _row(facts: Facts, move: str, from_status: Status | None, origin: Origin) -> dict[str, Any]:
+    payment = facts.payment
+    return {
+        "payment_id": payment.payment_id,
+        "transaction_type": "REFUND" if facts.refund else "PAYMENT",
+        "move": move,
+        "from_status": from_status,
+        "status": payment.status,
+        "captured_amount": payment.captured_amount,
+        "refunded_amount": payment.refunded_amount,
+        "operation_id": facts.operation.operation_id if facts.operation else None,
+        "actor": origin.actor or "anonymous",
+        "request_id": origin.request_id,
+        "traceparent": origin.traceparent,
+    }
+
+
+def _deliveries(runtime: Runtime, payment: Payment, event: Event, event_id: UUID) -> list[dict[str, Any]]:
+    """One row for each sink that is switched on: brokers get every event, HTTP services the channel's calls to them."""
+    common = {
+        "payment_id": payment.payment_id,
+        "event_id": event_id,
+        "event_type": event.type,
+        "version": payment.version,
+        "stream": event.stream or f"payment:{payment.payment_id}",
+        "message_key": str(event.payment_ref or payment.payment_id),
+        "method": None,
+        "path": None,
+        "created_at": payment.updated_at,
+    }
+    rows: list[dict[str, Any]] = []
+    if "rabbitmq" in runtime.sinks:
+        rows.append(common | {"sink": "rabbitmq", "body": rabbitmq_message(event, payment, event_id)})
+    if "kafka" in runtime.sinks:
+        rows.append(common | {"sink": "kafka", "body": kafka_message(event, payment, event_id)})
+    for call in event.calls:
+        if call.sink in runtime.sinks:
+            address = {"sink": call.sink, "method": call.method, "path": call.path}
+            rows.append(common | address | {"body": call_body(call.body)})
+    return rows

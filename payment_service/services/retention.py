@@ -1,0 +1,38 @@
+"""Ending cached responses after `IDEMPOTENCY_KEY_TTL`: the keys stay for ever, with what they made."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from payment_service import clock
+from payment_service.connection import TransactionLost
+from payment_service.repositories import retention, watermarks
+from payment_service.services.runtime import Runtime
+
+BATCH = 1000
+"""Keys looked at in one transaction: few enough that no request notices."""
+
+PURGE = "purge"
+
+
+def purgeable(runtime: Runtime) -> int:
+    """How many keys' responses have ended since the last purge."""
+    with runtime.database.reading() as connection:
+        return retention.count_ended(connection, watermarks.value(connection, PURGE), clock.now())
+
+
+def purge(runtime: Runtime, batch: int = BATCH) -> Iterator[int]:
+    """Empty the ended responses batch by batch, yielding how many of each. Safe beside traffic and other purges."""
+    moment = clock.now()
+    while (purged := _purge_batch(runtime, moment, batch)) is not None:
+        yield purged
+
+
+def _purge_batch(runtime: Runtime, moment: datetime, batch: int) -> int | None:
+    for attempt in runtime.database.attempts():
+        with attempt, runtime.database.atomic("purge") as connection:
+            ended = retention.ended_keys(connection, watermarks.value(connection, PURGE), moment, batch)
+            if not ended:
+                return None
+            watermarks.advance(connection, PURGE, ended[-1])
+            return retention.purge(connection, ended)
+    raise TransactionLost

@@ -68,7 +68,10 @@ def _database() -> str:
 
 def _refuse_while_anybody_works() -> None:
     alive = f"leased_until > {NOW[_database()]}"
-    for table, unfinished in (("idempotency_keys", "response_status IS NULL"), ("outbox_deliveries", "status = 'PENDING'")):
+    for table, unfinished in (
+        ("idempotency_keys", "response_status IS NULL"),
+        ("outbox_deliveries", "status = 'PENDING'"),
+    ):
         found = op.get_bind().exec_driver_sql(f"SELECT count(*) FROM {table} WHERE {unfinished} AND {alive}").scalar()
         if found:
             raise RuntimeError(
@@ -83,9 +86,7 @@ def _create_tables() -> None:
         sa.Column("kind", sa.String(20), nullable=False),
         sa.Column("value", sa.String(255), nullable=False),
         sa.Column("payment_id", Identity64, nullable=False),
-        sa.CheckConstraint(
-            "kind IN ('reference', 'payable', 'transaction')", name=op.f("ck_reservations_kind_known")
-        ),
+        sa.CheckConstraint("kind IN ('reference', 'payable', 'transaction')", name=op.f("ck_reservations_kind_known")),
         sa.PrimaryKeyConstraint("channel", "kind", "value", name=op.f("pk_reservations")),
     )
     op.create_table(
@@ -183,8 +184,12 @@ def _mark_implied_keys() -> None:
         WHERE r.operation_id = idempotency_keys.operation_id AND r.idempotency_hash IS NULL
         """
     )
-    keys = sa.table("idempotency_keys", *(sa.column(n) for n in ("key_id", "key_hash", "kind", "payment_id", "is_client_key")))
-    payments = sa.table("payments", sa.column("payment_id"), sa.column("public_id", sa.Uuid()), sa.column("idempotency_hash"))
+    keys = sa.table(
+        "idempotency_keys", *(sa.column(n) for n in ("key_id", "key_hash", "kind", "payment_id", "is_client_key"))
+    )
+    payments = sa.table(
+        "payments", sa.column("payment_id"), sa.column("public_id", sa.Uuid()), sa.column("idempotency_hash")
+    )
     processed = (
         sa.select(keys.c.key_id, keys.c.key_hash, payments.c.public_id)
         .join_from(keys, payments, payments.c.payment_id == keys.c.payment_id)
@@ -199,8 +204,27 @@ def _mark_implied_keys() -> None:
 
 def _insert_purged_keys() -> None:
     """A row again for each key whose row was purged: the binding of key to operation or payment now lives there."""
-    columns = ("key_id", "channel", "subject", "key_hash", "is_client_key", "request_path", "response_format", "fingerprint", "payment_id")
-    more = ("kind", "currency", "operation_status", "gateway_key", "parent_key", "gateway_reference", "failure_message", "review_reason")
+    columns = (
+        "key_id",
+        "channel",
+        "subject",
+        "key_hash",
+        "is_client_key",
+        "request_path",
+        "response_format",
+        "fingerprint",
+        "payment_id",
+    )
+    more = (
+        "kind",
+        "currency",
+        "operation_status",
+        "gateway_key",
+        "parent_key",
+        "gateway_reference",
+        "failure_message",
+        "review_reason",
+    )
     rest = ("owner", "fence", "attempts", "response_status")
     times = ("leased_until", "expires_at", "created_at", "updated_at", "recover_at")
     table = sa.table(
@@ -227,7 +251,9 @@ def _purged_operations() -> Iterator[list[dict[str, Any]]]:
     )
     k = sa.table("idempotency_keys", sa.column("operation_id", sa.Uuid()))
     p = _payments()
-    r = sa.table("payment_refunds", sa.column("operation_id", sa.Uuid()), sa.column("subject"), sa.column("idempotency_hash"))
+    r = sa.table(
+        "payment_refunds", sa.column("operation_id", sa.Uuid()), sa.column("subject"), sa.column("idempotency_hash")
+    )
     found = (
         sa.select(
             o,
@@ -249,7 +275,9 @@ def _purged_operations() -> Iterator[list[dict[str, Any]]]:
 
 def _purged_operation(row: Any) -> dict[str, Any]:
     subject, key_hash, is_client_key = _scope_of(row)
-    return _purged_row(row.channel, subject, key_hash, row.fingerprint, row.payment_id, row.created_at, row.updated_at) | {
+    return _purged_row(
+        row.channel, subject, key_hash, row.fingerprint, row.payment_id, row.created_at, row.updated_at
+    ) | {
         "is_client_key": is_client_key,
         "operation_id": row.operation_id,
         "kind": row.kind,
@@ -493,12 +521,15 @@ def _forget_events_by_month() -> None:
 def _render_messages() -> None:
     """The bytes that brokers have not got yet, as release 1.0.0 would have rendered them at the next try."""
     d = sa.table(
-        "outbox_deliveries", *(sa.column(name) for name in ("delivery_id", "sink", "status", "body", "message_key")),
+        "outbox_deliveries",
+        *(sa.column(name) for name in ("delivery_id", "sink", "status", "body", "message_key")),
         sa.column("event_id", sa.Uuid()),
     )
     e = sa.table(
-        "outbox_events", *(sa.column(name) for name in ("event_type", "channel", "version", "payload")),
-        sa.column("event_id", sa.Uuid()), sa.column("created_at", UtcDateTime()),
+        "outbox_events",
+        *(sa.column(name) for name in ("event_type", "channel", "version", "payload")),
+        sa.column("event_id", sa.Uuid()),
+        sa.column("created_at", UtcDateTime()),
     )
     waiting = (
         sa.select(d.c.delivery_id, d.c.sink, e)
@@ -506,7 +537,11 @@ def _render_messages() -> None:
         .where(d.c.sink.in_(("rabbitmq", "kafka")), d.c.status != "DELIVERED")
         .order_by(d.c.delivery_id)
     )
-    write = d.update().where(d.c.delivery_id == sa.bindparam("of")).values(body=sa.bindparam("b"), message_key=sa.bindparam("k"))
+    write = (
+        d.update()
+        .where(d.c.delivery_id == sa.bindparam("of"))
+        .values(body=sa.bindparam("b"), message_key=sa.bindparam("k"))
+    )
     for rows in _batches(waiting):
         op.get_bind().execute(write, [_message(row) for row in rows])
 

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Table, func, select, update
 
 from payment_service import clock
-from payment_service.models import idempotency_keys, outbox_events
-from payment_service.services.retention import purge
+from payment_service.models import idempotency_keys, metadata, outbox_deliveries, timers
 from payment_service.services.recovery import recover
+from payment_service.services.retention import purge
 from payment_service.services.runtime import Runtime
 
 
@@ -27,23 +27,29 @@ def rows(runtime: Runtime, table: Table) -> list[dict[str, Any]]:
 
 def everything(runtime: Runtime) -> str:
     """Every value of every table as one text, to look for what must not be there."""
-    tables = outbox_events.metadata.sorted_tables
+    tables = metadata.sorted_tables
     return "\n".join(str(row) for table in tables for row in rows(runtime, table))
 
 
 def events(runtime: Runtime) -> list[tuple[str, dict[str, Any]]]:
-    """Type and data of every event so far, payment by payment, in order."""
-    ordered = select(outbox_events).order_by(outbox_events.c.payment_id, outbox_events.c.version)
+    """Type and data of every event that RabbitMQ was to get, payment by payment, in order: it must be switched on."""
+    assert "rabbitmq" in runtime.sinks, "events are rendered for sinks that are switched on"
+    ordered = (
+        select(outbox_deliveries)
+        .where(outbox_deliveries.c.sink == "rabbitmq")
+        .order_by(outbox_deliveries.c.payment_id, outbox_deliveries.c.version)
+    )
     with runtime.database.reading() as connection:
         found = connection.execute(ordered).mappings().all()
-    return [(row["event_type"], json.loads(row["payload"])["data"]) for row in found]
+    return [(row["event_type"], json.loads(row["body"])["data"]) for row in found]
 
 
 def expire_leases(runtime: Runtime) -> None:
     """Make every key look as if whoever worked on it had died long ago."""
     past = clock.now() - timedelta(hours=1)
     with runtime.database.atomic("test") as connection:
-        connection.execute(update(idempotency_keys).values(leased_until=past, recover_at=past))
+        connection.execute(update(idempotency_keys).values(leased_until=past))
+        connection.execute(update(timers).values(due_at=past))
 
 
 def recover_all(runtime: Runtime) -> None:
@@ -61,6 +67,6 @@ def expire_answers(runtime: Runtime) -> None:
 
 
 def purge_answers(runtime: Runtime) -> None:
-    """Delete every stored answer, as the purge does once its time is over."""
+    """Empty every stored answer, as the purge does once its time is over."""
     expire_answers(runtime)
     assert sum(purge(runtime)) > 0

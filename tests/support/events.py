@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, select, text
 
 from payment_service import clock
 from payment_service.db import Database
-from payment_service.models import outbox_deliveries, outbox_events, payments
+from payment_service.models import outbox_deliveries, payments, transactions
 
 TYPES = ("payment.created", "payment.completed", "payment.refunded", "payment.failed")
 
@@ -35,15 +35,15 @@ def pile_up(database: Database, sinks: Sequence[str], count: int, versions: int 
     """
     at = clock.now()
     numbers = range(first, first + count)
-    events = [_event(number, version, at) for version in range(1, versions + 1) for number in numbers]
-    rows = [_delivery(event, sink, at) for event in events for sink in sinks]
+    changes = [_change(number, version, at) for version in range(1, versions + 1) for number in numbers]
+    rows = [_delivery(change, sink, at) for change in changes for sink in sinks]
     with database.atomic("test") as connection:
         connection.execute(insert(payments), [_payment(number, at) for number in numbers])
-        connection.execute(insert(outbox_events), events)
+        connection.execute(insert(transactions), changes)
         connection.execute(insert(outbox_deliveries), rows)
         if len(rows) > 100:
             connection.execute(text("ANALYZE"))  # which the database does by itself, but not at once
-    return {str(event["event_id"]) for event in events}
+    return {str(change["event_id"]) for change in changes}
 
 
 def _payment(number: int, at: datetime) -> dict[str, Any]:
@@ -59,41 +59,50 @@ def _payment(number: int, at: datetime) -> dict[str, Any]:
         "status": "PENDING",
         "version": 1,
         "reference": f"R{number}",
-        "reference_is_unique": False,
-        "payable_is_unique": False,
         "created_at": at,
         "updated_at": at,
         **dict.fromkeys(amounts, Decimal(0)),
     }
 
 
-def _event(number: int, version: int, at: datetime) -> dict[str, Any]:
-    data = {"payment_id": number, "version": version}
+def _change(number: int, version: int, at: datetime) -> dict[str, Any]:
     return {
-        "event_id": uuid4(),
         "payment_id": number,
         "version": version,
-        "channel": "trips",
+        "transaction_type": "PAYMENT",
+        "move": "create",
+        "status": "PENDING",
+        "amount": Decimal(0),
+        "captured_amount": Decimal(0),
+        "refunded_amount": Decimal(0),
+        "description": "piled up",
+        "actor": "test",
+        "event_id": uuid4(),
         "event_type": TYPES[min(version, len(TYPES)) - 1],
-        "payload": json.dumps({"payment_ref": number, "payable_id": str(number), "data": data}),
         "created_at": at,
     }
 
 
-def _delivery(event: dict[str, Any], sink: str, at: datetime) -> dict[str, Any]:
-    request: dict[str, str | None] = {"method": None, "path": None, "body": None}
-    if sink not in {"rabbitmq", "kafka"}:
-        body = json.dumps({"payment_id": event["payment_id"], "version": event["version"]})
-        request = {"method": "POST", "path": "/v1/notifications", "body": body}
+def _delivery(change: dict[str, Any], sink: str, at: datetime) -> dict[str, Any]:
+    data = {"payment_id": change["payment_id"], "version": change["version"]}
+    address: dict[str, str | None] = {"method": "POST", "path": "/v1/notifications"}
+    if sink in {"rabbitmq", "kafka"}:
+        address = dict.fromkeys(address)
+        data = {"event_id": str(change["event_id"]), "data": data}
     return {
-        "event_id": event["event_id"],
+        "payment_id": change["payment_id"],
+        "event_id": change["event_id"],
+        "event_type": change["event_type"],
+        "version": change["version"],
         "sink": sink,
-        "stream": f"payment:{event['payment_id']}",
+        "stream": f"payment:{change['payment_id']}",
+        "message_key": str(change["payment_id"]),
+        "body": json.dumps(data),
         "status": "PENDING",
         "attempts": 0,
         "due_at": at,
         "created_at": at,
-        **request,
+        **address,
     }
 
 

@@ -12,9 +12,10 @@ from payment_service.domain.lifecycle import Move, Status
 from payment_service.domain.money import to_number
 from payment_service.domain.operations import Kind
 from payment_service.domain.records import Answer, Event, Facts, Payment
-from payment_service.services import payments, queries
-from payment_service.services.requests import Labels, NewPayment
-from payment_service.services.runtime import Receipt
+from payment_service.services import queries
+from payment_service.services.commands import ChargePayment, NewPayment, PaymentReferences
+from payment_service.services.engine import execute
+from payment_service.services.runtime import ChannelReferences
 from payment_service.web import fields, shown
 from payment_service.web.channel import Channel, SharedPayments
 from payment_service.web.context import asked_of, caller, runtime
@@ -57,6 +58,8 @@ class ParkingPresenter:
     """Every answer is the payment; errors are told in a `detail`."""
 
     shows_trail = False
+    gives_references = False
+    event_types: Mapping[Move, str] = {}
 
     def answer(self, rendering: str, facts: Facts) -> Answer:
         """201 when paid, 402 for a decline, 202 in between."""
@@ -70,8 +73,8 @@ class ParkingPresenter:
     def event(self, move: Move, facts: Facts) -> Event:
         return Event(event_type(move, facts.payment), _body(facts.payment))
 
-    def receipt(self, gateway_key: str, kind: Kind) -> Receipt:
-        return Receipt()
+    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
+        return ChannelReferences()
 
 
 def _body(payment: Payment) -> dict[str, Any]:
@@ -86,9 +89,9 @@ def create(body: Mapping[str, Any]) -> Response:
     key = required_key(body)
     given = load(NEW_PAYMENT, body, "body")
     asked = asked_of(NAME, f"POST:{PREFIX}", given, "charge", key=key)
-    ticket, labels = str(given["parking_id"]), Labels(reference=key)
-    new = NewPayment(ticket, given["amount"], CURRENCY, "CARD", labels=lambda _key_hash, _attempt: labels)
-    return respond(payments.charge(runtime(), asked, new))
+    ticket = str(given["parking_id"])
+    new = NewPayment(ticket, given["amount"], CURRENCY, "CARD", references=(PaymentReferences(key),))
+    return respond(execute(runtime(), asked, ChargePayment(new)))
 
 
 @documented({200: PAYMENT}, refuses=[PaymentNotFound()])

@@ -20,6 +20,7 @@ from payment_service.config import Settings
 from payment_service.db import Database, db, engine_options, prepare_engine
 from payment_service.delivery.sinks import switched_on
 from payment_service.gateways.base import Gateway
+from payment_service.gateways.outcomes import SuccessRates
 from payment_service.gateways.remote import RemoteGateway
 from payment_service.gateways.simulated import SimulatedGateway
 from payment_service.logs import configure_logging
@@ -96,8 +97,7 @@ def _gateway(settings: Settings) -> Gateway:
             read_timeout=settings.gateway_read_timeout,
         )
     return SimulatedGateway(
-        success_rate=settings.gateway_success_rate,
-        checkout_success_rate=settings.checkout_success_rate,
+        SuccessRates(settings.gateway_success_rate, {"checkout": settings.checkout_success_rate}),
         latency_ms=settings.gateway_latency_ms,
     )
 

@@ -15,7 +15,7 @@ from tests.support.processes import ROOT
 NONE = "\N{EN DASH}"
 """What stands in a cell where there is nothing."""
 
-ANSWERS = {"declined": "truth", "none": "silence", "pending": "pending"}
+ANSWERS = {"declined": "actual", "none": "no_answer", "pending": "pending"}
 """How README words the first answer of the simulated gateway."""
 
 

@@ -1,0 +1,52 @@
+"""Renders the trips document's responses, errors and events."""
+
+from payment_service import clock
+from payment_service.channels.trips import response_schemas as responses
+from payment_service.channels.trips.response_schemas import STATUS_NAMES
+from payment_service.domain.deliveries import Call
+from payment_service.domain.errors import RefundDeclined
+from payment_service.domain.event_types import event_type
+from payment_service.domain.lifecycle import Move
+from payment_service.domain.records import Answer, Event, Facts, Refund
+from payment_service.services.requests import Labels
+from payment_service.web.channel import ChannelRenderer
+from payment_service.web.responses import accepted, answered
+
+NOTIFIED_ON = frozenset({Move.CHARGED, Move.CHARGE_DECLINED, Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED})
+"""The moves that the notification service gets: success, failure and refund, and nothing in between."""
+
+
+class TripRenderer(ChannelRenderer):
+    """Renders for the trips callers."""
+
+    errors = responses.TripError()
+
+    def answer(self, rendering: str, facts: Facts) -> Answer:
+        """The response to a `charge` or a `refund`: 200, or 202 while the gateway has not decided."""
+        if rendering == "refund" and facts.refund is not None:
+            return self._refund(facts.refund, facts)
+        payment = facts.payment
+        if STATUS_NAMES[payment.status] == "PENDING":
+            return accepted(responses.PENDING.dump(payment))
+        return answered(200, (responses.DECLINED if payment.failure_code else responses.PAYMENT).dump(payment))
+
+    def _refund(self, refund: Refund, facts: Facts) -> Answer:
+        if refund.status == "PENDING":
+            return accepted(responses.PENDING_REFUND.dump(refund))
+        if refund.status == "FAILED":
+            return self.refusal(RefundDeclined(f"Refund declined: {facts.failure_message}"))
+        return answered(200, responses.REFUND.dump(refund))
+
+    def event(self, move: Move, facts: Facts) -> Event:
+        """`{payment_id, trip_id, amount, status, reference}`; a refund's event has its id and amount, too."""
+        data = responses.EVENT.dump(facts.payment)
+        if facts.refund is not None:
+            data |= responses.REFUND_EVENT.dump(facts.refund)
+        calls = (Call("trip_notification", "POST", "/v1/notifications", data),) if move in NOTIFIED_ON else ()
+        return Event(event_type(move, facts.payment), data, calls)
+
+
+def labels(key_hash: str, attempt: int) -> Labels:
+    """`PAY-<day>-<first 8 hex of the key's hash>`; where that is taken, more digits, and in the end random ones."""
+    digits = key_hash[: 8 + 4 * attempt] if attempt < 4 else key_hash[:8] + clock.new_hex(16)
+    return Labels(f"PAY-{clock.now():%Y%m%d}-{digits}")

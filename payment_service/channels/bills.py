@@ -16,7 +16,7 @@ from payment_service.services import payments, queries
 from payment_service.services.requests import Labels, NewPayment
 from payment_service.web import fields
 from payment_service.web import response_fields as field
-from payment_service.web.channel import Channel, ChannelRenderer, SharedPayments
+from payment_service.web.channel import BaseRenderer, Channel, SharedPayments
 from payment_service.web.context import asked_of, caller, runtime
 from payment_service.web.error_schemas import DetailError
 from payment_service.web.fields import load
@@ -72,7 +72,7 @@ NEW_PAYMENT, FILTERS = NewBillPayment(), BillFilters()
 PAYMENT, PENDING, PAYMENTS = BillPayment(), PendingBillPayment(), BillPayment(many=True)
 
 
-class BillRenderer(ChannelRenderer):
+class BillRenderer(BaseRenderer):
     """Renders for the bills callers."""
 
     errors = DetailError()

@@ -37,7 +37,7 @@ class RefundsOfPayment:
     listing: Callable[[int], Response]
 
 
-class ChannelRenderer(Presenter):
+class BaseRenderer(Presenter):
     """What the renderers of channels share: errors have the shape `errors`; no audit trail, no ids of their own."""
 
     shows_trail = False
@@ -62,7 +62,7 @@ class Channel:
     """
 
     name: str
-    renderer: ChannelRenderer
+    renderer: BaseRenderer
     about: str = ""
     payment_path: str = ""
     paths: Sequence[str] = ()

@@ -14,7 +14,7 @@ from payment_service.services import payments, queries
 from payment_service.services.requests import Labels, NewPayment
 from payment_service.web import fields
 from payment_service.web import response_fields as field
-from payment_service.web.channel import Channel, ChannelRenderer, SharedPayments
+from payment_service.web.channel import BaseRenderer, Channel, SharedPayments
 from payment_service.web.context import asked_of, caller, runtime
 from payment_service.web.error_schemas import DetailError
 from payment_service.web.fields import load
@@ -57,7 +57,7 @@ PAYMENT, PAYMENTS = TicketPayment(), TicketPayment(many=True)
 DECLINED = PaymentDeclined("Card was declined by issuer", retry=NEW_KEY)
 
 
-class ParkingRenderer(ChannelRenderer):
+class ParkingRenderer(BaseRenderer):
     """Every response is the payment; errors have a `detail`."""
 
     errors = DetailError()

@@ -10,7 +10,7 @@ from payment_service.domain.lifecycle import IllegalMove, Move, Status
 from payment_service.domain.operations import Kind, OperationStatus, derived_digits
 from payment_service.domain.records import Answer, Event, Facts
 from payment_service.services.runtime import Receipt
-from payment_service.web.channel import ChannelRenderer
+from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
 
 MESSAGES = {
@@ -32,7 +32,7 @@ class IllegalChange(Refused):
         super().__init__(f"Cannot change status from {name} to {wanted}{instead and f': {instead}'}")
 
 
-class BookingRenderer(ChannelRenderer):
+class BookingRenderer(BaseRenderer):
     """Renders for the bookings callers."""
 
     errors = responses.BookingError()

@@ -11,7 +11,7 @@ from payment_service.domain.money import to_number
 from payment_service.domain.operations import Kind, OperationStatus, derived_digits
 from payment_service.domain.records import Answer, Event, Facts, Refund
 from payment_service.services.runtime import Receipt
-from payment_service.web.channel import ChannelRenderer
+from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
 
 SUCCESSFUL = "payment.successful"
@@ -19,7 +19,7 @@ SUCCESSFUL = "payment.successful"
 SUCCESSES = frozenset({Move.CHARGED, Move.CAPTURED})
 
 
-class CheckoutRenderer(ChannelRenderer):
+class CheckoutRenderer(BaseRenderer):
     """Renders for the checkout callers."""
 
     errors = responses.CheckoutError()

@@ -14,7 +14,7 @@ from payment_service.domain.errors import PaymentNotFound, RefundDeclined, Refus
 from payment_service.domain.lifecycle import IllegalMove, Move, Status
 from payment_service.domain.records import Answer, Event, Facts, Payment, TrailEntry
 from payment_service.services.requests import Labels
-from payment_service.web.channel import ChannelRenderer
+from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
 
 SUCCESSES = {"create": 201, "charge": 201, "change": 200, "refund": 200}
@@ -30,7 +30,7 @@ class StatusNotSettable(Refused):
         super().__init__(responses.no_change(status, name))
 
 
-class OrderRenderer(ChannelRenderer):
+class OrderRenderer(BaseRenderer):
     """Renders for the orders callers."""
 
     shows_trail = True

@@ -9,14 +9,14 @@ from payment_service.domain.event_types import event_type
 from payment_service.domain.lifecycle import Move
 from payment_service.domain.records import Answer, Event, Facts, Refund
 from payment_service.services.requests import Labels
-from payment_service.web.channel import ChannelRenderer
+from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
 
 NOTIFIED_ON = frozenset({Move.CHARGED, Move.CHARGE_DECLINED, Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED})
 """The moves that the notification service gets: success, failure and refund, and nothing in between."""
 
 
-class TripRenderer(ChannelRenderer):
+class TripRenderer(BaseRenderer):
     """Renders for the trips callers."""
 
     errors = responses.TripError()

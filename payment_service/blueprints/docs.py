@@ -6,7 +6,7 @@ from flask import Blueprint, Response, current_app, render_template, request, se
 
 from payment_service.web.openapi import Description
 from payment_service.web.openapi.decorators import Media, describe, text_param
-from payment_service.web.responses import JSON
+from payment_service.web.responses import JSON, show
 
 blueprint = Blueprint("docs", __name__)
 
@@ -35,7 +35,7 @@ REDOC_POLICY = f"{_POLICY}worker-src blob:; style-src 'self' {' '.join(map(repr,
 def description() -> Response:
     """Describe every route: this very document."""
     made: Description = current_app.extensions[DESCRIPTION]
-    response = Response(made.text, mimetype=JSON)
+    response = show(made.document)
     response.add_etag()
     response.make_conditional(request)
     return _cached(response)

@@ -44,7 +44,7 @@ def money(example: float, **options: Any) -> fields.Float:
 
 def text(example: str | None, pattern: str | None = None, **options: Any) -> fields.String:
     """A text, of the pattern where there is one."""
-    return fields.String(**_options(options, example=example, **_matching(pattern)))
+    return fields.String(**_options(options, example=example, pattern=pattern))
 
 
 def choice(example: str, words: Iterable[str], **options: Any) -> fields.String:
@@ -82,25 +82,17 @@ def computed(
     value_of: Callable[[Any], Any], kind: str, example: object, pattern: str | None = None, **options: Any
 ) -> fields.Function:
     """What `value_of` makes of the whole record, of this OpenAPI type; left out where that is `missing`."""
-    return fields.Function(value_of, **_options(options, type=kind, example=example, **_matching(pattern)))
+    return fields.Function(value_of, **_options(options, type=kind, example=example, pattern=pattern))
 
 
-def nested(schema: type[Schema], **options: Any) -> fields.Nested:
-    """An object inside."""
-    return fields.Nested(schema, **_options(options))
-
-
-def nested_list(schema: type[Schema], **options: Any) -> fields.Nested:
-    """A list of objects."""
-    return fields.Nested(schema, many=True, **_options(options))
+def nested(schema: type[Schema], *, many: bool = False, **options: Any) -> fields.Nested:
+    """An object inside, or a list of objects."""
+    return fields.Nested(schema, many=many, **_options(options))
 
 
 def _options(options: Mapping[str, Any], **described: Any) -> dict[str, Any]:
     """The options of marshmallow's field: required where nothing else is asked for, and `described` for OpenAPI."""
     given = dict(options)
-    metadata = described | given.pop("metadata", {})
+    known = {name: value for name, value in described.items() if value is not None or name == "example"}
+    metadata = known | given.pop("metadata", {})
     return {"required": True, "allow_none": given.pop("nullable", False), "metadata": metadata, **given}
-
-
-def _matching(pattern: str | None) -> dict[str, str]:
-    return {"pattern": pattern} if pattern else {}

@@ -99,7 +99,7 @@ class DeclinedBookingPayment(Schema):
 class BookingPayments(Schema):
     """The payments of a booking, newest first"""
 
-    payments = field.nested_list(BookingPayment)
+    payments = field.nested(BookingPayment, many=True)
 
 
 class Pagination(Schema):

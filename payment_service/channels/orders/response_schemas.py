@@ -66,7 +66,7 @@ class OrderPayment(Schema):
     completed_at = field.timestamp("2025-11-03T11:23:00.198211", nullable=True)
     captured_at = field.timestamp("2025-11-03T11:23:00.198211", nullable=True)
     refunded_amount = field.money(0.0)
-    transactions = field.nested_list(OrderTransaction, dump_default=list)
+    transactions = field.nested(OrderTransaction, many=True, dump_default=list)
 
 
 class PendingOrderPayment(OrderPayment):
@@ -88,7 +88,7 @@ class OrderPayments(Schema):
     total = field.integer(1)
     page = field.integer(1)
     page_size = field.integer(10)
-    payments = field.nested_list(OrderPayment)
+    payments = field.nested(OrderPayment, many=True)
 
 
 class OrderError(DetailError):

@@ -70,14 +70,14 @@ class PendingTripRefund(TripRefund):
 class TripPayments(Schema):
     """A page of payments, newest first; `next_cursor` is null on the last one."""
 
-    payments = field.nested_list(TripPayment)
+    payments = field.nested(TripPayment, many=True)
     next_cursor = field.text(None, nullable=True)
 
 
 class TripRefunds(Schema):
     """A payment's refunds, oldest first."""
 
-    refunds = field.nested_list(TripRefund)
+    refunds = field.nested(TripRefund, many=True)
 
 
 class TripError(TextError):

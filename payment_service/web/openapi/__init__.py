@@ -14,7 +14,6 @@ from payment_service.web.errors import ERROR_RENDERER
 from payment_service.web.openapi.converter import Converter, Plugin
 from payment_service.web.openapi.introduction import HEADERS, INTRODUCTION, SERVICE_TAG, TITLE, TOKEN
 from payment_service.web.openapi.operations import OperationDoc, views_of
-from payment_service.web.responses import dumps
 
 VERSION = "3.0.3"
 _CONVERTER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
@@ -33,11 +32,6 @@ class Description:
     def document(self) -> dict[str, Any]:
         """The description itself; not to be changed."""
         return build(self._app, self._channels)
-
-    @cached_property
-    def text(self) -> str:
-        """The description as JSON."""
-        return dumps(self.document)
 
 
 def build(app: Flask, channels: Sequence[Channel]) -> dict[str, Any]:

@@ -61,8 +61,9 @@ def test_update_reads_the_clock_once(name: str) -> None:
 def test_no_index_has_a_column_that_a_charge_changes(table: Table) -> None:
     """PostgreSQL updates such a row in place (HOT): no index gets another entry."""
     hot = set().union(*(changed(name) for name in CHANGED_BY_A_CHARGE[table.name]))
-    uniques = [each for each in table.constraints if isinstance(each, UniqueConstraint)]
-    indexed = {column.name for each in [*table.indexes, *uniques] for column in each.columns}
+    sets = [each.columns for each in table.indexes]
+    sets += [each.columns for each in table.constraints if isinstance(each, UniqueConstraint)]
+    indexed = {column.name for columns in sets for column in columns}
     conditions = " ".join(str(each.dialect_options["postgresql"]["where"]) for each in table.indexes)
 
     assert len(hot) >= 10

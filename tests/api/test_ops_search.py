@@ -11,7 +11,7 @@ from sqlalchemy import insert, update
 
 from payment_service import clock
 from payment_service.gateways.base import Declined, Unknown
-from payment_service.models import operations, outbox_deliveries, outbox_events, payment_refunds, payments
+from payment_service.models import idempotency_keys, outbox_deliveries, payment_refunds, payments, transactions
 from payment_service.repositories import timeline
 from payment_service.services.runtime import Runtime
 from tests.conftest import MakeApp
@@ -75,8 +75,8 @@ def test_refunds_operations_and_events_lead_to_their_payment(
     number = trip_id_of(pay_trip(app.test_client()))
     refund_trip(app.test_client(), number)
     names = [row["public_reference"] for row in rows(runtime, payment_refunds)]
-    names += [row[name] for row in rows(runtime, operations) for name in ("operation_id", "gateway_key")]
-    names += [row["event_id"] for row in rows(runtime, outbox_events)]
+    names += [row[name] for row in rows(runtime, idempotency_keys) for name in ("operation_id", "gateway_key")]
+    names += [row["event_id"] for row in rows(runtime, transactions)]
 
     assert len(names) > 6
     assert {tuple(found(operator, name)) for name in names} == {(number,)}
@@ -155,7 +155,7 @@ def test_a_timeline_has_everything_in_the_order_in_which_it_happened(
     places = [story.find(text) for text in in_order]
     assert dict(zip(in_order, places, strict=True)) == dict(zip(in_order, sorted(places), strict=True))
     assert min(places) > 0
-    for row in rows(runtime, outbox_events):
+    for row in rows(runtime, transactions):
         assert str(row["event_id"]) in story
     assert "rabbitmq delivered" in story
     assert "3 tries" in story
@@ -185,7 +185,7 @@ def test_what_callers_wrote_is_shown_and_never_run(app: Flask, runtime: Runtime,
     with runtime.database.atomic("test") as connection:
         connection.execute(update(outbox_deliveries).values(status="DEAD", last_error=hostile))
         connection.execute(update(payments).values(failure_code=hostile, gateway_response=hostile, metadata=hostile))
-        connection.execute(update(operations).values(failure_message=hostile, review_reason=hostile))
+        connection.execute(update(idempotency_keys).values(failure_message=hostile, review_reason=hostile))
     maria = signed_in(app, f"maria {ATTRIBUTE}")
     of_order, of_booking = (f"/ops/payments/{row['payment_id']}" for row in rows(runtime, payments))
 
@@ -207,13 +207,13 @@ def test_a_story_without_end_is_cut(
     app: Flask, runtime: Runtime, operator: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = trip_id_of(pay_trip(app.test_client()))
-    (event, *_) = rows(runtime, outbox_events)
+    (event, *_) = rows(runtime, transactions)
     more: list[dict[str, Any]] = [
         {**event, "event_id": clock.new_id(), "version": 10 + version, "created_at": clock.now()}
         for version in range(timeline.MOST + 5)
     ]
     with runtime.database.atomic("test") as connection:
-        connection.execute(insert(outbox_events), more)
+        connection.execute(insert(transactions), more)
     html = page(operator, f"/ops/payments/{number}")
 
     assert "only the first 200 rows are shown" in words(html)

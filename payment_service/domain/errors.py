@@ -17,10 +17,6 @@ class Retry:
     key: Literal["same", "new"] | None = None
     after: int | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """The advice as every error body carries it."""
-        return {"safe": self.safe, "key": self.key, "after": self.after}
-
 
 FIX_AND_REPEAT = Retry(safe=True, key="same")
 """The request left no trace: correct it and send it again, the key is still free."""

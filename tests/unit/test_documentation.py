@@ -9,17 +9,19 @@ import click
 import pytest
 
 from payment_service import create_app
-from payment_service.channels.orders.schemas import METHODS
+from payment_service.channels.orders.response_schemas import METHODS
 from payment_service.config import Settings
 from payment_service.domain.errors import ServiceError
 from payment_service.domain.lifecycle import Status
 from payment_service.gateways.outcomes import REFUSALS
+from simulator.command import simulator
 from tests.support.markdown import Document, document, documents
 from tests.support.processes import ROOT
 
 SUFFIXES = ("py", "md", "txt", "in", "cfg", "toml", "yml", "yaml", "json", "conf", "template")
 MADE_BY_A_RUN = ("var/",)
 READ_BY_TESTS = {"TEST_DATABASE_URL"}
+LONGEST_README, LONGEST_GLOSSARY = 130, 150
 
 every_document = pytest.mark.parametrize("doc", documents(), ids=lambda doc: str(doc.path.relative_to(ROOT)))
 
@@ -29,7 +31,8 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> dict[str, click.Comman
     """Everything that `flask --app wsgi` understands, groups flattened: `deliveries list`."""
     url = f"sqlite:///{tmp_path_factory.mktemp('documentation')}/none.db"
     own = create_app(Settings(database_url=url, log_level="ERROR")).cli.commands
-    return dict(flattened({**own, **{entry.name: entry.load() for entry in entry_points(group="flask.commands")}}))
+    added = {"simulator": simulator, **{entry.name: entry.load() for entry in entry_points(group="flask.commands")}}
+    return dict(flattened({**own, **added}))
 
 
 def flattened(group: dict[str, click.Command]) -> Iterator[tuple[str, click.Command]]:
@@ -115,12 +118,52 @@ def test_it_takes_two_commands_to_begin() -> None:
     assert [line.split("#")[0].strip() for line in first.splitlines()] == ["make run", "make test"]
 
 
-def test_whoever_scales_a_service_scales_one_of_composes() -> None:
+def test_readme_stays_short() -> None:
+    assert len(document("README.md").text.splitlines()) <= LONGEST_README
+
+
+def test_services_scaled_in_the_deploy_guide_exist_in_compose() -> None:
     services = re.findall(r"^  ([a-z-]+):$", (ROOT / "docker-compose.yml").read_text(), re.MULTILINE)
-    scaled = re.findall(r"--scale ([a-z-]+)=", document("README.md").text)
+    scaled = re.findall(r"--scale ([a-z-]+)=", document("docs/how-to/deploy.md").text)
 
     assert scaled
     assert set(scaled) <= set(services)
+
+
+def test_every_document_is_reachable_from_the_index() -> None:
+    index = ROOT / "docs" / "index.md"
+    found, waiting = set[Path](), [index]
+    while waiting:
+        page = waiting.pop()
+        found.add(page)
+        linked = {(page.parent / link.partition("#")[0]).resolve() for link in Document(page).links}
+        waiting += [path for path in linked - found if path.suffix == ".md" and path.exists()]
+
+    assert {doc.path for doc in documents()} - found == set()
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/index.md"])
+def test_entry_pages_link_the_glossary(name: str) -> None:
+    assert "(reference/glossary.md)" in document(name).text.replace("(docs/", "(")
+
+
+def test_glossary_stays_short() -> None:
+    assert len(document("docs/reference/glossary.md").text.splitlines()) <= LONGEST_GLOSSARY
+
+
+def test_glossary_explains_every_status() -> None:
+    rows = document("docs/reference/glossary.md").section("Statuses").rows()
+
+    assert set(Status) <= {cells[0] for cells in rows}
+
+
+def test_glossary_explains_no_word_twice() -> None:
+    tables = document("docs/reference/glossary.md")
+    titles = re.findall(r"^## (.+)$", tables.text, re.MULTILINE)
+    words = [cells[0] for title in titles for cells in tables.section(title).rows()]
+
+    assert len(words) > 60
+    assert [word for word in words if words.count(word) > 1] == []
 
 
 def test_the_changelog_begins_with_what_is_not_released_yet() -> None:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from payment_service import create_app
 from payment_service.channels import CHANNELS
 from payment_service.config import Settings
@@ -15,8 +17,22 @@ from tests.support.processes import ROOT
 NONE = "\N{EN DASH}"
 """What stands in a cell where there is nothing."""
 
-ANSWERS = {"declined": "truth", "none": "silence", "pending": "pending"}
-"""How README words the first answer of the simulated gateway."""
+ANSWERS = {"declined": "actual", "none": "no_answer", "pending": "pending"}
+"""The first answer of the simulated gateway, in the words of its page."""
+ROUTE = re.compile(r"`((?:GET|POST|PATCH|PUT|DELETE) /[^` ]*)`")
+NOT_FOR_CALLERS = {
+    "bad_request",
+    "delivery_not_dead",
+    "foreign_form",
+    "nothing_pasted",
+    "operation_not_open",
+    "refused",
+    "scope_missing",
+    "token_too_long",
+}
+"""Codes that no answer to a caller carries: base classes, commands, and the operations pages."""
+ADVICE_OF_NO_CLASS = {"method_not_allowed": NONE, "payment_declined": "new", "too_many_requests": "same"}
+"""Retry advice that no class has: of the framework, of the view that declines, of the proxy."""
 
 
 def routes(directory: Path) -> set[str]:
@@ -41,19 +57,29 @@ def once(route: str) -> str:
     return route.replace(" /v1/", " /")
 
 
-def test_the_readme_shows_every_route_and_the_pages_of_operators_are_shown_in_theirs(tmp_path: Path) -> None:
+def test_routes_page_and_operations_page_show_every_route(tmp_path: Path) -> None:
     real = routes(tmp_path)
-    text = document("README.md").text + document("docs/operations.md").text
-    shown = set(re.findall(r"`((?:GET|POST|PATCH|PUT|DELETE) /[^` ]*)`", text))
+    shown = set(ROUTE.findall(document("docs/reference/routes.md").text + document("docs/operations.md").text))
 
     assert real - shown == set()
+
+
+def test_every_route_that_readme_and_routes_pages_show_exists(tmp_path: Path) -> None:
+    real = routes(tmp_path)
+    pages = ("README.md", "docs/reference/routes.md", "docs/operations.md")
+    shown = {route for page in pages for route in ROUTE.findall(document(page).text)}
+
     assert {route for route in shown if route not in real and once(route) not in real} == set()
 
 
-def test_the_readme_leads_to_a_page_of_every_channel() -> None:
-    callers = [cells[0] for cells in document("README.md").section("Callers").rows()]
+@pytest.mark.parametrize(
+    ("page", "title", "folder"),
+    [("README.md", "Callers", "docs/channels"), ("docs/reference/routes.md", "Channels", "../channels")],
+)
+def test_table_of_channels_links_the_page_of_each(page: str, title: str, folder: str) -> None:
+    linked = [cells[0] for cells in document(page).section(title).rows()]
 
-    assert sorted(callers) == sorted(f"[{channel.name}](docs/channels/{channel.name}.md)" for channel in CHANNELS)
+    assert sorted(linked) == sorted(f"[{channel.name}]({folder}/{channel.name}.md)" for channel in CHANNELS)
 
 
 def every_error(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
@@ -62,17 +88,21 @@ def every_error(kind: type[ServiceError] = ServiceError) -> Iterator[type[Servic
         yield from every_error(each)
 
 
-def test_the_readme_gives_the_advice_that_the_errors_give() -> None:
-    real = {error.code: error.retry.key or NONE for error in every_error()} | {"payment_declined": "new"}
-    rows = document("README.md").section("What an answer tells the caller to do").rows()
-    shown = {code: cells[2] for cells in rows if len(cells) == 4 for code in re.findall(r"`(\w+)`", cells[0])}
+def test_table_of_codes_lists_every_error_with_its_retry_advice() -> None:
+    # Classes may share a code; one table row gives the advice of one of them.
+    advice = {code: {key} for code, key in ADVICE_OF_NO_CLASS.items()}
+    for error in every_error():
+        if error.__module__.startswith("payment_service.") and error.code not in NOT_FOR_CALLERS:
+            advice.setdefault(error.code, set()).add(error.retry.key or NONE)
+    rows = document("docs/reference/errors.md").section("Codes").rows()
+    shown = {code: cells[2] for cells in rows for code in re.findall(r"`(\w+)`", cells[0])}
 
-    assert len(shown) > 10
-    assert shown == {code: real.get(code) for code in shown}
+    assert shown.keys() == advice.keys()
+    assert {code: key for code, key in shown.items() if key not in advice[code]} == {}
 
 
-def test_the_readme_shows_every_magic_amount() -> None:
-    rows = document("README.md").section("Magic amounts").rows()
+def test_table_of_magic_amounts_shows_every_amount() -> None:
+    rows = document("docs/reference/simulated-gateway.md").section("Magic amounts").rows()
     shown = {amount: (ANSWERS[first], truth) for amount, first, truth in rows}
 
     assert shown == {

@@ -1,0 +1,49 @@
+"""The error messages of fields: each one names its field, can stand alone, and carries a type for programs."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from marshmallow import ValidationError, fields, missing
+
+
+class FieldMessage(str):
+    """A field's message, and the type of the fault beside it."""
+
+    __slots__ = ("type",)
+    type: str
+
+    def __new__(cls, message: str, kind: str) -> Self:
+        """Make a text that remembers its type."""
+        text = super().__new__(cls, message)
+        text.type = kind
+        return text
+
+
+class BaseField(fields.Field[Any]):
+    """What our fields have in common: messages that name the field and carry a type, and null as absent."""
+
+    described: Mapping[str, Any] = {}
+    null_is_absence = True
+
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None, example: object = missing, **kwargs: Any) -> None:
+        shown = {} if example is missing else {"example": example}
+        super().__init__(metadata={**self.described, **shown, **(metadata or {})}, **kwargs)
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
+        """Validate a value; the null of an optional field counts as absent."""
+        return super().deserialize(missing if value is None else value, attr, data, **kwargs)
+
+    def make_error(self, key: str, **kwargs: Any) -> ValidationError:
+        """The library's error about a required field that is not there, in our words."""
+        if key == "required":
+            return self.fault(f"{self.label} is required", "missing")
+        return super().make_error(key, **kwargs)
+
+    @property
+    def label(self) -> str:
+        """The name the caller knows the field by."""
+        return self.data_key or self.name or ""
+
+    def fault(self, message: str, kind: str) -> ValidationError:
+        """The error to raise."""
+        return ValidationError([FieldMessage(message, kind)])

@@ -107,24 +107,21 @@ def test_a_payable_of_several_channels_and_with_many_payments_is_shown_page_by_p
     assert 'rel="next"' not in page(operator, f"/ops/search?q=4711&before={following[1]}")
 
 
-def test_a_key_is_found_by_its_hash_and_what_it_made_after_it_is_gone(
+def test_a_key_is_found_by_its_hash_before_and_after_the_purge_of_its_answer(
     app: Flask, runtime: Runtime, operator: FlaskClient
 ) -> None:
     client = app.test_client()
-    open_, owned = trip_id_of(pay_trip(client, idempotency_key="open")), bearer("ann")
+    owned = bearer("ann")
     anns = trip_id_of(pay_trip(client, idempotency_key="anns", headers=owned))
     refund_trip(client, anns, idempotency_key="anns-refund", headers=owned, amount=1)
 
-    shown = page(operator, f"/ops/search?q={hashed('anns-refund').upper()}")
-    assert "answered 200" in words(shown)
-    assert "owner ann" in words(shown)
-    assert f"/ops/payments/{anns}" in shown
-    purge_answers(runtime)
-    assert found(operator, hashed("open")) == [open_]
-    assert found(operator, hashed("anns")) == []
-    assert found(operator, hashed("anns"), owner="bob") == []
-    assert found(operator, hashed("anns"), owner="ann") == [anns]
-    assert found(operator, hashed("anns-refund"), owner="ann") == [anns]
+    for is_purged in (False, True):
+        if is_purged:
+            purge_answers(runtime)
+        shown = page(operator, f"/ops/search?q={hashed('anns-refund').upper()}")
+        assert "answered 200" in words(shown)
+        assert "owner ann" in words(shown)
+        assert found(operator, hashed("anns")) == found(operator, hashed("anns-refund")) == [anns]
 
 
 def story_of(client: FlaskClient, number: int) -> str:
@@ -197,7 +194,7 @@ def test_what_callers_wrote_is_shown_and_never_run(app: Flask, runtime: Runtime,
     html = page(maria, of_booking)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;@example.com" in html
     for wanted in (hostile, f"nothing {hostile}"):
-        shown = maria.get("/ops/search", query_string={"q": wanted, "owner": hostile})
+        shown = maria.get("/ops/search", query_string={"q": wanted})
         assert (shown.status_code, "<script" in shown.text, "<img src=x" in shown.text) == (200, False, False)
     refused = maria.get(f"/ops/payments/{HOSTILE}")
     assert (refused.status_code, "<script" in refused.text) == (404, False)
@@ -207,10 +204,11 @@ def test_a_story_without_end_is_cut(
     app: Flask, runtime: Runtime, operator: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = trip_id_of(pay_trip(app.test_client()))
-    (event, *_) = rows(runtime, transactions)
+    event = rows(runtime, transactions)[0]
+    del event["transaction_log_id"]
     more: list[dict[str, Any]] = [
-        {**event, "event_id": clock.new_id(), "version": 10 + version, "created_at": clock.now()}
-        for version in range(timeline.MOST + 5)
+        {**event, "event_id": clock.new_id(), "version": 10 + number, "created_at": clock.now()}
+        for number in range(timeline.MOST + 5)
     ]
     with runtime.database.atomic("test") as connection:
         connection.execute(insert(transactions), more)

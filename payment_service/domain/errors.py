@@ -181,6 +181,18 @@ class Refused(ServiceError):
     retry = NEW_KEY
 
 
+class PayableAlreadyPaid(Refused):
+    """A live payment for this already exists"""
+
+    code = "payable_already_paid"
+
+
+class AmountTooLarge(Refused):
+    """The amount exceeds what is left"""
+
+    code = "amount_exceeds_available"
+
+
 class RefundDeclined(Refused):
     """The refund was declined"""
 

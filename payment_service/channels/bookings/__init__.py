@@ -13,7 +13,14 @@ from payment_service.domain.lifecycle import Move
 from payment_service.domain.operations import Kind
 from payment_service.domain.records import Answer, Payment
 from payment_service.services import queries, users
-from payment_service.services.commands import ChangeStatus, CreatePayment, NewPayment, PaymentReferences, Request, StartOperation
+from payment_service.services.commands import (
+    ChangeStatus,
+    CreatePayment,
+    NewPayment,
+    PaymentReferences,
+    Request,
+    StartOperation,
+)
 from payment_service.services.engine import execute
 from payment_service.web.channel import Channel
 from payment_service.web.context import asked_of, caller, runtime

@@ -2,10 +2,9 @@
 
 from marshmallow import Schema, missing
 
-from payment_service.domain.errors import Invalid, ServiceError
+from payment_service.domain.errors import AmountTooLarge, Invalid, ServiceError
 from payment_service.domain.lifecycle import IllegalMove, Move, Status
 from payment_service.domain.records import Payment
-from payment_service.services.transitions import AmountTooLarge
 from payment_service.web import response_fields as field
 from payment_service.web.error_schemas import RetryAdvice, TextError
 

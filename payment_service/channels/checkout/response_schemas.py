@@ -2,12 +2,11 @@
 
 from payment_service.channels.checkout.schemas import CURRENCIES, METHODS
 from payment_service.channels.checkout.style import CaseVariantSchema
-from payment_service.domain.errors import ServiceError
+from payment_service.domain.errors import AmountTooLarge, ServiceError
 from payment_service.domain.lifecycle import IllegalMove, Move, Status
 from payment_service.domain.money import to_number
 from payment_service.domain.operations import OperationStatus
 from payment_service.domain.records import Facts, Operation, Payment
-from payment_service.services.transitions import AmountTooLarge
 from payment_service.web import response_fields as field
 from payment_service.web.error_schemas import DetailError
 

@@ -7,7 +7,13 @@ from typing import Any
 from flask import Blueprint, Response
 
 from payment_service.channels.orders import response_schemas as responses
-from payment_service.channels.orders.renderer import OrderRenderer, StatusNotSettable, no_payment, references, with_trail
+from payment_service.channels.orders.renderer import (
+    OrderRenderer,
+    StatusNotSettable,
+    no_payment,
+    references,
+    with_trail,
+)
 from payment_service.channels.orders.response_schemas import STATUS_NAMES
 from payment_service.channels.orders.schemas import FILTERS, NEW_PAYMENT, NEW_REFUND, STATUS_CHANGE
 from payment_service.domain.lifecycle import Move, Status

@@ -2,10 +2,9 @@
 
 from marshmallow import Schema
 
-from payment_service.domain.errors import ServiceError
+from payment_service.domain.errors import AmountTooLarge, PayableAlreadyPaid, ServiceError
 from payment_service.domain.lifecycle import IllegalMove, Move, Status
 from payment_service.domain.records import Payment, TrailEntry
-from payment_service.services.transitions import AmountTooLarge, PayableAlreadyPaid
 from payment_service.web import response_fields as field
 from payment_service.web.error_schemas import DetailError
 

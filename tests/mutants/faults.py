@@ -8,7 +8,7 @@ from pika.channel import Channel
 
 from payment_service.config import Settings
 from payment_service.domain.fingerprints import fingerprint
-from payment_service.repositories import journal, keys, outbox, payments, recovery, retention, tallies
+from payment_service.repositories import keys, outbox, payments, recovery, retention, statements, tallies
 from payment_service.services import first_writes, gateway_calls, persistence, transitions
 from payment_service.services.commands import Request
 from payment_service.services.complete import complete
@@ -60,7 +60,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "a key belongs to every caller": Mutant(attributes=((Request, "scope", fault.in_nobodys_name(Request.scope)),)),
     "the fingerprint knows no route": Mutant({fingerprint: fault.without_route}),
     "the journal is folded after one look": Mutant({tallies.is_decided: fault.always(True)}),
-    "deliveries are written after the commit": Mutant({journal.add_delivery: fault.adding_deliveries_later}),
+    "deliveries are written after the commit": Mutant({statements.write: fault.adding_deliveries_later}),
     "a delivery is marked before it is sent": Mutant({outbox.claim: fault.marking_before_sending}),
     "the relay does not wait for the event before": Mutant({outbox.claim: fault.claiming_whatever_is_due}),
     "the relay reads on behind the last it has read": Mutant({outbox.claim: fault.reading_on_behind_the_last}),

@@ -166,7 +166,7 @@ def spelling_responses_anew(original: Function) -> Function:
 
 
 def in_nobodys_name(original: Function) -> Function:
-    """Of `key_scope`."""
+    """Of `Request.scope`."""
     return lambda request: replace(original(request), subject="")
 
 
@@ -199,19 +199,22 @@ def giving_an_undecided_refund_back(original: Function) -> Function:
 
 
 def adding_deliveries_later(original: Function) -> Function:
-    """Of `add_delivery`: after the commit, in a transaction of its own."""
+    """Of `statements.write`: deliveries come after the commit, in a transaction of their own."""
 
-    def add(connection: Any, row: Any) -> None:
+    def write(connection: Any, name: str, values: Any) -> None:
+        if name != "insert_delivery":
+            original(connection, name, values)
+            return
         database = Database(connection.core.engine)
 
         def late() -> None:
             clock.sleep(0.1)
             with database.atomic("late") as other:
-                original(other, row)
+                original(other, name, values)
 
         threading.Thread(target=late, daemon=True).start()
 
-    return add
+    return write
 
 
 def marking_before_sending(original: Function) -> Function:

@@ -18,7 +18,7 @@ from sqlalchemy import CursorResult, Executable
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from payment_service.domain.errors import DatabaseUnavailable
-from payment_service.sqltypes import to_sqlite
+from payment_service.sqltypes import TO_SQLITE
 
 RETRYABLE = frozenset({"40001", "40P01", "55P03"})
 """SQLSTATEs after which the whole transaction may run again: serialization, deadlock, lock not available."""
@@ -178,7 +178,9 @@ class Connection:
 
 
 def _on_sqlite(statement: Statement, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: to_sqlite(values[name]) for name in statement.names}
+    given = {name: values[name] for name in statement.names}
+    converters = {name: TO_SQLITE[type(value)] for name, value in given.items() if type(value) in TO_SQLITE}
+    return given | {name: convert(given[name]) for name, convert in converters.items()}
 
 
 def _meaning(error: BaseException | None, *, is_lost: bool, is_operational: bool) -> Exception | None:

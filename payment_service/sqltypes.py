@@ -1,7 +1,9 @@
 """Column types and SQL functions that mean the same on PostgreSQL and SQLite."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from operator import attrgetter, methodcaller
 from typing import Any
 from uuid import UUID
 
@@ -47,13 +49,12 @@ def time_from_sqlite(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def to_sqlite(value: Any) -> Any:
-    """A parameter of an SQL text as SQLite stores it, the same as these column types do."""
-    if isinstance(value, Decimal):
-        return to_thousandths(value)
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return value.hex if isinstance(value, UUID) else value
+TO_SQLITE: dict[type, Callable[[Any], Any]] = {
+    Decimal: to_thousandths,
+    datetime: methodcaller("strftime", "%Y-%m-%d %H:%M:%S.%f"),
+    UUID: attrgetter("hex"),
+}
+"""Parameters of an SQL text as SQLite stores them, the same as these column types do; times are UTC."""
 
 
 class Money(TypeDecorator[Decimal]):

@@ -1,7 +1,4 @@
-"""The journal: one row for each change of a payment, which is its audit row and its event, with deliveries to sinks."""
-
-from collections.abc import Mapping
-from typing import Any
+"""The journal, read as the audit trail of one payment."""
 
 from sqlalchemy import bindparam, select
 
@@ -9,18 +6,6 @@ from payment_service.connection import Connection
 from payment_service.domain.lifecycle import Move, Status
 from payment_service.domain.records import Payment, TrailEntry
 from payment_service.models import transactions
-from payment_service.repositories.statements import write
-
-
-def append(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Write a change down; `row` has every column but the number."""
-    write(connection, "insert_journal_row", row)
-
-
-def add_delivery(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Put an event on its way to one sink; `row` has the columns of a delivery that is due at once."""
-    write(connection, "insert_delivery", row)
-
 
 _TRAIL = (
     select(*(transactions.c[name] for name in TrailEntry.__dataclass_fields__))

@@ -1,5 +1,6 @@
 """Payments, their refunds and reservations: found by what their callers know them by, and written change by change."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy.exc import NoResultFound
 from payment_service.connection import Connection
 from payment_service.domain.records import Payment, Refund
 from payment_service.models import payment_refunds, payments
-from payment_service.repositories.rows import PAYMENT, REFUND, payment_values, record_from
+from payment_service.repositories.rows import PAYMENT, REFUND, record_from
 from payment_service.repositories.statements import one_or_none, write
 
 _BY_PUBLIC_ID = select(*PAYMENT).where(payments.c.public_id == bindparam("value", type_=payments.c.public_id.type))
@@ -61,7 +62,9 @@ def lock_for_refund(connection: Connection, payment_id: int) -> tuple[Payment, i
 
 def insert(connection: Connection, payment: Payment, idempotency_hash: str | None) -> None:
     """A new payment; `idempotency_hash` is that of the client's key that made it."""
-    write(connection, "insert_payment", payment_values(payment) | {"idempotency_hash": idempotency_hash})
+    metadata = None if payment.metadata is None else json.dumps(payment.metadata, separators=(",", ":"))
+    values = vars(payment) | {"metadata": metadata, "idempotency_hash": idempotency_hash}
+    write(connection, "insert_payment", values)
 
 
 def update(connection: Connection, payment: Payment) -> None:

@@ -75,9 +75,3 @@ KEY = columns_of(idempotency_keys, IdempotencyKey)
 def payment_of(row: RowMapping) -> Payment:
     """The payment in a row that selected `PAYMENT`, among others."""
     return record_from(Payment, [row[column.name] for column in PAYMENT])
-
-
-def payment_values(payment: Payment) -> dict[str, Any]:
-    """What a payment writes, column by column."""
-    metadata = None if payment.metadata is None else json.dumps(payment.metadata, separators=(",", ":"))
-    return vars(payment) | {"metadata": metadata}

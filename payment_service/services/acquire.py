@@ -16,12 +16,13 @@ from payment_service.domain.operations import OperationStatus
 from payment_service.domain.records import Answer
 from payment_service.repositories import keys
 from payment_service.services import first_writes
-from payment_service.services.claim import Claim, KeyScope, key_scope, send_before
+from payment_service.services.claim import Claim
 from payment_service.services.commands import (
     ChangeStatus,
     ChargePayment,
     Command,
     CreatePayment,
+    KeyScope,
     Request,
 )
 from payment_service.services.existing_keys import InProgress, resolve_existing_key
@@ -59,7 +60,7 @@ def acquire(runtime: Runtime, request: Request, command: Command) -> Claim | Ans
 
 
 def _acquire(runtime: Runtime, request: Request, command: Command) -> Claim | Answer:
-    scope, owner = key_scope(request), clock.new_hex(32)
+    scope, owner = request.scope(), clock.new_hex(32)
     deadline = clock.monotonic() + runtime.limits.wait
     command = _with_price(runtime, scope, command)
     clashes = 0
@@ -136,7 +137,7 @@ def _begin(
         fence=1,
         facts=facts,
         taken_over=None,
-        send_before=send_before(runtime, since),
+        send_before=since + runtime.limits.time_to_send,
         is_repeatable=request.is_repeatable,
         origin=request.origin,
     )

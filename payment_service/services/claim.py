@@ -1,36 +1,14 @@
-"""Whose a key is, and the claim on one: the right to carry its operation through."""
+"""The claim on a key: the right to carry its operation through, taken over where an owner is gone."""
 
 from dataclasses import dataclass, replace
 
-from payment_service import clock
 from payment_service.connection import Connection
 from payment_service.domain.callers import RECOVERY, Origin
-from payment_service.domain.operations import Kind, gateway_key
+from payment_service.domain.operations import Kind
 from payment_service.domain.records import Facts, IdempotencyKey, Payment
 from payment_service.repositories import keys, payments
-from payment_service.services.commands import Request, hash_key
+from payment_service.services.commands import Request
 from payment_service.services.runtime import Runtime
-
-
-@dataclass(frozen=True)
-class KeyScope:
-    """Whose key it is, and its hash. A request without a client's key has a hash that names it, or is drawn."""
-
-    channel: str
-    subject: str
-    key_hash: str
-    is_client_key: bool
-
-    def gateway_key(self, kind: Kind) -> str:
-        """The key under which the gateway gets this key's operation of `kind`."""
-        return gateway_key(self.channel, self.subject, self.key_hash, kind)
-
-
-def key_scope(request: Request) -> KeyScope:
-    """The scope of a request's key. A NUL sets implied keys apart: no client's key may contain one."""
-    implied = "\x00" + (request.implied_key or clock.new_hex(32))
-    text = request.key if request.key is not None else implied
-    return KeyScope(request.channel, request.caller.subject, hash_key(text), request.key is not None)
 
 
 @dataclass(frozen=True)
@@ -52,11 +30,6 @@ class Claim:
     is_repeatable: bool
     origin: Origin
     note: str | None = None
-
-
-def send_before(runtime: Runtime, since: float) -> float:
-    """The moment until which a lease taken after `since` (both monotonic) allows the gateway to be called."""
-    return since + runtime.limits.lease - runtime.limits.gateway_budget
 
 
 def load_facts(connection: Connection, key: IdempotencyKey) -> Facts:
@@ -90,7 +63,7 @@ def take_over(
         fence=keys.take_over(connection, key, owner, runtime.limits.lease),
         facts=facts,
         taken_over=key,
-        send_before=send_before(runtime, since),
+        send_before=since + runtime.limits.time_to_send,
         is_repeatable=True,
         origin=RECOVERY,
     )

@@ -7,15 +7,30 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, Protocol
 
+from payment_service import clock
 from payment_service.domain.callers import Caller, Origin
 from payment_service.domain.fingerprints import fingerprint
 from payment_service.domain.lifecycle import Move
-from payment_service.domain.operations import Kind
+from payment_service.domain.operations import Kind, gateway_key
 
 
 def hash_key(key: str) -> str:
     """SHA-256 hex of exactly the bytes of the (trimmed) key."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class KeyScope:
+    """Whose key it is, and its hash. A request without a client's key has a hash that names it, or is drawn."""
+
+    channel: str
+    subject: str
+    key_hash: str
+    is_client_key: bool
+
+    def gateway_key(self, kind: Kind) -> str:
+        """The key under which the gateway gets this key's operation of `kind`."""
+        return gateway_key(self.channel, self.subject, self.key_hash, kind)
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,15 @@ class Request:
     def is_repeatable(self) -> bool:
         """Whether a repeat is recognised as one: by the client's key, or because the operation is its own key."""
         return self.key is not None or self.implied_key is not None
+
+    def scope(self) -> KeyScope:
+        """The scope of the request's key. A NUL sets implied keys apart: no client's key may contain one.
+
+        A request without any key gets another scope each time.
+        """
+        implied = "\x00" + (self.implied_key or clock.new_hex(32))
+        text = self.key if self.key is not None else implied
+        return KeyScope(self.channel, self.caller.subject, hash_key(text), self.key is not None)
 
     @cached_property
     def fingerprint(self) -> str:

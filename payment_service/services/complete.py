@@ -12,8 +12,7 @@ from payment_service.repositories import keys, payments
 from payment_service.repositories.keys import ClaimState
 from payment_service.services.claim import Claim, load_facts
 from payment_service.services.gateway_calls import NotAgain
-from payment_service.services.persistence import record_undecided_attempt, save_changed
-from payment_service.services.responses import render_response
+from payment_service.services.persistence import record_undecided_attempt, render_response, save_changed
 from payment_service.services.runtime import ChannelReferences, Runtime
 from payment_service.services.transitions import operation_completed, operation_of
 

@@ -9,9 +9,9 @@ from payment_service.domain.fingerprints import differing
 from payment_service.domain.records import Answer, IdempotencyKey
 from payment_service.repositories import keys, payments
 from payment_service.repositories.keys import FinishedKey
-from payment_service.services.claim import Claim, KeyScope, load_facts, take_over_for
-from payment_service.services.commands import ChargePayment, Command, Request, StartOperation
-from payment_service.services.responses import render_response
+from payment_service.services.claim import Claim, load_facts, take_over_for
+from payment_service.services.commands import ChargePayment, Command, KeyScope, Request, StartOperation
+from payment_service.services.persistence import render_response
 from payment_service.services.runtime import Runtime
 from payment_service.services.transitions import amount_to_move
 

@@ -13,17 +13,16 @@ from payment_service.domain.operations import Kind, OperationStatus
 from payment_service.domain.records import Answer, Facts, Operation, Payment, Refund
 from payment_service.repositories import keys, payments
 from payment_service.services import transitions
-from payment_service.services.claim import KeyScope
 from payment_service.services.commands import (
     ChangeStatus,
     ChargePayment,
+    KeyScope,
     NewPayment,
     PaymentReferences,
     Request,
     StartOperation,
 )
-from payment_service.services.persistence import record, save_changed
-from payment_service.services.responses import render_response
+from payment_service.services.persistence import record, render_response, save_changed
 from payment_service.services.runtime import Runtime
 from payment_service.services.transitions import PayableAlreadyPaid
 

@@ -1,5 +1,6 @@
-"""Writing a transition down: payment, refund, reservations, journal row and deliveries, in the caller's transaction."""
+"""Writing a transition down: payment, refund, reservations, journal row, deliveries and the response to it."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -9,8 +10,9 @@ from payment_service.domain.callers import Origin
 from payment_service.domain.event_types import event_type
 from payment_service.domain.figures import FAILED_ATTEMPT
 from payment_service.domain.lifecycle import Status
-from payment_service.domain.records import Event, Facts, Payment
+from payment_service.domain.records import Answer, Event, Facts, Payment
 from payment_service.repositories import journal, payments
+from payment_service.repositories.statements import write
 from payment_service.services.envelopes import call_body, kafka_message, rabbitmq_message
 from payment_service.services.runtime import Runtime
 from payment_service.services.transitions import Transition
@@ -46,12 +48,12 @@ def record(connection: Connection, runtime: Runtime, transition: Transition, ori
         "event_type": kind,
         "created_at": payment.updated_at,
     }
-    journal.append(connection, row)
+    write(connection, "insert_journal_row", row)
     if runtime.sinks:
         event = renderer.event(transition.move, transition.facts)
         for delivery in _deliveries(runtime, payment, event, event_id):
             origins = {"request_id": origin.request_id, "traceparent": origin.traceparent}
-            journal.add_delivery(connection, delivery | origins)
+            write(connection, "insert_delivery", delivery | origins)
 
 
 def record_undecided_attempt(connection: Connection, facts: Facts, origin: Origin) -> None:
@@ -65,7 +67,15 @@ def record_undecided_attempt(connection: Connection, facts: Facts, origin: Origi
         "event_type": None,
         "created_at": clock.now(),
     }
-    journal.append(connection, row)
+    write(connection, "insert_journal_row", row)
+
+
+def render_response(connection: Connection, runtime: Runtime, response_format: str, facts: Facts) -> Answer:
+    """The response as the facts stand. A channel that shows the audit trail gets it as it is in this transaction."""
+    renderer = runtime.presenters[facts.payment.channel]
+    if renderer.shows_trail:
+        facts = replace(facts, trail=journal.trail_of(connection, facts.payment))
+    return renderer.answer(response_format, facts)
 
 
 def _row(facts: Facts, move: str, from_status: Status | None, origin: Origin) -> dict[str, Any]:

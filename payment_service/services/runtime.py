@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from payment_service.db import Database
@@ -52,6 +53,11 @@ class Limits:
     wait: float
     ttl: int
     gateway_budget: float
+
+    @cached_property
+    def time_to_send(self) -> float:
+        """Seconds after a claim in which the gateway may still be called under its lease."""
+        return self.lease - self.gateway_budget
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ test: .venv/.requirements-dev.txt ## Run every test, on a real PostgreSQL and on
 lint: .venv/.requirements-dev.txt ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict payment_service tests
+	$(BIN)/mypy --strict payment_service simulator tests
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: format
@@ -91,7 +91,7 @@ lock: .venv/.requirements-dev.txt ## Lock the newest releases within the ranges 
 .PHONY: clean
 clean: ## Remove what tools leave behind, the environment too; databases stay
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info postman/node_modules
-	find payment_service migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find payment_service simulator migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One marker per installed lock: pip runs only when the lock is newer than the marker.
 .venv/.requirements%: requirements% .venv/bin/python

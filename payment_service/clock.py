@@ -1,23 +1,10 @@
 """The only source of time and identity: tests move one clock, and nothing else in the program reads it."""
 
-import os
 import random
 import secrets
-import threading
 import time
 from datetime import UTC, datetime
-from uuid import UUID
-
-_DRAWN_AT_ONCE = 2048  # bytes: the ids of some twenty charges
-_drawn = threading.local()
-
-
-def _forget() -> None:
-    """In a child, which has one thread, a copy of whichever made it: its ids would be that thread's next ones."""
-    _drawn.__dict__.clear()
-
-
-os.register_at_fork(after_in_child=_forget)
+from uuid import UUID, uuid4
 
 
 def now() -> datetime:
@@ -37,25 +24,12 @@ def sleep(seconds: float) -> None:
 
 def new_id() -> UUID:
     """A random identity (UUID version 4)."""
-    return UUID(bytes=_random_bytes(16), version=4)
+    return uuid4()
 
 
 def new_hex(digits: int) -> str:
     """`digits` random hexadecimal digits from the system's secure source."""
-    return _random_bytes((digits + 1) // 2).hex()[:digits]
-
-
-def _random_bytes(count: int) -> bytes:
-    """Bytes of the system's secure source, drawn ahead by each thread for itself; none is given twice.
-
-    Who asks the system lets go of the interpreter, and gets it back when all other busy threads have had it: for each
-    id of a charge anew, that was a third of all such changes.
-    """
-    left: bytes = getattr(_drawn, "left", b"")
-    if len(left) < count:
-        left = os.urandom(max(_DRAWN_AT_ONCE, count))
-    _drawn.left = left[count:]
-    return left[:count]
+    return secrets.token_hex((digits + 1) // 2)[:digits]
 
 
 def new_text(length: int, alphabet: str) -> str:

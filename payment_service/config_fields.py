@@ -1,6 +1,6 @@
-"""How the text of an environment variable becomes a value: one function per kind, used by config alone.
+"""Parsers of environment variables: one function per kind of text, used by config alone.
 
-A fault's message says what is expected and never repeats what was given: the value may be a secret.
+A parser raises ValidationError. Its message names what is expected and never the value, which may be a secret.
 """
 
 import json
@@ -8,36 +8,41 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from environs import Env, ValidationError, validate
+from marshmallow import ValidationError, fields, validate
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 _POSTGRESQL = "postgresql+psycopg2"
 # SQLAlchemy's plain "postgresql" means another driver from 2.1 on, and "postgres" none at all; the checkout document
 # names asyncpg, which a synchronous service cannot use.
-_DRIVERS = {
-    "postgres": _POSTGRESQL,
-    "postgresql": _POSTGRESQL,
-    "postgresql+asyncpg": _POSTGRESQL,
-    _POSTGRESQL: _POSTGRESQL,
-    "sqlite": "sqlite",
-    "sqlite+pysqlite": "sqlite",
-}
-PORT = validate.Range(min=1, max=65535)
+_POSTGRESQL_DRIVERS = frozenset({"postgres", "postgresql", "postgresql+asyncpg", _POSTGRESQL})
+_SQLITE_DRIVERS = frozenset({"sqlite", "sqlite+pysqlite"})
 _SHORTEST_RSA_KEY = 2048  # bits; RFC 7518 §3.3
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 # HS256 needs a key as long as its digest (RFC 7518 §3.2); the same floor serves every secret.
 _MINIMUM_SECRET_BYTES = 32
-# Long is not enough: templates and tutorials are full of long secrets that everybody knows.
+# Length is not enough: templates and tutorials publish long secrets.
 _PLACEHOLDERS = ("change-me", "changeme", "change_me", "replace", "example", "placeholder", "insecure", "secret-key")
 _FEWEST_DIFFERENT_CHARACTERS = 10
+
+Parser = Callable[[str], Any]
+
+
+def _number(kind: type[fields.Number[Any]], low: float, high: float, *, min_inclusive: bool = True) -> Parser:
+    return kind(validate=validate.Range(low, high, min_inclusive=min_inclusive)).deserialize
+
+
+integer, real, decimal = (partial(_number, kind) for kind in (fields.Integer, fields.Float, fields.Decimal))
+boolean: Parser = fields.Boolean().deserialize
+port = integer(1, 65535)
+topic: Parser = fields.String(validate=validate.Regexp(r"[A-Za-z0-9._-]{1,249}\Z")).deserialize
 
 
 def http_url(text: str) -> str:
@@ -55,62 +60,66 @@ def http_url(text: str) -> str:
     return text.rstrip("/")
 
 
-OTHERS_PREFIXES = frozenset({"/api", "/api/v1", "/ops"})
+RESERVED_PREFIXES = frozenset({"/api", "/api/v1", "/ops"})
 """Under these `/payments` belongs to bookings, checkout and operators: the trips' paths there would open theirs."""
 
 
-def prefix(text: str) -> str:
-    """A path such as /v1, none under which another document has its payments."""
+def route_prefix(text: str) -> str:
+    """A path such as /v1, but not a reserved one."""
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", text):
         raise ValidationError("must be a path such as /v1.")
-    if text.rstrip("/") in OTHERS_PREFIXES:
+    if text.rstrip("/") in RESERVED_PREFIXES:
         raise ValidationError("belongs to the payments of bookings or checkout, or to operators.")
     return text.rstrip("/")
 
 
-def word(text: str, words: tuple[str, ...]) -> str:
-    """One of `words`, given in any case, returned as listed."""
+def choice(*words: str) -> Callable[[str], str]:
+    """A parser for one of `words`, given in any case, returned as listed."""
     listed = {word.lower(): word for word in words}
-    if text.strip().lower() not in listed:
-        raise ValidationError(f"must be one of {', '.join(words)}.")
-    return listed[text.strip().lower()]
+
+    def parse(text: str) -> str:
+        if text.strip().lower() not in listed:
+            raise ValidationError(f"must be one of {', '.join(words)}.")
+        return listed[text.strip().lower()]
+
+    return parse
 
 
-def word_set(text: str, words: tuple[str, ...]) -> frozenset[str]:
-    """A comma separated selection of `words`."""
-    return frozenset(word(part, words) for part in text.split(",") if part.strip())
+def choices(*words: str) -> Callable[[str], frozenset[str]]:
+    """A parser for a comma separated selection of `words`."""
+    parse = choice(*words)
+    return lambda text: frozenset(map(parse, _split(text)))
 
 
 def addresses(text: str) -> tuple[str, ...]:
     """A comma separated list of host:port."""
-    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    parts = _split(text)
     matches = [_HOST_AND_PORT.fullmatch(part) for part in parts]
     if not parts or not all(match and 0 < int(match[2]) < 65536 for match in matches):
         raise ValidationError("must be host:port, or several separated by commas.")
     return parts
 
 
+def brokers(text: str) -> str:
+    """A comma separated list of host:port as one text, the form that Kafka's client takes."""
+    return ",".join(addresses(text))
+
+
 def bind(text: str) -> tuple[str, ...]:
     """A comma separated list of host:port and unix:/path, as gunicorn takes them."""
-    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    parts = _split(text)
     ports = ",".join(part for part in parts if not part.startswith("unix:/"))
     if ports or not parts:
         addresses(ports)
     return parts
 
 
-def brokers(text: str) -> str:
-    """A comma separated list of host:port, kept as one text: the form Kafka's client takes."""
-    return ",".join(addresses(text))
-
-
 def origins(text: str) -> tuple[str, ...]:
     """Origins allowed by CORS: separated by commas, or a JSON list as the checkout document writes it."""
     fault = ValidationError("must be origins such as https://shop.example.com, separated by commas.")
     try:
-        listed = json.loads(text) if text.lstrip().startswith("[") else text.split(",")
-        found = tuple(origin.strip() for origin in listed if origin.strip())
-    except (ValueError, AttributeError, RecursionError) as error:
+        found = _split(",".join(json.loads(text)) if text.lstrip().startswith("[") else text)
+    except (ValueError, TypeError, RecursionError) as error:
         raise fault from error
     if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in found):
         raise fault
@@ -136,28 +145,22 @@ def database_url(text: str) -> str:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
         raise ValidationError("must be a database address such as postgresql://user:password@host/name.") from error
-    if url.drivername not in _DRIVERS:
+    if url.drivername in _POSTGRESQL_DRIVERS:
+        # asyncpg's word for libpq's sslmode is ssl, with the same values.
+        query = {"sslmode" if name == "ssl" else name: value for name, value in url.query.items()}
+        url = url.set(drivername=_POSTGRESQL, query=query)
+    elif url.drivername in _SQLITE_DRIVERS:
+        # An absolute path is the same file for every process and for Flask-SQLAlchemy, which resolves `./` differently.
+        is_file = url.database and url.database != ":memory:" and not url.database.startswith("file:")
+        path = str(Path(url.database or "").resolve()) if is_file else url.database
+        url = url.set(drivername="sqlite", database=path)
+    else:
         raise ValidationError("must begin with postgresql:// or sqlite:///.")
-    normalised = _absolute(url) if _DRIVERS[url.drivername] == "sqlite" else _psycopg2(url)
-    return normalised.render_as_string(hide_password=False)
+    return url.render_as_string(hide_password=False)
 
 
-def _psycopg2(url: URL) -> URL:
-    query = dict(url.query)
-    if "ssl" in query:  # asyncpg's word for libpq's sslmode, with the same values
-        query["sslmode"] = query.pop("ssl")
-    return url.set(drivername=_POSTGRESQL, query=query)
-
-
-def _absolute(url: URL) -> URL:
-    """An absolute path means the same file to every process and to Flask-SQLAlchemy, which has its own idea of `./`."""
-    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
-        return url.set(drivername="sqlite")
-    return url.set(drivername="sqlite", database=str(Path(url.database).resolve()))
-
-
-def weakness(secret: str) -> str | None:
-    """Why a text is no secret for production, None where it may be one."""
+def secret_problem(secret: str) -> str | None:
+    """Why a text is no secret for production, None if it may be one."""
     if len(secret.encode()) < _MINIMUM_SECRET_BYTES:
         return f"a secret of at least {_MINIMUM_SECRET_BYTES} bytes is needed in production."
     if any(part in secret.lower() for part in _PLACEHOLDERS) or len(set(secret)) < _FEWEST_DIFFERENT_CHARACTERS:
@@ -165,47 +168,52 @@ def weakness(secret: str) -> str | None:
     return None
 
 
-class Reader(Env):
-    """Reads variables from the mapping it is given (never from the process) and collects every fault until `seal()`.
+class Reader:
+    """Reads variables from the mapping it is given (never from the process) and collects every fault by variable.
 
     An empty text counts as not set: that is how compose files and .env templates write "nothing".
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        super().__init__(eager=False)
-        self._given = environ
-        for parse in (http_url, prefix, word, word_set, addresses, bind, brokers, origins, public_key, database_url):
-            self.add_parser(parse.__name__, partial(_unless_default, parse))
+        self._environ = environ
+        self.faults: dict[str, str] = {}
 
-    def database(self) -> str:
+    def read(self, name: str, default: Any, parser: Parser = str) -> Any:
+        """The parsed value of a variable; the default if it is not set or cannot be parsed, which is a fault."""
+        given = self._environ.get(name)
+        if not given:
+            return default
+        try:
+            return parser(given)
+        except ValidationError as error:
+            self.faults[name] = " ".join(map(str, error.messages))
+            return default
+
+    def database_url(self) -> str:
         """DATABASE_URL, else the trips document's DB_HOST, DB_PORT, ... (any of them), else a file below `var/`."""
-        url: str | None = self.database_url("DATABASE_URL", None)
-        names = ("DB_HOST", "DB_NAME", "DB_USER", "DB_PASS", "DB_PASSWORD")
-        parts = {name: self.str(name, "") or None for name in names}
-        port = self.int("DB_PORT", None, validate=PORT)
+        url: str | None = self.read("DATABASE_URL", None, database_url)
+        host, name, user = (self.read(f"DB_{part}", "") for part in ("HOST", "NAME", "USER"))
+        password = self.read("DB_PASS", "") or self.read("DB_PASSWORD", None)
+        db_port = self.read("DB_PORT", None, port)
         if url:
             return url
-        if not port and not any(parts.values()):
+        if not (host or name or user or password or db_port):
             return f"sqlite:///{Path.cwd() / 'var' / 'payments.db'}"
         return URL.create(
             _POSTGRESQL,
-            host=parts["DB_HOST"] or "localhost",
-            port=port or 5433,  # the trips document's, not PostgreSQL's own
-            database=parts["DB_NAME"] or "postgres",
-            username=parts["DB_USER"] or "postgres",
-            password=parts["DB_PASS"] or parts["DB_PASSWORD"],
+            host=host or "localhost",
+            port=db_port or 5433,  # the trips document's, not PostgreSQL's own
+            database=name or "postgres",
+            username=user or "postgres",
+            password=password,
         ).render_as_string(hide_password=False)
 
-    def listening(self) -> tuple[str, ...]:
+    def bind(self) -> tuple[str, ...]:
         """BIND, else 127.0.0.1 with SERVICE_PORT, PORT or 8082."""
-        service_port, port = (self.int(name, None, validate=PORT) for name in ("SERVICE_PORT", "PORT"))
-        given: tuple[str, ...] | None = self.bind("BIND", None)
-        return given or (f"127.0.0.1:{service_port or port or 8082}",)
-
-    def _get_value(self, env_key: str, default: Any) -> Any:
-        return self._given.get(env_key) or default
+        service_port, any_port = (self.read(name, None, port) for name in ("SERVICE_PORT", "PORT"))
+        default = (f"127.0.0.1:{service_port or any_port or 8082}",)
+        return cast("tuple[str, ...]", self.read("BIND", default, bind))
 
 
-def _unless_default(parse: Callable[..., Any], value: Any, **options: Any) -> Any:
-    """Defaults pass through the parser as well; those that are no text are values already."""
-    return parse(value, **options) if isinstance(value, str) else value
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

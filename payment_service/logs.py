@@ -1,6 +1,6 @@
 """Structured logs: one JSON object per line, for our own lines and the libraries' alike.
 
-Fields for machines, an event name for people. What must never be written down is masked by name and by look.
+Fields for machines, an event name for people. Secrets are masked by their field's name and by their look.
 """
 
 import json
@@ -29,41 +29,14 @@ _HASH = re.compile("[0-9a-f]{64}")
 _WORDS = re.compile("[a-z]+")
 # A signed token: three parts of base64url, the first one beginning with `{"`.
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
-# PostgreSQL's own words on what was wrong with which value.
+# PostgreSQL's error detail quotes the value that was wrong.
 _DETAIL = re.compile(r"(?<=DETAIL:)[^\n]*")
 
 
-# `repr` for what JSON does not know: a line that cannot be written would hide what it tells.
-_ENCODER = json.JSONEncoder(default=repr)
-
-
-class _Line(str):
-    """One of our own lines, written already."""
-
-    __slots__ = ()
-
-
-def _written(_logger: Any, _method: str, event: EventDict) -> _Line:
-    """The line of an event. What cannot be written down must not stop whoever wanted to tell it."""
-    try:
-        return _Line(_ENCODER.encode(event))
-    except Exception as error:  # noqa: BLE001 - whatever a value's `repr` may raise
-        texts = {name: value for name, value in event.items() if isinstance(value, str)}
-        return _Line(_ENCODER.encode(texts | {"unwritable": type(error).__name__}))
-
-
-class _Lines(structlog.stdlib.ProcessorFormatter):
-    """Makes lines of what libraries say."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """A record of ours is its line: what structlog does for records of both kinds costs as much as all before."""
-        return record.msg if isinstance(record.msg, _Line) else super().format(record)
-
-
 def configure_logging(level: str) -> None:
-    """Send everything from `level` on to standard error as JSON lines.
+    """Write everything from `level` on to standard error as JSON lines.
 
-    DEBUG is for our own lines: what libraries say in it are addresses, frames and bytes as they were sent.
+    DEBUG applies to our own lines only: the libraries' DEBUG lines contain addresses, frames and raw bytes.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -73,18 +46,17 @@ def configure_logging(level: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    _leave_out_of_records()
     structlog.configure(
-        processors=[*shared, _written],
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        _Lines(
+        structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _written],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _as_json],
         )
     )
     root = logging.getLogger()
@@ -93,14 +65,17 @@ def configure_logging(level: str) -> None:
     logging.getLogger(OURS).setLevel(level)
 
 
-def _leave_out_of_records() -> None:
-    """What no line of ours tells is not found out for it: the caller's source line, threads and processes."""
-    logging._srcfile = None  # noqa: SLF001 - the documented switch of the logging module
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+def _as_json(_logger: Any, _method: str, event: EventDict) -> str:
+    """The line of an event. A value that cannot be serialised must not break logging: the line keeps its texts."""
+    try:
+        return json.dumps(event, default=repr)
+    except Exception as error:  # noqa: BLE001 - a value's `repr` may raise anything
+        texts = {name: value for name, value in event.items() if isinstance(value, str)}
+        return json.dumps(texts | {"unwritable": type(error).__name__})
 
 
 def log_what_nobody_caught() -> None:
-    """Make warnings, and errors that end a thread or the process, lines like all others. For processes of our own."""
+    """Log warnings, and errors that end a thread or the process, as JSON lines too. For processes of our own."""
     log = structlog.get_logger(f"{OURS}.process")
 
     def fatal(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
@@ -118,7 +93,7 @@ def log_what_nobody_caught() -> None:
 
 
 def mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace what must not be written down: secrets by their field's name, card numbers and tokens by their look."""
+    """Mask secrets by their field's name, and card numbers and tokens by their look."""
     for name, value in event.items():
         event[name] = _masked(name, value)
     return event
@@ -137,7 +112,7 @@ def _masked(name: str, value: Any) -> Any:
 
 
 def _without_secrets(text: str) -> str:
-    """A search for a few letters is much quicker than one by pattern, and nearly always all there is to do."""
+    """Mask tokens and PostgreSQL's details. The plain search for a few letters first is much faster than a pattern."""
     text = _TOKEN.sub(MASKED, text) if "eyJ" in text else text
     return _DETAIL.sub(f" {MASKED}", text) if "DETAIL:" in text else text
 

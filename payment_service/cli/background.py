@@ -93,10 +93,10 @@ def _recover_once() -> Counter[str]:
     """Each that is undecided now, once: what a gateway does not know yet would else be asked about for ever."""
     outcomes: Counter[str] = Counter()
     undecided = figures.current(runtime()).keys.undecided
-    with progress(undecided, "Asking the gateway") as bar:
+    with progress(undecided, "Asking the gateway") as advance:
         while outcomes.total() < undecided and (outcome := recovery.recover(runtime(), limit=1)):
             outcomes.update(outcome)
-            bar.update(1)
+            advance(1)
     return outcomes
 
 

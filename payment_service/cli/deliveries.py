@@ -79,10 +79,10 @@ def replay(delivery_ids: tuple[int, ...], sink: str | None, dead: bool, since: d
         raise click.UsageError("name deliveries, or say --dead or --since (and perhaps --sink)")
     ids = delivery_ids or outbox.replayable(runtime(), sink=sink, dead=dead, since=_utc(since))
     total = 0
-    with progress(len(ids), "Replaying deliveries") as bar:
+    with progress(len(ids), "Replaying deliveries") as advance:
         for asked, replayed in outbox.replay(runtime(), ids):
             total += replayed
-            bar.update(asked)
+            advance(asked)
     say(as_json, {"due_again": total}, f"{total} due again")
 
 

@@ -30,10 +30,10 @@ def purge(batch: int, as_json: bool) -> None:
     not known are left alone. Safe beside traffic; run it once a day.
     """
     total = 0
-    with progress(retention.purgeable(runtime()), "Purging cached answers") as bar:
+    with progress(retention.purgeable(runtime()), "Purging cached answers") as advance:
         for deleted in retention.purge(runtime(), batch):
             total += deleted
-            bar.update(deleted)
+            advance(deleted)
     say(as_json, {"purged": total}, f"{total} purged")
 
 
@@ -53,8 +53,8 @@ def verify(as_json: bool) -> None:
                3 the database or the gateway did not answer
     """
     found = []
-    with progress(figures.current(runtime(), folding=False).totals.created, "Verifying payments") as bar:
-        for violation in verification.verify(runtime(), seen=lambda: bar.update(1)):
+    with progress(figures.current(runtime(), folding=False).totals.created, "Verifying payments") as advance:
+        for violation in verification.verify(runtime(), seen=lambda: advance(1)):
             found.append(violation)
             if not as_json:
                 click.echo(str(violation))

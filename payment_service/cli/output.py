@@ -2,10 +2,11 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
-from click._termui_impl import ProgressBar
 
 from payment_service.domain.errors import Unavailable
 
@@ -29,9 +30,11 @@ class Task(click.Command):
             raise NotNow(f"{error.code}: try again later") from error
 
 
-def progress(length: int, label: str) -> "ProgressBar[int]":
-    """How far a long work has come, on a terminal's standard error; silent where nobody looks."""
-    return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
+@contextmanager
+def progress(length: int, label: str) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error, hidden unless that is a terminal; yields the function that advances it."""
+    with click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        yield bar.update
 
 
 def say(as_json: bool, document: dict[str, Any], text: str) -> None:

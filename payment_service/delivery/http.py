@@ -1,7 +1,6 @@
 """HTTP neighbours: the order, inventory and notification services.
 
-Signed as Standard Webhooks has it. Only 2xx is an acknowledgement. `requests` carries it through its adapter, below the
-session: so no redirect is followed, no proxy asked, no cookie kept, and nothing is sent twice behind our back.
+Signed as Standard Webhooks has it. Only 2xx is an acknowledgement.
 """
 
 from collections.abc import Sequence
@@ -10,20 +9,15 @@ from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from queue import Empty, SimpleQueue
-from typing import Any
 
 import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from payment_service import clock
-from payment_service.deadlines import DeadlineResponse
 from payment_service.delivery.backoff import Backoff
 from payment_service.delivery.base import Again, Dead, Delivered, Down, Outcome, Report
 from payment_service.delivery.signatures import Signer
 from payment_service.domain.deliveries import Delivery
+from payment_service.http_client import HttpClient, NoReply, NotConnected, TlsFailed
 
 TIMEOUT = 5.0
 """Seconds for a connection, and then for the whole answer."""
@@ -58,8 +52,7 @@ class HttpSink:
         self.backoff = backoff or Backoff()
         self._base_url = base_url.rstrip("/")
         self._signer = signer
-        self._timeout = timeout
-        self._adapter = _Adapter(pool_connections=1, pool_maxsize=PARALLEL)
+        self._client = HttpClient((timeout, timeout), PARALLEL)
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix=f"sink-{name}")
         self._reports: SimpleQueue[Report] = SimpleQueue()
         self._closing = False
@@ -82,7 +75,7 @@ class HttpSink:
         """Wait for the requests under way; what has not begun does not begin."""
         self._closing = True
         self._pool.shutdown()
-        self._adapter.close()
+        self._client.close()
         return self.collect(0)
 
     def _send(self, delivery: Delivery) -> None:
@@ -91,20 +84,16 @@ class HttpSink:
 
     def _outcome(self, delivery: Delivery) -> Outcome:
         try:
-            with self._adapter.send(self._request(delivery), stream=True, timeout=self._timeout) as response:
-                # Nobody needs what it says, but a connection is only used again when it has said it.
-                response.raw.read(LONGEST_ANSWER, decode_content=False)
-                return _judged(response)
-        except requests.ConnectTimeout:
-            return Down("connecting timed out")
-        except requests.ConnectionError as error:
-            return Down("no connection") if _never_connected(error) else Again("the connection broke")
-        except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
-            return Again("no answer in time")
+            response, _ = self._client.send(self._request(delivery), LONGEST_ANSWER)
+        except (NotConnected, TlsFailed) as error:
+            return Down("connecting timed out" if error.timed_out else "no connection")
+        except NoReply as error:
+            return Again("no answer in time" if error.timed_out else "the connection broke")
         except Exception as error:  # noqa: BLE001 - whatever it was, the relay is owed a report
             return Again(f"no proper answer ({type(error).__name__})")
+        return _judged(response)
 
-    def _request(self, delivery: Delivery) -> requests.PreparedRequest:
+    def _request(self, delivery: Delivery) -> requests.Request:
         body = delivery.body.encode()
         headers = {
             "Content-Type": "application/json",
@@ -116,14 +105,7 @@ class HttpSink:
         if delivery.traceparent:
             headers["traceparent"] = delivery.traceparent
         url = f"{self._base_url}{delivery.path}"
-        return requests.Request(delivery.method or "POST", url, headers=headers, data=body).prepare()
-
-
-def _never_connected(error: requests.ConnectionError) -> bool:
-    """Refused, unreachable, a name without an address, or no agreement on TLS: no request can have left."""
-    cause = error.args[0] if error.args else None
-    refused = isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
-    return refused or isinstance(error, requests.exceptions.SSLError)
+        return requests.Request(delivery.method or "POST", url, headers=headers, data=body)
 
 
 def _judged(response: requests.Response) -> Outcome:
@@ -143,25 +125,3 @@ def _retry_after(text: str, now: datetime) -> float | None:
     with suppress(ValueError, TypeError):  # no date at all, or one without a zone
         return min(max((parsedate_to_datetime(text) - now).total_seconds(), 0.0), LONGEST_PAUSE)
     return None
-
-
-class _Connection(HTTPConnection):
-    response_class = DeadlineResponse
-
-
-class _TLSConnection(HTTPSConnection):
-    response_class = DeadlineResponse
-
-
-class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TLSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}

@@ -1,17 +1,17 @@
-"""What a simulated bank decides: a pure function of the instruction, in process and in the simulator alike.
+"""The simulated bank's decisions: a pure function of the instruction, in process and in the simulator alike.
 
 Magic amounts choose the outcome of any movement, in every currency that can express them. None of them is a sum that
 a caller's document uses as an example:
 
 ======  ===========================================  ==========================================================
-amount  first answer                                 what is true, and what every look-up says
+amount  first reply                                  actual outcome, which every look-up returns
 ======  ===========================================  ==========================================================
 402.01  declined                                     declined: INSUFFICIENT_FUNDS, Insufficient funds in account
 402.02  declined                                     declined: CARD_DECLINED, Card was declined by issuer
 402.03  declined                                     declined: EXPIRED_CARD, Card has expired
 402.04  declined                                     declined: GATEWAY_ERROR, Failed to capture payment
-202.01  none: the outcome is unknown to the asker    approved
-202.02  none: the outcome is unknown to the asker    declined: GATEWAY_ERROR, Failed to capture payment
+202.01  none: the service does not know the outcome  approved
+202.02  none: the service does not know the outcome  declined: GATEWAY_ERROR, Failed to capture payment
 202.03  pending                                      approved
 202.04  pending                                      declined: CARD_DECLINED, Card was declined by issuer
 ======  ===========================================  ==========================================================
@@ -22,15 +22,15 @@ refunds of other amounts are approved, because a card's issuer is asked only whe
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Approved, Declined, Instruction
 
-First = Literal["truth", "silence", "pending"]
-"""How the first send is answered: with the truth, not at all, or with "pending"."""
+FirstReply = Literal["actual", "no_answer", "pending"]
+"""The reply to the first send: the actual outcome, none at all, or "pending"."""
 
 INSUFFICIENT_FUNDS = Declined("INSUFFICIENT_FUNDS", "Insufficient funds in account")
 CARD_DECLINED = Declined("CARD_DECLINED", "Card was declined by issuer")
@@ -40,13 +40,13 @@ GATEWAY_ERROR = Declined("GATEWAY_ERROR", "Failed to capture payment")
 REFUSALS = (INSUFFICIENT_FUNDS, CARD_DECLINED, EXPIRED_CARD, GATEWAY_ERROR)
 """The reasons the checkout document names; a drawn refusal is one of them."""
 
-MAGIC_AMOUNTS: Mapping[Decimal, tuple[First, Declined | None]] = {
-    Decimal("402.01"): ("truth", INSUFFICIENT_FUNDS),
-    Decimal("402.02"): ("truth", CARD_DECLINED),
-    Decimal("402.03"): ("truth", EXPIRED_CARD),
-    Decimal("402.04"): ("truth", GATEWAY_ERROR),
-    Decimal("202.01"): ("silence", None),
-    Decimal("202.02"): ("silence", GATEWAY_ERROR),
+MAGIC_AMOUNTS: Mapping[Decimal, tuple[FirstReply, Declined | None]] = {
+    Decimal("402.01"): ("actual", INSUFFICIENT_FUNDS),
+    Decimal("402.02"): ("actual", CARD_DECLINED),
+    Decimal("402.03"): ("actual", EXPIRED_CARD),
+    Decimal("402.04"): ("actual", GATEWAY_ERROR),
+    Decimal("202.01"): ("no_answer", None),
+    Decimal("202.02"): ("no_answer", GATEWAY_ERROR),
     Decimal("202.03"): ("pending", None),
     Decimal("202.04"): ("pending", CARD_DECLINED),
 }
@@ -56,31 +56,31 @@ _ASKS_THE_ISSUER = frozenset({Kind.CHARGE, Kind.AUTHORIZE})
 
 
 @dataclass(frozen=True)
-class Odds:
-    """The shares (0 to 1) of ordinary charges and authorizations that are approved; `checkout` for that channel."""
+class SuccessRates:
+    """The shares (0 to 1) of ordinary charges and authorizations that are approved: `default`, or that of a channel."""
 
-    success_rate: float = 1.0
-    checkout_success_rate: float = 0.95
+    default: float = 1.0
+    by_channel: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, channel: str) -> float:
         """The share for one channel."""
-        return self.checkout_success_rate if channel == "checkout" else self.success_rate
+        return self.by_channel.get(channel, self.default)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the first send hears, and what the bank did."""
+    """The reply to the first send, and what the bank did."""
 
-    first: First
-    truth: Approved | Declined
+    first_reply: FirstReply
+    actual_outcome: Approved | Declined
 
 
-def decide(instruction: Instruction, odds: Odds) -> Outcome:
+def decide(instruction: Instruction, rates: SuccessRates) -> Outcome:
     """The outcome of an instruction: the same instruction has the same outcome, in any process, at any time."""
-    first, refusal = MAGIC_AMOUNTS.get(instruction.amount, ("truth", _drawn_refusal(instruction, odds)))
+    first_reply, refusal = MAGIC_AMOUNTS.get(instruction.amount, ("actual", _drawn_refusal(instruction, rates)))
     if refusal is not None:
-        return Outcome(first, replace(refusal, reference=reference_of(instruction.gateway_key)))
-    return Outcome(first, approval_of(instruction))
+        return Outcome(first_reply, replace(refusal, reference=reference_of(instruction.gateway_key)))
+    return Outcome(first_reply, approval_of(instruction))
 
 
 def approval_of(instruction: Instruction) -> Approved:
@@ -99,13 +99,13 @@ def authorization_code_of(gateway_key: str) -> str:
     return "".join(_CODE_ALPHABET[byte % len(_CODE_ALPHABET)] for byte in _digest("code", gateway_key)[:6])
 
 
-def _drawn_refusal(instruction: Instruction, odds: Odds) -> Declined | None:
+def _drawn_refusal(instruction: Instruction, rates: SuccessRates) -> Declined | None:
     if instruction.kind not in _ASKS_THE_ISSUER:
         return None
     digest = _digest("outcome", instruction.gateway_key)
     # 48 bits: exact in a float and always below 1, so that a rate of 1.0 refuses nothing and 0.0 everything.
     drawn = int.from_bytes(digest[:6], "big") / 2**48
-    return None if drawn < odds.of(instruction.channel) else REFUSALS[digest[6] % len(REFUSALS)]
+    return None if drawn < rates.of(instruction.channel) else REFUSALS[digest[6] % len(REFUSALS)]
 
 
 def _digest(purpose: str, gateway_key: str) -> bytes:

@@ -14,7 +14,7 @@ from payment_service.gateways.base import (
     Pending,
     Unknown,
 )
-from payment_service.gateways.outcomes import Odds, decide, reference_of
+from payment_service.gateways.outcomes import SuccessRates, decide, reference_of
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ class SimulatedGateway:
         lists_effects=False,
     )
 
-    def __init__(self, *, success_rate: float = 1.0, checkout_success_rate: float = 0.95, latency_ms: int = 0) -> None:
-        self._odds = Odds(success_rate, checkout_success_rate)
+    def __init__(self, rates: SuccessRates, *, latency_ms: int = 0) -> None:
+        self._rates = rates
         self._latency = latency_ms / 1000
         log.warning("the payment gateway is simulated in this process: no money moves")
 
@@ -61,9 +61,9 @@ class SimulatedGateway:
         return self._send(instruction)
 
     def lookup(self, instruction: Instruction) -> Approved | Declined:
-        """The truth, at once: whatever was unknown or pending has been decided by the time anybody asks."""
+        """The actual outcome, at once: every operation is decided by the time of its look-up."""
         self._wait()
-        return decide(instruction, self._odds).truth
+        return decide(instruction, self._rates).actual_outcome
 
     def effects(self) -> Iterator[Effect]:
         """Nothing: there is no ledger to list (`capabilities.lists_effects` is false)."""
@@ -71,14 +71,14 @@ class SimulatedGateway:
 
     def _send(self, instruction: Instruction) -> Answer:
         self._wait()
-        outcome = decide(instruction, self._odds)
-        match outcome.first:
-            case "silence":
+        outcome = decide(instruction, self._rates)
+        match outcome.first_reply:
+            case "no_answer":
                 return Unknown("the simulated gateway did not answer")
             case "pending":
                 return Pending(reference_of(instruction.gateway_key))
-            case "truth":
-                return outcome.truth
+            case "actual":
+                return outcome.actual_outcome
 
     def _wait(self) -> None:
         if self._latency:

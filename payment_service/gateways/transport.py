@@ -1,27 +1,19 @@
-"""One HTTP exchange with a gateway, told apart by the only question that matters: can it have left this machine?
-
-`requests` carries it through an adapter of ours, below the session: so there are no redirects, no proxies or
-passwords from the environment, no cookies and no retries to switch off. The adapter's connections add two things that
-`requests` cannot say: the moment between "sent" and "answered", where a crash hurts most, and a limit on the whole
-wait for an answer instead of on each of its packets.
-"""
+"""One HTTP exchange with a gateway: its reply, or whether the request may have left this machine."""
 
 import http.client
 import json
+import socket
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from payment_service.deadlines import DeadlineResponse
 from payment_service.failpoints import failpoint
 from payment_service.gateways.base import NotSent, Unknown
 from payment_service.gateways.protocol import Reply
+from payment_service.http_client import DeadlineResponse, HttpClient, NoReply, NotConnected
 
 BODY_LIMIT = 64 * 1024
 """Bytes of a reply that are read; the protocol's largest page is far smaller."""
@@ -31,25 +23,28 @@ CONNECTIONS = 64
 
 _HEADERS = {
     "Accept": "application/json",
-    # A compressed reply could grow beyond any limit once it is unpacked: it is not asked for, and not unpacked.
+    # A compressed reply could grow beyond any limit when it is unpacked: do not ask for one, and do not unpack it.
     "Accept-Encoding": "identity",
     "User-Agent": "payment-service",
 }
 
-# Whatever else can go wrong on a wire: a malformed reply, a body that ends early, a reset while reading.
-_BROKEN = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    OSError,
-    ValueError,
-)
+# A malformed reply, a body that ends early, a reset while reading.
+_MALFORMED = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
+
+
+class _Response(DeadlineResponse):
+    """Passes the failpoint `gateway.sent` when an instruction has left and before its reply is read."""
+
+    def __init__(self, sock: socket.socket, *args: Any, method: str | None = None, **options: Any) -> None:
+        if method == "POST":
+            failpoint("gateway.sent")
+        super().__init__(sock, *args, method=method, **options)
 
 
 class Transport:
     """HTTP to one base URL (`http://` or `https://`); times in seconds. Safe to share between threads.
 
-    Raises ValueError for a URL that is no such thing.
+    Raises ValueError for any other URL.
     """
 
     def __init__(self, url: str, *, connect_timeout: float, read_timeout: float) -> None:
@@ -57,11 +52,10 @@ class Transport:
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
             raise ValueError("a gateway's URL is http:// or https://, a host, maybe a port and a path")
         self._base = url.rstrip("/")
-        self._timeouts = (connect_timeout, read_timeout)
-        self._adapter = _Adapter(pool_connections=1, pool_maxsize=CONNECTIONS)
+        self._client = HttpClient((connect_timeout, read_timeout), CONNECTIONS, _Response)
 
     def get(self, path: str) -> Reply | NotSent | Unknown:
-        """Ask; nothing changes at the gateway, so no failpoint is passed."""
+        """Send a look-up; it changes nothing at the gateway, so it passes no failpoint."""
         return self._exchange(requests.Request("GET", self._base + path, headers=_HEADERS))
 
     def post(self, path: str, payload: Mapping[str, str | None]) -> Reply | NotSent | Unknown:
@@ -72,65 +66,19 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections that are kept open."""
-        self._adapter.close()
+        self._client.close()
 
     def _exchange(self, request: requests.Request) -> Reply | NotSent | Unknown:
         try:
-            return self._reply(request.prepare())
-        except requests.ConnectTimeout:
-            return NotSent("connecting to the gateway timed out")
-        except requests.ConnectionError as error:
-            if _never_connected(error):
-                return NotSent("the gateway refused the connection")
-            return Unknown("the connection to the gateway broke")
-        except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
-            return Unknown("the gateway did not answer in time")
-        except _BROKEN:
+            response, body = self._client.send(request, BODY_LIMIT + 1)
+        except NotConnected as error:
+            timed_out = error.timed_out
+            return NotSent("connecting to the gateway timed out" if timed_out else "the gateway refused the connection")
+        except NoReply as error:
+            timed_out = error.timed_out
+            return Unknown("the gateway did not answer in time" if timed_out else "the connection to the gateway broke")
+        except _MALFORMED:
             return Unknown("the gateway's reply broke off or is not HTTP")
-
-    def _reply(self, request: requests.PreparedRequest) -> Reply | Unknown:
-        with self._adapter.send(request, stream=True, timeout=self._timeouts) as response:
-            body = response.raw.read(BODY_LIMIT + 1, decode_content=False)
-            if len(body) > BODY_LIMIT:
-                return Unknown(f"the gateway's reply is larger than {BODY_LIMIT} bytes")
-            return Reply(response.status_code, body)
-
-
-def _never_connected(error: requests.ConnectionError) -> bool:
-    """Whether no byte can have left: refused, unreachable, or the host's name has no address."""
-    cause = error.args[0] if error.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
-
-
-class _Announcing(HTTPConnection):
-    """Passes the failpoint `gateway.sent` when an instruction has left and before its answer is read."""
-
-    response_class = DeadlineResponse
-    _instructs = False
-
-    def request(self, method: str, url: str, *args: Any, **options: Any) -> None:
-        self._instructs = method == "POST"
-        super().request(method, url, *args, **options)
-
-    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # so does urllib3
-        if self._instructs:
-            failpoint("gateway.sent")
-        return super().getresponse()
-
-
-class _AnnouncingTLS(_Announcing, HTTPSConnection):
-    """The same over TLS."""
-
-
-class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Announcing
-
-
-class _TLSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _AnnouncingTLS
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+        if len(body) > BODY_LIMIT:
+            return Unknown(f"the gateway's reply is larger than {BODY_LIMIT} bytes")
+        return Reply(response.status_code, body)

@@ -7,6 +7,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prometheus_client.metrics_core import Metric
+
+# Private, and the only way to merge the file of a dead process into another: the library itself keeps such files for
+# ever. requirements.in limits the library to the minor versions that this is tested with.
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 

@@ -33,9 +33,10 @@ class AuditRow:
 
 @dataclass(frozen=True)
 class Trail:
-    """A payment and all its rows; `keys` are those that asked for an operation, `reserved` its (kind, value) pairs."""
+    """A payment and all its rows; `reserved` are its (kind, value) pairs, `key_hash` that of the key that made it."""
 
     payment: Payment
+    key_hash: str | None
     keys: Sequence[IdempotencyKey]
     refunds: Sequence[Refund]
     audit: Sequence[AuditRow]
@@ -53,7 +54,12 @@ class Trail:
 
 _AUDIT = [transactions.c[name] for name in AuditRow.__dataclass_fields__]
 _IDS: BindParameter[list[int]] = bindparam("ids", expanding=True)
-_PAGE = select(*PAYMENT).where(payments.c.payment_id > bindparam("after")).order_by(payments.c.payment_id).limit(PAGE)
+_PAGE = (
+    select(*PAYMENT, payments.c.idempotency_hash)
+    .where(payments.c.payment_id > bindparam("after"))
+    .order_by(payments.c.payment_id)
+    .limit(PAGE)
+)
 _KEYS = (
     select(
         *KEY,
@@ -61,7 +67,7 @@ _KEYS = (
         literal(0).label("expired"),
         idempotency_keys.c.leased_until.label("looked_at"),
     )
-    .where(idempotency_keys.c.payment_id.in_(_IDS), idempotency_keys.c.kind.is_not(None))
+    .where(idempotency_keys.c.payment_id.in_(_IDS))
     .order_by(idempotency_keys.c.key_id)
 )
 _REFUNDS = select(*REFUND).where(payment_refunds.c.payment_id.in_(_IDS)).order_by(payment_refunds.c.refund_id)
@@ -85,8 +91,9 @@ def trails(database: Database) -> Iterator[Trail]:
 
 def _page(database: Database, after: int) -> list[Trail]:
     with database.snapshot() as connection:
-        found = [payment_of(row) for row in connection.execute(_PAGE, {"after": after}).mappings()]
-        ids = [payment.payment_id for payment in found]
+        rows = connection.execute(_PAGE, {"after": after}).mappings().all()
+        found = [(payment_of(row), row["idempotency_hash"]) for row in rows]
+        ids = [payment.payment_id for payment, _ in found]
         of_keys = _grouped(record_from(IdempotencyKey, row) for row in _rows(connection, _KEYS, ids))
         of_refunds = _grouped(record_from(Refund, row) for row in _rows(connection, _REFUNDS, ids))
         of_audit = _grouped(AuditRow(*row) for row in _rows(connection, _ENTRIES, ids))
@@ -94,12 +101,13 @@ def _page(database: Database, after: int) -> list[Trail]:
     return [
         Trail(
             payment,
+            key_hash,
             of_keys[number],
             of_refunds[number],
             of_audit[number],
             frozenset((row.kind, row.value) for row in of_reservations[number]),
         )
-        for payment in found
+        for payment, key_hash in found
         for number in (payment.payment_id,)
     ]
 

@@ -1,4 +1,4 @@
-"""Can this process work? Asked by whoever sends it requests."""
+"""Readiness: whether this process can do its work."""
 
 import socket
 from collections.abc import Collection, Iterable, Mapping
@@ -10,7 +10,7 @@ from payment_service.repositories import schema
 from payment_service.services.runtime import Runtime
 
 PATIENCE = 1.0
-"""Seconds that all brokers' ports together may take to accept a connection, the look-up of their names included."""
+"""Seconds for all brokers' ports together to accept a connection, the look-up of their names included."""
 
 Address = tuple[str, int]
 
@@ -18,18 +18,18 @@ Address = tuple[str, int]
 class Readiness:
     """The checks by name: the database answers, its tables are ours, brokers listen.
 
-    Newer tables are well, too: while a release is rolled out, the previous one serves on the tables of the next. A
-    broker without addresses is switched off, and well; one of several addresses is enough.
+    Newer tables pass, too: during a rollout the previous release serves on the tables of the next. A broker without
+    addresses is switched off and passes; one of several addresses is enough.
     """
 
     def __init__(self, runtime: Runtime, migration_head: str, brokers: Mapping[str, Collection[Address]]) -> None:
         self._runtime = runtime
         self._head = migration_head
         self._brokers = brokers
-        self._ports = _Ports()
+        self._ports = _PortProbes()
 
     def checks(self, *, with_brokers: bool) -> dict[str, bool | None]:
-        """Which part can work. Brokers that do not matter are not asked, and None where they are switched on."""
+        """The result of each check. Without `with_brokers` no broker is asked; those that are switched on are None."""
         version = self._version()
         brokers = self._listening() if with_brokers else self._unasked()
         return {"database": version is not None, "migrations": _reaches(version, self._head), **brokers}
@@ -55,38 +55,36 @@ def _reaches(version: str | None, head: str) -> bool:
     return version == head or (version is not None and version.isdecimal() and int(version) > int(head))
 
 
-class _Ports:
-    """Asks ports side by side whether they listen.
+class _PortProbes:
+    """Connects to ports side by side, at most one thread for each port.
 
-    Each is asked once at a time: who comes meanwhile waits for the same answer. So one that never answers, or whose
-    name nobody looks up, holds one thread, however often readiness is asked.
+    A port that never answers, or whose name look-up hangs, holds one thread however often readiness is asked.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._questions: dict[Address, Future[bool]] = {}
+        self._probes: dict[Address, Future[bool]] = {}
 
     def listening(self, addresses: Iterable[Address]) -> set[Address]:
-        """Those that have said so within PATIENCE."""
-        questions = {address: self._question(address) for address in addresses}
-        wait(questions.values(), timeout=PATIENCE)
-        return {address for address, question in questions.items() if question.done() and question.result()}
-
-    def _question(self, address: Address) -> Future[bool]:
+        """The ports that accept a connection within PATIENCE."""
         with self._lock:
-            question = self._questions.get(address)
-            if question is None or question.done():
-                question = Future()
-                # Not a pool's thread, for whose end a process that stops would wait.
-                Thread(target=_ask, args=(address, question), name="readiness", daemon=True).start()
-                self._questions[address] = question
-            return question
+            probes = {address: self._probe(address) for address in addresses}
+        wait(probes.values(), timeout=PATIENCE)
+        return {address for address, probe in probes.items() if probe.done() and probe.result()}
+
+    def _probe(self, address: Address) -> Future[bool]:
+        probe = self._probes.get(address)
+        if probe is None or probe.done():
+            probe = self._probes[address] = Future()
+            # Not a pool's thread: a process that stops would wait for its end.
+            Thread(target=_connect, args=(address, probe), name="readiness", daemon=True).start()
+        return probe
 
 
-def _ask(address: Address, question: Future[bool]) -> None:
+def _connect(address: Address, probe: Future[bool]) -> None:
     try:
         socket.create_connection(address, PATIENCE).close()
-    except (OSError, UnicodeError):  # the latter: a text that cannot be a name
-        question.set_result(False)
+    except (OSError, UnicodeError):  # UnicodeError: the text cannot be a host name
+        probe.set_result(False)
     else:
-        question.set_result(True)
+        probe.set_result(True)

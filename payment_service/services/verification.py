@@ -1,7 +1,8 @@
 """Recomputing the invariants of money from the tables and the gateway, trusting nothing the service says of itself.
 
 The names are those of the reliability programme: S1 one charge, S2 no orphan money, S3 no phantom success, S4 same
-money, S5 conservation, S9 state machine, S14 audit equals state, L3 recovery finds what is open, R1 reservations.
+money, S5 conservation, S9 state machine, S14 audit equals state, L3 recovery finds what is open,
+R1 reservations, K1 keys, T1 tallies.
 """
 
 from collections import Counter
@@ -12,7 +13,7 @@ from decimal import Decimal
 from payment_service.domain.lifecycle import LIFECYCLE, Move, Status
 from payment_service.domain.operations import Kind, OperationStatus
 from payment_service.gateways.base import Approved, Effect
-from payment_service.repositories import audit, recovery
+from payment_service.repositories import audit, recovery, tallies
 from payment_service.repositories.audit import Trail
 from payment_service.services.gateway_calls import instruction_for
 from payment_service.services.persistence import GIVES_PAYABLE_BACK
@@ -48,9 +49,11 @@ def verify(runtime: Runtime, seen: Callable[[], None] = lambda: None) -> Iterato
         yield from _earned(trail)
         yield from _endable(trail, _stranded(runtime, trail))
         yield from _reserved(trail)
+        yield from _bound(trail)
         yield from _audited(trail)
         yield from _matched(runtime, trail, None if effects is None else by_key)
         seen()
+    yield from _counted(runtime)
     for key, count in counted.items():
         if count > 1:
             yield Violation("S1", f"gateway key {key}", f"{count} effects at the gateway")
@@ -116,6 +119,21 @@ def _reserved(trail: Trail) -> Iterator[Violation]:
         yield Violation("R1", row, f"reference {payment.reference}, reserved is {held['reference']}")
     if "payable" in held and (payment.status in GIVES_PAYABLE_BACK or held["payable"] != payment.payable_id):
         yield Violation("R1", row, f"holds the payable {held['payable']}, which it does not pay")
+
+
+def _bound(trail: Trail) -> Iterator[Violation]:
+    """K1: the key that made a payment is there, and is bound to it."""
+    made = trail.key_hash
+    if made is not None and made not in {key.key_hash for key in trail.keys if key.is_client_key}:
+        yield Violation("K1", f"payment {trail.payment.payment_id}", "the key that made it is not bound to it")
+
+
+def _counted(runtime: Runtime) -> Iterator[Violation]:
+    """T1: the tallies are the sums of the journal up to the watermark."""
+    with runtime.database.snapshot() as connection:
+        for key, times, amount in tallies.differences(connection):
+            what = f"off by {times} changes and {amount} {key.currency}"
+            yield Violation("T1", f"tally {key.channel} {key.method} {key.move} {key.status}", what)
 
 
 def _audited(trail: Trail) -> Iterator[Violation]:

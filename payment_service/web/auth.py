@@ -19,13 +19,13 @@ from jwt import InvalidTokenError, PyJWTError
 from payment_service.domain.callers import Caller
 from payment_service.domain.errors import TokenMissing, Unauthenticated, Unavailable, UserNotFound
 from payment_service.web.jwks import Jwks, KeysUnreachable
-from payment_service.web.verified import Verdict, Verified
+from payment_service.web.token_cache import CachedToken, TokenCache
 
 LEEWAY = 30  # seconds by which two clocks may differ
 # HMAC fills a key up with zeros to the block of its hash (RFC 2104 §2): the documents' short development secret signs
 # the same filled up, and PyJWT does not warn. Production's settings refuse short secrets.
 _HMAC_KEY_BYTES = 32
-_VERIFIED = "verified_tokens"
+_CACHE = "token_cache"
 _END_OF_TIME = 253_402_300_799  # the year 9999
 
 _SIGNED = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
@@ -78,17 +78,17 @@ def init_auth(app: Flask, settings: TokenSettings) -> None:
         JWT_IDENTITY_CLAIM="exp",
         JWT_VERIFY_SUB=False,
     )
-    app.extensions[_VERIFIED] = Verified()
+    app.extensions[_CACHE] = TokenCache()
     manager = JWTManager(app)
 
     @manager.decode_key_loader
     def _key(header: Mapping[str, Any], _claims: Mapping[str, Any]) -> Any:
         source = keys.get(str(header.get("alg")))
         if not isinstance(source, Jwks):
-            g.key_holds = _for_good
+            g.key_is_valid = _always
             return source
         key = _published(source, header)
-        g.key_holds = partial(_is_published, source, header, key)
+        g.key_is_valid = partial(_is_published, source, header, key)
         return key
 
 
@@ -124,8 +124,8 @@ def _is_published(jwks: Jwks, header: Mapping[str, Any], key: Any) -> bool:
         return False
 
 
-def _for_good() -> bool:
-    """A key from the settings holds as long as the process lives."""
+def _always() -> bool:
+    """A key from the settings is valid as long as the process runs."""
     return True
 
 
@@ -148,15 +148,14 @@ def caller_from_request(*, open_access: bool) -> Caller:
 
 def caller_of_token(token: str) -> Caller:
     """The subject of a token, wherever it was sent. Raises as `caller_from_request`."""
-    verified: Verified = current_app.extensions[_VERIFIED]
-    known = verified.find(token)
-    if known is not None:
+    cache: TokenCache = current_app.extensions[_CACHE]
+    if (known := cache.find(token)) is not None:
         return known
     if not re.fullmatch(_SIGNED, token):
         raise Unauthenticated
     claims = _claims(token)
     caller = _caller(claims)
-    verified.keep(token, Verdict(caller, claims["exp"] + LEEWAY, g.key_holds))
+    cache.keep(token, CachedToken(caller, claims["exp"] + LEEWAY, g.key_is_valid))
     return caller
 
 

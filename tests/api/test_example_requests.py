@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 
 from payment_service.channels import CHANNELS
+from payment_service.gateways.outcomes import SuccessRates
 from payment_service.gateways.simulated import SimulatedGateway
 from tests.conftest import MakeApp
 from tests.support.http_files import SampleFile, sample_files
@@ -18,7 +19,7 @@ TELLING = ("code", "status", "success", "method", "amount", "refund_amount", "re
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    return make_app(gateway=SimulatedGateway(success_rate=1, checkout_success_rate=1))
+    return make_app(gateway=SimulatedGateway(SuccessRates()))
 
 
 def shape(value: Any, name: str = "") -> Any:

@@ -11,6 +11,7 @@ import pytest
 
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Approved, Declined, Gateway, Instruction, NotFound, Pending, Unknown
+from payment_service.gateways.outcomes import SuccessRates
 from payment_service.gateways.remote import RemoteGateway
 from payment_service.gateways.simulated import SimulatedGateway
 from tests.support.instructions import instruct, send
@@ -27,7 +28,7 @@ MAGIC_DECLINES = {
 @contextmanager
 def implementation(name: str, home: Path, success: float = 1.0, checkout: float = 0.95) -> Iterator[Gateway]:
     if name == "simulated":
-        yield SimulatedGateway(success_rate=success, checkout_success_rate=checkout)
+        yield SimulatedGateway(SuccessRates(success, {"checkout": checkout}))
         return
     with (
         running_simulator(home, success_rate=success, checkout_success_rate=checkout) as simulator,
@@ -203,7 +204,7 @@ def test_the_rate_of_success_is_the_banks_and_the_reason_a_documented_one(gloomy
 
 
 def test_every_implementation_draws_the_same_lots(gloomy_gateway: Gateway) -> None:
-    reference = SimulatedGateway(success_rate=0.0, checkout_success_rate=0.5)
+    reference = SimulatedGateway(SuccessRates(0.0, {"checkout": 0.5}))
     instructions = [instruct(gateway_key=f"v1-lot-{n}", channel="checkout") for n in range(40)]
     answers = [send(gloomy_gateway, each) for each in instructions]
     assert answers == [send(reference, each) for each in instructions]

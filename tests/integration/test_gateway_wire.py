@@ -43,6 +43,14 @@ def test_connecting_in_vain_was_never_sent() -> None:
             assert isinstance(gateway.charge(instruct()), NotSent)
 
 
+def test_a_failed_tls_handshake_is_unknown() -> None:
+    with (
+        scripted_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as server,
+        closing(gateway_at(server.url.replace("http://", "https://"))) as gateway,
+    ):
+        assert gateway.charge(instruct()) == Unknown("the connection to the gateway broke")
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -92,6 +92,14 @@ def test_nobody_there_says_nothing_of_the_event(url: str) -> None:
         assert outcome_of(sink) == Down("no connection")
 
 
+def test_a_failed_tls_handshake_says_nothing_of_the_event() -> None:
+    with (
+        scripted_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as server,
+        closing(http_sink(server.url.replace("http://", "https://"), timeout=2.0)) as sink,
+    ):
+        assert outcome_of(sink) == Down("no connection")
+
+
 def test_a_request_is_signed_as_standard_webhooks_says(receiver: Receiver) -> None:
     raw = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
     event = an_event(request_id="req-1", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from flask.testing import FlaskClient
 
 from payment_service import clock
-from payment_service.web import verified
+from payment_service.web import token_cache
 from tests.conftest import Later
 from tests.support.auth_app import answer, app_with
 from tests.support.issuer import SECRET, Publisher, by, jwk, token
@@ -81,13 +81,13 @@ def test_what_one_app_believes_another_judges_for_itself() -> None:
 
 
 def test_no_more_is_remembered_than_fits_and_never_a_token_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verified, "MOST", 2)
+    monkeypatch.setattr(token_cache, "MAX_TOKENS", 2)
     client = app_with(jwt_secret_key=SECRET)
     asked, first, *others = judged(client), *(token(sub=f"user-{n}") for n in range(3))
     for each in (first, others[0], first, others[1], first):
         answer(client, each)
-    remembered = client.application.extensions["verified_tokens"]
+    remembered = client.application.extensions["token_cache"]
 
     assert asked == ["user-0", "user-1", "user-2"], "the one that was used longest ago is forgotten"
-    assert len(remembered._verdicts) == 2
+    assert len(remembered._tokens) == 2
     assert first not in str(vars(remembered))

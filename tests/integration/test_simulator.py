@@ -12,14 +12,15 @@ from werkzeug.test import TestResponse
 
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Instruction
+from payment_service.gateways.outcomes import SuccessRates
 from payment_service.gateways.protocol import encode
-from payment_service.simulator import create_simulator
+from simulator import create_simulator
 from tests.support.instructions import instruct
 
 
 @pytest.fixture
 def bank(tmp_path: Path) -> Iterator[FlaskClient]:
-    app = create_simulator(tmp_path / "gateway.sqlite")
+    app = create_simulator(tmp_path / "gateway.sqlite", rates=SuccessRates())
     yield app.test_client()
     app.extensions["ledger"].close()
 

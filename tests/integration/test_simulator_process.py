@@ -1,6 +1,7 @@
 """The simulator as a program: it remembers, it serves many at once, it ends well and never alone."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Approved, NotFound
 from tests.support.instructions import gateway_at, instruct
+from tests.support.processes import environment
 from tests.support.simulator import ROOT, running_simulator
 
 
@@ -91,6 +93,34 @@ def test_the_simulator_ends_with_whoever_started_it(tmp_path: Path) -> None:
         time.sleep(0.05)
     os.kill(pid, signal.SIGKILL)
     pytest.fail("the simulator outlived the test that started it")
+
+
+def flask_simulator(home: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "simulator", *words]
+    settings = environment(DATABASE_URL=f"sqlite:///{home}/none.db", LOG_LEVEL="ERROR")
+    return subprocess.Popen(command, cwd=home, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_the_flask_command_runs_the_simulator(tmp_path: Path) -> None:
+    for name in ("migrations", "payment_service", "simulator"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "wsgi.py", tmp_path)
+    with flask_simulator(tmp_path, "--port", "0") as process:
+        assert process.stdout is not None
+        with closing(gateway_at(process.stdout.readline().strip())) as gateway:
+            assert isinstance(gateway.charge(instruct()), Approved)
+        process.terminate()
+        assert process.wait(20) == 0
+    assert (tmp_path / "var" / "gateway.db").exists()
+
+
+def test_the_flask_command_does_not_exist_without_the_package(tmp_path: Path) -> None:
+    for name in ("migrations", "payment_service"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "wsgi.py", tmp_path)
+    with flask_simulator(tmp_path) as process:
+        _, complaint = process.communicate(timeout=60)
+    assert (process.returncode, "No such command 'simulator'" in complaint) == (2, True)
 
 
 def is_running(pid: int) -> bool:

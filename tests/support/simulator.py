@@ -50,7 +50,7 @@ class Simulator:
     def start(self) -> "Simulator":
         """Start it and wait until it accepts connections; after the first time, on the same port again."""
         assert self._process is None, "the simulator runs already"
-        command = [sys.executable, "-m", "payment_service.simulator", "--until-stdin-ends"]
+        command = [sys.executable, "-m", "simulator", "--until-stdin-ends"]
         command += ["--ledger", str(self.ledger_path), "--port", str(urlsplit(self.url).port or 0), *self._options]
         with (self.home / "simulator.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -74,7 +74,7 @@ class Simulator:
         self._http.close()
 
     def arm(self, fault: str, **scope: object) -> None:
-        """Program a fault: `arm("drop_after_effect", kind="refund", times=1)`; see `simulator.faults.Fault`."""
+        """Program a fault: `arm("drop_after_effect", kind="refund", times=1)`; see `simulator.faults.InjectedFault`."""
         answer = self._http.post(f"{self.url}/faults", json={"fault": fault, **scope}, timeout=PATIENCE)
         assert answer.status_code == 201, answer.text
 

@@ -14,6 +14,7 @@ from payment_service.config import Settings
 from payment_service.domain.errors import ServiceError
 from payment_service.domain.lifecycle import Status
 from payment_service.gateways.outcomes import REFUSALS
+from simulator.command import simulator
 from tests.support.markdown import Document, document, documents
 from tests.support.processes import ROOT
 
@@ -30,7 +31,8 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> dict[str, click.Comman
     """Everything that `flask --app wsgi` understands, groups flattened: `deliveries list`."""
     url = f"sqlite:///{tmp_path_factory.mktemp('documentation')}/none.db"
     own = create_app(Settings(database_url=url, log_level="ERROR")).cli.commands
-    return dict(flattened({**own, **{entry.name: entry.load() for entry in entry_points(group="flask.commands")}}))
+    added = {"simulator": simulator, **{entry.name: entry.load() for entry in entry_points(group="flask.commands")}}
+    return dict(flattened({**own, **added}))
 
 
 def flattened(group: dict[str, click.Command]) -> Iterator[tuple[str, click.Command]]:

@@ -17,7 +17,7 @@ from tests.support.processes import ROOT
 NONE = "\N{EN DASH}"
 """What stands in a cell where there is nothing."""
 
-ANSWERS = {"declined": "truth", "none": "silence", "pending": "pending"}
+ANSWERS = {"declined": "actual", "none": "no_answer", "pending": "pending"}
 """The first answer of the simulated gateway, in the words of its page."""
 ROUTE = re.compile(r"`((?:GET|POST|PATCH|PUT|DELETE) /[^` ]*)`")
 NOT_FOR_CALLERS = {

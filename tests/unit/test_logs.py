@@ -143,7 +143,8 @@ def test_no_canary_is_ever_written_down(make_app: MakeApp, gateway: LedgerGatewa
     assert pay_bill(client, key="canary-key-5").status_code == 500
     written = json.dumps(lines())
     assert "request" in written
-    for secret in ("canary", "4111", SECRET, who["Authorization"].split()[1]):
+    # Not only "4111": a time or a hash may contain that.
+    for secret in ("canary", "4111 1111", "41111111", SECRET, who["Authorization"].split()[1]):
         assert secret not in written, secret
 
 

@@ -1,4 +1,4 @@
-"""Faults: what the simulator was told to do wrong, to whom, and how often."""
+"""Injected faults: what the simulator does wrong, for which requests, and how often."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -12,7 +12,7 @@ Name = Literal[
     "decline",  # the bank says no: `code`, `message`
     "pending",  # "pending" for `lookups` look-ups, then approved (or declined with `code`, `message`)
     "wrong_amount",  # the bank moves and reports `amount` (else one more than asked) of `currency` (else as asked)
-    "slow",  # wait `ms`, then do it and answer: the effect may come after the asker has given up
+    "slow",  # wait `ms`, then do it and answer: the effect may come after the client has given up
     "sleep_then_answer",  # do it, wait `ms`, then answer
     "drip",  # do it, then answer one byte every `ms`
     "drop_before_effect",  # close the connection, do nothing
@@ -21,11 +21,11 @@ Name = Literal[
     "error_after_effect",  # do it, answer `status`
     "garbage",  # do it, answer 200 with a page of HTML
     "empty",  # do it, answer 200 with no body
-    "truncated",  # do it, answer with the first half of the truth
+    "truncated",  # do it, answer with the first half of the reply
     "duplicate",  # do it, answer twice on the same connection
     "answer",  # do it, answer `status` with the bytes of `body` and `location`, if any, as a redirect's target
     "not_found",  # look-ups only: deny knowing the key
-    "down",  # close every connection at once, look-ups included, until it is taken back
+    "down",  # close every connection at once, look-ups included, until it is disarmed
 ]
 On = Literal["send", "lookup", "any"]
 
@@ -35,8 +35,8 @@ class FaultError(ValueError):
 
 
 @dataclass(frozen=True)
-class Fault:
-    """One fault. It strikes where `on`, `kind` and `gateway_key` agree (None: all), `times` times (None: always)."""
+class InjectedFault:
+    """A fault for requests that `on`, `kind` and `gateway_key` match (None: all), `times` times (None: always)."""
 
     fault: Name
     on: On = "send"
@@ -53,56 +53,56 @@ class Fault:
     body: str = ""
     location: str | None = None
 
-    def strikes(self, on: On, gateway_key: str, kind: Kind | None) -> bool:
-        """Whether this fault is meant for such a request; a look-up has no kind and is met by faults for all kinds."""
+    def matches(self, on: On, gateway_key: str, kind: Kind | None) -> bool:
+        """Whether this fault applies to such a request; a look-up has no kind: only faults for all kinds match it."""
         return self.on in {on, "any"} and self.kind in {None, kind} and self.gateway_key in {None, gateway_key}
 
     @property
-    def narrowness(self) -> tuple[bool, bool]:
+    def specificity(self) -> tuple[bool, bool]:
         """Sorts faults: one key beats one kind beats all."""
         return (self.gateway_key is not None, self.kind is not None)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON tells of it."""
+        """The JSON object of this fault."""
         return {**asdict(self), "amount": None if self.amount is None else format(self.amount, "f")}
 
 
-class FaultBook:
-    """The faults that are armed. The narrowest that strikes is used; among equals the one armed first."""
+class FaultRegistry:
+    """The armed faults. The most specific match is used; among equals the one armed first."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._armed: list[Fault] = []
+        self._armed: list[InjectedFault] = []
 
-    def arm(self, fault: Fault) -> None:
-        """Add a fault behind those already there."""
+    def arm(self, fault: InjectedFault) -> None:
+        """Add a fault after those already armed."""
         with self._lock:
             self._armed.append(fault)
 
     def disarm(self) -> None:
-        """Behave again."""
+        """Remove all faults."""
         with self._lock:
             self._armed.clear()
 
-    def armed(self) -> list[Fault]:
-        """What is still to strike."""
+    def armed(self) -> list[InjectedFault]:
+        """The faults that are not used up."""
         with self._lock:
             return list(self._armed)
 
-    def take(self, on: On, gateway_key: str, kind: Kind | None = None) -> Fault | None:
-        """The fault that strikes this request, one stroke used up."""
+    def take(self, on: On, gateway_key: str, kind: Kind | None = None) -> InjectedFault | None:
+        """The fault for this request, one of its `times` used up; None if no fault matches."""
         with self._lock:
-            struck = [fault for fault in self._armed if fault.strikes(on, gateway_key, kind)]
-            if not struck:
+            matching = [fault for fault in self._armed if fault.matches(on, gateway_key, kind)]
+            if not matching:
                 return None
-            chosen = max(struck, key=lambda fault: fault.narrowness)
+            chosen = max(matching, key=lambda fault: fault.specificity)
             self._use_up(chosen)
             return chosen
 
-    def _use_up(self, fault: Fault) -> None:
+    def _use_up(self, fault: InjectedFault) -> None:
         if fault.times is None:
             return
-        # By identity: two equal faults armed one after the other are two strokes.
+        # By identity: two equal faults armed one after the other count separately.
         place = next(index for index, armed in enumerate(self._armed) if armed is fault)
         self._armed[place : place + 1] = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
 
@@ -121,21 +121,21 @@ _TYPES: Mapping[str, type] = {
 }
 
 
-def read_fault(text: Any) -> Fault:
-    """A fault from its JSON object, `{"fault": name, ...}` with any fields of `Fault`. Raises FaultError."""
-    if not isinstance(text, dict) or not text.keys() <= {field.name for field in fields(Fault)}:
+def read_fault(body: Any) -> InjectedFault:
+    """A fault from its JSON object, `{"fault": name, ...}` with any fields of a fault. Raises FaultError."""
+    if not isinstance(body, dict) or not body.keys() <= {field.name for field in fields(InjectedFault)}:
         raise FaultError("a fault is a JSON object with the fields of a fault")
-    if text.get("fault") not in get_args(Name) or text.get("on", "send") not in get_args(On):
+    if body.get("fault") not in get_args(Name) or body.get("on", "send") not in get_args(On):
         raise FaultError(f"fault is one of {', '.join(get_args(Name))}; on is one of {', '.join(get_args(On))}")
-    given = {name: value for name, value in text.items() if value is not None}
-    for name, expected in _TYPES.items():
-        if name in given and type(given[name]) is not expected:
+    values = {name: value for name, value in body.items() if value is not None}
+    for name, type_ in _TYPES.items():
+        if name in values and type(values[name]) is not type_:
             raise FaultError(f"{name} is of the wrong type")
     try:
-        given |= {"kind": Kind(given["kind"])} if "kind" in given else {}
-        given |= {"amount": Decimal(given["amount"])} if "amount" in given else {}
+        values |= {"kind": Kind(values["kind"])} if "kind" in values else {}
+        values |= {"amount": Decimal(values["amount"])} if "amount" in values else {}
     except (ValueError, TypeError, InvalidOperation) as error:
         raise FaultError("kind or amount is not one") from error
-    if given["fault"] == "down":
-        given.setdefault("on", "any")
-    return Fault(**given)
+    if values["fault"] == "down":
+        values.setdefault("on", "any")
+    return InjectedFault(**values)

@@ -5,7 +5,7 @@ from unittest.mock import patch
 import pytest
 
 from payment_service import clock
-from payment_service.deadlines import DeadlineReader
+from payment_service.http_client import DeadlineReader
 
 
 def test_each_packet_of_an_answer_leaves_less_time_for_the_next() -> None:

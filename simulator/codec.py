@@ -8,7 +8,7 @@ from flask import Response, json
 
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Approved, Declined, Effect, Instruction
-from payment_service.simulator.ledger import Entry
+from simulator.ledger import Entry
 
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -42,17 +42,17 @@ def read_instruction(body: Any) -> Instruction:
     )
 
 
-def render(entry: Entry, *, asked: bool) -> Response:
-    """An entry as an answer; `asked` for a look-up, which is a success whatever it finds."""
+def render(entry: Entry, *, lookup: bool) -> Response:
+    """An entry as a reply; a look-up is always a success (200)."""
     body: dict[str, Any] = {"gateway_key": entry.gateway_key, "kind": entry.kind, "reference": entry.answer.reference}
     match entry.answer:
         case Approved(amount, currency, _, authorization_code):
             body |= {"status": "approved", "amount": format(amount, "f"), "currency": currency}
             return reply(200, body | {"authorization_code": authorization_code})
         case Declined(code, message):
-            return reply(200 if asked else 402, body | {"status": "declined", "code": code, "message": message})
+            return reply(200 if lookup else 402, body | {"status": "declined", "code": code, "message": message})
         case _:
-            return reply(200 if asked else 202, body | {"status": "pending"})
+            return reply(200 if lookup else 202, body | {"status": "pending"})
 
 
 def render_effect(number: int, effect: Effect) -> dict[str, Any]:
@@ -67,17 +67,17 @@ def render_effect(number: int, effect: Effect) -> dict[str, Any]:
 
 
 def reply(status: int, body: Any) -> Response:
-    """A JSON answer."""
+    """A JSON reply."""
     return Response(json.dumps(body), status=status, mimetype="application/json")
 
 
 def error(status: int, code: str, message: str) -> Response:
-    """An answer that decides nothing about any money."""
+    """An error reply; it decides no operation."""
     return reply(status, {"status": "error", "code": code, "message": message})
 
 
 def _matching(body: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:
     text = body.get(name)
     if not isinstance(text, str) or not pattern.fullmatch(text):
-        raise BadInstructionError(f"{name} is not what the protocol calls one")
+        raise BadInstructionError(f"{name} does not match the protocol")
     return text

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from payment_service.simulator.app import create_simulator
+from payment_service.gateways.outcomes import SuccessRates
+from simulator.app import create_simulator
 
 
 class _Server(ThreadedWSGIServer):
@@ -18,11 +19,11 @@ class _Server(ThreadedWSGIServer):
 
 
 class _QuietHandler(WSGIRequestHandler):
-    # Without it a silent connection would keep its thread, and so the process, for ever.
+    # Without a time-out a silent connection would keep its thread, and so the process, running.
     timeout = 30
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing: the ledger tells what happened."""
+        """Log nothing: the ledger records what happened."""
 
 
 def serve(
@@ -30,8 +31,7 @@ def serve(
     port: int,
     ledger_path: Path | str,
     *,
-    success_rate: float = 1.0,
-    checkout_success_rate: float = 0.95,
+    rates: SuccessRates,
     latency_ms: int = 0,
     idempotent: bool = True,
 ) -> None:
@@ -41,16 +41,10 @@ def serve(
     `http://127.0.0.1:40123`. The other arguments are those of `create_simulator`.
     """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    app = create_simulator(
-        ledger_path,
-        success_rate=success_rate,
-        checkout_success_rate=checkout_success_rate,
-        latency_ms=latency_ms,
-        idempotent=idempotent,
-    )
+    app = create_simulator(ledger_path, rates=rates, latency_ms=latency_ms, idempotent=idempotent)
     server = _Server(host, port, app, _QuietHandler)
 
-    # shutdown() waits for the loop that the signal interrupts: it has to be said from another thread.
+    # shutdown() waits for the loop that the signal interrupts, so another thread has to call it.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     sys.stdout.write(f"http://{host}:{server.port}\n")

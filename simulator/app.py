@@ -4,9 +4,9 @@
 POST /operations           do what an instruction says: 200 approved, 202 pending, 402 declined, 400 unreadable,
                            409 the key is known with another content (and nothing happened)
 GET /operations/{key}      what became of it; 404 with status "not_found"
-GET /effects               every movement that succeeded, oldest first: `after` (0), `limit` (100, at most 500); no
-                           fault touches it, because it is what tests count by
-POST, GET, DELETE /faults  arm a fault (see `faults.Fault`), list those armed, disarm all
+GET /effects               every movement that succeeded, oldest first: `after` (0), `limit` (100, at most 500); faults
+                           never change it, because tests count by it
+POST, GET, DELETE /faults  arm a fault (see `faults.InjectedFault`), list the armed faults, disarm all
 GET /health                200 while the process serves
 =========================  ============================================================================================
 
@@ -18,11 +18,11 @@ from pathlib import Path
 from flask import Flask, Response, jsonify, request
 
 from payment_service import clock
-from payment_service.gateways.outcomes import Odds, decide
-from payment_service.simulator import wording
-from payment_service.simulator.faults import FaultBook, FaultError, read_fault
-from payment_service.simulator.ledger import KeyConflictError, Ledger
-from payment_service.simulator.misbehaviour import after_effect, before_effect, hang_up, plan_of
+from payment_service.gateways.outcomes import SuccessRates, decide
+from simulator import codec
+from simulator.fault_injection import after_effect, before_effect, hang_up, plan_of
+from simulator.faults import FaultError, FaultRegistry, read_fault
+from simulator.ledger import KeyConflictError, Ledger
 
 PAGE_LIMIT = 500
 """Effects on one page, at most."""
@@ -31,55 +31,54 @@ PAGE_LIMIT = 500
 def create_simulator(
     ledger_path: Path | str,
     *,
-    success_rate: float = 1.0,
-    checkout_success_rate: float = 0.95,
+    rates: SuccessRates,
     latency_ms: int = 0,
     idempotent: bool = True,
 ) -> Flask:
     """The simulator over the ledger in the file `ledger_path` (made if it is not there).
 
-    Rates (0 to 1) as in `outcomes.Odds`; `latency_ms` delays every operation and look-up; with `idempotent=False`
-    every send is a new effect. Whoever is done with the app closes `app.extensions["ledger"]`.
+    `latency_ms` delays every operation and look-up; with `idempotent=False` every send is a new effect. The caller
+    closes `app.extensions["ledger"]` at the end.
     """
-    ledger, faults = Ledger(ledger_path, idempotent=idempotent), FaultBook()
-    bank = _Bank(ledger, faults, Odds(success_rate, checkout_success_rate), latency_ms / 1000)
-    desk = _FaultDesk(faults)
+    ledger, faults = Ledger(ledger_path, idempotent=idempotent), FaultRegistry()
+    operations = _OperationViews(ledger, faults, rates, latency_ms / 1000)
+    fault_views = _FaultViews(faults)
     app = Flask(__name__, static_folder=None)
     app.extensions["ledger"] = ledger
-    app.add_url_rule("/operations", view_func=bank.send, methods=["POST"])
-    app.add_url_rule("/operations/<path:gateway_key>", view_func=bank.look_up)
-    app.add_url_rule("/effects", view_func=bank.effects)
-    app.add_url_rule("/faults", view_func=desk.arm, methods=["POST"])
-    app.add_url_rule("/faults", view_func=desk.armed)
-    app.add_url_rule("/faults", view_func=desk.disarm, methods=["DELETE"])
+    app.add_url_rule("/operations", view_func=operations.send, methods=["POST"])
+    app.add_url_rule("/operations/<path:gateway_key>", view_func=operations.look_up)
+    app.add_url_rule("/effects", view_func=operations.effects)
+    app.add_url_rule("/faults", view_func=fault_views.arm, methods=["POST"])
+    app.add_url_rule("/faults", view_func=fault_views.armed)
+    app.add_url_rule("/faults", view_func=fault_views.disarm, methods=["DELETE"])
     app.add_url_rule("/health", "health", lambda: {"status": "healthy", "service": "gateway-simulator"})
     return app
 
 
-class _Bank:
-    def __init__(self, ledger: Ledger, faults: FaultBook, odds: Odds, latency: float) -> None:
+class _OperationViews:
+    def __init__(self, ledger: Ledger, faults: FaultRegistry, rates: SuccessRates, latency: float) -> None:
         self._ledger = ledger
         self._faults = faults
-        self._odds = odds
+        self._rates = rates
         self._latency = latency
 
     def send(self) -> Response:
         try:
-            instruction = wording.read_instruction(request.get_json(silent=True))
-        except wording.BadInstructionError as error:
-            return wording.error(400, "BAD_INSTRUCTION", str(error))
+            instruction = codec.read_instruction(request.get_json(silent=True))
+        except codec.BadInstructionError as error:
+            return codec.error(400, "BAD_INSTRUCTION", str(error))
         self._wait()
         fault = self._faults.take("send", instruction.gateway_key, instruction.kind)
         if ended := before_effect(fault):
             return ended
-        outcome = decide(instruction, self._odds)
+        outcome = decide(instruction, self._rates)
         try:
             entry = self._ledger.record(instruction, plan_of(fault, outcome))
         except KeyConflictError:
-            return wording.error(409, "KEY_CONFLICT", "This gateway key was used for another operation")
-        if entry.fresh and outcome.first == "silence":
+            return codec.error(409, "KEY_CONFLICT", "This gateway key was used for another operation")
+        if entry.fresh and outcome.first_reply == "no_answer":
             return hang_up()
-        return after_effect(fault, wording.render(entry, asked=False))
+        return after_effect(fault, codec.render(entry, lookup=False))
 
     def look_up(self, gateway_key: str) -> Response:
         self._wait()
@@ -88,33 +87,33 @@ class _Bank:
             return ended
         entry = None if fault and fault.fault == "not_found" else self._ledger.look_up(gateway_key)
         if entry is None:
-            truth = wording.reply(404, {"gateway_key": gateway_key, "status": "not_found"})
+            response = codec.reply(404, {"gateway_key": gateway_key, "status": "not_found"})
         else:
-            truth = wording.render(entry, asked=True)
-        return after_effect(fault, truth)
+            response = codec.render(entry, lookup=True)
+        return after_effect(fault, response)
 
     def effects(self) -> Response:
         limit = min(max(request.args.get("limit", 100, type=int), 1), PAGE_LIMIT)
         page = self._ledger.effects(request.args.get("after", 0, type=int), limit)
         following = page[-1][0] if len(page) == limit else None
-        return jsonify(effects=[wording.render_effect(number, effect) for number, effect in page], next=following)
+        return jsonify(effects=[codec.render_effect(number, effect) for number, effect in page], next=following)
 
     def _wait(self) -> None:
         if self._latency:
             clock.sleep(self._latency)
 
 
-class _FaultDesk:
-    def __init__(self, faults: FaultBook) -> None:
+class _FaultViews:
+    def __init__(self, faults: FaultRegistry) -> None:
         self._faults = faults
 
     def arm(self) -> Response:
         try:
             fault = read_fault(request.get_json(silent=True))
         except FaultError as error:
-            return wording.error(400, "BAD_FAULT", str(error))
+            return codec.error(400, "BAD_FAULT", str(error))
         self._faults.arm(fault)
-        return wording.reply(201, fault.as_dict())
+        return codec.reply(201, fault.as_dict())
 
     def armed(self) -> Response:
         return jsonify([fault.as_dict() for fault in self._faults.armed()])

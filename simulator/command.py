@@ -6,7 +6,8 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from payment_service.simulator import serve
+from payment_service.gateways.outcomes import SuccessRates
+from simulator.server import serve
 
 
 @click.command
@@ -30,8 +31,7 @@ def simulator(host: str, port: int, ledger: Path, not_idempotent: bool) -> None:
         host,
         port,
         ledger,
-        success_rate=settings["GATEWAY_SUCCESS_RATE"],
-        checkout_success_rate=settings["CHECKOUT_SUCCESS_RATE"],
+        rates=SuccessRates(settings["GATEWAY_SUCCESS_RATE"], {"checkout": settings["CHECKOUT_SUCCESS_RATE"]}),
         latency_ms=settings["GATEWAY_LATENCY_MS"],
         idempotent=not not_idempotent,
     )

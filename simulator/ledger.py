@@ -1,4 +1,4 @@
-"""The bank's memory: one SQLite file, written and committed before anybody is answered."""
+"""The bank's ledger: one SQLite file, committed before each reply."""
 
 import json
 import sqlite3
@@ -12,7 +12,7 @@ from typing import Any
 
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Approved, Declined, Effect, Instruction, Pending
-from payment_service.simulator.rules import Parent, refusal
+from simulator.rules import Parent, decline_reason
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS operations (
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS operations (
     gateway_key TEXT NOT NULL,
     kind TEXT NOT NULL,
     parent_key TEXT,
-    content TEXT NOT NULL,           -- what was asked, for comparison with a resend
+    content TEXT NOT NULL,           -- of the instruction, for comparison with a resend
     status TEXT NOT NULL CHECK (status IN ('approved', 'declined', 'pending')),
     lookups_left INTEGER,            -- look-ups that a pending operation still answers with "pending"
     amount TEXT NOT NULL,            -- what moves: decimal text, because SQLite's NUMERIC is a float
@@ -60,15 +60,15 @@ class KeyConflictError(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What the bank will do with a new instruction; `lookups`: not before that many look-ups heard "pending"."""
+    """What the bank will do with a new instruction; `lookups`: only after that many look-ups got "pending"."""
 
-    truth: Approved | Declined
+    actual_outcome: Approved | Declined
     lookups: int | None = None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One operation as the bank tells of it; `fresh` when this very call recorded it."""
+    """One operation as the bank reports it; `fresh` if this call recorded it."""
 
     gateway_key: str
     kind: Kind
@@ -77,7 +77,7 @@ class Entry:
 
 
 class Ledger:
-    """The ledger in the file `path`; with `idempotent=False` every send is a new operation, as at a careless gateway.
+    """The ledger in the file `path`; with `idempotent=False` every send is a new operation.
 
     A file keeps the mode it was made with. One connection behind a lock: writers of SQLite queue anyway.
     """
@@ -87,29 +87,29 @@ class Ledger:
         self._lock = Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
         self._db.row_factory = sqlite3.Row
-        # WAL with NORMAL outlives kill -9 of the process without a disk flush per charge; power loss is not simulated.
+        # WAL with NORMAL survives kill -9 of the process without a disk flush per charge; power loss is not simulated.
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_SCHEMA + (_ONE_PER_KEY if idempotent else _MANY_PER_KEY))
 
     def record(self, instruction: Instruction, plan: Plan) -> Entry:
-        """Do what was planned, or what the rules refuse; a known key gets its first entry again.
+        """Record the plan, or the refusal where a rule forbids it; a known key returns its first entry.
 
-        Raises KeyConflictError when the key is known with another content; nothing is written then.
+        Raises KeyConflictError when the key is known with another content; nothing is written.
         """
         with self._transaction():
             if self._idempotent and (row := self._find(instruction.gateway_key)):
                 if row["content"] != _content(instruction):
                     raise KeyConflictError(instruction.gateway_key)
                 return _entry(row)
-            refused = refusal(instruction, self._parent(instruction.parent_key))
-            self._insert(instruction, Plan(refused) if refused else plan)
+            declined = decline_reason(instruction, self._parent(instruction.parent_key))
+            self._insert(instruction, Plan(declined) if declined else plan)
             row = self._db.execute("SELECT * FROM operations WHERE id = last_insert_rowid()").fetchone()
-            self._move(row)
+            self._record_effect(row)
             return replace(_entry(row), fresh=True)
 
     def look_up(self, gateway_key: str) -> Entry | None:
-        """The operation by its key; the look-up that finds a pending one due also decides it."""
+        """The operation by its key; a look-up that finds a pending operation due also decides it."""
         with self._transaction():
             row = self._find(gateway_key)
             if row is not None and row["status"] == "pending":
@@ -142,7 +142,7 @@ class Ledger:
     def _insert(self, instruction: Instruction, plan: Plan) -> None:
         self._db.execute(_INSERT, _columns(instruction, plan))
 
-    def _move(self, row: Any) -> None:
+    def _record_effect(self, row: Any) -> None:
         if row["status"] == "approved":
             self._db.execute("INSERT INTO effects (operation_id) VALUES (?)", (row["id"],))
 
@@ -153,7 +153,7 @@ class Ledger:
         status = "declined" if row["code"] else "approved"
         self._db.execute("UPDATE operations SET status = ?, lookups_left = NULL WHERE id = ?", (status, row["id"]))
         decided = self._db.execute("SELECT * FROM operations WHERE id = ?", (row["id"],)).fetchone()
-        self._move(decided)
+        self._record_effect(decided)
         return decided
 
     def _parent(self, parent_key: str | None) -> Parent | None:
@@ -184,9 +184,9 @@ def _content(instruction: Instruction) -> str:
 
 
 def _columns(instruction: Instruction, plan: Plan) -> dict[str, Any]:
-    truth = plan.truth
-    approved = truth if isinstance(truth, Approved) else None
-    declined = truth if isinstance(truth, Declined) else None
+    outcome = plan.actual_outcome
+    approved = outcome if isinstance(outcome, Approved) else None
+    declined = outcome if isinstance(outcome, Declined) else None
     status = "pending" if plan.lookups is not None else "approved" if approved else "declined"
     return {
         "gateway_key": instruction.gateway_key,
@@ -197,7 +197,7 @@ def _columns(instruction: Instruction, plan: Plan) -> dict[str, Any]:
         "lookups_left": plan.lookups,
         "amount": format(approved.amount if approved else instruction.amount, "f"),
         "currency": approved.currency if approved else instruction.currency,
-        "reference": truth.reference,
+        "reference": outcome.reference,
         "authorization_code": approved.authorization_code if approved else None,
         "code": declined.code if declined else None,
         "message": declined.message if declined else None,

@@ -1,4 +1,4 @@
-"""What a bank refuses whatever the service believes: nobody gets back, or takes, more than there is."""
+"""The bank's own rules: it declines to capture or refund more than there is, independently of the service."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,7 +16,7 @@ EXCEEDS_CAPTURED = Declined("EXCEEDS_CAPTURED", "More than what is left of the c
 
 @dataclass(frozen=True)
 class Parent:
-    """An approved charge or authorization and what became of it; amounts in major units of `currency`.
+    """An approved charge or authorization and its captures, refunds and void; amounts in major units of `currency`.
 
     `capturing`, `refunding` and `voided` count what is approved and what is pending: a pending movement has reserved
     its amount. `captured` counts approved captures only.
@@ -31,8 +31,8 @@ class Parent:
     voided: bool
 
 
-def refusal(instruction: Instruction, parent: Parent | None) -> Declined | None:
-    """Why the bank will not do this, or None. Charges and authorizations have no parent and are not refused here."""
+def decline_reason(instruction: Instruction, parent: Parent | None) -> Declined | None:
+    """Why the bank declines, or None. Charges and authorizations have no parent: no rule applies to them."""
     if instruction.kind in {Kind.CHARGE, Kind.AUTHORIZE}:
         return None
     if parent is None:
@@ -40,16 +40,16 @@ def refusal(instruction: Instruction, parent: Parent | None) -> Declined | None:
     if parent.currency != instruction.currency:
         return CURRENCY_MISMATCH
     if instruction.kind is Kind.REFUND:
-        return _refund_refusal(instruction.amount, parent)
-    return _hold_refusal(instruction, parent)
+        return _refund_decline(instruction.amount, parent)
+    return _hold_decline(instruction, parent)
 
 
-def _refund_refusal(amount: Decimal, parent: Parent) -> Declined | None:
+def _refund_decline(amount: Decimal, parent: Parent) -> Declined | None:
     taken = parent.amount if parent.kind is Kind.CHARGE else parent.captured
     return EXCEEDS_CAPTURED if parent.refunding + amount > taken else None
 
 
-def _hold_refusal(instruction: Instruction, parent: Parent) -> Declined | None:
+def _hold_decline(instruction: Instruction, parent: Parent) -> Declined | None:
     if parent.kind is not Kind.AUTHORIZE:
         return PARENT_UNKNOWN
     if parent.voided:

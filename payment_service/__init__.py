@@ -59,7 +59,8 @@ def create_app(settings: Settings, *, gateway: Gateway | None = None, channels: 
     init_context(app)
     init_auth(app, settings)
     init_access(app, _register(app, _routes(settings, channels)), settings.auth_open_channels)
-    init_errors(app, runtime.presenters, _paths(settings, channels), {ops.PREFIX: ops.error_page})
+    errors = {channel.name: channel.renderer.errors for channel in channels}
+    init_errors(app, errors, _paths(settings, channels), {ops.PREFIX: ops.error_page})
     app.extensions[docs.DESCRIPTION] = Description(app, channels)
     if settings.cors_origins:
         CORS(app, origins=list(settings.cors_origins), always_send=False, expose_headers=list(EXPOSED))
@@ -78,7 +79,7 @@ def _runtime(app: Flask, settings: Settings, gateway: Gateway | None, channels: 
     return Runtime(
         database=database,
         gateway=gateway or _gateway(settings),
-        presenters={channel.name: channel.presenter for channel in channels},
+        presenters={channel.name: channel.renderer for channel in channels},
         limits=Limits(
             lease=settings.lease_seconds,
             wait=settings.idempotency_wait,

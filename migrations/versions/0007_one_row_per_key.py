@@ -145,7 +145,7 @@ def _carry_keys() -> None:
         " SELECT 'recover', key_id, attempts, recover_at FROM idempotency_keys WHERE response_status IS NULL"
     )
     _insert_purged_keys()
-    with op.batch_alter_table("idempotency_keys") as keys:
+    with op.batch_alter_table("idempotency_keys", table_kwargs={"sqlite_autoincrement": True}) as keys:
         keys.alter_column("is_client_key", existing_type=sa.Boolean(), nullable=False)
         keys.alter_column("expires_at", existing_type=UtcDateTime(), nullable=False)
         keys.drop_column("recover_at")

@@ -4,10 +4,9 @@ from pathlib import Path
 
 from flask import Blueprint, Response, current_app, render_template, request, send_from_directory
 
-from payment_service.domain.errors import NotFound
-from payment_service.web.documenting import InPath, Media, documented
 from payment_service.web.openapi import Description
-from payment_service.web.responses import JSON
+from payment_service.web.openapi.decorators import Media, describe, text_param
+from payment_service.web.responses import JSON, show
 
 blueprint = Blueprint("docs", __name__)
 
@@ -32,32 +31,32 @@ REDOC_POLICY = f"{_POLICY}worker-src blob:; style-src 'self' {' '.join(map(repr,
 
 
 @blueprint.get("/openapi.json")
-@documented({200: Media(JSON, "The description, OpenAPI 3.0", {"type": "object"}), 304: UNCHANGED})
+@describe({200: Media(JSON, "The description, OpenAPI 3.0", {"type": "object"}), 304: UNCHANGED})
 def description() -> Response:
     """Describe every route: this very document."""
     made: Description = current_app.extensions[DESCRIPTION]
-    response = Response(made.text, mimetype=JSON)
-    response.set_etag(made.tag)
+    response = show(made.document)
+    response.add_etag()
     response.make_conditional(request)
     return _cached(response)
 
 
 @blueprint.get("/docs")
-@documented({200: Media("text/html", "The page")})
+@describe({200: Media("text/html", "The page")})
 def swagger() -> Response:
     """Show the description with Swagger UI, to try it out."""
     return _page("swagger", SWAGGER_POLICY)
 
 
 @blueprint.get("/redoc")
-@documented({200: Media("text/html", "The page")})
+@describe({200: Media("text/html", "The page")})
 def redoc() -> Response:
     """Show the description with ReDoc, to read it."""
     return _page("redoc", REDOC_POLICY)
 
 
 @blueprint.get("/docs/assets/<path:name>")
-@documented(
+@describe(
     {
         200: (
             Media("text/javascript", "A script"),
@@ -68,7 +67,7 @@ def redoc() -> Response:
         ),
         304: UNCHANGED,
     },
-    path=[InPath("name", {"type": "string", "example": "docs/swagger.js"}, (NotFound(),))],
+    path=[text_param("name", "docs/swagger.js")],
 )
 def asset(name: str) -> Response:
     """Give a script, a style sheet, a picture or a licence of the two pages."""

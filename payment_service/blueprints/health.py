@@ -1,16 +1,16 @@
 """Is the process alive, and can it work? Liveness never asks the database, readiness always does."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, current_app
 from marshmallow import Schema, fields
 
 from payment_service import clock, draining
-from payment_service.domain.moments import naive_text
 from payment_service.services.readiness import Readiness
-from payment_service.web import shown
-from payment_service.web.documenting import documented
+from payment_service.web import response_fields as field
 from payment_service.web.fields import Choice
+from payment_service.web.openapi.decorators import describe
 from payment_service.web.parsing import query
 from payment_service.web.responses import show
 
@@ -27,33 +27,33 @@ SERVICES = ("trip", "driver", "rider", "notification", "order", "inventory")
 class Health(Schema):
     """The process serves"""
 
-    status = shown.word("healthy", ["healthy"])
-    service = shown.text("payment-service")
-    version = shown.text("1.0.0")
-    timestamp = shown.moment("2025-11-03T11:23:00.145775")
+    status = field.constant("healthy", enum=["healthy"])
+    service = field.text("payment-service")
+    version = field.text("1.0.0")
+    timestamp = field.timestamp("2025-11-03T11:23:00.145775")
 
 
 class Alive(Health):
     """The process lives"""
 
-    status = shown.word("alive", ["alive"])
+    status = field.constant("alive", enum=["alive"])
 
 
 class Checks(Schema):
     """Which parts can work; one that is switched off can, and null is one that was not asked."""
 
-    database = shown.flag(example=True)
-    migrations = shown.flag(example=True)
-    rabbitmq = shown.flag(example=True, nullable=True)
-    kafka = shown.flag(example=True, nullable=True)
+    database = field.boolean(example=True)
+    migrations = field.boolean(example=True)
+    rabbitmq = field.boolean(example=True, nullable=True)
+    kafka = field.boolean(example=True, nullable=True)
 
 
 class Ready(Schema):
     """Requests should be sent here"""
 
-    status = shown.word("ready", ["ready"])
-    draining = shown.flag(example=False)
-    checks = shown.one(Checks)
+    status = field.constant("ready", enum=["ready"])
+    draining = field.boolean(example=False)
+    checks = field.nested(Checks)
     services = fields.Dict(
         keys=fields.String(),
         values=fields.String(allow_none=True),
@@ -65,7 +65,7 @@ class Ready(Schema):
 class NotReady(Ready):
     """Requests should be sent elsewhere"""
 
-    status = shown.word("not_ready", ["not_ready"])
+    status = field.constant("not_ready", enum=["not_ready"])
 
 
 class Asked(Schema):
@@ -74,25 +74,25 @@ class Asked(Schema):
     without = Choice(["brokers"])
 
 
-ASKED = Asked()
+HEALTH, ALIVE, READY, NOT_READY, ASKED = Health(), Alive(), Ready(), NotReady(), Asked()
 
 
 @blueprint.get("/health")
-@documented({200: Health()})
+@describe({200: HEALTH})
 def health() -> Response:
     """The process serves."""
-    return show({"status": "healthy", **_who(), "timestamp": naive_text(clock.now())})
+    return show(HEALTH.dump(_process()))
 
 
 @blueprint.get("/health/live")
-@documented({200: Alive()})
+@describe({200: ALIVE})
 def live() -> Response:
     """The process lives; orchestrators restart it when this fails."""
-    return show({"status": "alive", **_who(), "timestamp": naive_text(clock.now())})
+    return show(ALIVE.dump(_process()))
 
 
 @blueprint.get("/health/ready")
-@documented({200: Ready(), 503: NotReady()}, query=ASKED)
+@describe({200: READY, 503: NOT_READY}, query=ASKED)
 def ready() -> Response:
     """Whether requests should be sent here: 200 with every check true, else 503, also where it is about to stop.
 
@@ -102,9 +102,8 @@ def ready() -> Response:
     results = readiness.checks(with_brokers=not query(ASKED))
     well = False not in results.values() and not draining.begun()
     services = {name: _address(current_app.config[f"{name.upper()}_SERVICE_URL"]) for name in SERVICES}
-    status = "ready" if well else "not_ready"
-    body = {"status": status, "draining": draining.begun(), "checks": results, "services": services}
-    return show(body, 200 if well else 503)
+    found = {"draining": draining.begun(), "checks": results, "services": services}
+    return show(READY.dump(found)) if well else show(NOT_READY.dump(found), 503)
 
 
 def _address(url: str | None) -> str | None:
@@ -115,5 +114,6 @@ def _address(url: str | None) -> str | None:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-def _who() -> dict[str, str]:
-    return {"service": current_app.config["SERVICE_NAME"], "version": current_app.config["SERVICE_VERSION"]}
+def _process() -> dict[str, Any]:
+    config = current_app.config
+    return {"service": config["SERVICE_NAME"], "version": config["SERVICE_VERSION"], "timestamp": clock.now()}

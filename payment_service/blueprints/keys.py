@@ -12,14 +12,14 @@ from flask import Blueprint, Response, current_app
 from marshmallow import Schema, fields
 
 from payment_service.domain.errors import Fault, Invalid, NotFound, Retry, TokenMissing
-from payment_service.domain.moments import naive_text
 from payment_service.domain.records import KeyUse, Payment
 from payment_service.services.inspection import uses_of_key
-from payment_service.web import shown
+from payment_service.web import response_fields as field
 from payment_service.web.access import may_enter
 from payment_service.web.context import caller, runtime
-from payment_service.web.documenting import documented, text
+from payment_service.web.error_schemas import RetryAdvice
 from payment_service.web.fields import Choice
+from payment_service.web.openapi.decorators import describe, text_param
 from payment_service.web.parsing import path_key, query
 from payment_service.web.responses import show
 
@@ -34,29 +34,29 @@ class KeyNotFound(NotFound):
     retry = Retry(safe=True, key="same")
 
 
-NOT_FOUND = KeyNotFound()
-
-
 class BoundPayment(Schema):
     """The payment, by the id its channel's callers know it by, and where it is shown"""
 
     id = fields.Raw(
         required=True, metadata={"anyOf": [{"type": "integer"}, {"type": "string", "format": "uuid"}], "example": 353}
     )
-    path = shown.text("/payments/353", nullable=True)
+    path = field.text("/payments/353", nullable=True)
 
 
 class KeyState(Schema):
     """What is known of a key"""
 
-    state = shown.word("finished", STATES)
-    channel = shown.text("trips")
-    request_path = shown.text("POST:/payments", nullable=True)
-    payment = shown.one(BoundPayment, nullable=True)
-    response_status = shown.whole(200, nullable=True)
-    created_at = shown.moment("2025-11-03T11:23:00.145775")
-    expires_at = shown.moment("2025-11-04T11:23:00.145775", nullable=True)
-    retry = shown.one(shown.Retry)
+    state = field.choice("finished", STATES)
+    channel = field.text("trips")
+    request_path = field.text("POST:/payments", nullable=True)
+    payment = field.nested(BoundPayment, nullable=True)
+    response_status = field.integer(200, nullable=True)
+    created_at = field.timestamp("2025-11-03T11:23:00.145775")
+    expires_at = field.timestamp("2025-11-04T11:23:00.145775", nullable=True)
+    retry = field.nested(RetryAdvice)
+
+
+KEY_STATE = KeyState()
 
 
 def keys_blueprint(payment_paths: Mapping[str, str]) -> Blueprint:
@@ -65,11 +65,11 @@ def keys_blueprint(payment_paths: Mapping[str, str]) -> Blueprint:
     filters = type("KeyFilters", (Schema,), {"channel": Choice(list(payment_paths))})()
 
     @blueprint.get("/idempotency-keys/<path:key>")
-    @documented({200: KeyState()}, query=filters, path=[text("key", "demo-client-1")], refuses=[NOT_FOUND])
+    @describe({200: KEY_STATE}, query=filters, path=[text_param("key", "demo-client-1")])
     def inspect(key: str) -> Response:
         """Tell what has become of a key: in progress, finished, or expired and bound to its payment for ever."""
         use = _one(uses_of_key(runtime(), caller(), _channels(payment_paths, query(filters)), path_key(key)))
-        return show(_told(use, payment_paths[use.channel]))
+        return show(KEY_STATE.dump(_state_of(use, payment_paths[use.channel])))
 
     return blueprint
 
@@ -92,20 +92,16 @@ def _one(uses: list[KeyUse]) -> KeyUse:
     return uses[0]
 
 
-def _told(use: KeyUse, payment_path: str) -> dict[str, Any]:
+def _state_of(use: KeyUse, payment_path: str) -> dict[str, Any]:
     # An answer that refused is replayed as long as it is there; one that made a payment gives way to how that stands.
     expired = use.is_purged or (use.is_expired and use.payment is not None)
     in_progress = not use.is_purged and use.response_status is None
     return {
+        **vars(use),
         "state": "in_progress" if in_progress else "expired" if expired else "finished",
-        "channel": use.channel,
-        "request_path": use.request_path,
         "payment": use.payment and _named(use.payment, payment_path),
-        "response_status": use.response_status,
-        "created_at": naive_text(use.created_at),
-        "expires_at": use.expires_at and naive_text(use.expires_at),
         # The same request with the same key is always safe: it is what brings the answer.
-        "retry": Retry(safe=True, key="same", after=1 if in_progress else None).as_dict(),
+        "retry": Retry(safe=True, key="same", after=1 if in_progress else None),
     }
 
 

@@ -5,13 +5,13 @@ from flask import Blueprint, Response, current_app
 from payment_service.metrics.exposition import CONTENT_TYPE, exposition
 from payment_service.services import figures
 from payment_service.web.context import runtime
-from payment_service.web.documenting import Media, documented
+from payment_service.web.openapi.decorators import Media, describe
 
 metrics_blueprint = Blueprint("metrics", __name__)
 
 
 @metrics_blueprint.get("/metrics")
-@documented({200: Media("text/plain", "The figures")})
+@describe({200: Media("text/plain", "The figures")})
 def scrape() -> Response:
     """Tell all figures, in Prometheus's text format; who may ask is the proxy's to say."""
     text = exposition(figures.if_told(runtime()), current_app.config["PROMETHEUS_MULTIPROC_DIR"])

@@ -14,7 +14,7 @@ from payment_service.services import queries
 from payment_service.web.access import enter
 from payment_service.web.channel import SharedPayments
 from payment_service.web.context import caller, runtime
-from payment_service.web.documenting import number, shared
+from payment_service.web.openapi.decorators import dispatched, integer_param
 from payment_service.web.parsing import json_body, path_number
 
 Parts = Mapping[str, SharedPayments]
@@ -31,20 +31,20 @@ def payments_blueprint(name: str, parts: Parts, default: str, *, owned: bool) ->
     elsewhere = NotFound() if owned else None
 
     @blueprint.post("/payments")
-    @shared({name: part.create for name, part in parts.items()}, refuses=[_undecided(parts, "value_error")])
+    @dispatched({name: part.create for name, part in parts.items()})
     def create() -> Response:
         """Pay for the trip, bill or order that the body names."""
         body = json_body()
         return _enter(parts, _of_body(parts, body, default if owned else None)).create(body)
 
     @blueprint.get("/payments")
-    @shared(listed, refuses=[] if owned else [_mixed(["limit", "page"])])
+    @dispatched(listed)
     def listing() -> Response:
         """List payments: those of the callers whose parameters are used."""
         return _enter(parts, default if owned else _of_parameters(parts, default)).listing()
 
     @blueprint.get("/payments/<payment_id>")
-    @shared({name: part.show for name, part in parts.items()}, path=[number("payment_id", 353, elsewhere)])
+    @dispatched({name: part.show for name, part in parts.items()}, path=[integer_param("payment_id", 353)])
     def show(payment_id: str) -> Response:
         """Show a payment, in the words of the callers who made it."""
         wanted = path_number(payment_id, "payment_id", elsewhere)

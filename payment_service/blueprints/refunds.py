@@ -9,24 +9,24 @@ from payment_service.services import queries
 from payment_service.web.access import enter
 from payment_service.web.channel import RefundsOfPayment
 from payment_service.web.context import caller, runtime
-from payment_service.web.documenting import number, shared
+from payment_service.web.openapi.decorators import dispatched, integer_param
 from payment_service.web.parsing import path_number
 
 
 def refunds_blueprint(name: str, parts: Mapping[str, RefundsOfPayment], default: str) -> Blueprint:
     """Refunds by the payment's number; `parts` are the channels that know this path, `default` answers for the rest."""
     blueprint = Blueprint(name, __name__)
-    path = [number("payment_id", 353, NotFound())]
+    path = [integer_param("payment_id", 353)]
 
     @blueprint.post("/payments/<payment_id>/refunds")
-    @shared({name: part.create for name, part in parts.items()}, path=path)
+    @dispatched({name: part.create for name, part in parts.items()}, path=path)
     def create(payment_id: str) -> Response:
         """Refund a payment."""
         wanted = path_number(payment_id, "payment_id", NotFound())
         return _enter(parts, default, wanted).create(wanted)
 
     @blueprint.get("/payments/<payment_id>/refunds")
-    @shared({name: part.listing for name, part in parts.items()}, path=path)
+    @dispatched({name: part.listing for name, part in parts.items()}, path=path)
     def listing(payment_id: str) -> Response:
         """List a payment's refunds."""
         wanted = path_number(payment_id, "payment_id", NotFound())

@@ -6,28 +6,27 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema
 
-from payment_service.domain.errors import NEW_KEY, PaymentDeclined, PaymentNotFound, ServiceError
+from payment_service.domain.errors import NEW_KEY, PaymentDeclined, PaymentNotFound
 from payment_service.domain.event_types import event_type
 from payment_service.domain.lifecycle import Move, Status
 from payment_service.domain.moments import naive_text
 from payment_service.domain.money import to_text
-from payment_service.domain.operations import Kind
-from payment_service.domain.records import Answer, Event, Facts, Payment
+from payment_service.domain.records import Answer, Event, Facts
 from payment_service.services import queries
 from payment_service.services.commands import ChargePayment, NewPayment, PaymentReferences
 from payment_service.services.engine import execute
-from payment_service.services.runtime import ChannelReferences
-from payment_service.web import fields, shown
-from payment_service.web.channel import Channel, SharedPayments
+from payment_service.web import fields
+from payment_service.web import response_fields as field
+from payment_service.web.channel import BaseRenderer, Channel, SharedPayments
 from payment_service.web.context import asked_of, caller, runtime
-from payment_service.web.documenting import Key, documented
+from payment_service.web.error_schemas import DetailError
 from payment_service.web.fields import load
+from payment_service.web.openapi.decorators import KeyIn, describe
 from payment_service.web.parsing import query, required_key
-from payment_service.web.responses import answered, as_detail, respond, show
+from payment_service.web.responses import accepted, answered, respond, show
 
 NAME = "bills"
 CURRENCY = "INR"  # the document names none; its payment methods are Indian ones
-UNDECIDED = {"status": "PENDING", "message": "Payment accepted for processing"}
 PAID = (Status.CAPTURED, Status.PARTIALLY_REFUNDED, Status.REFUNDED)
 
 
@@ -48,73 +47,51 @@ class BillFilters(Schema):
 
 
 class BillPayment(Schema):
-    """A paid bill."""
+    """A paid bill: exactly the six fields of the document."""
 
-    payment_id = shown.whole(1)
-    bill_id = shown.whole(1)
-    amount = shown.text("525.00", r"^\d+\.\d{2,3}$")
-    method = shown.text("UPI")
-    reference = shown.text("unique-key-123")
-    paid_at = shown.moment("2025-11-03T11:23:00.145775")
+    payment_id = field.integer(1)
+    bill_id = field.integer(1, attribute="payable_id")
+    amount = field.computed(lambda payment: to_text(payment.amount), "string", "525.00", r"^\d+\.\d{2,3}$")
+    method = field.text("UPI")
+    reference = field.text("unique-key-123")
+    paid_at = field.computed(
+        lambda payment: naive_text(payment.completed_at or payment.created_at),
+        "string",
+        "2025-11-03T11:23:00.145775",
+        field.TIMESTAMP,
+    )
 
 
 class PendingBillPayment(BillPayment):
     """The gateway has not decided yet; ask again, or repeat the key."""
 
-    status = shown.word("PENDING", ["PENDING"])
-    message = shown.text("Payment accepted for processing")
+    status = field.constant("PENDING", enum=["PENDING"])
+    message = field.constant("Payment accepted for processing")
 
 
 NEW_PAYMENT, FILTERS = NewBillPayment(), BillFilters()
+PAYMENT, PENDING, PAYMENTS = BillPayment(), PendingBillPayment(), BillPayment(many=True)
 
 
-class BillPresenter:
-    """The words of the bills document."""
+class BillRenderer(BaseRenderer):
+    """Renders for the bills callers."""
 
-    shows_trail = False
-    gives_references = False
-    event_types: Mapping[Move, str] = {}
+    errors = DetailError()
 
     def answer(self, rendering: str, facts: Facts) -> Answer:
         """201 with the paid bill, 202 while the gateway has not decided, 402 for a decline."""
-        body = payment_body(facts.payment)
         if facts.payment.status is Status.FAILED:
             return self.refusal(PaymentDeclined(facts.payment.gateway_response, retry=NEW_KEY))
         if facts.payment.status not in PAID:
-            return answered(202, body | UNDECIDED, retry_after=2)
-        return answered(201, body)
-
-    def refusal(self, error: ServiceError) -> Answer:
-        """`{"detail": text}` or the list of faults."""
-        return as_detail(error)
+            return accepted(PENDING.dump(facts.payment))
+        return answered(201, PAYMENT.dump(facts.payment))
 
     def event(self, move: Move, facts: Facts) -> Event:
         """The payment as its caller sees it."""
-        return Event(event_type(move, facts.payment), payment_body(facts.payment))
-
-    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
-        """The bills document knows no other id than the reference."""
-        return ChannelReferences()
+        return Event(event_type(move, facts.payment), PAYMENT.dump(facts.payment))
 
 
-def payment_body(payment: Payment) -> dict[str, Any]:
-    """Exactly the six fields of the document."""
-    return {
-        "payment_id": payment.payment_id,
-        "bill_id": int(payment.payable_id),
-        "amount": to_text(payment.amount),
-        "method": payment.method,
-        "reference": payment.reference,
-        "paid_at": naive_text(payment.completed_at or payment.created_at),
-    }
-
-
-@documented(
-    {201: BillPayment(), 202: PendingBillPayment()},
-    body=NEW_PAYMENT,
-    key=Key.HEADER,
-    refuses=[PaymentDeclined("Card was declined by issuer", retry=NEW_KEY)],
-)
+@describe({201: PAYMENT, 202: PENDING}, body=NEW_PAYMENT, key=KeyIn.HEADER)
 def create(body: Mapping[str, Any]) -> Response:
     """Pay a bill."""
     key = required_key(body)
@@ -130,30 +107,30 @@ def create(body: Mapping[str, Any]) -> Response:
     return respond(execute(runtime(), asked, ChargePayment(new)))
 
 
-@documented({200: BillPayment(), 202: PendingBillPayment()}, refuses=[PaymentNotFound()])
+@describe({200: PAYMENT, 202: PENDING})
 def show_payment(payment_id: int) -> Response:
     """Show one paid bill; 202 while it is undecided, and not found where it was declined: nothing was paid."""
     found = queries.payment(runtime(), caller(), NAME, "payment_id", payment_id)
     if found.status is Status.FAILED:
         raise PaymentNotFound
     if found.status in PAID:
-        return show(payment_body(found))
-    return respond(CHANNEL.presenter.answer("charge", Facts(found)))
+        return show(PAYMENT.dump(found))
+    return respond(CHANNEL.renderer.answer("charge", Facts(found)))
 
 
-@documented({200: BillPayment(many=True)}, query=FILTERS)
+@describe({200: PAYMENTS}, query=FILTERS)
 def list_payments() -> Response:
     """List the paid bills, oldest first: a bare array."""
     given = query(FILTERS)
     bill = given.get("bill_id")
     filters = {"payable_id": bill and str(bill), "status": list(PAID)}
     found = queries.oldest(runtime(), caller(), NAME, given["limit"], given["skip"], filters)
-    return show([payment_body(each) for each in found])
+    return show(PAYMENTS.dump(found))
 
 
 CHANNEL = Channel(
     name=NAME,
-    presenter=BillPresenter(),
+    renderer=BillRenderer(),
     about=__doc__,
     payment_path="/v1/payments/{payment_id}",
     shared=SharedPayments(

@@ -57,7 +57,8 @@ _RANGES: tuple[tuple[str, str, tuple[int, ...] | range], ...] = (
 # Blanks, dashes and dots, up to three between two digits ("4111 - 1111").
 _BETWEEN = r"[\s\-.\u00b7\u2010-\u2015\u2022\u2212]{0,3}"
 _CHAIN = re.compile(rf"[0-9](?:{_BETWEEN}[0-9])*")
-_ENOUGH_DIGITS = re.compile(rf"[0-9](?:{_BETWEEN}[0-9]){{12}}")
+ENOUGH_DIGITS = re.compile(rf"[0-9](?:{_BETWEEN}[0-9]){{12}}")
+"""What every text with a card number in ASCII digits has."""
 _GROUP = re.compile(r"[0-9]+")
 _UUID = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _HEXADECIMAL = re.compile(rf"(?<![0-9a-z])(?:{_UUID}|[0-9a-f]{{16}}(?:[0-9a-f]{{8}})*)(?![0-9a-z])", re.IGNORECASE)
@@ -74,7 +75,7 @@ _UNEVEN = ([4, 6, 5], [4, 6, 4], [4, 6, 4, 3], [4, 3, 3, 3], [6, 6, 6], [6, 13])
 def contains_card_number(text: str) -> bool:
     """Whether a card number stands anywhere in the text. Linear in its length; never echoes or keeps it."""
     plain = text if text.isascii() else _ascii_digits(text)
-    if not _ENOUGH_DIGITS.search(plain):
+    if not ENOUGH_DIGITS.search(plain):
         return False
     plain = _IBAN.sub(_without_iban, _HEXADECIMAL.sub(_without_digest, plain))
     return any(_is_card_number(digits) for chain in _CHAIN.finditer(plain) for digits in _candidates(chain))

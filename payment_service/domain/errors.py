@@ -17,10 +17,6 @@ class Retry:
     key: Literal["same", "new"] | None = None
     after: int | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """The advice as every error body carries it."""
-        return {"safe": self.safe, "key": self.key, "after": self.after}
-
 
 FIX_AND_REPEAT = Retry(safe=True, key="same")
 """The request left no trace: correct it and send it again, the key is still free."""
@@ -183,6 +179,18 @@ class Refused(ServiceError):
     status = 400
     code = "refused"
     retry = NEW_KEY
+
+
+class PayableAlreadyPaid(Refused):
+    """A live payment for this already exists"""
+
+    code = "payable_already_paid"
+
+
+class AmountTooLarge(Refused):
+    """The amount exceeds what is left"""
+
+    code = "amount_exceeds_available"
 
 
 class RefundDeclined(Refused):

@@ -6,8 +6,3 @@ from datetime import UTC, datetime
 def naive_text(moment: datetime) -> str:
     """`2025-11-03T11:23:00.145775` for an aware moment."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
-
-
-def naive_text_or_none(moment: datetime | None) -> str | None:
-    """The same, or None for what has not happened."""
-    return None if moment is None else naive_text(moment)

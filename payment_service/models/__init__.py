@@ -205,6 +205,8 @@ idempotency_keys = Table(
     CheckConstraint("response_data IS NULL OR response_status IS NOT NULL", name="response_whole"),
     Index("ix_idempotency_keys_payment_id", "payment_id"),
     Index("ix_idempotency_keys_operation_id", "operation_id"),
+    # No number twice: the purge deletes rows, and a watermark would have passed a new key that got an old number.
+    sqlite_autoincrement=True,
 )
 
 # What is due later: an undecided key's next look-up at the gateway (`what` is its key_id).

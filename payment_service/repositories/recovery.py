@@ -56,12 +56,13 @@ _FIRST_NOT_PASSED = (
     select(keys.c.key_id).where(keys.c.key_id > _FLOOR, _passed_by_nobody()).order_by(keys.c.key_id).limit(1)
 )
 _LAST = select(func.max(keys.c.key_id))
+# One statement: a key that came between two would be the last one, and passed.
+_NEXT = select(func.coalesce(_FIRST_NOT_PASSED.scalar_subquery() - 1, _LAST.scalar_subquery()))
 
 
 def next_watermark(connection: Connection) -> int | None:
     """Where the watermark may move: before the first key that may still be abandoned. None where it is there."""
-    first = connection.execute(_FIRST_NOT_PASSED, {"margin": -MARGIN}).scalar()
-    last = first - 1 if first is not None else connection.execute(_LAST).scalar()
+    last = connection.execute(_NEXT, {"margin": -MARGIN}).scalar()
     return last if last is not None and last > marks.value(connection, RECOVERY) else None
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from payment_service import clock
 from payment_service.connection import Connection
+from payment_service.domain.errors import PayableAlreadyPaid
 from payment_service.domain.operations import Kind, OperationStatus
 from payment_service.domain.records import Answer, Facts, Operation, Payment, Refund
 from payment_service.repositories import keys, payments
@@ -24,7 +25,6 @@ from payment_service.services.commands import (
 )
 from payment_service.services.persistence import record, render_response, save_changed
 from payment_service.services.runtime import Runtime
-from payment_service.services.transitions import PayableAlreadyPaid
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from payment_service import clock
-from payment_service.domain.errors import KeyInUse, Refused
+from payment_service.domain.errors import AmountTooLarge, KeyInUse
 from payment_service.domain.lifecycle import Move, Status, after
 from payment_service.domain.money import as_stored, in_currency
 from payment_service.domain.operations import Kind, OperationStatus
@@ -19,38 +19,12 @@ from payment_service.services.runtime import ChannelReferences
 
 ZERO = Decimal("0.00")
 
-STARTS = {
-    Kind.CHARGE: Move.CHARGE,
-    Kind.AUTHORIZE: Move.AUTHORIZE,
-    Kind.CAPTURE: Move.CAPTURE,
-    Kind.VOID: Move.VOID,
-    Kind.REFUND: Move.REFUND,
-}
 APPROVALS = {
     Kind.CHARGE: Move.CHARGED,
     Kind.AUTHORIZE: Move.AUTHORIZED,
     Kind.CAPTURE: Move.CAPTURED,
     Kind.VOID: Move.VOIDED,
 }
-REFUSALS = {
-    Kind.CHARGE: Move.CHARGE_DECLINED,
-    Kind.AUTHORIZE: Move.AUTHORIZE_DECLINED,
-    Kind.CAPTURE: Move.CAPTURE_DECLINED,
-    Kind.VOID: Move.VOID_DECLINED,
-    Kind.REFUND: Move.REFUND_DECLINED,
-}
-
-
-class PayableAlreadyPaid(Refused):
-    """A live payment for this already exists"""
-
-    code = "payable_already_paid"
-
-
-class AmountTooLarge(Refused):
-    """The amount exceeds what is left"""
-
-    code = "amount_exceeds_available"
 
 
 @dataclass(frozen=True)
@@ -79,7 +53,7 @@ def charge_started(
     request: Request, new: NewPayment, operation: Operation, references: PaymentReferences
 ) -> Transition:
     """A payment made together with the operation that charges or authorizes it."""
-    move = STARTS[operation.kind]
+    move = Move(operation.kind)
     payment = _new_payment(request, new, operation.payment_id, references, move, operation.gateway_key)
     return Transition(move, None, Facts(payment, operation), payment.amount, "Payment processing started")
 
@@ -153,7 +127,7 @@ def amount_to_move(payment: Payment, kind: Kind, wanted: Decimal | None) -> Deci
     Raises IllegalMove by status, BadAmount for more decimals than the payment's currency has, AmountTooLarge by what is
     left.
     """
-    after(payment.status, STARTS[kind])
+    after(payment.status, Move(kind))
     limit = available(payment, kind)
     amount = limit if wanted is None else in_currency(wanted, payment.currency)
     if amount > limit or (kind is Kind.REFUND and amount <= 0):
@@ -168,7 +142,7 @@ def operation_started(
 
     `said` is what the caller wants to read as the gateway's response to a charge, should the gateway approve it.
     """
-    move = STARTS[operation.kind]
+    move = Move(operation.kind)
     begun = _after(payment, move, operation.created_at, said)
     if operation.kind in (Kind.CHARGE, Kind.AUTHORIZE):
         begun = replace(begun, charge_key=operation.gateway_key)
@@ -242,7 +216,7 @@ def _response(payment: Payment, kind: Kind) -> str | None:
 
 
 def _declined(payment: Payment, operation: Operation, result: Declined, at: datetime) -> Transition:
-    move = REFUSALS[operation.kind]
+    move = Move(f"{operation.kind}_declined")
     moved_payment = replace(
         _after(payment, move, at),
         failure_code=result.code,

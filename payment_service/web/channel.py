@@ -1,4 +1,4 @@
-"""What a channel hands to the composition root: its name, its voice, its routes, and its part in the shared paths."""
+"""What a channel gives the composition root: name, renderer, routes, and its part in the shared paths."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,12 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from payment_service.services.runtime import Presenter
+from payment_service.domain.errors import ServiceError
+from payment_service.domain.lifecycle import Move
+from payment_service.domain.operations import Kind
+from payment_service.domain.records import Answer
+from payment_service.services.runtime import ChannelReferences, Presenter
+from payment_service.web.error_schemas import ErrorSchema
 
 
 @dataclass(frozen=True)
@@ -33,17 +38,34 @@ class RefundsOfPayment:
     listing: Callable[[int], Response]
 
 
+class BaseRenderer(Presenter):
+    """What the renderers of channels share: errors have the shape `errors`; no audit trail, no ids of their own."""
+
+    shows_trail = False
+    gives_references = False
+    event_types: Mapping[Move, str] = {}
+    errors: ErrorSchema
+
+    def refusal(self, error: ServiceError) -> Answer:
+        """The response to a request that ended in `error`."""
+        return self.errors.render(error)
+
+    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
+        """None: the callers know no other id than the reference."""
+        return ChannelReferences()
+
+
 @dataclass(frozen=True)
 class Channel:
     """One kind of caller, complete: deleting it means deleting its file and its line in the registry.
 
-    `paths` are the prefixes on which errors are worded by this channel even where no route was found. `blueprints` are
+    `paths` are the prefixes on which errors have this channel's shape even where no route was found. `blueprints` are
     its own routes, each under its prefix. `about` says who its callers are, for the API's description. `payment_path`
     is where a payment is shown, with the id its callers know in braces: {payment_id} or {public_id}.
     """
 
     name: str
-    presenter: Presenter
+    renderer: BaseRenderer
     about: str = ""
     payment_path: str = ""
     paths: Sequence[str] = ()

@@ -15,63 +15,64 @@ from payment_service.domain.errors import (
     ServiceError,
     Unavailable,
 )
-from payment_service.domain.records import Answer
-from payment_service.services.runtime import Presenter
-from payment_service.web.responses import refused, respond
+from payment_service.web.error_schemas import ErrorSchema
+from payment_service.web.responses import respond
 
 log = structlog.get_logger(__name__)
 
 
-VOICES = "voices"
-"""Where the app keeps who speaks on which path."""
+ERROR_RENDERER = "error_renderer"
+"""Where the app keeps its ErrorRenderer."""
+COMMON = ErrorSchema()
 
 
-class Voices:
-    """Who words a refusal: the request's channel, or the one whose path it is on (`paths`: prefix and channel)."""
+class ErrorRenderer:
+    """Knows the shape of errors of each channel (`schemas`) and of each path (`paths`: prefix and channel)."""
 
-    def __init__(self, presenters: Mapping[str, Presenter], paths: Sequence[tuple[str, str]]) -> None:
-        self._presenters = presenters
+    def __init__(self, schemas: Mapping[str, ErrorSchema], paths: Sequence[tuple[str, str]]) -> None:
+        self._schemas = schemas
         self._paths = sorted(paths, key=lambda pair: len(pair[0]), reverse=True)
 
-    def of_path(self, path: str) -> str:
-        """The channel of a path, nobody's ("") where none has it."""
+    def channel_of(self, path: str) -> str:
+        """The channel of a path, "" where it has none."""
         found = (channel for prefix, channel in self._paths if path == prefix or path.startswith(f"{prefix}/"))
         return next(found, "")
 
-    def refusal(self, channel: str, error: ServiceError) -> Answer:
-        """An error as the channel words it."""
-        return self._presenters[channel].refusal(error) if channel in self._presenters else _for_nobody(error)
+    def schema_of(self, channel: str) -> ErrorSchema:
+        """The shape of a channel's errors, one with both texts for ""."""
+        return self._schemas.get(channel, COMMON)
 
 
 def init_errors(
     app: Flask,
-    presenters: Mapping[str, Presenter],
+    schemas: Mapping[str, ErrorSchema],
     paths: Sequence[tuple[str, str]],
     pages: Mapping[str, Callable[[ServiceError], Response]],
 ) -> None:
-    """Render every error; `paths` are (path prefix, channel) pairs for requests that no route took.
+    """Render every error; `schemas` are the channels' shapes, `paths` (path prefix, channel) pairs.
 
-    Below the prefixes of `pages` people are looking, not programs: there an error is a page.
+    Below the prefixes of `pages` people read, not programs: there an error is a page.
     """
-    voices = app.extensions[VOICES] = Voices(presenters, paths)
+    renderer = app.extensions[ERROR_RENDERER] = ErrorRenderer(schemas, paths)
 
-    def told(error: ServiceError) -> Response:
-        # A page links to others, and an address that was asked for under an impossible name has no links.
+    def render(error: ServiceError) -> Response:
+        # A page has links to others, and a request under an impossible host name has no links.
         readable = {} if isinstance(request.routing_exception, BadHost) else pages
         for prefix, page in readable.items():
             if f"{request.path}/".startswith(f"{prefix}/"):
                 return page(error)
-        return respond(voices.refusal(getattr(g, "channel", None) or voices.of_path(request.path), error))
+        channel = getattr(g, "channel", None) or renderer.channel_of(request.path)
+        return respond(renderer.schema_of(channel).render(error))
 
     @app.errorhandler(ServiceError)
     def _service_error(error: ServiceError) -> Response:
         if isinstance(error, Unavailable | OutcomeUnknown):
             log.warning("request.unavailable", code=error.code, cause=_cause(error))
-        return told(error)
+        return render(error)
 
     @app.errorhandler(HTTPException)
     def _http_exception(error: HTTPException) -> Response:
-        response = told(_from_http(error))
+        response = render(_from_http(error))
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return response
@@ -79,7 +80,7 @@ def init_errors(
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> Response:
         log.error("request.crashed", exc_info=error)
-        return told(InternalError())
+        return render(InternalError())
 
 
 def _cause(error: ServiceError) -> str | None:
@@ -96,8 +97,3 @@ def _from_http(error: HTTPException) -> ServiceError:
         return BodyTooLarge()
     name = error.name or "Error"
     return HttpFault(error.code or 500, name.lower().replace(" ", "_"), name)
-
-
-def _for_nobody(error: ServiceError) -> Answer:
-    """On a path of no channel: both shapes at once, so that every kind of caller finds its field."""
-    return refused(error, {"error": error.message, "detail": error.message})

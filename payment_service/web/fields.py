@@ -15,8 +15,8 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing
 
 from payment_service.domain.errors import Fault, Invalid
 from payment_service.domain.money import EXPONENTS, BadAmount, parse_amount
+from payment_service.web.field_errors import BaseField
 from payment_service.web.strict_json import LARGEST_INTEGER, Number
-from payment_service.web.wording import Worded
 
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _LINE_END = re.compile(r"[\t\r\n]")
@@ -46,7 +46,7 @@ def _faults(schema: Schema, messages: Mapping[str, Sequence[str]], location: str
     ]
 
 
-class Amount(Worded, fields.Decimal):
+class Amount(BaseField, fields.Decimal):
     """Money as JSON number or numeric text → Decimal with the currency's decimals (`domain.money.parse_amount`).
 
     The currency is the `currency` field's where it names one, else the default given here. Without a default the
@@ -99,7 +99,7 @@ class Amount(Worded, fields.Decimal):
         return named if self.currency is not None and named in EXPONENTS else self.currency
 
 
-class Currency(Worded, fields.String):
+class Currency(BaseField, fields.String):
     """An ISO 4217 code in any case → upper case; `only` narrows the choice."""
 
     def __init__(self, *, only: Sequence[str] = (), **kwargs: Any) -> None:
@@ -110,11 +110,11 @@ class Currency(Worded, fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> str:
         if not isinstance(value, str) or value.upper() not in self.only:
-            raise self.fault(f"{self.called} must be {self.wanted}", "enum")
+            raise self.fault(f"{self.label} must be {self.wanted}", "enum")
         return value.upper()
 
 
-class Whole(Worded, fields.Integer):
+class Whole(BaseField, fields.Integer):
     """A whole number within bounds, as JSON integer or (`texts`) in ASCII digits."""
 
     def __init__(self, low: int, high: int, *, texts: bool = True, **kwargs: Any) -> None:
@@ -126,10 +126,10 @@ class Whole(Worded, fields.Integer):
         if self.texts and isinstance(value, str) and _WHOLE.fullmatch(value):
             value = int(value)
         if type(value) is not int:
-            raise self.fault(f"{self.called} must be a whole number", "int_parsing")
+            raise self.fault(f"{self.label} must be a whole number", "int_parsing")
         if not self.low <= value <= self.high:
             bounds = f"at least {self.low}" if value < self.low else f"at most {self.high}"
-            raise self.fault(f"{self.called} must be {bounds}", "int_range")
+            raise self.fault(f"{self.label} must be {bounds}", "int_range")
         return value
 
 
@@ -140,7 +140,7 @@ class PositiveId(Whole):
         super().__init__(1, LARGEST_INTEGER, texts=texts, **kwargs)
 
 
-class Text(Worded, fields.String):
+class Text(BaseField, fields.String):
     """A text of `shortest` to `longest` characters, as sent; tabs and line ends only with `lines`.
 
     `numbers` takes JSON integers as their digits, for documents whose original never looked at the type.
@@ -157,15 +157,15 @@ class Text(Worded, fields.String):
         if self.numbers and type(value) is int:
             value = str(value)
         if not isinstance(value, str):
-            raise self.fault(f"{self.called} must be a text", "string_type")
+            raise self.fault(f"{self.label} must be a text", "string_type")
         if not self.shortest <= len(value) <= self.longest:
-            raise self.fault(f"{self.called} must have {self.shortest} to {self.longest} characters", "string_length")
+            raise self.fault(f"{self.label} must have {self.shortest} to {self.longest} characters", "string_length")
         if not self.lines and _LINE_END.search(value):
-            raise self.fault(f"{self.called} must be a single line", "string_unicode")
+            raise self.fault(f"{self.label} must be a single line", "string_unicode")
         return value
 
 
-class Choice(Worded, fields.String):
+class Choice(BaseField, fields.String):
     """One of the given words, returned as listed; `any_case` takes it in any spelling of case."""
 
     def __init__(self, words: Sequence[str], *, any_case: bool = False, **kwargs: Any) -> None:
@@ -179,20 +179,20 @@ class Choice(Worded, fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> str:
         if not isinstance(value, str) or self._folded(value) not in self.words:
-            raise self.fault(f"{self.called} must be one of {', '.join(self.words.values())}", "enum")
+            raise self.fault(f"{self.label} must be one of {', '.join(self.words.values())}", "enum")
         return self.words[self._folded(value)]
 
 
-class Flag(Worded, fields.Boolean):
+class Flag(BaseField, fields.Boolean):
     """`true` or `false`, nothing that merely looks like them."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
-            raise self.fault(f"{self.called} must be true or false", "bool_type")
+            raise self.fault(f"{self.label} must be true or false", "bool_type")
         return value
 
 
-class Metadata(Worded, fields.Dict):
+class Metadata(BaseField, fields.Dict):
     """A small object of the caller's own: plain JSON values, few names, short values (nested ones by their JSON text).
 
     `ignore_others` drops anything that is no object, as the trips document's original did.
@@ -209,13 +209,13 @@ class Metadata(Worded, fields.Dict):
         if not isinstance(value, dict):
             if self.ignore_others:
                 return missing
-            raise self.fault(f"{self.called} must be an object", "dict_type")
+            raise self.fault(f"{self.label} must be an object", "dict_type")
         if len(value) > self.MOST_NAMES or any(len(name) > self.LONGEST_NAME for name in value):
             wanted = f"at most {self.MOST_NAMES} names of {self.LONGEST_NAME} characters"
-            raise self.fault(f"{self.called} must have {wanted}", "too_long")
+            raise self.fault(f"{self.label} must have {wanted}", "too_long")
         plain: dict[str, Any] = self._plain(value)
         if any(_length(inner) > self.LONGEST_VALUE for inner in plain.values()):
-            raise self.fault(f"{self.called} must have values of at most {self.LONGEST_VALUE} characters", "too_long")
+            raise self.fault(f"{self.label} must have values of at most {self.LONGEST_VALUE} characters", "too_long")
         return plain
 
     def _plain(self, value: Any) -> Any:
@@ -227,7 +227,7 @@ class Metadata(Worded, fields.Dict):
             return value
         number = json.loads(value.text) if len(value.text) <= self.LONGEST_NUMBER else math.inf
         if not math.isfinite(number):
-            raise self.fault(f"{self.called} contains a number that is too large", "finite_number")
+            raise self.fault(f"{self.label} contains a number that is too large", "finite_number")
         return number
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from payment_service.web.field_errors import BaseField
 from payment_service.web.strict_json import LARGEST_INTEGER
-from payment_service.web.wording import Worded
 
 
 def cursor_after(payment_id: int) -> str:
@@ -15,7 +15,7 @@ def cursor_after(payment_id: int) -> str:
     return base64.urlsafe_b64encode(f"p{payment_id}".encode()).decode().rstrip("=")
 
 
-class Cursor(Worded):
+class Cursor(BaseField):
     """A cursor as given out by `cursor_after` → the payment's number it stands for."""
 
     described: Mapping[str, Any] = {
@@ -32,11 +32,11 @@ class Cursor(Worded):
         number = text.removeprefix("p")
         known = number.isdecimal() and len(number) <= 19 and int(number) <= LARGEST_INTEGER
         if not known or cursor_after(int(number)) != value:  # the decoder is lenient, we are not
-            raise self.fault(f"{self.called} is not a cursor of this list", "cursor")
+            raise self.fault(f"{self.label} is not a cursor of this list", "cursor")
         return int(number)
 
 
-class Moment(Worded):
+class Moment(BaseField):
     """An ISO 8601 date or time, UTC where it names no zone → an aware datetime."""
 
     described: Mapping[str, Any] = {
@@ -50,4 +50,4 @@ class Moment(Worded):
             moment = datetime.fromisoformat(str(value))
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         except (ValueError, OverflowError):
-            raise self.fault(f"{self.called} must be an ISO 8601 time", "datetime_parsing") from None
+            raise self.fault(f"{self.label} must be an ISO 8601 time", "datetime_parsing") from None

@@ -3,7 +3,7 @@ from dataclasses import replace
 from flask import Flask
 
 from payment_service.channels.checkout import CHANNEL
-from payment_service.channels.checkout.words import CheckoutPresenter
+from payment_service.channels.checkout.renderer import CheckoutRenderer
 from payment_service.domain.operations import Kind
 from payment_service.services.runtime import Receipt
 from tests.conftest import MakeApp
@@ -11,7 +11,7 @@ from tests.support.checkouts import body_of, process
 from tests.support.gateways import LedgerGateway
 
 
-class Unlucky(CheckoutPresenter):
+class Unlucky(CheckoutRenderer):
     """Gives every payment the same transaction at the first attempt."""
 
     def receipt(self, gateway_key: str, kind: Kind) -> Receipt:
@@ -19,15 +19,15 @@ class Unlucky(CheckoutPresenter):
         return drawn if "/" in gateway_key else replace(drawn, transaction_id="txn_0000000000000000")
 
 
-class Cursed(CheckoutPresenter):
+class Cursed(CheckoutRenderer):
     """Gives every payment the same transaction at every attempt."""
 
     def receipt(self, gateway_key: str, kind: Kind) -> Receipt:
         return Receipt("txn_0000000000000000")
 
 
-def app_with(make_app: MakeApp, presenter: CheckoutPresenter) -> Flask:
-    return make_app(channels=(replace(CHANNEL, presenter=presenter),), idempotency_wait=0.1)
+def app_with(make_app: MakeApp, renderer: CheckoutRenderer) -> Flask:
+    return make_app(channels=(replace(CHANNEL, renderer=renderer),), idempotency_wait=0.1)
 
 
 def test_a_transaction_that_is_taken_is_drawn_again(make_app: MakeApp, gateway: LedgerGateway) -> None:

@@ -1,7 +1,8 @@
 """The oracle: compares the bank's ledger, the tables and what the clients heard. It asks the service nothing.
 
 S1 one charge · S2 no orphan money · S3 no phantom success · S4 same money · S5 conservation · S6 stable replay ·
-S9 state machine · S10 unknown is not failed · S11 one event per change · S14 audit equals state · S17 durability.
+S9 state machine · S10 unknown is not failed · S11 one event per change · S14 audit equals state · S17 durability ·
+R1 reservations · L3 recovery finds what is open.
 """
 
 from collections import Counter, defaultdict
@@ -43,11 +44,15 @@ class Counts:
 
 @dataclass
 class Oracle:
-    """Everything there is at the end of a run; `judge()` says what is wrong with it."""
+    """Everything there is at the end of a run; `judge()` says what is wrong with it.
+
+    `broker` is a sink that was switched on all the time: it has a delivery of every event.
+    """
 
     tables: Tables
     ledger: Ledger
     intents: Sequence[Intent]
+    broker: str | None = None
     counts: Counts = field(default_factory=Counts)
 
     def judge(self) -> list[str]:
@@ -55,11 +60,12 @@ class Oracle:
         keys = self.tables.rows("idempotency_keys", "key_id")
         self._keys = {(row["channel"], row["subject"], row["key_hash"]): row for row in keys}
         self._payments = self.tables.rows("payments", "payment_id")
-        self._operations = self.tables.rows("operations", "created_at")
+        self._operations = self.tables.operations()
         self._moves = _grouped(self._operations)
         self._refunds = _grouped(self.tables.rows("payment_refunds", "refund_id"))
-        self._audit = _grouped(self.tables.rows("transactions", "version"))
-        self._events = _grouped(self.tables.rows("outbox_events", "version"))
+        self._journal = _grouped(self.tables.rows("transactions", "version", "version IS NOT NULL"))
+        self._deliveries = _grouped(self.tables.rows("outbox_deliveries", "version", "sink = ?", self.broker))
+        self._reserved = _grouped(self.tables.rows("reservations", "kind"))
         self._bank = {row["gateway_key"]: row for row in self.ledger.operations()}
         self._effects = self.ledger.effects()
         return [violation for part in self._parts() for violation in part]
@@ -75,9 +81,12 @@ class Oracle:
                 yield self._told(intent)
             yield self._said(intent)
         yield self._all_meant()
+        yield self._findable()
         for payment in self._payments:
             yield self._conserved(payment)
             yield self._audited(payment)
+            yield self._sent(payment)
+            yield self._holds(payment)
 
     def _effects_match_rows(self) -> Iterator[str]:
         """S1 by the bank's key and S2: each effect once, and asked for by a row that says the same money."""
@@ -99,9 +108,9 @@ class Oracle:
         moved = {effect["gateway_key"]: effect for effect in self._effects}
         for row in self._operations:
             effect, asked = moved.get(row["gateway_key"]), self._bank.get(row["gateway_key"])
-            if row["status"] == "SUCCEEDED" and (effect is None or not _same_money(row, effect)):
+            if row["operation_status"] == "SUCCEEDED" and (effect is None or not _same_money(row, effect)):
                 yield f"S3: {row['kind']} of {row['amount']} succeeded here and not at the bank"
-            if row["status"] == "FAILED" and (asked is None or asked["status"] != "declined"):
+            if row["operation_status"] == "FAILED" and (asked is None or asked["status"] != "declined"):
                 yield f"S10: {row['kind']} of {row['amount']} failed here; the bank has not declined it"
 
     def _moved_once(self, intent: Intent) -> Iterator[str]:
@@ -123,7 +132,7 @@ class Oracle:
         elif key is None or (key["response_status"] is None) != (intent.ends == "review"):
             self.counts.unfinished += 1
             yield f"L3 {intent.label}: the key should have ended as {intent.ends}, its row is {key}"
-        elif intent.ends == "review" and not self._operation_of(key).get("review_reason"):
+        elif intent.ends == "review" and not key["review_reason"]:
             yield f"S4 {intent.label}: nobody is told to look at the wrong amount"
 
     def _told(self, intent: Intent) -> Iterator[str]:
@@ -168,21 +177,18 @@ class Oracle:
             yield f"S5 {_name(payment)}: more money left than came"
         taken: defaultdict[str, Decimal] = defaultdict(Decimal)
         for row in self._moves[payment["payment_id"]]:
-            if row["status"] == "SUCCEEDED":
+            if row["operation_status"] == "SUCCEEDED":
                 taken[row["kind"]] += row["amount"]
         came = (taken["charge"] + taken["authorize"], taken["charge"] + taken["capture"])
         if (payment["authorized_amount"], payment["captured_amount"]) != came or came[0] > payment["amount"]:
             yield f"S5 {_name(payment)}: {payment['status']}, its operations held and took {came}"
 
     def _audited(self, payment: Row) -> Iterator[str]:
-        """S9, S11, S14: gapless versions of legal moves that end where the payment stands, one event for each."""
-        audit, events = self._audit[payment["payment_id"]], self._events[payment["payment_id"]]
-        versions = list(range(1, payment["version"] + 1))
-        if [row["version"] for row in audit] != versions:
-            yield f"S14 {_name(payment)}: the audit's versions are {[row['version'] for row in audit]}"
+        """S9 and S14: gapless versions of legal moves that end where the payment stands."""
+        audit = self._journal[payment["payment_id"]]
+        if [row["version"] for row in audit] != list(range(1, payment["version"] + 1)):
+            yield f"S14 {_name(payment)}: the journal's versions are {[row['version'] for row in audit]}"
             return
-        if [event["version"] for event in events] != versions:
-            yield f"S11 {_name(payment)}: the events' versions are {[event['version'] for event in events]}"
         came_from = None
         for row in audit:
             if row["from_status"] != came_from or (came_from, row["status"]) not in LEGAL:
@@ -190,10 +196,38 @@ class Oracle:
             came_from = row["status"]
         names = ("status", "captured_amount", "refunded_amount")
         if [audit[-1][name] for name in names] != [payment[name] for name in names]:
-            yield f"S14 {_name(payment)}: the last audit row says otherwise"
+            yield f"S14 {_name(payment)}: the last journal row says otherwise"
 
-    def _operation_of(self, key: Row) -> Row:
-        return next((row for row in self._operations if row["operation_id"] == key["operation_id"]), {})
+    def _sent(self, payment: Row) -> Iterator[str]:
+        """S11: every change has an event of its own, and the broker a delivery of it."""
+        names = ("version", "event_id", "event_type")
+        events, deliveries = (
+            [[row[name] for name in names] for row in rows[payment["payment_id"]]]
+            for rows in (self._journal, self._deliveries)
+        )
+        if any(None in event for event in events):
+            yield f"S11 {_name(payment)}: a change without an event"
+        if self.broker and deliveries != events:
+            yield f"S11 {_name(payment)}: its events are {events}, the deliveries {deliveries}"
+
+    def _holds(self, payment: Row) -> Iterator[str]:
+        """R1: what no other payment may have is reserved for it, and given back by one that takes no money."""
+        meant = {"transaction": payment["transaction_id"]}
+        if payment["channel"] == "trips":
+            meant["reference"] = payment["reference"]
+        if payment["channel"] == "orders" and payment["status"] not in {"FAILED", "CANCELLED"}:
+            meant["payable"] = payment["payable_id"]
+        held = {row["kind"]: row["value"] for row in self._reserved[payment["payment_id"]]}
+        if held != {kind: value for kind, value in meant.items() if value is not None}:
+            yield f"R1 {_name(payment)}: holds {held}, should hold {meant}"
+
+    def _findable(self) -> Iterator[str]:
+        """L3: recovery comes by every unfinished key: it has a timer, or the watermark has not passed it."""
+        timed = {row["what"] for row in self.tables.rows("timers", "what", "kind = 'recover'")}
+        passed = max((row["value"] for row in self.tables.rows("watermarks", "name", "name = 'recovery'")), default=0)
+        for key in self._keys.values():
+            if key["response_status"] is None and key["key_id"] <= passed and key["key_id"] not in timed:
+                yield f"L3: recovery will never find {key}"
 
 
 def _word(intent: Intent, status: int, body: Any) -> str:

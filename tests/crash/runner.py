@@ -21,7 +21,7 @@ from typing import Any
 from tests.crash.caller import Intent
 from tests.crash.oracle import Counts, Oracle
 from tests.crash.points import DATABASES, POINTS, SILENCE_MS, Database, Stage, stages
-from tests.crash.scene import Lane, Scene, lanes, stagehand
+from tests.crash.scene import BROKER, Lane, Scene, lanes, stagehand
 from tests.crash.trial import Trial
 from tests.support.postgres import start_postgres
 
@@ -104,7 +104,7 @@ def _play(scene: Scene, report: Report, program: Sequence[tuple[int, Stage]]) ->
         time.sleep(SILENCE_MS / 1000)  # what the bank may still be doing is over by then
     scene.tables.end_leases()
     scene.recover()
-    oracle = Oracle(scene.tables, scene.ledger, intents)
+    oracle = Oracle(scene.tables, scene.ledger, intents, BROKER)
     report.violations += oracle.judge()
     for name, count in asdict(oracle.counts).items():
         setattr(report.counts, name, getattr(report.counts, name) + count)

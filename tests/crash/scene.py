@@ -28,6 +28,9 @@ SERVICE: Mapping[str, Any] = {
 }
 """A service that does not let the trials wait: half of what the simulator's silence lasts is enough patience."""
 
+BROKER = "rabbitmq"
+"""A sink that is switched on in every scene, and never there: each event must have a delivery to it."""
+
 TEMPLATE = "crash_template"
 
 
@@ -82,7 +85,8 @@ class Scene:
         self.name = name
         self.simulator = simulator
         self._zygote = zygote
-        self._settings = {**SERVICE, "database_url": url, "gateway_url": simulator.url, **settings}
+        own = {"database_url": url, "gateway_url": simulator.url, f"{BROKER}_enabled": True}
+        self._settings = {**SERVICE, **own, **settings}
         self._more = {"mutant": mutant, "gateway": gateway}
         self._living: list[Process] = []
         self._exit = ExitStack()

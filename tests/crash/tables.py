@@ -43,20 +43,28 @@ class Tables:
         return next(iter(self.rows("idempotency_keys", "key_id", "key_hash = ?", key_hash)), None)
 
     def end_leases(self, key_hash: str | None = None) -> None:
-        """Let the leases of unfinished keys end now and the recovery worker be due: of one key, or of all.
+        """Let the leases of unfinished keys end now and their timers be due: of one key, or of all.
 
-        A lease that has ended keeps its end: that is when something may have been sent last.
+        A lease that has ended keeps its end: that is when something may have been sent last. Finished keys grow old,
+        so that the watermark of recovery passes them.
         """
         now = "min(leased_until, strftime('%Y-%m-%d %H:%M:%f000', 'now'))"
         if not self._is_sqlite:
             now = "least(leased_until, clock_timestamp())"
         which = "response_status IS NULL AND (key_hash = ? OR ? IS NULL)"
-        statement = f"UPDATE idempotency_keys SET leased_until = {now}, recover_at = ? WHERE {which}"  # noqa: S608
-        self._execute(statement, (LONG_AGO, key_hash, key_hash))
+        both = (key_hash, key_hash)
+        self._execute(f"UPDATE idempotency_keys SET leased_until = {now} WHERE {which}", both)  # noqa: S608
+        keys = f"SELECT key_id FROM idempotency_keys WHERE {which}"  # noqa: S608
+        self._execute(f"UPDATE timers SET due_at = ? WHERE what IN ({keys})", (LONG_AGO, *both))  # noqa: S608
+        self._execute("UPDATE idempotency_keys SET leased_until = ? WHERE response_status IS NOT NULL", (LONG_AGO,))
 
     def end_leases_of_deliveries(self) -> None:
         """Let what a dead relay held, and what waits for another try, be claimed now."""
         self._execute("UPDATE outbox_deliveries SET leased_until = ?, due_at = ?", (LONG_AGO, LONG_AGO))
+
+    def operations(self) -> list[Row]:
+        """The keys that ask for a money movement."""
+        return self.rows("idempotency_keys", "key_id", "kind IS NOT NULL")
 
     def unfinished(self) -> list[Row]:
         """The keys without an answer."""
@@ -69,10 +77,11 @@ class Tables:
     def about(self, key_hash: str) -> list[Row]:
         """Every row that a key has led to: what somebody who writes nothing leaves as it is."""
         key = self.key(key_hash)
-        number = key["payment_id"] if key else None
-        tables = ("payments", "operations", "payment_refunds", "transactions", "outbox_events")
-        rows = [row for table in tables for row in self.rows(table, "created_at, 1", "payment_id = ?", number)]
-        return [key, *rows] if key else rows
+        if key is None:
+            return []
+        tables = ("payments", "payment_refunds", "transactions", "reservations", "outbox_deliveries")
+        rows = [row for table in tables for row in self.rows(table, "1", "payment_id = ?", key["payment_id"])]
+        return [key, *self.rows("timers", "kind", "what = ?", key["key_id"]), *rows]
 
     def close(self) -> None:
         """Close the connection."""

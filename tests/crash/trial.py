@@ -227,7 +227,7 @@ class Trial:
 
     def _no_orphans(self, when: str) -> None:
         """S2: what the bank did was written down before it was asked."""
-        known = {row["gateway_key"] for row in self._scene.tables.rows("operations", "created_at")}
+        known = {row["gateway_key"] for row in self._scene.tables.operations()}
         for effect in self._scene.ledger.effects():
             if effect["gateway_key"] not in known:
                 self._violated("S2", f"{when}: the bank moved {effect['amount']} that no row knows of")

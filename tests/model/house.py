@@ -14,9 +14,9 @@ from payment_service import clock, create_app, failpoints
 from payment_service.config import Settings
 from payment_service.db import db
 from payment_service.models import idempotency_keys as keys
-from payment_service.models import outbox_events, payment_refunds, payments, transactions
-from payment_service.services.retention import purge
+from payment_service.models import payment_refunds, payments, timers, transactions
 from payment_service.services.recovery import recover
+from payment_service.services.retention import purge
 from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
 from tests.conftest import empty
@@ -41,16 +41,9 @@ NEWEST = (
     .limit(1)
 )
 UNFINISHED = select(keys.c.key_id).where(keys.c.response_status.is_(None)).order_by(keys.c.key_id.desc())
-END_LEASE = (
-    update(keys)
-    .where(keys.c.key_id == bindparam("key"))
-    .values(leased_until=bindparam("past"), recover_at=bindparam("past"))
-)
-END_ANSWERS = (
-    update(keys)
-    .where(keys.c.subject.in_(bindparam("subjects", expanding=True)), keys.c.response_status.is_not(None))
-    .values(expires_at=bindparam("past"))
-)
+END_LEASE = update(keys).where(keys.c.key_id == bindparam("key")).values(leased_until=bindparam("past"))
+END_TIMER = update(timers).where(timers.c.what == bindparam("key")).values(due_at=bindparam("past"))
+END_ANSWERS = update(keys).where(keys.c.expires_at > bindparam("past")).values(expires_at=bindparam("past"))
 
 
 class House:
@@ -139,15 +132,17 @@ class House:
         """Whoever worked on an unfinished key has been gone for long; the eldest is the first to be looked after."""
         with self.runtime.database.atomic("test") as connection:
             for age, key_id in enumerate(connection.execute(UNFINISHED).scalars().all()):
-                connection.execute(END_LEASE, {"key": key_id, "past": clock.now() - timedelta(hours=1, seconds=age)})
+                values = {"key": key_id, "past": clock.now() - timedelta(hours=1, seconds=age)}
+                connection.execute(END_LEASE, values)
+                connection.execute(END_TIMER, values)
 
     def recover(self) -> None:
         recover(self.runtime)
 
-    def end_answers(self, subjects: list[str], *, purged: bool) -> None:
-        """The time of all stored answers is over."""
+    def end_answers(self, *, purged: bool) -> None:
+        """The time of all stored answers is over, and of those that unfinished keys will get."""
         with self.runtime.database.atomic("test") as connection:
-            connection.execute(END_ANSWERS, {"subjects": subjects, "past": clock.now() - timedelta(days=2)})
+            connection.execute(END_ANSWERS, {"past": clock.now() - timedelta(days=2)})
         if purged:
             sum(purge(self.runtime))
 
@@ -164,15 +159,13 @@ class House:
         with self.runtime.database.reading() as connection:
             return Counter((row[0], row[1], int(row[2] * 100)) for row in connection.execute(statement))
 
-    def versions(self, numbers: list[int]) -> tuple[dict[int, tuple[int, int]], ...]:
-        """How many events, and how many audit rows, each payment has, and the newest version among them."""
-        found = []
-        for table in (outbox_events, transactions):
-            statement = (
-                select(table.c.payment_id, func.count(), func.max(table.c.version))
-                .where(table.c.payment_id.in_(numbers))
-                .group_by(table.c.payment_id)
-            )
-            with self.runtime.database.reading() as connection:
-                found.append({row[0]: (row[1], row[2]) for row in connection.execute(statement)})
-        return tuple(found)
+    def versions(self, numbers: list[int]) -> dict[int, tuple[int, int]]:
+        """How many changes each payment has in the journal, and the newest version among them."""
+        rows = transactions.c
+        statement = (
+            select(rows.payment_id, func.count(rows.version), func.max(rows.version))
+            .where(rows.payment_id.in_(numbers))
+            .group_by(rows.payment_id)
+        )
+        with self.runtime.database.reading() as connection:
+            return {row[0]: (row[1], row[2]) for row in connection.execute(statement)}

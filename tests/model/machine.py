@@ -112,7 +112,7 @@ class Walk(RuleBasedStateMachine):
             self.house.end_leases()
         else:
             self.model.end_answers(purge=what == "purge")
-            self.house.end_answers(self.users, purged=what == "purge")
+            self.house.end_answers(purged=what == "purge")
 
     @precondition(lambda self: self.model.payments)
     @rule(which=ANY, stranger=st.sampled_from([False, False, False, True]))

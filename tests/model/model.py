@@ -30,7 +30,6 @@ class Model:
 
     payments: list[Payment] = field(default_factory=list)
     uses: dict[Any, Use] = field(default_factory=dict)
-    bound: dict[Any, Use] = field(default_factory=dict)
     movements: list[Use] = field(default_factory=list)
     plan: Plan = field(default_factory=Plan)
     crash: str | None = None
@@ -59,9 +58,10 @@ class Model:
             use.leased = False
 
     def end_answers(self, *, purge: bool) -> None:
+        """Every answer has ended; a purge takes the keys that made nothing."""
         for identity, use in list(self.uses.items()):
-            use.expired = use.said is not None
-            if use.expired and purge:
+            use.expired = True
+            if purge and use.payment is None:
                 del self.uses[identity]
 
     def refundable(self, payment: Payment) -> int:
@@ -90,7 +90,7 @@ class Model:
 
     def _claim(self, asked: Asked) -> Said:
         identity = self._identity(asked)
-        use = self.uses.get(identity) or (asked.key and self.bound.get(identity)) or None
+        use = self.uses.get(identity)
         if use is None:
             return self._begin(asked, identity)
         if use.asked.meant != asked.meant:
@@ -119,8 +119,6 @@ class Model:
             use.said = self._success(asked), ""
         else:
             self.movements.append(use)
-        if asked.key is not None and (asked.action not in WITHOUT_MONEY or asked.action == "create"):
-            self.bound[identity] = use
         if use.payment is not None and asked.action == "refund":
             use.payment.reserved += use.amount
         said = use.said

@@ -33,7 +33,8 @@ def judge(app: Flask, answer: TestResponse) -> None:
     operation = _operation(app, described, answer.request.method, answer.request.path)
     if operation is None:
         return
-    promised = operation["responses"].get(str(answer.status_code))
+    responses = operation["responses"]
+    promised = responses.get(str(answer.status_code), responses["default"] if answer.status_code >= 400 else None)
     assert promised is not None, f"undescribed status: {where}"
     more = {"Retry-After", "Idempotent-Replayed"} & set(answer.headers.keys()) - set(promised["headers"])
     assert not more, f"undescribed headers {more}: {where}"

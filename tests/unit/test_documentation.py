@@ -9,7 +9,7 @@ import click
 import pytest
 
 from payment_service import create_app
-from payment_service.channels.orders.schemas import METHODS
+from payment_service.channels.orders.response_schemas import METHODS
 from payment_service.config import Settings
 from payment_service.domain.errors import ServiceError
 from payment_service.domain.lifecycle import Status

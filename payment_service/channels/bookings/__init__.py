@@ -5,20 +5,11 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from payment_service.channels.bookings.answers import (
-    PAYMENT_ID,
-    BookingPaymentDeclined,
-    BookingPaymentMade,
-    BookingPaymentMoved,
-    BookingPaymentPending,
-    BookingPayments,
-    BookingPaymentsPage,
-    OneBookingPayment,
-)
+from payment_service.channels.bookings import response_schemas as responses
+from payment_service.channels.bookings.renderer import BookingRenderer, IllegalChange
 from payment_service.channels.bookings.schemas import NEW_PAYMENT, NEW_STATUS, PAGE
-from payment_service.channels.bookings.words import UNSPECIFIED, BookingPresenter, IllegalChange, payment_body
 from payment_service.domain.errors import Fault, Forbidden, Invalid, PaymentNotFound
-from payment_service.domain.lifecycle import IllegalMove, Move, Status
+from payment_service.domain.lifecycle import Move
 from payment_service.domain.operations import Kind
 from payment_service.domain.records import Answer, Payment
 from payment_service.services import queries, users
@@ -33,8 +24,8 @@ from payment_service.services.commands import (
 from payment_service.services.engine import execute
 from payment_service.web.channel import Channel
 from payment_service.web.context import asked_of, caller, runtime
-from payment_service.web.documenting import Key, documented, text, uuid
 from payment_service.web.fields import load
+from payment_service.web.openapi.decorators import KeyIn, describe, text_param, uuid_param
 from payment_service.web.parsing import header_key, json_body, path_text, path_uuid
 from payment_service.web.responses import respond, show
 
@@ -45,8 +36,8 @@ MOST_OF_A_BOOKING = 1000
 
 blueprint = Blueprint(NAME, __name__)
 
-MOVED = {200: BookingPaymentMoved(), 202: BookingPaymentPending(), 402: BookingPaymentDeclined()}
-ONE = [uuid("payment_id", PAYMENT_ID, PaymentNotFound())]
+CHANGED = {200: responses.CHANGE, 202: responses.PENDING, 402: responses.DECLINED}
+BY_ID = [uuid_param("payment_id", responses.PAYMENT_ID)]
 
 
 @blueprint.before_request
@@ -57,7 +48,7 @@ def remember_user() -> None:
 
 
 @blueprint.post("")
-@documented({201: BookingPaymentMade()}, body=NEW_PAYMENT, key=Key.OPTIONAL_HEADER)
+@describe({201: responses.CHANGE}, body=NEW_PAYMENT, key=KeyIn.OPTIONAL_HEADER)
 def create() -> Response:
     """Make a payment that waits to be processed."""
     body = json_body()
@@ -68,7 +59,7 @@ def create() -> Response:
 
 
 @blueprint.get("")
-@documented({200: BookingPaymentsPage()}, query=PAGE)
+@describe({200: responses.PAYMENTS_PAGE}, query=PAGE)
 def list_payments() -> Response:
     """List the caller's payments, newest first, page by page."""
     given = load(PAGE, request.args.to_dict(), "query")
@@ -83,47 +74,41 @@ def list_payments() -> Response:
         "has_next": page < pages,
         "has_prev": page > 1,
     }
-    return show({"payments": [payment_body(each) for each in found], "pagination": pagination})
+    return show(responses.PAYMENTS_PAGE.dump({"payments": found, "pagination": pagination}))
 
 
 @blueprint.get("/<payment_id>")
-@documented({200: OneBookingPayment()}, path=ONE, refuses=[Forbidden()])
+@describe({200: responses.ONE_PAYMENT}, path=BY_ID)
 def show_payment(payment_id: str) -> Response:
     """Show one payment."""
-    return show({"payment": payment_body(_own(payment_id))})
+    return show(responses.ONE_PAYMENT.dump({"payment": _own(payment_id)}))
 
 
 @blueprint.get("/booking/<path:booking_id>")
-@documented({200: BookingPayments()}, path=[text("booking_id", "BOOK-001")])
+@describe({200: responses.PAYMENTS}, path=[text_param("booking_id", "BOOK-001")])
 def list_of_booking(booking_id: str) -> Response:
     """List the caller's payments of one booking, newest first."""
     filters = {"payable_id": path_text(booking_id, "booking_id")}
     found = queries.newest(runtime(), caller(), NAME, MOST_OF_A_BOOKING, filters)
-    return show({"payments": [payment_body(each) for each in found]})
+    return show(responses.PAYMENTS.dump({"payments": found}))
 
 
 @blueprint.post("/<payment_id>/process")
-@documented(MOVED, path=ONE, key=Key.OPTIONAL_HEADER, refuses=[Forbidden(), IllegalMove(Status.CAPTURED, Move.CHARGE)])
+@describe(CHANGED, path=BY_ID, key=KeyIn.OPTIONAL_HEADER)
 def process(payment_id: str) -> Response:
     """Take the payment's money."""
     return respond(_process(_own(payment_id), "process"))
 
 
 @blueprint.post("/<payment_id>/refund")
-@documented(MOVED, path=ONE, key=Key.OPTIONAL_HEADER, refuses=[Forbidden(), IllegalMove(Status.PENDING, Move.REFUND)])
+@describe(CHANGED, path=BY_ID, key=KeyIn.OPTIONAL_HEADER)
 def refund(payment_id: str) -> Response:
     """Give all of it back."""
     return respond(_refund(_own(payment_id), "refund"))
 
 
 @blueprint.patch("/<payment_id>/status")
-@documented(
-    MOVED,
-    body=NEW_STATUS,
-    path=ONE,
-    key=Key.OPTIONAL_HEADER,
-    refuses=[Forbidden(), IllegalChange(Status.PENDING, "completed")],
-)
+@describe(CHANGED, body=NEW_STATUS, path=BY_ID, key=KeyIn.OPTIONAL_HEADER)
 def change_status(payment_id: str) -> Response:
     """Move a payment by hand, as far as no money is claimed to have moved."""
     given = load(NEW_STATUS, json_body(), "body")
@@ -172,19 +157,13 @@ def _fail(found: Payment, given: Mapping[str, Any]) -> Answer:
     """The caller's own reference is kept in the audit trail: `transaction_ref` names money that moved."""
     reference = given.get("transaction_ref")
     why = f"Payment failed (reference {reference})" if reference else None
-    return execute(
-        runtime(),
-        _asked(f"/{found.public_id}/status", "status", given),
-        ChangeStatus(found.payment_id, Move.FAIL, why),
-    )
+    asked = _asked(f"/{found.public_id}/status", "status", given)
+    return execute(runtime(), asked, ChangeStatus(found.payment_id, Move.FAIL, why))
 
 
 def _cancel(found: Payment, given: Mapping[str, Any]) -> Answer:
-    return execute(
-        runtime(),
-        _asked(f"/{found.public_id}/status", "status", given),
-        ChangeStatus(found.payment_id, Move.CANCEL),
-    )
+    asked = _asked(f"/{found.public_id}/status", "status", given)
+    return execute(runtime(), asked, ChangeStatus(found.payment_id, Move.CANCEL))
 
 
 CHANGES: Mapping[str, Callable[[Payment, Mapping[str, Any]], Answer]] = {
@@ -214,7 +193,7 @@ def _new_payment(given: Mapping[str, Any]) -> NewPayment:
         payable_id=booking,
         amount=given["amount"],
         currency=given["currency"],
-        method=given.get("payment_method", UNSPECIFIED),
+        method=given.get("payment_method", responses.UNSPECIFIED),
         # The document knows no reference besides the booking.
         references=(PaymentReferences(booking),),
     )
@@ -222,7 +201,7 @@ def _new_payment(given: Mapping[str, Any]) -> NewPayment:
 
 CHANNEL = Channel(
     name=NAME,
-    presenter=BookingPresenter(),
+    renderer=BookingRenderer(),
     about=__doc__,
     payment_path="/api/payments/{public_id}",
     paths=(PREFIX,),

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError
 
-from payment_service.channels.bookings.words import WORDS
+from payment_service.channels.bookings.response_schemas import STATUS_NAMES
 from payment_service.web import fields
 from payment_service.web.strict_json import Number
 
@@ -26,7 +26,7 @@ class BookingId(fields.Text):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class StatusWord(fields.Choice):
+class StatusChoice(fields.Choice):
     """A status in the document's words, refused in its words."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
@@ -60,7 +60,7 @@ class NewBookingPayment(Schema):
 class NewStatus(Schema):
     """`PATCH /api/payments/{payment_id}/status`."""
 
-    status = StatusWord(tuple(dict.fromkeys(WORDS.values())), any_case=True, required=True, example="failed")
+    status = StatusChoice(tuple(dict.fromkeys(STATUS_NAMES.values())), any_case=True, required=True, example="failed")
     transaction_ref = fields.Text(64)
 
 

@@ -1,47 +1,37 @@
 """Checkout: the order callers over Kafka. Charged at once or held first; an order may be paid in several payments."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from flask import Blueprint, Response, current_app
 
-from payment_service.channels.checkout.answers import (
-    PAYMENT_ID,
-    PENDING,
-    REFUND_PENDING,
-    REFUNDED,
-    RESULT,
-    CheckoutPayment,
-)
+from payment_service.channels.checkout import response_schemas as responses
+from payment_service.channels.checkout.renderer import CheckoutRenderer
 from payment_service.channels.checkout.schemas import SCHEMAS, TRANSACTION
 from payment_service.channels.checkout.style import Style, in_one_style
-from payment_service.channels.checkout.words import CheckoutPresenter, payment_body
-from payment_service.domain.errors import PaymentNotFound, RefundDeclined, UnknownPayment
-from payment_service.domain.lifecycle import IllegalMove, Move, Status
+from payment_service.domain.errors import PaymentNotFound, UnknownPayment
+from payment_service.domain.lifecycle import Status
 from payment_service.domain.operations import Kind
 from payment_service.domain.records import Payment
 from payment_service.services import queries
 from payment_service.services.commands import ChargePayment, NewPayment, PaymentReferences, Request, StartOperation
 from payment_service.services.engine import execute
-from payment_service.services.transitions import AmountTooLarge
 from payment_service.web.channel import Channel
 from payment_service.web.context import asked_of, caller, runtime
-from payment_service.web.documenting import Key, documented, text, uuid
 from payment_service.web.fields import load
+from payment_service.web.openapi.decorators import KeyIn, describe, text_param, uuid_param
 from payment_service.web.parsing import header_key, json_body, path_text, path_uuid
 from payment_service.web.responses import respond, show
 
 NAME = "checkout"
 PREFIX = "/api/v1/payments"
 CAPTURED = [Status.CAPTURED, Status.PARTIALLY_REFUNDED]
-TOO_MUCH = AmountTooLarge(available=Decimal("49.5"))
 
 blueprint = Blueprint(NAME, __name__)
 
 
 @blueprint.post("/process")
-@documented({200: RESULT, 202: PENDING}, body=SCHEMAS["process"], key=Key.OPTIONAL_HEADER)
+@describe({200: responses.RESULT, 202: responses.PENDING}, body=SCHEMAS["process"], key=KeyIn.OPTIONAL_HEADER)
 def process() -> Response:
     """Charge an order, or with `"capture": false` only hold the money."""
     given, asked = _read("process")
@@ -50,12 +40,7 @@ def process() -> Response:
 
 
 @blueprint.post("/refund")
-@documented(
-    {200: REFUNDED, 202: REFUND_PENDING},
-    body=SCHEMAS["refund"],
-    key=Key.OPTIONAL_HEADER,
-    refuses=[UnknownPayment(), TOO_MUCH, IllegalMove(Status.FAILED, Move.REFUND), RefundDeclined()],
-)
+@describe({200: responses.REFUND, 202: responses.PENDING_REFUND}, body=SCHEMAS["refund"], key=KeyIn.OPTIONAL_HEADER)
 def refund() -> Response:
     """Give (part of) a captured payment back."""
     given, asked = _read("refund")
@@ -65,12 +50,7 @@ def refund() -> Response:
 
 
 @blueprint.post("/capture")
-@documented(
-    {200: RESULT, 202: PENDING},
-    body=SCHEMAS["capture"],
-    key=Key.OPTIONAL_HEADER,
-    refuses=[UnknownPayment(), TOO_MUCH, IllegalMove(Status.CAPTURED, Move.CAPTURE)],
-)
+@describe({200: responses.RESULT, 202: responses.PENDING}, body=SCHEMAS["capture"], key=KeyIn.OPTIONAL_HEADER)
 def capture() -> Response:
     """Take (part of) held money; the rest is let go."""
     given, asked = _read("capture")
@@ -79,12 +59,7 @@ def capture() -> Response:
 
 
 @blueprint.post("/void")
-@documented(
-    {200: RESULT, 202: PENDING},
-    body=SCHEMAS["void"],
-    key=Key.OPTIONAL_HEADER,
-    refuses=[UnknownPayment(), IllegalMove(Status.CAPTURED, Move.VOID)],
-)
+@describe({200: responses.RESULT, 202: responses.PENDING}, body=SCHEMAS["void"], key=KeyIn.OPTIONAL_HEADER)
 def void() -> Response:
     """Let held money go."""
     given, asked = _read("void")
@@ -92,21 +67,21 @@ def void() -> Response:
 
 
 @blueprint.get("/payment/<payment_id>")
-@documented({200: CheckoutPayment()}, path=[uuid("payment_id", PAYMENT_ID, PaymentNotFound())])
+@describe({200: responses.PAYMENT[0]}, path=[uuid_param("payment_id", responses.PAYMENT_ID)])
 def show_payment(payment_id: str) -> Response:
     """Show one payment."""
     return _show(_payment("public_id", path_uuid(payment_id, PaymentNotFound())))
 
 
 @blueprint.get("/transaction/<transaction_id>")
-@documented({200: CheckoutPayment()}, path=[text("transaction_id", TRANSACTION)], refuses=[PaymentNotFound()])
+@describe({200: responses.PAYMENT[0]}, path=[text_param("transaction_id", TRANSACTION)])
 def show_transaction(transaction_id: str) -> Response:
     """Show one payment, by the transaction it was told of."""
     return _show(_payment("transaction_id", path_text(transaction_id, "transaction_id")))
 
 
 @blueprint.get("/order/<path:order_id>")
-@documented({200: CheckoutPayment()}, path=[text("order_id", "ORD-1001")], refuses=[PaymentNotFound()])
+@describe({200: responses.PAYMENT[0]}, path=[text_param("order_id", "ORD-1001")])
 def show_order(order_id: str) -> Response:
     """Show the payment that paid an order; where none did, the newest attempt."""
     of_order = {"payable_id": path_text(order_id, "order_id")}
@@ -152,12 +127,12 @@ def _payment(by: str, value: object) -> Payment:
 
 
 def _show(payment: Payment) -> Response:
-    return show(payment_body(payment, _style()))
+    return show(_style().dump(responses.PAYMENT, payment))
 
 
 CHANNEL = Channel(
     name=NAME,
-    presenter=CheckoutPresenter(),
+    renderer=CheckoutRenderer(),
     about=__doc__,
     payment_path="/api/v1/payments/payment/{public_id}",
     paths=(PREFIX,),

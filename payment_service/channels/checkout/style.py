@@ -5,13 +5,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from marshmallow import Schema
+from marshmallow.fields import Field
+
 from payment_service.domain.errors import Fault, Invalid
-from payment_service.domain.lifecycle import Status
 
 NAMES = ("order_id", "payment_method", "payment_method_details", "transaction_id")
 """The names a caller sends that can be written in two ways."""
 
 _CAMEL, _UPPER = "camel", "upper"
+
+
+class CaseVariantSchema(Schema):
+    """A schema whose fields are named in snake_case, or in camelCase."""
+
+    camel = False
+
+    @classmethod
+    def both_cases(cls) -> "Variants":
+        """The schema in snake_case and in camelCase."""
+        named = {"camel": True, "__doc__": f"{cls.__doc__} (in camelCase)"}
+        return cls(), type(f"{cls.__name__}InCamelCase", (cls,), named)()
+
+    def on_bind_field(self, field_name: str, field_obj: "Field[Any]") -> None:
+        """Give a field its name on the wire."""
+        if self.camel:
+            field_obj.data_key = camel_case(field_name)
+
+
+Variants = tuple[CaseVariantSchema, CaseVariantSchema]
 
 
 @dataclass(frozen=True)
@@ -31,13 +53,12 @@ class Style:
         """The rendering's name for an action (`process.camel`): kept with the key, so that a replay is in style."""
         return ".".join([action, *[_CAMEL] * self.camel, *[_UPPER] * self.upper])
 
-    def word(self, status: Status | str) -> str:
-        """A status as the caller reads it."""
-        return status.upper() if self.upper else status.lower()
-
-    def written(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """A body with its names in this style."""
-        return {camel_case(name) if self.camel else name: value for name, value in body.items()}
+    def dump(self, variants: Variants, record: object) -> dict[str, Any]:
+        """A record rendered with names and `status` in this style."""
+        body: dict[str, Any] = variants[self.camel].dump(record)
+        if "status" in body:
+            body["status"] = body["status"].upper() if self.upper else body["status"].lower()
+        return body
 
 
 def camel_case(name: str) -> str:

@@ -6,46 +6,37 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from payment_service.channels.orders.answers import OrderPayment, OrderPayments, PendingOrderPayment
-from payment_service.channels.orders.schemas import FILTERS, NEW_PAYMENT, NEW_REFUND, STATUS_CHANGE
-from payment_service.channels.orders.words import (
-    WORDS,
-    OrderPresenter,
+from payment_service.channels.orders import response_schemas as responses
+from payment_service.channels.orders.renderer import (
+    OrderRenderer,
     StatusNotSettable,
     no_payment,
-    payment_body,
     references,
+    with_trail,
 )
-from payment_service.domain.errors import RefundDeclined
-from payment_service.domain.lifecycle import IllegalMove, Move, Status
+from payment_service.channels.orders.response_schemas import STATUS_NAMES
+from payment_service.channels.orders.schemas import FILTERS, NEW_PAYMENT, NEW_REFUND, STATUS_CHANGE
+from payment_service.domain.lifecycle import Move, Status
 from payment_service.domain.operations import Kind
 from payment_service.domain.records import Answer, Payment
 from payment_service.services import queries
-from payment_service.services.commands import (
-    ChangeStatus,
-    ChargePayment,
-    CreatePayment,
-    NewPayment,
-    StartOperation,
-)
+from payment_service.services.commands import ChangeStatus, ChargePayment, CreatePayment, NewPayment, StartOperation
 from payment_service.services.engine import execute
-from payment_service.services.transitions import AmountTooLarge, PayableAlreadyPaid
 from payment_service.web.channel import Channel, SharedPayments
 from payment_service.web.context import asked_of, caller, runtime
-from payment_service.web.documenting import Key, documented, number, text
 from payment_service.web.fields import load
+from payment_service.web.openapi.decorators import KeyIn, describe, integer_param, text_param
 from payment_service.web.parsing import header_key, json_body, path_number, path_text, query, required_key
 from payment_service.web.responses import respond, show
 
 NAME = "orders"
 blueprint = Blueprint(NAME, __name__)
 
-PAYMENT_ID, ORDER_ID = number("payment_id", 353), number("order_id", 3001)
-UNKNOWN, PAID_ALREADY = no_payment("353"), PayableAlreadyPaid(payable_id="3001")
+BY_ID = [integer_param("payment_id", 353)]
 
 
 @blueprint.post("/payments/charge")
-@documented({201: OrderPayment(), 202: PendingOrderPayment()}, body=NEW_PAYMENT, key=Key.HEADER, refuses=[PAID_ALREADY])
+@describe({201: responses.PAYMENT, 202: responses.PENDING}, body=NEW_PAYMENT, key=KeyIn.HEADER)
 def charge() -> Response:
     """Charge an order, once for each key."""
     body = json_body()
@@ -55,7 +46,7 @@ def charge() -> Response:
     return respond(execute(runtime(), asked, ChargePayment(_new_payment(given))))
 
 
-@documented({201: OrderPayment()}, body=NEW_PAYMENT, key=Key.OPTIONAL_HEADER, refuses=[PAID_ALREADY])
+@describe({201: responses.PAYMENT}, body=NEW_PAYMENT, key=KeyIn.OPTIONAL_HEADER)
 def create(body: Mapping[str, Any]) -> Response:
     """Make an order's payment without charging it."""
     key = header_key(body)
@@ -76,14 +67,14 @@ def _new_payment(given: Mapping[str, Any]) -> NewPayment:
     )
 
 
-@documented({200: OrderPayment()}, refuses=[UNKNOWN])
+@describe({200: responses.PAYMENT})
 def show_payment(payment_id: int) -> Response:
     """Show one payment with its audit trail."""
     return _show(_find(payment_id))
 
 
 @blueprint.get("/payments/order/<order_id>")
-@documented({200: OrderPayment()}, path=[ORDER_ID], refuses=[no_payment("for order 3001")])
+@describe({200: responses.PAYMENT}, path=[integer_param("order_id", 3001)])
 def show_payment_of_order(order_id: str) -> Response:
     """Show the newest payment of an order."""
     number = path_number(order_id, "order_id")
@@ -94,11 +85,7 @@ def show_payment_of_order(order_id: str) -> Response:
 
 
 @blueprint.get("/payments/transaction/<transaction_id>")
-@documented(
-    {200: OrderPayment()},
-    path=[text("transaction_id", "TXN1234567890")],
-    refuses=[no_payment("with transaction TXN1234567890")],
-)
+@describe({200: responses.PAYMENT}, path=[text_param("transaction_id", "TXN1234567890")])
 def show_payment_of_transaction(transaction_id: str) -> Response:
     """Show the payment with this transaction id."""
     wanted = path_text(transaction_id, "transaction_id")
@@ -111,33 +98,27 @@ def _find(payment_id: int) -> Payment:
 
 
 def _show(found: Payment) -> Response:
-    return show(payment_body(found, queries.with_trail(runtime(), found).trail))
+    return show(with_trail(found, queries.with_trail(runtime(), found).trail))
 
 
-@documented({200: OrderPayments()}, query=FILTERS)
+@describe({200: responses.PAYMENTS}, query=FILTERS)
 def list_payments() -> Response:
     """List the payments, newest first, page by page."""
     given = query(FILTERS)
     page, size = given["page"], given["page_size"]
     found, total = queries.page(runtime(), caller(), NAME, page, size, _columns(given))
-    body = {"total": total, "page": page, "page_size": size, "payments": [payment_body(each) for each in found]}
-    return show(body)
+    return show(responses.PAYMENTS.dump({"total": total, "page": page, "page_size": size, "payments": found}))
 
 
 def _columns(given: Mapping[str, Any]) -> dict[str, Any]:
     """The filters in the words of the tables."""
-    user, word = given.get("user_id"), given.get("status")
-    statuses = [status for status in Status if WORDS[status] == word] if word else None
+    user, name = given.get("user_id"), given.get("status")
+    statuses = [status for status in Status if STATUS_NAMES[status] == name] if name else None
     return {"customer_id": user and str(user), "method": given.get("payment_method"), "status": statuses}
 
 
 @blueprint.patch("/payments/<payment_id>/status")
-@documented(
-    {200: OrderPayment(), 202: PendingOrderPayment()},
-    body=STATUS_CHANGE,
-    path=[PAYMENT_ID],
-    refuses=[UNKNOWN, StatusNotSettable(Status.CAPTURED, "REFUNDED")],
-)
+@describe({200: responses.PAYMENT, 202: responses.PENDING}, body=STATUS_CHANGE, path=BY_ID)
 def change_status(payment_id: str) -> Response:
     """Move a payment on: complete it by charging it, fail it, or call it off."""
     number = path_number(payment_id, "payment_id")
@@ -145,30 +126,23 @@ def change_status(payment_id: str) -> Response:
     return respond(_change(_find(number), given["status"], given.get("gateway_response")))
 
 
-def _change(found: Payment, word: str, said: str | None) -> Answer:
+def _change(found: Payment, name: str, text: str | None) -> Answer:
     number = found.payment_id
     asked = asked_of(NAME, f"PATCH:/v1/payments/{number}/status", {}, "change")
-    if word == WORDS[Status.CAPTURED]:
+    if name == STATUS_NAMES[Status.CAPTURED]:
         # A charge can happen once: it is its own key, whatever the callers say with it.
-        return execute(
-            runtime(),
-            replace(asked, implied_key=f"process:{found.public_id}"),
-            StartOperation(number, Kind.CHARGE, reason=said),
-        )
-    if word == WORDS[Status.FAILED]:
-        return execute(runtime(), asked, ChangeStatus(number, Move.FAIL, said))
-    if word == WORDS[Status.CANCELLED]:
-        return execute(runtime(), asked, ChangeStatus(number, Move.CANCEL, said))
-    raise StatusNotSettable(found.status, word)
+        asked = replace(asked, implied_key=f"process:{found.public_id}")
+        return execute(runtime(), asked, StartOperation(number, Kind.CHARGE, reason=text))
+    if name == STATUS_NAMES[Status.FAILED]:
+        return execute(runtime(), asked, ChangeStatus(number, Move.FAIL, text))
+    if name == STATUS_NAMES[Status.CANCELLED]:
+        return execute(runtime(), asked, ChangeStatus(number, Move.CANCEL, text))
+    raise StatusNotSettable(found.status, name)
 
 
 @blueprint.post("/payments/<payment_id>/refund")
-@documented(
-    {200: OrderPayment(), 202: PendingOrderPayment()},
-    body=NEW_REFUND,
-    path=[PAYMENT_ID],
-    key=Key.OPTIONAL_HEADER,
-    refuses=[UNKNOWN, IllegalMove(Status.PENDING, Move.REFUND), AmountTooLarge(), RefundDeclined("Refund declined")],
+@describe(
+    {200: responses.PAYMENT, 202: responses.PENDING_REFUND}, body=NEW_REFUND, path=BY_ID, key=KeyIn.OPTIONAL_HEADER
 )
 def refund(payment_id: str) -> Response:
     """Refund a payment, in whole or in part."""
@@ -183,7 +157,7 @@ def refund(payment_id: str) -> Response:
 
 
 @blueprint.delete("/payments/<payment_id>")
-@documented({200: OrderPayment()}, path=[PAYMENT_ID], refuses=[UNKNOWN, IllegalMove(Status.CAPTURED, Move.CANCEL)])
+@describe({200: responses.PAYMENT}, path=BY_ID)
 def cancel(payment_id: str) -> Response:
     """Call a payment off before any money moved."""
     number = path_number(payment_id, "payment_id")
@@ -194,7 +168,7 @@ def cancel(payment_id: str) -> Response:
 
 CHANNEL = Channel(
     name=NAME,
-    presenter=OrderPresenter(),
+    renderer=OrderRenderer(),
     about=__doc__,
     payment_path="/v1/payments/{payment_id}",
     paths=("/v1/payments/charge", "/v1/payments/order", "/v1/payments/transaction"),

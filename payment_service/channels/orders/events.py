@@ -1,4 +1,4 @@
-"""What the order, inventory and notification services are told of an order's payment."""
+"""What the order, inventory and notification services get about an order's payment."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,14 +11,14 @@ from payment_service.domain.records import Event, Facts
 
 COMPLETED, FAILED = frozenset({Move.CHARGED, Move.CAPTURED}), frozenset({Move.CHARGE_DECLINED, Move.FAIL})
 REFUNDED = frozenset({Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED})
-TOLD = COMPLETED | FAILED | REFUNDED | {Move.CANCEL}
-"""The moves whose outcome the order service hears of; what is only under way it never heard of."""
+NOTIFIED_ON = COMPLETED | FAILED | REFUNDED | {Move.CANCEL}
+"""The moves that the order service gets: outcomes, and nothing that is only under way."""
 
 FIRST_CHANGE = 2
 """The version of a payment called off while it waited. A later cancellation only files a failed payment away, of which
 the order service has heard; by now another payment of the order may have succeeded, and must have the last word."""
 
-RELEASED = {
+RELEASE_REASON = {
     Move.CHARGE_DECLINED: "Payment failed",
     Move.FAIL: "Payment failed",
     Move.PARTLY_REFUNDED: "Payment partially refunded",
@@ -45,16 +45,16 @@ def event_of(move: Move, facts: Facts, body: Mapping[str, Any]) -> Event:
 
 
 def _order(move: Move, facts: Facts, body: Mapping[str, Any]) -> Call | None:
-    if move not in TOLD or (move is Move.CANCEL and facts.payment.version > FIRST_CHANGE):
+    if move not in NOTIFIED_ON or (move is Move.CANCEL and facts.payment.version > FIRST_CHANGE):
         return None
     said = {"payment_id": body["payment_id"], "payment_status": body["status"]}
     return Call("order", "PATCH", f"/v1/orders/{body['order_id']}/payment-status", said)
 
 
 def _inventory(move: Move, body: Mapping[str, Any]) -> Call | None:
-    if move not in RELEASED:
+    if move not in RELEASE_REASON:
         return None
-    said = {"order_id": body["order_id"], "reason": RELEASED[move]}
+    said = {"order_id": body["order_id"], "reason": RELEASE_REASON[move]}
     return Call("inventory", "POST", "/v1/inventory/release", said)
 
 

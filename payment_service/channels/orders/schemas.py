@@ -2,11 +2,10 @@
 
 from marshmallow import Schema
 
-from payment_service.channels.orders.words import STATUS_WORDS
+from payment_service.channels.orders.response_schemas import METHODS, STATUSES
 from payment_service.web import fields
 
 CURRENCY = "INR"
-METHODS = ("CREDIT_CARD", "DEBIT_CARD", "UPI", "NET_BANKING", "WALLET", "COD")
 LARGEST_AMOUNT = 100_000
 LONGEST_RESPONSE = 500  # the document's column of the gateway's response,
 LONGEST_REASON = LONGEST_RESPONSE - len("Refund: ")  # in which a refund's reason is shown
@@ -27,7 +26,7 @@ class NewOrderPayment(Schema):
 class StatusChange(Schema):
     """`PATCH /v1/payments/{id}/status`."""
 
-    status = fields.Choice(STATUS_WORDS, required=True, example="COMPLETED")
+    status = fields.Choice(STATUSES, required=True, example="COMPLETED")
     gateway_response = fields.Text(LONGEST_RESPONSE, shortest=0, lines=True)
 
 
@@ -41,7 +40,7 @@ class NewOrderRefund(Schema):
 class OrderFilters(Schema):
     """`GET /v1/payments` of orders."""
 
-    status = fields.Choice(STATUS_WORDS)
+    status = fields.Choice(STATUSES)
     payment_method = fields.Choice(METHODS)
     user_id = fields.PositiveId(texts=True)
     page = fields.Whole(1, LAST_PAGE, load_default=1)

@@ -3,53 +3,31 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, current_app
 
-from payment_service.channels.trips.answers import (
-    ChargedTrip,
-    PendingTrip,
-    PendingTripRefund,
-    TripPayment,
-    TripPayments,
-    TripRefund,
-    TripRefunds,
-)
-from payment_service.channels.trips.fares import TripNotCompleted, TripPrice
+from payment_service.channels.trips import response_schemas as responses
+from payment_service.channels.trips.fares import TripPrice
+from payment_service.channels.trips.renderer import TripRenderer, references
+from payment_service.channels.trips.response_schemas import STATUS_NAMES
 from payment_service.channels.trips.schemas import CURRENCY, FILTERS, NEW_PAYMENT, NEW_REFUND
-from payment_service.channels.trips.words import (
-    WORDS,
-    TripPresenter,
-    payment_body,
-    references,
-    refund_body,
-)
-from payment_service.domain.errors import Fault, Invalid, PaymentNotFound, RefundDeclined, Unavailable, UnknownPayment
-from payment_service.domain.lifecycle import IllegalMove, Move, Status
+from payment_service.domain.errors import Fault, Invalid, UnknownPayment
+from payment_service.domain.lifecycle import Status
 from payment_service.domain.operations import Kind
 from payment_service.services import queries
-from payment_service.services.commands import ChargePayment, NewPayment, Request, StartOperation, hash_key
+from payment_service.services.commands import ChargePayment, NewPayment, Request, StartOperation
 from payment_service.services.engine import execute
-from payment_service.services.transitions import AmountTooLarge
 from payment_service.web.channel import Channel, RefundsOfPayment, SharedPayments
 from payment_service.web.context import asked_of, caller, runtime
-from payment_service.web.documenting import Key, documented
 from payment_service.web.fields import load
 from payment_service.web.listing import cursor_after
-from payment_service.web.parsing import idempotency_key, json_body, query
+from payment_service.web.openapi.decorators import KeyIn, describe
+from payment_service.web.parsing import header_key, json_body, query
 from payment_service.web.responses import respond, show
 
 NAME = "trips"
 
 
-@documented(
-    {200: ChargedTrip(), 202: PendingTrip()},
-    body=NEW_PAYMENT,
-    key=Key.BODY,
-    refuses=[
-        TripNotCompleted(),
-        Unavailable("The trip service cannot be reached; repeat the request with the same key"),
-    ],
-)
+@describe({200: (responses.PAYMENT, responses.DECLINED), 202: responses.PENDING}, body=NEW_PAYMENT, key=KeyIn.BODY)
 def create(body: Mapping[str, Any]) -> Response:
     """Charge a trip.
 
@@ -57,10 +35,10 @@ def create(body: Mapping[str, Any]) -> Response:
     """
     given = load(NEW_PAYMENT, body, "body")
     asked = _asked("POST:/payments", given, "charge")
-    return respond(execute(runtime(), asked, ChargePayment(_new_payment(given, asked))))
+    return respond(execute(runtime(), asked, ChargePayment(_new_payment(given))))
 
 
-def _new_payment(given: Mapping[str, Any], asked: Request) -> NewPayment:
+def _new_payment(given: Mapping[str, Any]) -> NewPayment:
     verified = current_app.config["TRIP_SERVICE_URL"] is not None
     if not verified and "amount" not in given:
         raise Invalid([Fault(("body", "amount"), "Field required", "missing")])
@@ -69,7 +47,7 @@ def _new_payment(given: Mapping[str, Any], asked: Request) -> NewPayment:
         amount=_trip_price(given) if verified else given["amount"],
         currency=CURRENCY,
         method=given["method"],
-        references=references(hash_key(asked.key or "")),
+        references=references(given["idempotency_key"]),
         metadata=given.get("metadata"),
         reference_is_unique=True,
     )
@@ -87,22 +65,12 @@ def _trip_price(given: Mapping[str, Any]) -> TripPrice:
 
 
 def _asked(route: str, given: Mapping[str, Any], rendering: str) -> Request:
-    key = idempotency_key(request.headers.get("Idempotency-Key"), given["idempotency_key"])
+    header_key(given)  # raises Invalid where the header has another key than the body
     fields = {name: value for name, value in given.items() if name != "idempotency_key"}
-    return asked_of(NAME, route, fields, rendering, key=key)
+    return asked_of(NAME, route, fields, rendering, key=given["idempotency_key"])
 
 
-@documented(
-    {200: TripRefund(), 202: PendingTripRefund()},
-    body=NEW_REFUND,
-    key=Key.BODY,
-    refuses=[
-        UnknownPayment(),
-        AmountTooLarge(),
-        IllegalMove(Status.FAILED, Move.REFUND),
-        RefundDeclined("Refund declined: Card was declined by issuer"),
-    ],
-)
+@describe({200: responses.REFUND, 202: responses.PENDING_REFUND}, body=NEW_REFUND, key=KeyIn.BODY)
 def refund(payment_id: int) -> Response:
     """Refund a trip's payment, in whole or in part."""
     given = load(NEW_REFUND, json_body(), "body")
@@ -118,39 +86,39 @@ def _reason(given: Mapping[str, Any]) -> str | None:
     return reason if isinstance(reason, str) and reason else None
 
 
-@documented({200: TripPayment()}, refuses=[PaymentNotFound()])
+@describe({200: responses.PAYMENT})
 def show_payment(payment_id: int) -> Response:
     """Show one payment."""
-    return show(payment_body(queries.payment(runtime(), caller(), NAME, "payment_id", payment_id)))
+    return show(responses.PAYMENT.dump(queries.payment(runtime(), caller(), NAME, "payment_id", payment_id)))
 
 
-@documented({200: TripRefunds()}, refuses=[PaymentNotFound()])
+@describe({200: responses.REFUNDS})
 def list_refunds(payment_id: int) -> Response:
     """List a payment's refunds, oldest first."""
     paid = queries.payment(runtime(), caller(), NAME, "payment_id", payment_id)
-    return show({"refunds": [refund_body(each) for each in queries.refunds(runtime(), paid.payment_id)]})
+    return show(responses.REFUNDS.dump({"refunds": queries.refunds(runtime(), paid.payment_id)}))
 
 
-@documented({200: TripPayments()}, query=FILTERS)
+@describe({200: responses.PAYMENTS}, query=FILTERS)
 def list_payments() -> Response:
     """List the newest payments, page by page."""
     given = query(FILTERS)
     limit = given.pop("limit")
     page = queries.newest(runtime(), caller(), NAME, limit + 1, _columns(given))
     more = cursor_after(page[limit - 1].payment_id) if len(page) > limit else None
-    return show({"payments": [payment_body(each) for each in page[:limit]], "next_cursor": more})
+    return show(responses.PAYMENTS.dump({"payments": page[:limit], "next_cursor": more}))
 
 
 def _columns(given: dict[str, Any]) -> dict[str, Any]:
     """The filters in the words of the tables."""
-    trip, word = given.pop("trip_id", None), given.pop("status", None)
-    statuses = [status for status in Status if WORDS[status] == word] if word else None
+    trip, name = given.pop("trip_id", None), given.pop("status", None)
+    statuses = [status for status in Status if STATUS_NAMES[status] == name] if name else None
     return given | {"payable_id": trip and str(trip), "status": statuses, "before": given.pop("cursor", None)}
 
 
 CHANNEL = Channel(
     name=NAME,
-    presenter=TripPresenter(),
+    renderer=TripRenderer(),
     about=__doc__,
     payment_path="/payments/{payment_id}",
     paths=("/payments",),

@@ -5,17 +5,16 @@ from typing import Any
 
 from marshmallow import Schema
 
-from payment_service.channels.trips.words import WORDS
+from payment_service.channels.trips.response_schemas import METHODS, STATUS_NAMES
 from payment_service.web import fields
 from payment_service.web.listing import Cursor, Moment
 from payment_service.web.parsing import LONGEST_KEY
 
 CURRENCY = "INR"  # the document names none; its payment methods are Indian ones
-METHODS = ("CARD", "UPI", "WALLET", "CASH", "NETBANKING")
 
 
 class Key(fields.Text):
-    """An idempotency key, judged without the blanks around it; a JSON integer is taken as its digits."""
+    """An idempotency key, without the blanks around it; a JSON integer counts as its digits."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         return super()._deserialize(value.strip() if isinstance(value, str) else value, attr, data, **kwargs)
@@ -43,7 +42,7 @@ NEW_PAYMENT, NEW_REFUND = NewTripPayment(), NewTripRefund()
 FILTERS = Schema.from_dict(
     {
         "trip_id": fields.PositiveId(texts=True),
-        "status": fields.Choice(tuple(dict.fromkeys(WORDS.values())), any_case=True),
+        "status": fields.Choice(tuple(dict.fromkeys(STATUS_NAMES.values())), any_case=True),
         "method": fields.Choice(METHODS, any_case=True),
         "from": Moment(),
         "to": Moment(),

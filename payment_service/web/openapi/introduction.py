@@ -25,9 +25,10 @@ twice because you asked twice.
 
 ## Errors
 
-Beside the text in the shape of its kind (`error` or `detail`) every error has a stable `code` and says whether to try
-again: `retry.safe`, with which `retry.key` (`same`, `new`, or null where keys play no part), `retry.after` how many
-seconds. A proxy in front of the service answers `429`, `502`, `503` and `504` in the same way, with both texts.
+Every error is the `default` response of its route. Beside the text in the shape of its kind (`error` or `detail`) it
+has a stable `code` and says whether to try again: `retry.safe`, with which `retry.key` (`same`, `new`, or null where
+keys play no part), `retry.after` how many seconds. A proxy in front of the service answers `429`, `502`, `503` and
+`504` in the same way, with both texts.
 
 ## Values
 

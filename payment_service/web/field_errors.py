@@ -1,4 +1,4 @@
-"""How a field refuses: in a message that names it and can stand alone, with a type for programs."""
+"""The error messages of fields: each one names its field, can stand alone, and carries a type for programs."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -6,7 +6,7 @@ from typing import Any, Self
 from marshmallow import ValidationError, fields, missing
 
 
-class Wording(str):
+class FieldMessage(str):
     """A field's message, and the type of the fault beside it."""
 
     __slots__ = ("type",)
@@ -14,12 +14,12 @@ class Wording(str):
 
     def __new__(cls, message: str, kind: str) -> Self:
         """Make a text that remembers its type."""
-        wording = super().__new__(cls, message)
-        wording.type = kind
-        return wording
+        text = super().__new__(cls, message)
+        text.type = kind
+        return text
 
 
-class Worded(fields.Field[Any]):
+class BaseField(fields.Field[Any]):
     """What our fields have in common: messages that name the field and carry a type, and null as absent."""
 
     described: Mapping[str, Any] = {}
@@ -30,20 +30,20 @@ class Worded(fields.Field[Any]):
         super().__init__(metadata={**self.described, **shown, **(metadata or {})}, **kwargs)
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
-        """Judge a value; an optional field's null is its absence."""
+        """Validate a value; the null of an optional field counts as absent."""
         return super().deserialize(missing if value is None else value, attr, data, **kwargs)
 
     def make_error(self, key: str, **kwargs: Any) -> ValidationError:
-        """The library's complaint that a required field is not there, in our words."""
+        """The library's error about a required field that is not there, in our words."""
         if key == "required":
-            return self.fault(f"{self.called} is required", "missing")
+            return self.fault(f"{self.label} is required", "missing")
         return super().make_error(key, **kwargs)
 
     @property
-    def called(self) -> str:
+    def label(self) -> str:
         """The name the caller knows the field by."""
         return self.data_key or self.name or ""
 
     def fault(self, message: str, kind: str) -> ValidationError:
-        """A refusal to be raised."""
-        return ValidationError([Wording(message, kind)])
+        """The error to raise."""
+        return ValidationError([FieldMessage(message, kind)])

@@ -1,0 +1,70 @@
+"""Renders the bookings document's responses, errors and events."""
+
+from typing import Any
+
+from payment_service.channels.bookings import response_schemas as responses
+from payment_service.channels.bookings.response_schemas import STATUS_NAMES
+from payment_service.domain.errors import NEVER, PaymentDeclined, RefundDeclined, Refused, ServiceError
+from payment_service.domain.event_types import event_type
+from payment_service.domain.lifecycle import IllegalMove, Move, Status
+from payment_service.domain.operations import Kind, OperationStatus, derived_digits
+from payment_service.domain.records import Answer, Event, Facts
+from payment_service.services.runtime import ChannelReferences
+from payment_service.web.channel import BaseRenderer
+from payment_service.web.responses import accepted, answered
+
+MESSAGES = {
+    "create": "Payment created successfully",
+    "process": "Payment processed successfully",
+    "refund": "Payment refunded successfully",
+    "status": "Payment status updated",
+}
+
+
+class IllegalChange(Refused):
+    """The status cannot be changed so"""
+
+    code = IllegalMove.code
+    retry = NEVER
+
+    def __init__(self, current: Status, wanted: str, instead: str = "") -> None:
+        name = STATUS_NAMES[current]
+        super().__init__(f"Cannot change status from {name} to {wanted}{instead and f': {instead}'}")
+
+
+class BookingRenderer(BaseRenderer):
+    """Renders for the bookings callers."""
+
+    errors = responses.BookingError()
+    gives_references = True
+
+    def answer(self, rendering: str, facts: Facts) -> Answer:
+        """`create`, `process`, `refund` or `status`: 201 or 200, 202 while undecided, 402 for a decline."""
+        found: dict[str, Any] = {"payment": facts.payment}
+        if facts.refund is not None:
+            found["refund"] = facts.refund
+        outcome = facts.operation.status if facts.operation else OperationStatus.SUCCEEDED
+        if outcome is OperationStatus.FAILED:
+            error = _decline(facts)
+            found |= {"error": error.message, "code": error.code, "retry": error.retry}
+            return answered(402, responses.DECLINED.dump(found), retry_after=error.retry.after)
+        if outcome is OperationStatus.PENDING:
+            found["message"] = f"{'Refund' if facts.refund else 'Payment'} accepted for processing"
+            return accepted(responses.PENDING.dump(found))
+        found["message"] = MESSAGES[rendering]
+        return answered(201 if rendering == "create" else 200, responses.CHANGE.dump(found))
+
+    def event(self, move: Move, facts: Facts) -> Event:
+        """The payment as its caller sees it."""
+        payment = facts.payment
+        return Event(event_type(move, payment), responses.PAYMENT.dump(payment), payment_ref=str(payment.public_id))
+
+    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
+        """`TXN-` and 12 upper-case hexadecimal digits."""
+        return ChannelReferences(transaction_id=f"TXN-{derived_digits(gateway_key, 'transaction', 12).upper()}")
+
+
+def _decline(facts: Facts) -> ServiceError:
+    if facts.refund is not None:
+        return RefundDeclined(f"Refund declined: {facts.failure_message}")
+    return PaymentDeclined(facts.failure_message, retry=NEVER)  # another try is another payment

@@ -1,0 +1,69 @@
+"""Renders the checkout document's responses, errors and events."""
+
+from typing import Any
+
+from payment_service.channels.checkout import response_schemas as responses
+from payment_service.channels.checkout.style import Style
+from payment_service.domain.errors import RefundDeclined
+from payment_service.domain.event_types import event_type
+from payment_service.domain.lifecycle import Move
+from payment_service.domain.money import to_number
+from payment_service.domain.operations import Kind, OperationStatus, derived_digits
+from payment_service.domain.records import Answer, Event, Facts, Refund
+from payment_service.services.runtime import ChannelReferences
+from payment_service.web.channel import BaseRenderer
+from payment_service.web.responses import accepted, answered
+
+SUCCESSFUL = "payment.successful"
+"""What this document calls money taken; everybody else says completed."""
+SUCCESSES = frozenset({Move.CHARGED, Move.CAPTURED})
+
+
+class CheckoutRenderer(BaseRenderer):
+    """Renders for the checkout callers."""
+
+    errors = responses.CheckoutError()
+    gives_references = True
+    event_types = dict.fromkeys(SUCCESSES, SUCCESSFUL)
+
+    def answer(self, rendering: str, facts: Facts) -> Answer:
+        """`process`, `capture`, `void` or `refund`, in the style that `rendering` names; 202 while undecided."""
+        style = Style.of(rendering)
+        if facts.refund is not None:
+            return self._refund(facts.refund, facts, style)
+        if responses.operation_of(facts).status is OperationStatus.PENDING:
+            return accepted(style.dump(responses.PENDING, facts))
+        return answered(200, style.dump(responses.RESULT, facts))
+
+    def _refund(self, refund: Refund, facts: Facts, style: Style) -> Answer:
+        if refund.status == "FAILED":
+            return self.refusal(RefundDeclined("Failed to process refund"))
+        if refund.status == "PENDING":
+            return accepted(style.dump(responses.PENDING_REFUND, facts))
+        return answered(200, style.dump(responses.REFUND, facts))
+
+    def event(self, move: Move, facts: Facts) -> Event:
+        """What the document's consumers read of success, failure and refund; other moves tell what a success does."""
+        kind = self.event_types.get(move) or event_type(move, facts.payment)
+        return Event(kind, _event_data(move, facts), payment_ref=str(facts.payment.public_id))
+
+    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
+        """`txn_` and 16, `pi_` and 24 hexadecimal digits."""
+        return ChannelReferences(
+            transaction_id=f"txn_{derived_digits(gateway_key, 'transaction', 16)}",
+            payment_intent_id=f"pi_{derived_digits(gateway_key, 'intent', 24)}",
+        )
+
+
+def _event_data(move: Move, facts: Facts) -> dict[str, Any]:
+    payment, refund = facts.payment, facts.refund
+    shared: dict[str, Any] = {"order_id": payment.payable_id, "currency": payment.currency}
+    if refund is not None:
+        original = to_number(payment.amount)
+        about = {"refund_id": refund.public_reference, "amount": to_number(refund.amount), "original_amount": original}
+        return shared | about
+    taken = payment.captured_amount if move in SUCCESSES else payment.amount
+    shared |= {"amount": to_number(taken), "payment_method": payment.method}
+    if facts.operation is not None and facts.operation.status is OperationStatus.FAILED:
+        return shared | {"error": responses.failure(facts), "error_message": responses.failure(facts)}
+    return shared | {"transaction_id": payment.transaction_id, "payment_intent_id": payment.payment_intent_id}

@@ -1,0 +1,135 @@
+"""What the checkout callers get, in snake_case and camelCase: these schemas render the responses and describe them."""
+
+from payment_service.channels.checkout.schemas import CURRENCIES, METHODS
+from payment_service.channels.checkout.style import CaseVariantSchema
+from payment_service.domain.errors import AmountTooLarge, ServiceError
+from payment_service.domain.lifecycle import IllegalMove, Move, Status
+from payment_service.domain.money import to_number
+from payment_service.domain.operations import OperationStatus
+from payment_service.domain.records import Facts, Operation, Payment
+from payment_service.web import response_fields as field
+from payment_service.web.error_schemas import DetailError
+
+ACCEPTED = "accepted for processing"
+PARTICIPLES = {Move.REFUND: "refunded", Move.CAPTURE: "captured", Move.VOID: "voided"}
+PAYMENT_ID = "0d3f6a1e-58c1-4c5b-8f4e-2a6f0b7c9d11"  # in examples
+STATUS = {"description": f"One of {', '.join(Status).lower()}; in capitals where the service is set so."}
+TRANSACTION, INTENT, REFUND_ID = "^txn_[0-9a-f]{16}$", "^pi_[0-9a-f]{24}$", "^re_[0-9a-f]{16}$"
+
+
+def operation_of(facts: Facts) -> Operation:
+    """The operation that a result is about."""
+    if facts.operation is None:
+        raise ValueError("a checkout is answered about an operation")
+    return facts.operation
+
+
+def failure(facts: Facts) -> str | None:
+    """Why the operation did not succeed, in the gateway's words where they are still known."""
+    operation = operation_of(facts)
+    if operation.status is not OperationStatus.FAILED:
+        return None
+    return error_message(facts.payment) or f"Failed to {operation.kind} payment"
+
+
+def error_message(payment: Payment) -> str | None:
+    """The gateway's last refusal, as long as the payment stands where that left it."""
+    stands = payment.status in (Status.FAILED, Status.AUTHORIZED)
+    return payment.gateway_response if stands and payment.failure_code else None
+
+
+def _provider_response(payment: Payment) -> dict[str, str | None] | None:
+    """What the gateway said last, None before it said anything."""
+    response = {
+        "message": payment.gateway_response,
+        "code": payment.failure_code,
+        "authorization_code": payment.authorization_code,
+    }
+    return response if any(response.values()) else None
+
+
+class CheckoutResult(CaseVariantSchema):
+    """What became of it: `success`, the status the payment has now, and `error`, which says why not"""
+
+    success = field.computed(
+        lambda facts: operation_of(facts).status is OperationStatus.SUCCEEDED, "boolean", example=True
+    )
+    transaction_id = field.text("txn_9f2c4b7a1d3e5f60", TRANSACTION, nullable=True, attribute="payment.transaction_id")
+    payment_intent_id = field.text(
+        "pi_9f2c4b7a1d3e5f609f2c4b7a", INTENT, nullable=True, attribute="payment.payment_intent_id"
+    )
+    status = field.text("captured", attribute="payment.status", metadata=STATUS)
+    error = field.computed(failure, "string", None, nullable=True)
+    payment_id = field.uuid(PAYMENT_ID, attribute="payment.public_id")
+
+
+class PendingCheckout(CheckoutResult):
+    """The gateway has not decided yet; ask again, or repeat the key"""
+
+    message = field.constant(f"Payment {ACCEPTED}")
+
+
+class CheckoutRefund(CaseVariantSchema):
+    """The refund"""
+
+    success = field.computed(lambda facts: facts.refund.status == "REFUNDED", "boolean", True)
+    refund_id = field.text("re_9f2c4b7a1d3e5f60", REFUND_ID, attribute="refund.public_reference")
+    amount = field.money(50.0, attribute="refund.amount")
+    error = field.constant(None)
+
+
+class PendingCheckoutRefund(CheckoutRefund):
+    """The gateway has not decided about the refund yet; repeat the key"""
+
+    status = field.text("pending", attribute="refund.status", metadata=STATUS)
+    payment_id = field.uuid(PAYMENT_ID, attribute="payment.public_id")
+    message = field.constant(f"Refund {ACCEPTED}")
+
+
+class CheckoutPayment(CaseVariantSchema):
+    """An order's payment"""
+
+    id = field.uuid(PAYMENT_ID, attribute="public_id")
+    order_id = field.text("ORD-1001", attribute="payable_id")
+    amount = field.money(99.5)
+    currency = field.choice("USD", CURRENCIES)
+    payment_method = field.choice("credit_card", METHODS, attribute="method")
+    status = field.text("captured", metadata=STATUS)
+    transaction_id = field.text("txn_9f2c4b7a1d3e5f60", TRANSACTION, nullable=True)
+    payment_intent_id = field.text("pi_9f2c4b7a1d3e5f609f2c4b7a", INTENT, nullable=True)
+    provider_response = field.computed(
+        _provider_response,
+        "object",
+        {"message": "Payment processed successfully", "code": None, "authorization_code": "AB12CD"},
+        nullable=True,
+        metadata={
+            "description": "What the gateway said last: `message`, `code`, `authorization_code`.",
+            "additionalProperties": {"type": "string", "nullable": True},
+        },
+    )
+    error_message = field.computed(error_message, "string", None, nullable=True)
+    created_at = field.timestamp("2025-11-03T11:23:00.145775")
+    updated_at = field.timestamp("2025-11-03T11:23:00.198211")
+    authorized_at = field.timestamp("2025-11-03T11:23:00.198211", nullable=True)
+    captured_at = field.timestamp("2025-11-03T11:23:00.198211", nullable=True)
+    refunded_at = field.timestamp(None, nullable=True)
+    captured_amount = field.money(99.5)
+    refunded_amount = field.money(0.0)
+
+
+class CheckoutError(DetailError):
+    """An error of checkout"""
+
+    def message(self, error: ServiceError) -> str:
+        """The document's own texts."""
+        if isinstance(error, IllegalMove):
+            done = PARTICIPLES.get(error.move, "processed")
+            return f"Payment in status {error.payment_status.lower()} cannot be {done}"
+        if isinstance(error, AmountTooLarge):
+            return f"Amount exceeds what is left ({to_number(error.details['available'])})"
+        return error.message
+
+
+RESULT, PENDING = CheckoutResult.both_cases(), PendingCheckout.both_cases()
+REFUND, PENDING_REFUND = CheckoutRefund.both_cases(), PendingCheckoutRefund.both_cases()
+PAYMENT = CheckoutPayment.both_cases()

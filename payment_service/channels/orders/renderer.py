@@ -1,0 +1,70 @@
+"""Renders the orders document's responses, errors and events."""
+
+import string
+from collections.abc import Sequence
+from typing import Any
+
+from marshmallow import Schema
+
+from payment_service import clock
+from payment_service.channels.orders import response_schemas as responses
+from payment_service.channels.orders.events import event_of
+from payment_service.channels.orders.response_schemas import STATUS_NAMES
+from payment_service.domain.errors import PaymentNotFound, RefundDeclined, Refused
+from payment_service.domain.lifecycle import IllegalMove, Move, Status
+from payment_service.domain.records import Answer, Event, Facts, Payment, TrailEntry
+from payment_service.services.commands import PaymentReferences
+from payment_service.web.channel import BaseRenderer
+from payment_service.web.responses import accepted, answered
+
+SUCCESSES = {"create": 201, "charge": 201, "change": 200, "refund": 200}
+"""The renderings: a payment made, charged, moved by its caller, refunded; and the status of each response."""
+
+
+class StatusNotSettable(Refused):
+    """No caller may set this status"""
+
+    code = IllegalMove.code
+
+    def __init__(self, status: Status, name: str) -> None:
+        super().__init__(responses.no_change(status, name))
+
+
+class OrderRenderer(BaseRenderer):
+    """Renders for the orders callers."""
+
+    shows_trail = True
+    errors = responses.OrderError()
+
+    def answer(self, rendering: str, facts: Facts) -> Answer:
+        """The payment with its trail, also after a declined charge; 202 while the gateway has not decided."""
+        payment, refund = facts.payment, facts.refund
+        if refund is not None and refund.status == "FAILED":
+            return self.refusal(RefundDeclined(f"Refund declined: {facts.failure_message}"))
+        if refund is not None and refund.status == "PENDING":
+            return accepted(with_trail(payment, facts.trail, responses.PENDING_REFUND))
+        if rendering != "create" and STATUS_NAMES[payment.status] == STATUS_NAMES[Status.PROCESSING]:
+            return accepted(with_trail(payment, facts.trail, responses.PENDING))
+        return answered(SUCCESSES[rendering], with_trail(payment, facts.trail))
+
+    def event(self, move: Move, facts: Facts) -> Event:
+        """The payment without its trail for the brokers, and what each downstream service gets."""
+        return event_of(move, facts, responses.EVENT.dump(facts.payment))
+
+
+def with_trail(payment: Payment, trail: Sequence[TrailEntry], schema: Schema = responses.PAYMENT) -> dict[str, Any]:
+    """A payment with its audit trail, without the reservations of refunds: callers know one row for each refund."""
+    body: dict[str, Any] = schema.dump(payment)
+    body["transactions"] = responses.TRANSACTIONS.dump([entry for entry in trail if entry.move is not Move.REFUND])
+    return body
+
+
+def references(reference: str | None) -> tuple[PaymentReferences, ...]:
+    """The caller's reference or a random one, each with a transaction id drawn for it."""
+    reference = reference or "REF" + clock.new_text(12, string.ascii_uppercase + string.digits)
+    return tuple([PaymentReferences(reference, "TXN" + clock.new_text(10, string.digits)) for _ in range(3)])
+
+
+def no_payment(what: str) -> PaymentNotFound:
+    """`Payment 7 not found` and the like."""
+    return PaymentNotFound(f"Payment {what} not found")

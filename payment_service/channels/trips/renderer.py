@@ -1,0 +1,52 @@
+"""Renders the trips document's responses, errors and events."""
+
+from payment_service import clock
+from payment_service.channels.trips import response_schemas as responses
+from payment_service.channels.trips.response_schemas import STATUS_NAMES
+from payment_service.domain.deliveries import Call
+from payment_service.domain.errors import RefundDeclined
+from payment_service.domain.event_types import event_type
+from payment_service.domain.lifecycle import Move
+from payment_service.domain.records import Answer, Event, Facts, Refund
+from payment_service.services.commands import PaymentReferences, hash_key
+from payment_service.web.channel import BaseRenderer
+from payment_service.web.responses import accepted, answered
+
+NOTIFIED_ON = frozenset({Move.CHARGED, Move.CHARGE_DECLINED, Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED})
+"""The moves that the notification service gets: success, failure and refund, and nothing in between."""
+
+
+class TripRenderer(BaseRenderer):
+    """Renders for the trips callers."""
+
+    errors = responses.TripError()
+
+    def answer(self, rendering: str, facts: Facts) -> Answer:
+        """The response to a `charge` or a `refund`: 200, or 202 while the gateway has not decided."""
+        if rendering == "refund" and facts.refund is not None:
+            return self._refund(facts.refund, facts)
+        payment = facts.payment
+        if STATUS_NAMES[payment.status] == "PENDING":
+            return accepted(responses.PENDING.dump(payment))
+        return answered(200, (responses.DECLINED if payment.failure_code else responses.PAYMENT).dump(payment))
+
+    def _refund(self, refund: Refund, facts: Facts) -> Answer:
+        if refund.status == "PENDING":
+            return accepted(responses.PENDING_REFUND.dump(refund))
+        if refund.status == "FAILED":
+            return self.refusal(RefundDeclined(f"Refund declined: {facts.failure_message}"))
+        return answered(200, responses.REFUND.dump(refund))
+
+    def event(self, move: Move, facts: Facts) -> Event:
+        """`{payment_id, trip_id, amount, status, reference}`; a refund's event has its id and amount, too."""
+        data = responses.EVENT.dump(facts.payment)
+        if facts.refund is not None:
+            data |= responses.REFUND_EVENT.dump(facts.refund)
+        calls = (Call("trip_notification", "POST", "/v1/notifications", data),) if move in NOTIFIED_ON else ()
+        return Event(event_type(move, facts.payment), data, calls)
+
+
+def references(key: str) -> tuple[PaymentReferences, ...]:
+    """`PAY-<day>-<first 8 hex of the key's hash>`; where another payment has that, more digits."""
+    day, key_hash = f"{clock.now():%Y%m%d}", hash_key(key)
+    return tuple([PaymentReferences(f"PAY-{day}-{key_hash[:digits]}") for digits in (8, 12, 16, 64)])

@@ -1,0 +1,106 @@
+"""Watermarks: recovery and purge walk up the keys' numbers and pass nothing that still needs them."""
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from payment_service import failpoints
+from payment_service.connection import Connection
+from payment_service.gateways.base import Unknown
+from payment_service.models import idempotency_keys, watermarks
+from payment_service.repositories import recovery
+from payment_service.services.recovery import recover
+from payment_service.services.runtime import Runtime
+from payment_service.services.verification import verify
+from tests.support.callers import pay_trip, refund_trip, trip_id_of
+from tests.support.database import expire_leases, purge_answers, rows
+from tests.support.gateways import LedgerGateway
+
+
+def abandon(client: FlaskClient, key: str) -> None:
+    """A charge whose owner dies once its claim is committed."""
+    failpoints.arm("claim.after_commit=raise")
+    try:
+        assert pay_trip(client, idempotency_key=key).status_code == 500
+    finally:
+        failpoints.arm("")
+
+
+def watermark(runtime: Runtime) -> int:
+    with runtime.database.reading() as connection:
+        found = connection.execute(select(watermarks.c.value).where(watermarks.c.name == "recovery")).scalar()
+    return int(found or 0)
+
+
+def numbers(runtime: Runtime) -> list[int]:
+    return [row["key_id"] for row in rows(runtime, idempotency_keys)]
+
+
+def test_recovery_does_not_pass_an_abandoned_key_before_its_lease_has_ended(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    pay_trip(client, idempotency_key="first")
+    expire_leases(runtime)
+    abandon(client, "abandoned")
+
+    assert not recover(runtime), "its owner may still be at work"
+    assert watermark(runtime) == numbers(runtime)[0]
+    expire_leases(runtime)
+    assert recover(runtime) == {"finished": 1}
+    assert len(gateway.ledger) == 2
+    assert not list(verify(runtime))
+
+
+def test_recovery_passes_finished_keys_and_those_with_a_timer(
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    gateway.script.append(Unknown("silence"))
+    pay_trip(client, idempotency_key="undecided")
+    pay_trip(client, idempotency_key="finished")
+    gateway.found.append(Unknown("silence"))
+    expire_leases(runtime)
+
+    assert recover(runtime) == {"undecided": 1}
+    expire_leases(runtime)
+    assert recover(runtime) == {"finished": 1}
+    expire_leases(runtime)
+    recover(runtime)
+    assert watermark(runtime) == numbers(runtime)[-1]
+
+
+def test_a_key_claimed_while_the_watermark_moves_is_not_passed(
+    client: FlaskClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay_trip(client, idempotency_key="finished")
+    expire_leases(runtime)
+    execute, between = Connection.execute, iter(["abandoned"])
+
+    def execute_and_abandon(self: Connection, statement: Any, parameters: Any = None) -> Any:
+        found = execute(self, statement, parameters)
+        for key in between:
+            abandon(client, key)
+        return found
+
+    monkeypatch.setattr(Connection, "execute", execute_and_abandon)
+    with runtime.database.reading() as connection:
+        reached = recovery.next_watermark(connection)
+
+    finished, abandoned = numbers(runtime)
+    assert reached in {None, finished}, f"passed {abandoned}"
+
+
+def test_the_number_of_a_purged_key_is_not_given_again(client: FlaskClient, runtime: Runtime) -> None:
+    payment_id = trip_id_of(pay_trip(client))
+    assert refund_trip(client, payment_id, idempotency_key="too much", amount=1000).status_code == 400
+    purged = numbers(runtime)[-1]
+    expire_leases(runtime)
+    recover(runtime)
+    purge_answers(runtime)
+    assert purged not in numbers(runtime)
+    assert watermark(runtime) == purged
+
+    abandon(client, "abandoned")
+    expire_leases(runtime)
+    assert recover(runtime) == {"finished": 1}

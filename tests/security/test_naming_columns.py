@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from payment_service.models import operations, payment_refunds, payments, transactions
+from payment_service.models import idempotency_keys, payment_refunds, payments, transactions
 from tests.conftest import empty
 from tests.security.places import Place, caller, places
 from tests.support import checkouts, orders
@@ -15,7 +15,7 @@ from tests.support.bookers import Booker
 from tests.support.callers import pay_trip, trip_id_of
 from tests.support.database import rows
 
-TABLES = (payments, payment_refunds, operations, transactions)
+TABLES = (payments, payment_refunds, idempotency_keys, transactions)
 COLUMNS = sorted({column.name for table in payments.metadata.sorted_tables for column in table.columns})
 """What the tables call their columns: none of it is a caller's to set, unless a document says so."""
 NUMBER = 770_077

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg2
 import sqlalchemy
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR
 from sqlalchemy import CursorResult, Executable
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -107,6 +107,8 @@ class Connection:
 
     def commit(self) -> None:
         """Send what waits, and COMMIT. Where nothing was sent since BEGIN there is nothing to commit."""
+        if self._is_aborted:
+            raise TransactionLost  # PostgreSQL would answer this COMMIT with ROLLBACK, and without an error
         if self.database == "postgresql" and len(self._waiting) == 1 and self._is_idle:
             self._waiting.clear()
         else:
@@ -130,6 +132,11 @@ class Connection:
         if self.database == "sqlite":
             return not driver.in_transaction
         return bool(driver.get_transaction_status() == TRANSACTION_STATUS_IDLE)
+
+    @property
+    def _is_aborted(self) -> bool:
+        driver: Any = self._driver.dbapi_connection
+        return self.database == "postgresql" and driver.get_transaction_status() == TRANSACTION_STATUS_INERROR
 
     def _flush(self) -> None:
         if self._waiting:

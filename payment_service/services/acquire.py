@@ -96,12 +96,12 @@ def _claim_or_resolve(
         with attempt:
             since, operation_id = clock.monotonic(), clock.new_id()
             with runtime.database.atomic("claim") as connection:
-                found = keys.claim(connection, _key_row(runtime, request, command, scope, owner, operation_id))
+                row = _key_row(runtime, request, command, scope, owner, operation_id)
+                found = keys.claim(connection, row)
                 if not isinstance(found, tuple):
                     return resolve_existing_key(connection, runtime, request, command, scope, owner, since, found)
-                return _begin(
-                    connection, runtime, request, command, InsertedKey(scope, *found, operation_id), since, clashes
-                )
+                key = InsertedKey(scope, *found, operation_id, row["created_at"])
+                return _begin(connection, runtime, request, command, key, since, clashes)
     raise TransactionLost
 
 

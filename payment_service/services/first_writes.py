@@ -4,6 +4,7 @@ Steps of `acquire`: they take its connection and never commit. What the payment'
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from payment_service import clock
@@ -28,12 +29,13 @@ from payment_service.services.runtime import Runtime
 
 @dataclass(frozen=True)
 class InsertedKey:
-    """A key that this transaction has inserted: its scope, and the numbers of what is made under it."""
+    """A key that this transaction has inserted: its scope, the numbers of what is made under it, and when."""
 
     scope: KeyScope
     key_id: int
     payment_id: int
     operation_id: UUID
+    created_at: datetime
 
 
 def create_payment(
@@ -65,7 +67,7 @@ def charge_payment(
         gateway_reference=None,
         failure_message=None,
         review_reason=None,
-        created_at=clock.now(),
+        created_at=key.created_at,
     )
     transition = transitions.charge_started(request, new, operation, _references(new, clashes))
     _insert_payment(connection, key, new, transition.facts.payment)
@@ -145,7 +147,7 @@ def _operation(key: InsertedKey, payment: Payment, command: StartOperation) -> O
         gateway_reference=None,
         failure_message=None,
         review_reason=None,
-        created_at=clock.now(),
+        created_at=key.created_at,
     )
 
 

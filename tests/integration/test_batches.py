@@ -4,11 +4,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import text, update
 
 from payment_service import clock
+from payment_service.connection import Connection
 from payment_service.models import idempotency_keys
-from payment_service.repositories import idempotency, outbox, tallies
+from payment_service.repositories import outbox, recovery, retention
 from payment_service.services.runtime import Runtime
 from tests.conftest import MakeApp, runtime_of
 from tests.support.callers import pay_trip
@@ -18,8 +19,8 @@ ROW_BY_ROW = tuple(f"enable_{way}" for way in ("hashjoin", "mergejoin", "hashagg
 there a subquery is run again for each row."""
 
 TAKE: dict[str, Callable[[Connection], int]] = {
-    "fold": lambda connection: tallies.fold(connection, 3),
-    "purge": lambda connection: idempotency.purge(connection, clock.now(), 3),
+    "purge": lambda connection: len(retention.ended_keys(connection, 0, clock.now(), 3)),
+    "recovery": lambda connection: len(recovery.candidates(connection, 3)),
     "claim of deliveries": lambda connection: len(outbox.claim(connection, "rabbitmq", "owner", 60.0, 3)),
 }
 
@@ -28,18 +29,22 @@ TAKE: dict[str, Callable[[Connection], int]] = {
 def full(make_app: MakeApp) -> Runtime:
     """More than one batch of everything."""
     app = make_app(rabbitmq_enabled=True)
+    runtime, past = runtime_of(app), clock.now() - timedelta(seconds=1)
     for number in range(5):
         pay_trip(app.test_client(), idempotency_key=f"paid-{number}")
-    runtime = runtime_of(app)
     with runtime.database.atomic("test") as connection:
-        connection.execute(update(idempotency_keys).values(expires_at=clock.now() - timedelta(seconds=1)))
+        connection.execute(
+            update(idempotency_keys).values(
+                expires_at=past, leased_until=past, response_status=None, response_data=None
+            )
+        )
     return runtime
 
 
 @pytest.mark.parametrize("take", list(TAKE.values()), ids=list(TAKE))
 def test_a_batch_is_no_larger_than_asked_for(full: Runtime, take: Callable[[Connection], int]) -> None:
     with full.database.atomic("test") as connection:
-        if connection.dialect.name == "postgresql":
+        if connection.database == "postgresql":
             for way in ROW_BY_ROW:
-                connection.exec_driver_sql(f"SET LOCAL {way} = off")
+                connection.execute(text(f"SET LOCAL {way} = off"))
         assert take(connection) == 3

@@ -6,15 +6,15 @@ from typing import NoReturn
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection
 from structlog.testing import CapturingLogger
 from werkzeug.test import TestResponse
 
-from payment_service.db import Database, TransactionLost
+from payment_service.connection import Connection, TransactionLost
+from payment_service.db import Database
 from payment_service.domain.errors import DatabaseUnavailable, GatewayUnavailable
 from payment_service.domain.operations import Kind, OperationStatus
 from payment_service.gateways.base import Approved, Instruction, NotSent
-from payment_service.models import operations
+from payment_service.models import idempotency_keys
 from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
 from payment_service.web import errors
@@ -101,7 +101,7 @@ def assert_done_once(runtime: Runtime, gateway: LedgerGateway, kind: Kind) -> No
     """The recovery worker finishes what was begun; it happened once."""
     recover_all(runtime)
     assert gateway.count(kind) == 1
-    found = [row["status"] for row in rows(runtime, operations) if row["kind"] == kind]
+    found = [row["operation_status"] for row in rows(runtime, idempotency_keys) if row["kind"] == kind]
     assert found == [OperationStatus.SUCCEEDED]
     assert not list(verify(runtime))
 

@@ -1,6 +1,5 @@
 """What a claim goes on with is what the database holds: finishing reads nothing again that has not changed."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,9 +7,10 @@ from flask.testing import FlaskClient
 
 from payment_service.domain.records import Answer
 from payment_service.gateways.base import Finding
-from payment_service.repositories import idempotency as keys
-from payment_service.services import movements
-from payment_service.services.idempotency import Claim
+from payment_service.repositories import keys
+from payment_service.services import engine
+from payment_service.services.claim import Claim, load_facts
+from payment_service.services.complete import complete
 from payment_service.services.runtime import Runtime
 from tests.support import orders
 from tests.support.callers import pay_trip
@@ -21,16 +21,17 @@ from tests.support.operations import MOVEMENTS, Movement
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every claim's facts from now on, once they were found to be word for word those of the database."""
     seen: list[str] = []
-    finish: Callable[..., Answer] = movements._finish
 
-    def compare(runtime: Runtime, claim: Claim, finding: Finding, attempt: int) -> Answer:
+    def compare(runtime: Runtime, claim: Claim, result: Finding) -> Answer:
         with runtime.database.atomic("compare") as connection:
-            _, stored = keys.lock_with_facts(connection, claim.key_id)
+            key = keys.lock_by_id(connection, claim.key_id)
+            assert key is not None
+            stored = load_facts(connection, key)
         assert repr(claim.facts) == repr(stored)
         seen.append(repr(stored))
-        return finish(runtime, claim, finding, attempt)
+        return complete(runtime, claim, result)
 
-    monkeypatch.setattr(movements, "_finish", compare)
+    monkeypatch.setattr(engine, "complete", compare)
     return seen
 
 

@@ -1,20 +1,23 @@
-"""A key binds for ever: while its answer is cached, when that has ended, when its row is gone, and after a refusal."""
+"""A key binds for ever: while its response is cached, when that has ended, when it was purged, and after a refusal."""
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from payment_service import clock
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Declined, Unknown
-from payment_service.models import idempotency_keys, payments
-from payment_service.services.retention import purge, purgeable
+from payment_service.models import idempotency_keys as keys
+from payment_service.models import payments
+from payment_service.services.retention import purge
 from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
+from tests.support.bookers import Booker
 from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
 from tests.support.database import rows
 from tests.support.gateways import LedgerGateway
@@ -23,20 +26,28 @@ from tests.support.tokens import bearer
 
 
 def let_answers_end(runtime: Runtime) -> None:
-    """Every cached answer has ended; its row is still there."""
+    """Every cached response has ended, but is still there."""
     with runtime.database.atomic("test") as connection:
-        ended = clock.now() - timedelta(seconds=1)
-        statement = update(idempotency_keys).where(idempotency_keys.c.expires_at.is_not(None))
-        connection.execute(statement.values(expires_at=ended))
+        connection.execute(update(keys).values(expires_at=clock.now() - timedelta(seconds=1)))
 
 
 def forget_answers(runtime: Runtime) -> None:
-    """The rows of all finished keys are gone."""
+    """The responses of all finished keys are purged."""
     let_answers_end(runtime)
     assert sum(purge(runtime)) > 0
 
 
-ENDINGS = [let_answers_end, forget_answers]
+def leave_placeholders(runtime: Runtime) -> None:
+    """The keys of operations on existing payments are as the migration from 1.0.0 leaves purged ones."""
+    forget_answers(runtime)
+    unknown = {"request_path": "", "response_format": "", "owner": "", "response_status": 0}
+    made_payment = select(payments.c.idempotency_hash).where(payments.c.idempotency_hash.is_not(None))
+    of_payments = keys.c.kind.in_(("charge", "capture", "void")) & keys.c.key_hash.not_in(made_payment)
+    with runtime.database.atomic("test") as connection:
+        connection.execute(update(keys).where(of_payments).values(key_hash="purged:" + keys.c.gateway_key, **unknown))
+
+
+ENDINGS = [let_answers_end, forget_answers, leave_placeholders]
 
 
 @pytest.mark.parametrize("end", ENDINGS)
@@ -129,15 +140,51 @@ def test_a_refusal_is_stored_replayed_and_free_again_only_when_it_is_forgotten(
     assert gateway.count(Kind.REFUND) == 1
 
 
-def test_what_is_not_decided_is_never_forgotten(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
+def test_undecided_key_is_kept_by_a_purge(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
     gateway.script.append(Unknown("silence"))
     assert pay_trip(client).status_code == 202
-    with runtime.database.atomic("test") as connection:
-        long_ago = clock.now() - timedelta(days=400)
-        connection.execute(update(idempotency_keys).values(created_at=long_ago, updated_at=long_ago))
+    let_answers_end(runtime)
 
-    assert (purgeable(runtime), list(purge(runtime))) == (0, [])
+    assert sum(purge(runtime)) == 0
     assert pay_trip(client).status_code == 200
+    assert gateway.count(Kind.CHARGE) == 1
+
+
+def test_purge_deletes_only_keys_that_made_nothing(app: Flask, runtime: Runtime, gateway: LedgerGateway) -> None:
+    client = app.test_client()
+    payment_id = trip_id_of(pay_trip(client, amount=150))
+    assert refund_trip(client, payment_id, idempotency_key="refused", amount=200).status_code == 400
+    refund_trip(client, payment_id, idempotency_key="back", amount=10)
+    booker = Booker(app, "ada")
+    booker.patch(booker.made(), status="cancelled")  # two keyless requests that asked nothing of the gateway
+    assert len(rows(runtime, keys)) == 5
+    forget_answers(runtime)
+
+    assert [(row["kind"], row["response_data"]) for row in rows(runtime, keys)] == [("charge", None), ("refund", None)]
+    assert gateway.count(Kind.CHARGE) == 1
+
+
+def key_of_charge(runtime: Runtime) -> dict[str, Any]:
+    (found,) = [row for row in rows(runtime, keys) if row["kind"] == "charge"]
+    return found
+
+
+def test_placeholder_gets_the_hash_of_the_key_that_meets_it(
+    app: Flask, runtime: Runtime, gateway: LedgerGateway
+) -> None:
+    booker = Booker(app, "ada")
+    payment_id = booker.made()
+    first = booker.process(payment_id, "key")
+    before = key_of_charge(runtime)
+    leave_placeholders(runtime)
+    assert key_of_charge(runtime)["key_hash"].startswith("purged:")
+
+    assert booker.process(booker.made(), "key").status_code == 422
+    again = booker.process(payment_id, "key")
+    after = key_of_charge(runtime)
+    assert (again.status_code, again.data) == (200, first.data)
+    assert (after["key_id"], after["key_hash"]) == (before["key_id"], before["key_hash"])
+    assert gateway.count(Kind.CHARGE) == 1
 
 
 def test_one_key_of_two_subjects_is_two_keys(app: Flask, runtime: Runtime, gateway: LedgerGateway) -> None:

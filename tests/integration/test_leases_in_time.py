@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from payment_service import clock
 from payment_service.domain.records import Answer
 from payment_service.gateways.base import Unknown
-from payment_service.services import asking, movements
-from payment_service.services.idempotency import Claim
+from payment_service.services import engine
+from payment_service.services.claim import Claim
 from payment_service.services.recovery import recover
 from payment_service.services.runtime import Runtime
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
@@ -66,13 +66,13 @@ def test_an_owner_that_sleeps_too_long_before_it_sends_sends_nothing(
         pay_trip(client)
         expire_leases(runtime)
     sent, begun = len(careless.sent), clock.monotonic
-    ask = asking.ask
+    call_gateway = engine.call_gateway
 
-    def sleep_and_ask(runtime: Runtime, claim: Claim) -> object:
+    def sleep_and_call(runtime: Runtime, claim: Claim) -> object:
         monkeypatch.setattr(clock, "monotonic", lambda: begun() + runtime.limits.lease - 1)
-        return ask(runtime, claim)
+        return call_gateway(runtime, claim)
 
-    monkeypatch.setattr(asking, "ask", sleep_and_ask)
+    monkeypatch.setattr(engine, "call_gateway", sleep_and_call)
     outcome = pay_trip(client).status_code if who == "a request" else dict(recover(runtime))
     assert outcome in (503, {"undecided": 1})
     assert len(careless.sent) == sent
@@ -84,13 +84,13 @@ def test_the_time_to_send_begins_before_the_lease_does(
 ) -> None:
     payment = trip_id_of(pay_trip(client))
     claimed: list[tuple[float, float]] = []
-    carry_through = movements.carry_through
+    execute_claim = engine.execute_claim
 
     def note(runtime: Runtime, claim: Claim) -> Answer:
         claimed.append((claim.send_before, clock.monotonic()))
-        return carry_through(runtime, claim)
+        return execute_claim(runtime, claim)
 
-    monkeypatch.setattr(movements, "carry_through", note)
+    monkeypatch.setattr(engine, "execute_claim", note)
     with closing(plainly(database_url)) as other, other.cursor() as cursor, ThreadPoolExecutor(1) as thread:
         cursor.execute("SELECT 1 FROM payments WHERE payment_id = %s FOR UPDATE", (payment,))
         refunding = thread.submit(refund_trip, client, payment, amount=1)

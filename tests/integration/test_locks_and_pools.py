@@ -18,7 +18,7 @@ from payment_service.domain.operations import Kind
 from payment_service.domain.records import Facts
 from payment_service.gateways.base import Answer, Finding, Instruction
 from payment_service.models import payments
-from payment_service.services import movements
+from payment_service.services import complete
 from payment_service.services.recovery import recover
 from tests.conftest import MakeApp, runtime_of
 from tests.crash.proxy import commit_proxy
@@ -92,16 +92,16 @@ def test_what_is_being_finished_is_locked(
     client: FlaskClient, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[str] = []
-    doubt = movements._doubt
+    review = complete._review_reason
 
     def try_to_lock(facts: Facts, finding: Finding) -> str | None:
         for table in ("idempotency_keys", "payments"):
             with closing(plainly(database_url)) as other, suppress(LockNotAvailable):
                 other.cursor().execute(f"SELECT FROM {table} FOR NO KEY UPDATE NOWAIT")
                 taken.append(table)
-        return doubt(facts, finding)
+        return review(facts, finding)
 
-    monkeypatch.setattr(movements, "_doubt", try_to_lock)
+    monkeypatch.setattr(complete, "_review_reason", try_to_lock)
     assert pay_trip(client).status_code == 200
     assert taken == []
 
@@ -127,7 +127,7 @@ def test_what_a_charge_costs_the_database_is_counted_on_the_wire(lent: Callable[
         asks: list[tuple[Callable[[], TestResponse], int]] = [
             (lambda: pay_trip(client), 4),
             (lambda: pay_trip(client), 2),  # a repeat of it
-            (lambda: refund_trip(client, payment_id, amount=1), 9),
+            (lambda: refund_trip(client, payment_id, amount=1), 6),
         ]
         for ask, most in asks:
             proxy.queries.clear()

@@ -3,46 +3,59 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, event
 from werkzeug.test import TestResponse
 
+from payment_service import create_app
+from payment_service.config import Settings
+from payment_service.connection import Connection, TransactionLost
 from payment_service.models import payments
 from payment_service.services.recovery import recover
 from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
+from tests.conftest import runtime_of
+from tests.crash.proxy import commit_proxy
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, rows
 from tests.support.gateways import LedgerGateway
 
 
+Side = Literal["before", "after"]
+
+
 @contextmanager
-def lost_commit(runtime: Runtime, number: int, side: Literal["before", "after"]) -> Iterator[list[int]]:
-    """Lose the connection at the `number`th COMMIT from now on, before or after the database has heard it."""
+def lost_commit(number: int, side: Side) -> Iterator[list[int]]:
+    """Lose the connection at the `number`th COMMIT from now on, before or after the database has run it."""
     seen: list[int] = []
+    commit = Connection.commit
 
     def lose(connection: Connection) -> None:
         seen.append(len(seen) + 1)
+        if len(seen) != number or side == "after":
+            commit(connection)
         if len(seen) == number:
-            plain = connection.connection.dbapi_connection
-            assert plain is not None
-            if side == "after":
-                connection.dialect.do_commit(connection.connection)
-            plain.close()
+            cut(connection)
 
-    event.listen(runtime.database.engine, "commit", lose)
-    yield seen
-    event.remove(runtime.database.engine, "commit", lose)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "commit", lose)
+        yield seen
+
+
+def cut(connection: Connection) -> NoReturn:
+    """End the connection as an error of the driver does that says so."""
+    connection._is_lost = True
+    connection._checked_out.invalidate()
+    raise TransactionLost
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("number", [1, 2], ids=["claim", "finish"])
 def test_a_commit_whose_answer_is_lost_costs_nothing(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, number: int, side: Literal["before", "after"]
+    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, number: int, side: Side
 ) -> None:
     payment_id = trip_id_of(pay_trip(client, idempotency_key="before"))
     asks: list[Callable[[], TestResponse]] = [
@@ -50,7 +63,7 @@ def test_a_commit_whose_answer_is_lost_costs_nothing(
         lambda: refund_trip(client, payment_id, amount=10),
     ]
     for ask in asks:
-        with lost_commit(runtime, number, side) as commits:
+        with lost_commit(number, side) as commits:
             answer = ask()
         assert answer.status_code == 200, answer.text
         assert len(commits) > number
@@ -62,17 +75,32 @@ def test_a_commit_whose_answer_is_lost_costs_nothing(
     assert not list(verify(runtime))
 
 
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("number", [1, 2], ids=["claim", "finish"])
+def test_connection_cut_at_a_commit_costs_nothing(lent: Callable[[str], str], number: int, side: Side) -> None:
+    with commit_proxy(lent("cut")) as proxy:
+        gateway = LedgerGateway()
+        app = create_app(Settings(database_url=proxy.url_through, log_level="ERROR"), gateway=gateway)
+        client = app.test_client()
+        payment_id = trip_id_of(pay_trip(client, idempotency_key="before"))
+        for ask in (lambda: pay_trip(client), lambda: refund_trip(client, payment_id, amount=10)):
+            proxy.cut(number, side)
+            answer = ask()
+            assert proxy.has_cut
+            assert (answer.status_code, "Idempotent-Replayed" in answer.headers) == (200, False), answer.text
+            assert ask().data == answer.data
+        assert len(gateway.sent) == len(gateway.ledger) == 3
+        assert not list(verify(runtime_of(app)))
+        runtime_of(app).database.engine.dispose()
+
+
 def test_a_database_that_takes_no_commit_is_503_and_whatever_happened_is_found_later(
     client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
 ) -> None:
-    def lose_every(connection: Connection) -> None:
-        if gateway.sent:
-            assert connection.connection.dbapi_connection is not None
-            connection.connection.dbapi_connection.close()
-
-    event.listen(runtime.database.engine, "commit", lose_every)
-    refused = pay_trip(client)
-    event.remove(runtime.database.engine, "commit", lose_every)
+    commit = Connection.commit
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "commit", lambda connection: (cut if gateway.sent else commit)(connection))
+        refused = pay_trip(client)
 
     assert (refused.status_code, refused.get_json()["code"]) == (503, "database_unavailable")
     assert len(gateway.sent) == 1
@@ -86,7 +114,7 @@ def test_a_free_trip_whose_owner_died_is_finished_without_the_gateway(
     app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
 ) -> None:
     database: Any = sys.modules["payment_service.db"]
-    with lost_commit(runtime, 2, "before"), pytest.MonkeyPatch.context() as patch:
+    with lost_commit(2, "before"), pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "ATTEMPTS", 1)
         assert pay_trip(client, amount=0).status_code == 503
     expire_leases(runtime)

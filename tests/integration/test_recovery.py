@@ -20,7 +20,7 @@ from payment_service.gateways.base import (
     Pending,
     Unknown,
 )
-from payment_service.models import idempotency_keys, operations, payment_refunds, payments, transactions
+from payment_service.models import idempotency_keys, payment_refunds, payments, timers, transactions
 from payment_service.services import recovery
 from payment_service.services.recovery import recover
 from payment_service.services.runtime import Runtime
@@ -59,12 +59,13 @@ def newest(runtime: Runtime, table: Any) -> dict[str, Any]:
 
 def stands(runtime: Runtime) -> tuple[str, str]:
     """The status of the newest payment, and of its newest operation."""
-    return newest(runtime, payments)["status"], newest(runtime, operations)["status"]
+    return newest(runtime, payments)["status"], newest(runtime, idempotency_keys)["operation_status"]
 
 
 def due_in(runtime: Runtime) -> float:
     """Seconds until the recovery worker looks at the newest key again."""
-    seconds: float = (newest(runtime, idempotency_keys)["recover_at"] - clock.now()).total_seconds()
+    (timer,) = [row for row in rows(runtime, timers) if row["what"] == newest(runtime, idempotency_keys)["key_id"]]
+    seconds: float = (timer["due_at"] - clock.now()).total_seconds()
     return seconds
 
 
@@ -92,6 +93,7 @@ def test_a_decision_ends_the_key_and_is_replayed(
     assert (again.status_code, again.data) == (first.status_code, first.data)
     assert again.headers["Idempotent-Replayed"] == "true"
     assert len(gateway.sent) == sent, "a repeat of a finished key asks nobody"
+    assert rows(runtime, timers) == []
     assert not list(verify(runtime))
 
 
@@ -111,7 +113,7 @@ def test_what_is_undecided_is_202_and_stays_open(
     assert int(answer.headers["Retry-After"]) > 0
     assert "Idempotent-Replayed" not in answer.headers
     assert stands(runtime) == (movement.under_way, "PENDING")
-    assert (key["response_status"], key["response_data"], key["expires_at"]) == (None, None, None)
+    assert (key["response_status"], key["response_data"]) == (None, None)
     assert 0 < due_in(runtime) <= 5
     assert not recover(runtime), "the worker is not due yet"
 
@@ -180,7 +182,7 @@ def test_another_amount_than_asked_is_left_to_a_person(
     by_repeating(runtime, ask)
     by_the_worker(runtime, ask)
 
-    assert "gateway says" in newest(runtime, operations)["review_reason"]
+    assert "gateway says" in newest(runtime, idempotency_keys)["review_reason"]
     assert stands(runtime) == (movement.under_way, "PENDING")
 
 

@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from payment_service import clock
+from payment_service.connection import Connection
+from payment_service.domain.records import Facts, IdempotencyKey, Payment
 from payment_service.gateways.base import Unknown
-from payment_service.models import idempotency_keys, payments
-from payment_service.repositories import idempotency
-from payment_service.repositories.rows import facts_from
+from payment_service.models import idempotency_keys, payments, timers
+from payment_service.services import recovery
+from payment_service.services.claim import with_refund
 from payment_service.services.recovery import recover
 from payment_service.services.runtime import Runtime
 from tests.support.callers import pay_trip
@@ -32,9 +33,8 @@ def abandon(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, count
     with runtime.database.atomic("test") as connection:
         for age, number in enumerate(reversed(numbers)):
             due = clock.now() - timedelta(hours=1, seconds=age)
-            connection.execute(
-                update(idempotency_keys).where(idempotency_keys.c.payment_id == number).values(recover_at=due)
-            )
+            key = select(idempotency_keys.c.key_id).where(idempotency_keys.c.payment_id == number).scalar_subquery()
+            connection.execute(update(timers).where(timers.c.what == key).values(due_at=due))
     return numbers
 
 
@@ -70,16 +70,14 @@ def test_what_cannot_be_read_is_put_off(
     client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = abandon(client, runtime, gateway, 3)
-    read = facts_from
 
-    def puzzled(values: Any) -> Any:
-        facts = read(values)
-        if facts.payment.payment_id == numbers[0]:
+    def puzzled(connection: Connection, key: IdempotencyKey, payment: Payment) -> Facts:
+        if payment.payment_id == numbers[0]:
             raise ValueError("a status of a newer release")
-        return facts
+        return with_refund(connection, key, payment)
 
     with monkeypatch.context() as patch:
-        patch.setattr(idempotency, "facts_from", puzzled)
+        patch.setattr(recovery, "with_refund", puzzled)
         assert dict(recover(runtime)) == {"failed": 1, "finished": 2}
         assert dict(recover(runtime)) == {}, "it is not tried again at once"
     expire_leases(runtime)

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from payment_service import clock
 from payment_service.gateways.base import Unknown
-from payment_service.models import idempotency_keys, operations
+from payment_service.models import idempotency_keys, timers
 from payment_service.services.recovery import recover
 from payment_service.services.runtime import Runtime
 from tests.support.callers import pay_trip
@@ -37,14 +37,14 @@ def test_what_is_undecided_for_a_day_is_left_to_a_person_and_still_looked_up(
     gateway.found.extend([SILENCE] * 12)
     assert pay_trip(client).status_code == 202
     look_up(runtime, 1)
-    assert only(runtime, operations)["review_reason"] is None
+    assert only(runtime, idempotency_keys)["review_reason"] is None
     with runtime.database.atomic("test") as connection:
-        connection.execute(update(operations).values(created_at=clock.now() - timedelta(hours=25)))
+        connection.execute(update(idempotency_keys).values(created_at=clock.now() - timedelta(hours=25)))
     look_up(runtime, 11)
 
-    assert only(runtime, operations)["review_reason"] == "the gateway has not decided for more than a day"
-    assert only(runtime, operations)["status"] == "PENDING"
-    pause = only(runtime, idempotency_keys)["recover_at"] - clock.now()
+    assert only(runtime, idempotency_keys)["review_reason"] == "the gateway has not decided for more than a day"
+    assert only(runtime, idempotency_keys)["operation_status"] == "PENDING"
+    pause = only(runtime, timers)["due_at"] - clock.now()
     assert pause.total_seconds() == pytest.approx(3600, abs=30)
     gateway.approve(gateway.sent[-1])
     look_up(runtime, 1)

@@ -193,7 +193,7 @@ def test_a_database_that_crashes_under_load_costs_no_event(monkeypatch: pytest.M
         heard: list[Arrival] = []
 
         def hear(each: Delivery) -> Outcome:
-            heard.append(Arrival(str(each.event_id), int(each.payment_ref), each.version, b""))
+            heard.append(Arrival(str(each.event_id), int(each.message_key or 0), each.version, b""))
             time.sleep(0.001)
             return Delivered()
 

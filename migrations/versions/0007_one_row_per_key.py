@@ -134,6 +134,8 @@ def _carry_keys() -> None:
     op.execute("UPDATE idempotency_keys SET operation_id = NULL WHERE kind IS NULL")
     op.execute("UPDATE idempotency_keys SET is_client_key = (1 = 1)")
     _mark_implied_keys()
+    # Only a client's key has a response to repeat.
+    op.execute("UPDATE idempotency_keys SET response_data = NULL WHERE NOT is_client_key")
     ttl = int(current_app.config["IDEMPOTENCY_KEY_TTL"])
     later = {
         "postgresql": f"clock_timestamp() + make_interval(secs => {ttl})",
@@ -254,6 +256,8 @@ def _purged_operations() -> Iterator[list[dict[str, Any]]]:
     r = sa.table(
         "payment_refunds", sa.column("operation_id", sa.Uuid()), sa.column("subject"), sa.column("idempotency_hash")
     )
+    # Who began an operation: for a payment of a customer that may be a service.
+    t = sa.table("transactions", sa.column("operation_id", sa.Uuid()), sa.column("move"), sa.column("actor"))
     found = (
         sa.select(
             o,
@@ -261,11 +265,14 @@ def _purged_operations() -> Iterator[list[dict[str, Any]]]:
             p.c.public_id,
             p.c.subject,
             p.c.idempotency_hash,
+            p.c.created_at.label("made_at"),
             r.c.subject.label("refund_subject"),
             r.c.idempotency_hash.label("refund_hash"),
+            t.c.actor,
         )
         .join_from(o, p, p.c.payment_id == o.c.payment_id)
         .join(r, r.c.operation_id == o.c.operation_id, isouter=True)
+        .join(t, (t.c.operation_id == o.c.operation_id) & (t.c.move == o.c.kind), isouter=True)
         .where(~sa.exists().where(k.c.operation_id == o.c.operation_id))
         .order_by(o.c.gateway_key)
     )
@@ -275,9 +282,8 @@ def _purged_operations() -> Iterator[list[dict[str, Any]]]:
 
 def _purged_operation(row: Any) -> dict[str, Any]:
     subject, key_hash, is_client_key = _scope_of(row)
-    return _purged_row(
-        row.channel, subject, key_hash, row.fingerprint, row.payment_id, row.created_at, row.updated_at
-    ) | {
+    made_at = row.made_at if key_hash == row.idempotency_hash else row.created_at
+    return _purged_row(row.channel, subject, key_hash, row.fingerprint, row.payment_id, made_at, row.updated_at) | {
         "is_client_key": is_client_key,
         "operation_id": row.operation_id,
         "kind": row.kind,
@@ -300,10 +306,12 @@ def _scope_of(row: Any) -> tuple[str, str, bool]:
     if row.kind == "refund":
         known = row.refund_hash is not None
         return row.refund_subject, row.refund_hash if known else _placeholder(row.gateway_key), known
+    actor = "" if row.actor in (None, "anonymous") else row.actor
     for key_hash, is_client_key in ((row.idempotency_hash, True), (_implied_hash(row.public_id), False)):
-        if key_hash and _gateway_key(row.channel, row.subject, key_hash, row.kind) == row.gateway_key:
-            return row.subject, key_hash, is_client_key
-    return row.subject, _placeholder(row.gateway_key), True
+        for subject in (row.subject, actor):
+            if key_hash and _gateway_key(row.channel, subject, key_hash, row.kind) == row.gateway_key:
+                return subject, key_hash, is_client_key
+    return actor, _placeholder(row.gateway_key), True
 
 
 def _purged_creations() -> Iterator[list[dict[str, Any]]]:

@@ -6,10 +6,8 @@
 -- 1. Nothing in the present tables is of the first month or later. Checked without holding anybody up, so that the second
 --    step need not look. Rows made after that moment are refused until the second step has run: do not stop in between.
 ALTER TABLE transactions ADD CONSTRAINT earlier CHECK (created_at < :'first'::timestamp AT TIME ZONE 'UTC') NOT VALID;
-ALTER TABLE outbox_events ADD CONSTRAINT earlier CHECK (created_at < :'first'::timestamp AT TIME ZONE 'UTC') NOT VALID;
 ALTER TABLE outbox_deliveries ADD CONSTRAINT earlier CHECK (created_at < :'first'::timestamp AT TIME ZONE 'UTC') NOT VALID;
 ALTER TABLE transactions VALIDATE CONSTRAINT earlier;
-ALTER TABLE outbox_events VALIDATE CONSTRAINT earlier;
 ALTER TABLE outbox_deliveries VALIDATE CONSTRAINT earlier;
 
 -- 2. The change itself: some milliseconds in which requests wait. Where it cannot have the locks it fails; run it again
@@ -23,7 +21,7 @@ BEGIN
     FOR attempt IN 1..30 LOOP
         BEGIN
             SET LOCAL lock_timeout = '1500ms';
-            LOCK TABLE payments, transactions, outbox_events, outbox_deliveries IN ACCESS EXCLUSIVE MODE;
+            LOCK TABLE payments, transactions, outbox_deliveries IN ACCESS EXCLUSIVE MODE;
             RETURN;
         EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
             PERFORM pg_sleep(1);
@@ -50,7 +48,7 @@ DECLARE
     );
     whole text;
 BEGIN
-    FOREACH whole IN ARRAY ARRAY['transactions', 'outbox_events', 'outbox_deliveries'] LOOP
+    FOREACH whole IN ARRAY ARRAY['transactions', 'outbox_deliveries'] LOOP
         PERFORM history_part(whole, whole || to_char(month, '_YYYY_MM'), bounds);
     END LOOP;
 END $$;
@@ -79,13 +77,9 @@ BEGIN
     END IF;
 END $$;
 
--- A delivery and its event are written by one statement; no key over parts can say so once more.
-ALTER TABLE outbox_deliveries DROP CONSTRAINT fk_outbox_deliveries_event_id;
 SELECT history_divide('transactions', :'first'::timestamp AT TIME ZONE 'UTC');
-SELECT history_divide('outbox_events', :'first'::timestamp AT TIME ZONE 'UTC');
 SELECT history_divide('outbox_deliveries', :'first'::timestamp AT TIME ZONE 'UTC');
 ALTER TABLE transactions ADD FOREIGN KEY (payment_id) REFERENCES payments (payment_id);
-ALTER TABLE outbox_events ADD FOREIGN KEY (payment_id) REFERENCES payments (payment_id);
 
 -- The relay's bell hangs on the table that is written to.
 DROP TRIGGER outbox_deliveries_inserted ON outbox_deliveries_before;

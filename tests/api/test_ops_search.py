@@ -121,6 +121,8 @@ def test_a_key_is_found_by_its_hash_before_and_after_the_purge_of_its_answer(
         shown = page(operator, f"/ops/search?q={hashed('anns-refund').upper()}")
         assert "answered 200" in words(shown)
         assert "owner ann" in words(shown)
+        assert ("kept until" in words(shown)) is not is_purged
+        assert ("kept until" in story_of(operator, anns)) is not is_purged
         assert found(operator, hashed("anns")) == found(operator, hashed("anns-refund")) == [anns]
 
 

@@ -111,7 +111,8 @@ def left_behind(app: Flask, place: Place, extra: Mapping[str, Any]) -> tuple[int
 
 GENERATED = {
     "payment_id", "public_id", "public_reference", "operation_id", "refund_id", "transaction_id", "transaction_log_id",
-    "request_id", "payment_intent_id", "reference", "gateway_reference", "gateway_key", "parent_key", "fingerprint",
+    "request_id", "payment_intent_id", "reference", "gateway_reference", "gateway_key", "parent_key", "charge_key",
+    "fingerprint", "event_id", "key_id", "key_hash", "owner", "leased_until", "request_path", "response_data",
 }  # fmt: skip
 
 

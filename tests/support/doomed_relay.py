@@ -40,7 +40,7 @@ def open_database(url: str) -> Database:
 def let_leases_end(database: Database) -> None:
     """What the dead have held may be claimed at once, and not only in a minute."""
     with database.atomic("test") as connection:
-        connection.exec_driver_sql("UPDATE outbox_deliveries SET leased_until = NULL WHERE status = 'PENDING'")
+        connection.core.exec_driver_sql("UPDATE outbox_deliveries SET leased_until = NULL WHERE status = 'PENDING'")
 
 
 def live(database: Database, url: str, turns: int, point: str) -> None:

@@ -209,6 +209,8 @@ def _mark_implied_keys() -> None:
             AND idempotency_keys.key_hash = {IMPLIED_HASH[_database()].format("p.public_id")}
         """
     )
+    # They are not replayed: the payment's status refuses a repeat.
+    op.execute("UPDATE idempotency_keys SET response_data = NULL WHERE NOT is_client_key")
 
 
 def _insert_keys_of_operations() -> None:
@@ -240,7 +242,10 @@ def _insert_keys_of_operations() -> None:
             CASE WHEN o.kind = 'refund' THEN r.idempotency_hash IS NOT NULL ELSE o.gateway_key <> {by_implied} END,
             '', '', o.fingerprint, o.payment_id, o.operation_id, o.kind, o.amount, o.currency, o.status, o.gateway_key,
             o.parent_key, o.gateway_reference, o.failure_message, o.review_reason, '', 1, 1, 0, o.created_at,
-            o.created_at, o.created_at, o.created_at, o.updated_at
+            o.created_at, o.created_at,
+            -- Release 1.0.0 says of a purged key that it is as old as the payment or refund that it made.
+            CASE WHEN o.gateway_key = {by_own} THEN p.created_at ELSE coalesce(r.created_at, o.created_at) END,
+            o.updated_at
         FROM operations AS o
         JOIN payments AS p ON p.payment_id = o.payment_id
         LEFT JOIN payment_refunds AS r ON r.operation_id = o.operation_id

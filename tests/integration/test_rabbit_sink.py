@@ -22,7 +22,7 @@ def test_a_message_has_the_frozen_bytes_and_says_what_tells_repeats(broker_port:
     with closing(rabbit_sink(broker_port, ear)) as sink:
         sink.offer([event])
         assert reports_of(sink, 1) == [Report(event, Delivered())]
-    ear.listen()
+    ear.bodies()
     ((properties, key, body),) = ear.messages
     assert body.decode() == event.body
     assert properties.timestamp == int(event.occurred_at.timestamp())

@@ -1,5 +1,6 @@
 """How soon an event leaves: PostgreSQL rings, SQLite is looked at often."""
 
+import json
 import statistics
 import threading
 import time
@@ -31,7 +32,7 @@ class Ear:
         self.sink = ScriptedSink(self._hear, "rabbitmq")
 
     def _hear(self, delivery: Delivery) -> Outcome:
-        self.heard.setdefault(int(delivery.payable_id), time.monotonic())
+        self.heard.setdefault(json.loads(delivery.body)["data"]["trip_id"], time.monotonic())
         return Delivered()
 
     def delay(self, trip: int, since: float) -> float:

@@ -23,7 +23,6 @@ from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, rows
 from tests.support.gateways import LedgerGateway
 
-
 Side = Literal["before", "after"]
 
 

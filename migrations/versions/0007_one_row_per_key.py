@@ -387,7 +387,8 @@ def _carry_journal() -> None:
 def _carry_deliveries() -> None:
     parts = _parts("outbox_deliveries")
     divided = parts != ["outbox_deliveries"]
-    op.drop_index("ix_outbox_deliveries_event_id", "outbox_deliveries", if_exists=divided)
+    for index in _indexes_of_event_id(parts) if divided else ["ix_outbox_deliveries_event_id"]:
+        op.drop_index(index)
     with op.batch_alter_table("outbox_deliveries") as deliveries:
         if not divided:
             deliveries.drop_constraint(op.f("fk_outbox_deliveries_event_id"), type_="foreignkey")
@@ -412,6 +413,16 @@ def _carry_deliveries() -> None:
     op.create_index("ix_outbox_deliveries_payment_id", "outbox_deliveries", ["payment_id"])
     if divided:
         _forget_events_by_month()
+
+
+def _indexes_of_event_id(parts: list[str]) -> list[str]:
+    """PostgreSQL gave the index of each month a name of its own."""
+    listed = ", ".join(f"'{part}'::regclass" for part in parts)
+    found = op.get_bind().exec_driver_sql(
+        f"SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid IN ({listed})"
+        " AND right(pg_get_indexdef(indexrelid), 10) = '(event_id)'"
+    )
+    return list(found.scalars())
 
 
 def _forget_events_by_month() -> None:

@@ -41,6 +41,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "claiming locks no key": Mutant(statements={"lock_key": ("\nFOR UPDATE", "")}),
     "completing locks no key": Mutant(statements={"lock_claim": ("\n    FOR UPDATE", "")}),
     "completing locks no payment": Mutant(statements={"lock_claim": (" FOR NO KEY UPDATE", "")}),
+    "a capture locks no payment": Mutant(statements={"lock_payment": ("\nFOR NO KEY UPDATE", "")}),
     "a refund locks no payment": Mutant(statements={"lock_payment_for_refund": ("\nFOR NO KEY UPDATE", "")}),
     "a refund reserves nothing": Mutant({transitions.operation_started: fault.reserving_nothing}),
     "an undecided refund gives its reservation back": Mutant(
@@ -104,7 +105,7 @@ IN_DOUBT = "no look-up when taking over"
 
 IN_TIME = "tests/integration/test_leases_in_time.py"
 LOCKS = "tests/integration/test_locks_and_pools.py"
-CONCURRENCY = "tests/integration/test_concurrency.py"
+PAYMENT_LOCKS = "tests/integration/test_payment_locks.py"
 KEYS_FOR_EVER = "tests/integration/test_keys_for_ever.py"
 RECOVERY = "tests/integration/test_recovery.py"
 TRIP_REFUNDS = "tests/api/test_trip_refunds.py"
@@ -117,12 +118,13 @@ BY_TESTS: Mapping[str, tuple[str, ...]] = {
     "nothing checks whether there is time left to send": (IN_TIME,),
     "completing locks no key": (LOCKS,),
     "completing locks no payment": (LOCKS,),
-    "an undecided key is released without a timer": ("tests/integration/test_watermarks.py",),
+    "an undecided key is released without a timer": (f"{RECOVERY}::test_what_is_undecided_is_202_and_stays_open",),
     "the watermark of recovery passes an unfinished key": ("tests/integration/test_watermarks.py",),
     "the purge deletes unfinished keys": (KEYS_FOR_EVER,),
     "the purge deletes bound keys": (KEYS_FOR_EVER,),
-    "a failed payment keeps its payable": ("tests/api/test_orders_charge.py", "tests/api/test_orders_changes.py"),
-    "a refund locks no payment": (CONCURRENCY,),
+    "a failed payment keeps its payable": ("tests/api/test_written_rows.py",),
+    "a capture locks no payment": (PAYMENT_LOCKS,),
+    "a refund locks no payment": (PAYMENT_LOCKS,),
     "a refund reserves nothing": (TRIP_REFUNDS,),
     "an undecided refund gives its reservation back": (TRIP_REFUNDS,),
     "a key belongs to every caller": (KEYS_FOR_EVER,),

@@ -97,8 +97,12 @@ def test_a_database_that_takes_no_commit_is_503_and_whatever_happened_is_found_l
     client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
 ) -> None:
     commit = Connection.commit
+
+    def cut_once_sent(connection: Connection) -> None:
+        (cut if gateway.sent else commit)(connection)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Connection, "commit", lambda connection: (cut if gateway.sent else commit)(connection))
+        patch.setattr(Connection, "commit", cut_once_sent)
         refused = pay_trip(client)
 
     assert (refused.status_code, refused.get_json()["code"]) == (503, "database_unavailable")

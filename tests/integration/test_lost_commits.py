@@ -82,7 +82,11 @@ def test_connection_cut_at_a_commit_costs_nothing(lent: Callable[[str], str], nu
         app = create_app(Settings(database_url=proxy.url_through, log_level="ERROR"), gateway=gateway)
         client = app.test_client()
         payment_id = trip_id_of(pay_trip(client, idempotency_key="before"))
-        for ask in (lambda: pay_trip(client), lambda: refund_trip(client, payment_id, amount=10)):
+        asks: list[Callable[[], TestResponse]] = [
+            lambda: pay_trip(client),
+            lambda: refund_trip(client, payment_id, amount=10),
+        ]
+        for ask in asks:
             proxy.cut(number, side)
             answer = ask()
             assert proxy.has_cut

@@ -23,6 +23,11 @@ def render_item(kind: str, item: object, autogen_context: object) -> str | bool:
 
 def run(connection: Connection) -> None:
     """Bring the schema to the revision asked for, in one transaction."""
+    if connection.dialect.name == "sqlite":
+        # SQLite changes a table by copying it, and drops the old one: its rows are still referred to at that moment.
+        # Alembic takes a transaction that has begun before it is configured as ours, and ends none in between.
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
     context.configure(
         connection=connection,
         target_metadata=models.metadata,
@@ -30,10 +35,6 @@ def run(connection: Connection) -> None:
         render_item=render_item,
         compare_type=True,
     )
-    if connection.dialect.name == "sqlite":
-        # SQLite changes a table by copying it, and drops the old one: its rows are still referred to at that moment.
-        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = 0"))

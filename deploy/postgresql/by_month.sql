@@ -1,21 +1,22 @@
--- Divides the tables of history into months, while the service runs. The present table becomes the first part as it is:
--- nothing is copied. See docs/scaling.md. By the tables' owner, straight at PostgreSQL, days before the first month:
+-- Divides the journal and the deliveries into months while the service runs. The present table becomes the first part as
+-- it is, so nothing is copied. See docs/scaling.md. The owner of the tables runs it on PostgreSQL itself, not through a
+-- pooler, days before the first month begins:
 --   psql --set=ON_ERROR_STOP=1 --set=first=2027-01-01 --file=deploy/postgresql/by_month.sql <address of the database>
--- Afterwards a scheduler makes the months to come, each some time before it begins: SELECT history_month('2028-01-01');
+-- Afterwards a scheduler makes each later month some time before it begins: SELECT history_month('2028-01-01');
 
--- 1. Nothing in the present tables is of the first month or later. Checked without holding anybody up, so that the second
---    step need not look. Rows made after that moment are refused until the second step has run: do not stop in between.
+-- 1. Check that no present row belongs to the first month or a later one. The check blocks no request, and step 2 need
+--    not look again. Until step 2 has run PostgreSQL refuses rows of those months, so do not stop in between.
 ALTER TABLE transactions ADD CONSTRAINT earlier CHECK (created_at < :'first'::timestamp AT TIME ZONE 'UTC') NOT VALID;
 ALTER TABLE outbox_deliveries ADD CONSTRAINT earlier CHECK (created_at < :'first'::timestamp AT TIME ZONE 'UTC') NOT VALID;
 ALTER TABLE transactions VALIDATE CONSTRAINT earlier;
 ALTER TABLE outbox_deliveries VALIDATE CONSTRAINT earlier;
 
--- 2. The change itself: some milliseconds in which requests wait. Where it cannot have the locks it fails; run it again
---    from here.
+-- 2. Change the tables. Requests wait for some milliseconds. Where the locks are not free this step fails; run the
+--    script again from here.
 BEGIN;
--- Everything that is needed later, at once and in the order in which a charge takes it: whoever came first can end, who
--- comes later waits without holding any. An automatic vacuum gives way after deadlock_timeout, a second by default;
--- who cannot be waited for in less than the service's patience is let past, and it is tried again.
+-- Take every lock at once, in the order in which a charge takes them: a charge that came first can end, and a charge
+-- that comes later waits without holding a lock. An automatic vacuum gives way after deadlock_timeout, which is one
+-- second by default. After 1.5 seconds requests may run again, before they lose patience, and the next attempt follows.
 DO $$
 BEGIN
     FOR attempt IN 1..30 LOOP
@@ -30,8 +31,8 @@ BEGIN
     RAISE lock_not_available USING MESSAGE = 'The tables are in use for long: run this again from step 2.';
 END $$;
 
--- Each part has the keys and indexes that the whole table had; the whole has none, since a unique index over all parts
--- would have to contain the month. Numbers stay unique: they come from one sequence, or are random.
+-- Each part has the keys and indexes that the whole table had. The whole table has none, because a unique index over all
+-- parts must contain the month. Numbers stay unique: they come from one sequence, or are random.
 CREATE FUNCTION history_part(whole text, part text, bounds text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', part, whole || '_before');
@@ -65,9 +66,9 @@ BEGIN
         'ALTER TABLE %1$I ATTACH PARTITION %2$I FOR VALUES FROM (MINVALUE) TO (%3$L)', whole, whole || '_before', first
     );
     EXECUTE format('ALTER TABLE %I DROP CONSTRAINT earlier', whole || '_before');
-    -- What belongs to a month that nobody has made yet: better there than refused.
+    -- This part takes the rows of a month that has no part yet, which PostgreSQL would refuse otherwise.
     PERFORM history_part(whole, whole || '_later', 'DEFAULT');
-    -- The sequence outlives the part that it came with.
+    -- The sequence belongs to the whole table from now on, and outlives the part that it came with.
     SELECT format('ALTER SEQUENCE %s OWNED BY %I.%I', pg_get_serial_sequence(whole || '_before', attname), whole, attname)
     INTO numbered FROM pg_attribute
     WHERE attrelid = (whole || '_before')::regclass AND attnum > 0
@@ -81,11 +82,11 @@ SELECT history_divide('transactions', :'first'::timestamp AT TIME ZONE 'UTC');
 SELECT history_divide('outbox_deliveries', :'first'::timestamp AT TIME ZONE 'UTC');
 ALTER TABLE transactions ADD FOREIGN KEY (payment_id) REFERENCES payments (payment_id);
 
--- The relay's bell hangs on the table that is written to.
+-- The trigger that wakes the relay belongs to the table that the service writes to.
 DROP TRIGGER outbox_deliveries_inserted ON outbox_deliveries_before;
 CREATE TRIGGER outbox_deliveries_inserted AFTER INSERT ON outbox_deliveries
 FOR EACH STATEMENT EXECUTE FUNCTION ring_outbox_deliveries();
 
--- A year ahead.
+-- Make the months of one year.
 SELECT history_month((:'first'::date + number * interval '1 month')::date) FROM generate_series(0, 11) AS number;
 COMMIT;

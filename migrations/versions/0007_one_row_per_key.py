@@ -5,9 +5,8 @@ Revision: 0007, after 0006. Everything that release 1.0.0 has written is carried
 
 import hashlib
 import json
-from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,8 +20,6 @@ branch_labels = None
 depends_on = None
 
 BATCH = 1000
-PURGED_STATUS = 0
-"""The status of a response that was purged before this migration is not known."""
 
 OPERATION_COLUMNS = (
     ("kind", sa.String(20)),
@@ -35,12 +32,39 @@ OPERATION_COLUMNS = (
     ("failure_message", sa.Text()),
     ("review_reason", sa.Text()),
 )
+KEY_CHECKS = {
+    "kind_known": "kind IN ('charge', 'authorize', 'capture', 'void', 'refund')",
+    "operation_status_known": "operation_status IN ('PENDING', 'SUCCEEDED', 'FAILED')",
+    "operation_whole": (
+        "(kind IS NULL) = (gateway_key IS NULL) AND (kind IS NULL) = (operation_id IS NULL)"
+        " AND (kind IS NULL) = (operation_status IS NULL)"
+    ),
+    "response_whole": "response_data IS NULL OR response_status IS NOT NULL",
+}
 NOW = {"postgresql": "clock_timestamp()", "sqlite": "strftime('%Y-%m-%d %H:%M:%f000', 'now')"}
+LATER = {
+    "postgresql": "clock_timestamp() + make_interval(secs => {})",
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f000', 'now', '{} seconds')",
+}
 HOUR = {
     "postgresql": "date_trunc('hour', happened_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'",
     "sqlite": "strftime('%Y-%m-%d %H:00:00.000000', happened_at)",
 }
 TALLY = "channel, method, currency, move, from_status, status"
+
+# The gateway key of a scope, a hash and a kind, and the hash of the key that a payment's public id implies, as release
+# 1.0.0 derived them. SQLite asks the functions of these names below.
+GATEWAY_KEY = {
+    "postgresql": (
+        "'v1-' || left(encode(sha256(convert_to(length({0}) || ':' || {0} || '|' || length({1}) || ':' || {1} || '|'"
+        " || length({2}) || ':' || {2} || '|' || length({3}) || ':' || {3}, 'UTF8')), 'hex'), 48)"
+    ),
+    "sqlite": "gateway_key_of({0}, {1}, {2}, {3})",
+}
+IMPLIED_HASH = {
+    "postgresql": r"encode(sha256('\x00'::bytea || convert_to('process:' || {0}, 'UTF8')), 'hex')",
+    "sqlite": "implied_hash_of({0})",
+}
 
 
 def upgrade() -> None:
@@ -75,7 +99,7 @@ def _refuse_while_anybody_works() -> None:
         found = op.get_bind().exec_driver_sql(f"SELECT count(*) FROM {table} WHERE {unfinished} AND {alive}").scalar()
         if found:
             raise RuntimeError(
-                f"{found} rows of {table} are being worked on: stop the service and its worker, wait a minute, try again"
+                f"{found} rows of {table} are in use: stop the service and its worker, wait a minute, and try again"
             )
 
 
@@ -121,6 +145,39 @@ def _carry_keys() -> None:
         for name, kind in OPERATION_COLUMNS:
             keys.add_column(sa.Column(name, kind))
         keys.drop_constraint(op.f("ck_idempotency_keys_response_whole"), type_="check")
+    if _database() == "sqlite":
+        driver = op.get_bind().connection.dbapi_connection
+        driver.create_function("gateway_key_of", 4, _gateway_key_of, deterministic=True)
+        driver.create_function("implied_hash_of", 1, _implied_hash_of, deterministic=True)
+    _copy_operations()
+    _mark_implied_keys()
+    later = LATER[_database()].format(int(current_app.config["IDEMPOTENCY_KEY_TTL"]))
+    op.execute(f"UPDATE idempotency_keys SET expires_at = {later} WHERE expires_at IS NULL")
+    op.execute(
+        "INSERT INTO timers (kind, what, attempts, due_at)"
+        " SELECT 'recover', key_id, attempts, recover_at FROM idempotency_keys WHERE response_status IS NULL"
+    )
+    _insert_keys_of_operations()
+    _insert_keys_of_payments()
+    _constrain_keys()
+    op.execute(
+        "INSERT INTO watermarks (name, value)"
+        " SELECT 'recovery', coalesce(max(key_id), 0) FROM idempotency_keys UNION ALL SELECT 'purge', 0"
+    )
+
+
+def _gateway_key_of(channel: str, subject: str, key_hash: str | None, kind: str) -> str | None:
+    if key_hash is None:
+        return None
+    text = "|".join(f"{len(part)}:{part}" for part in (channel, subject, key_hash, kind))
+    return "v1-" + hashlib.sha256(text.encode()).hexdigest()[:48]
+
+
+def _implied_hash_of(public_id: str) -> str:
+    return hashlib.sha256(f"\x00process:{UUID(public_id)}".encode()).hexdigest()
+
+
+def _copy_operations() -> None:
     op.execute(
         """
         UPDATE idempotency_keys
@@ -132,51 +189,11 @@ def _carry_keys() -> None:
     )
     # A claim drew an operation's id also where it then made none.
     op.execute("UPDATE idempotency_keys SET operation_id = NULL WHERE kind IS NULL")
-    op.execute("UPDATE idempotency_keys SET is_client_key = (1 = 1)")
-    _mark_implied_keys()
-    ttl = int(current_app.config["IDEMPOTENCY_KEY_TTL"])
-    later = {
-        "postgresql": f"clock_timestamp() + make_interval(secs => {ttl})",
-        "sqlite": f"strftime('%Y-%m-%d %H:%M:%f000', 'now', '{ttl} seconds')",
-    }[_database()]
-    op.execute(f"UPDATE idempotency_keys SET expires_at = {later} WHERE expires_at IS NULL")
-    op.execute(
-        "INSERT INTO timers (kind, what, attempts, due_at)"
-        " SELECT 'recover', key_id, attempts, recover_at FROM idempotency_keys WHERE response_status IS NULL"
-    )
-    _insert_purged_keys()
-    with op.batch_alter_table("idempotency_keys", table_kwargs={"sqlite_autoincrement": True}) as keys:
-        keys.alter_column("is_client_key", existing_type=sa.Boolean(), nullable=False)
-        keys.alter_column("expires_at", existing_type=UtcDateTime(), nullable=False)
-        keys.drop_column("recover_at")
-        keys.drop_constraint(op.f("uq_idempotency_keys_channel_subject_key_hash"), type_="unique")
-        keys.create_unique_constraint(
-            op.f("uq_idempotency_keys_key_hash_channel_subject"), ["key_hash", "channel", "subject"]
-        )
-        keys.create_unique_constraint(op.f("uq_idempotency_keys_gateway_key"), ["gateway_key"])
-        for name, condition in (
-            ("kind_known", "kind IN ('charge', 'authorize', 'capture', 'void', 'refund')"),
-            ("operation_status_known", "operation_status IN ('PENDING', 'SUCCEEDED', 'FAILED')"),
-            (
-                "operation_whole",
-                "(kind IS NULL) = (gateway_key IS NULL) AND (kind IS NULL) = (operation_id IS NULL)"
-                " AND (kind IS NULL) = (operation_status IS NULL)",
-            ),
-            ("response_whole", "response_data IS NULL OR response_status IS NOT NULL"),
-        ):
-            keys.create_check_constraint(op.f(f"ck_idempotency_keys_{name}"), condition)
-    op.create_index("ix_idempotency_keys_payment_id", "idempotency_keys", ["payment_id"])
-    op.create_index("ix_idempotency_keys_operation_id", "idempotency_keys", ["operation_id"])
-    if _database() == "postgresql":
-        op.execute("ALTER TABLE idempotency_keys SET (fillfactor = 50)")
-    op.execute(
-        "INSERT INTO watermarks (name, value)"
-        " SELECT 'recovery', coalesce(max(key_id), 0) FROM idempotency_keys UNION ALL SELECT 'purge', 0"
-    )
 
 
 def _mark_implied_keys() -> None:
     """Refunds without a client's key say so. A payment processed without one has a key that its public id names."""
+    op.execute("UPDATE idempotency_keys SET is_client_key = (1 = 1)")
     op.execute(
         """
         UPDATE idempotency_keys SET is_client_key = (1 = 0)
@@ -184,208 +201,94 @@ def _mark_implied_keys() -> None:
         WHERE r.operation_id = idempotency_keys.operation_id AND r.idempotency_hash IS NULL
         """
     )
-    keys = sa.table(
-        "idempotency_keys", *(sa.column(n) for n in ("key_id", "key_hash", "kind", "payment_id", "is_client_key"))
+    op.execute(
+        f"""
+        UPDATE idempotency_keys SET is_client_key = (1 = 0)
+        FROM payments AS p
+        WHERE p.payment_id = idempotency_keys.payment_id AND idempotency_keys.kind = 'charge'
+            AND idempotency_keys.key_hash = {IMPLIED_HASH[_database()].format("p.public_id")}
+        """
     )
-    payments = sa.table(
-        "payments", sa.column("payment_id"), sa.column("public_id", sa.Uuid()), sa.column("idempotency_hash")
-    )
-    processed = (
-        sa.select(keys.c.key_id, keys.c.key_hash, payments.c.public_id)
-        .join_from(keys, payments, payments.c.payment_id == keys.c.payment_id)
-        .where(keys.c.kind == "charge", payments.c.idempotency_hash.is_distinct_from(keys.c.key_hash))
-        .order_by(keys.c.key_id)
-    )
-    for rows in _batches(processed):
-        implied = [row.key_id for row in rows if row.key_hash == _implied_hash(row.public_id)]
-        if implied:
-            op.get_bind().execute(keys.update().where(keys.c.key_id.in_(implied)).values(is_client_key=sa.false()))
+    # They are not replayed: the payment's status refuses a repeat.
+    op.execute("UPDATE idempotency_keys SET response_data = NULL WHERE NOT is_client_key")
 
 
-def _insert_purged_keys() -> None:
-    """A row again for each key whose row was purged: the binding of key to operation or payment now lives there."""
-    columns = (
-        "key_id",
-        "channel",
-        "subject",
-        "key_hash",
-        "is_client_key",
-        "request_path",
-        "response_format",
-        "fingerprint",
-        "payment_id",
-    )
-    more = (
-        "kind",
-        "currency",
-        "operation_status",
-        "gateway_key",
-        "parent_key",
-        "gateway_reference",
-        "failure_message",
-        "review_reason",
-    )
-    rest = ("owner", "fence", "attempts", "response_status")
-    times = ("leased_until", "expires_at", "created_at", "updated_at", "recover_at")
-    table = sa.table(
-        "idempotency_keys",
-        *(sa.column(name) for name in (*columns, *more, *rest)),
-        *(sa.column(name, UtcDateTime()) for name in times),
-        sa.column("operation_id", sa.Uuid()),
-        sa.column("amount", Money()),
-    )
-    for purged in (_purged_operations, _purged_creations):
-        for rows in purged():
-            op.get_bind().execute(sa.insert(table), rows)
+def _insert_keys_of_operations() -> None:
+    """A row again for each purged key of an operation: the binding of key to operation now lives there.
 
-
-def _purged_operations() -> Iterator[list[dict[str, Any]]]:
-    o = sa.table(
-        "operations",
-        *(sa.column(name) for name in ("payment_id", "kind", "currency", "status", "gateway_key", "parent_key")),
-        *(sa.column(name) for name in ("fingerprint", "gateway_reference", "failure_message", "review_reason")),
-        sa.column("operation_id", sa.Uuid()),
-        sa.column("amount", Money()),
-        sa.column("created_at", UtcDateTime()),
-        sa.column("updated_at", UtcDateTime()),
-    )
-    k = sa.table("idempotency_keys", sa.column("operation_id", sa.Uuid()))
-    p = _payments()
-    r = sa.table(
-        "payment_refunds", sa.column("operation_id", sa.Uuid()), sa.column("subject"), sa.column("idempotency_hash")
-    )
-    found = (
-        sa.select(
-            o,
-            p.c.channel,
-            p.c.public_id,
-            p.c.subject,
-            p.c.idempotency_hash,
-            r.c.subject.label("refund_subject"),
-            r.c.idempotency_hash.label("refund_hash"),
-        )
-        .join_from(o, p, p.c.payment_id == o.c.payment_id)
-        .join(r, r.c.operation_id == o.c.operation_id, isouter=True)
-        .where(~sa.exists().where(k.c.operation_id == o.c.operation_id))
-        .order_by(o.c.gateway_key)
-    )
-    for rows in _batches(found):
-        yield [_purged_operation(row) for row in rows]
-
-
-def _purged_operation(row: Any) -> dict[str, Any]:
-    subject, key_hash, is_client_key = _scope_of(row)
-    return _purged_row(
-        row.channel, subject, key_hash, row.fingerprint, row.payment_id, row.created_at, row.updated_at
-    ) | {
-        "is_client_key": is_client_key,
-        "operation_id": row.operation_id,
-        "kind": row.kind,
-        "amount": row.amount,
-        "currency": row.currency,
-        "operation_status": row.status,
-        "gateway_key": row.gateway_key,
-        "parent_key": row.parent_key,
-        "gateway_reference": row.gateway_reference,
-        "failure_message": row.failure_message,
-        "review_reason": row.review_reason,
-    }
-
-
-def _scope_of(row: Any) -> tuple[str, str, bool]:
-    """Whose key asked for an operation. Where only its gateway key is known the hash is a placeholder.
-
-    A repeat of such a key conflicts on the gateway key, which the caller's key gives again.
+    What its client got is not known any more: the status 0 says that it is finished. Where only the gateway key is
+    known the hash is a placeholder. A repeat of such a key conflicts on the gateway key, which the key gives again.
     """
-    if row.kind == "refund":
-        known = row.refund_hash is not None
-        return row.refund_subject, row.refund_hash if known else _placeholder(row.gateway_key), known
-    for key_hash, is_client_key in ((row.idempotency_hash, True), (_implied_hash(row.public_id), False)):
-        if key_hash and _gateway_key(row.channel, row.subject, key_hash, row.kind) == row.gateway_key:
-            return row.subject, key_hash, is_client_key
-    return row.subject, _placeholder(row.gateway_key), True
-
-
-def _purged_creations() -> Iterator[list[dict[str, Any]]]:
-    """Keys that made a payment and moved no money."""
-    p = _payments()
-    k = sa.table("idempotency_keys", sa.column("channel"), sa.column("subject"), sa.column("key_hash"))
-    found = (
-        sa.select(p)
-        .where(
-            p.c.idempotency_hash.is_not(None),
-            ~sa.exists().where(
-                k.c.key_hash == p.c.idempotency_hash, k.c.channel == p.c.channel, k.c.subject == p.c.subject
-            ),
+    implied = IMPLIED_HASH[_database()].format("p.public_id")
+    # Who began the operation: for a customer's payment that may be a service.
+    actor = "coalesce(nullif(t.actor, 'anonymous'), CASE WHEN t.actor IS NULL THEN p.subject ELSE '' END)"
+    by_own = GATEWAY_KEY[_database()].format("p.channel", "p.subject", "p.idempotency_hash", "o.kind")
+    by_implied = GATEWAY_KEY[_database()].format("p.channel", actor, implied, "o.kind")
+    op.execute(
+        f"""
+        INSERT INTO idempotency_keys (
+            channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
+            operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
+            failure_message, review_reason, owner, fence, attempts, response_status, leased_until, recover_at,
+            expires_at, created_at, updated_at
         )
-        .order_by(p.c.payment_id)
-    )
-    for rows in _batches(found):
-        yield [
-            _purged_row(
-                row.channel,
-                row.subject,
-                row.idempotency_hash,
-                row.fingerprint or "",
-                row.payment_id,
-                row.created_at,
-                row.created_at,
-            )
-            for row in rows
-        ]
-
-
-def _payments() -> Any:
-    return sa.table(
-        "payments",
-        *(sa.column(name) for name in ("payment_id", "channel", "subject", "idempotency_hash", "fingerprint")),
-        sa.column("public_id", sa.Uuid()),
-        sa.column("created_at", UtcDateTime()),
+        SELECT p.channel, coalesce(r.subject, CASE WHEN o.gateway_key = {by_own} THEN p.subject ELSE {actor} END),
+            CASE
+                WHEN r.idempotency_hash IS NOT NULL THEN r.idempotency_hash
+                WHEN o.gateway_key = {by_own} THEN p.idempotency_hash
+                WHEN o.gateway_key = {by_implied} THEN {implied}
+                ELSE 'purged:' || o.gateway_key
+            END,
+            CASE WHEN o.kind = 'refund' THEN r.idempotency_hash IS NOT NULL ELSE o.gateway_key <> {by_implied} END,
+            '', '', o.fingerprint, o.payment_id, o.operation_id, o.kind, o.amount, o.currency, o.status, o.gateway_key,
+            o.parent_key, o.gateway_reference, o.failure_message, o.review_reason, '', 1, 1, 0, o.created_at,
+            o.created_at, o.created_at,
+            -- Release 1.0.0 says of a purged key that it is as old as the payment or refund that it made.
+            CASE WHEN o.gateway_key = {by_own} THEN p.created_at ELSE coalesce(r.created_at, o.created_at) END,
+            o.updated_at
+        FROM operations AS o
+        JOIN payments AS p ON p.payment_id = o.payment_id
+        LEFT JOIN payment_refunds AS r ON r.operation_id = o.operation_id
+        LEFT JOIN transactions AS t ON t.operation_id = o.operation_id AND t.move = o.kind
+        WHERE NOT EXISTS (SELECT 1 FROM idempotency_keys AS k WHERE k.operation_id = o.operation_id)
+        """
     )
 
 
-def _purged_row(
-    channel: str, subject: str, key_hash: str, fingerprint: str, payment_id: int, made: datetime, changed: datetime
-) -> dict[str, Any]:
-    return {
-        "channel": channel,
-        "subject": subject,
-        "key_hash": key_hash,
-        "is_client_key": True,
-        "request_path": "",
-        "response_format": "",
-        "fingerprint": fingerprint,
-        "payment_id": payment_id,
-        "owner": "",
-        "fence": 1,
-        "attempts": 1,
-        "response_status": PURGED_STATUS,
-        "leased_until": made,
-        "recover_at": made,
-        "expires_at": made,
-        "created_at": made,
-        "updated_at": changed,
-    }
+def _insert_keys_of_payments() -> None:
+    """The same for each purged key that made a payment and moved no money."""
+    op.execute(
+        """
+        INSERT INTO idempotency_keys (
+            channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id, owner,
+            fence, attempts, response_status, leased_until, recover_at, expires_at, created_at, updated_at
+        )
+        SELECT channel, subject, idempotency_hash, (1 = 1), '', '', coalesce(fingerprint, ''), payment_id, '', 1, 1, 0,
+            created_at, created_at, created_at, created_at, created_at
+        FROM payments AS p
+        WHERE idempotency_hash IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM idempotency_keys AS k
+            WHERE k.channel = p.channel AND k.subject = p.subject AND k.key_hash = p.idempotency_hash
+        )
+        """
+    )
 
 
-def _batches(statement: Any) -> Iterator[list[Any]]:
-    """The rows of a statement, read whole before any is changed: a cursor does not survive the writes between."""
-    rows = op.get_bind().execute(statement).all()
-    for start in range(0, len(rows), BATCH):
-        yield list(rows[start : start + BATCH])
-
-
-def _implied_hash(public_id: Any) -> str:
-    return hashlib.sha256(f"\x00process:{public_id}".encode()).hexdigest()
-
-
-def _placeholder(gateway_key: str) -> str:
-    return f"purged:{gateway_key}"
-
-
-def _gateway_key(channel: str, subject: str, key_hash: str, kind: str) -> str:
-    text = f"{len(channel)}:{channel}|{len(subject)}:{subject}|{len(key_hash)}:{key_hash}|{len(kind)}:{kind}"
-    return "v1-" + hashlib.sha256(text.encode()).hexdigest()[:48]
+def _constrain_keys() -> None:
+    with op.batch_alter_table("idempotency_keys", table_kwargs={"sqlite_autoincrement": True}) as keys:
+        keys.alter_column("is_client_key", existing_type=sa.Boolean(), nullable=False)
+        keys.alter_column("expires_at", existing_type=UtcDateTime(), nullable=False)
+        keys.drop_column("recover_at")
+        keys.drop_constraint(op.f("uq_idempotency_keys_channel_subject_key_hash"), type_="unique")
+        scope = ["key_hash", "channel", "subject"]
+        keys.create_unique_constraint(op.f("uq_idempotency_keys_key_hash_channel_subject"), scope)
+        keys.create_unique_constraint(op.f("uq_idempotency_keys_gateway_key"), ["gateway_key"])
+        for name, condition in KEY_CHECKS.items():
+            keys.create_check_constraint(op.f(f"ck_idempotency_keys_{name}"), condition)
+    for column in ("payment_id", "operation_id"):
+        op.create_index(f"ix_idempotency_keys_{column}", "idempotency_keys", [column])
+    if _database() == "postgresql":
+        op.execute("ALTER TABLE idempotency_keys SET (fillfactor = 50)")
 
 
 # Payments and refunds -----------------------------------------------------------------------------------------------
@@ -484,7 +387,8 @@ def _carry_journal() -> None:
 def _carry_deliveries() -> None:
     parts = _parts("outbox_deliveries")
     divided = parts != ["outbox_deliveries"]
-    op.drop_index("ix_outbox_deliveries_event_id", "outbox_deliveries", if_exists=divided)
+    for index in _indexes_of_event_id(parts) if divided else ["ix_outbox_deliveries_event_id"]:
+        op.drop_index(index)
     with op.batch_alter_table("outbox_deliveries") as deliveries:
         if not divided:
             deliveries.drop_constraint(op.f("fk_outbox_deliveries_event_id"), type_="foreignkey")
@@ -511,6 +415,16 @@ def _carry_deliveries() -> None:
         _forget_events_by_month()
 
 
+def _indexes_of_event_id(parts: list[str]) -> list[str]:
+    """PostgreSQL gave the index of each month a name of its own."""
+    listed = ", ".join(f"'{part}'::regclass" for part in parts)
+    found = op.get_bind().exec_driver_sql(
+        f"SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid IN ({listed})"
+        " AND right(pg_get_indexdef(indexrelid), 10) = '(event_id)'"
+    )
+    return list(found.scalars())
+
+
 def _forget_events_by_month() -> None:
     """The function that makes months to come names the table of events."""
     source = "SELECT pg_get_functiondef('history_month(date)'::regprocedure)"
@@ -520,30 +434,20 @@ def _forget_events_by_month() -> None:
 
 def _render_messages() -> None:
     """The bytes that brokers have not got yet, as release 1.0.0 would have rendered them at the next try."""
-    d = sa.table(
-        "outbox_deliveries",
-        *(sa.column(name) for name in ("delivery_id", "sink", "status", "body", "message_key")),
-        sa.column("event_id", sa.Uuid()),
-    )
-    e = sa.table(
-        "outbox_events",
-        *(sa.column(name) for name in ("event_type", "channel", "version", "payload")),
-        sa.column("event_id", sa.Uuid()),
-        sa.column("created_at", UtcDateTime()),
-    )
-    waiting = (
-        sa.select(d.c.delivery_id, d.c.sink, e)
-        .join_from(d, e, e.c.event_id == d.c.event_id)
-        .where(d.c.sink.in_(("rabbitmq", "kafka")), d.c.status != "DELIVERED")
-        .order_by(d.c.delivery_id)
-    )
-    write = (
-        d.update()
-        .where(d.c.delivery_id == sa.bindparam("of"))
-        .values(body=sa.bindparam("b"), message_key=sa.bindparam("k"))
-    )
-    for rows in _batches(waiting):
-        op.get_bind().execute(write, [_message(row) for row in rows])
+    columns = {"event_id": sa.Uuid(), "created_at": UtcDateTime()}
+    waiting = sa.text(
+        """
+        SELECT d.delivery_id, d.sink, e.event_id, e.event_type, e.channel, e.version, e.payload, e.created_at
+        FROM outbox_deliveries AS d JOIN outbox_events AS e ON e.event_id = d.event_id
+        WHERE d.sink IN ('rabbitmq', 'kafka') AND d.status <> 'DELIVERED' AND d.delivery_id > :after
+        ORDER BY d.delivery_id LIMIT :at_most
+        """
+    ).columns(**columns)
+    write = sa.text("UPDATE outbox_deliveries SET body = :body, message_key = :key WHERE delivery_id = :of")
+    bind, after = op.get_bind(), 0
+    while rows := bind.execute(waiting, {"after": after, "at_most": BATCH}).all():
+        bind.execute(write, [_message(row) for row in rows])
+        after = rows[-1].delivery_id
 
 
 def _message(row: Any) -> dict[str, Any]:
@@ -557,7 +461,7 @@ def _message(row: Any) -> dict[str, Any]:
         message = {"event_type": row.event_type, "event_id": str(row.event_id), "payment_id": payload["payment_ref"]}
         message |= {"order_id": payload["payable_id"], "timestamp": timestamp, "data": payload["data"]} | order
     body = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
-    return {"of": row.delivery_id, "b": body, "k": str(payload["payment_ref"])}
+    return {"of": row.delivery_id, "body": body, "key": str(payload["payment_ref"])}
 
 
 # Figures ------------------------------------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import RowMapping, bindparam, select
+from sqlalchemy import RowMapping, and_, bindparam, or_, select
 
 from payment_service.connection import Connection
+from payment_service.domain.operations import Kind, gateway_key
 from payment_service.domain.records import KeyUse
 from payment_service.models import idempotency_keys as keys
 from payment_service.models import payments
@@ -13,30 +14,35 @@ from payment_service.repositories.rows import PAYMENT, payment_of
 from payment_service.sqltypes import database_now
 
 _ANY_CHANNEL: Any = bindparam("channels", expanding=True)
+_ANY_GATEWAY_KEY: Any = bindparam("gateway_keys", expanding=True)
 _FIELDS = ("channel", "created_at", "request_path", "response_status", "expires_at", "response_data")
-_ROWS = select(
-    *(keys.c[name].label(f"keys_{name}") for name in _FIELDS),
-    (keys.c.expires_at < database_now()).label("keys_is_expired"),
-    *PAYMENT,
-).join_from(keys, payments, payments.c.payment_id == keys.c.payment_id, isouter=True)
-_BY_HASH = _ROWS.where(
-    keys.c.key_hash == bindparam("key_hash"),
-    keys.c.channel.in_(_ANY_CHANNEL),
-    keys.c.subject == bindparam("subject"),
+_ROWS = (
+    select(
+        *(keys.c[name].label(f"keys_{name}") for name in _FIELDS),
+        (keys.c.expires_at < database_now()).label("keys_is_expired"),
+        *PAYMENT,
+    )
+    .join_from(keys, payments, payments.c.payment_id == keys.c.payment_id, isouter=True)
+    .where(
+        or_(
+            and_(
+                keys.c.key_hash == bindparam("key_hash"),
+                keys.c.channel.in_(_ANY_CHANNEL),
+                keys.c.subject == bindparam("subject"),
+            ),
+            # Of some keys that were purged by release 1.0.0 only the gateway key is known.
+            keys.c.gateway_key.in_(_ANY_GATEWAY_KEY),
+        )
+    )
 )
-_BY_GATEWAY_KEY = _ROWS.where(keys.c.gateway_key.in_(bindparam("gateway_keys", expanding=True)))
 
 
 def of_key(connection: Connection, channels: Iterable[str], subject: str, key_hash: str) -> list[KeyUse]:
     """What the rows of a subject's key in these channels say."""
-    parameters = {"channels": list(channels), "subject": subject, "key_hash": key_hash}
-    return [_use(row) for row in connection.execute(_BY_HASH, parameters).mappings()]
-
-
-def of_gateway_keys(connection: Connection, gateway_keys: Iterable[str]) -> list[KeyUse]:
-    """What keys were used for of which a migration knew the gateway key only."""
-    rows = connection.execute(_BY_GATEWAY_KEY, {"gateway_keys": list(gateway_keys)})
-    return [_use(row) for row in rows.mappings()]
+    channels = list(channels)
+    gateway_keys = [gateway_key(channel, subject, key_hash, kind) for channel in channels for kind in Kind]
+    parameters = {"channels": channels, "subject": subject, "key_hash": key_hash, "gateway_keys": gateway_keys}
+    return [_use(row) for row in connection.execute(_ROWS, parameters).mappings()]
 
 
 def _use(row: RowMapping) -> KeyUse:

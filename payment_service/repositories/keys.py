@@ -61,9 +61,10 @@ def lock(connection: Connection, scope: Mapping[str, Any], gateway_key: str | No
     """The same, its row locked. A key that a migration knew only by its `gateway_key` gets its own hash now."""
     found = _key(connection, "lock_key", scope)
     if found is None and gateway_key is not None:
-        found = _key(connection, "lock_key_by_gateway_key", {"gateway_key": gateway_key})
-        if found is not None:
-            write(connection, "adopt_key", {**scope, "key_id": found.key_id})
+        placeholder = _key(connection, "lock_key_by_gateway_key", {"gateway_key": gateway_key})
+        if placeholder is not None:
+            write(connection, "adopt_key", {**scope, "key_id": placeholder.key_id})
+            return _key(connection, "lock_key", scope)
     return found
 
 

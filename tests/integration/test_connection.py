@@ -51,9 +51,7 @@ def read(connection: Connection) -> Any:
 
 
 def take(connection: Connection, value: str) -> None:
-    write(
-        connection, "insert_reservation", {"channel": "trips", "kind": "payable", "value": value, "payment_id": 1}
-    )
+    write(connection, "insert_reservation", {"channel": "trips", "kind": "payable", "value": value, "payment_id": 1})
 
 
 def time(connection: Connection, key_id: int) -> None:

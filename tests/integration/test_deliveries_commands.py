@@ -14,7 +14,7 @@ from payment_service.delivery.relay import Relay
 from payment_service.domain.deliveries import Delivery
 from payment_service.services import outbox
 from payment_service.services.runtime import Runtime
-from tests.support.events import delivery, pile_up, statuses
+from tests.support.events import TYPES, delivery, pile_up, statuses
 from tests.support.relays import ScriptedSink, drain
 
 SINK = "notification"
@@ -32,7 +32,7 @@ def printed(app: Flask, *words: str) -> str:
 
 
 def refuse_the_second(each: Delivery) -> Outcome:
-    return Dead("HTTP 422") if each.payment_ref == 2 else Delivered()
+    return Dead("HTTP 422") if each.message_key == "2" else Delivered()
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_show_tells_everything_of_one(app: Flask, database: Database) -> None:
     shown = json.loads(printed(app, "show", str(number)))
     assert (shown["status"], shown["last_error"], shown["attempts"]) == ("DEAD", "HTTP 422", 1)
     assert json.loads(shown["body"]) == {"payment_id": 2, "version": 1}
-    assert json.loads(shown["payload"])["data"] == {"payment_id": 2, "version": 1}
+    assert [shown[name] for name in ("event_type", "channel", "payment_id", "version")] == [TYPES[0], "trips", 2, 1]
     result = run(app, "show", "999999")
     assert result.exit_code == 1
     assert "there is no delivery 999999" in result.output
@@ -96,7 +96,7 @@ def test_show_tells_everything_of_one(app: Flask, database: Database) -> None:
 def test_a_dead_delivery_is_replayed_with_its_old_id_and_bytes(
     app: Flask, database: Database, settled: ScriptedSink
 ) -> None:
-    first = next(each for each in settled.offered if each.payment_ref == 2)
+    first = next(each for each in settled.offered if each.message_key == "2")
     settled.answers = lambda _: Delivered()
     assert printed(app, "replay", "--dead", "--sink", SINK) == "1 due again\n"
     drain(Relay(database, settled))

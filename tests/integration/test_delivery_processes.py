@@ -8,6 +8,7 @@ from contextlib import closing
 
 import click
 import pytest
+from sqlalchemy import text
 
 from payment_service.cli import background
 from payment_service.db import Database
@@ -108,7 +109,7 @@ def test_a_killed_process_leaves_everything_to_the_next(
         assert doomed.process.wait(timeout=30) == -signal.SIGKILL, doomed.last_words()
     assert statuses(database, SINK) == {"PENDING": 60}
     with database.atomic("test") as connection:
-        connection.exec_driver_sql("UPDATE outbox_deliveries SET leased_until = leased_until - interval '60 s'")
+        connection.execute(text("UPDATE outbox_deliveries SET leased_until = leased_until - interval '60 s'"))
     successor = Service(sys.executable, "-m", "flask", "--app", "wsgi", "relay", settings=settings)
     with closing(successor):
         wait_until(lambda: statuses(database, SINK) == {"DELIVERED": 60}, successor.last_words)

@@ -30,7 +30,7 @@ def accept(_delivery: Delivery) -> Outcome:
 
 def names(sink: ScriptedSink) -> list[tuple[Any, int]]:
     """Payment and version of everything offered, in order."""
-    return [(each.payment_ref, each.version) for each in sink.offered]
+    return [(int(each.message_key or 0), each.version) for each in sink.offered]
 
 
 def test_events_of_a_payment_leave_one_after_the_other_and_payments_side_by_side(database: Database) -> None:
@@ -78,7 +78,7 @@ def test_several_relays_side_by_side_deliver_everything_in_order(database: Datab
     assert len(heard) == len(expected), "nothing twice: every lease was alive"
     versions: dict[Any, list[int]] = {}
     for each in heard:
-        versions.setdefault(each.payment_ref, []).append(each.version)
+        versions.setdefault(each.message_key, []).append(each.version)
     assert set(map(tuple, versions.values())) == {(1, 2, 3, 4)}
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
-from sqlalchemy import Connection
 
 from payment_service import create_app, failpoints
 from payment_service.config import Settings
-from payment_service.db import ATTEMPTS, Database, TransactionLost
+from payment_service.connection import Connection, TransactionLost
+from payment_service.db import ATTEMPTS, Database
 from payment_service.delivery import relay as relay_module
 from payment_service.delivery.base import Dead, Delivered, Outcome
 from payment_service.delivery.relay import Relay
@@ -193,7 +193,7 @@ def test_a_database_that_crashes_under_load_costs_no_event(monkeypatch: pytest.M
         heard: list[Arrival] = []
 
         def hear(each: Delivery) -> Outcome:
-            heard.append(Arrival(str(each.event_id), int(each.payment_ref), each.version, b""))
+            heard.append(Arrival(str(each.event_id), int(each.message_key or 0), each.version, b""))
             time.sleep(0.001)
             return Delivered()
 

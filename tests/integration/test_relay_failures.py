@@ -26,12 +26,12 @@ def accept(_delivery: Delivery) -> Outcome:
 
 def refuse(payment: int, outcome: Outcome) -> Callable[[Delivery], Outcome]:
     """Answer `outcome` to everything of one payment, accept the rest."""
-    return lambda each: outcome if each.payment_ref == payment else Delivered()
+    return lambda each: outcome if each.message_key == str(payment) else Delivered()
 
 
 def names(sink: ScriptedSink) -> list[tuple[Any, int]]:
     """Payment and version of everything offered, in order."""
-    return [(each.payment_ref, each.version) for each in sink.offered]
+    return [(int(each.message_key or 0), each.version) for each in sink.offered]
 
 
 def test_a_refusal_waits_for_its_back_off_and_then_goes_again_with_the_same_id_and_bytes(database: Database) -> None:
@@ -116,7 +116,7 @@ def test_a_sink_that_is_down_is_left_alone_longer_and_longer_and_uses_up_no_trie
 def test_one_connection_that_fails_among_many_is_no_reason_to_leave_a_sink_alone(database: Database) -> None:
     pile_up(database, [SINK], count=200)
     refused = set(range(7, 200, 7))
-    sink = ScriptedSink(lambda each: Down("refused") if each.payment_ref in refused else Delivered())
+    sink = ScriptedSink(lambda each: Down("refused") if int(each.message_key or 0) in refused else Delivered())
     relay = Relay(database, sink)
     wait_until(lambda: relay.run_once() and statuses(database, SINK)["PENDING"] == len(refused), patience=3)
     refused.clear()

@@ -6,17 +6,17 @@ Distributed databases do so, and PostgreSQL at SERIALIZABLE. The error is the se
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
+from payment_service.connection import Connection, TransactionLost
 from payment_service.models import payment_refunds, payments
 from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
@@ -33,43 +33,35 @@ pytestmark = pytest.mark.parametrize(
 
 
 @contextmanager
-def ended(runtime: Runtime, number: int, times: int = 1) -> Iterator[Counter[str]]:
-    """End the transaction at the `number`th statement from now on, COMMIT being one too, and at those after it.
+def ended(number: int, times: int = 1) -> Iterator[Counter[str]]:
+    """End the transaction at the `number`th message from now on, COMMIT being one too, and at those after it.
 
     Readings outside of transactions are left alone: there is nothing to run again.
     """
     seen: Counter[str] = Counter()
-    engine = runtime.database.engine
-    commit = engine.dialect.do_commit
+    begin, send = Connection.__init__, Connection._send
+    readers: set[int] = set()
 
-    def is_doomed() -> bool:
-        seen["statements"] += 1
-        return seen["statements"] in range(number, number + times)
+    def note(self: Connection, checked_out: Any, how: str) -> None:
+        (readers.discard if how else readers.add)(id(self))
+        begin(self, checked_out, how)
 
-    def at_statement(connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
-        reading = connection.get_execution_options().get("reading", False)
-        return (RAISE, {}) if not reading and is_doomed() else (statement, parameters)
+    def send_or_fail(self: Connection, text: str, values: Any, *, fetch: bool) -> Any:
+        if id(self) not in readers:
+            seen["messages"] += 1
+            if seen["messages"] in range(number, number + times):
+                text, values, fetch = RAISE, (), False
+        return send(self, text, values, fetch=fetch)
 
-    def at_commit(connection: Any) -> None:
-        if is_doomed():
-            with closing(connection.cursor()) as cursor:
-                try:
-                    cursor.execute(RAISE)
-                finally:
-                    connection.rollback()  # a COMMIT that is refused has ended the transaction all the same
-        commit(connection)
-
-    event.listen(engine, "before_cursor_execute", at_statement, retval=True)
-    with patch.object(engine.dialect, "do_commit", at_commit):
+    with patch.object(Connection, "__init__", note), patch.object(Connection, "_send", send_or_fail):
         yield seen
-    event.remove(engine, "before_cursor_execute", at_statement)
 
 
 def test_the_error_is_the_servers(runtime: Runtime) -> None:
-    with ended(runtime, 1), pytest.raises(DBAPIError) as error, runtime.database.engine.connect() as connection:
-        connection.exec_driver_sql("SELECT 1")
+    with ended(1), pytest.raises(TransactionLost) as error, runtime.database.atomic("test") as connection:
+        connection.execute(payments.select())
 
-    assert getattr(error.value.orig, "pgcode", None) == "40001"
+    assert getattr(error.value.__cause__, "pgcode", None) == "40001"
 
 
 @pytest.mark.parametrize("what", ["charge", "refund"])
@@ -81,24 +73,25 @@ def test_wherever_a_transaction_is_ended_it_runs_again_and_nobody_notices(
         "charge": lambda key: pay_trip(client, idempotency_key=key),
         "refund": lambda key: refund_trip(client, payment_id, idempotency_key=key, amount=10),
     }
-    with ended(runtime, 0) as seen:
+    assert asks[what]("warms up").status_code == 200
+    with ended(0) as seen:
         assert asks[what]("undisturbed").status_code == 200
-    steps = seen["statements"]
+    steps = seen["messages"]
     for number in range(1, steps + 1):
-        with ended(runtime, number) as seen:
+        with ended(number) as seen:
             answer = asks[what](f"key-{number}")
         assert answer.status_code == 200, f"{answer.text} at {number} of {steps}"
-        assert seen["statements"] > steps, "it ran again"
+        assert seen["messages"] > steps, "it ran again"
         assert asks[what](f"key-{number}").data == answer.data
 
-    assert len(gateway.sent) == len(gateway.ledger) == steps + 2, "no retry asks the gateway"
+    assert len(gateway.sent) == len(gateway.ledger) == steps + 3, "no retry asks the gateway"
     assert list(verify(runtime)) == []
 
 
 def test_after_some_tries_the_caller_is_told_to_come_back_and_does(
     client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
 ) -> None:
-    with ended(runtime, 1, times=1000):
+    with ended(1, times=1000):
         refused = pay_trip(client)
     assert refused.status_code == 503
     assert refused.get_json()["retry"] == {"safe": True, "key": "same", "after": 1}
@@ -120,7 +113,7 @@ def test_at_serializable_ten_callers_of_one_key_and_ten_refunds_move_money_once(
 ) -> None:
     app, runtime = serializable, runtime_of(serializable)
     with runtime.database.atomic("test") as connection:
-        assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "serializable"
+        assert connection.execute(text("SHOW transaction_isolation")).scalar() == "serializable"
 
     def charge(client: FlaskClient, _number: int) -> TestResponse:
         return until_told(lambda: pay_trip(client, idempotency_key="one", amount=100))

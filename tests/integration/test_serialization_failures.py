@@ -18,8 +18,8 @@ from payment_service.gateways.base import Answer, Instruction
 from payment_service.models import users
 from payment_service.services import figures
 from payment_service.services.outbox import replay, replayable
-from payment_service.services.retention import purge
 from payment_service.services.recovery import recover
+from payment_service.services.retention import purge
 from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
 from tests.conftest import fresh_database, runtime_of
@@ -101,7 +101,7 @@ def test_every_movement_is_carried_through_and_nobody_notices(
 ) -> None:
     ask = movement.prepare(client, key)
     sent = len(gateway.sent)
-    with trouble.at(phase, "operations"):
+    with trouble.at(phase, "idempotency_keys"):
         answer = ask()
 
     assert answer.status_code == movement.done[0], answer.text
@@ -111,7 +111,7 @@ def test_every_movement_is_carried_through_and_nobody_notices(
 
 
 @at_either_moment
-@pytest.mark.parametrize("table", ["idempotency_keys", "payments", "transactions", "outbox_events", "tally_marks"])
+@pytest.mark.parametrize("table", ["idempotency_keys", "payments", "reservations", "transactions", "outbox_deliveries"])
 def test_at_every_table_that_a_charge_writes_to(
     client: FlaskClient, gateway: LedgerGateway, trouble: Trouble, table: str, key: str
 ) -> None:
@@ -141,7 +141,7 @@ def test_a_database_that_gives_up_again_and_again_after_the_gateway_has_answered
     client: FlaskClient, gateway: LedgerGateway, trouble: Trouble, key: str
 ) -> None:
     sent = len(gateway.sent)
-    with trouble.at("UPDATE", "operations", times=1000):
+    with trouble.at("UPDATE", "idempotency_keys", times=1000):
         refused = pay_trip(client, idempotency_key=key)
     expire_leases(runtime_of(client.application))
     again = pay_trip(client, idempotency_key=key)
@@ -158,7 +158,7 @@ def test_an_unknown_outcome_is_written_down_and_recovered(
 ) -> None:
     gateway.script.append(gateway.lose_answer)
     sent = len(gateway.sent)
-    with trouble.at("UPDATE OF recover_at", "idempotency_keys"):
+    with trouble.at("INSERT", "timers"):
         assert pay_trip(client, idempotency_key=key).status_code == 202
     expire_leases(runtime)
     with trouble.at("UPDATE OF fence", "idempotency_keys"):
@@ -189,10 +189,10 @@ def test_the_relay_sends_once_what_it_could_not_claim_or_mark_at_first(
 def test_purging_and_folding_go_on(client: FlaskClient, runtime: Runtime, trouble: Trouble, key: str) -> None:
     assert pay_trip(client, idempotency_key=key).status_code == 200
     before = figures.current(runtime).totals.created
-    with trouble.at("DELETE", "tally_marks"):
+    with trouble.at("INSERT OR UPDATE", "tallies"):
         assert figures.fold(runtime) > 0
     expire_answers(runtime)
-    with trouble.at("DELETE", "idempotency_keys"):
+    with trouble.at("UPDATE OF response_data", "idempotency_keys"):
         assert sum(purge(runtime)) > 0
 
     assert figures.current(runtime).totals.created == before

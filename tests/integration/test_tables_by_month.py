@@ -6,24 +6,31 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 import time_machine
 from flask import Flask
+from flask_migrate import upgrade
 
+from payment_service.db import db
 from payment_service.delivery.base import Delivered
-from payment_service.models import operations, outbox_deliveries, outbox_events, transactions
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import Instruction
+from payment_service.models import idempotency_keys, outbox_deliveries, transactions
 from payment_service.services.verification import verify
 from tests.conftest import MakeApp, here, runtime_of
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import rows
+from tests.support.first_rows import CHARGE_KEY, ROWS, fill
+from tests.support.gateways import LedgerGateway
 from tests.support.postgres import Postgres
 from tests.support.relays import ScriptedSink, running, wait_until_settled
 from tests.support.waiting import wait_until
 
 DATABASE = "payments_by_month"
-HISTORY = (transactions, outbox_events, outbox_deliveries)
+HISTORY = (transactions, outbox_deliveries)
 NAME = "trip_notification"
 SINK = {"trip_notification_service_url": "http://127.0.0.1:9"}
 
@@ -43,12 +50,12 @@ def first() -> datetime:
 
 
 @pytest.fixture
-def divide(postgres: Postgres, first: datetime) -> Callable[[], None]:
-    """Run the deployed script."""
-    script = here("deploy/postgresql/by_month.sql").read_text().replace(":'first'", f"'{first:%Y-%m-%d}'")
-    checks, change = script.split("\nBEGIN;\n")
+def divide(postgres: Postgres, first: datetime) -> Callable[..., None]:
+    """Run the deployed script, or an older one."""
 
-    def run() -> None:
+    def run(script: str = "deploy/postgresql/by_month.sql") -> None:
+        text = here(script).read_text().replace(":'first'", f"'{first:%Y-%m-%d}'")
+        checks, change = text.split("\nBEGIN;\n")
         with closing(postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:
             for statement in re.findall(r"^ALTER .*;$", checks, re.MULTILINE):  # each by itself, as psql has it
                 cursor.execute(statement)
@@ -107,7 +114,31 @@ def test_the_service_works_on_before_and_after_and_in_the_months_to_come(
         lies = sizes(whole.name)
         assert lies.keys() == {f"{whole.name}_before", f"{whole.name}_{first:%Y_%m}"}
         assert lies[f"{whole.name}_before"] == 2 * known[whole.name]
-    assert len({row["gateway_key"] for row in rows(runtime_of(app), operations)}) == 6
+    assert len({row["gateway_key"] for row in rows(runtime_of(app), idempotency_keys)}) == 6
+
+
+def test_tables_that_release_1_0_0_divided_are_migrated(
+    postgres: Postgres, make_app: MakeApp, divide: Callable[..., None], sizes: Callable[[str], dict[str, int]]
+) -> None:
+    gateway = LedgerGateway()
+    gateway.ledger[CHARGE_KEY] = Instruction(CHARGE_KEY, Kind.CHARGE, "trips", Decimal(150), "INR", "CARD", None)
+    app = make_app(database_url=postgres.create_database(DATABASE), gateway=gateway, **SINK)
+    with app.app_context():
+        upgrade(revision="0006")
+        fill(db.engine)
+        divide("tests/fixtures/release_1_0_0/by_month.sql")
+        upgrade()
+    with closing(postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT history_month((SELECT max(created_at) + interval '3 years' FROM payments)::date)")
+        cursor.execute(
+            "SELECT count(*) FROM pg_indexes WHERE tablename ~ '^outbox' AND right(indexdef, 10) = '(event_id)'"
+        )
+        assert cursor.fetchone() == (0,)
+    assert sizes("transactions") == {"transactions_before": len(ROWS["transactions"])}
+    use(app, "after")
+
+    runtime_of(app).database.engine.dispose()
+    postgres.drop_database(DATABASE)
 
 
 def test_charges_go_on_while_the_tables_are_divided(

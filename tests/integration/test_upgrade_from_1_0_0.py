@@ -58,7 +58,7 @@ def open_copy(
     """Open an app on another copy of the upgraded database: `open_copy(gateway, **settings)`."""
     folder = tmp_path_factory.mktemp("upgraded")
     server: Postgres | None = request.getfixturevalue("postgres") if engine_name == "postgresql" else None
-    original = server.create_database("upgraded") if server else f"sqlite:///{folder}/upgraded.db"
+    original = _empty(server, "upgraded") if server else f"sqlite:///{folder}/upgraded.db"
     load(original)
     migrate(original)
     copies: list[str] = []
@@ -76,8 +76,14 @@ def open_copy(
         server.drop_database(name)
 
 
+def _empty(server: Postgres, name: str) -> str:
+    server.drop_database(name)
+    return server.create_database(name)
+
+
 def _copy(server: Postgres | None, original: str, path: Path, name: str) -> str:
     if server is not None:
+        server.drop_database(name)
         return server.create_database(name, template="upgraded")
     shutil.copy(str(make_url(original).database), path)
     return f"sqlite:///{path}"
@@ -196,7 +202,7 @@ def test_a_sink_receives_the_same_messages(sent: Observed, before: Observed, sin
 
 def test_tables_divided_by_month_are_upgraded_equally(postgres: Postgres) -> None:
     """`by_month.sql` is the script of release 1.0.0."""
-    url, recorded = postgres.create_database("upgraded_by_month"), expected("postgresql")
+    url, recorded = _empty(postgres, "upgraded_by_month"), expected("postgresql")
     load(url)
     with closing(postgres.connect("upgraded_by_month")) as connection, connection.cursor() as cursor:
         checks, change = (FOLDER / "by_month.sql").read_text().replace(":'first'", "'2025-12-01'").split("\nBEGIN;\n")

@@ -1,5 +1,6 @@
 """How soon an event leaves: PostgreSQL rings, SQLite is looked at often."""
 
+import json
 import statistics
 import threading
 import time
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import pytest
+from sqlalchemy import text
 
 from payment_service.delivery.base import Delivered, Outcome
 from payment_service.delivery.wakeup import Wakeup
@@ -30,7 +32,7 @@ class Ear:
         self.sink = ScriptedSink(self._hear, "rabbitmq")
 
     def _hear(self, delivery: Delivery) -> Outcome:
-        self.heard.setdefault(int(delivery.payable_id), time.monotonic())
+        self.heard.setdefault(json.loads(delivery.body)["data"]["trip_id"], time.monotonic())
         return Delivered()
 
     def delay(self, trip: int, since: float) -> float:
@@ -124,7 +126,7 @@ def test_everybody_is_woken_when_the_bell_breaks_and_when_it_is_mended(runtime: 
 def test_the_listener_takes_no_connection_from_the_pool(make_app: MakeApp, runtime: Runtime) -> None:
     one = runtime_of(make_app(db_pool_size=1, rabbitmq_enabled=True))
     with listening(one), one.database.reading() as connection:
-        assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+        assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
 def test_a_stopped_wakeup_wakes_everybody(runtime: Runtime) -> None:

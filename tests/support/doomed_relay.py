@@ -11,6 +11,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from sqlalchemy import text
+
 from payment_service import create_app, failpoints
 from payment_service.config import Settings
 from payment_service.db import Database
@@ -40,7 +42,7 @@ def open_database(url: str) -> Database:
 def let_leases_end(database: Database) -> None:
     """What the dead have held may be claimed at once, and not only in a minute."""
     with database.atomic("test") as connection:
-        connection.core.exec_driver_sql("UPDATE outbox_deliveries SET leased_until = NULL WHERE status = 'PENDING'")
+        connection.execute(text("UPDATE outbox_deliveries SET leased_until = NULL WHERE status = 'PENDING'"))
 
 
 def live(database: Database, url: str, turns: int, point: str) -> None:

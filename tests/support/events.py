@@ -88,7 +88,7 @@ def _delivery(change: dict[str, Any], sink: str, at: datetime) -> dict[str, Any]
     address: dict[str, str | None] = {"method": "POST", "path": "/v1/notifications"}
     if sink in {"rabbitmq", "kafka"}:
         address = dict.fromkeys(address)
-        data = {"event_id": str(change["event_id"]), "data": data}
+        data = {"event_id": str(change["event_id"]), "version": change["version"], "data": data}
     return {
         "payment_id": change["payment_id"],
         "event_id": change["event_id"],

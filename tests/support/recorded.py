@@ -128,28 +128,18 @@ def figures(text: str) -> dict[str, float]:
 
 
 def outline(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the operations of an API description with parameters and answers, and its schemas' properties."""
-    operations = {
+    """Return the operations of an API description: parameters, schemas of the body, statuses of success."""
+    return {
         f"{method.upper()} {path}": {
             "parameters": sorted(f"{each['in']} {each['name']}" for each in operation.get("parameters", ())),
             "body": _schemas_in(operation.get("requestBody", {})),
-            "answers": {status: _schemas_in(answer) for status, answer in operation["responses"].items()},
+            "successes": sorted(status for status in operation["responses"] if status < "400"),
         }
         for path, methods in described["paths"].items()
         for method, operation in methods.items()
     }
-    schemas = described["components"]["schemas"]
-    return {"operations": operations, "schemas": {name: _properties(schema) for name, schema in schemas.items()}}
 
 
 def _schemas_in(part: Any) -> list[str]:
     """Return the names of the schemas to which a part of a description refers."""
     return sorted(set(re.findall(r"'#/components/schemas/([^']+)'", str(part))))
-
-
-def _properties(schema: Mapping[str, Any]) -> dict[str, str]:
-    required = schema.get("required", ())
-    return {
-        name: f"{each.get('type', 'any')}{' required' if name in required else ''}"
-        for name, each in schema.get("properties", {}).items()
-    }

@@ -1,5 +1,6 @@
 """Sinks as tests want them, impatient, and a delivery to hand to them."""
 
+import json
 import time
 from typing import Any
 
@@ -13,23 +14,22 @@ from tests.support.broker import Ear
 from tests.support.relays import QUICK
 
 
-def an_event(number: int = 1, **changes: Any) -> Delivery:
-    """The second event of payment `number` on its way, with other values where given."""
+def an_event(number: int = 1, version: int = 2, **changes: Any) -> Delivery:
+    """An event of payment `number` on its way, the second one, with other values where given."""
+    event_id = changes.pop("event_id", clock.new_id())
+    data = {"payment_id": number, "version": version}
     values: dict[str, Any] = {
         "delivery_id": number,
         "sink": "notification",
         "attempts": 1,
-        "event_id": clock.new_id(),
+        "event_id": event_id,
         "event_type": "payment.completed",
-        "channel": "trips",
-        "version": 2,
-        "payment_ref": number,
-        "payable_id": "101",
-        "data": {"payment_id": number},
+        "version": version,
         "occurred_at": clock.now(),
+        "message_key": str(number),
         "method": "POST",
         "path": "/v1/notifications",
-        "body": '{"payment_id":1,"version":2}',
+        "body": json.dumps({"event_id": str(event_id), "version": version, "data": data}),
     }
     return Delivery(**values | changes)
 

@@ -116,7 +116,9 @@ FOR UPDATE;
 
 -- name: adopt_key
 -- Give a key with a placeholder its own hash.
-UPDATE idempotency_keys SET key_hash = :key_hash, channel = :channel, subject = :subject WHERE key_id = :key_id;
+UPDATE idempotency_keys
+SET key_hash = :key_hash, channel = :channel, subject = :subject, is_client_key = :is_client_key
+WHERE key_id = :key_id;
 
 -- name: take_over_key
 -- A new owner under a new fence; the caller holds the row's lock.

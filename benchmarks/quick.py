@@ -13,7 +13,7 @@ from benchmarks.http import CASES, measure, subjects
 from benchmarks.report import Report, spread
 from benchmarks.servers import MeasuredPostgres, create
 
-MOST_ROUND_TRIPS = {"create": 4, "replay": 2, "refund": 9, "get": 2, "list": 1}
+MOST_ROUND_TRIPS = {"create": 4, "replay": 2, "refund": 7, "get": 2, "list": 1}
 LEAST_SHARES = {"create": 0.06, "replay": 0.13}
 ROUNDS, SECONDS = 3, 2
 

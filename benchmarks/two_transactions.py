@@ -5,7 +5,6 @@ import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from unittest.mock import patch
 from uuid import uuid4
 
 from flask.testing import FlaskClient
@@ -15,8 +14,8 @@ from payment_service import create_app
 from payment_service.config import Settings
 from tests.crash.proxy import commit_proxy
 
-FIRST_KEY, FIRST_PAYMENT = 7_100_000_001, 7_300_000_001
-"""Numbers that stand for nothing else in a statement."""
+_DRAWN = {7_100_000_001: "idempotency_keys_key_id_seq", 7_300_000_001: "payments_payment_id_seq"}
+"""The sequences of a charge by numbers that stand for nothing else in a statement."""
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-([0-9a-f]{12})")
 _DIGEST = re.compile(r"\b[0-9a-f]{32}(?:[0-9a-f]{16}|[0-9a-f]{32})?\b")
@@ -38,25 +37,21 @@ def _bearer() -> dict[str, str]:
     return {"Authorization": f"Bearer {token()}"}
 
 
-def messages(url: str, asks: Sequence[Ask], *, as_text: bool = False) -> list[list[str]]:
-    """What each of these requests sends to PostgreSQL, message by message, once a connection knows its statements.
-
-    `as_text`: as a connection that keeps no statements is told them.
-    """
+def messages(url: str, asks: Sequence[Ask]) -> tuple[list[str], list[list[str]]]:
+    """What is sent to PostgreSQL while a connection learns its statements, and then by each of these requests."""
     told: list[list[str]] = []
-    kept = patch("payment_service.repositories.prepared._keeps_statements", lambda _: not as_text)
     with commit_proxy(url) as proxy:
         app = create_app(Settings.from_env(production(proxy.url_through, LOG_LEVEL="ERROR", DB_POOL_SIZE="1")))
         client = app.test_client()
         for ask in asks:
             ask(client, f"warm-{uuid4().hex}")
-        with kept if as_text else closing(proxy):
-            for ask in asks:
-                proxy.queries.clear()
-                ask(client, f"told-{uuid4().hex}")
-                told.append(list(proxy.queries))
+        learnt = list(proxy.queries)
+        for ask in asks:
+            proxy.queries.clear()
+            ask(client, f"told-{uuid4().hex}")
+            told.append(list(proxy.queries))
         app.extensions["payment_service"].database.engine.dispose()
-    return told
+    return learnt, told
 
 
 def record(postgres: MeasuredPostgres, database: str, url: str) -> str:
@@ -64,43 +59,41 @@ def record(postgres: MeasuredPostgres, database: str, url: str) -> str:
 
     def numbered(client: FlaskClient, key: str) -> None:
         with closing(postgres.connect(database)) as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT setval('idempotency_keys_key_id_seq', %s, false)", (FIRST_KEY,))
-            cursor.execute("SELECT setval('payments_payment_id_seq', %s, false)", (FIRST_PAYMENT,))
+            for number, sequence in _DRAWN.items():
+                cursor.execute("SELECT setval(%s, %s, false)", (sequence, number))
         charge(client, key)
 
     def warm_then_numbered(client: FlaskClient, key: str) -> None:
         (charge if key.startswith("warm") else numbered)(client, key)
 
-    (sent,) = messages(url, [warm_then_numbered], as_text=True)
-    return script(sent)
+    learnt, (sent,) = messages(url, [warm_then_numbered])
+    return script([text for text in learnt if text.startswith("PREPARE")], sent)
 
 
-def script(sent: Sequence[str]) -> str:
-    """A pgbench script of recorded messages: what is unique in them is drawn anew for every transaction.
+def script(learnt: Sequence[str], sent: Sequence[str]) -> str:
+    """A pgbench script of recorded messages, each as whole as it was; what is unique is drawn anew for every charge.
 
-    COMMIT travels with the statement before it, as it does where the service holds that back.
+    A client of pgbench prepares the statements with its first charge, as a connection of the service does.
     """
-    lines: list[str] = []
+    lines = [f"\\set {name} random(100000000000, 999999999999)" for name in ("n", "m")]
+    lines += ["\\if :is_new", *(f"{' '.join(text.split())};" for text in learnt), "\\set is_new 0", "\\endif"]
     for message in sent:
         text = _UUID.sub(lambda found: found[0][:-12] + ":n", message)
         text = _DIGEST.sub(lambda found: found[0][:-24] + ":m:n", text)
         text = _REFERENCE.sub("PAY-:m:n", text)
-        # Not `::payment_id` after a colon of JSON: that is a cast.
-        text = text.replace(str(FIRST_PAYMENT), " :payment_id").replace(str(FIRST_KEY), " :key_id")
-        text = " ".join(text.split()).replace("BEGIN; ", "BEGIN \\; ")
-        if text == "COMMIT":
-            lines[-1] += " \\; COMMIT"
-        else:
-            lines.append(text)
-    ended = [line + (" \\gset" if "nextval('payments_payment_id_seq')" in line else ";") for line in lines]
-    drawn = [f"\\set {name} random(100000000000, 999999999999)" for name in ("n", "m")]
-    return "\n".join([*drawn, *ended]) + "\n"
+        for number, sequence in _DRAWN.items():
+            # As a value of its own, not in the text of a response.
+            text = re.sub(rf"(?<=[(\s]){number}(?=[,)])", f"currval('{sequence}')", text)
+        text = re.sub(r"; (?=EXECUTE|COMMIT)", r" \\; ", " ".join(text.split()))
+        lines.append(f"{text};")
+    return "\n".join(lines) + "\n"
 
 
 def run(postgres: MeasuredPostgres, database: str, path: Path, seconds: float) -> float:
-    """Transactions of pgbench a second, each of them a whole charge: 16 clients, simple protocol."""
+    """Transactions of pgbench a second, each of them a whole charge: 16 clients, the service's own messages."""
     server = ["-h", "127.0.0.1", "-p", str(postgres.port), "-U", "test", database]
-    command = ["pgbench", "-n", "-f", str(path), "-c", "16", "-j", "2", "-T", f"{seconds:.0f}", "-M", "simple", *server]
+    options = ["-n", "-c", "16", "-j", "2", "-M", "simple", "-D", "is_new=1"]
+    command = ["pgbench", *options, "-f", str(path), "-T", f"{seconds:.0f}", *server]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     rate = _RATE.search(done.stdout)
     if done.returncode or rate is None:
@@ -124,4 +117,5 @@ def round_trips(url: str) -> dict[str, int]:
         "get": lambda client, _: client.get(f"/payments/{made[0]}", headers=_bearer()),
         "list": lambda client, _: client.get("/payments?limit=20", headers=_bearer()),
     }
-    return dict(zip(asks, map(len, messages(url, list(asks.values()))), strict=True))
+    _, told = messages(url, list(asks.values()))
+    return dict(zip(asks, map(len, told), strict=True))

@@ -1,4 +1,4 @@
-"""Years of payments for a PostgreSQL: for each one its key, its operation, two audit rows and a delivered event."""
+"""Years of payments for a PostgreSQL: for each one its key, reservation, two journal rows and a delivered event."""
 
 import sys
 from collections.abc import Iterator
@@ -11,34 +11,46 @@ _BATCH = 100_000
 _SIDE_BY_SIDE = 2
 _PAYMENTS = """
 SET session_replication_role = replica;
-INSERT INTO payments SELECT n, gen_random_uuid(), 'trips', '', n::text, NULL, 150.10, 'INR',
-    (ARRAY['CARD', 'UPI', 'CASH'])[n % 3 + 1], CASE WHEN n % 20 = 0 THEN 'FAILED' ELSE 'CAPTURED' END, 2, 0,
-    CASE WHEN n % 20 = 0 THEN 0 ELSE 150.10 END, 0, 0, 'PAY-' || n, true, false, NULL, NULL, NULL, NULL, NULL, NULL,
-    md5(n::text) || md5(n::text), 'route:0123456789abcdef amount:0123456789abcdef', now(), now()
+INSERT INTO payments (payment_id, public_id, channel, subject, payable_id, amount, currency, method, status, version,
+    authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, idempotency_hash, charge_key,
+    created_at, updated_at)
+    SELECT n, gen_random_uuid(), 'trips', '', n, 150.10, 'INR', (ARRAY['CARD', 'UPI', 'CASH'])[n % 3 + 1],
+    CASE WHEN n % 20 = 0 THEN 'FAILED' ELSE 'CAPTURED' END, 2, 150.10, CASE WHEN n % 20 = 0 THEN 0 ELSE 150.10 END,
+    0, 0, 'PAY-' || n, md5(n::text) || md5(n::text), 'v1-' || md5(n::text), now(), now()
     FROM generate_series({first}, {last}) AS n;
-INSERT INTO operations SELECT gen_random_uuid(), n, 'charge', 150.10, 'INR',
-    CASE WHEN n % 20 = 0 THEN 'FAILED' ELSE 'SUCCEEDED' END, 'v1-' || md5(n::text), NULL, 'amount:0123456789abcdef',
-    'sim_' || n, NULL, NULL, now(), now() FROM generate_series({first}, {last}) AS n;
-INSERT INTO transactions SELECT 2 * n - 1, n, 1, 'PAYMENT', 'charge', NULL, 'PROCESSING', 150.10, 0, 0, NULL,
-    'Payment processing started', 'anonymous', NULL, now() FROM generate_series({first}, {last}) AS n;
-INSERT INTO transactions SELECT 2 * n, n, 2, 'PAYMENT', CASE WHEN n % 20 = 0 THEN 'charge_declined' ELSE 'charged' END,
-    'PROCESSING', CASE WHEN n % 20 = 0 THEN 'FAILED' ELSE 'CAPTURED' END, 150.10, 150.10, 0, NULL,
-    'Charge approved by the gateway', 'anonymous', NULL, now() FROM generate_series({first}, {last}) AS n;
-INSERT INTO idempotency_keys (channel, subject, key_hash, request_path, rendering, fingerprint, payment_id, owner,
-    fence, attempts, leased_until, recover_at, response_status, response_data, created_at, updated_at, expires_at)
-    SELECT 'trips', '', md5(n::text) || md5(n::text), 'POST:/payments', 'charge', 'route:0123456789abcdef', n,
-    '', 1, 1, now(), now(), 200, repeat('x', 200), now(), now(), now() + interval '1 day'
+INSERT INTO reservations (channel, kind, value, payment_id)
+    SELECT 'trips', 'reference', 'PAY-' || n, n FROM generate_series({first}, {last}) AS n;
+INSERT INTO idempotency_keys (channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint,
+    payment_id, operation_id, kind, amount, currency, operation_status, gateway_key, gateway_reference, owner, fence,
+    attempts, leased_until, response_status, response_data, expires_at, created_at, updated_at)
+    SELECT 'trips', '', md5(n::text) || md5(n::text), true, 'POST:/payments', 'charge',
+    'amount:0123456789abcdef route:0123456789abcdef trip_id:0123456789abcdef', n, gen_random_uuid(), 'charge', 150.10,
+    'INR', CASE WHEN n % 20 = 0 THEN 'FAILED' ELSE 'SUCCEEDED' END, 'v1-' || md5(n::text), 'sim_' || n, '', 1, 1,
+    now() - interval '1 hour', 200, repeat('x', 200), now() + interval '1 day', now(), now()
     FROM generate_series({first}, {last}) AS n;
-WITH told AS (
-    INSERT INTO outbox_events (event_id, payment_id, version, channel, event_type, payload, created_at)
-    SELECT gen_random_uuid(), n, 2, 'trips', 'payment.completed', repeat('x', 400), now()
-    FROM generate_series({first}, {last}) AS n RETURNING event_id, payment_id
+INSERT INTO transactions (payment_id, version, transaction_type, move, status, amount, captured_amount,
+    refunded_amount, description, actor, event_id, event_type, created_at)
+    SELECT n, 1, 'PAYMENT', 'charge', 'PROCESSING', 150.10, 0, 0, 'Payment processing started', 'anonymous',
+    gen_random_uuid(), 'payment.created', now() FROM generate_series({first}, {last}) AS n;
+WITH ended AS (
+    INSERT INTO transactions (payment_id, version, transaction_type, move, from_status, status, amount, captured_amount,
+        refunded_amount, description, actor, event_id, event_type, created_at)
+    SELECT n, 2, 'PAYMENT', CASE WHEN n % 20 = 0 THEN 'charge_declined' ELSE 'charged' END, 'PROCESSING',
+        CASE WHEN n % 20 = 0 THEN 'FAILED' ELSE 'CAPTURED' END, 150.10, 150.10, 0, 'Charge approved by the gateway',
+        'anonymous', gen_random_uuid(), 'payment.completed', now() FROM generate_series({first}, {last}) AS n
+    RETURNING payment_id, event_id, event_type
 )
-INSERT INTO outbox_deliveries (event_id, sink, stream, status, attempts, due_at, created_at, delivered_at)
-    SELECT event_id, 'rabbitmq', 'payment:' || payment_id, 'DELIVERED', 1, now(), now(), now() FROM told;
+INSERT INTO outbox_deliveries (payment_id, event_id, event_type, version, sink, stream, message_key, body, status,
+    attempts, due_at, created_at, delivered_at)
+    SELECT payment_id, event_id, event_type, 2, 'rabbitmq', 'payment:' || payment_id, payment_id, repeat('x', 400),
+    'DELIVERED', 1, now(), now(), now() FROM ended;
 """
-_NUMBERS = "SELECT setval('payments_payment_id_seq', {last}), setval('transactions_transaction_log_id_seq', 2 * {last})"
-_TABLES = "'payments', 'operations', 'transactions', 'idempotency_keys', 'outbox_events', 'outbox_deliveries'"
+_NUMBERS = """
+SELECT setval('payments_payment_id_seq', {last});
+INSERT INTO watermarks (name, value) SELECT 'recovery', max(key_id) FROM idempotency_keys
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+"""
+_TABLES = "'payments', 'reservations', 'idempotency_keys', 'transactions', 'outbox_deliveries'"
 # What others refer to comes first.
 _CONSTRAINTS = f"""SELECT conrelid::regclass::text, conname, pg_get_constraintdef(pg_constraint.oid) FROM pg_constraint
     JOIN pg_class AS meant ON meant.oid = coalesce(nullif(confrelid, 0), conrelid)

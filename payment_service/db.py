@@ -1,4 +1,4 @@
-"""Both databases behind one door: engine set-up, column types, and `atomic()`, the only place that commits.
+"""Both databases: engine set-up, connections, and `atomic()`, the only place that commits.
 
 PostgreSQL serialises decisions about a row with `SELECT … FOR UPDATE`. On SQLite that clause compiles to nothing, so
 a writing transaction begins with BEGIN IMMEDIATE there: the database's write lock takes the row lock's place.

@@ -220,10 +220,10 @@ def _insert_keys_of_operations() -> None:
     known the hash is a placeholder. A repeat of such a key conflicts on the gateway key, which the key gives again.
     """
     implied = IMPLIED_HASH[_database()].format("p.public_id")
-    scope = ("p.channel", "p.subject")
-    by_own, by_implied = (
-        GATEWAY_KEY[_database()].format(*scope, key_hash, "o.kind") for key_hash in ("p.idempotency_hash", implied)
-    )
+    # Who began the operation: for a customer's payment that may be a service.
+    actor = "coalesce(nullif(t.actor, 'anonymous'), CASE WHEN t.actor IS NULL THEN p.subject ELSE '' END)"
+    by_own = GATEWAY_KEY[_database()].format("p.channel", "p.subject", "p.idempotency_hash", "o.kind")
+    by_implied = GATEWAY_KEY[_database()].format("p.channel", actor, implied, "o.kind")
     op.execute(
         f"""
         INSERT INTO idempotency_keys (
@@ -232,7 +232,7 @@ def _insert_keys_of_operations() -> None:
             failure_message, review_reason, owner, fence, attempts, response_status, leased_until, recover_at,
             expires_at, created_at, updated_at
         )
-        SELECT p.channel, coalesce(r.subject, p.subject),
+        SELECT p.channel, coalesce(r.subject, CASE WHEN o.gateway_key = {by_own} THEN p.subject ELSE {actor} END),
             CASE
                 WHEN r.idempotency_hash IS NOT NULL THEN r.idempotency_hash
                 WHEN o.gateway_key = {by_own} THEN p.idempotency_hash
@@ -249,6 +249,7 @@ def _insert_keys_of_operations() -> None:
         FROM operations AS o
         JOIN payments AS p ON p.payment_id = o.payment_id
         LEFT JOIN payment_refunds AS r ON r.operation_id = o.operation_id
+        LEFT JOIN transactions AS t ON t.operation_id = o.operation_id AND t.move = o.kind
         WHERE NOT EXISTS (SELECT 1 FROM idempotency_keys AS k WHERE k.operation_id = o.operation_id)
         """
     )

@@ -41,7 +41,7 @@ _OURS = re.compile("/ops(?:/(?!log)[a-z0-9]+)*")
 
 
 class SearchQuery(Schema):
-    """What to look for, whose keys to look at, and where the page begins"""
+    """What to look for, and where the page begins"""
 
     q = Text(255, shortest=0)
     before = PositiveId(texts=True)

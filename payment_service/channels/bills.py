@@ -7,8 +7,7 @@ from flask import Response
 from marshmallow import Schema
 
 from payment_service.domain.errors import NEW_KEY, PaymentDeclined, PaymentNotFound
-from payment_service.domain.event_types import event_type
-from payment_service.domain.lifecycle import Move, Status
+from payment_service.domain.lifecycle import Move, Status, event_type
 from payment_service.domain.moments import naive_text
 from payment_service.domain.money import to_text
 from payment_service.domain.records import Answer, Event, Facts
@@ -88,7 +87,7 @@ class BillRenderer(BaseRenderer):
 
     def event(self, move: Move, facts: Facts) -> Event:
         """The payment as its caller sees it."""
-        return Event(event_type(move, facts.payment), PAYMENT.dump(facts.payment))
+        return Event(event_type(move, facts.payment.version), PAYMENT.dump(facts.payment))
 
 
 @describe({201: PAYMENT, 202: PENDING}, body=NEW_PAYMENT, key=KeyIn.HEADER)

@@ -84,6 +84,39 @@ LIFECYCLE: dict[tuple[Status | None, Move], Status] = {
 }
 
 
+CREATED = "payment.created"
+
+EVENT_TYPES: dict[Move, str] = {
+    Move.CREATE: CREATED,
+    Move.CHARGE: "payment.processing",
+    Move.AUTHORIZE: "payment.processing",
+    Move.CAPTURE: "payment.processing",
+    Move.VOID: "payment.processing",
+    Move.REFUND: "payment.refund_requested",
+    Move.CANCEL: "payment.cancelled",
+    Move.FAIL: "payment.failed",
+    Move.CHARGED: "payment.completed",
+    Move.CHARGE_DECLINED: "payment.failed",
+    Move.AUTHORIZED: "payment.authorized",
+    Move.AUTHORIZE_DECLINED: "payment.failed",
+    Move.CAPTURED: "payment.completed",
+    Move.CAPTURE_DECLINED: "payment.capture_declined",
+    Move.VOIDED: "payment.cancelled",
+    Move.VOID_DECLINED: "payment.void_declined",
+    Move.PARTLY_REFUNDED: "payment.refunded",
+    Move.FULLY_REFUNDED: "payment.refunded",
+    Move.REFUND_DECLINED: "payment.refund_declined",
+}
+
+
+def event_type(move: Move, version: int) -> str:
+    """The type of the event of a move that led a payment to this version.
+
+    A payment's first event is `payment.created`, whatever it begins with: who counts payments needs no other.
+    """
+    return CREATED if version == 1 else EVENT_TYPES[move]
+
+
 class IllegalMove(Refused):
     """The payment's status does not allow this"""
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, select, union_all
+from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, null, select, union_all
 
 from payment_service.connection import Connection
 from payment_service.models import idempotency_keys as keys
@@ -115,7 +115,11 @@ KEY = (
     "updated_at",
     "expires_at",
 )
-KEY_COLUMNS = [*(keys.c[name] for name in KEY), (keys.c.leased_until > database_now()).label("is_leased")]
+KEY_COLUMNS = [
+    *(keys.c[name] for name in KEY),
+    (keys.c.leased_until > database_now()).label("is_leased"),
+    keys.c.response_data.is_not(null()).label("is_kept"),
+]
 _OF_HASH = select(*KEY_COLUMNS).where(keys.c.key_hash == _VALUE).limit(bindparam("at_most"))
 
 

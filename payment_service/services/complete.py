@@ -72,16 +72,16 @@ def _write(connection: Connection, runtime: Runtime, claim: Claim, result: Findi
 def _decided(
     connection: Connection, runtime: Runtime, claim: Claim, facts: Facts, result: Approved | Declined, clashes: int
 ) -> Answer:
-    operation, renderer = operation_of(facts), runtime.presenters[facts.payment.channel]
+    operation, renderer, at = operation_of(facts), runtime.presenters[facts.payment.channel], clock.now()
     references = ChannelReferences()
     if renderer.gives_references:
         seed = f"{operation.gateway_key}/{clashes}" if clashes else operation.gateway_key
         references = renderer.receipt(seed, operation.kind)
-    transition = operation_completed(facts, result, references, clock.now(), claim.note)
+    transition = operation_completed(facts, result, references, at, claim.note)
     save_changed(connection, runtime, facts.payment, transition, claim.origin)
     answer = render_response(connection, runtime, claim.response_format, transition.facts)
     completed = operation_of(transition.facts)
-    keys.complete_operation(connection, claim.key_id, claim.key_hash, completed, answer, clock.now())
+    keys.complete_operation(connection, claim.key_id, claim.key_hash, completed, answer, at)
     if claim.taken_over is not None:
         keys.delete_timer(connection, claim.key_id)
     return answer

@@ -7,6 +7,7 @@ from payment_service.connection import TransactionLost
 from payment_service.domain.errors import DatabaseUnavailable
 from payment_service.domain.figures import Figures, Totals
 from payment_service.repositories import attention, figures, recovery, tallies
+from payment_service.services.recovery import advance_watermark
 from payment_service.services.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -26,8 +27,8 @@ def current(runtime: Runtime, *, folding: bool = True) -> Figures:
         off = attention.sinks_with_any(connection) - runtime.sinks
         sinks = figures.of_sinks(connection, sorted(runtime.sinks | off))
         found = Figures(Totals(totals), sinks, recovery.figures(connection), off)
-    if folding and behind > BATCH:
-        _try_to_fold(runtime)
+    if folding:
+        _try_to_catch_up(runtime, behind)
     return found
 
 
@@ -42,9 +43,12 @@ def if_told(runtime: Runtime) -> Figures | None:
     return None
 
 
-def _try_to_fold(runtime: Runtime) -> None:
+def _try_to_catch_up(runtime: Runtime, behind: int) -> None:
+    """What the worker does otherwise: fold the journal, and move the watermark behind which no key is unfinished."""
     try:
-        fold(runtime)
+        if behind > BATCH:
+            fold(runtime)
+        advance_watermark(runtime)
     except Exception:  # whatever it is, what was read is right: whoever asked for it gets it
         log.exception("figures.not_folded")
 

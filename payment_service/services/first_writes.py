@@ -86,7 +86,8 @@ def start_operation(
         payment = payments.lock(connection, key.payment_id)
     operation = _operation(key, payment, command)
     refund = None if refund_id is None else _refund(refund_id, key, operation, command.reason)
-    transition = transitions.operation_started(payment, operation, refund, command.reason)
+    said = None if refund else command.reason  # why a refund is asked for is no word of the gateway
+    transition = transitions.operation_started(payment, operation, refund, said)
     keys.set_operation(
         connection, key.key_id, key.scope.key_hash, operation.amount, operation.currency, operation.parent_key
     )

@@ -24,7 +24,7 @@ def show(runtime: Runtime, delivery_id: int) -> Mapping[str, Any] | None:
     """One delivery with its event, None where there is none."""
     with runtime.database.reading() as connection:
         row = outbox.show(connection, delivery_id)
-    return None if row is None else dict(row)
+    return None if row is None else {**row, "payload": row["body"]}
 
 
 def replayable(runtime: Runtime, *, sink: str | None, dead: bool, since: datetime | None) -> Sequence[int]:

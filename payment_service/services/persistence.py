@@ -7,9 +7,8 @@ from uuid import UUID
 from payment_service import clock
 from payment_service.connection import Connection
 from payment_service.domain.callers import Origin
-from payment_service.domain.event_types import event_type
 from payment_service.domain.figures import FAILED_ATTEMPT
-from payment_service.domain.lifecycle import Status
+from payment_service.domain.lifecycle import Status, event_type
 from payment_service.domain.records import Answer, Event, Facts, Payment
 from payment_service.repositories import journal, payments
 from payment_service.repositories.statements import write
@@ -39,7 +38,7 @@ def record(connection: Connection, runtime: Runtime, transition: Transition, ori
     """Append the journal row of a transition, and its deliveries to the sinks that are switched on."""
     payment, event_id = transition.facts.payment, clock.new_id()
     renderer = runtime.presenters[payment.channel]
-    kind = renderer.event_types.get(transition.move) or event_type(transition.move, payment)
+    kind = renderer.event_types.get(transition.move) or event_type(transition.move, payment.version)
     row = _row(transition.facts, transition.move, transition.from_status, origin) | {
         "version": payment.version,
         "amount": transition.amount,

@@ -35,7 +35,7 @@ def recover(runtime: Runtime, limit: int = BATCH) -> Mapping[str, int]:
             break
         if (outcome := _recover_one(runtime, key_id)) is not None:
             outcomes[outcome] += 1
-    _advance(runtime)
+    advance_watermark(runtime)
     return outcomes
 
 
@@ -98,7 +98,8 @@ def _postpone(runtime: Runtime, key_id: int) -> None:
     raise TransactionLost
 
 
-def _advance(runtime: Runtime) -> None:
+def advance_watermark(runtime: Runtime) -> None:
+    """Let the next look for abandoned keys begin behind those that are finished or have a timer."""
     with runtime.database.reading() as connection:
         watermark = candidates.next_watermark(connection)
     if watermark is None:

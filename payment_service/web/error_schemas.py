@@ -9,6 +9,8 @@ from payment_service.domain.records import Answer
 from payment_service.web.response_fields import boolean, integer, nested, text, uuid
 from payment_service.web.responses import answered
 
+MESSAGE = "Payment not found"  # in examples
+
 
 class RetryAdvice(Schema):
     """Whether a repeat is safe, with which key (null: keys play no part), and after how many seconds."""
@@ -38,7 +40,8 @@ class TextOrErrors(fields.List[Any]):
     """The error's text, or for a request that is not valid the list of what is wrong with it."""
 
     def __init__(self) -> None:
-        super().__init__(fields.Nested(FieldErrorSchema), attribute="message", required=True)
+        metadata = {"example": MESSAGE}
+        super().__init__(fields.Nested(FieldErrorSchema), attribute="message", required=True, metadata=metadata)
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         if isinstance(obj, Invalid):
@@ -47,7 +50,7 @@ class TextOrErrors(fields.List[Any]):
 
 
 def _message() -> fields.Method:
-    return fields.Method("message", required=True, metadata={"type": "string", "example": "Payment not found"})
+    return fields.Method("message", required=True, metadata={"type": "string", "example": MESSAGE})
 
 
 class ErrorSchema(Schema):
@@ -57,7 +60,7 @@ class ErrorSchema(Schema):
 
     error = _message()
     detail: "fields.Field[Any]" = _message()
-    code = text("validation_error")
+    code = text("payment_not_found")
     retry = nested(RetryAdvice)
     differing = fields.List(fields.String(), data_key="fields", attribute="details.fields")
     payment = nested(KeyPayment, attribute="details.payment", required=False, nullable=True)

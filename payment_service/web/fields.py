@@ -143,13 +143,22 @@ class PositiveId(Whole):
 class Text(BaseField, fields.String):
     """A text of `shortest` to `longest` characters, as sent; tabs and line ends only with `lines`.
 
-    `numbers` takes JSON integers as their digits, for documents whose original never looked at the type.
+    `numbers` takes JSON integers as their digits, for documents whose original never looked at the type; `stripped`
+    takes the text without the blanks around it.
     """
 
     def __init__(
-        self, longest: int, shortest: int = 1, *, lines: bool = False, numbers: bool = False, **kwargs: Any
+        self,
+        longest: int,
+        shortest: int = 1,
+        *,
+        lines: bool = False,
+        numbers: bool = False,
+        stripped: bool = False,
+        **kwargs: Any,
     ) -> None:
-        self.longest, self.shortest, self.lines, self.numbers = longest, shortest, lines, numbers
+        self.longest, self.shortest = longest, shortest
+        self.lines, self.numbers, self.stripped = lines, numbers, stripped
         self.described = {"minLength": shortest, "maxLength": longest}
         super().__init__(**kwargs)
 
@@ -158,11 +167,12 @@ class Text(BaseField, fields.String):
             value = str(value)
         if not isinstance(value, str):
             raise self.fault(f"{self.label} must be a text", "string_type")
-        if not self.shortest <= len(value) <= self.longest:
+        text = value.strip() if self.stripped else value
+        if not self.shortest <= len(text) <= self.longest:
             raise self.fault(f"{self.label} must have {self.shortest} to {self.longest} characters", "string_length")
-        if not self.lines and _LINE_END.search(value):
+        if not self.lines and _LINE_END.search(text):
             raise self.fault(f"{self.label} must be a single line", "string_unicode")
-        return value
+        return text
 
 
 class Choice(BaseField, fields.String):

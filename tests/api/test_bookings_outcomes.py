@@ -6,6 +6,7 @@ from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Answer, Approved, Declined, NotSent, Pending, Unknown
 from payment_service.models import payments
 from payment_service.services.runtime import Runtime
+from tests.conftest import MakeApp, runtime_of
 from tests.support.bookers import Booker, error_of, payment_of
 from tests.support.callers import at_once
 from tests.support.database import count, events, expire_leases, recover_all
@@ -172,14 +173,14 @@ def test_an_approval_of_another_amount_is_not_believed(ada: Booker, gateway: Led
     assert payment_of(ada.process(payment_id), 202)["status"] == "processing"
 
 
-def test_the_documents_events_carry_the_payment_as_it_then_was(
-    ada: Booker, gateway: LedgerGateway, runtime: Runtime
-) -> None:
+def test_the_documents_events_carry_the_payment_as_it_then_was(make_app: MakeApp, gateway: LedgerGateway) -> None:
+    app = make_app(rabbitmq_enabled=True)
+    ada = Booker(app, "ada")
     made = payment_of(ada.create(), 201)
     paid = payment_of(ada.process(made["payment_id"]))
     refunded = payment_of(ada.refund(made["payment_id"]))
     gateway.script.append(DECLINED)
     failed = ada.process(ada.made()).get_json()["payment"]
-    told = [(kind, data) for kind, data in events(runtime) if kind in DOCUMENTED]
+    told = [(kind, data) for kind, data in events(runtime_of(app)) if kind in DOCUMENTED]
     assert told[:3] == [("payment.created", made), ("payment.completed", paid), ("payment.refunded", refunded)]
     assert told[-1] == ("payment.failed", failed)

@@ -1,14 +1,23 @@
+import json
 from typing import Any
 
+import pytest
+from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
 
 from payment_service.gateways.base import Declined, Unknown
-from payment_service.models import outbox_events
+from payment_service.models import outbox_deliveries
 from payment_service.services.runtime import Runtime
+from tests.conftest import MakeApp, runtime_of
 from tests.support.checkouts import body_of, held, paid, post, process, refund, shown
-from tests.support.database import events, recover_all
+from tests.support.database import events, recover_all, rows
 from tests.support.gateways import LedgerGateway
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """A service that tells RabbitMQ."""
+    return make_app(rabbitmq_enabled=True)
 
 
 def of_type(runtime: Runtime, name: str) -> list[dict[str, Any]]:
@@ -89,10 +98,11 @@ def test_what_is_undecided_is_told_once_it_is_decided(
     assert [kind for kind, _ in events(runtime)] == ["payment.created", "payment.successful"]
 
 
-def test_brokers_know_a_payment_by_the_id_its_callers_know(client: FlaskClient, runtime: Runtime) -> None:
-    identity = shown(client, paid(client))["id"]
-    with runtime.database.reading() as connection:
-        payloads = connection.execute(select(outbox_events.c.payload)).scalars().all()
-    assert len(payloads) == 2
-    assert all(f'"payment_ref":"{identity}"' in payload for payload in payloads)
-    assert all('"payable_id":"ORD-1"' in payload for payload in payloads)
+def test_brokers_know_a_payment_by_the_id_its_callers_know(make_app: MakeApp) -> None:
+    app = make_app(kafka_brokers="127.0.0.1:9")
+    identity = shown(app.test_client(), paid(app.test_client()))["id"]
+    deliveries = rows(runtime_of(app), outbox_deliveries)
+    messages = [json.loads(row["body"]) for row in deliveries]
+    assert len(messages) == 2
+    assert {message["payment_id"] for message in messages} == {row["message_key"] for row in deliveries} == {identity}
+    assert {message["order_id"] for message in messages} == {"ORD-1"}

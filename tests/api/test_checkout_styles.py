@@ -101,4 +101,4 @@ def test_statuses_are_in_capitals_where_they_are_wanted(
     assert body_of(post(client, "process", "late", **CAMEL), 202)["status"] == "PROCESSING"
     recover_all(runtime)
     assert body_of(post(client, "process", "late", **CAMEL))["status"] == "CAPTURED"
-    assert "process.camel.upper" in {row["rendering"] for row in rows(runtime, idempotency_keys)}
+    assert "process.camel.upper" in {row["response_format"] for row in rows(runtime, idempotency_keys)}

@@ -5,7 +5,8 @@ from typing import NoReturn
 import pytest
 from flask.testing import FlaskClient
 
-from payment_service.db import Database, TransactionLost
+from payment_service.connection import TransactionLost
+from payment_service.db import Database
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Answer, Instruction, NotSent
 from payment_service.models import payments

@@ -10,7 +10,7 @@ from payment_service.config import ConfigurationError, Settings
 from payment_service.domain.operations import Kind
 from payment_service.models import payments
 from payment_service.services.runtime import Runtime
-from tests.conftest import MakeApp
+from tests.conftest import MakeApp, runtime_of
 from tests.support.bookers import Booker, error_of, payment_of
 from tests.support.callers import at_once, with_raw
 from tests.support.database import count, events, recover_all, rows
@@ -48,9 +48,9 @@ def test_defect_2_a_retried_creation_makes_no_second_payment(ada: Booker, app: F
 
 
 @pytest.mark.parametrize("key", [None, "client-key"])
-def test_defect_3_parallel_processing_charges_once(
-    ada: Booker, app: Flask, gateway: LedgerGateway, runtime: Runtime, key: str | None
-) -> None:
+def test_defect_3_parallel_processing_charges_once(make_app: MakeApp, gateway: LedgerGateway, key: str | None) -> None:
+    app = make_app(rabbitmq_enabled=True)
+    ada = Booker(app, "ada")
     gateway.latency = 0.1
     payment_id = ada.made()
     answers = at_once(app, 8, lambda _client, _number: ada.process(payment_id, key))
@@ -60,7 +60,7 @@ def test_defect_3_parallel_processing_charges_once(
         "Payment already completed"
     }
     assert len(gateway.sent) == 1
-    assert len([kind for kind, _ in events(runtime) if kind == "payment.completed"]) == 1
+    assert len([kind for kind, _ in events(runtime_of(app)) if kind == "payment.completed"]) == 1
     told = next(answer for answer in answers if answer.status_code == 200)
     assert payment_of(ada.show(payment_id)) == payment_of(told)
 
@@ -126,12 +126,12 @@ def test_defect_6_production_refuses_the_public_secrets(secret: str) -> None:
     assert any(fault.startswith("SECRET_KEY") for fault in refused.value.faults)
 
 
-def test_defect_7_a_broker_that_is_down_does_not_touch_the_answer(make_app: MakeApp, runtime: Runtime) -> None:
+def test_defect_7_a_broker_that_is_down_does_not_touch_the_answer(make_app: MakeApp) -> None:
     app = make_app(rabbitmq_enabled=True, rabbitmq_host="127.0.0.1", rabbitmq_port=free_port())
     carl = Booker(app, "carl")
     payment_id = carl.paid()
     assert payment_of(carl.refund(payment_id))["status"] == "refunded"
-    assert {"payment.created", "payment.completed", "payment.refunded"} <= {kind for kind, _ in events(runtime)}
+    assert {"payment.created", "payment.completed", "payment.refunded"} <= {kind for kind, _ in events(runtime_of(app))}
 
 
 @pytest.mark.parametrize("body", ["[]", '["booking_id"]', '"booking_id amount"', "7", "null", "true", "{", ""])

@@ -6,6 +6,8 @@ Those that only several processes show are in `test_defects_of_orders_at_work.py
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
+from itertools import count as numbers_from
 
 import pytest
 from flask.testing import FlaskClient
@@ -178,7 +180,7 @@ def test_defect_11_a_payment_that_came_to_nothing_leaves_its_order_free(
 
 def test_defect_13_a_taken_transaction_id_is_drawn_anew(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two equal random ids were a 500 for the second payment, charged or not."""
-    digits = iter(["1111111111", "1111111111", "1111111111", "2222222222"])
+    digits = chain(["1111111111"] * 4, map(str, numbers_from(2222222222)))
     monkeypatch.setattr(
         "payment_service.clock.new_text", lambda length, _alphabet: next(digits) if length == 10 else "A" * length
     )

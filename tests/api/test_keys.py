@@ -1,24 +1,20 @@
 """`GET /v1/idempotency-keys/{key}`: what has become of a key, told to its owner and to nobody else."""
 
-from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import delete, update
 
-from payment_service import clock
 from payment_service.channels import CHANNELS
 from payment_service.gateways.base import Approved, Declined, Instruction, Unknown
-from payment_service.models import idempotency_keys
 from payment_service.services.runtime import Runtime
 from tests.conftest import MakeApp
 from tests.support.bookers import Booker
 from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
 from tests.support.checkouts import process
-from tests.support.database import recover_all
+from tests.support.database import expire_answers, purge_answers, recover_all
 from tests.support.gateways import LedgerGateway
 from tests.support.tokens import bearer, service
 
@@ -35,16 +31,6 @@ def told(client: FlaskClient, key: str, path: str = "/v1", **request: Any) -> di
 def unknown(client: FlaskClient, key: str, **request: Any) -> bool:
     answer = client.get(f"/v1/idempotency-keys/{quote(key, safe='')}", **request)
     return (answer.status_code, answer.get_json()["code"]) == (404, "idempotency_key_not_found")
-
-
-def age(runtime: Runtime, *, purged: bool) -> None:
-    """Let the time of every cached answer be over."""
-    with runtime.database.atomic("test") as connection:
-        if purged:
-            connection.execute(delete(idempotency_keys))
-        else:
-            past = clock.now() - timedelta(days=2)
-            connection.execute(update(idempotency_keys).values(expires_at=past))
 
 
 @pytest.mark.parametrize("path", ["/v1", "/rides"])
@@ -104,7 +90,7 @@ def test_a_refusal_is_a_finished_key_without_a_payment(client: FlaskClient) -> N
 def test_an_expired_key_is_bound_to_its_payment_for_ever(client: FlaskClient, runtime: Runtime, purged: bool) -> None:
     number = trip_id_of(pay_trip(client, idempotency_key="charge"))
     refund_trip(client, number, idempotency_key="refund", amount=1)
-    age(runtime, purged=purged)
+    (purge_answers if purged else expire_answers)(runtime)
 
     for key in ("charge", "refund"):
         body = told(client, key)
@@ -146,7 +132,7 @@ def test_nobody_is_told_of_anybody_elses_key(client: FlaskClient, runtime: Runti
         assert told(client, "mine", headers=bearer("user-1"))["channel"] == "trips"
         assert told(client, "anybodys")["channel"] == "trips"
         if not purged:
-            age(runtime, purged=True)
+            purge_answers(runtime)
 
 
 def test_without_a_token_only_open_channels_are_searched(make_app: MakeApp) -> None:

@@ -44,7 +44,7 @@ def test_a_booking_without_keys_is_kept_by_its_status(
     end(runtime)
     assert error_of(ada.process(payment_id)) == "Payment already completed"
     ada.refund(payment_id)
-    end(runtime)
+    expire_answers(runtime)  # a purge would find nothing: no response is stored without a key
     assert error_of(ada.refund(payment_id)) == "Only completed payments can be refunded"
     assert len(gateway.sent) == 2
 

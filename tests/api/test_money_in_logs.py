@@ -71,7 +71,7 @@ def test_a_decline_says_why_and_what_is_undecided_is_a_warning(
     ],
 )
 def test_only_a_sane_trace_is_kept(make_app: MakeApp, decisions: Lines, sent: str, stands: bool) -> None:
-    app = make_app(log_level="INFO")
+    app = make_app(log_level="INFO", rabbitmq_enabled=True)
     pay_trip(app.test_client(), headers={"traceparent": sent})
     (line,) = decisions()
 

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection
 
-from payment_service.db import Database, TransactionLost
+from payment_service.connection import Connection, TransactionLost
+from payment_service.db import Database
 from payment_service.models import idempotency_keys, payments, transactions
-from payment_service.services.requests import hash_key
+from payment_service.services.commands import hash_key
 from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
 from tests.support.bookers import Booker, error_of, payment_of

@@ -15,7 +15,7 @@ from sqlalchemy import event, func, select, text, update
 from payment_service import clock
 from payment_service.domain.hours import HOUR, first_hour, hour_of
 from payment_service.gateways.base import Declined, Unknown
-from payment_service.models import hourly_tallies, outbox_deliveries, tally_marks
+from payment_service.models import hourly_tallies, outbox_deliveries, transactions
 from payment_service.services import figures
 from payment_service.services.overview import overview
 from payment_service.services.runtime import Runtime
@@ -56,7 +56,7 @@ DAY = {
 }  # fmt: skip
 
 UNMOVED = 3
-"""Marks that led from a status to the same: an attempt without a decision, and two refunds that were asked for."""
+"""Changes that led from a status to the same: an attempt without a decision, and two refunds that were asked for."""
 
 
 def test_the_hours_are_exact_folded_or_not(busy: FlaskClient, runtime: Runtime) -> None:
@@ -76,14 +76,14 @@ def test_each_change_is_told_for_its_own_hour_and_what_is_older_than_a_day_for_n
 ) -> None:
     now = clock.now()
     with runtime.database.atomic("test") as connection:
-        marks = connection.execute(select(tally_marks.c.mark_id).order_by(tally_marks.c.mark_id)).scalars().all()
-        for number, moment in zip(marks, (now - 23 * HOUR, now - 24 * HOUR, now - 3 * HOUR, None), strict=False):
-            moved = update(tally_marks).where(tally_marks.c.mark_id == number).values(happened_at=moment)
-            connection.execute(moved)
+        number = transactions.c.transaction_log_id
+        journal = connection.execute(select(number).order_by(number)).scalars().all()
+        for row, moment in zip(journal, (now - 23 * HOUR, now - 24 * HOUR, now - 3 * HOUR), strict=False):
+            connection.execute(update(transactions).where(number == row).values(created_at=moment))
     for _ in range(2):
         changes = {hour.start: sum(hour.reached.values()) for hour in overview(runtime).day}
         assert changes[first_hour(now)] == changes[hour_of(now) - 3 * HOUR] == 1
-        assert sum(changes.values()) == len(marks) - 2 - UNMOVED
+        assert sum(changes.values()) == len(journal) - 1 - UNMOVED
         figures.fold(runtime)
 
 
@@ -121,8 +121,8 @@ def test_what_stands_still_is_told(make_app: MakeApp, gateway: LedgerGateway) ->
     assert f"undecided payment {number} trips · charge since" in said
 
 
-READ_WHOLE = ("payments", "transactions", "operations", "payment_refunds", "outbox_events", "outbox_deliveries",
-              "idempotency_keys", "hourly_tallies", "operator_actions")  # fmt: skip
+READ_WHOLE = ("payments", "transactions", "payment_refunds", "outbox_deliveries", "idempotency_keys", "reservations",
+              "timers", "hourly_tallies", "operator_actions")  # fmt: skip
 
 
 @contextmanager
@@ -161,12 +161,12 @@ def whole(runtime: Runtime, sent: list[tuple[str, Any]]) -> Iterator[tuple[str, 
     is_postgresql = runtime.database.engine.dialect.name == "postgresql"
     with runtime.database.atomic("test") as connection:
         if is_postgresql:  # small tables it reads whole, unless there is no other way
-            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            connection.core.exec_driver_sql("SET LOCAL enable_seqscan = off")
         for said, parameters in sent:
             if not re.match(r"\s*(SELECT|WITH)", said):
                 continue
             explain = "EXPLAIN " if is_postgresql else "EXPLAIN QUERY PLAN "
-            plan = "\n".join(str(row[-1]) for row in connection.exec_driver_sql(explain + said, parameters))
+            plan = "\n".join(str(row[-1]) for row in connection.core.exec_driver_sql(explain + said, parameters))
             for table in READ_WHOLE:
                 by_sequence = f"Seq Scan on {table}\\b" if is_postgresql else rf"SCAN {table}(?! USING)"
                 if re.search(by_sequence, plan):

@@ -161,7 +161,7 @@ def test_a_parameter_out_of_bounds_is_named(client: FlaskClient) -> None:
 def test_a_trail_ends_where_its_payment_stands(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
     number = paid(create_order(client))["payment_id"]
     with runtime.database.reading() as connection:
-        before = payments.find(connection, "orders", "payment_id", number)
+        before = payments.find(connection, number)
     assert before is not None
     paid(change_order(client, number, "COMPLETED"), 200)
     assert [entry.status for entry in queries.with_trail(runtime, before).trail] == ["PENDING"]

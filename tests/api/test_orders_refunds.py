@@ -155,6 +155,7 @@ def test_an_undecided_refund_is_accepted_and_its_amount_reserved(
     assert set(body) == {*FIELDS, "message"}
     assert (body["payment_id"], body["status"], body["refunded_amount"]) == (charged, "COMPLETED", 0.0)
     assert (body["message"], answer.headers["Retry-After"]) == ("Refund accepted for processing", "2")
+    assert body["gateway_response"] == "Payment processed successfully", "the caller's reason is not the gateway's word"
     assert len(body["transactions"]) == 2
     assert detail(refund_order(client, charged, amount=500.01)) == "Refund amount cannot exceed payment amount"
     assert paid(refund_order(client, charged, "k", amount=1000), 200)["refunded_amount"] == 1000.0

@@ -5,7 +5,7 @@ from flask import Flask
 from payment_service.channels.checkout import CHANNEL
 from payment_service.channels.checkout.renderer import CheckoutRenderer
 from payment_service.domain.operations import Kind
-from payment_service.services.runtime import Receipt
+from payment_service.services.runtime import ChannelReferences
 from tests.conftest import MakeApp
 from tests.support.checkouts import body_of, process
 from tests.support.gateways import LedgerGateway
@@ -14,7 +14,7 @@ from tests.support.gateways import LedgerGateway
 class Unlucky(CheckoutRenderer):
     """Gives every payment the same transaction at the first attempt."""
 
-    def receipt(self, gateway_key: str, kind: Kind) -> Receipt:
+    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         drawn = super().receipt(gateway_key, kind)
         return drawn if "/" in gateway_key else replace(drawn, transaction_id="txn_0000000000000000")
 
@@ -22,8 +22,8 @@ class Unlucky(CheckoutRenderer):
 class Cursed(CheckoutRenderer):
     """Gives every payment the same transaction at every attempt."""
 
-    def receipt(self, gateway_key: str, kind: Kind) -> Receipt:
-        return Receipt("txn_0000000000000000")
+    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
+        return ChannelReferences("txn_0000000000000000")
 
 
 def app_with(make_app: MakeApp, renderer: CheckoutRenderer) -> Flask:

@@ -1,15 +1,12 @@
 """The magic amounts of the simulated gateway, as callers of trips and bills meet them."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import update
 
-from payment_service.models import idempotency_keys
 from payment_service.services import recovery
 from tests.conftest import MakeApp, runtime_of
 from tests.support.callers import pay_bill, pay_trip, refund_trip
+from tests.support.database import expire_leases
 
 REASONS = {
     "402.01": ("INSUFFICIENT_FUNDS", "Insufficient funds in account"),
@@ -52,18 +49,11 @@ def test_what_is_undecided_is_finished_without_its_caller(client: FlaskClient, a
     app = client.application
     pending = pay_trip(client, amount=amount).get_json()["payment_id"]
     assert client.get(f"/payments/{pending}").get_json()["status"] == "PENDING"
-    make_due(client)
+    expire_leases(runtime_of(app))
     assert recovery.recover(runtime_of(app))["finished"] == 1
     assert client.get(f"/payments/{pending}").get_json()["status"] == truth
     answer = pay_trip(client, amount=amount)
     assert (answer.status_code, answer.get_json()["status"]) == (200, truth)
-
-
-def make_due(client: FlaskClient) -> None:
-    """Let the time pass after which the recovery worker looks."""
-    with runtime_of(client.application).database.atomic("test") as connection:
-        past = datetime.now(UTC) - timedelta(minutes=1)
-        connection.execute(update(idempotency_keys).values(recover_at=past, leased_until=past))
 
 
 def test_a_success_rate_decides_by_the_key_and_never_otherwise(make_app: MakeApp) -> None:

@@ -25,8 +25,8 @@ OWN, SHARED = "/parking/payments", "/v1/payments"
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """The service with one channel more."""
-    return make_app(channels=(*CHANNELS, parking.CHANNEL))
+    """The service with one channel more, which tells RabbitMQ."""
+    return make_app(channels=(*CHANNELS, parking.CHANNEL), rabbitmq_enabled=True)
 
 
 def pay(client: FlaskClient, path: str = OWN, key: str = "ticket-7", **fields: object) -> TestResponse:

@@ -1,26 +1,26 @@
 import json
 from typing import Any
 
+import pytest
+from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
 
 from payment_service.gateways.base import Declined, NotSent, Unknown
-from payment_service.models import outbox_deliveries, outbox_events
+from payment_service.models import outbox_deliveries, transactions
 from payment_service.services.runtime import Runtime
 from tests.conftest import MakeApp, runtime_of
 from tests.support.callers import pay_bill, pay_trip, refund_trip
+from tests.support.database import events, rows
 from tests.support.gateways import LedgerGateway
 
 TOLD = ("payment.completed", "payment.failed", "payment.refunded")
 FIELDS = ["payment_id", "trip_id", "amount", "status", "reference"]
 
 
-def events(runtime: Runtime) -> list[tuple[str, dict[str, Any]]]:
-    """Type and data of every event so far, in order."""
-    statement = select(outbox_events.c.event_type, outbox_events.c.payload)
-    with runtime.database.reading() as connection:
-        rows = connection.execute(statement.order_by(outbox_events.c.payment_id, outbox_events.c.version))
-        return [(row.event_type, json.loads(row.payload)["data"]) for row in rows]
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """A service that tells RabbitMQ."""
+    return make_app(rabbitmq_enabled=True)
 
 
 def of_type(runtime: Runtime, name: str) -> list[dict[str, Any]]:
@@ -79,20 +79,17 @@ def test_repeats_and_refusals_tell_nothing(client: FlaskClient, runtime: Runtime
 def test_the_notification_service_is_called_after_success_failure_and_refund_and_never_in_between(
     make_app: MakeApp, gateway: LedgerGateway
 ) -> None:
-    app = make_app(trip_notification_service_url="http://notifications.example")
+    app = make_app(rabbitmq_enabled=True, trip_notification_service_url="http://notifications.example")
     client, runtime = app.test_client(), runtime_of(app)
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     pay_trip(client, idempotency_key="declined")
     number = pay_trip(client).get_json()["payment_id"]
     refund_trip(client, number, amount=50)
-    calls = select(outbox_deliveries.c.sink, outbox_deliveries.c.method, outbox_deliveries.c.path)
-    with runtime.database.reading() as connection:
-        rows = connection.execute(calls).all()
-        bodies = connection.execute(
-            select(outbox_deliveries.c.body).order_by(outbox_deliveries.c.delivery_id)
-        ).scalars()
-        told = [json.loads(body) for body in bodies]
-    assert {tuple(row) for row in rows} == {("trip_notification", "POST", "/v1/notifications")}
+    calls = [row for row in rows(runtime, outbox_deliveries) if row["sink"] != "rabbitmq"]
+    told = [json.loads(row["body"]) for row in calls]
+    assert {(row["sink"], row["method"], row["path"]) for row in calls} == {
+        ("trip_notification", "POST", "/v1/notifications")
+    }
     assert told == [data for kind, data in events(runtime) if kind in TOLD]
     assert [data["status"] for data in told] == ["FAILED", "SUCCESS", "SUCCESS"]
     assert told[-1]["refund_amount"] == 50.0
@@ -102,9 +99,9 @@ def test_events_know_the_request_and_the_trace_they_come_from(client: FlaskClien
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     pay_trip(client, idempotency_key="1", headers={"X-Request-ID": "mine", "traceparent": trace})
     pay_trip(client, idempotency_key="2", headers={"X-Request-ID": "other", "traceparent": "no such thing"})
-    with runtime.database.reading() as connection:
-        rows = connection.execute(select(outbox_events.c.request_id, outbox_events.c.traceparent).distinct()).all()
-    assert {tuple(row) for row in rows} == {("mine", trace), ("other", None)}
+    for table in (transactions, outbox_deliveries):
+        origins = {(row["request_id"], row["traceparent"]) for row in rows(runtime, table)}
+        assert origins == {("mine", trace), ("other", None)}
 
 
 def test_a_paid_bill_is_told_as_its_caller_sees_it(client: FlaskClient, runtime: Runtime) -> None:

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Approved, Declined, Instruction, Unknown
 from payment_service.gateways.protocol import TEXT_LIMIT
-from payment_service.models import operations, payment_refunds, payments
+from payment_service.models import idempotency_keys, payment_refunds, payments
 from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
 from tests.support import checkouts
@@ -43,8 +43,8 @@ def test_the_tables_have_room_for_whatever_the_protocol_lets_in() -> None:
         payments.c.authorization_code,
         payments.c.failure_code,
         payments.c.gateway_response,
-        operations.c.gateway_reference,
-        operations.c.failure_message,
+        idempotency_keys.c.gateway_reference,
+        idempotency_keys.c.failure_message,
     ]
     widths: list[Any] = [getattr(column.type, "length", None) for column in told]
     assert all(width is None or width >= TEXT_LIMIT for width in widths), widths
@@ -56,7 +56,7 @@ def test_the_longest_authorization_code_is_written_down(
     gateway.script.append(approve_at_length(gateway))
     body = paid(charge_order(client))
     assert (body["status"], body["authorization_code"]) == ("COMPLETED", LONGEST)
-    assert [row["gateway_reference"] for row in rows(runtime, operations)] == [LONGEST]
+    assert [row["gateway_reference"] for row in rows(runtime, idempotency_keys)] == [LONGEST]
     assert not list(verify(runtime))
 
 

@@ -13,7 +13,7 @@ from payment_service.config import Settings
 from payment_service.delivery.base import Delivered
 from payment_service.delivery.relay import Relay
 from payment_service.delivery.sinks import NEIGHBOURS, build_sinks
-from payment_service.domain.event_types import EVENT_TYPES
+from payment_service.domain.lifecycle import EVENT_TYPES
 from tests.conftest import empty, runtime_of
 from tests.support.event_schemas import DOCUMENTED, validator
 from tests.support.every_event import everything

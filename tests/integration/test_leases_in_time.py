@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from payment_service import clock
 from payment_service.domain.records import Answer
 from payment_service.gateways.base import Unknown
-from payment_service.services import engine
+from payment_service.services import engine, gateway_calls
 from payment_service.services.claim import Claim
 from payment_service.services.recovery import recover
 from payment_service.services.runtime import Runtime
@@ -66,7 +66,7 @@ def test_an_owner_that_sleeps_too_long_before_it_sends_sends_nothing(
         pay_trip(client)
         expire_leases(runtime)
     sent, begun = len(careless.sent), clock.monotonic
-    call_gateway = engine.call_gateway
+    call_gateway = gateway_calls.call_gateway
 
     def sleep_and_call(runtime: Runtime, claim: Claim) -> object:
         monkeypatch.setattr(clock, "monotonic", lambda: begun() + runtime.limits.lease - 1)

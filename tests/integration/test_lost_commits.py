@@ -23,7 +23,6 @@ from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, rows
 from tests.support.gateways import LedgerGateway
 
-
 Side = Literal["before", "after"]
 
 
@@ -83,7 +82,11 @@ def test_connection_cut_at_a_commit_costs_nothing(lent: Callable[[str], str], nu
         app = create_app(Settings(database_url=proxy.url_through, log_level="ERROR"), gateway=gateway)
         client = app.test_client()
         payment_id = trip_id_of(pay_trip(client, idempotency_key="before"))
-        for ask in (lambda: pay_trip(client), lambda: refund_trip(client, payment_id, amount=10)):
+        asks: list[Callable[[], TestResponse]] = [
+            lambda: pay_trip(client),
+            lambda: refund_trip(client, payment_id, amount=10),
+        ]
+        for ask in asks:
             proxy.cut(number, side)
             answer = ask()
             assert proxy.has_cut
@@ -98,8 +101,12 @@ def test_a_database_that_takes_no_commit_is_503_and_whatever_happened_is_found_l
     client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
 ) -> None:
     commit = Connection.commit
+
+    def cut_once_sent(connection: Connection) -> None:
+        (cut if gateway.sent else commit)(connection)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Connection, "commit", lambda connection: (cut if gateway.sent else commit)(connection))
+        patch.setattr(Connection, "commit", cut_once_sent)
         refused = pay_trip(client)
 
     assert (refused.status_code, refused.get_json()["code"]) == (503, "database_unavailable")

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
-from sqlalchemy import Connection
 
 from payment_service import create_app, failpoints
 from payment_service.config import Settings
-from payment_service.db import ATTEMPTS, Database, TransactionLost
+from payment_service.connection import Connection, TransactionLost
+from payment_service.db import ATTEMPTS, Database
 from payment_service.delivery import relay as relay_module
 from payment_service.delivery.base import Dead, Delivered, Outcome
 from payment_service.delivery.relay import Relay

@@ -18,8 +18,8 @@ from payment_service.gateways.base import Answer, Instruction
 from payment_service.models import users
 from payment_service.services import figures
 from payment_service.services.outbox import replay, replayable
-from payment_service.services.retention import purge
 from payment_service.services.recovery import recover
+from payment_service.services.retention import purge
 from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
 from tests.conftest import fresh_database, runtime_of

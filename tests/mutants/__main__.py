@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from tests.mutants.faults import BY_TESTS, BY_TRIALS, IN_DOUBT, MUTANTS
-from tests.mutants.mutant import ROOT
+from tests.support.processes import ROOT
 
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=no", "--no-header")
 PATIENCE = 600

@@ -1,149 +1,75 @@
 """The deliberate faults, and who must notice each: crash trials at a point, or tests of the suite."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pika.channel import Channel
+
+from payment_service.config import Settings
+from payment_service.domain.fingerprints import fingerprint
+from payment_service.repositories import keys, outbox, payments, recovery, retention, statements, tallies
+from payment_service.services import first_writes, gateway_calls, persistence, transitions
+from payment_service.services.commands import Request
+from payment_service.services.complete import complete
+from tests.mutants import replacements as fault
 from tests.mutants.mutant import Mutant
 
-ASKING = "payment_service.services.asking"
-CHANGES = "payment_service.services.changes"
-CLAIMING = "payment_service.services.claiming"
-IDEMPOTENCY = "payment_service.services.idempotency"
-KEYS = "payment_service.repositories.idempotency"
-MOVEMENTS = "payment_service.services.movements"
-RECORDING = "payment_service.services.recording"
-RELAY = "payment_service.delivery.relay"
-
 MUTANTS: Mapping[str, Mutant] = {
-    "another gateway key for every attempt": Mutant(
-        ASKING, "instruction_for", "gateway_key=operation.gateway_key", "gateway_key='v1-' + clock.new_hex(48)"
-    ),
+    "another gateway key for every attempt": Mutant({gateway_calls.instruction_for: fault.with_new_gateway_key}),
     "another gateway key after a take-over": Mutant(
-        ASKING,
-        "_found",
-        "instruction = instruction_for(claim.facts)",
-        "instruction = instruction_for(claim.facts)\n"
-        "    if claim.taken_over: instruction = __import__('dataclasses').replace("
-        "instruction, gateway_key='v1-' + clock.new_hex(48))",
+        {gateway_calls.call_gateway: fault.with_new_gateway_key_after_take_over}
     ),
-    "no look-up when taking over": Mutant(ASKING, "_found", "if claim.taken_over is not None:", "if False:"),
-    "not found counts as declined": Mutant(
-        ASKING,
-        "_found",
-        "if not isinstance(finding, NotFound):",
-        "finding = Declined('X', 'x') if isinstance(finding, NotFound) else finding\n        if True:",
-    ),
+    "no look-up when taking over": Mutant({gateway_calls.call_gateway: fault.without_look_up}),
+    "not found counts as declined": Mutant({gateway_calls.call_gateway: fault.with_not_found_as_declined}),
     "the gateway is asked before the claim is committed": Mutant(
-        CLAIMING,
-        "Claiming._once",
-        "return self._write(connection, intent, movement, since, attempt)",
-        "outcome = self._write(connection, intent, movement, since, attempt)\n"
-        "            if isinstance(outcome, Claim): __import__('payment_service.services.asking', "
-        "fromlist=['ask']).ask(self.runtime, outcome)\n"
-        "            return outcome",
+        {
+            first_writes.charge_payment: fault.asking_inside_the_claim,
+            first_writes.start_operation: fault.asking_inside_the_claim,
+        }
     ),
-    "a lease ends at once": Mutant(
-        CLAIMING, "Claiming._once", "self.runtime.limits.lease", "self.runtime.limits.lease * 0"
-    ),
-    "a lease may be shorter than the gateway's budget": Mutant(
-        "payment_service.config", "_time_limits", "if not shorter < longer:", "if False:"
-    ),
-    "the fence is not compared": Mutant(MOVEMENTS, "_finish", "if key.fence != claim.fence:", "if False:"),
-    "unknown counts as declined": Mutant(
-        MOVEMENTS,
-        "_finish",
-        "doubt = _doubt(facts, finding)",
-        "finding = Declined('X', 'x') if isinstance(finding, Unknown) else finding; doubt = None",
-    ),
-    "whatever amount was approved is believed": Mutant(
-        MOVEMENTS, "_doubt", "if not isinstance(finding, Approved):", "if True:"
-    ),
+    "a lease ends at once": Mutant({keys.claim: fault.with_lease_of_zero}),
+    "a lease may be shorter than the gateway's budget": Mutant(attributes=((Settings, "gateway_budget", 0.0),)),
+    "completing does not compare the fence": Mutant({complete: fault.without_fence}),
+    "a take-over keeps the fence": Mutant(statements={"take_over_key": ("fence = fence + 1", "fence = fence")}),
+    "unknown counts as declined": Mutant({complete: fault.with_unknown_as_declined}),
+    "any approved amount is believed": Mutant({complete: fault.with_every_amount_believed}),
     "every try of the finish asks the gateway again": Mutant(
-        MOVEMENTS,
-        "_finish",
-        "doubt = _doubt(facts, finding)",
-        "finding = asking.ask(runtime, claim); doubt = _doubt(facts, finding)",
+        {complete: fault.remembering_the_claim, keys.lock_claim: fault.asking_again_at_every_try}
     ),
-    "claiming locks no row": Mutant(KEYS, "_LOCK_BY_SCOPE", ".with_for_update()", ""),
-    "nobody looks whether there is time left to send": Mutant(
-        ASKING, "_found", "if clock.monotonic() > claim.send_before:", "if False:"
-    ),
-    "finishing locks no row": Mutant(KEYS, "_LOCK_OWNED", ".with_for_update(of=[keys, payments])", ""),
-    "the purge takes unfinished keys": Mutant(
-        KEYS,
-        "_HAS_ENDED",
-        "keys.c.response_status.is_not(null()), keys.c.expires_at < bindparam('moment', type_=keys.c.expires_at.type), "
-        "keys.c.expires_at < database_now()",
-        "keys.c.created_at < bindparam('moment', type_=keys.c.expires_at.type),",
-    ),
-    "a refund locks no payment": Mutant(
-        "payment_service.repositories.payments", "_LOCK", ".with_for_update(key_share=True)", ""
-    ),
-    "a refund reserves nothing": Mutant(
-        CHANGES, "started", "payment.refund_pending_amount + refund.amount", "payment.refund_pending_amount"
-    ),
+    "nothing checks whether there is time left to send": Mutant({gateway_calls.call_gateway: fault.without_time_limit}),
+    "claiming locks no key": Mutant(statements={"lock_key": ("\nFOR UPDATE", "")}),
+    "completing locks no key": Mutant(statements={"lock_claim": ("\n    FOR UPDATE", "")}),
+    "completing locks no payment": Mutant(statements={"lock_claim": (" FOR NO KEY UPDATE", "")}),
+    "a capture locks no payment": Mutant(statements={"lock_payment": ("\nFOR NO KEY UPDATE", "")}),
+    "a refund locks no payment": Mutant(statements={"lock_payment_for_refund": ("\nFOR NO KEY UPDATE", "")}),
+    "a refund reserves nothing": Mutant({transitions.operation_started: fault.reserving_nothing}),
     "an undecided refund gives its reservation back": Mutant(
-        RECORDING,
-        "count_failed_attempt",
-        "mark=_mark(payment, FAILED_ATTEMPT, payment.status, amount))",
-        "mark=_mark(payment, FAILED_ATTEMPT, payment.status, amount))\n"
-        "    if facts.refund: write(connection, move_payment=payment_values(__import__('dataclasses').replace("
-        "payment, refund_pending_amount=payment.refund_pending_amount - facts.refund.amount)))",
+        {persistence.record_undecided_attempt: fault.giving_an_undecided_refund_back}
     ),
-    "a replay is worded anew": Mutant(
-        IDEMPOTENCY,
-        "_repeated",
-        "if finished.expired and finished.payment_id is not None:",
-        "if finished.payment_id is not None:",
+    "an undecided key is released without a timer": Mutant({keys.set_timer: fault.always(None)}),
+    "the watermark of recovery passes an unfinished key": Mutant({recovery.next_watermark: fault.passing_everything}),
+    "the purge deletes unfinished keys": Mutant({retention.purge: fault.deleting_unfinished_keys}),
+    "the purge deletes bound keys": Mutant({retention.purge: fault.deleting_bound_keys}),
+    "nothing is reserved": Mutant({payments.reserve: fault.always(None)}),
+    "a failed payment keeps its payable": Mutant({payments.give_back: fault.always(None)}),
+    "a replay is rendered anew": Mutant(
+        {keys.claim: fault.without_kept_response, keys.lock: fault.without_kept_response}
     ),
-    "a key stands for whatever is asked under it": Mutant(
-        "payment_service.services.requests", "Request.fingerprint", "fingerprint(self.route, self.fields)", "'route:0'"
-    ),
-    "a key belongs to everybody": Mutant(IDEMPOTENCY, "identify", "request.caller.subject", "''"),
-    "the fingerprint knows no route": Mutant(
-        "payment_service.domain.fingerprints", "fingerprint", "{ROUTE: _digest(route)}", "{}"
-    ),
-    "the stored answer is spelled anew": Mutant(
-        RECORDING,
-        "stored_answer",
-        "'response_data': answer.body",
-        "'response_data': json.dumps(json.loads(answer.body), sort_keys=True)",
-    ),
-    "events are written after the commit": Mutant(
-        RECORDING,
-        "record",
-        "publish=published, **_delivery_rows(runtime, change, event, published), **more)",
-        "**more)\n"
-        "    def late():\n"
-        "        clock.sleep(0.1)\n"
-        "        with runtime.database.atomic('late') as other:\n"
-        "            write(other, publish=published, **_delivery_rows(runtime, change, event, published))\n"
-        "    __import__('threading').Thread(target=late).start()",
-    ),
-    "a delivery is marked before it is sent": Mutant(
-        RELAY,
-        "Relay.run_once",
-        "self._offer(claimed)",
-        "self._mark([outbox.Settlement(each.delivery_id, self._owners[each.delivery_id], 'DELIVERED') "
-        "for each in claimed]); self._offer(claimed)",
-    ),
-    "the relay takes whatever is due": Mutant(
-        "payment_service.repositories.outbox", "_HEADS", "~exists()", "True or ~exists()"
-    ),
-    "the relay reads on behind the last it has read": Mutant(
-        RELAY,
-        "Relay._claim_as",
-        "return outbox.claim(connection, self.sink.name, owner, self._lease, limit)",
-        "claimed = outbox.claim(connection, self.sink.name, owner, self._lease, limit)\n"
-        "        cursor = vars(self).get('cursor', 0)\n"
-        "        self.cursor = max([cursor, *(each.delivery_id for each in claimed)])\n"
-        "        return [each for each in claimed if each.delivery_id > cursor]",
-    ),
-    "a message for nobody counts as delivered": Mutant(
-        "payment_service.delivery.amqp", "Publisher", "mandatory=True", "mandatory=False"
+    "the stored response is spelled anew": Mutant({keys.complete_operation: fault.spelling_responses_anew}),
+    "a key stands for any request": Mutant(attributes=((Request, "fingerprint", "route:0"),)),
+    "a key belongs to every caller": Mutant(attributes=((Request, "scope", fault.in_nobodys_name(Request.scope)),)),
+    "the fingerprint knows no route": Mutant({fingerprint: fault.without_route}),
+    "the journal is folded after one look": Mutant({tallies.is_decided: fault.always(True)}),
+    "deliveries are written after the commit": Mutant({statements.write: fault.adding_deliveries_later}),
+    "a delivery is marked before it is sent": Mutant({outbox.claim: fault.marking_before_sending}),
+    "the relay does not wait for the event before": Mutant({outbox.claim: fault.claiming_whatever_is_due}),
+    "the relay reads on behind the last it has read": Mutant({outbox.claim: fault.reading_on_behind_the_last}),
+    "a message that no queue takes counts as delivered": Mutant(
+        attributes=((Channel, "basic_publish", fault.without_mandatory(Channel.basic_publish)),)
     ),
     "SQLite begins as its driver does": Mutant(
-        "payment_service.db", "_begin_sqlite", "'BEGIN' if reading else 'BEGIN IMMEDIATE'", "'BEGIN'"
+        attributes=((sys.modules["payment_service.db"], "BEGIN", {"postgresql": "BEGIN", "sqlite": "BEGIN"}),)
     ),
 }
 
@@ -161,14 +87,16 @@ BY_TRIALS: Mapping[str, Trials] = {
     "another gateway key for every attempt": Trials("C6", frozenset({0}), "S1 "),
     "another gateway key after a take-over": Trials("C6", frozenset({0}), "S1 "),
     "the gateway is asked before the claim is committed": Trials("C2", frozenset({0}), "S2"),
-    "the fence is not compared": Trials("C15", frozenset({3}), "S8 "),
+    "completing does not compare the fence": Trials("C15", frozenset({3}), "S8 "),
+    "a take-over keeps the fence": Trials("C15", frozenset({3}), "S8 "),
     "unknown counts as declined": Trials("C7", frozenset({0, 1}), "S10"),
     "not found counts as declined": Trials("C4", frozenset({0}), "S10"),
-    "whatever amount was approved is believed": Trials("C8", frozenset({4}), "S4"),
-    "a replay is worded anew": Trials("C13", frozenset({0}), "S6 "),
-    "the stored answer is spelled anew": Trials("C13", frozenset({0}), "S6 "),
-    "events are written after the commit": Trials("C13", frozenset({0}), "S11"),
-    "a key stands for whatever is asked under it": Trials("C10", frozenset({0}), "S7 "),
+    "any approved amount is believed": Trials("C8", frozenset({4}), "S4"),
+    "a replay is rendered anew": Trials("C13", frozenset({0}), "S6 "),
+    "the stored response is spelled anew": Trials("C13", frozenset({0}), "S6 "),
+    "deliveries are written after the commit": Trials("C13", frozenset({0}), "S11"),
+    "a key stands for any request": Trials("C10", frozenset({0}), "S7 "),
+    "nothing is reserved": Trials("C13", frozenset({0}), "R1 "),
 }
 """Mutants that trials on SQLite must catch, a handful of them, in every run of the suite."""
 
@@ -176,34 +104,36 @@ IN_DOUBT = "no look-up when taking over"
 """The one that only trials before a bank without memory can catch."""
 
 IN_TIME = "tests/integration/test_leases_in_time.py"
-CONCURRENCY = "tests/integration/test_concurrency.py"
-FIFTY_REFUNDS = f"{CONCURRENCY}::test_fifty_refunds_at_once_never_give_back_more_than_was_paid[postgresql]"
+LOCKS = "tests/integration/test_locks_and_pools.py"
+PAYMENT_LOCKS = "tests/integration/test_payment_locks.py"
+KEYS_FOR_EVER = "tests/integration/test_keys_for_ever.py"
+RECOVERY = "tests/integration/test_recovery.py"
+TRIP_REFUNDS = "tests/api/test_trip_refunds.py"
 
 BY_TESTS: Mapping[str, tuple[str, ...]] = {
-    "a lease ends at once": (
-        "tests/api/test_idempotency_over_http.py::test_a_repeat_that_has_waited_long_enough_is_409",
-    ),
+    "a lease ends at once": ("tests/api/test_idempotency_over_http.py",),
     "a lease may be shorter than the gateway's budget": ("tests/unit/test_config.py",),
     "every try of the finish asks the gateway again": ("tests/integration/test_lost_commits.py",),
-    "claiming locks no row": (f"{IN_TIME}::test_one_of_many_repeats_takes_an_abandoned_key_over[postgresql]",),
-    "nobody looks whether there is time left to send": (IN_TIME,),
-    "finishing locks no row": (
-        "tests/integration/test_locks_and_pools.py::test_what_is_being_finished_is_locked[postgresql]",
-    ),
-    "the purge takes unfinished keys": (
-        "tests/integration/test_keys_for_ever.py::test_what_is_not_decided_is_never_forgotten",
-    ),
-    "a refund locks no payment": (FIFTY_REFUNDS,),
-    "a refund reserves nothing": ("tests/api/test_trip_refunds.py",),
-    "an undecided refund gives its reservation back": (
-        "tests/api/test_trip_refunds.py::test_an_undecided_refund_is_accepted_and_holds_its_amount",
-    ),
-    "a key belongs to everybody": ("tests/integration/test_keys_for_ever.py",),
+    "claiming locks no key": (IN_TIME,),
+    "nothing checks whether there is time left to send": (IN_TIME,),
+    "completing locks no key": (LOCKS,),
+    "completing locks no payment": (LOCKS,),
+    "an undecided key is released without a timer": (f"{RECOVERY}::test_what_is_undecided_is_202_and_stays_open",),
+    "the watermark of recovery passes an unfinished key": ("tests/integration/test_watermarks.py",),
+    "the purge deletes unfinished keys": (KEYS_FOR_EVER,),
+    "the purge deletes bound keys": (KEYS_FOR_EVER,),
+    "a failed payment keeps its payable": ("tests/api/test_written_rows.py",),
+    "a capture locks no payment": (PAYMENT_LOCKS,),
+    "a refund locks no payment": (PAYMENT_LOCKS,),
+    "a refund reserves nothing": (TRIP_REFUNDS,),
+    "an undecided refund gives its reservation back": (TRIP_REFUNDS,),
+    "a key belongs to every caller": (KEYS_FOR_EVER,),
     "the fingerprint knows no route": ("tests/unit/test_fingerprints.py",),
+    "the journal is folded after one look": ("tests/integration/test_two_looks.py",),
     "a delivery is marked before it is sent": ("tests/integration/test_relay_crashes.py",),
-    "the relay takes whatever is due": ("tests/integration/test_relay.py",),
+    "the relay does not wait for the event before": ("tests/integration/test_relay.py",),
     "the relay reads on behind the last it has read": ("tests/integration/test_late_commits_of_events.py",),
-    "a message for nobody counts as delivered": ("tests/integration/test_rabbit_sink.py",),
+    "a message that no queue takes counts as delivered": ("tests/integration/test_rabbit_sink.py",),
     "SQLite begins as its driver does": ("tests/integration/test_increments_on_sqlite.py",),
 }
 """Mutants that tests of the suite must catch; `make mutants` proves it."""

@@ -2,6 +2,7 @@
 
 import os
 
+import payment_service  # noqa: F401 - every module that knows a function by name is there before it is replaced
 from tests.mutants.faults import MUTANTS
 
-MUTANTS[os.environ["MUTANT"]].install()
+MUTANTS[os.environ["MUTANT"]].apply()

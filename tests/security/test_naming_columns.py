@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from payment_service.models import operations, payment_refunds, payments, transactions
+from payment_service.models import idempotency_keys, payment_refunds, payments, transactions
 from tests.conftest import empty
 from tests.security.places import Place, caller, places
 from tests.support import checkouts, orders
@@ -15,7 +15,7 @@ from tests.support.bookers import Booker
 from tests.support.callers import pay_trip, trip_id_of
 from tests.support.database import rows
 
-TABLES = (payments, payment_refunds, operations, transactions)
+TABLES = (payments, payment_refunds, idempotency_keys, transactions)
 COLUMNS = sorted({column.name for table in payments.metadata.sorted_tables for column in table.columns})
 """What the tables call their columns: none of it is a caller's to set, unless a document says so."""
 NUMBER = 770_077
@@ -111,7 +111,8 @@ def left_behind(app: Flask, place: Place, extra: Mapping[str, Any]) -> tuple[int
 
 GENERATED = {
     "payment_id", "public_id", "public_reference", "operation_id", "refund_id", "transaction_id", "transaction_log_id",
-    "request_id", "payment_intent_id", "reference", "gateway_reference", "gateway_key", "parent_key", "fingerprint",
+    "request_id", "payment_intent_id", "reference", "gateway_reference", "gateway_key", "parent_key", "charge_key",
+    "fingerprint", "event_id", "key_id", "key_hash", "owner", "leased_until", "request_path", "response_data",
 }  # fmt: skip
 
 

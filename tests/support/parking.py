@@ -7,8 +7,7 @@ from flask import Blueprint, Response
 from marshmallow import Schema
 
 from payment_service.domain.errors import NEW_KEY, PaymentDeclined
-from payment_service.domain.event_types import event_type
-from payment_service.domain.lifecycle import Move, Status
+from payment_service.domain.lifecycle import Move, Status, event_type
 from payment_service.domain.records import Answer, Event, Facts, Payment
 from payment_service.services import queries
 from payment_service.services.commands import ChargePayment, NewPayment, PaymentReferences
@@ -70,7 +69,7 @@ class ParkingRenderer(BaseRenderer):
         return answered(201 if facts.payment.status is Status.CAPTURED else 202, PAYMENT.dump(facts.payment))
 
     def event(self, move: Move, facts: Facts) -> Event:
-        return Event(event_type(move, facts.payment), PAYMENT.dump(facts.payment))
+        return Event(event_type(move, facts.payment.version), PAYMENT.dump(facts.payment))
 
 
 @describe({201: PAYMENT, 202: PAYMENT}, body=NEW_PAYMENT, key=KeyIn.HEADER)

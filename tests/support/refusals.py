@@ -55,9 +55,9 @@ LEAKS = re.compile(
                 "psycopg2", "sqlalchemy", "sqlite3", "werkzeug", "marshmallow", "flask_", "jinja2", "PyJWT", "urllib3",
                 "HTTPConnectionPool", "gunicorn", "nginx/", "Python/",
                 # statements, tables, and what databases say of them
-                "SELECT ", "INSERT ", "UPDATE ", "DELETE FROM", "idempotency_hash", "payment_refunds", "outbox_deliveries",
-                "outbox_deliveries", "tally_marks", "key_hash", "leased_until", "DETAIL:", "HINT:",
-                "LINE 1", "violates", "constraint", "duplicate key", "invalid input syntax",
+                "SELECT ", "INSERT ", "UPDATE ", "DELETE FROM", "idempotency_hash", "payment_refunds",
+                "outbox_deliveries", "reservations", "timers", "watermarks", "key_hash", "leased_until",
+                "DETAIL:", "HINT:", "LINE 1", "violates", "constraint", "duplicate key", "invalid input syntax",
                 "out of range for type", "database is locked", "OperationalError", "IntegrityError", "DataError",
                 # where everything lives, and how it is reached
                 "postgresql:", "postgres:", "sqlite:", "amqp:", "connection to server", "Connection refused",

@@ -14,6 +14,7 @@ from tests.support.processes import ROOT
 
 WORDS = {
     "BigInteger": "bigint",
+    "Boolean": "bool",
     "Integer": "int",
     "Money": "money",
     "MoneySum": "money",
@@ -22,7 +23,7 @@ WORDS = {
     "UtcDateTime": "moment",
     "Uuid": "uuid",
 }
-"""How the diagram calls the types of columns."""
+"""What the diagram calls the types of columns."""
 
 ATTRIBUTE = re.compile(r'^ {8}(\w+) (\w+)(?: ((?:PK|FK|UK)(?:, (?:PK|FK|UK))*))?(?: "(.+)")?$', re.MULTILINE)
 LINE = re.compile(r"^ {4}(\w+) (\|\||\|o)(--|\.\.)(o\{|o\|) (\w+) : (\w+)$", re.MULTILINE)

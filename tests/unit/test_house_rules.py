@@ -12,6 +12,7 @@ from tests.conftest import here
 
 LONGEST_MODULE, LONGEST_FUNCTION = 250, 40
 PACKAGE, SIMULATOR, TESTS = here("payment_service"), here("simulator"), here("tests")
+TRANSACTION_WORDS = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -56,6 +57,18 @@ def test_only_the_database_module_commits() -> None:
         for name, tree in modules(PACKAGE, but=("payment_service/db.py",))
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "commit"
+    ]
+    assert offenders == []
+
+
+def test_only_the_database_modules_send_begin_and_commit() -> None:
+    """`Database.atomic()` begins and commits through `Connection`; a text sent elsewhere would go round it."""
+    own = ("payment_service/db.py", "payment_service/connection.py")
+    offenders = [
+        f"{name}:{node.lineno}"
+        for name, tree in modules(PACKAGE, but=own)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(TRANSACTION_WORDS)
     ]
     assert offenders == []
 
@@ -181,7 +194,13 @@ def test_channels_have_no_own_way_to_the_tables_or_the_gateway() -> None:
         for name, tree in modules(PACKAGE / "channels", PACKAGE / "blueprints")
         for each in imported(tree)
         if each.startswith(
-            ("payment_service.repositories", "payment_service.gateways", "payment_service.db", "sqlalchemy")
+            (
+                "payment_service.repositories",
+                "payment_service.gateways",
+                "payment_service.db",
+                "payment_service.connection",
+                "sqlalchemy",
+            )
         )
     ]
     assert offenders == []

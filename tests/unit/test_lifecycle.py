@@ -2,8 +2,7 @@ from itertools import product
 
 import pytest
 
-from payment_service.domain.event_types import EVENT_TYPES
-from payment_service.domain.lifecycle import LIFECYCLE, IllegalMove, Move, Status, after, allows
+from payment_service.domain.lifecycle import EVENT_TYPES, LIFECYCLE, IllegalMove, Move, Status, after, allows
 
 # Written down by hand from what the callers' documents allow: status, move, where it leads. Whatever is not here is
 # refused. "new" is a payment that does not exist yet.

@@ -5,8 +5,7 @@ from typing import Any
 from payment_service.channels.bookings import response_schemas as responses
 from payment_service.channels.bookings.response_schemas import STATUS_NAMES
 from payment_service.domain.errors import NEVER, PaymentDeclined, RefundDeclined, Refused, ServiceError
-from payment_service.domain.event_types import event_type
-from payment_service.domain.lifecycle import IllegalMove, Move, Status
+from payment_service.domain.lifecycle import IllegalMove, Move, Status, event_type
 from payment_service.domain.operations import Kind, OperationStatus, derived_digits
 from payment_service.domain.records import Answer, Event, Facts
 from payment_service.services.runtime import ChannelReferences
@@ -57,7 +56,9 @@ class BookingRenderer(BaseRenderer):
     def event(self, move: Move, facts: Facts) -> Event:
         """The payment as its caller sees it."""
         payment = facts.payment
-        return Event(event_type(move, payment), responses.PAYMENT.dump(payment), payment_ref=str(payment.public_id))
+        return Event(
+            event_type(move, payment.version), responses.PAYMENT.dump(payment), payment_ref=str(payment.public_id)
+        )
 
     def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         """`TXN-` and 12 upper-case hexadecimal digits."""

@@ -5,8 +5,7 @@ from typing import Any
 from payment_service.channels.checkout import response_schemas as responses
 from payment_service.channels.checkout.style import Style
 from payment_service.domain.errors import RefundDeclined
-from payment_service.domain.event_types import event_type
-from payment_service.domain.lifecycle import Move
+from payment_service.domain.lifecycle import Move, event_type
 from payment_service.domain.money import to_number
 from payment_service.domain.operations import Kind, OperationStatus, derived_digits
 from payment_service.domain.records import Answer, Event, Facts, Refund
@@ -44,7 +43,7 @@ class CheckoutRenderer(BaseRenderer):
 
     def event(self, move: Move, facts: Facts) -> Event:
         """What the document's consumers read of success, failure and refund; other moves tell what a success does."""
-        kind = self.event_types.get(move) or event_type(move, facts.payment)
+        kind = self.event_types.get(move) or event_type(move, facts.payment.version)
         return Event(kind, _event_data(move, facts), payment_ref=str(facts.payment.public_id))
 
     def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from payment_service.domain.deliveries import Call
-from payment_service.domain.event_types import event_type
-from payment_service.domain.lifecycle import Move
+from payment_service.domain.lifecycle import Move, event_type
 from payment_service.domain.money import to_number, to_text
 from payment_service.domain.records import Event, Facts
 
@@ -37,7 +36,7 @@ def event_of(move: Move, facts: Facts, body: Mapping[str, Any]) -> Event:
         data |= {"refund_id": facts.refund.refund_id, "refund_amount": to_number(facts.refund.amount)}
     calls = (_order(move, facts, body), _inventory(move, body), _notification(move, facts, body))
     return Event(
-        event_type(move, facts.payment),
+        event_type(move, facts.payment.version),
         data,
         calls=tuple(call for call in calls if call),
         stream=f"orders:{body['order_id']}",

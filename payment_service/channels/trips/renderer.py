@@ -5,8 +5,7 @@ from payment_service.channels.trips import response_schemas as responses
 from payment_service.channels.trips.response_schemas import STATUS_NAMES
 from payment_service.domain.deliveries import Call
 from payment_service.domain.errors import RefundDeclined
-from payment_service.domain.event_types import event_type
-from payment_service.domain.lifecycle import Move
+from payment_service.domain.lifecycle import Move, event_type
 from payment_service.domain.records import Answer, Event, Facts, Refund
 from payment_service.services.commands import PaymentReferences, hash_key
 from payment_service.web.channel import BaseRenderer
@@ -43,7 +42,7 @@ class TripRenderer(BaseRenderer):
         if facts.refund is not None:
             data |= responses.REFUND_EVENT.dump(facts.refund)
         calls = (Call("trip_notification", "POST", "/v1/notifications", data),) if move in NOTIFIED_ON else ()
-        return Event(event_type(move, facts.payment), data, calls)
+        return Event(event_type(move, facts.payment.version), data, calls)
 
 
 def references(key: str) -> tuple[PaymentReferences, ...]:

@@ -1,8 +1,5 @@
 """What the trips callers send."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from marshmallow import Schema
 
 from payment_service.channels.trips.response_schemas import METHODS, STATUS_NAMES
@@ -13,17 +10,10 @@ from payment_service.web.parsing import LONGEST_KEY
 CURRENCY = "INR"  # the document names none; its payment methods are Indian ones
 
 
-class Key(fields.Text):
-    """An idempotency key, without the blanks around it; a JSON integer counts as its digits."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        return super()._deserialize(value.strip() if isinstance(value, str) else value, attr, data, **kwargs)
-
-
 class NewTripPayment(Schema):
     """`POST /payments`; without `amount` the fare of the trip is charged."""
 
-    idempotency_key = Key(LONGEST_KEY, numbers=True, required=True, example="demo-client-1")
+    idempotency_key = fields.Text(LONGEST_KEY, numbers=True, stripped=True, required=True, example="demo-client-1")
     trip_id = fields.PositiveId(texts=True, required=True, example=101)
     method = fields.Choice(METHODS, any_case=True, required=True, example="CARD")
     amount = fields.Amount(CURRENCY, allow_zero=True, example=150.0)
@@ -33,7 +23,7 @@ class NewTripPayment(Schema):
 class NewTripRefund(Schema):
     """`POST /payments/{payment_id}/refunds`; without `amount` all that is left is refunded."""
 
-    idempotency_key = Key(LONGEST_KEY, numbers=True, required=True, example="refund-demo-1")
+    idempotency_key = fields.Text(LONGEST_KEY, numbers=True, stripped=True, required=True, example="refund-demo-1")
     amount = fields.Amount(CURRENCY, example=50.0)
     metadata = fields.Metadata(ignore_others=True, example={"reason": "test refund"})
 

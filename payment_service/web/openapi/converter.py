@@ -29,7 +29,9 @@ class Converter(OpenAPIConverter):
     def field2property(self, field: "Field[Any]") -> Described:
         """The field of an error that is a text or a list has two types."""
         described: Described = super().field2property(field)
-        return {"anyOf": [{"type": "string"}, described]} if isinstance(field, TextOrErrors) else described
+        if isinstance(field, TextOrErrors):
+            return {"example": described.pop("example"), "anyOf": [{"type": "string"}, described]}
+        return described
 
     def field2read_only(self, field: "Field[Any]", **kwargs: Any) -> Described:
         """Requests and responses have different schemas: none needs to say that a field is only in responses."""

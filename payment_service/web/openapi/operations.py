@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import Schema
+from marshmallow.fields import Nested
 
 from payment_service.web.access import Access
 from payment_service.web.errors import ErrorRenderer
+from payment_service.web.field_errors import BaseField
 from payment_service.web.openapi.converter import Converter, Described, about_of, either
 from payment_service.web.openapi.decorators import Body, DispatchedRoute, KeyIn, Media, ViewDoc, doc_of
 from payment_service.web.parsing import KEY_HEADER, LONGEST_KEY
@@ -130,7 +132,7 @@ def _response(about: Iterable[str], bodies: Iterable[Schema | Media], headers: I
         body.media_type: {"schema": dict(body.schema)} for body in bodies if isinstance(body, Media) and body.media_type
     }
     if schemas := [body for body in bodies if isinstance(body, Schema)]:
-        content[JSON] = {"schema": either(schemas)}
+        content[JSON] = {"schema": either(schemas), "examples": dict(map(_example, schemas))}
     return {
         "description": "\n\n".join(dict.fromkeys(about)),
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in (*ON_EVERY_RESPONSE, *headers)},
@@ -149,7 +151,15 @@ def _paragraphs(view: View) -> tuple[str, str]:
 
 
 def _example(schema: Schema) -> tuple[str, Described]:
-    """An example of a request, made of the fields' examples."""
-    known = ((field.data_key or name, field.metadata) for name, field in schema.fields.items())
-    values = {name: metadata["example"] for name, metadata in known if "example" in metadata}
-    return type(schema).__name__, {"value": values}
+    """An example of a body, made of the fields' examples."""
+    return type(schema).__name__, {"value": _value(schema)}
+
+
+def _value(schema: Schema) -> Any:
+    """Of a request all fields, of a response those that are always there."""
+    shown = (each for each in schema.fields.items() if each[1].required or isinstance(each[1], BaseField))
+    fields = {field.data_key or name: field for name, field in shown}
+    known = {name: field.metadata["example"] for name, field in fields.items() if "example" in field.metadata}
+    inner = {name: _value(field.schema) for name, field in fields.items() if isinstance(field, Nested)}
+    value = {name: {**known, **inner}[name] for name in fields if name in known or name in inner}
+    return [value] if schema.many else value

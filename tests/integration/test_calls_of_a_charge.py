@@ -1,0 +1,89 @@
+"""How much of our own code one new trip charge runs through, everything included: counted by Python's profiler hook."""
+
+import sys
+from collections import Counter
+from configparser import ConfigParser
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from payment_service import create_app
+from payment_service.config import Settings
+from tests.conftest import here, migrate
+from tests.support.callers import pay_trip
+
+MOST_CALLS, MOST_FUNCTIONS, MOST_MODULES, MOST_CLIMBS = 313, 160, 40, 2
+"""Bounds to be lowered when the code gets shorter; raising one needs a reason."""
+
+PACKAGE = f"{here('payment_service')}/"
+
+Function = tuple[str, str]
+
+
+def layers() -> dict[str, int]:
+    """The number of each module's layer, from the top, as the import linter holds them."""
+    configuration = ConfigParser()
+    configuration.read(here("setup.cfg"))
+    lines = configuration["importlinter:contract:layers"]["layers"].split("\n")
+    named = (line.replace("(", "").replace(")", "").split("|") for line in lines if line)
+    return {name.strip(): number for number, names in enumerate(named) for name in names}
+
+
+class Calls:
+    """Every call of a function of ours while it is installed; `climbs` are those from a lower layer to a higher one."""
+
+    def __init__(self) -> None:
+        self.made: Counter[Function] = Counter()
+        self.climbs: Counter[tuple[Function, Function]] = Counter()
+        self._layers = layers()
+
+    def __call__(self, frame: FrameType, event: str, _argument: Any) -> None:
+        if event != "call" or not (called := _ours(frame)):
+            return
+        self.made[called] += 1
+        caller = frame.f_back
+        while caller is not None and not _ours(caller):
+            caller = caller.f_back
+        if caller is not None and self._layer(called) < self._layer(_ours(caller) or called):
+            self.climbs[_ours(caller) or called, called] += 1
+
+    def __str__(self) -> str:
+        modules: Counter[str] = Counter()
+        for (module, _), times in self.made.items():
+            modules[module] += times
+        lines = [f"{self.made.total()} calls, {len(self.made)} functions, {len(modules)} modules"]
+        lines += [f"climbs: {caller} -> {called}" for caller, called in self.climbs]
+        for module, times in modules.most_common():
+            functions = (f"{name} {number}" for (where, name), number in self.made.most_common() if where == module)
+            lines.append(f"{times:4} {module}: {', '.join(functions)}")
+        return "\n".join(lines)
+
+    def _layer(self, function: Function) -> int:
+        return self._layers.get(function[0].partition("/")[0].removesuffix(".py"), 0)
+
+
+def _ours(frame: FrameType) -> Function | None:
+    code = frame.f_code
+    return (code.co_filename.removeprefix(PACKAGE), code.co_qualname) if code.co_filename.startswith(PACKAGE) else None
+
+
+def test_a_charge_runs_through_no_more_code_than_it_did(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/payments.db"
+    migrate(url)
+    client = create_app(Settings(database_url=url)).test_client()
+    for number in range(3):
+        assert pay_trip(client, idempotency_key=f"warm-{number}").status_code == 200
+
+    calls = Calls()
+    sys.setprofile(calls)
+    try:
+        answer = pay_trip(client, idempotency_key="counted")
+    finally:
+        sys.setprofile(None)
+
+    assert answer.status_code == 200, answer.text
+    print(calls)  # noqa: T201 - shown by pytest where a bound is broken, and with -s
+    assert calls.made.total() <= MOST_CALLS
+    assert len(calls.made) <= MOST_FUNCTIONS
+    assert len({module for module, _ in calls.made}) <= MOST_MODULES
+    assert calls.climbs.total() <= MOST_CLIMBS

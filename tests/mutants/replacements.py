@@ -1,0 +1,290 @@
+"""What the faults put in the place of the product's functions: each wrapper takes the function, and gives the fault."""
+
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, or_, select, update
+
+from payment_service import clock
+from payment_service.db import Database
+from payment_service.domain.deliveries import Delivery
+from payment_service.gateways.base import Approved, Declined, NotFound, Unknown
+from payment_service.models import idempotency_keys as keys
+from payment_service.models import outbox_deliveries as deliveries
+from payment_service.repositories import outbox, payments
+from payment_service.repositories.keys import FinishedKey
+from payment_service.services import gateway_calls
+
+Function = Callable[..., Any]
+
+REFUSED = Declined("X", "x")
+FIELDS = Delivery.__dataclass_fields__
+_KEPT: dict[str, Any] = {}
+
+
+def _new_gateway_key() -> str:
+    return "v1-" + clock.new_hex(48)
+
+
+def with_new_gateway_key(original: Function) -> Function:
+    """Of `instruction_for`: another gateway key for every attempt."""
+    return lambda facts: replace(original(facts), gateway_key=_new_gateway_key())
+
+
+def with_new_gateway_key_after_take_over(original: Function) -> Function:
+    """Of `call_gateway`."""
+
+    def call(runtime: Any, claim: Any) -> Any:
+        if claim.taken_over is None:
+            return original(runtime, claim)
+        operation = replace(claim.facts.operation, gateway_key=_new_gateway_key())
+        return original(runtime, replace(claim, facts=replace(claim.facts, operation=operation)))
+
+    return call
+
+
+def without_look_up(original: Function) -> Function:
+    """Of `call_gateway`."""
+    return lambda runtime, claim: original(runtime, replace(claim, taken_over=None))
+
+
+def without_time_limit(original: Function) -> Function:
+    """Of `call_gateway`."""
+    return lambda runtime, claim: original(runtime, replace(claim, send_before=float("inf")))
+
+
+class _Denying:
+    """A gateway to whom "not found" means declined."""
+
+    def __init__(self, gateway: Any) -> None:
+        self._gateway = gateway
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
+
+    def lookup(self, instruction: Any) -> Any:
+        found = self._gateway.lookup(instruction)
+        return REFUSED if isinstance(found, NotFound) else found
+
+
+def with_not_found_as_declined(original: Function) -> Function:
+    """Of `call_gateway`."""
+    return lambda runtime, claim: original(replace(runtime, gateway=_Denying(runtime.gateway)), claim)
+
+
+def asking_inside_the_claim(original: Function) -> Function:
+    """Of `charge_payment` and `start_operation`."""
+
+    def begin(connection: Any, runtime: Any, *others: Any) -> Any:
+        facts = original(connection, runtime, *others)
+        instruction = gateway_calls.instruction_for(facts)
+        getattr(runtime.gateway, instruction.kind)(instruction)
+        return facts
+
+    return begin
+
+
+def with_lease_of_zero(original: Function) -> Function:
+    """Of `keys.claim`."""
+    return lambda connection, values: original(connection, {**values, "lease": 0})
+
+
+def without_fence(original: Function) -> Function:
+    """Of `complete`: the owner believes that its fence is the present one."""
+    fence_of = select(keys.c.fence).where(keys.c.key_id == bindparam("key"))
+
+    def complete(runtime: Any, claim: Any, result: Any) -> Any:
+        with runtime.database.reading() as connection:
+            fence = connection.execute(fence_of, {"key": claim.key_id}).scalar_one()
+        return original(runtime, replace(claim, fence=fence), result)
+
+    return complete
+
+
+def with_unknown_as_declined(original: Function) -> Function:
+    """Of `complete`."""
+    return lambda runtime, claim, result: original(runtime, claim, REFUSED if isinstance(result, Unknown) else result)
+
+
+def with_every_amount_believed(original: Function) -> Function:
+    """Of `complete`."""
+
+    def complete(runtime: Any, claim: Any, result: Any) -> Any:
+        if isinstance(result, Approved):
+            asked = claim.facts.operation
+            result = replace(result, amount=asked.amount, currency=asked.currency)
+        return original(runtime, claim, result)
+
+    return complete
+
+
+def remembering_the_claim(original: Function) -> Function:
+    """Of `complete`, for `asking_again_at_every_try`."""
+
+    def complete(runtime: Any, claim: Any, result: Any) -> Any:
+        _KEPT["claim"] = runtime, claim
+        return original(runtime, claim, result)
+
+    return complete
+
+
+def asking_again_at_every_try(original: Function) -> Function:
+    """Of `lock_claim`, which each try of the finish begins with."""
+
+    def lock(*arguments: Any) -> Any:
+        runtime, claim = _KEPT["claim"]
+        gateway_calls.call_gateway(runtime, claim)
+        return original(*arguments)
+
+    return lock
+
+
+def without_kept_response(original: Function) -> Function:
+    """Of `keys.claim` and `keys.lock`: the stored response is not seen, and rendered anew."""
+
+    def find(*arguments: Any) -> Any:
+        found = original(*arguments)
+        has_response = isinstance(found, FinishedKey) or hasattr(found, "response_data")
+        return replace(found, response_data=None) if has_response else found
+
+    return find
+
+
+def spelling_responses_anew(original: Function) -> Function:
+    """Of `keys.complete_operation`."""
+
+    def complete(connection: Any, key_id: Any, key_hash: Any, operation: Any, answer: Any, at: Any) -> None:
+        body = json.dumps(json.loads(answer.body), sort_keys=True)
+        original(connection, key_id, key_hash, operation, replace(answer, body=body), at)
+
+    return complete
+
+
+def in_nobodys_name(original: Function) -> Function:
+    """Of `Request.scope`."""
+    return lambda request: replace(original(request), subject="")
+
+
+def without_route(original: Function) -> Function:
+    """Of `fingerprint`."""
+    return lambda route, fields: original("", fields)
+
+
+def reserving_nothing(original: Function) -> Function:
+    """Of `operation_started`."""
+
+    def start(payment: Any, *others: Any) -> Any:
+        begun = original(payment, *others)
+        left = replace(begun.facts.payment, refund_pending_amount=payment.refund_pending_amount)
+        return replace(begun, facts=replace(begun.facts, payment=left))
+
+    return start
+
+
+def giving_an_undecided_refund_back(original: Function) -> Function:
+    """Of `record_undecided_attempt`."""
+
+    def record(connection: Any, facts: Any, origin: Any) -> None:
+        original(connection, facts, origin)
+        if facts.refund is not None:
+            pending = facts.payment.refund_pending_amount - facts.refund.amount
+            payments.update(connection, replace(facts.payment, refund_pending_amount=pending))
+
+    return record
+
+
+def adding_deliveries_later(original: Function) -> Function:
+    """Of `statements.write`: deliveries come after the commit, in a transaction of their own."""
+
+    def write(connection: Any, name: str, values: Any) -> None:
+        if name != "insert_delivery":
+            original(connection, name, values)
+            return
+        database = Database(connection.core.engine)
+
+        def late() -> None:
+            clock.sleep(0.1)
+            with database.atomic("late") as other:
+                original(other, name, values)
+
+        threading.Thread(target=late, daemon=True).start()
+
+    return write
+
+
+def marking_before_sending(original: Function) -> Function:
+    """Of `outbox.claim`."""
+
+    def claim(connection: Any, sink: str, owner: str, *others: Any) -> Any:
+        claimed = original(connection, sink, owner, *others)
+        outbox.settle(connection, [outbox.Settlement(each.delivery_id, owner, "DELIVERED") for each in claimed])
+        return claimed
+
+    return claim
+
+
+def claiming_whatever_is_due(original: Function) -> Function:
+    """Of `outbox.claim`: a delivery does not wait for the one before it in its stream."""
+    table = deliveries.c
+    columns = [table.created_at.label(name) if name == "occurred_at" else table[name] for name in FIELDS]
+
+    def claim(connection: Any, sink: str, owner: str, lease: float, limit: int) -> list[Delivery]:
+        is_free = or_(table.leased_until.is_(None), table.leased_until < clock.now())
+        due = select(table.delivery_id).where(table.sink == sink, table.status == "PENDING", is_free).limit(limit)
+        leased_until = clock.now() + timedelta(seconds=lease)
+        mine = update(deliveries).where(table.delivery_id.in_(due))
+        connection.execute(mine.values(owner=owner, attempts=table.attempts + 1, leased_until=leased_until))
+        found = connection.execute(select(*columns).where(table.owner == owner).order_by(table.delivery_id))
+        return [Delivery(**row) for row in found.mappings()]
+
+    return claim
+
+
+def reading_on_behind_the_last(original: Function) -> Function:
+    """Of `outbox.claim`: what has a smaller number than one claimed before is never looked at."""
+    last: defaultdict[str, int] = defaultdict(int)
+
+    def claim(connection: Any, sink: str, *others: Any) -> Any:
+        claimed = [each for each in original(connection, sink, *others) if each.delivery_id > last[sink]]
+        last[sink] = max([last[sink], *(each.delivery_id for each in claimed)])
+        return claimed
+
+    return claim
+
+
+def without_mandatory(original: Function) -> Function:
+    """Of pika's `basic_publish`."""
+    return lambda channel, *arguments, mandatory: original(channel, *arguments, mandatory=False)
+
+
+def passing_everything(original: Function) -> Function:
+    """Of `next_watermark`."""
+    return lambda connection: connection.execute(select(func.max(keys.c.key_id))).scalar()
+
+
+def deleting_unfinished_keys(original: Function) -> Function:
+    """Of `retention.purge`."""
+    return _deleting(original, keys.c.response_status.is_(None))
+
+
+def deleting_bound_keys(original: Function) -> Function:
+    """Of `retention.purge`."""
+    return _deleting(original, keys.c.payment_id.is_not(None) & keys.c.response_status.is_not(None))
+
+
+def _deleting(original: Function, which: Any) -> Function:
+    def purge(connection: Any, key_ids: Any) -> int:
+        deleted = connection.execute(delete(keys).where(keys.c.key_id.in_(key_ids), which)).rowcount
+        return int(deleted + original(connection, key_ids))
+
+    return purge
+
+
+def always(value: Any) -> Callable[[Function], Function]:
+    """Of any function: nothing is done, and this given."""
+    return lambda original: lambda *arguments: value

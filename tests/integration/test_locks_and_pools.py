@@ -25,6 +25,7 @@ from tests.crash.proxy import commit_proxy
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, rows
 from tests.support.gateways import LedgerGateway
+from tests.support.operations import MOVEMENTS
 from tests.support.postgres import plainly
 
 
@@ -133,4 +134,10 @@ def test_what_a_charge_costs_the_database_is_counted_on_the_wire(lent: Callable[
             proxy.queries.clear()
             assert ask().status_code == 200
             assert 0 < len(proxy.queries) <= most, proxy.queries
+        for name, movement in MOVEMENTS.items():
+            movement.prepare(client, f"warms up {name}")()
+            ask = movement.prepare(client, name)
+            proxy.queries.clear()
+            assert ask().status_code == movement.done[0]
+            assert 0 < len(proxy.queries) <= 8, proxy.queries
         runtime_of(app).database.engine.dispose()

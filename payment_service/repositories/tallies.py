@@ -120,9 +120,10 @@ def _hourly(row: Any) -> Change:
 
 _LAST_NUMBER = select(func.coalesce(func.max(transactions.c.transaction_log_id), 0))
 _LAST_DRAWN = text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM transactions_transaction_log_id_seq")
-# Every session that may hold a number: maintenance by PostgreSQL itself writes no rows and may take hours.
+# Every session that may hold a number: maintenance by PostgreSQL itself writes no rows and may take hours. A moment is
+# a number here, because its text depends on the session's time zone.
 _OPEN = text(
-    "SELECT pid || ' ' || xact_start FROM pg_stat_activity"
+    "SELECT pid || ' ' || extract(epoch FROM xact_start) FROM pg_stat_activity"
     " WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
     " AND backend_type NOT LIKE 'autovacuum%' AND backend_type <> 'walsender'"
 )
@@ -130,12 +131,15 @@ _PREPARED = text("SELECT count(*) FROM pg_prepared_xacts WHERE database = curren
 _HIDDEN_WRITERS = text(
     "SELECT NOT pg_has_role('pg_read_all_stats', 'USAGE') AND EXISTS (SELECT FROM pg_roles WHERE rolcanlogin"
     " AND NOT rolsuper AND rolname <> current_user AND has_table_privilege(oid, 'transactions', 'INSERT'))"
+    " OR NOT current_setting('track_activities')::boolean"
+    # At a stricter level the sum would be of the moment before the second look.
+    " OR current_setting('transaction_isolation') <> 'read committed'"
 )
 
 
 def begin(connection: Connection) -> Any:
     """The journal's watermark, its row locked; None where somebody else is folding."""
-    marks.advance(connection, JOURNAL, 0)
+    marks.begin(connection, JOURNAL)
     return marks.lock(connection, JOURNAL)
 
 
@@ -160,5 +164,5 @@ def is_decided(connection: Connection, watermark: Any) -> bool:
 
 
 def has_hidden_writers(connection: Connection) -> bool:
-    """Whether roles whose sessions this one cannot see may write to the journal: then no look is certain."""
+    """Whether sessions that this one cannot see may write to the journal: then no look is certain."""
     return connection.database == "postgresql" and bool(connection.execute(_HIDDEN_WRITERS).scalar())

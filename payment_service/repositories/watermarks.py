@@ -12,19 +12,30 @@ _LOCK = select(watermarks).where(watermarks.c.name == bindparam("of")).with_for_
 _VALUE = select(watermarks.c.value).where(watermarks.c.name == bindparam("of"))
 
 
+def _insert(dialect: Any) -> Any:
+    return dialect.insert(watermarks).values(name=bindparam("of"), value=bindparam("value"))
+
+
 def _advance(dialect: Any) -> Any:
-    given = dialect.insert(watermarks).values(name=bindparam("of"), value=bindparam("value"))
+    given = _insert(dialect)
     return given.on_conflict_do_update(
         index_elements=["name"], set_={"value": given.excluded.value}, where=watermarks.c.value < given.excluded.value
     )
 
 
-_ADVANCE = {"postgresql": _advance(postgresql), "sqlite": _advance(sqlite)}
+_DIALECTS = {"postgresql": postgresql, "sqlite": sqlite}
+_BEGIN = {name: _insert(dialect).on_conflict_do_nothing() for name, dialect in _DIALECTS.items()}
+_ADVANCE = {name: _advance(dialect) for name, dialect in _DIALECTS.items()}
 _SET_LOOK = (
     watermarks.update()
     .where(watermarks.c.name == bindparam("of"))
     .values(look=bindparam("at"), open_transactions=bindparam("open"))
 )
+
+
+def begin(connection: Connection, name: str) -> None:
+    """Make a watermark's row where there is none. Unlike `advance` it waits for nobody who has locked the row."""
+    connection.execute(_BEGIN[connection.database], {"of": name, "value": 0})
 
 
 def advance(connection: Connection, name: str, value: int) -> None:

@@ -1,20 +1,27 @@
 """Folding the journal: a row whose transaction commits late is counted all the same, and none twice."""
 
+import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
+from payment_service import clock, create_app
+from payment_service.config import Settings
 from payment_service.connection import Connection
 from payment_service.models import transactions
 from payment_service.repositories import tallies
 from payment_service.services import figures
 from payment_service.services.runtime import Runtime
+from payment_service.services.verification import verify
+from tests.conftest import fresh_database, runtime_of
 from tests.support.callers import pay_trip
 from tests.support.database import count
-from tests.support.postgres import plainly
+from tests.support.gateways import LedgerGateway
+from tests.support.postgres import ThrowawayPostgres, plainly
 
 ANOTHER_ROW = """
     INSERT INTO transactions (payment_id, transaction_type, move, from_status, status, amount, captured_amount,
@@ -84,6 +91,110 @@ def test_a_fold_counts_nothing_twice(client: FlaskClient, runtime: Runtime) -> N
         pay_trip(client, idempotency_key=f"trip-{number}")
         fold_all(runtime)
         assert (counted(runtime), behind(runtime)) == (count(runtime, transactions), 0)
+
+
+SECONDS, WRITERS = 4.0, 8
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
+def test_every_reading_beside_writers_and_a_fold_is_exact(
+    client: FlaskClient, runtime: Runtime, database_url: str
+) -> None:
+    pay_trip(client)
+    until = clock.monotonic() + SECONDS
+    folded: list[int] = []
+
+    def write(number: int) -> None:
+        chance = random.Random(number)
+        with closing(plainly(database_url)) as connection, connection.cursor() as cursor:
+            while clock.monotonic() < until:
+                cursor.execute(ANOTHER_ROW)
+                clock.sleep(chance.random() / 50)
+                if chance.random() < 0.2:
+                    connection.rollback()
+                else:
+                    connection.commit()
+
+    def fold(_number: int) -> None:
+        while clock.monotonic() < until:
+            folded.append(figures.fold(runtime))
+
+    with ThreadPoolExecutor(WRITERS + 1) as threads:
+        working = [threads.submit(work, number) for number, work in enumerate([write] * WRITERS + [fold])]
+        readings = 0
+        while clock.monotonic() < until:
+            assert_exact(runtime)
+            readings += 1
+        for each in working:
+            each.result()
+    fold_all(runtime)
+
+    assert_exact(runtime)
+    assert behind(runtime) == 0
+    assert min(readings, sum(number > 0 for number in folded)) > 10
+    assert not [violation for violation in verify(runtime) if violation.invariant == "T1"]
+
+
+def assert_exact(runtime: Runtime) -> None:
+    """What is folded and what is behind it add up to the journal of the same moment."""
+    with runtime.database.snapshot() as connection:
+        found, _ = tallies.read(connection)
+        there = connection.execute(select(func.count()).select_from(transactions)).scalar_one()
+    assert sum(tally.times for tally in found) == there
+
+
+@pytest.fixture
+def preparing() -> Iterator[ThrowawayPostgres]:
+    """A server of our own, which lets transactions be prepared."""
+    with closing(ThrowawayPostgres()) as server:
+        with closing(server.connect()) as connection:
+            connection.cursor().execute("ALTER SYSTEM SET max_prepared_transactions = 2")
+        server.stop()
+        server.start()
+        yield server
+
+
+def test_fold_waits_for_a_prepared_transaction(preparing: ThrowawayPostgres) -> None:
+    url = fresh_database(preparing, "preparing")
+    app = create_app(Settings(database_url=url, log_level="ERROR"), gateway=LedgerGateway())
+    runtime = runtime_of(app)
+    pay_trip(app.test_client())
+    with closing(plainly(url)) as late, late.cursor() as cursor:
+        cursor.execute(ANOTHER_ROW)
+        cursor.execute("PREPARE TRANSACTION 'late'")
+        assert [figures.fold(runtime) for _ in range(3)] == [0, 0, 0]
+        late.rollback()
+        late.autocommit = True
+        cursor.execute("COMMIT PREPARED 'late'")
+    fold_all(runtime)
+
+    assert (counted(runtime), behind(runtime)) == (3, 0)
+    runtime.database.engine.dispose()
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # SQLite has one writer
+def test_fold_beside_another_one_leaves_the_work_to_it(client: FlaskClient, runtime: Runtime) -> None:
+    pay_trip(client, idempotency_key="first")
+    fold_all(runtime)
+    pay_trip(client)
+    with runtime.database.atomic("fold") as another:
+        tallies.begin(another)
+        began = clock.monotonic()
+        assert figures.fold(runtime) == 0
+        assert clock.monotonic() - began < 0.5
+    assert figures.fold(runtime) > 0
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    "setting", ["LOCAL track_activities = off", "TRANSACTION ISOLATION LEVEL REPEATABLE READ"], ids=["blind", "strict"]
+)
+def test_no_look_is_certain_without_activities_or_at_a_stricter_level(runtime: Runtime, setting: str) -> None:
+    with runtime.database.atomic("test") as connection:
+        assert not tallies.has_hidden_writers(connection)
+    with runtime.database.atomic("test") as connection:
+        connection.execute(text(f"SET {setting}"))
+        assert tallies.has_hidden_writers(connection)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def _charge(key: str, trip: int) -> dict[str, object]:
     return {"idempotency_key": key, "trip_id": trip, "method": "CARD", "amount": 150.0}
 
 
-def main(port: str, connections: str, seconds: str, kind: str, prefix: str, token: str, number: str) -> None:
+def main(port: str, connections: str, seconds: str, kind: str, prefix: str, token: str, number: str = "0") -> None:
     """Send for so many seconds, then tell as `wrk.lua` does."""
     numbers, times, refused, lost = count(), list[float](), list[int](), list[str]()
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}

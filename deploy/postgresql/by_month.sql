@@ -80,7 +80,6 @@ END $$;
 
 SELECT history_divide('transactions', :'first'::timestamp AT TIME ZONE 'UTC');
 SELECT history_divide('outbox_deliveries', :'first'::timestamp AT TIME ZONE 'UTC');
-ALTER TABLE transactions ADD FOREIGN KEY (payment_id) REFERENCES payments (payment_id);
 
 -- The trigger that wakes the relay belongs to the table that the service writes to.
 DROP TRIGGER outbox_deliveries_inserted ON outbox_deliveries_before;

@@ -32,15 +32,16 @@ OPERATION_COLUMNS = (
     ("failure_message", sa.Text()),
     ("review_reason", sa.Text()),
 )
-KEY_CHECKS = {
-    "kind_known": "kind IN ('charge', 'authorize', 'capture', 'void', 'refund')",
-    "operation_status_known": "operation_status IN ('PENDING', 'SUCCEEDED', 'FAILED')",
-    "operation_whole": (
-        "(kind IS NULL) = (gateway_key IS NULL) AND (kind IS NULL) = (operation_id IS NULL)"
-        " AND (kind IS NULL) = (operation_status IS NULL)"
-    ),
-    "response_whole": "response_data IS NULL OR response_status IS NOT NULL",
-}
+KEY_WHOLE = (
+    "(kind IS NULL) = (gateway_key IS NULL) AND (kind IS NULL) = (operation_id IS NULL)"
+    " AND (kind IS NULL) = (operation_status IS NULL)"
+    " AND (response_data IS NULL OR response_status IS NOT NULL)"
+)
+MONEY_CONSERVED = (
+    "amount >= 0 AND captured_amount >= 0 AND refunded_amount >= 0 AND refund_pending_amount >= 0"
+    " AND refunded_amount + refund_pending_amount <= captured_amount"
+    " AND captured_amount <= amount AND authorized_amount <= amount"
+)
 NOW = {"postgresql": "clock_timestamp()", "sqlite": "strftime('%Y-%m-%d %H:%M:%f000', 'now')"}
 LATER = {
     "postgresql": "clock_timestamp() + make_interval(secs => {})",
@@ -110,7 +111,6 @@ def _create_tables() -> None:
         sa.Column("kind", sa.String(20), nullable=False),
         sa.Column("value", sa.String(255), nullable=False),
         sa.Column("payment_id", Identity64, nullable=False),
-        sa.CheckConstraint("kind IN ('reference', 'payable', 'transaction')", name=op.f("ck_reservations_kind_known")),
         sa.PrimaryKeyConstraint("channel", "kind", "value", name=op.f("pk_reservations")),
     )
     op.create_table(
@@ -283,8 +283,7 @@ def _constrain_keys() -> None:
         scope = ["key_hash", "channel", "subject"]
         keys.create_unique_constraint(op.f("uq_idempotency_keys_key_hash_channel_subject"), scope)
         keys.create_unique_constraint(op.f("uq_idempotency_keys_gateway_key"), ["gateway_key"])
-        for name, condition in KEY_CHECKS.items():
-            keys.create_check_constraint(op.f(f"ck_idempotency_keys_{name}"), condition)
+        keys.create_check_constraint(op.f("ck_idempotency_keys_key_whole"), KEY_WHOLE)
     for column in ("payment_id", "operation_id"):
         op.create_index(f"ix_idempotency_keys_{column}", "idempotency_keys", [column])
     if _database() == "postgresql":
@@ -312,6 +311,9 @@ def _carry_payments() -> None:
     with op.batch_alter_table("payments") as payments:
         payments.drop_constraint(op.f("uq_payments_idempotency_hash_channel_subject"), type_="unique")
         payments.drop_constraint(op.f("uq_payments_channel_transaction_id"), type_="unique")
+        for name in ("amounts_not_negative", "money_conserved"):
+            payments.drop_constraint(op.f(f"ck_payments_{name}"), type_="check")
+        payments.create_check_constraint(op.f("ck_payments_money_conserved"), MONEY_CONSERVED)
         payments.add_column(sa.Column("charge_key", sa.String(64)))
         for column in ("reference_is_unique", "payable_is_unique", "fingerprint"):
             payments.drop_column(column)
@@ -381,9 +383,19 @@ def _carry_journal() -> None:
         transactions.create_check_constraint(op.f("ck_transactions_event_whole"), whole)
         if parts == ["transactions"]:
             transactions.create_unique_constraint(op.f("uq_transactions_event_id"), ["event_id"])
+            transactions.drop_constraint(op.f("fk_transactions_payment_id"), type_="foreignkey")
+            for name in ("status_known", "transaction_type_known"):
+                transactions.drop_constraint(op.f(f"ck_transactions_{name}"), type_="check")
     if parts != ["transactions"]:
+        op.execute("ALTER TABLE transactions DROP CONSTRAINT transactions_payment_id_fkey")
         for part in parts:
             op.execute(f"ALTER TABLE {part} ADD UNIQUE (event_id)")
+            for name in (
+                "fk_transactions_payment_id",
+                "ck_transactions_status_known",
+                "ck_transactions_transaction_type_known",
+            ):
+                op.execute(f"ALTER TABLE {part} DROP CONSTRAINT IF EXISTS {name}")
 
 
 def _carry_deliveries() -> None:

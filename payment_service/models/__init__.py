@@ -21,7 +21,6 @@ from sqlalchemy import (
 
 from payment_service.db import metadata
 from payment_service.domain.lifecycle import Status
-from payment_service.domain.operations import Kind, OperationStatus
 from payment_service.models.columns import moment, money, one_of
 from payment_service.models.counted import hourly_tallies, tallies, watermarks
 from payment_service.models.outbox import outbox_deliveries
@@ -45,7 +44,6 @@ __all__ = [
 
 REFUND_STATUSES = ("PENDING", "REFUNDED", "FAILED")
 OPERATOR_ACTIONS = ("REPLAY",)
-RESERVATION_KINDS = ("reference", "payable", "transaction")
 TIMER_KINDS = ("recover",)
 
 payments = Table(
@@ -84,9 +82,9 @@ payments = Table(
     moment("captured_at", nullable=True),
     moment("refunded_at", nullable=True),
     one_of("status", Status),
-    CheckConstraint("amount >= 0 AND captured_amount >= 0", name="amounts_not_negative"),
+    # One condition instead of several: PostgreSQL reads each anew for every row that it writes.
     CheckConstraint(
-        "refunded_amount >= 0 AND refund_pending_amount >= 0"
+        "amount >= 0 AND captured_amount >= 0 AND refunded_amount >= 0 AND refund_pending_amount >= 0"
         " AND refunded_amount + refund_pending_amount <= captured_amount"
         " AND captured_amount <= amount AND authorized_amount <= amount",
         name="money_conserved",
@@ -104,7 +102,6 @@ reservations = Table(
     Column("kind", String(20), primary_key=True),
     Column("value", String(255), primary_key=True),
     Column("payment_id", Identity64, nullable=False),
-    one_of("kind", RESERVATION_KINDS),
 )
 
 payment_refunds = Table(
@@ -133,7 +130,8 @@ transactions = Table(
     "transactions",
     metadata,
     Column("transaction_log_id", Identity64, primary_key=True),
-    Column("payment_id", ForeignKey("payments.payment_id"), nullable=False),
+    # No foreign key: the payment is written by the same transaction, or locked by it.
+    Column("payment_id", Identity64, nullable=False),
     Column("version", Integer),
     Column("transaction_type", String(20), nullable=False),
     Column("move", String(30), nullable=False),
@@ -152,8 +150,6 @@ transactions = Table(
     moment("created_at"),
     UniqueConstraint("payment_id", "version"),
     UniqueConstraint("event_id"),
-    one_of("transaction_type", ("PAYMENT", "REFUND")),
-    one_of("status", Status),
     CheckConstraint(
         "(version IS NULL) = (event_id IS NULL) AND (event_id IS NULL) = (event_type IS NULL)", name="event_whole"
     ),
@@ -195,14 +191,12 @@ idempotency_keys = Table(
     moment("updated_at"),
     UniqueConstraint("key_hash", "channel", "subject"),
     UniqueConstraint("gateway_key"),
-    one_of("kind", Kind),
-    one_of("operation_status", OperationStatus),
     CheckConstraint(
         "(kind IS NULL) = (gateway_key IS NULL) AND (kind IS NULL) = (operation_id IS NULL)"
-        " AND (kind IS NULL) = (operation_status IS NULL)",
-        name="operation_whole",
+        " AND (kind IS NULL) = (operation_status IS NULL)"
+        " AND (response_data IS NULL OR response_status IS NOT NULL)",
+        name="key_whole",
     ),
-    CheckConstraint("response_data IS NULL OR response_status IS NOT NULL", name="response_whole"),
     Index("ix_idempotency_keys_payment_id", "payment_id"),
     Index("ix_idempotency_keys_operation_id", "operation_id"),
     # No number twice: the purge deletes rows, and a watermark would have passed a new key that got an old number.

@@ -149,8 +149,10 @@ class Trial:
             self._violated("C15", f"an owner that had lost its lease answered {answer.status} {answer.body!r}")
 
     def _pester(self) -> None:
-        """While the key is unfinished: a repeat is told to wait, another request under the same key is refused."""
+        """While the key is unfinished: the worker leaves it alone, a repeat waits, another request is refused."""
         key = self._scene.tables.key(self._intent.key_hash)
+        if key is not None and self._random.random() < 0.3:
+            self._recover()
         if key is None or self._random.random() < 0.6:
             return
         if self._intent.opens or may_be_partial(self._intent.kind):

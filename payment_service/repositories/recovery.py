@@ -55,9 +55,11 @@ def _passed_by_nobody() -> ColumnElement[bool]:
 _FIRST_NOT_PASSED = (
     select(keys.c.key_id).where(keys.c.key_id > _FLOOR, _passed_by_nobody()).order_by(keys.c.key_id).limit(1)
 )
-_LAST = select(func.max(keys.c.key_id))
-# One statement: a key that came between two would be the last one, and passed.
-_NEXT = select(func.coalesce(_FIRST_NOT_PASSED.scalar_subquery() - 1, _LAST.scalar_subquery()))
+# One statement: a key that came between two would be the last one, and passed. The number of a key that is there: a
+# number between two keys may be that of a transaction which has not committed yet.
+_NEXT = select(func.max(keys.c.key_id)).where(
+    keys.c.key_id > _FLOOR, keys.c.key_id < func.coalesce(_FIRST_NOT_PASSED.scalar_subquery(), 2**63 - 1)
+)
 
 
 def next_watermark(connection: Connection) -> int | None:

@@ -1,8 +1,10 @@
 """Watermarks: recovery and purge walk up the keys' numbers and pass nothing that still needs them."""
 
+import threading
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
@@ -89,6 +91,37 @@ def test_a_key_claimed_while_the_watermark_moves_is_not_passed(
 
     finished, abandoned = numbers(runtime)
     assert reached in {None, finished}, f"passed {abandoned}"
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # on SQLite numbers are commit order
+def test_a_key_with_a_lower_number_that_commits_late_is_not_passed(
+    app: Flask, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed, go_on = threading.Event(), threading.Event()
+    commit = Connection.commit
+
+    def commit_late(self: Connection) -> None:
+        if threading.current_thread() is late:
+            claimed.set()
+            assert go_on.wait(20)
+            commit(self)
+            raise RuntimeError("the owner dies")
+        commit(self)
+
+    late = threading.Thread(target=lambda: pay_trip(app.test_client(), idempotency_key="late"))
+    monkeypatch.setattr(Connection, "commit", commit_late)
+    late.start()
+    assert claimed.wait(20)
+    assert pay_trip(app.test_client(), idempotency_key="higher").status_code == 200
+    recover(runtime)
+    go_on.set()
+    late.join()
+
+    lower, higher = rows(runtime, idempotency_keys)
+    assert (lower["response_status"], higher["response_status"]) == (None, 200)
+    assert watermark(runtime) < lower["key_id"]
+    expire_leases(runtime)
+    assert recover(runtime) == {"finished": 1}
 
 
 def test_the_number_of_a_purged_key_is_not_given_again(client: FlaskClient, runtime: Runtime) -> None:

@@ -1,28 +1,28 @@
-"""The lanes of all trials: a zygote, two banks of each character, and a real PostgreSQL beside SQLite."""
+"""The worker slots of all trials: a fork server, two banks of each kind, and a real PostgreSQL beside SQLite."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.runner import LANES
-from tests.crash.scene import Lane, Stagehand, lanes, stagehand
+from tests.crash.runner import SLOTS
+from tests.crash.scenario import Environment, WorkerSlot, open_environment, worker_slots
 from tests.support.postgres import Postgres
 
 
 @pytest.fixture(scope="package")
-def hand(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Stagehand]:
-    with stagehand(tmp_path_factory.mktemp("crash"), postgres) as hand:
-        yield hand
+def environment(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Environment]:
+    with open_environment(tmp_path_factory.mktemp("crash"), postgres) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="package")
-def honest(hand: Stagehand) -> Iterator[list[Lane]]:
-    with lanes(hand, LANES) as where:
+def honest(environment: Environment) -> Iterator[list[WorkerSlot]]:
+    with worker_slots(environment, SLOTS) as where:
         yield where
 
 
 @pytest.fixture(scope="package")
-def forgetful(hand: Stagehand) -> Iterator[list[Lane]]:
+def forgetful(environment: Environment) -> Iterator[list[WorkerSlot]]:
     """Banks that do again whatever they are sent again."""
-    with lanes(hand, LANES, not_idempotent=True) as where:
+    with worker_slots(environment, SLOTS, not_idempotent=True) as where:
         yield where

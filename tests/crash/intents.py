@@ -46,7 +46,7 @@ def wishes(stage: Stage) -> Sequence[Kinds]:
 
 
 def intent_for(
-    scene: str,
+    scenario: str,
     label: str,
     number: int,
     channel: Channel,
@@ -55,7 +55,7 @@ def intent_for(
     parent: Intent | None = None,
     whole: bool = False,
 ) -> Intent:
-    """The wish of trial `number` on a scene; one that needs a `parent` is about its payment, `whole` or in part."""
+    """The wish of trial `number` in a scenario; one that needs a `parent` is about its payment, `whole` or in part."""
     if parent is None:
         amount = CHARGED + number * STEP
         path, fields = _opening(channel, kind, number, amount)
@@ -67,7 +67,7 @@ def intent_for(
         label=label,
         channel=channel,
         kind=kind,
-        key=f"{scene}-{label}-{kind}",
+        key=f"{scenario}-{label}-{kind}",
         path=path,
         fields=fields,
         amount=amount,

@@ -1,4 +1,4 @@
-"""Service processes for the trials: forked by a zygote, watched by file descriptor, killed by group."""
+"""Service processes for the trials: forked by a fork server, watched by file descriptor, killed by group."""
 
 import json
 import os
@@ -22,10 +22,10 @@ PATIENCE = 20.0
 class Process:
     """One forked process: `port` is where it listens, None for a command that ends by itself."""
 
-    def __init__(self, zygote: "Zygote", pid: int, port: int | None) -> None:
+    def __init__(self, fork_server: "ForkServer", pid: int, port: int | None) -> None:
         self.pid = pid
         self.port = port or 0
-        self._zygote = zygote
+        self._fork_server = fork_server
         # Opened before anybody can reap the process: from here on the number cannot mean another one.
         self._watch = os.pidfd_open(pid)
         self.status: int | None = None
@@ -45,7 +45,7 @@ class Process:
         """Return when it has ended; its wait status, 0 for a good end."""
         if self.status is None:
             assert self._has_ended(patience), f"process {self.pid} does not end"
-            self.status = self._zygote.reap(self.pid)
+            self.status = self._fork_server.reap(self.pid)
             os.close(self._watch)
         return self.status
 
@@ -72,7 +72,7 @@ class Process:
         return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
-class Zygote:
+class ForkServer:
     """The process that imported the service once; safe to share between threads."""
 
     def __init__(self, log: Path) -> None:
@@ -80,7 +80,7 @@ class Zygote:
         self._lock = threading.Lock()
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.crash.zygote"],
+                [sys.executable, "-m", "tests.crash.fork_server"],
                 cwd=ROOT,
                 env=environment(),
                 stdin=subprocess.PIPE,
@@ -112,5 +112,5 @@ class Zygote:
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
-        assert line, f"the zygote is gone:\n{self.log.read_text()[-3000:]}"
+        assert line, f"the fork server is gone:\n{self.log.read_text()[-3000:]}"
         return json.loads(line)

@@ -21,12 +21,12 @@ from typing import Any
 from tests.crash.caller import Intent
 from tests.crash.oracle import Counts, Oracle
 from tests.crash.points import DATABASES, POINTS, SILENCE_MS, Database, Stage, stages
-from tests.crash.scene import BROKER, Lane, Scene, lanes, stagehand
+from tests.crash.scenario import BROKER, Scenario, WorkerSlot, open_environment, worker_slots
 from tests.crash.trial import Trial
 from tests.support.postgres import start_postgres
 
-LANES = 2
-"""Trials that play at the same time, each lane on a database of its own: what two cores can bear."""
+SLOTS = 2
+"""Trials that play at the same time, each slot on a database of its own: what two cores can bear."""
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Report:
 
 
 def run(
-    where: Sequence[Lane],
+    where: Sequence[WorkerSlot],
     seed: int,
     point: str,
     database: Database,
@@ -69,7 +69,7 @@ def run(
     gateway: Mapping[str, Any] | None = None,
     ways: Container[int] = range(100),
 ) -> Report:
-    """Play the trials of these numbers at a point, shared out over the lanes; then let the oracle judge.
+    """Play the trials of these numbers at a point, shared out over the worker slots; then let the oracle judge.
 
     `mutant` names a deliberate fault of the services, `gateway` gives keywords of their adapter, of the ways to
     bring the point about only those whose numbers are in `ways` are gone.
@@ -78,23 +78,23 @@ def run(
     began = time.monotonic()
     chosen = [stage for number, stage in enumerate(stages(point, database)) if number in ways]
 
-    def play(index: int, lane: Lane) -> None:
-        with lane.scene(database, mutant, gateway) as scene:
-            _play(scene, report, [(number, chosen[number % len(chosen)]) for number in trials[index :: len(where)]])
+    def play(index: int, slot: WorkerSlot) -> None:
+        with slot.scenario(database, mutant, gateway) as scenario:
+            _play(scenario, report, [(number, chosen[number % len(chosen)]) for number in trials[index :: len(where)]])
 
     with ThreadPoolExecutor(len(where)) as threads:
-        for played in [threads.submit(play, index, lane) for index, lane in enumerate(where)]:
+        for played in [threads.submit(play, index, slot) for index, slot in enumerate(where)]:
             played.result()
     report.seconds = time.monotonic() - began
     return report
 
 
-def _play(scene: Scene, report: Report, program: Sequence[tuple[int, Stage]]) -> None:
+def _play(scenario: Scenario, report: Report, program: Sequence[tuple[int, Stage]]) -> None:
     intents: list[Intent] = []
     for number, stage in program:
         label = f"{report.point}#{number}"
         random = Random(f"{report.seed}:{report.database}:{label}")
-        trial = Trial(scene, stage, label, number, random)
+        trial = Trial(scenario, stage, label, number, random)
         trial.play()
         intents += trial.intents
         report.kills += trial.kills
@@ -102,9 +102,9 @@ def _play(scene: Scene, report: Report, program: Sequence[tuple[int, Stage]]) ->
         report.slowest_recovery = max(report.slowest_recovery, trial.recovery_seconds)
     if any(stage.lingers for _, stage in program):
         time.sleep(SILENCE_MS / 1000)  # what the bank may still be doing is over by then
-    scene.tables.end_leases()
-    scene.recover()
-    oracle = Oracle(scene.tables, scene.ledger, intents, BROKER)
+    scenario.tables.end_leases()
+    scenario.recover()
+    oracle = Oracle(scenario.tables, scenario.ledger, intents, BROKER)
     report.violations += oracle.judge()
     for name, count in asdict(oracle.counts).items():
         setattr(report.counts, name, getattr(report.counts, name) + count)
@@ -119,8 +119,8 @@ def _runs(given: argparse.Namespace) -> Iterator[Report]:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="crash-") as home,
-            stagehand(Path(home), postgres) as hand,
-            lanes(hand, LANES) as where,
+            open_environment(Path(home), postgres) as environment,
+            worker_slots(environment, SLOTS) as where,
         ):
             for seed in range(given.seed, given.seed + given.rounds):
                 for database, point in product(databases, points):

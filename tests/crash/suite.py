@@ -5,7 +5,7 @@ from random import SystemRandom
 
 from tests.crash.points import Database
 from tests.crash.runner import Report, run
-from tests.crash.scene import Lane
+from tests.crash.scenario import WorkerSlot
 
 TRIALS = 10
 """At each point, on each database, in every test run; thousands are for `make crash`."""
@@ -17,7 +17,7 @@ FORGETFUL = {"connect_timeout": 0.5, "read_timeout": 0.35, "idempotent_by_key": 
 """The adapter's keywords for a bank that does again whatever it is sent again."""
 
 
-def dies_safely(where: list[Lane], database: Database, point: str) -> None:
+def dies_safely(where: list[WorkerSlot], database: Database, point: str) -> None:
     """Assert that no trial at this point cost anybody money."""
     report = run(where, SEED, point, database, range(TRIALS))
 

@@ -6,13 +6,13 @@ import pytest
 
 from payment_service.failpoints import POINTS as FAILPOINTS
 from tests.crash.points import ELSEWHERE, POINTS, failpoints_used
-from tests.crash.scene import Lane
+from tests.crash.scenario import WorkerSlot
 from tests.crash.suite import dies_safely
 from tests.support.processes import ROOT
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_no_death_costs_anybody_money_on_postgresql(honest: list[Lane], point: str) -> None:
+def test_no_death_costs_anybody_money_on_postgresql(honest: list[WorkerSlot], point: str) -> None:
     dies_safely(honest, "postgresql", point)
 
 

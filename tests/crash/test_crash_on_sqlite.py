@@ -4,17 +4,19 @@ import pytest
 
 from tests.crash.points import POINTS
 from tests.crash.runner import run
-from tests.crash.scene import Lane
+from tests.crash.scenario import WorkerSlot
 from tests.crash.suite import FORGETFUL, SEED, TRIALS, complaint, dies_safely
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_no_death_costs_anybody_money_on_sqlite(honest: list[Lane], point: str) -> None:
+def test_no_death_costs_anybody_money_on_sqlite(honest: list[WorkerSlot], point: str) -> None:
     dies_safely(honest, "sqlite", point)
 
 
 @pytest.mark.parametrize("point", ["C4", "C6", "C10"])
-def test_a_bank_that_honours_no_keys_is_looked_up_before_it_is_asked_again(forgetful: list[Lane], point: str) -> None:
+def test_a_bank_that_honours_no_keys_is_looked_up_before_it_is_asked_again(
+    forgetful: list[WorkerSlot], point: str
+) -> None:
     report = run(forgetful, SEED, point, "sqlite", range(TRIALS), gateway=FORGETFUL, ways={0, 1})
 
     assert not report.violations, complaint(report)

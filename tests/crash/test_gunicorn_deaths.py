@@ -10,7 +10,7 @@ import pytest
 from tests.crash.load import Load
 from tests.crash.oracle import Oracle
 from tests.crash.points import DATABASES, Database
-from tests.crash.scene import Stagehand
+from tests.crash.scenario import Environment
 from tests.crash.tables import Ledger, Tables
 from tests.support.ports import free_port
 from tests.support.processes import Service, flask
@@ -30,18 +30,20 @@ IMPATIENT = {
 
 
 @pytest.fixture(params=DATABASES)
-def settings(request: pytest.FixtureRequest, hand: Stagehand) -> Iterator[dict[str, str]]:
+def settings(request: pytest.FixtureRequest, environment: Environment) -> Iterator[dict[str, str]]:
     """The environment of a service with a bank of its own on an empty database, but for its port."""
     database: Database = request.param
-    home = hand.home / f"gunicorn-{database}"
+    home = environment.home / f"gunicorn-{database}"
     home.mkdir()
     with ExitStack() as stack:
         bank = stack.enter_context(running_simulator(home))
-        url = stack.enter_context(hand.database(database, "crash_gunicorn"))
+        url = stack.enter_context(environment.database(database, "crash_gunicorn"))
         yield {"DATABASE_URL": url, "GATEWAY_URL": bank.url, "TMPDIR": str(home), **IMPATIENT}
 
 
-def test_no_death_of_the_whole_web_server_costs_anybody_money(settings: dict[str, str], hand: Stagehand) -> None:
+def test_no_death_of_the_whole_web_server_costs_anybody_money(
+    settings: dict[str, str], environment: Environment
+) -> None:
     random = Random()
     port = free_port()
     load = Load("gunicorn", port, clients=6)

@@ -5,7 +5,7 @@ from itertools import chain
 import pytest
 
 from tests.crash.runner import run
-from tests.crash.scene import Lane
+from tests.crash.scenario import WorkerSlot
 from tests.crash.suite import FORGETFUL, TRIALS, complaint
 from tests.mutants.faults import BY_TESTS, BY_TRIALS, IN_DOUBT, MUTANTS
 from tests.support.processes import ROOT
@@ -16,7 +16,7 @@ only where the payment was moved meanwhile."""
 
 
 @pytest.mark.parametrize("mutant", BY_TRIALS)
-def test_a_deliberate_fault_is_caught(honest: list[Lane], mutant: str) -> None:
+def test_a_deliberate_fault_is_caught(honest: list[WorkerSlot], mutant: str) -> None:
     trials = BY_TRIALS[mutant]
     reports = (
         run(honest, SEED, trials.point, "sqlite", numbers, mutant=mutant, ways=trials.ways)
@@ -27,7 +27,7 @@ def test_a_deliberate_fault_is_caught(honest: list[Lane], mutant: str) -> None:
     assert any(violation.startswith(trials.invariant) for violation in violations), f"nobody noticed, seed {SEED}"
 
 
-def test_sending_again_without_a_look_up_is_caught(forgetful: list[Lane]) -> None:
+def test_sending_again_without_a_look_up_is_caught(forgetful: list[WorkerSlot]) -> None:
     report = run(forgetful, SEED, "C10", "sqlite", range(TRIALS), mutant=IN_DOUBT, gateway=FORGETFUL, ways={0})
 
     assert report.counts.double > 0, complaint(report)

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.crash.points import DATABASES, Database
-from tests.crash.scene import Lane, Scene
+from tests.crash.scenario import Scenario, WorkerSlot
 from tests.support.receiver import Receiver
 
 ORDERS = 3
@@ -17,12 +17,12 @@ DEATHS = ("relay.claimed", "relay.sent", "relay.sent", "relay.claimed")
 """Where one relay after the other is killed before the last one may work."""
 
 
-def pay(scene: Scene) -> None:
+def pay(scenario: Scenario) -> None:
     """Charge some orders and give each back in two parts: three events for each."""
-    url = f"http://127.0.0.1:{scene.steady.port}/v1/payments"
+    url = f"http://127.0.0.1:{scenario.steady.port}/v1/payments"
     for number in range(1, ORDERS + 1):
         order = {"order_id": number, "user_id": 1, "amount": 30, "payment_method": "UPI"}
-        paid = requests.post(f"{url}/charge", json=order, headers={"Idempotency-Key": f"{scene.name}{number}"})
+        paid = requests.post(f"{url}/charge", json=order, headers={"Idempotency-Key": f"{scenario.name}{number}"})
         assert paid.status_code == 201, paid.text
         for _ in range(2):
             part = {"amount": 15, "reason": "wrong size"}
@@ -31,18 +31,18 @@ def pay(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("database", DATABASES)
-def test_no_death_of_a_relay_loses_or_reorders_an_event(honest: list[Lane], database: Database) -> None:
+def test_no_death_of_a_relay_loses_or_reorders_an_event(honest: list[WorkerSlot], database: Database) -> None:
     with (
         closing(Receiver()) as neighbour,
-        honest[0].scene(database, notification_service_url=neighbour.url, rabbitmq_enabled=False) as scene,
+        honest[0].scenario(database, notification_service_url=neighbour.url, rabbitmq_enabled=False) as scenario,
     ):
-        pay(scene)
+        pay(scenario)
         for place in DEATHS:
-            assert scene.relay(f"{place}=kill") != 0, f"{place} was never reached"
-            scene.tables.end_leases_of_deliveries()
-        assert scene.relay() == 0
-        events = scene.tables.rows("transactions", "payment_id, version", "version IS NOT NULL")
-        deliveries = scene.tables.rows("outbox_deliveries", "delivery_id")
+            assert scenario.relay(f"{place}=kill") != 0, f"{place} was never reached"
+            scenario.tables.end_leases_of_deliveries()
+        assert scenario.relay() == 0
+        events = scenario.tables.rows("transactions", "payment_id, version", "version IS NOT NULL")
+        deliveries = scenario.tables.rows("outbox_deliveries", "delivery_id")
 
     bodies: defaultdict[UUID, set[bytes]] = defaultdict(set)
     for taken in neighbour.taken:

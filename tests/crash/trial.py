@@ -13,7 +13,7 @@ from tests.crash.caller import Heard, Intent, ask, ask_and_leave
 from tests.crash.intents import BEFORE, intent_for, key_at_the_bank, may_be_partial, wishes
 from tests.crash.points import RETRY_KILLS, Stage
 from tests.crash.processes import Process
-from tests.crash.scene import Scene
+from tests.crash.scenario import Scenario
 from tests.support.waiting import wait_until
 
 ROUNDS = 60
@@ -23,10 +23,10 @@ PAUSE = 0.05
 
 
 class Trial:
-    """The trial `label` (`C6#3`), number `number` of its run, on a scene."""
+    """The trial `label` (`C6#3`), number `number` of its run, in a scenario."""
 
-    def __init__(self, scene: Scene, stage: Stage, label: str, number: int, random: Random) -> None:
-        self._scene = scene
+    def __init__(self, scenario: Scenario, stage: Stage, label: str, number: int, random: Random) -> None:
+        self._scenario = scenario
         self._stage = stage
         self._random = random
         self._number = number
@@ -66,13 +66,13 @@ class Trial:
         channel, kind = self._random.choice(wishes(self._stage))
         parent = None
         if before := BEFORE[channel, kind]:
-            parent = intent_for(self._scene.name, self._label, self._number, channel, before)
+            parent = intent_for(self._scenario.name, self._label, self._number, channel, before)
             self.intents.append(parent)
-            granted = self._hear(self._scene.steady, parent)
-            assert granted is not None, f"the steady service did not answer:\n{self._scene.log()}"
+            granted = self._hear(self._scenario.steady, parent)
+            assert granted is not None, f"the steady service did not answer:\n{self._scenario.log()}"
             assert granted.status in {200, 201}, granted.body
         whole = self._random.random() < 0.4
-        intent = intent_for(self._scene.name, self._label, self._number, channel, kind, parent=parent, whole=whole)
+        intent = intent_for(self._scenario.name, self._label, self._number, channel, kind, parent=parent, whole=whole)
         intent.ends = self._stage.ends
         self.intents.append(intent)
         return intent
@@ -81,14 +81,16 @@ class Trial:
         """Arm the bank's faults for this operation alone. A bank that was told no key of ours would not know it."""
         for fault in self._stage.faults:
             bent = {"amount": str(intent.bent)} if fault.name == "wrong_amount" else {}
-            self._scene.simulator.arm(fault.name, gateway_key=key_at_the_bank(intent), **fault.scope, **bent)
+            self._scenario.simulator.arm(fault.name, gateway_key=key_at_the_bank(intent), **fault.scope, **bent)
 
     def _die(self) -> None:
         """The first process does its part and is killed."""
         stage, intent = self._stage, self._intent
-        first = self._scene.serve(stage.arm, without_gateway=stage.gateway_is_down, through_proxy=stage.cut is not None)
-        if stage.cut and self._scene.proxy:
-            self._scene.proxy.cut(*stage.cut)
+        first = self._scenario.serve(
+            stage.arm, without_gateway=stage.gateway_is_down, through_proxy=stage.cut is not None
+        )
+        if stage.cut and self._scenario.proxy:
+            self._scenario.proxy.cut(*stage.cut)
         if stage.sleeps:
             self._die_beside_a_rival(first)
         elif stage.client_leaves:
@@ -104,7 +106,7 @@ class Trial:
         """A trial whose point was never reached has proved nothing."""
         if self._stage.arm.endswith("=kill") and first.wait() != signal.SIGKILL:
             self._violated(self._label, f"{self._stage.arm} was never reached")
-        if self._stage.cut and self._scene.proxy and not self._scene.proxy.has_cut:
+        if self._stage.cut and self._scenario.proxy and not self._scenario.proxy.has_cut:
             self._violated(self._label, "no connection was cut")
 
     def _die_beside_a_rival(self, first: Process) -> None:
@@ -112,7 +114,7 @@ class Trial:
             asked = [threads.submit(self._hear, first, self._intent)]
             time.sleep(self._random.uniform(0.02, 0.1))
             if self._random.random() < 0.7:
-                asked.append(threads.submit(self._hear, self._scene.steady, self._intent))
+                asked.append(threads.submit(self._hear, self._scenario.steady, self._intent))
                 time.sleep(self._random.uniform(0, 0.05))
             first.kill()
             for answer in asked:
@@ -120,28 +122,28 @@ class Trial:
 
     def _outlive(self) -> None:
         """The first process is stopped, its lease ends, somebody else goes on; then it wakes up."""
-        zombie = self._scene.serve(self._stage.arm)
+        zombie = self._scenario.serve(self._stage.arm)
         with ThreadPoolExecutor(1) as thread:
             late = thread.submit(self._hear, zombie, self._intent)
             zombie.wait_until_stopped()
-            self._scene.tables.end_leases(self._intent.key_hash)
+            self._scenario.tables.end_leases(self._intent.key_hash)
             if self._random.random() < 0.5:
-                self._hear(self._scene.steady, self._intent)
+                self._hear(self._scenario.steady, self._intent)
             else:
-                self._scene.recover()
+                self._scenario.recover()
             self._wake(zombie, late)
         zombie.kill()
         self.kills += 1
 
     def _wake(self, zombie: Process, late: "Future[Heard | None]") -> None:
         """Whatever it does now, it must write nothing, and answer what is stored, if anything is."""
-        before, was_final = self._scene.tables.about(self._intent.key_hash), self._is_final()
+        before, was_final = self._scenario.tables.about(self._intent.key_hash), self._is_final()
         while not late.done():  # it may pass the place where it stops more than once
             if zombie.is_stopped:
                 zombie.resume()
             time.sleep(0.005)
         answer = late.result()
-        if self._scene.tables.about(self._intent.key_hash) != before:
+        if self._scenario.tables.about(self._intent.key_hash) != before:
             self._violated("S8", "an owner that had lost its lease wrote")
         if answer is None:
             self._violated("C15", "an owner that had lost its lease did not answer")
@@ -150,23 +152,23 @@ class Trial:
 
     def _pester(self) -> None:
         """While the key is unfinished: the worker leaves it alone, a repeat waits, another request is refused."""
-        key = self._scene.tables.key(self._intent.key_hash)
+        key = self._scenario.tables.key(self._intent.key_hash)
         if key is not None and self._random.random() < 0.3:
             self._recover()
         if key is None or self._random.random() < 0.6:
             return
         if self._intent.opens or may_be_partial(self._intent.kind):
-            other = ask(self._scene.steady.port, self._intent.request(amount=1))
+            other = ask(self._scenario.steady.port, self._intent.request(amount=1))
             if other is None or other.status != 422 or other.json.get("code") != "idempotency_key_mismatch":
                 self._violated("S7", f"another request under the same key got {other}")
-        repeat = self._hear(self._scene.steady, self._intent)
+        repeat = self._hear(self._scenario.steady, self._intent)
         if repeat and not repeat.is_final and repeat.retry_after is None:
             self._violated("L2", f"a repeat got {repeat.status} without Retry-After")
 
     def _die_again(self) -> None:
         """The first retry is killed, too."""
-        self._scene.tables.end_leases(self._intent.key_hash)
-        retry = self._scene.serve(self._random.choice(RETRY_KILLS))
+        self._scenario.tables.end_leases(self._intent.key_hash)
+        retry = self._scenario.serve(self._random.choice(RETRY_KILLS))
         self._hear(retry, self._intent)
         retry.kill()
         self.kills += 1
@@ -174,18 +176,18 @@ class Trial:
     def _repair(self) -> bool:
         """Somebody brings the key to its end: the client, or the recovery worker. False where nobody wants to."""
         if self._stage.recover:
-            self._scene.tables.end_leases(self._intent.key_hash)
-            if self._scene.recover(self._stage.recover) == 0:
+            self._scenario.tables.end_leases(self._intent.key_hash)
+            if self._scenario.recover(self._stage.recover) == 0:
                 self._violated("C18", "the recovery worker did not come by the point where it should die")
             self.kills += 1
         by_worker = self._stage.recover or self._random.random() < 0.4
-        if by_worker and self._scene.tables.key(self._intent.key_hash) is None and self._random.random() < 0.5:
+        if by_worker and self._scenario.tables.key(self._intent.key_hash) is None and self._random.random() < 0.5:
             self._intent.ends = "nothing"  # the client gives up, and nothing of it is anywhere
             return False
-        helper = self._scene.steady if self._random.random() < 0.5 else self._helper()
+        helper = self._scenario.steady if self._random.random() < 0.5 else self._helper()
         for _ in range(2 if self._intent.ends == "review" else ROUNDS):
-            self._scene.tables.end_leases(self._intent.key_hash)
-            if by_worker and self._scene.tables.key(self._intent.key_hash):
+            self._scenario.tables.end_leases(self._intent.key_hash)
+            if by_worker and self._scenario.tables.key(self._intent.key_hash):
                 self._recover()
             else:
                 self._hear(helper, self._intent)
@@ -197,12 +199,12 @@ class Trial:
         return True
 
     def _recover(self) -> None:
-        if (status := self._scene.recover()) != 0:
+        if (status := self._scenario.recover()) != 0:
             self._violated("L3", f"the recovery worker ended with status {status}")
 
     def _ask_again(self) -> None:
         """More repeats, of two processes, also of what was refunded since: the bytes of the first final answer."""
-        for process in (self._scene.steady, self._helper()):
+        for process in (self._scenario.steady, self._helper()):
             for intent in self.intents:
                 heard = self._hear(process, intent)
                 if heard is None or (heard.is_final and not heard.replayed):
@@ -210,7 +212,7 @@ class Trial:
 
     def _helper(self) -> Process:
         """A fresh process that lives as long as the trial does."""
-        self._helpers.append(self._scene.serve())
+        self._helpers.append(self._scenario.serve())
         return self._helpers[-1]
 
     def _hear(self, process: Process, intent: Intent) -> Heard | None:
@@ -224,13 +226,13 @@ class Trial:
         return heard
 
     def _is_final(self) -> bool:
-        key = self._scene.tables.key(self._intent.key_hash)
+        key = self._scenario.tables.key(self._intent.key_hash)
         return key is not None and key["response_status"] is not None
 
     def _no_orphans(self, when: str) -> None:
         """S2: what the bank did was written down before it was asked."""
-        known = {row["gateway_key"] for row in self._scene.tables.operations()}
-        for effect in self._scene.ledger.effects():
+        known = {row["gateway_key"] for row in self._scenario.tables.operations()}
+        for effect in self._scenario.ledger.effects():
             if effect["gateway_key"] not in known:
                 self._violated("S2", f"{when}: the bank moved {effect['amount']} that no row knows of")
 

@@ -7,9 +7,9 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from werkzeug.test import TestResponse
 
 from tests.model.facts import IN_VAIN, OVERTAKEN, Asked, Died, Payment, Plan, Said, Use
-from tests.model.house import House
 from tests.model.model import Model
 from tests.model.oracle import judge
+from tests.model.system import System
 from tests.model.wire import LISTED, SHOWN, Names, Wire, names_in, shown, wire
 
 MOVES = {
@@ -50,17 +50,17 @@ def crashes(points: list[str]) -> "st.SearchStrategy[str | None]":
 class Walk(RuleBasedStateMachine):
     """One example: two users, some keys, and everything that may happen to their payments."""
 
-    house: ClassVar[House]
+    system: ClassVar[System]
 
     def __init__(self) -> None:
         super().__init__()
-        self.house.examples += 1
+        self.system.examples += 1
         self.model = Model()
         self.names: dict[Payment, Names] = {}
-        self.users = [f"user-{self.house.examples}-{number}" for number in range(2)]
+        self.users = [f"user-{self.system.examples}-{number}" for number in range(2)]
         self.keys: dict[tuple[str, str], list[str]] = {}
         self.asked: list[Asked] = []
-        self.decided = len(self.house.bank.ledger)
+        self.decided = len(self.system.bank.ledger)
 
     @rule(what=OPENINGS, user=USERS, key=KEYS, amount=AMOUNTS, plan=PLANS, crash=crashes(POINTS), again=ANY)
     def pay(
@@ -70,7 +70,7 @@ class Walk(RuleBasedStateMachine):
         subject = self.users[user]
         named = self.key(channel, subject, action, key)
         orders = [order for order in self.model.payments if order.channel == "orders"]
-        payable = orders[again % len(orders)].payable if orders and again % 4 == 0 else self.house.number()
+        payable = orders[again % len(orders)].payable if orders and again % 4 == 0 else self.system.number()
         self.ask(Asked(channel, subject, action, named, None, payable, amount), plan, crash)
 
     @precondition(lambda self: self.reachable())
@@ -109,10 +109,10 @@ class Walk(RuleBasedStateMachine):
         self.counted("time", what)
         if what == "leases":
             self.model.end_leases()
-            self.house.end_leases()
+            self.system.end_leases()
         else:
             self.model.end_answers(purge=what == "purge")
-            self.house.end_answers(purged=what == "purge")
+            self.system.end_answers(purged=what == "purge")
 
     @precondition(lambda self: self.model.payments)
     @rule(which=ANY, stranger=st.sampled_from([False, False, False, True]))
@@ -120,7 +120,7 @@ class Walk(RuleBasedStateMachine):
         payment = self.model.payments[-1 - which % len(self.model.payments)]
         self.counted(payment.status, "read")
         user = next(user for user in self.users if (user != payment.subject) is stranger)
-        answer = self.house.send(Wire("GET", SHOWN[payment.channel].format(self.names[payment])), user)
+        answer = self.system.send(Wire("GET", SHOWN[payment.channel].format(self.names[payment])), user)
         status, fields = shown(payment)
         if stranger:
             assert answer.status_code == (403 if payment.channel == "bookings" else 404), answer.text
@@ -132,7 +132,7 @@ class Walk(RuleBasedStateMachine):
     @rule(channel=st.sampled_from(sorted(LISTED)), user=USERS)
     def look_over(self, channel: str, user: int) -> None:
         self.counted("list", channel)
-        answer = self.house.send(Wire("GET", LISTED[channel]), self.users[user])
+        answer = self.system.send(Wire("GET", LISTED[channel]), self.users[user])
         assert answer.status_code == 200, answer.text
         body = answer.get_json()
         listed = {name for each in (body if isinstance(body, list) else body["payments"]) for name in names_in(each)}
@@ -152,7 +152,7 @@ class Walk(RuleBasedStateMachine):
         known = self.keys.setdefault((channel, subject), [])
         if drawn > 5 and known:
             return known[-1 - (drawn - 6) % len(known)]
-        known.append(f"key-{self.house.examples}-{len(known)}")  # the same in every channel and for both users
+        known.append(f"key-{self.system.examples}-{len(known)}")  # the same in every channel and for both users
         return known[-1]
 
     def reachable(self) -> list[Payment]:
@@ -166,8 +166,8 @@ class Walk(RuleBasedStateMachine):
         request = wire(asked, self.names[asked.payment] if asked.payment else None)
         expected = self.expected(asked, plan, crash)
         try:
-            with self.house.dying(crash):
-                answer = self.house.send(request, asked.subject, asked.key)
+            with self.system.dying(crash):
+                answer = self.system.send(request, asked.subject, asked.key)
         except Died:
             assert expected is None, f"{asked} should have been answered {expected}"
         else:
@@ -177,7 +177,7 @@ class Walk(RuleBasedStateMachine):
 
     def expected(self, asked: Asked, plan: Plan, crash: str | None) -> Said | None:
         """What the model says; None where it dies."""
-        self.model.plan, self.model.crash, self.house.bank.plan = plan, crash, plan
+        self.model.plan, self.model.crash, self.system.bank.plan = plan, crash, plan
         try:
             return self.model.ask(asked)
         except Died:
@@ -207,7 +207,7 @@ class Walk(RuleBasedStateMachine):
         for payment in self.model.payments:
             names = self.names.get(payment)
             if names is None or (not names.transaction and payment.channel == "checkout" and payment.authorized):
-                found = self.house.names_of(payment, names)
+                found = self.system.names_of(payment, names)
                 assert found is not None, f"{payment} is not there"
                 unknown = "" if payment.channel == "checkout" else None
                 found.transaction = found.transaction or unknown
@@ -215,13 +215,13 @@ class Walk(RuleBasedStateMachine):
 
     def recover(self, plan: Plan, crash: str | None) -> None:
         """Let the sweeper run over whatever is unfinished, in both worlds."""
-        self.model.plan, self.model.crash, self.house.bank.plan = plan, crash, plan
+        self.model.plan, self.model.crash, self.system.bank.plan = plan, crash, plan
         self.model.end_leases()
-        self.house.end_leases()
+        self.system.end_leases()
         died = []
-        for world in (self.model, self.house):
+        for world in (self.model, self.system):
             try:
-                with self.house.dying(crash):
+                with self.system.dying(crash):
                     world.recover()
             except Died:
                 died.append(world)
@@ -229,11 +229,11 @@ class Walk(RuleBasedStateMachine):
         self.learn_names()
 
     def counted(self, status: str, action: str) -> None:
-        self.house.operations += 1
-        self.house.visited[status, action] += 1
+        self.system.operations += 1
+        self.system.visited[status, action] += 1
 
     def teardown(self) -> None:
         """Let everything come to its end, then compare every row and every movement of money."""
         self.recover(Plan(), None)
         assert not any(self.model.unfinished())
-        judge(self.house, self.model, self.names, self.users, self.decided)
+        judge(self.system, self.model, self.names, self.users, self.decided)

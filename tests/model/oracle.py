@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.model.facts import Payment
-from tests.model.house import House
 from tests.model.model import Model
+from tests.model.system import System
 from tests.model.wire import Names, payable_of
 
 REFUNDS = {"approved": "REFUNDED", "declined": "FAILED"}
@@ -14,22 +14,22 @@ KINDS = {"process": "charge", "hold": "authorize"}
 """What the bank calls an action, where it has a word of its own."""
 
 
-def judge(house: House, model: Model, names: Mapping[Payment, Names], users: list[str], before: int) -> None:
+def judge(system: System, model: Model, names: Mapping[Payment, Names], users: list[str], before: int) -> None:
     """AssertionError unless the payments of `users`, and what the bank did after its first `before` decisions, fit."""
     numbers = {payment: names[payment].number for payment in model.payments}
     expected = {numbers[payment]: _row(payment) for payment in model.payments}
-    there = {number: _row_there(row) for number, row in house.rows(users).items()}
+    there = {number: _row_there(row) for number, row in system.rows(users).items()}
     missing, strange = expected.items() - there.items(), there.items() - expected.items()
     assert there == expected, f"missing: {missing}, strange: {strange}"
 
     versions = {numbers[payment]: (payment.version, payment.version) for payment in model.payments}
-    assert house.versions(sorted(there)) == versions, "the journal has one row for each version"
+    assert system.versions(sorted(there)) == versions, "the journal has one row for each version"
 
     refunds = [use for use in model.movements if use.asked.action == "refund" and use.payment]
     made = [(numbers[use.payment], REFUNDS[use.truth or ""], use.amount) for use in refunds if use.payment]
-    assert house.refunds(users) == Counter(made)
+    assert system.refunds(users) == Counter(made)
 
-    decided = list(house.bank.ledger.values())[before:]
+    decided = list(system.bank.ledger.values())[before:]
     moved = Counter((str(sent.kind), int(sent.amount * 100), word) for sent, word in decided)
     assert moved == Counter(
         (KINDS.get(use.asked.action, use.asked.action), use.amount, use.truth) for use in model.movements

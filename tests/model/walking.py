@@ -7,8 +7,8 @@ from math import ceil
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.model.house import House
 from tests.model.machine import Walk
+from tests.model.system import System
 
 STEPS = 50
 """Operations of one walk at the most."""
@@ -28,21 +28,21 @@ def walk(database_url: str, operations: int, number: int) -> Walked:
 
     The same `number` leads to the same walks, as long as nobody changes them.
     """
-    house = House(database_url)
-    machine = type("Walk", (Walk,), {"house": house})
+    system = System(database_url)
+    machine = type("Walk", (Walk,), {"system": system})
     try:
         for turn in count():
-            missing = operations - house.operations
+            missing = operations - system.operations
             if missing <= 0:
                 break
             run_state_machine_as_test(seed(number + turn)(machine), settings=how(missing))
-        house.settle_accounts()
+        system.settle_accounts()
     except BaseException as error:
         error.add_note(f"walking from seed {number} (`python -m tests.model --seed {number}` repeats it)")
         raise
     finally:
-        house.close()
-    return Walked(house.operations, house.examples, dict(house.visited))
+        system.close()
+    return Walked(system.operations, system.examples, dict(system.visited))
 
 
 def how(operations: int) -> settings:

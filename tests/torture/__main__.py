@@ -9,13 +9,13 @@ from random import SystemRandom
 import click
 
 from tests.crash.points import DATABASES, Database
-from tests.crash.scene import stagehand
+from tests.crash.scenario import open_environment
 from tests.support.postgres import ThrowawayPostgres
 from tests.torture.runner import Report, torture
 
 
 @click.command
-@click.option("--seed", type=int, help="Play the same stories and harms again; a random one by default.")
+@click.option("--seed", type=int, help="Play the same stories and actions again; a random one by default.")
 @click.option("--stories", type=click.IntRange(min=1), default=200, show_default=True, help="Payments' lives in a run.")
 @click.option("--seconds", type=float, default=float("inf"), help="Begin no further story after so long.")
 @click.option("--runs", type=click.IntRange(min=1), default=1, show_default=True, help="Each with the next seed.")
@@ -39,10 +39,10 @@ def _run(database: Database, seed: int, stories: int, seconds: float) -> Report:
         if server:
             stack.callback(server.close)
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
-        hand = stack.enter_context(stagehand(home, server))
+        environment = stack.enter_context(open_environment(home, server))
         label = f"{database}, seed {seed}"
         bar = stack.enter_context(click.progressbar(length=stories, label=label, file=sys.stderr))
-        report = torture(hand, home, database, seed, stories, seconds, lambda: bar.update(1))
+        report = torture(environment, home, database, seed, stories, seconds, lambda: bar.update(1))
     click.echo(str(report))
     return report
 

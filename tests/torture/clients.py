@@ -8,8 +8,8 @@ from threading import Lock
 
 from tests.crash.caller import Heard, Intent, ask
 from tests.crash.intents import key_at_the_bank
-from tests.torture.house import House
 from tests.torture.stories import REFUSES, Step, Story
+from tests.torture.system import System
 
 PATIENCE = 120.0
 """Seconds a client goes on asking for one wish: longer than any lease, and all that befalls the service meanwhile."""
@@ -20,8 +20,8 @@ PAUSE = 0.05
 class Clients:
     """Everybody who asks: what they wanted, heard and found wrong. Safe to share between threads."""
 
-    def __init__(self, house: House, late: Callable[[], bool]) -> None:
-        self._house = house
+    def __init__(self, system: System, late: Callable[[], bool]) -> None:
+        self._system = system
         self._late = late
         self._lock = Lock()
         self.stories: list[Story] = []
@@ -61,7 +61,7 @@ class Clients:
         """Ask until there is a final answer."""
         intent, began = step.intent, time.monotonic()
         if step.fault:
-            self._house.arm(step.fault, key_at_the_bank(intent))
+            self._system.arm(step.fault, key_at_the_bank(intent))
         if step.twice:
             with ThreadPoolExecutor(2) as threads:
                 list(threads.map(self._ask, [intent, intent]))
@@ -71,20 +71,20 @@ class Clients:
             self._ask(intent)
             if not intent.finals:
                 time.sleep(PAUSE)
-        if step.fault is REFUSES and self._house.has_declined(intent):
+        if step.fault is REFUSES and self._system.has_declined(intent):
             intent.ends = "declined"
         with self._lock:
             self.slowest = max(self.slowest, time.monotonic() - began)
         return True
 
     def _ask(self, intent: Intent) -> None:
-        """One request, at any of the doors; where it is refused for its state, the wish was granted unheard."""
+        """One request, at any of the ports; where it is refused for its state, the wish was granted unheard."""
         if heard := self._hear(intent.request()):
             intent.heard.append(heard)
 
     def _hear(self, request: bytes) -> Heard | None:
         try:
-            heard = ask(self._house.door(), request)
+            heard = ask(self._system.any_port(), request)
         except TimeoutError:  # stopped where it stood; a client hangs up at last, and comes back
             heard = None
         with self._lock:

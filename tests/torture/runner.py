@@ -1,4 +1,4 @@
-"""One torture run: clients and harms at the same time, healing, and the judgement of everything that there is then."""
+"""One torture run: clients and chaos at the same time, recovery, and the judgement of everything there is then."""
 
 import json
 import subprocess
@@ -12,14 +12,14 @@ from random import Random
 
 from tests.crash.oracle import Oracle
 from tests.crash.points import Database
-from tests.crash.scene import Stagehand
+from tests.crash.scenario import Environment
 from tests.crash.tables import Tables
 from tests.support.processes import ROOT
 from tests.torture.arrivals import judge_arrivals
+from tests.torture.chaos import Chaos
 from tests.torture.clients import Clients, all_of
-from tests.torture.harms import Harms
-from tests.torture.house import House, house
 from tests.torture.stories import Story
+from tests.torture.system import System, running_system
 
 CLIENTS = 6
 
@@ -41,7 +41,7 @@ class Report:
     commit: str = field(default_factory=_commit)
     wishes: int = 0
     answers: Mapping[str, int] = field(default_factory=dict)
-    harms: Mapping[str, int] = field(default_factory=dict)
+    chaos: Mapping[str, int] = field(default_factory=dict)
     cuts: int = 0
     effects: int = 0
     deliveries: int = 0
@@ -62,7 +62,7 @@ class Report:
 
 
 def torture(
-    hand: Stagehand,
+    environment: Environment,
     home: Path,
     database: Database,
     seed: int,
@@ -70,58 +70,58 @@ def torture(
     seconds: float = float("inf"),
     done: Callable[[], None] = lambda: None,
 ) -> Report:
-    """Let so many stories be lived while harm is done, none begun after `seconds`; `done()` is called after each.
+    """Let so many stories be lived while the chaos goes on, none begun after `seconds`; `done()` is called after each.
 
-    The same seed draws the same stories and the same harms in the same order. When they meet is the machine's affair.
+    The same seed draws the same stories and the same actions in the same order. When they meet is the machine's affair.
     """
     report = Report(seed, database, stories)
     began, name = time.monotonic(), f"torture-{database}-{seed}"
-    with house(hand, database, home) as scene:
+    with running_system(environment, database, home) as system:
         late = time.monotonic() + seconds
-        clients = Clients(scene, lambda: time.monotonic() > late)
-        harms = Harms(scene, database, Random(f"{seed}:{database}:harms"))
+        clients = Clients(system, lambda: time.monotonic() > late)
+        chaos = Chaos(system, database, Random(f"{seed}:{database}:chaos"))
         told = [Story(name, number, Random(f"{seed}:{database}:{number}")) for number in range(stories)]
-        with _harmed(harms, report):
+        with _in_chaos(chaos, report):
             all_of(clients, told, CLIENTS, done)
         try:
-            report.settled_after = scene.settle()
+            report.settled_after = system.settle()
         except AssertionError as error:
             report.violations.append(f"L3: not settled: {error}")
         clients.ask_all_again(CLIENTS)
-        _judge(report, scene, clients)
+        _judge(report, system, clients)
     report.stories, report.wishes = len(clients.stories), len(clients.intents)
-    report.answers, report.harms = dict(sorted(clients.answers.items())), dict(sorted(harms.done.items()))
+    report.answers, report.chaos = dict(sorted(clients.answers.items())), dict(sorted(chaos.done.items()))
     report.slowest_recovery, report.seconds = clients.slowest, time.monotonic() - began
     return report
 
 
-def _judge(report: Report, scene: House, clients: Clients) -> None:
-    taken = {name: sink.taken for name, sink in scene.sinks.items()}
-    with closing(Tables(scene.url)) as tables:
-        oracle = Oracle(tables, scene.ledger, clients.intents)
+def _judge(report: Report, system: System, clients: Clients) -> None:
+    taken = {name: sink.taken for name, sink in system.sinks.items()}
+    with closing(Tables(system.url)) as tables:
+        oracle = Oracle(tables, system.ledger, clients.intents)
         report.violations += [*clients.violations, *oracle.judge(), *judge_arrivals(tables, taken)]
         report.deliveries = len(tables.rows("outbox_deliveries", "delivery_id"))
     report.redeliveries = sum(map(len, taken.values())) - report.deliveries
-    report.cuts = scene.proxy.cuts if scene.proxy else 0
-    report.effects = len(scene.ledger.effects())
+    report.cuts = system.proxy.cuts if system.proxy else 0
+    report.effects = len(system.ledger.effects())
     vars(report).update(asdict(oracle.counts))
 
 
 @contextmanager
-def _harmed(harms: Harms, report: Report) -> Iterator[None]:
-    """Harm is done as long as the block lasts."""
+def _in_chaos(chaos: Chaos, report: Report) -> Iterator[None]:
+    """The chaos goes on as long as the block lasts."""
     over = threading.Event()
 
-    def harm() -> None:
+    def act() -> None:
         try:
-            harms.until(over.is_set)
+            chaos.until(over.is_set)
         except Exception as error:  # noqa: BLE001 - the run must come to its end and its judgement
-            report.violations.append(f"harness: harm ended with {error!r}")
+            report.violations.append(f"harness: the chaos ended with {error!r}")
 
-    foe = threading.Thread(target=harm)
-    foe.start()
+    thread = threading.Thread(target=act)
+    thread.start()
     try:
         yield
     finally:
         over.set()
-        foe.join()
+        thread.join()

@@ -7,13 +7,13 @@ from random import Random, SystemRandom
 import pytest
 
 from tests.crash.points import DATABASES, Database
-from tests.crash.scene import stagehand
+from tests.crash.scenario import open_environment
 from tests.support.postgres import ThrowawayPostgres
 from tests.torture.runner import torture
 from tests.torture.stories import CHANNELS, Story
 
 SEED = int(os.environ.get("TORTURE_SEED") or SystemRandom().randrange(10**9))
-"""Other stories and harms every time; a failure names the seed."""
+"""Other stories and actions every time; a failure names the seed."""
 
 STORIES = 30
 SECONDS = 6.0
@@ -24,8 +24,8 @@ SECONDS = 6.0
 def test_whatever_befalls_the_service_money_moves_once_and_events_arrive(database: Database, tmp_path: Path) -> None:
     server = ThrowawayPostgres() if database == "postgresql" else None
     try:
-        with stagehand(tmp_path, server) as hand:
-            report = torture(hand, tmp_path, database, SEED, STORIES, SECONDS)
+        with open_environment(tmp_path, server) as environment:
+            report = torture(environment, tmp_path, database, SEED, STORIES, SECONDS)
     finally:
         if server:
             server.close()
@@ -34,7 +34,7 @@ def test_whatever_befalls_the_service_money_moves_once_and_events_arrive(databas
     assert not report.violations, "\n".join([again, str(report)])
     assert report.wishes
     assert report.effects
-    assert sum(report.harms.values()) > 3
+    assert sum(report.chaos.values()) > 3
 
 
 def test_the_same_seed_tells_the_same_stories() -> None:

@@ -1,4 +1,4 @@
-"""Everything that runs in a torture run: database, bank, web server, workers, neighbours, and processes with a doom."""
+"""Everything that runs in a torture run: database, bank, web server, workers, neighbours, and doomed processes."""
 
 import sys
 import threading
@@ -15,7 +15,7 @@ from tests.crash.caller import Intent
 from tests.crash.points import Database, Fault
 from tests.crash.processes import Process
 from tests.crash.proxy import CommitProxy
-from tests.crash.scene import SERVICE, Stagehand
+from tests.crash.scenario import SERVICE, Environment
 from tests.crash.tables import Ledger, Tables
 from tests.support.ports import free_port
 from tests.support.postgres import ThrowawayPostgres
@@ -41,19 +41,19 @@ BACKGROUND = ("recover", "relay")
 PATIENCE = 60.0
 
 
-class House:
-    """One service on one database with all it needs. `doomed` are single processes that something will befall."""
+class System:
+    """One service on one database with all it needs. `doomed` are single processes that will be killed or stopped."""
 
-    def __init__(self, hand: Stagehand, bank: Simulator, url: str, home: Path) -> None:
+    def __init__(self, environment: Environment, bank: Simulator, url: str, home: Path) -> None:
         self.bank, self.url, self.home = bank, url, home
-        self.postgres = hand.postgres if isinstance(hand.postgres, ThrowawayPostgres) else None
+        self.postgres = environment.postgres if isinstance(environment.postgres, ThrowawayPostgres) else None
         self.ledger = Ledger(str(bank.ledger_path))
         self.sinks = {name: Receiver() for name in SINKS}
         self.proxy = CommitProxy(url) if url.startswith("postgresql") else None
         self.port = free_port()
         self.services: dict[str, Service] = {}
         self.doomed: list[Process] = []
-        self._zygote = hand.zygote
+        self._fork_server = environment.fork_server
         self._lock = threading.Lock()
         self._random = Random()
 
@@ -71,20 +71,20 @@ class House:
         self.services[name] = self._started(name)
 
     def fork(self, role: str, **more: Any) -> Process:
-        """A process forked in milliseconds, in a role of the zygote's; `failpoints`, `skew`, `file_limit` befall it."""
+        """A forked process in a role of the fork server's, with `failpoints`, `skew` or `file_limit`."""
         armed = more.pop("failpoints", "")
         settings = {**SERVICE, **LIMITS, **self._settings(), "failpoints": armed, "jwt_secret_key": SECRET}
-        return self._zygote.fork(role, {**settings, "database_url": self._address}, **more)
+        return self._fork_server.fork(role, {**settings, "database_url": self._address}, **more)
 
-    def door(self) -> int:
-        """A port to knock at: mostly the web server's."""
+    def any_port(self) -> int:
+        """A port that a client may use: mostly the web server's."""
         with self._lock:
             self.doomed = [process for process in self.doomed if not process.has_ended]
             ports = [process.port for process in self.doomed if process.port]
         return self._random.choice(ports) if ports and self._random.random() < 0.4 else self.port
 
-    def admit(self, process: Process) -> None:
-        """Let clients knock at a doomed process, too."""
+    def add_process(self, process: Process) -> None:
+        """Let clients use a doomed process, too."""
         with self._lock:
             self.doomed.append(process)
 
@@ -144,18 +144,18 @@ class House:
 
 
 @contextmanager
-def house(hand: Stagehand, database: Database, home: Path) -> Iterator[House]:
-    """A house on an empty database, started and ready, gone at the end."""
+def running_system(environment: Environment, database: Database, home: Path) -> Iterator[System]:
+    """A system on an empty database, started and ready, gone at the end."""
     with ExitStack() as stack:
         bank = stack.enter_context(running_simulator(home, latency_ms=20, checkout_success_rate=1))
-        made = House(hand, bank, stack.enter_context(hand.database(database, "torture")), home)
+        made = System(environment, bank, stack.enter_context(environment.database(database, "torture")), home)
         stack.callback(made.close)
         made.start()
         wait_until(lambda: _is_ready(made), made.services["web"].last_words)
         yield made
 
 
-def _is_ready(made: House) -> bool:
+def _is_ready(made: System) -> bool:
     assert made.services["web"].process.poll() is None, made.services["web"].last_words()
     try:
         return requests.get(f"http://127.0.0.1:{made.port}/health/ready", timeout=5).status_code == 200

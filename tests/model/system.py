@@ -46,7 +46,7 @@ END_TIMER = update(timers).where(timers.c.what == bindparam("key")).values(due_a
 END_ANSWERS = update(keys).where(keys.c.expires_at > bindparam("past")).values(expires_at=bindparam("past"))
 
 
-class House:
+class System:
     """The service, its bank, and a numbering that no two examples share. `visited` counts (status, action) pairs."""
 
     def __init__(self, database_url: str) -> None:

@@ -1,4 +1,4 @@
-"""What befalls a run: a list drawn from the seed, each harm a word of the report with how often it was done."""
+"""What goes wrong during a run: actions drawn from the seed; the report counts each by its name."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from typing import Literal
 from tests.crash.points import Database
 from tests.crash.processes import Process
 from tests.support.receiver import Answer, Taken
-from tests.torture.house import BACKGROUND, LIMITS, House
+from tests.torture.system import BACKGROUND, LIMITS, System
 
 CHARGING = (
     "claim.begin", "claim.before_commit", "claim.after_commit", "gateway.sent", "gateway.answered",
@@ -30,18 +30,18 @@ OVERSLEPT = LIMITS["lease_seconds"] + 1.0
 A_FEW_PAGES = 3 * 4096
 
 
-class Harms:
-    """Does harm to a house, one after the other, as the random numbers say, until told to stop; then heals it."""
+class Chaos:
+    """Does one action after the other to a system, as the random numbers say; then everything goes on as before."""
 
-    def __init__(self, house: House, database: Database, random: Random) -> None:
-        self._house = house
+    def __init__(self, system: System, database: Database, random: Random) -> None:
+        self._system = system
         self._random = random
         self._asleep: list[tuple[Process, float]] = []
         self._ways = dict(_WAYS) | (_OF_POSTGRESQL if database == "postgresql" else _OF_SQLITE)
         self.done: Counter[str] = Counter()
 
     def until(self, over: Callable[[], bool]) -> None:
-        """Do harm until it is over; every sleeper has been woken then, and everything that was stopped goes on."""
+        """Act until it is over; every stopped process has been resumed then."""
         for name, pause in self._drawn():
             if over():
                 break
@@ -54,7 +54,7 @@ class Harms:
             time.sleep(0.1)
 
     def _drawn(self) -> Iterator[tuple[str, float]]:
-        """Each harm of the house once in a random order, then again: even a short run meets all of them."""
+        """Each action once in a random order, then again: even a short run meets all of them."""
         names = list(self._ways)
         while True:
             for name in self._random.sample(names, len(names)):
@@ -71,10 +71,10 @@ class Harms:
 
     def _doom(self, action: str) -> None:
         point = self._random.choice(CHARGING)
-        if action == "stop" and self._house.proxy is None and point.endswith("before_commit"):
+        if action == "stop" and self._system.proxy is None and point.endswith("before_commit"):
             action = "kill"  # on SQLite a writer stopped inside a transaction stops everybody
-        process = self._house.fork("serve", failpoints=f"{point}={action}")
-        self._house.admit(process)
+        process = self._system.fork("serve", failpoints=f"{point}={action}")
+        self._system.add_process(process)
         if action == "stop":
             self._asleep.append((process, time.monotonic()))
 
@@ -88,11 +88,11 @@ class Harms:
 
     def kill_recovery(self) -> None:
         """A recovery worker is killed at a failpoint, if it gets that far."""
-        self._house.fork("recover", failpoints=f"{self._random.choice(RECOVERING)}=kill").wait(60)
+        self._system.fork("recover", failpoints=f"{self._random.choice(RECOVERING)}=kill").wait(60)
 
     def kill_relay(self) -> None:
         """A relay is killed at a failpoint, if it gets that far."""
-        self._house.fork("relay", failpoints=f"{self._random.choice(RELAYING)}=kill").wait(60)
+        self._system.fork("relay", failpoints=f"{self._random.choice(RELAYING)}=kill").wait(60)
 
     def kill_worker(self) -> None:
         """One process of the web server is killed."""
@@ -106,29 +106,29 @@ class Harms:
 
     def kill_web(self) -> None:
         """The web server is killed with all its processes, and started again."""
-        self._house.restart("web")
+        self._system.restart("web")
 
     def kill_background(self) -> None:
         """The recovery worker or the relay is killed, and started again."""
-        self._house.restart(self._random.choice(BACKGROUND))
+        self._system.restart(self._random.choice(BACKGROUND))
 
     def stop_background(self) -> None:
         """The recovery worker or the relay stands still for a while."""
-        self._stand_still([self._house.services[self._random.choice(BACKGROUND)].process.pid])
+        self._stand_still([self._system.services[self._random.choice(BACKGROUND)].process.pid])
 
     def kill_bank(self) -> None:
         """The bank is killed, and is away for a moment."""
-        self._house.bank.kill()
+        self._system.bank.kill()
         time.sleep(self._random.uniform(0, 0.5))
-        self._house.bank.start()
+        self._system.bank.start()
 
     def skew_clock(self) -> None:
         """A process believes in another hour or day."""
-        self._house.admit(self._house.fork("serve", skew=self._random.choice(SKEWS)))
+        self._system.add_process(self._system.fork("serve", skew=self._random.choice(SKEWS)))
 
     def sicken_sink(self) -> None:
         """A neighbour refuses, takes without saying so, or hangs up, now and then; or is well again."""
-        sink = self._house.sinks[self._random.choice(list(self._house.sinks))]
+        sink = self._system.sinks[self._random.choice(list(self._system.sinks))]
         chance, rate = Random(self._random.random()), self._random.choice((0.0, 0.3, 0.6))
         ills = (Answer(status=503), Answer(status=500, takes=True), Answer(hangs_up=True, takes=True))
 
@@ -139,10 +139,10 @@ class Harms:
 
     def stop_database(self) -> None:
         """PostgreSQL is stopped as a crash would, and started again."""
-        assert self._house.postgres is not None
-        self._house.postgres.stop("immediate")
+        assert self._system.postgres is not None
+        self._system.postgres.stop("immediate")
         time.sleep(self._random.uniform(0, 0.5))
-        self._house.postgres.start()
+        self._system.postgres.start()
 
     def cut_before(self) -> None:
         """A connection is cut at a COMMIT that the server does not hear."""
@@ -154,13 +154,13 @@ class Harms:
 
     def fill_disk(self) -> None:
         """No file of a process on SQLite may grow by more than a few pages: its writes fail from then on."""
-        files = [*Path(self._house.url.removeprefix("sqlite:///")).parent.iterdir()]
+        files = [*Path(self._system.url.removeprefix("sqlite:///")).parent.iterdir()]
         limit = max(path.stat().st_size for path in files) + A_FEW_PAGES
-        self._house.admit(self._house.fork("serve", file_limit=limit))
+        self._system.add_process(self._system.fork("serve", file_limit=limit))
 
     def fill_disk_of_server(self) -> None:
         """No file of PostgreSQL's may grow for a while; where that ended the server it is started again."""
-        postgres = self._house.postgres
+        postgres = self._system.postgres
         assert postgres is not None
         postgres.forbid_growth()
         time.sleep(self._random.uniform(0.3, 1.0))
@@ -168,14 +168,14 @@ class Harms:
         postgres.start()
 
     def _cut(self, side: Literal["before", "after"]) -> None:
-        assert self._house.proxy is not None
+        assert self._system.proxy is not None
         for _ in range(3):
-            self._house.proxy.cut(self._random.randint(1, 5), side)
+            self._system.proxy.cut(self._random.randint(1, 5), side)
             time.sleep(0.1)
 
     def _workers(self, number: int) -> list[int]:
         """So many processes of the web server, or as many as there are."""
-        found = _children(self._house.services["web"].process.pid)
+        found = _children(self._system.services["web"].process.pid)
         return self._random.sample(found, min(number, len(found)))
 
     def _stand_still(self, pids: list[int]) -> None:
@@ -192,14 +192,14 @@ def _children(pid: int) -> list[int]:
     return []
 
 
-def _named(*ways: Callable[[Harms], None]) -> dict[str, Callable[[Harms], None]]:
+def _named(*ways: Callable[[Chaos], None]) -> dict[str, Callable[[Chaos], None]]:
     return {way.__name__: way for way in ways}
 
 
 _WAYS = _named(
-    Harms.kill_at_a_point, Harms.stop_at_a_point, Harms.kill_recovery, Harms.kill_relay, Harms.kill_worker,
-    Harms.stop_worker, Harms.kill_web, Harms.kill_background, Harms.stop_background, Harms.kill_bank,
-    Harms.skew_clock, Harms.sicken_sink,
+    Chaos.kill_at_a_point, Chaos.stop_at_a_point, Chaos.kill_recovery, Chaos.kill_relay, Chaos.kill_worker,
+    Chaos.stop_worker, Chaos.kill_web, Chaos.kill_background, Chaos.stop_background, Chaos.kill_bank,
+    Chaos.skew_clock, Chaos.sicken_sink,
 )  # fmt: skip
-_OF_POSTGRESQL = _named(Harms.stop_database, Harms.cut_before, Harms.cut_after, Harms.fill_disk_of_server)
-_OF_SQLITE = _named(Harms.fill_disk)
+_OF_POSTGRESQL = _named(Chaos.stop_database, Chaos.cut_before, Chaos.cut_after, Chaos.fill_disk_of_server)
+_OF_SQLITE = _named(Chaos.fill_disk)

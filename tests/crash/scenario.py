@@ -10,7 +10,7 @@ from socket import socket
 from typing import Any
 
 from tests.crash.points import Database
-from tests.crash.processes import Process, Zygote
+from tests.crash.processes import ForkServer, Process
 from tests.crash.proxy import CommitProxy
 from tests.crash.tables import Ledger, Tables
 from tests.support.postgres import Postgres
@@ -29,17 +29,17 @@ SERVICE: Mapping[str, Any] = {
 """A service that does not let the trials wait: half of what the simulator's silence lasts is enough patience."""
 
 BROKER = "rabbitmq"
-"""A sink that is switched on in every scene, and never there: each event must have a delivery to it."""
+"""A sink that is switched on in every scenario, and never there: each event must have a delivery to it."""
 
 TEMPLATE = "crash_template"
 
 
 @dataclass
-class Stagehand:
-    """What many runs share: a zygote, the databases' server, and empty databases to copy."""
+class Environment:
+    """What many runs share: a fork server, the databases' server, and empty databases to copy."""
 
     home: Path
-    zygote: Zygote
+    fork_server: ForkServer
     postgres: Postgres | None
 
     def prepare(self) -> None:
@@ -48,8 +48,8 @@ class Stagehand:
         if self.postgres:
             self.postgres.drop_database(TEMPLATE)
             urls.append(self.postgres.create_database(TEMPLATE))
-        migrations = [self.zygote.fork("migrate", {**SERVICE, "database_url": url}) for url in urls]
-        assert [migration.wait() for migration in migrations] == [0] * len(urls), self.zygote.log.read_text()
+        migrations = [self.fork_server.fork("migrate", {**SERVICE, "database_url": url}) for url in urls]
+        assert [migration.wait() for migration in migrations] == [0] * len(urls), self.fork_server.log.read_text()
 
     @contextmanager
     def database(self, kind: Database, name: str) -> Iterator[str]:
@@ -66,7 +66,7 @@ class Stagehand:
         self.postgres.drop_database(name)
 
 
-class Scene:
+class Scenario:
     """One run's stage; its `name` is like no other's before the same bank.
 
     `mutant` and `gateway` (keywords of the adapter) hold for every service on it.
@@ -75,7 +75,7 @@ class Scene:
     def __init__(
         self,
         name: str,
-        zygote: Zygote,
+        fork_server: ForkServer,
         simulator: Simulator,
         url: str,
         mutant: str | None,
@@ -84,7 +84,7 @@ class Scene:
     ) -> None:
         self.name = name
         self.simulator = simulator
-        self._zygote = zygote
+        self._fork_server = fork_server
         own = {"database_url": url, "gateway_url": simulator.url, f"{BROKER}_enabled": True}
         self._settings = {**SERVICE, **own, **settings}
         self._more = {"mutant": mutant, "gateway": gateway}
@@ -111,20 +111,20 @@ class Scene:
         if through_proxy:
             assert self.proxy is not None
             settings["database_url"] = self.proxy.url_through
-        return self._started(self._zygote.fork("serve", settings, **self._more))
+        return self._started(self._fork_server.fork("serve", settings, **self._more))
 
     def log(self) -> str:
-        """What the service processes of all scenes have said last."""
-        return self._zygote.log.read_text()[-3000:]
+        """What the service processes of all scenarios have said last."""
+        return self._fork_server.log.read_text()[-3000:]
 
     def recover(self, arm: str = "") -> int:
         """Let one recovery worker do what is due; its wait status."""
-        worker = self._started(self._zygote.fork("recover", {**self._settings, "failpoints": arm}, **self._more))
+        worker = self._started(self._fork_server.fork("recover", {**self._settings, "failpoints": arm}, **self._more))
         return worker.wait()
 
     def relay(self, arm: str = "") -> int:
         """Let one relay send what is due; its wait status."""
-        relay = self._started(self._zygote.fork("relay", {**self._settings, "failpoints": arm}, **self._more))
+        relay = self._started(self._fork_server.fork("relay", {**self._settings, "failpoints": arm}, **self._more))
         return relay.wait()
 
     def close(self) -> None:
@@ -138,51 +138,51 @@ class Scene:
         return process
 
 
-class Lane:
-    """A bank that many scenes use, one after the other."""
+class WorkerSlot:
+    """A bank that many scenarios use, one after the other."""
 
-    def __init__(self, stagehand: Stagehand, simulator: Simulator, name: str) -> None:
-        self._stagehand = stagehand
+    def __init__(self, environment: Environment, simulator: Simulator, name: str) -> None:
+        self._environment = environment
         self._simulator = simulator
         self._name = name
         self._scenes = 0
 
     @contextmanager
-    def scene(
+    def scenario(
         self, kind: Database, mutant: str | None = None, gateway: Mapping[str, Any] | None = None, **settings: Any
-    ) -> Iterator[Scene]:
-        """A scene on a fresh database; `settings` are its services' own."""
-        with self._stagehand.database(kind, f"crash_{self._name}") as url:
+    ) -> Iterator[Scenario]:
+        """A scenario on a fresh database; `settings` are its services' own."""
+        with self._environment.database(kind, f"crash_{self._name}") as url:
             self._scenes += 1
             name = f"{kind}{self._scenes}"
-            scene = Scene(name, self._stagehand.zygote, self._simulator, url, mutant, gateway, **settings)
+            scenario = Scenario(name, self._environment.fork_server, self._simulator, url, mutant, gateway, **settings)
             try:
-                yield scene
+                yield scenario
             finally:
-                scene.close()
+                scenario.close()
                 self._simulator.disarm()
 
 
 @contextmanager
-def lanes(stagehand: Stagehand, number: int, **bank: object) -> Iterator[list[Lane]]:
-    """So many lanes with a bank each; `bank` are the simulator's options."""
+def worker_slots(environment: Environment, number: int, **bank: object) -> Iterator[list[WorkerSlot]]:
+    """So many worker slots with a bank each; `bank` are the simulator's options."""
     with ExitStack() as stack:
         made = []
         for index in range(number):
-            home = stagehand.home / f"bank-{'-'.join(bank) or 'honest'}-{index}"
+            home = environment.home / f"bank-{'-'.join(bank) or 'honest'}-{index}"
             home.mkdir()
             simulator = stack.enter_context(running_simulator(home, checkout_success_rate=1, **bank))
-            made.append(Lane(stagehand, simulator, str(index)))
+            made.append(WorkerSlot(environment, simulator, str(index)))
         yield made
 
 
 @contextmanager
-def stagehand(home: Path, postgres: Postgres | None) -> Iterator[Stagehand]:
-    """A stagehand who works in the directory `home`; without a server there is SQLite only."""
-    zygote = Zygote(home / "services.log")
+def open_environment(home: Path, postgres: Postgres | None) -> Iterator[Environment]:
+    """An environment in the directory `home`; without a server there is SQLite only."""
+    fork_server = ForkServer(home / "services.log")
     try:
-        hand = Stagehand(home, zygote, postgres)
-        hand.prepare()
-        yield hand
+        environment = Environment(home, fork_server, postgres)
+        environment.prepare()
+        yield environment
     finally:
-        zygote.close()
+        fork_server.close()

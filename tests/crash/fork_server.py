@@ -1,4 +1,4 @@
-"""`python -m tests.crash.zygote`: has imported the service once, and forks a whole service from there in milliseconds.
+"""`python -m tests.crash.fork_server`: imports the service once, and forks whole services in milliseconds.
 
 One order per line on standard input, one reply per line on standard output, both JSON::
 
@@ -122,7 +122,7 @@ def _fork(order: Order, children: set[int]) -> dict[str, int | None]:
 
 
 def _live(order: Order, listener: socket.socket | None) -> None:
-    """Be the service until killed; never return to the zygote's own code."""
+    """Be the service until killed; never return to the fork server's own code."""
     status = 1
     try:
         os.setpgid(0, 0)
@@ -134,7 +134,7 @@ def _live(order: Order, listener: socket.socket | None) -> None:
         failpoints.arm(order["settings"].get("failpoints", ""))
         ROLES[order["do"]](app, listener)
         status = 0
-    except BaseException:  # noqa: BLE001 - whatever it is, it belongs into the log and not into the zygote
+    except BaseException:  # noqa: BLE001 - whatever it is, it belongs into the log and not into the fork server
         traceback.print_exc()
     finally:
         os._exit(status)

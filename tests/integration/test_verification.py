@@ -11,12 +11,11 @@ from sqlalchemy import Table, delete, update
 
 from payment_service.domain.lifecycle import Move, Status
 from payment_service.gateways.base import Approved, Declined, Effect, Instruction, Unknown
-from payment_service.models import idempotency_keys, payments, reservations, tallies, timers, transactions
-from payment_service.services import figures
+from payment_service.models import idempotency_keys, payments, timers, transactions
 from payment_service.services.recovery import recover
 from payment_service.services.runtime import Runtime
 from payment_service.services.verification import Violation, verify
-from tests.support import checkouts, orders
+from tests.support import checkouts
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases
 from tests.support.gateways import LedgerGateway
@@ -124,45 +123,6 @@ def test_an_operation_that_nobody_will_ever_end_is_told(
     assert told.invariant == "L3"
     assert told.row.endswith(f" of payment {number}")
     assert told.what == "undecided, and no key is left to end it"
-
-
-RESERVATIONS: dict[str, Callable[[Runtime], None]] = {
-    "a transaction given back": lambda runtime: forget(runtime, "transaction"),
-    "another transaction": lambda runtime: alter(runtime, payments, transaction_id="TXN0"),
-    "a reference of another": lambda runtime: alter(runtime, payments, reference="another"),
-    "a payable of another": lambda runtime: alter(runtime, payments, payable_id="another"),
-    "a payable kept by a failed payment": lambda runtime: alter(runtime, payments, status=Status.FAILED),
-}
-
-
-def forget(runtime: Runtime, kind: str) -> None:
-    with runtime.database.atomic("test") as connection:
-        connection.execute(delete(reservations).where(reservations.c.kind == kind))
-
-
-@pytest.mark.parametrize("spoil", RESERVATIONS.values(), ids=RESERVATIONS)
-def test_reservation_that_does_not_fit_its_payment_is_told(
-    client: FlaskClient, runtime: Runtime, spoil: Callable[[Runtime], None]
-) -> None:
-    orders.paid(orders.charge_order(client))
-    pay_trip(client)
-    assert found(runtime) == []
-    spoil(runtime)
-    assert "R1" in dict(found(runtime))
-
-
-def test_payment_whose_key_is_bound_to_nothing_is_told(client: FlaskClient, runtime: Runtime) -> None:
-    number = trip_id_of(pay_trip(client))
-    alter(runtime, idempotency_keys, key_hash="0" * 64)
-    assert found(runtime) == [("K1", f"payment {number}")]
-
-
-def test_tally_that_is_not_the_sum_of_the_journal_is_told(client: FlaskClient, runtime: Runtime) -> None:
-    pay_trip(client)
-    figures.fold(runtime)
-    assert found(runtime) == []
-    alter(runtime, tallies, times=tallies.c.times + 1)
-    assert {invariant for invariant, _ in found(runtime)} == {"T1"}
 
 
 @pytest.mark.parametrize("lists", [True, False], ids=["a gateway that lists", "a gateway that is asked"])

@@ -9,9 +9,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from tests.crash.caller import Intent
+from tests.crash.comparisons import grouped, name_of, same_money, word
 from tests.crash.tables import Ledger, Row, Tables
 
 LEGAL = {
@@ -61,11 +61,11 @@ class Oracle:
         self._keys = {(row["channel"], row["subject"], row["key_hash"]): row for row in keys}
         self._payments = self.tables.rows("payments", "payment_id")
         self._operations = self.tables.operations()
-        self._moves = _grouped(self._operations)
-        self._refunds = _grouped(self.tables.rows("payment_refunds", "refund_id"))
-        self._journal = _grouped(self.tables.rows("transactions", "version", "version IS NOT NULL"))
-        self._deliveries = _grouped(self.tables.rows("outbox_deliveries", "version", "sink = ?", self.broker))
-        self._reserved = _grouped(self.tables.rows("reservations", "kind"))
+        self._moves = grouped(self._operations)
+        self._refunds = grouped(self.tables.rows("payment_refunds", "refund_id"))
+        self._journal = grouped(self.tables.rows("transactions", "version", "version IS NOT NULL"))
+        self._deliveries = grouped(self.tables.rows("outbox_deliveries", "version", "sink = ?", self.broker))
+        self._reserved = grouped(self.tables.rows("reservations", "kind"))
         self._bank = {row["gateway_key"]: row for row in self.ledger.operations()}
         self._effects = self.ledger.effects()
         return [violation for part in self._parts() for violation in part]
@@ -99,7 +99,7 @@ class Oracle:
                 yield "S2: the bank moved money for a gateway key that no row knows"
         for effect in self._effects:
             row = known.get(effect["gateway_key"])
-            wrong = row is not None and not _same_money(row, effect)
+            wrong = row is not None and not same_money(row, effect)
             if wrong and row and row["review_reason"] is None:
                 yield f"S4: the bank moved {effect['amount']}, the row says {row['amount']}, and nobody is told to look"
 
@@ -108,7 +108,7 @@ class Oracle:
         moved = {effect["gateway_key"]: effect for effect in self._effects}
         for row in self._operations:
             effect, asked = moved.get(row["gateway_key"]), self._bank.get(row["gateway_key"])
-            if row["operation_status"] == "SUCCEEDED" and (effect is None or not _same_money(row, effect)):
+            if row["operation_status"] == "SUCCEEDED" and (effect is None or not same_money(row, effect)):
                 yield f"S3: {row['kind']} of {row['amount']} succeeded here and not at the bank"
             if row["operation_status"] == "FAILED" and (asked is None or asked["status"] != "declined"):
                 yield f"S10: {row['kind']} of {row['amount']} failed here; the bank has not declined it"
@@ -151,8 +151,8 @@ class Oracle:
             yield f"L1 {intent.label}: an answer was 500"
         finals = intent.finals if intent.key else [heard for heard in intent.finals if heard.status < 300]
         for heard in finals[:1]:
-            if (word := _word(intent, heard.status, heard.json)) != intent.ends:
-                yield f"S3 {intent.label}: the client heard {heard.status} {heard.body!r} ({word}), not {intent.ends}"
+            if (ended := word(intent, heard.status, heard.json)) != intent.ends:
+                yield f"S3 {intent.label}: the client heard {heard.status} {heard.body!r} ({ended}), not {intent.ends}"
 
     def _all_meant(self) -> Iterator[str]:
         """S1 in the tables: one payment, one operation for each wish, and nothing that nobody wished for."""
@@ -172,31 +172,31 @@ class Oracle:
             refunds[refund["status"]] += refund["amount"]
         sums = (refunds["REFUNDED"], refunds["PENDING"])
         if (payment["refunded_amount"], payment["refund_pending_amount"]) != sums:
-            yield f"S5 {_name(payment)}: its refunds sum to {sums}"
+            yield f"S5 {name_of(payment)}: its refunds sum to {sums}"
         if sum(sums) > payment["captured_amount"] or payment["captured_amount"] > payment["authorized_amount"]:
-            yield f"S5 {_name(payment)}: more money left than came"
+            yield f"S5 {name_of(payment)}: more money left than came"
         taken: defaultdict[str, Decimal] = defaultdict(Decimal)
         for row in self._moves[payment["payment_id"]]:
             if row["operation_status"] == "SUCCEEDED":
                 taken[row["kind"]] += row["amount"]
         came = (taken["charge"] + taken["authorize"], taken["charge"] + taken["capture"])
         if (payment["authorized_amount"], payment["captured_amount"]) != came or came[0] > payment["amount"]:
-            yield f"S5 {_name(payment)}: {payment['status']}, its operations held and took {came}"
+            yield f"S5 {name_of(payment)}: {payment['status']}, its operations held and took {came}"
 
     def _audited(self, payment: Row) -> Iterator[str]:
         """S9 and S14: gapless versions of legal moves that end where the payment stands."""
         audit = self._journal[payment["payment_id"]]
         if [row["version"] for row in audit] != list(range(1, payment["version"] + 1)):
-            yield f"S14 {_name(payment)}: the journal's versions are {[row['version'] for row in audit]}"
+            yield f"S14 {name_of(payment)}: the journal's versions are {[row['version'] for row in audit]}"
             return
         came_from = None
         for row in audit:
             if row["from_status"] != came_from or (came_from, row["status"]) not in LEGAL:
-                yield f"S9 {_name(payment)}: from {came_from} to {row['status']}"
+                yield f"S9 {name_of(payment)}: from {came_from} to {row['status']}"
             came_from = row["status"]
         names = ("status", "captured_amount", "refunded_amount")
         if [audit[-1][name] for name in names] != [payment[name] for name in names]:
-            yield f"S14 {_name(payment)}: the last journal row says otherwise"
+            yield f"S14 {name_of(payment)}: the last journal row says otherwise"
 
     def _sent(self, payment: Row) -> Iterator[str]:
         """S11: every change has an event of its own, and the broker a delivery of it."""
@@ -206,9 +206,9 @@ class Oracle:
             for rows in (self._journal, self._deliveries)
         )
         if any(None in event for event in events):
-            yield f"S11 {_name(payment)}: a change without an event"
+            yield f"S11 {name_of(payment)}: a change without an event"
         if self.broker and deliveries != events:
-            yield f"S11 {_name(payment)}: its events are {events}, the deliveries {deliveries}"
+            yield f"S11 {name_of(payment)}: its events are {events}, the deliveries {deliveries}"
 
     def _holds(self, payment: Row) -> Iterator[str]:
         """R1: what no other payment may have is reserved for it, and given back by one that takes no money."""
@@ -219,7 +219,7 @@ class Oracle:
             meant["payable"] = payment["payable_id"]
         held = {row["kind"]: row["value"] for row in self._reserved[payment["payment_id"]]}
         if held != {kind: value for kind, value in meant.items() if value is not None}:
-            yield f"R1 {_name(payment)}: holds {held}, should hold {meant}"
+            yield f"R1 {name_of(payment)}: holds {held}, should hold {meant}"
 
     def _findable(self) -> Iterator[str]:
         """L3: recovery comes by every unfinished key: it has a timer, or the watermark has not passed it."""
@@ -228,40 +228,3 @@ class Oracle:
         for key in self._keys.values():
             if key["response_status"] is None and key["key_id"] <= passed and key["key_id"] not in timed:
                 yield f"L3: recovery will never find {key}"
-
-
-def _word(intent: Intent, status: int, body: Any) -> str:
-    """What an answer says happened, in the words of `Intent.ends`; "another amount" where the money is not the same."""
-    if body.get("code") in {"payment_declined", "refund_declined"}:
-        return "declined"
-    if status not in {200, 201}:
-        return f"status {status}"
-    told = body.get("payment", body)
-    if str(told.get("status", "")).upper() == "FAILED":
-        return "declined"
-    amount = _amount_told(intent, told)
-    return "done" if amount in {None, intent.amount} else "another amount"
-
-
-def _amount_told(intent: Intent, told: Any) -> Decimal | None:
-    """The money of the wish in an answer; None where the channel speaks of the whole payment, or of no money."""
-    if intent.kind == "refund":
-        name = {"trips": "refund_amount", "checkout": "amount", "bookings": "amount"}.get(intent.channel)
-    else:
-        name = "amount" if intent.kind in {"charge", "create"} and intent.channel != "checkout" else None
-    return None if name is None else Decimal(told[name])
-
-
-def _same_money(row: Row, effect: Row) -> bool:
-    return all(row[name] == effect[name] for name in ("kind", "amount", "currency"))
-
-
-def _name(payment: Row) -> str:
-    return f"payment {payment['payment_id']}"
-
-
-def _grouped(rows: Sequence[Row]) -> defaultdict[int, list[Row]]:
-    groups: defaultdict[int, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row["payment_id"]].append(row)
-    return groups

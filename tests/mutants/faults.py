@@ -12,6 +12,7 @@ from payment_service.repositories import keys, outbox, payments, recovery, reten
 from payment_service.services import first_writes, gateway_calls, persistence, transitions
 from payment_service.services.commands import Request
 from payment_service.services.complete import complete
+from tests.mutants import delivery_replacements as later
 from tests.mutants import replacements as fault
 from tests.mutants.mutant import Mutant
 
@@ -48,9 +49,9 @@ MUTANTS: Mapping[str, Mutant] = {
         {persistence.record_undecided_attempt: fault.giving_an_undecided_refund_back}
     ),
     "an undecided key is released without a timer": Mutant({keys.set_timer: fault.always(None)}),
-    "the watermark of recovery passes an unfinished key": Mutant({recovery.next_watermark: fault.passing_everything}),
-    "the purge deletes unfinished keys": Mutant({retention.purge: fault.deleting_unfinished_keys}),
-    "the purge deletes bound keys": Mutant({retention.purge: fault.deleting_bound_keys}),
+    "the watermark of recovery passes an unfinished key": Mutant({recovery.next_watermark: later.passing_everything}),
+    "the purge deletes unfinished keys": Mutant({retention.purge: later.deleting_unfinished_keys}),
+    "the purge deletes bound keys": Mutant({retention.purge: later.deleting_bound_keys}),
     "nothing is reserved": Mutant({payments.reserve: fault.always(None)}),
     "a failed payment keeps its payable": Mutant({payments.give_back: fault.always(None)}),
     "a replay is rendered anew": Mutant(
@@ -61,12 +62,12 @@ MUTANTS: Mapping[str, Mutant] = {
     "a key belongs to every caller": Mutant(attributes=((Request, "scope", fault.in_nobodys_name(Request.scope)),)),
     "the fingerprint knows no route": Mutant({fingerprint: fault.without_route}),
     "the journal is folded after one look": Mutant({tallies.is_decided: fault.always(True)}),
-    "deliveries are written after the commit": Mutant({statements.write: fault.adding_deliveries_later}),
-    "a delivery is marked before it is sent": Mutant({outbox.claim: fault.marking_before_sending}),
-    "the relay does not wait for the event before": Mutant({outbox.claim: fault.claiming_whatever_is_due}),
-    "the relay reads on behind the last it has read": Mutant({outbox.claim: fault.reading_on_behind_the_last}),
+    "deliveries are written after the commit": Mutant({statements.write: later.adding_deliveries_later}),
+    "a delivery is marked before it is sent": Mutant({outbox.claim: later.marking_before_sending}),
+    "the relay does not wait for the event before": Mutant({outbox.claim: later.claiming_whatever_is_due}),
+    "the relay reads on behind the last it has read": Mutant({outbox.claim: later.reading_on_behind_the_last}),
     "a message that no queue takes counts as delivered": Mutant(
-        attributes=((Channel, "basic_publish", fault.without_mandatory(Channel.basic_publish)),)
+        attributes=((Channel, "basic_publish", later.without_mandatory(Channel.basic_publish)),)
     ),
     "SQLite begins as its driver does": Mutant(
         attributes=((sys.modules["payment_service.db"], "BEGIN", {"postgresql": "BEGIN", "sqlite": "BEGIN"}),)

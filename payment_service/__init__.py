@@ -24,8 +24,8 @@ from payment_service.gateways.outcomes import SuccessRates
 from payment_service.gateways.remote import RemoteGateway
 from payment_service.gateways.simulated import SimulatedGateway
 from payment_service.logs import configure_logging
+from payment_service.services.dependencies import Dependencies, Limits
 from payment_service.services.readiness import Readiness
-from payment_service.services.runtime import Limits, Runtime
 from payment_service.web.access import OPERATORS, PUBLIC, Access, init_access
 from payment_service.web.auth import init_auth
 from payment_service.web.channel import Channel
@@ -53,9 +53,9 @@ def create_app(settings: Settings, *, gateway: Gateway | None = None, channels: 
     # Without a secret key Flask opens no session: no request uses one, and every request would pay 20 µs for it.
     app.config.from_mapping({name.upper(): value for name, value in vars(settings).items() if name != "secret_key"})
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
-    runtime = _runtime(app, settings, gateway, channels)
-    app.extensions[EXTENSION] = runtime
-    app.extensions[health.READINESS] = Readiness(runtime, _migration_head(), _brokers(settings))
+    deps = _runtime(app, settings, gateway, channels)
+    app.extensions[EXTENSION] = deps
+    app.extensions[health.READINESS] = Readiness(deps, _migration_head(), _brokers(settings))
     init_context(app)
     init_auth(app, settings)
     init_access(app, _register(app, _routes(settings, channels)), settings.auth_open_channels)
@@ -68,7 +68,7 @@ def create_app(settings: Settings, *, gateway: Gateway | None = None, channels: 
     return app
 
 
-def _runtime(app: Flask, settings: Settings, gateway: Gateway | None, channels: Sequence[Channel]) -> Runtime:
+def _runtime(app: Flask, settings: Settings, gateway: Gateway | None, channels: Sequence[Channel]) -> Dependencies:
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings.database_url, settings.db_pool_size)
     db.init_app(app)
@@ -76,10 +76,10 @@ def _runtime(app: Flask, settings: Settings, gateway: Gateway | None, channels: 
     with app.app_context():
         prepare_engine(db.engine)
         database = Database(db.engine)
-    return Runtime(
+    return Dependencies(
         database=database,
         gateway=gateway or _gateway(settings),
-        presenters={channel.name: channel.renderer for channel in channels},
+        renderers={channel.name: channel.renderer for channel in channels},
         limits=Limits(
             lease=settings.lease_seconds,
             wait=settings.idempotency_wait,

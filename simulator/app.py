@@ -64,16 +64,16 @@ class _OperationViews:
 
     def send(self) -> Response:
         try:
-            instruction = codec.read_instruction(request.get_json(silent=True))
+            gateway_request = codec.read_instruction(request.get_json(silent=True))
         except codec.BadInstructionError as error:
             return codec.error(400, "BAD_INSTRUCTION", str(error))
         self._wait()
-        fault = self._faults.take("send", instruction.gateway_key, instruction.kind)
+        fault = self._faults.take("send", gateway_request.gateway_key, gateway_request.kind)
         if ended := before_effect(fault):
             return ended
-        outcome = decide(instruction, self._rates)
+        outcome = decide(gateway_request, self._rates)
         try:
-            entry = self._ledger.record(instruction, plan_of(fault, outcome))
+            entry = self._ledger.record(gateway_request, plan_of(fault, outcome))
         except KeyConflictError:
             return codec.error(409, "KEY_CONFLICT", "This gateway key was used for another operation")
         if entry.fresh and outcome.first_reply == "no_answer":

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, json
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Approved, Declined, Effect, Instruction
+from payment_service.gateways.base import Approved, Declined, GatewayRequest, GatewayTransaction
 from simulator.ledger import Entry
 
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
@@ -19,7 +19,7 @@ class BadInstructionError(ValueError):
     """The body is no instruction; the message says why."""
 
 
-def read_instruction(body: Any) -> Instruction:
+def read_instruction(body: Any) -> GatewayRequest:
     """The instruction in the body of POST /operations. Raises BadInstructionError."""
     if not isinstance(body, dict):
         raise BadInstructionError("the body is not a JSON object")
@@ -31,7 +31,7 @@ def read_instruction(body: Any) -> Instruction:
         raise BadInstructionError("parent_key is not a text")
     if body.get("kind") not in list(Kind):
         raise BadInstructionError("kind is not one of the five")
-    return Instruction(
+    return GatewayRequest(
         gateway_key=body["gateway_key"],
         kind=Kind(body["kind"]),
         channel=body["channel"],
@@ -55,7 +55,7 @@ def render(entry: Entry, *, lookup: bool) -> Response:
             return reply(200 if lookup else 202, body | {"status": "pending"})
 
 
-def render_effect(number: int, effect: Effect) -> dict[str, Any]:
+def render_effect(number: int, effect: GatewayTransaction) -> dict[str, Any]:
     """A row of GET /effects."""
     return {
         "id": number,

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Approved, Declined, Effect, Instruction, Pending
+from payment_service.gateways.base import Approved, Declined, GatewayRequest, GatewayTransaction, Pending
 from simulator.rules import Parent, decline_reason
 
 _SCHEMA = """
@@ -92,18 +92,18 @@ class Ledger:
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_SCHEMA + (_ONE_PER_KEY if idempotent else _MANY_PER_KEY))
 
-    def record(self, instruction: Instruction, plan: Plan) -> Entry:
+    def record(self, gateway_request: GatewayRequest, plan: Plan) -> Entry:
         """Record the plan, or the refusal where a rule forbids it; a known key returns its first entry.
 
         Raises KeyConflictError when the key is known with another content; nothing is written.
         """
         with self._transaction():
-            if self._idempotent and (row := self._find(instruction.gateway_key)):
-                if row["content"] != _content(instruction):
-                    raise KeyConflictError(instruction.gateway_key)
+            if self._idempotent and (row := self._find(gateway_request.gateway_key)):
+                if row["content"] != _content(gateway_request):
+                    raise KeyConflictError(gateway_request.gateway_key)
                 return _entry(row)
-            declined = decline_reason(instruction, self._parent(instruction.parent_key))
-            self._insert(instruction, Plan(declined) if declined else plan)
+            declined = decline_reason(gateway_request, self._parent(gateway_request.parent_key))
+            self._insert(gateway_request, Plan(declined) if declined else plan)
             row = self._db.execute("SELECT * FROM operations WHERE id = last_insert_rowid()").fetchone()
             self._record_effect(row)
             return replace(_entry(row), fresh=True)
@@ -116,12 +116,15 @@ class Ledger:
                 row = self._advance(row)
             return _entry(row) if row is not None else None
 
-    def effects(self, after: int, limit: int) -> list[tuple[int, Effect]]:
+    def effects(self, after: int, limit: int) -> list[tuple[int, GatewayTransaction]]:
         """Successful movements with their numbers, in the order they happened, those after number `after`."""
         with self._lock:
             rows = self._db.execute(_EFFECTS, (after, limit)).fetchall()
         return [
-            (row["id"], Effect(row["gateway_key"], Kind(row["kind"]), Decimal(row["amount"]), row["currency"]))
+            (
+                row["id"],
+                GatewayTransaction(row["gateway_key"], Kind(row["kind"]), Decimal(row["amount"]), row["currency"]),
+            )
             for row in rows
         ]
 
@@ -139,8 +142,8 @@ class Ledger:
     def _find(self, gateway_key: str) -> Any:
         return self._db.execute(_FIND, (gateway_key,)).fetchone()
 
-    def _insert(self, instruction: Instruction, plan: Plan) -> None:
-        self._db.execute(_INSERT, _columns(instruction, plan))
+    def _insert(self, gateway_request: GatewayRequest, plan: Plan) -> None:
+        self._db.execute(_INSERT, _columns(gateway_request, plan))
 
     def _record_effect(self, row: Any) -> None:
         if row["status"] == "approved":
@@ -177,26 +180,27 @@ def _total(rows: Iterable[Any]) -> Decimal:
     return sum((Decimal(row["amount"]) for row in rows), Decimal(0))
 
 
-def _content(instruction: Instruction) -> str:
+def _content(gateway_request: GatewayRequest) -> str:
     """What must be equal in every resend; amounts are equal as numbers, since 150 may come back as 150.00."""
-    amount = format(instruction.amount.normalize(), "f")
-    return json.dumps([instruction.kind, instruction.channel, amount, instruction.currency, instruction.parent_key])
+    amount = format(gateway_request.amount.normalize(), "f")
+    asked = gateway_request
+    return json.dumps([asked.kind, asked.channel, amount, asked.currency, asked.parent_key])
 
 
-def _columns(instruction: Instruction, plan: Plan) -> dict[str, Any]:
+def _columns(gateway_request: GatewayRequest, plan: Plan) -> dict[str, Any]:
     outcome = plan.actual_outcome
     approved = outcome if isinstance(outcome, Approved) else None
     declined = outcome if isinstance(outcome, Declined) else None
     status = "pending" if plan.lookups is not None else "approved" if approved else "declined"
     return {
-        "gateway_key": instruction.gateway_key,
-        "kind": instruction.kind.value,
-        "parent_key": instruction.parent_key,
-        "content": _content(instruction),
+        "gateway_key": gateway_request.gateway_key,
+        "kind": gateway_request.kind.value,
+        "parent_key": gateway_request.parent_key,
+        "content": _content(gateway_request),
         "status": status,
         "lookups_left": plan.lookups,
-        "amount": format(approved.amount if approved else instruction.amount, "f"),
-        "currency": approved.currency if approved else instruction.currency,
+        "amount": format(approved.amount if approved else gateway_request.amount, "f"),
+        "currency": approved.currency if approved else gateway_request.currency,
         "reference": outcome.reference,
         "authorization_code": approved.authorization_code if approved else None,
         "code": declined.code if declined else None,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Declined, Instruction
+from payment_service.gateways.base import Declined, GatewayRequest
 
 PARENT_UNKNOWN = Declined("PARENT_UNKNOWN", "There is no approved payment by this parent key")
 CURRENCY_MISMATCH = Declined("CURRENCY_MISMATCH", "The payment is in another currency")
@@ -31,17 +31,17 @@ class Parent:
     voided: bool
 
 
-def decline_reason(instruction: Instruction, parent: Parent | None) -> Declined | None:
+def decline_reason(gateway_request: GatewayRequest, parent: Parent | None) -> Declined | None:
     """Why the bank declines, or None. Charges and authorizations have no parent: no rule applies to them."""
-    if instruction.kind in {Kind.CHARGE, Kind.AUTHORIZE}:
+    if gateway_request.kind in {Kind.CHARGE, Kind.AUTHORIZE}:
         return None
     if parent is None:
         return PARENT_UNKNOWN
-    if parent.currency != instruction.currency:
+    if parent.currency != gateway_request.currency:
         return CURRENCY_MISMATCH
-    if instruction.kind is Kind.REFUND:
-        return _refund_decline(instruction.amount, parent)
-    return _hold_decline(instruction, parent)
+    if gateway_request.kind is Kind.REFUND:
+        return _refund_decline(gateway_request.amount, parent)
+    return _hold_decline(gateway_request, parent)
 
 
 def _refund_decline(amount: Decimal, parent: Parent) -> Declined | None:
@@ -49,11 +49,11 @@ def _refund_decline(amount: Decimal, parent: Parent) -> Declined | None:
     return EXCEEDS_CAPTURED if parent.refunding + amount > taken else None
 
 
-def _hold_decline(instruction: Instruction, parent: Parent) -> Declined | None:
+def _hold_decline(gateway_request: GatewayRequest, parent: Parent) -> Declined | None:
     if parent.kind is not Kind.AUTHORIZE:
         return PARENT_UNKNOWN
     if parent.voided:
         return ALREADY_VOIDED
-    if instruction.kind is Kind.VOID:
+    if gateway_request.kind is Kind.VOID:
         return ALREADY_CAPTURED if parent.capturing else None
-    return EXCEEDS_AUTHORIZED if parent.capturing + instruction.amount > parent.amount else None
+    return EXCEEDS_AUTHORIZED if parent.capturing + gateway_request.amount > parent.amount else None

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from payment_service import clock, create_app
 from payment_service.config import Settings
 from payment_service.db import Database, db, metadata
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.support.gateways import LedgerGateway
 from tests.support.judged import JudgedClient
 from tests.support.postgres import Postgres, start_postgres
@@ -121,11 +121,11 @@ def make_app(settings: Settings, gateway: LedgerGateway) -> Iterator[MakeApp]:
         with app.app_context():
             made.append(db.engine)
         if isinstance(gateway, LedgerGateway):
-            gateway.in_transaction = lambda: runtime_of(app).database.in_transaction
+            gateway.in_transaction = lambda: dependencies_of(app).database.in_transaction
         return app
 
     first = make()
-    empty(runtime_of(first).database)
+    empty(dependencies_of(first).database)
     ready.append(first)
     yield make
     for engine in made:
@@ -157,15 +157,15 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def runtime(app: Flask) -> Runtime:
+def deps(app: Flask) -> Dependencies:
     """The engine behind the service."""
-    return runtime_of(app)
+    return dependencies_of(app)
 
 
-def runtime_of(app: Flask) -> Runtime:
+def dependencies_of(app: Flask) -> Dependencies:
     """The engine behind an app."""
     found = app.extensions["payment_service"]
-    assert isinstance(found, Runtime)
+    assert isinstance(found, Dependencies)
     return found
 
 

@@ -11,12 +11,12 @@ from typing import Any
 from flask import Blueprint, Response, current_app
 from marshmallow import Schema, fields
 
-from payment_service.domain.errors import Fault, Invalid, NotFound, Retry, TokenMissing
-from payment_service.domain.records import KeyUse, Payment
-from payment_service.services.inspection import uses_of_key
+from payment_service.domain.errors import FieldError, Invalid, NotFound, Retry, TokenMissing
+from payment_service.domain.records import KeyStatus, Payment
+from payment_service.services.key_status import key_statuses
 from payment_service.web import response_fields as field
 from payment_service.web.access import may_enter
-from payment_service.web.context import caller, runtime
+from payment_service.web.context import dependencies, principal
 from payment_service.web.error_schemas import RetryAdvice
 from payment_service.web.fields import Choice
 from payment_service.web.openapi.decorators import describe, text_param
@@ -68,7 +68,7 @@ def keys_blueprint(payment_paths: Mapping[str, str]) -> Blueprint:
     @describe({200: KEY_STATE}, query=filters, path=[text_param("key", "demo-client-1")])
     def inspect(key: str) -> Response:
         """Tell what has become of a key: in progress, finished, or expired and bound to its payment for ever."""
-        use = _one(uses_of_key(runtime(), caller(), _channels(payment_paths, query(filters)), path_key(key)))
+        use = _one(key_statuses(dependencies(), principal(), _channels(payment_paths, query(filters)), path_key(key)))
         return show(KEY_STATE.dump(_state_of(use, payment_paths[use.channel])))
 
     return blueprint
@@ -83,16 +83,17 @@ def _channels(payment_paths: Mapping[str, str], given: Mapping[str, Any]) -> lis
     return allowed
 
 
-def _one(uses: list[KeyUse]) -> KeyUse:
+def _one(uses: list[KeyStatus]) -> KeyStatus:
     if not uses:
         raise KeyNotFound
     if len(uses) > 1:
         several = ", ".join(sorted({use.channel for use in uses}))
-        raise Invalid([Fault(("query", "channel"), f"This key was used in several channels ({several}): name one")])
+        message = f"This key was used in several channels ({several}): name one"
+        raise Invalid([FieldError(("query", "channel"), message)])
     return uses[0]
 
 
-def _state_of(use: KeyUse, payment_path: str) -> dict[str, Any]:
+def _state_of(use: KeyStatus, payment_path: str) -> dict[str, Any]:
     # An answer that refused is replayed as long as it is there; one that made a payment gives way to how that stands.
     expired = use.is_purged or (use.is_expired and use.payment is not None)
     in_progress = not use.is_purged and use.response_status is None

@@ -3,8 +3,8 @@
 from flask import Blueprint, Response, current_app
 
 from payment_service.metrics.exposition import CONTENT_TYPE, exposition
-from payment_service.services import figures
-from payment_service.web.context import runtime
+from payment_service.services import business_metrics
+from payment_service.web.context import dependencies
 from payment_service.web.openapi.decorators import Media, describe
 
 metrics_blueprint = Blueprint("metrics", __name__)
@@ -14,5 +14,5 @@ metrics_blueprint = Blueprint("metrics", __name__)
 @describe({200: Media("text/plain", "The figures")})
 def scrape() -> Response:
     """Tell all figures, in Prometheus's text format; who may ask is the proxy's to say."""
-    text = exposition(figures.if_told(runtime()), current_app.config["PROMETHEUS_MULTIPROC_DIR"])
+    text = exposition(business_metrics.if_told(dependencies()), current_app.config["PROMETHEUS_MULTIPROC_DIR"])
     return Response(text, content_type=CONTENT_TYPE)

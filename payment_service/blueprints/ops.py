@@ -12,15 +12,15 @@ import structlog
 from flask import Blueprint, Response, g, render_template, request, url_for
 from marshmallow import Schema
 
-from payment_service.domain.callers import Caller
 from payment_service.domain.cards import contains_card_number
 from payment_service.domain.errors import PaymentNotFound, ServiceError, TokenMissing, Unauthenticated
-from payment_service.services import attention, timeline
-from payment_service.services.overview import overview
+from payment_service.domain.principals import Principal
+from payment_service.services import dead_letters, timeline
+from payment_service.services.dashboard import overview
 from payment_service.services.search import find
 from payment_service.web import operators
 from payment_service.web.charts import bars_of, shares_of
-from payment_service.web.context import caller, runtime
+from payment_service.web.context import dependencies, principal
 from payment_service.web.fields import PositiveId, Text
 from payment_service.web.operators import COOKIE, address_of, form_token, judge_form, judge_origin
 from payment_service.web.parsing import path_number, query
@@ -60,7 +60,7 @@ SEARCH, DEAD = SearchQuery(), DeadQuery()
 @blueprint.get("")
 def home() -> Response:
     """Show how the service stands."""
-    seen = overview(runtime())
+    seen = overview(dependencies())
     chart, shares = bars_of(seen.day), shares_of(seen.figures.totals.by_status)
     return _page("overview", seen=seen, chart=chart, shares=shares, made=seen.figures.totals.created)
 
@@ -70,7 +70,7 @@ def search() -> Response:
     """Find payments; where there is only one, show it."""
     asked = query(SEARCH)
     wanted, before = asked.get("q", "").strip(), asked.get("before")
-    found = find(runtime(), wanted, before=before) if wanted else None
+    found = find(dependencies(), wanted, before=before) if wanted else None
     if found and before is None and len(found.payments) == 1 and not found.keys:
         return _to(url_for("ops.payment", payment_id=found.payments[0]["payment_id"]))
     return _page("search", wanted=wanted, found=found)
@@ -80,14 +80,14 @@ def search() -> Response:
 def payment(payment_id: str) -> Response:
     """Show everything that is known of a payment."""
     number = path_number(payment_id, "payment_id", PaymentNotFound())
-    return _page("payment", story=timeline.of_payment(runtime(), number))
+    return _page("payment", story=timeline.of_payment(dependencies(), number))
 
 
 @blueprint.get("/deliveries")
 def deliveries() -> Response:
     """Show the deliveries that were given up."""
     asked = query(DEAD)
-    found = attention.dead_deliveries(runtime(), sink=asked.get("sink"), before=asked.get("before"))
+    found = dead_letters.dead_deliveries(dependencies(), sink=asked.get("sink"), before=asked.get("before"))
     return _page("deliveries", found=found, sink=asked.get("sink"))
 
 
@@ -95,8 +95,8 @@ def deliveries() -> Response:
 def replay(delivery_id: str) -> Response:
     """Send a dead delivery again, in the name of whoever asks."""
     judge_form()
-    number = path_number(delivery_id, "delivery_id", attention.NotDead())
-    payment_id = attention.replay(runtime(), number, actor=caller().subject, request_id=g.request_id)
+    number = path_number(delivery_id, "delivery_id", dead_letters.NotDeadLettered())
+    payment_id = dead_letters.replay(dependencies(), number, actor=principal().subject, request_id=g.request_id)
     return _to(url_for("ops.payment", payment_id=payment_id, _anchor="end"))
 
 
@@ -146,7 +146,7 @@ def _to(address: str) -> Response:
 
 
 def _page(name: str, status: int = 200, **values: Any) -> Response:
-    known = getattr(g, "caller", Caller())
+    known = getattr(g, "caller", Principal())
     common = {"operator": known.subject, "form_token": form_token(), "is_known": COOKIE in request.cookies}
     text = render_template(f"ops/{name}.html", page=name, request_id=g.get("request_id"), **common, **values)
     return _guarded(Response(text, status))

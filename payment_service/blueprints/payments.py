@@ -9,11 +9,11 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, request
 
-from payment_service.domain.errors import Fault, Invalid, NotFound, PaymentNotFound
+from payment_service.domain.errors import FieldError, Invalid, NotFound, PaymentNotFound
 from payment_service.services import queries
 from payment_service.web.access import enter
 from payment_service.web.channel import SharedPayments
-from payment_service.web.context import caller, runtime
+from payment_service.web.context import dependencies, principal
 from payment_service.web.openapi.decorators import dispatched, integer_param
 from payment_service.web.parsing import json_body, path_number
 
@@ -48,7 +48,7 @@ def payments_blueprint(name: str, parts: Parts, default: str, *, owned: bool) ->
     def show(payment_id: str) -> Response:
         """Show a payment, in the words of the callers who made it."""
         wanted = path_number(payment_id, "payment_id", elsewhere)
-        return _enter(parts, queries.channel_of(runtime(), caller(), wanted) or default).show(wanted)
+        return _enter(parts, queries.channel_of(dependencies(), principal(), wanted) or default).show(wanted)
 
     return blueprint
 
@@ -72,7 +72,7 @@ def _of_body(parts: Parts, body: Mapping[str, Any], default: str | None) -> str:
 def _undecided(parts: Parts, kind: str) -> Invalid:
     fields = [part.payable_field for part in parts.values()]
     return Invalid(
-        [Fault(("body", field), f"Exactly one of {', '.join(fields)} is required", kind) for field in fields]
+        [FieldError(("body", field), f"Exactly one of {', '.join(fields)} is required", kind) for field in fields]
     )
 
 
@@ -87,4 +87,4 @@ def _of_parameters(parts: Parts, default: str) -> str:
 
 
 def _mixed(names: Sequence[str]) -> Invalid:
-    return Invalid([Fault(("query", name), "Parameters of different callers cannot be mixed") for name in names])
+    return Invalid([FieldError(("query", name), "Parameters of different callers cannot be mixed") for name in names])

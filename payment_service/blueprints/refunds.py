@@ -8,7 +8,7 @@ from payment_service.domain.errors import NotFound
 from payment_service.services import queries
 from payment_service.web.access import enter
 from payment_service.web.channel import RefundsOfPayment
-from payment_service.web.context import caller, runtime
+from payment_service.web.context import dependencies, principal
 from payment_service.web.openapi.decorators import dispatched, integer_param
 from payment_service.web.parsing import path_number
 
@@ -37,7 +37,7 @@ def refunds_blueprint(name: str, parts: Mapping[str, RefundsOfPayment], default:
 
 def _enter(parts: Mapping[str, RefundsOfPayment], default: str, number: int) -> RefundsOfPayment:
     # One channel alone needs no look at the payment: it looks itself, and a refund costs a round trip less.
-    channel = queries.channel_of(runtime(), caller(), number) if len(parts) > 1 else None
+    channel = queries.channel_of(dependencies(), principal(), number) if len(parts) > 1 else None
     chosen = channel if channel is not None and channel in parts else default
     enter(current_app, chosen)
     return parts[chosen]

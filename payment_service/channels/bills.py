@@ -6,18 +6,18 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema
 
-from payment_service.domain.errors import NEW_KEY, PaymentDeclined, PaymentNotFound
+from payment_service.domain.errors import RETRY_NEW_KEY, PaymentDeclined, PaymentNotFound
 from payment_service.domain.lifecycle import Move, Status, event_type
-from payment_service.domain.moments import naive_text
 from payment_service.domain.money import to_text
-from payment_service.domain.records import Answer, Event, Facts
+from payment_service.domain.records import Event, PaymentContext, StoredResponse
+from payment_service.domain.timestamps import naive_text
 from payment_service.services import queries
 from payment_service.services.commands import ChargePayment, NewPayment, PaymentReferences
 from payment_service.services.engine import execute
 from payment_service.web import fields
 from payment_service.web import response_fields as field
 from payment_service.web.channel import BaseRenderer, Channel, SharedPayments
-from payment_service.web.context import asked_of, caller, runtime
+from payment_service.web.context import asked_of, dependencies, principal
 from payment_service.web.error_schemas import DetailError
 from payment_service.web.fields import load
 from payment_service.web.openapi.decorators import KeyIn, describe
@@ -77,15 +77,15 @@ class BillRenderer(BaseRenderer):
 
     errors = DetailError()
 
-    def answer(self, rendering: str, facts: Facts) -> Answer:
+    def answer(self, rendering: str, facts: PaymentContext) -> StoredResponse:
         """201 with the paid bill, 202 while the gateway has not decided, 402 for a decline."""
         if facts.payment.status is Status.FAILED:
-            return self.refusal(PaymentDeclined(facts.payment.gateway_response, retry=NEW_KEY))
+            return self.refusal(PaymentDeclined(facts.payment.gateway_response, retry=RETRY_NEW_KEY))
         if facts.payment.status not in PAID:
             return accepted(PENDING.dump(facts.payment))
         return answered(201, PAYMENT.dump(facts.payment))
 
-    def event(self, move: Move, facts: Facts) -> Event:
+    def event(self, move: Move, facts: PaymentContext) -> Event:
         """The payment as its caller sees it."""
         return Event(event_type(move, facts.payment.version), PAYMENT.dump(facts.payment))
 
@@ -103,18 +103,18 @@ def create(body: Mapping[str, Any]) -> Response:
         method=given["method"],
         references=(PaymentReferences(key),),
     )
-    return respond(execute(runtime(), asked, ChargePayment(new)))
+    return respond(execute(dependencies(), asked, ChargePayment(new)))
 
 
 @describe({200: PAYMENT, 202: PENDING})
 def show_payment(payment_id: int) -> Response:
     """Show one paid bill; 202 while it is undecided, and not found where it was declined: nothing was paid."""
-    found = queries.payment(runtime(), caller(), NAME, "payment_id", payment_id)
+    found = queries.payment(dependencies(), principal(), NAME, "payment_id", payment_id)
     if found.status is Status.FAILED:
         raise PaymentNotFound
     if found.status in PAID:
         return show(PAYMENT.dump(found))
-    return respond(CHANNEL.renderer.answer("charge", Facts(found)))
+    return respond(CHANNEL.renderer.answer("charge", PaymentContext(found)))
 
 
 @describe({200: PAYMENTS}, query=FILTERS)
@@ -123,7 +123,7 @@ def list_payments() -> Response:
     given = query(FILTERS)
     bill = given.get("bill_id")
     filters = {"payable_id": bill and str(bill), "status": list(PAID)}
-    found = queries.oldest(runtime(), caller(), NAME, given["limit"], given["skip"], filters)
+    found = queries.oldest(dependencies(), principal(), NAME, given["limit"], given["skip"], filters)
     return show(PAYMENTS.dump(found))
 
 

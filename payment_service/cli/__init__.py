@@ -3,9 +3,9 @@
 from flask import Flask
 
 from payment_service.cli.background import recover, relay, worker
-from payment_service.cli.deciding import decide
 from payment_service.cli.deliveries import deliveries
 from payment_service.cli.keys import purge, verify
+from payment_service.cli.manual_resolution import decide
 
 
 def register_commands(app: Flask) -> None:

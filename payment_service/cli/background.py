@@ -16,9 +16,9 @@ from payment_service.delivery.relay import run_all
 from payment_service.delivery.sinks import build_sinks
 from payment_service.domain.errors import DatabaseUnavailable
 from payment_service.metrics.exposition import serve
-from payment_service.services import figures, recovery
-from payment_service.services.runtime import Runtime
-from payment_service.web.context import runtime
+from payment_service.services import business_metrics, recovery
+from payment_service.services.dependencies import Dependencies
+from payment_service.web.context import dependencies
 
 log = structlog.get_logger(__name__)
 
@@ -92,9 +92,9 @@ def recover(loop: bool, as_json: bool) -> None:
 def _recover_once() -> Counter[str]:
     """Each that is undecided now, once: what a gateway does not know yet would else be asked about for ever."""
     outcomes: Counter[str] = Counter()
-    undecided = figures.current(runtime()).keys.undecided
+    undecided = business_metrics.current(dependencies()).keys.undecided
     with progress(undecided, "Asking the gateway") as advance:
-        while outcomes.total() < undecided and (outcome := recovery.recover(runtime(), limit=1)):
+        while outcomes.total() < undecided and (outcome := recovery.recover(dependencies(), limit=1)):
             outcomes.update(outcome)
             advance(1)
     return outcomes
@@ -125,7 +125,7 @@ def worker() -> None:
     _run(_recovering(), _folding(), _relaying())
 
 
-Until = Callable[[Runtime, float, threading.Event], None]
+Until = Callable[[Dependencies, float, threading.Event], None]
 Starter = Callable[[threading.Event], list[threading.Thread]]
 
 
@@ -153,7 +153,7 @@ def _run(*starters: Starter) -> None:
 
 
 def _in_a_thread(name: str, until: Until) -> Starter:
-    engine, interval = runtime(), float(current_app.config["RECOVER_INTERVAL"])
+    engine, interval = dependencies(), float(current_app.config["RECOVER_INTERVAL"])
 
     def start(stop: threading.Event) -> list[threading.Thread]:
         thread = threading.Thread(target=until, args=(engine, interval, stop), name=name)
@@ -171,7 +171,7 @@ def _folding() -> Starter:
     return _in_a_thread("folding", _fold_until)
 
 
-def _recover_until(engine: Runtime, interval: float, stop: threading.Event) -> None:
+def _recover_until(engine: Dependencies, interval: float, stop: threading.Event) -> None:
     def recover_all() -> None:
         # One by one: between two keys, each of which may wait for a silent gateway, somebody may want us to stop.
         while not stop.is_set() and (outcomes := recovery.recover(engine, limit=1)):
@@ -180,9 +180,9 @@ def _recover_until(engine: Runtime, interval: float, stop: threading.Event) -> N
     _repeat("recovery", recover_all, interval, stop)
 
 
-def _fold_until(engine: Runtime, interval: float, stop: threading.Event) -> None:
+def _fold_until(engine: Dependencies, interval: float, stop: threading.Event) -> None:
     def fold_all() -> None:
-        while not stop.is_set() and figures.fold(engine) == figures.BATCH:
+        while not stop.is_set() and business_metrics.fold(engine) == business_metrics.BATCH:
             pass
 
     _repeat("folding", fold_all, interval, stop)
@@ -202,7 +202,7 @@ def _repeat(name: str, work: Callable[[], None], interval: float, stop: threadin
 
 
 def _relaying() -> Starter:
-    engine = runtime()
+    engine = dependencies()
     try:
         sinks = build_sinks(current_app.config)
     except ModuleNotFoundError as error:

@@ -8,7 +8,7 @@ from flask.cli import with_appcontext
 
 from payment_service.cli.output import JSON, Task, progress, say
 from payment_service.services import outbox
-from payment_service.web.context import runtime
+from payment_service.web.context import dependencies
 
 STATUSES = click.Choice(["PENDING", "DELIVERED", "DEAD"], case_sensitive=False)
 COLUMNS = ("delivery_id", "status", "sink", "event_type", "payment_id", "version", "attempts", "due_at", "last_error")
@@ -36,7 +36,7 @@ def deliveries() -> None:
 def list_(sink: str | None, status: str | None, dead: bool, since: datetime | None, limit: int, as_json: bool) -> None:
     """List deliveries, newest first."""
     wanted = "DEAD" if dead else status and status.upper()
-    rows = outbox.listed(runtime(), limit, sink=sink, status=wanted, since=_utc(since))
+    rows = outbox.listed(dependencies(), limit, sink=sink, status=wanted, since=_utc(since))
     if as_json:
         for row in rows:
             click.echo(json.dumps(row, default=str))
@@ -56,7 +56,7 @@ def show(delivery_id: int, as_json: bool) -> None:
 
     Exit code 1 where there is none of this number.
     """
-    row = outbox.show(runtime(), delivery_id)
+    row = outbox.show(dependencies(), delivery_id)
     if row is None:
         raise click.ClickException(f"there is no delivery {delivery_id}")
     click.echo(json.dumps(row, default=str, indent=None if as_json else 2))
@@ -77,10 +77,10 @@ def replay(delivery_ids: tuple[int, ...], sink: str | None, dead: bool, since: d
     """
     if bool(delivery_ids) == bool(dead or since) or (delivery_ids and sink):
         raise click.UsageError("name deliveries, or say --dead or --since (and perhaps --sink)")
-    ids = delivery_ids or outbox.replayable(runtime(), sink=sink, dead=dead, since=_utc(since))
+    ids = delivery_ids or outbox.replayable(dependencies(), sink=sink, dead=dead, since=_utc(since))
     total = 0
     with progress(len(ids), "Replaying deliveries") as advance:
-        for asked, replayed in outbox.replay(runtime(), ids):
+        for asked, replayed in outbox.replay(dependencies(), ids):
             total += replayed
             advance(asked)
     say(as_json, {"due_again": total}, f"{total} due again")

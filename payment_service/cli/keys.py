@@ -8,8 +8,8 @@ import click
 from flask.cli import with_appcontext
 
 from payment_service.cli.output import JSON, Task, progress, say
-from payment_service.services import figures, retention, verification
-from payment_service.web.context import runtime
+from payment_service.services import business_metrics, retention, verification
+from payment_service.web.context import dependencies
 
 
 @click.command(cls=Task)
@@ -30,8 +30,8 @@ def purge(batch: int, as_json: bool) -> None:
     not known are left alone. Safe beside traffic; run it once a day.
     """
     total = 0
-    with progress(retention.purgeable(runtime()), "Purging cached answers") as advance:
-        for deleted in retention.purge(runtime(), batch):
+    with progress(retention.purgeable(dependencies()), "Purging cached answers") as advance:
+        for deleted in retention.purge(dependencies(), batch):
             total += deleted
             advance(deleted)
     say(as_json, {"purged": total}, f"{total} purged")
@@ -53,8 +53,9 @@ def verify(as_json: bool) -> None:
                3 the database or the gateway did not answer
     """
     found = []
-    with progress(figures.current(runtime(), folding=False).totals.created, "Verifying payments") as advance:
-        for violation in verification.verify(runtime(), seen=lambda: advance(1)):
+    payments = business_metrics.current(dependencies(), folding=False).totals.created
+    with progress(payments, "Verifying payments") as advance:
+        for violation in verification.verify(dependencies(), seen=lambda: advance(1)):
             found.append(violation)
             if not as_json:
                 click.echo(str(violation))

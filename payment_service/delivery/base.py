@@ -14,7 +14,7 @@ class Delivered:
 
 
 @dataclass(frozen=True)
-class Again:
+class RetryLater:
     """The sink refuses it for now, or nobody knows whether it took it; `after`: seconds it asks to be left alone."""
 
     reason: str
@@ -22,20 +22,20 @@ class Again:
 
 
 @dataclass(frozen=True)
-class Dead:
+class Rejected:
     """The sink refuses it, and would again."""
 
     reason: str
 
 
 @dataclass(frozen=True)
-class Down:
+class SinkUnavailable:
     """There is no sink to speak of: that says nothing of this delivery, and does not count as one of its tries."""
 
     reason: str
 
 
-Outcome = Delivered | Again | Dead | Down
+Outcome = Delivered | RetryLater | Rejected | SinkUnavailable
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import requests
 
 from payment_service import clock
 from payment_service.delivery.backoff import Backoff
-from payment_service.delivery.base import Again, Dead, Delivered, Down, Outcome, Report
+from payment_service.delivery.base import Delivered, Outcome, Rejected, Report, RetryLater, SinkUnavailable
 from payment_service.delivery.signatures import Signer
 from payment_service.domain.deliveries import Delivery
 from payment_service.http_client import HttpClient, NoReply, NotConnected, TlsFailed
@@ -79,18 +79,18 @@ class HttpSink:
         return self.collect(0)
 
     def _send(self, delivery: Delivery) -> None:
-        outcome = Down("stopping") if self._closing else self._outcome(delivery)
+        outcome = SinkUnavailable("stopping") if self._closing else self._outcome(delivery)
         self._reports.put(Report(delivery, outcome))
 
     def _outcome(self, delivery: Delivery) -> Outcome:
         try:
             response, _ = self._client.send(self._request(delivery), LONGEST_ANSWER)
         except (NotConnected, TlsFailed) as error:
-            return Down("connecting timed out" if error.timed_out else "no connection")
+            return SinkUnavailable("connecting timed out" if error.timed_out else "no connection")
         except NoReply as error:
-            return Again("no answer in time" if error.timed_out else "the connection broke")
+            return RetryLater("no answer in time" if error.timed_out else "the connection broke")
         except Exception as error:  # noqa: BLE001 - whatever it was, the relay is owed a report
-            return Again(f"no proper answer ({type(error).__name__})")
+            return RetryLater(f"no proper answer ({type(error).__name__})")
         return _judged(response)
 
     def _request(self, delivery: Delivery) -> requests.Request:
@@ -114,8 +114,8 @@ def _judged(response: requests.Response) -> Outcome:
     if 200 <= status < 300:
         return Delivered()
     if 400 <= status < 500 and status not in WORTH_ANOTHER_TRY:
-        return Dead(f"HTTP {status}")
-    return Again(f"HTTP {status}", _retry_after(response.headers.get("Retry-After", ""), clock.now()))
+        return Rejected(f"HTTP {status}")
+    return RetryLater(f"HTTP {status}", _retry_after(response.headers.get("Retry-After", ""), clock.now()))
 
 
 def _retry_after(text: str, now: datetime) -> float | None:

@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from payment_service import clock
 from payment_service.delivery.backoff import Backoff
-from payment_service.delivery.base import Again, Dead, Delivered, Down, Outcome, Report
+from payment_service.delivery.base import Delivered, Outcome, Rejected, Report, RetryLater, SinkUnavailable
 from payment_service.domain.deliveries import Delivery
 
 ACKNOWLEDGED_WITHIN = 20.0
@@ -100,7 +100,7 @@ class KafkaSink:
             self._producer.purge()
             self._serve(LAST_WORDS)
         for delivery in list(self._under_way.values()):
-            self._report(delivery, Down("given up"))
+            self._report(delivery, SinkUnavailable("given up"))
         self._producer, self._broken = None, False
 
     def _produce(self, delivery: Delivery) -> None:
@@ -116,7 +116,7 @@ class KafkaSink:
                 self._producer = Producer(self._options)
             self._producer.produce(self._topic, key=key, value=value, headers=headers, on_delivery=report)
         except BufferError:
-            self._report(delivery, Down("the client's queue is full"))
+            self._report(delivery, SinkUnavailable("the client's queue is full"))
         except KafkaException as error:
             self._note(delivery, error.args[0])
 
@@ -135,5 +135,5 @@ def _outcome(error: KafkaError | None) -> Outcome:
     if error is None:
         return Delivered()
     if error.code() in POISON:
-        return Dead(error.name())
-    return Down(error.name()) if error.code() in ABSENT or error.fatal() else Again(error.name())
+        return Rejected(error.name())
+    return SinkUnavailable(error.name()) if error.code() in ABSENT or error.fatal() else RetryLater(error.name())

@@ -8,7 +8,7 @@ import pika
 from payment_service import clock
 from payment_service.delivery.amqp import Message, Publisher, Verdict
 from payment_service.delivery.backoff import Backoff
-from payment_service.delivery.base import Again, Delivered, Down, Outcome, Report
+from payment_service.delivery.base import Delivered, Outcome, Report, RetryLater, SinkUnavailable
 from payment_service.domain.deliveries import Delivery
 
 EXCHANGE = "payment_events"
@@ -101,10 +101,10 @@ def _outcome(delivery: Delivery, verdict: Verdict, reason: str) -> Outcome:
     if verdict is Verdict.CONFIRMED:
         return Delivered()
     if verdict is Verdict.UNROUTED:
-        return Again("no queue takes it") if delivery.event_type in AWAITED else Delivered()
+        return RetryLater("no queue takes it") if delivery.event_type in AWAITED else Delivered()
     if verdict is Verdict.LOST:
-        return Down(reason)
-    return Again(reason or "the broker could not take it")
+        return SinkUnavailable(reason)
+    return RetryLater(reason or "the broker could not take it")
 
 
 def _properties(delivery: Delivery) -> pika.BasicProperties:

@@ -13,8 +13,8 @@ from payment_service import clock, metrics
 from payment_service.connection import TransactionLost
 from payment_service.db import Database
 from payment_service.delivery.backoff import Backoff
-from payment_service.delivery.base import Again, Delivered, Down, Report, Sink
-from payment_service.delivery.wakeup import Wakeup
+from payment_service.delivery.base import Delivered, Report, RetryLater, Sink, SinkUnavailable
+from payment_service.delivery.notifications import NotificationListener
 from payment_service.domain.deliveries import Delivery
 from payment_service.domain.errors import DatabaseUnavailable
 from payment_service.failpoints import failpoint
@@ -125,41 +125,42 @@ class Relay:
     def _mark_reported(self) -> None:
         """Write down what was reported. Where that fails the reports are kept, and marked the next time."""
         known = [report for report in self._unmarked if report.delivery.delivery_id in self._owners]
-        settlements = [self._settlement(report) for report in known]
-        self._mark(settlements)
-        for settlement in settlements:
-            metrics.delivery_attempted(self.sink.name, _outcome(settlement))
-            self._owners.pop(settlement.delivery_id, None)
+        results = [self._settlement(report) for report in known]
+        self._mark(results)
+        for result in results:
+            metrics.delivery_attempted(self.sink.name, _outcome(result))
+            self._owners.pop(result.delivery_id, None)
         self._note_health(self._unmarked)
         self._unmarked = []
 
-    def _mark(self, settlements: Sequence[outbox.Settlement]) -> None:
+    def _mark(self, results: Sequence[outbox.DeliveryResult]) -> None:
         for attempt in self.database.attempts():
             with attempt, self.database.atomic("relay_mark") as connection:
-                outbox.settle(connection, settlements)
+                outbox.save_results(connection, results)
                 return
         raise TransactionLost
 
-    def _settlement(self, report: Report) -> outbox.Settlement:
+    def _settlement(self, report: Report) -> outbox.DeliveryResult:
         delivery, outcome = report.delivery, report.outcome
         owner = self._owners[delivery.delivery_id]
         if isinstance(outcome, Delivered):
-            return outbox.Settlement(delivery.delivery_id, owner, "DELIVERED")
-        if isinstance(outcome, Down):
-            return outbox.Settlement(delivery.delivery_id, owner, "PENDING", outcome.reason, AWAY, counts=False)
-        delay = self.sink.backoff.delay(delivery.attempts, clock.jitter(1.0)) if isinstance(outcome, Again) else None
-        if isinstance(outcome, Again) and delay is not None:
-            delay = max(delay, outcome.after or 0.0)
+            return outbox.DeliveryResult(delivery.delivery_id, owner, "DELIVERED")
+        if isinstance(outcome, SinkUnavailable):
+            return outbox.DeliveryResult(delivery.delivery_id, owner, "PENDING", outcome.reason, AWAY, counts=False)
+        delay = None
+        if isinstance(outcome, RetryLater):
+            delay = self.sink.backoff.delay(delivery.attempts, clock.jitter(1.0))
+            delay = None if delay is None else max(delay, outcome.after or 0.0)
         about = {"event_id": str(delivery.event_id), "delivery_id": delivery.delivery_id, "attempts": delivery.attempts}
         if delay is None:
             log.error("delivery.dead", sink=self.sink.name, **about, reason=outcome.reason)
-            return outbox.Settlement(delivery.delivery_id, owner, "DEAD", outcome.reason)
+            return outbox.DeliveryResult(delivery.delivery_id, owner, "DEAD", outcome.reason)
         log.warning("delivery.failed", sink=self.sink.name, **about, reason=outcome.reason, again_in=round(delay, 1))
-        return outbox.Settlement(delivery.delivery_id, owner, "PENDING", outcome.reason, delay)
+        return outbox.DeliveryResult(delivery.delivery_id, owner, "PENDING", outcome.reason, delay)
 
     def _note_health(self, reports: Sequence[Report]) -> None:
         """Leave a sink alone that is not there, longer each time; one answer of whatever kind, and it is back."""
-        downs = [report.outcome for report in reports if isinstance(report.outcome, Down)]
+        downs = [report.outcome for report in reports if isinstance(report.outcome, SinkUnavailable)]
         if len(downs) < len(reports):
             self._downs = self._pauses = 0
             return
@@ -171,16 +172,16 @@ class Relay:
             log.warning("relay.sink_down", sink=self.sink.name, reason=downs[-1].reason, again_in=pause)
 
 
-def _outcome(settlement: outbox.Settlement) -> str:
+def _outcome(result: outbox.DeliveryResult) -> str:
     """What a try is called where tries are counted: delivered, dead, failed, or down where there was no sink at all."""
-    return {"DELIVERED": "delivered", "DEAD": "dead"}.get(settlement.status, "failed" if settlement.counts else "down")
+    return {"DELIVERED": "delivered", "DEAD": "dead"}.get(result.status, "failed" if result.counts else "down")
 
 
 def run_all(database: Database, sinks: Mapping[str, Sink], stop: threading.Event) -> list[threading.Thread]:
     """Start a relay for each sink in a thread of its own: a sick sink holds up no other."""
     if not sinks:
         return []
-    wakeup = Wakeup(database, stop)
+    wakeup = NotificationListener(database, stop)
     threads = [
         threading.Thread(target=Relay(database, sink).run, args=(stop, wakeup.waiter()), name=f"relay-{name}")
         for name, sink in sinks.items()

@@ -18,11 +18,11 @@ class Retry:
     after: int | None = None
 
 
-FIX_AND_REPEAT = Retry(safe=True, key="same")
+RETRY_SAME_KEY = Retry(safe=True, key="same")
 """The request left no trace: correct it and send it again, the key is still free."""
-NEW_KEY = Retry(safe=True, key="new")
+RETRY_NEW_KEY = Retry(safe=True, key="new")
 """The answer is final for this key; another attempt is another operation."""
-NEVER = Retry(safe=False)
+DO_NOT_RETRY = Retry(safe=False)
 """Repeating changes nothing."""
 
 
@@ -31,7 +31,7 @@ class ServiceError(Exception):
 
     status: int = 400
     code: str = "bad_request"
-    retry: Retry = NEVER
+    retry: Retry = DO_NOT_RETRY
 
     def __init__(self, message: str | None = None, *, retry: Retry | None = None, **details: Any) -> None:
         self.message = message or (type(self).__doc__ or "").splitlines()[0]
@@ -42,7 +42,7 @@ class ServiceError(Exception):
 
 
 @dataclass(frozen=True)
-class Fault:
+class FieldError:
     """One thing wrong with a request: where (`("body", "amount")`), what, and its type (`missing`, `value_error`)."""
 
     loc: tuple[str | int, ...]
@@ -55,9 +55,9 @@ class Invalid(ServiceError):
 
     status = 422
     code = "validation_error"
-    retry = FIX_AND_REPEAT
+    retry = RETRY_SAME_KEY
 
-    def __init__(self, faults: Iterable[Fault], message: str | None = None) -> None:
+    def __init__(self, faults: Iterable[FieldError], message: str | None = None) -> None:
         self.faults = tuple(faults)
         super().__init__(message or "; ".join(fault.msg for fault in self.faults))
 
@@ -90,7 +90,7 @@ class UnsupportedMediaType(ServiceError):
 
     status = 415
     code = "unsupported_media_type"
-    retry = FIX_AND_REPEAT
+    retry = RETRY_SAME_KEY
 
 
 class BodyTooLarge(ServiceError):
@@ -98,7 +98,7 @@ class BodyTooLarge(ServiceError):
 
     status = 413
     code = "body_too_large"
-    retry = FIX_AND_REPEAT
+    retry = RETRY_SAME_KEY
 
 
 class Unauthenticated(ServiceError):
@@ -106,7 +106,7 @@ class Unauthenticated(ServiceError):
 
     status = 401
     code = "TOKEN_INVALID"
-    retry = FIX_AND_REPEAT
+    retry = RETRY_SAME_KEY
 
 
 class TokenMissing(Unauthenticated):
@@ -167,10 +167,10 @@ class KeyMismatch(ServiceError):
 
     status = 422
     code = "idempotency_key_mismatch"
-    retry = NEW_KEY
+    retry = RETRY_NEW_KEY
 
 
-class Refused(ServiceError):
+class StateConflict(ServiceError):
     """The payment's state does not allow this.
 
     A refusal by business state is an answer: stored under the key and replayed.
@@ -178,22 +178,22 @@ class Refused(ServiceError):
 
     status = 400
     code = "refused"
-    retry = NEW_KEY
+    retry = RETRY_NEW_KEY
 
 
-class PayableAlreadyPaid(Refused):
+class PayableAlreadyPaid(StateConflict):
     """A live payment for this already exists"""
 
     code = "payable_already_paid"
 
 
-class AmountTooLarge(Refused):
+class AmountTooLarge(StateConflict):
     """The amount exceeds what is left"""
 
     code = "amount_exceeds_available"
 
 
-class RefundDeclined(Refused):
+class RefundDeclined(StateConflict):
     """The refund was declined"""
 
     code = "refund_declined"
@@ -212,7 +212,7 @@ class OutcomeUnknown(ServiceError):
 
     status = 503
     code = "outcome_unknown"
-    retry = NEVER
+    retry = DO_NOT_RETRY
 
 
 class GatewayUnavailable(Unavailable):

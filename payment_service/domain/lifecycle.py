@@ -5,7 +5,7 @@ Nothing else in the program decides legality. Channels translate the statuses to
 
 from enum import StrEnum
 
-from payment_service.domain.errors import Refused
+from payment_service.domain.errors import StateConflict
 
 
 class Status(StrEnum):
@@ -117,7 +117,7 @@ def event_type(move: Move, version: int) -> str:
     return CREATED if version == 1 else EVENT_TYPES[move]
 
 
-class IllegalMove(Refused):
+class IllegalMove(StateConflict):
     """The payment's status does not allow this"""
 
     code = "illegal_move"

@@ -8,7 +8,7 @@ import re
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
-from payment_service.domain.errors import Fault, Invalid
+from payment_service.domain.errors import FieldError, Invalid
 
 # ISO 4217, the active codes of money people pay with (no funds, metals or test codes), by decimals where not two.
 _NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
@@ -52,7 +52,7 @@ class BadAmount(Invalid):
     def __init__(self, reason: Reason, message: str) -> None:
         self.reason: Reason = reason
         field = "currency" if reason == "currency" else "amount"
-        super().__init__([Fault(("body", field), message, _FAULT_TYPES[reason])])
+        super().__init__([FieldError(("body", field), message, _FAULT_TYPES[reason])])
 
 
 def decimals(currency: str) -> int:

@@ -161,7 +161,7 @@ class Refund:
 
 
 @dataclass(frozen=True)
-class TrailEntry:
+class AuditEntry:
     """One row of a payment's audit trail: the `move`, the status it led to, and the amount it was about."""
 
     transaction_log_id: int
@@ -174,7 +174,7 @@ class TrailEntry:
 
 
 @dataclass(frozen=True)
-class Facts:
+class PaymentContext:
     """All that an answer or an event may speak of: the payment, and the operation and refund it is about.
 
     `trail` is the payment's audit trail, oldest first, where the channel shows it.
@@ -183,7 +183,7 @@ class Facts:
     payment: Payment
     operation: Operation | None = None
     refund: Refund | None = None
-    trail: Sequence[TrailEntry] = ()
+    trail: Sequence[AuditEntry] = ()
 
     @property
     def failure_message(self) -> str | None:
@@ -192,7 +192,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class KeyUse:
+class KeyStatus:
     """What a key was used for in one channel. Of a purged key only the `payment` it is bound to is known.
 
     `response_status` is None while nothing was answered finally, and for a purged key.
@@ -209,7 +209,7 @@ class KeyUse:
 
 
 @dataclass(frozen=True)
-class Answer:
+class StoredResponse:
     """A response as sent: HTTP status and the exact JSON text. `replayed` answers were given before."""
 
     status: int

@@ -14,7 +14,7 @@ from payment_service.domain.operations import Kind
 
 
 @dataclass(frozen=True)
-class Instruction:
+class GatewayRequest:
     """What the gateway is asked to do.
 
     `gateway_key` is the same for every resend; `parent_key` is the gateway key of the charge or authorization that a
@@ -75,12 +75,12 @@ class NotFound:
     """A look-up's answer: the gateway knows no operation by this key."""
 
 
-Answer = Approved | Declined | Pending | NotSent | Unknown
-Finding = Approved | Declined | Pending | NotFound | NotSent | Unknown
+SendResult = Approved | Declined | Pending | NotSent | Unknown
+GatewayResult = Approved | Declined | Pending | NotFound | NotSent | Unknown
 
 
 @dataclass(frozen=True)
-class Effect:
+class GatewayTransaction:
     """One money movement in the gateway's own ledger, for verification."""
 
     gateway_key: str
@@ -110,23 +110,23 @@ class Gateway(Protocol):
 
     capabilities: Capabilities
 
-    def charge(self, instruction: Instruction) -> Answer:
+    def charge(self, gateway_request: GatewayRequest) -> SendResult:
         """Take the money at once."""
 
-    def authorize(self, instruction: Instruction) -> Answer:
+    def authorize(self, gateway_request: GatewayRequest) -> SendResult:
         """Hold the money."""
 
-    def capture(self, instruction: Instruction) -> Answer:
+    def capture(self, gateway_request: GatewayRequest) -> SendResult:
         """Take (part of) held money."""
 
-    def void(self, instruction: Instruction) -> Answer:
+    def void(self, gateway_request: GatewayRequest) -> SendResult:
         """Let held money go."""
 
-    def refund(self, instruction: Instruction) -> Answer:
+    def refund(self, gateway_request: GatewayRequest) -> SendResult:
         """Give (part of) taken money back."""
 
-    def lookup(self, instruction: Instruction) -> Finding:
+    def lookup(self, gateway_request: GatewayRequest) -> GatewayResult:
         """What became of `instruction.gateway_key`."""
 
-    def effects(self) -> Iterator[Effect]:
+    def effects(self) -> Iterator[GatewayTransaction]:
         """Every successful movement of the gateway's ledger, where `capabilities.lists_effects`."""

@@ -27,7 +27,7 @@ from decimal import Decimal
 from typing import Literal
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Approved, Declined, Instruction
+from payment_service.gateways.base import Approved, Declined, GatewayRequest
 
 FirstReply = Literal["actual", "no_answer", "pending"]
 """The reply to the first send: the actual outcome, none at all, or "pending"."""
@@ -75,18 +75,18 @@ class Outcome:
     actual_outcome: Approved | Declined
 
 
-def decide(instruction: Instruction, rates: SuccessRates) -> Outcome:
+def decide(gateway_request: GatewayRequest, rates: SuccessRates) -> Outcome:
     """The outcome of an instruction: the same instruction has the same outcome, in any process, at any time."""
-    first_reply, refusal = MAGIC_AMOUNTS.get(instruction.amount, ("actual", _drawn_refusal(instruction, rates)))
+    first_reply, refusal = MAGIC_AMOUNTS.get(gateway_request.amount, ("actual", _drawn_refusal(gateway_request, rates)))
     if refusal is not None:
-        return Outcome(first_reply, replace(refusal, reference=reference_of(instruction.gateway_key)))
-    return Outcome(first_reply, approval_of(instruction))
+        return Outcome(first_reply, replace(refusal, reference=reference_of(gateway_request.gateway_key)))
+    return Outcome(first_reply, approval_of(gateway_request))
 
 
-def approval_of(instruction: Instruction) -> Approved:
+def approval_of(gateway_request: GatewayRequest) -> Approved:
     """The approval of exactly what was asked."""
-    key = instruction.gateway_key
-    return Approved(instruction.amount, instruction.currency, reference_of(key), authorization_code_of(key))
+    key = gateway_request.gateway_key
+    return Approved(gateway_request.amount, gateway_request.currency, reference_of(key), authorization_code_of(key))
 
 
 def reference_of(gateway_key: str) -> str:
@@ -99,13 +99,13 @@ def authorization_code_of(gateway_key: str) -> str:
     return "".join(_CODE_ALPHABET[byte % len(_CODE_ALPHABET)] for byte in _digest("code", gateway_key)[:6])
 
 
-def _drawn_refusal(instruction: Instruction, rates: SuccessRates) -> Declined | None:
-    if instruction.kind not in _ASKS_THE_ISSUER:
+def _drawn_refusal(gateway_request: GatewayRequest, rates: SuccessRates) -> Declined | None:
+    if gateway_request.kind not in _ASKS_THE_ISSUER:
         return None
-    digest = _digest("outcome", instruction.gateway_key)
+    digest = _digest("outcome", gateway_request.gateway_key)
     # 48 bits: exact in a float and always below 1, so that a rate of 1.0 refuses nothing and 0.0 everything.
     drawn = int.from_bytes(digest[:6], "big") / 2**48
-    return None if drawn < rates.of(instruction.channel) else REFUSALS[digest[6] % len(REFUSALS)]
+    return None if drawn < rates.of(gateway_request.channel) else REFUSALS[digest[6] % len(REFUSALS)]
 
 
 def _digest(purpose: str, gateway_key: str) -> bytes:

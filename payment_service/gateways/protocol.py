@@ -18,14 +18,14 @@ from typing import Any, NoReturn
 
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import (
-    Answer,
     Approved,
     Declined,
-    Effect,
-    Finding,
-    Instruction,
+    GatewayRequest,
+    GatewayResult,
+    GatewayTransaction,
     NotFound,
     Pending,
+    SendResult,
     Unknown,
 )
 
@@ -60,7 +60,7 @@ class Reply:
 class EffectPage:
     """Part of the ledger, oldest first; `following` is the cursor of the next part, None at the end."""
 
-    effects: tuple[Effect, ...]
+    effects: tuple[GatewayTransaction, ...]
     following: int | None
 
 
@@ -68,35 +68,35 @@ class UnreadableReplyError(Exception):
     """The gateway's reply is not what its protocol promises."""
 
 
-def encode(instruction: Instruction) -> dict[str, str | None]:
+def encode(gateway_request: GatewayRequest) -> dict[str, str | None]:
     """The body of POST /operations; the amount travels as text, never as a number."""
     return {
-        "gateway_key": instruction.gateway_key,
-        "kind": instruction.kind.value,
-        "channel": instruction.channel,
-        "amount": format(instruction.amount, "f"),
-        "currency": instruction.currency,
-        "method": instruction.method,
-        "parent_key": instruction.parent_key,
+        "gateway_key": gateway_request.gateway_key,
+        "kind": gateway_request.kind.value,
+        "channel": gateway_request.channel,
+        "amount": format(gateway_request.amount, "f"),
+        "currency": gateway_request.currency,
+        "method": gateway_request.method,
+        "parent_key": gateway_request.parent_key,
     }
 
 
-def read_answer(instruction: Instruction, reply: Reply) -> Answer:
+def read_answer(gateway_request: GatewayRequest, reply: Reply) -> SendResult:
     """What a reply to a send means. A refusal counts as `Declined` only where the body says so in this protocol."""
     try:
-        return _answer(instruction, _body(reply), reply)
+        return _answer(gateway_request, _body(reply), reply)
     except UnreadableReplyError as fault:
         return Unknown(str(fault))
 
 
-def read_finding(instruction: Instruction, reply: Reply) -> Finding:
+def read_finding(gateway_request: GatewayRequest, reply: Reply) -> GatewayResult:
     """What a reply to a look-up means. A bare 404, which any proxy can say, is not "not found"."""
     try:
         body = _body(reply)
         if reply.status == 404 and body.get("status") == "not_found":
-            _same(body, "gateway_key", instruction.gateway_key)
+            _same(body, "gateway_key", gateway_request.gateway_key)
             return NotFound()
-        return _answer(instruction, body, reply)
+        return _answer(gateway_request, body, reply)
     except UnreadableReplyError as fault:
         return Unknown(str(fault))
 
@@ -124,12 +124,12 @@ def _body(reply: Reply) -> dict[str, Any]:
     return body
 
 
-def _answer(instruction: Instruction, body: dict[str, Any], reply: Reply) -> Approved | Declined | Pending:
+def _answer(gateway_request: GatewayRequest, body: dict[str, Any], reply: Reply) -> Approved | Declined | Pending:
     status = body.get("status")
     if status != "declined" and not (status in ("approved", "pending") and reply.is_success):
         raise UnreadableReplyError(f"HTTP {reply.status} decides nothing")
-    _same(body, "gateway_key", instruction.gateway_key)
-    _same(body, "kind", instruction.kind.value)
+    _same(body, "gateway_key", gateway_request.gateway_key)
+    _same(body, "kind", gateway_request.kind.value)
     reference = _text_or_none(body, "reference")
     if status == "declined":
         return Declined(_text(body, "code"), _text(body, "message"), reference)
@@ -138,14 +138,14 @@ def _answer(instruction: Instruction, body: dict[str, Any], reply: Reply) -> App
     return Approved(_amount(body), _currency(body), reference, _text_or_none(body, "authorization_code"))
 
 
-def _effect(row: Any) -> Effect:
+def _effect(row: Any) -> GatewayTransaction:
     if not isinstance(row, dict):
         raise UnreadableReplyError("an effect is not a JSON object")
     try:
         kind = Kind(_text(row, "kind"))
     except ValueError as fault:
         raise UnreadableReplyError("an effect is of no known kind") from fault
-    return Effect(_text(row, "gateway_key"), kind, _amount(row), _currency(row))
+    return GatewayTransaction(_text(row, "gateway_key"), kind, _amount(row), _currency(row))
 
 
 def _same(body: dict[str, Any], name: str, expected: str) -> None:

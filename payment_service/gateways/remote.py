@@ -7,7 +7,15 @@ from payment_service import clock
 from payment_service.domain.errors import GatewayUnavailable
 from payment_service.failpoints import failpoint
 from payment_service.gateways import protocol
-from payment_service.gateways.base import Answer, Capabilities, Effect, Finding, Instruction, NotSent, Unknown
+from payment_service.gateways.base import (
+    Capabilities,
+    GatewayRequest,
+    GatewayResult,
+    GatewayTransaction,
+    NotSent,
+    SendResult,
+    Unknown,
+)
 from payment_service.gateways.protocol import EffectPage, Reply, UnreadableReplyError
 from payment_service.gateways.transport import Transport
 
@@ -46,32 +54,32 @@ class RemoteGateway:
             lists_effects=True,
         )
 
-    def charge(self, instruction: Instruction) -> Answer:
+    def charge(self, gateway_request: GatewayRequest) -> SendResult:
         """See `Gateway.charge`."""
-        return self._send(instruction)
+        return self._send(gateway_request)
 
-    def authorize(self, instruction: Instruction) -> Answer:
+    def authorize(self, gateway_request: GatewayRequest) -> SendResult:
         """See `Gateway.authorize`."""
-        return self._send(instruction)
+        return self._send(gateway_request)
 
-    def capture(self, instruction: Instruction) -> Answer:
+    def capture(self, gateway_request: GatewayRequest) -> SendResult:
         """See `Gateway.capture`."""
-        return self._send(instruction)
+        return self._send(gateway_request)
 
-    def void(self, instruction: Instruction) -> Answer:
+    def void(self, gateway_request: GatewayRequest) -> SendResult:
         """See `Gateway.void`."""
-        return self._send(instruction)
+        return self._send(gateway_request)
 
-    def refund(self, instruction: Instruction) -> Answer:
+    def refund(self, gateway_request: GatewayRequest) -> SendResult:
         """See `Gateway.refund`."""
-        return self._send(instruction)
+        return self._send(gateway_request)
 
-    def lookup(self, instruction: Instruction) -> Finding:
+    def lookup(self, gateway_request: GatewayRequest) -> GatewayResult:
         """What the gateway's ledger says about the instruction's key."""
-        reply = self._transport.get(f"/operations/{quote(instruction.gateway_key, safe='')}")
-        return protocol.read_finding(instruction, reply) if isinstance(reply, Reply) else reply
+        reply = self._transport.get(f"/operations/{quote(gateway_request.gateway_key, safe='')}")
+        return protocol.read_finding(gateway_request, reply) if isinstance(reply, Reply) else reply
 
-    def effects(self) -> Iterator[Effect]:
+    def effects(self) -> Iterator[GatewayTransaction]:
         """The gateway's whole ledger, oldest first.
 
         The one place that raises (GatewayUnavailable, while iterating): a ledger cut short must not pass for whole.
@@ -86,16 +94,16 @@ class RemoteGateway:
         """Close the connections that are kept open."""
         self._transport.close()
 
-    def _send(self, instruction: Instruction) -> Answer:
-        reply = self._post(instruction)
+    def _send(self, gateway_request: GatewayRequest) -> SendResult:
+        reply = self._post(gateway_request)
         if isinstance(reply, NotSent):
             clock.sleep(clock.jitter(RESEND_PAUSE))
-            reply = self._post(instruction)
+            reply = self._post(gateway_request)
         failpoint("gateway.answered")
-        return protocol.read_answer(instruction, reply) if isinstance(reply, Reply) else reply
+        return protocol.read_answer(gateway_request, reply) if isinstance(reply, Reply) else reply
 
-    def _post(self, instruction: Instruction) -> Reply | NotSent | Unknown:
-        return self._transport.post("/operations", protocol.encode(instruction))
+    def _post(self, gateway_request: GatewayRequest) -> Reply | NotSent | Unknown:
+        return self._transport.post("/operations", protocol.encode(gateway_request))
 
     def _ledger_page(self, after: int) -> EffectPage:
         reply = self._transport.get(f"/effects?after={after}&limit={LEDGER_PAGE}")

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 from payment_service import clock
 from payment_service.gateways.base import (
-    Answer,
     Approved,
     Capabilities,
     Declined,
-    Effect,
-    Instruction,
+    GatewayRequest,
+    GatewayTransaction,
     Pending,
+    SendResult,
     Unknown,
 )
 from payment_service.gateways.outcomes import SuccessRates, decide, reference_of
@@ -40,43 +40,43 @@ class SimulatedGateway:
         self._latency = latency_ms / 1000
         log.warning("the payment gateway is simulated in this process: no money moves")
 
-    def charge(self, instruction: Instruction) -> Answer:
+    def charge(self, gateway_request: GatewayRequest) -> SendResult:
         """See `Gateway.charge`."""
-        return self._send(instruction)
+        return self._send(gateway_request)
 
-    def authorize(self, instruction: Instruction) -> Answer:
+    def authorize(self, gateway_request: GatewayRequest) -> SendResult:
         """See `Gateway.authorize`."""
-        return self._send(instruction)
+        return self._send(gateway_request)
 
-    def capture(self, instruction: Instruction) -> Answer:
+    def capture(self, gateway_request: GatewayRequest) -> SendResult:
         """See `Gateway.capture`."""
-        return self._send(instruction)
+        return self._send(gateway_request)
 
-    def void(self, instruction: Instruction) -> Answer:
+    def void(self, gateway_request: GatewayRequest) -> SendResult:
         """See `Gateway.void`."""
-        return self._send(instruction)
+        return self._send(gateway_request)
 
-    def refund(self, instruction: Instruction) -> Answer:
+    def refund(self, gateway_request: GatewayRequest) -> SendResult:
         """See `Gateway.refund`."""
-        return self._send(instruction)
+        return self._send(gateway_request)
 
-    def lookup(self, instruction: Instruction) -> Approved | Declined:
+    def lookup(self, gateway_request: GatewayRequest) -> Approved | Declined:
         """The actual outcome, at once: every operation is decided by the time of its look-up."""
         self._wait()
-        return decide(instruction, self._rates).actual_outcome
+        return decide(gateway_request, self._rates).actual_outcome
 
-    def effects(self) -> Iterator[Effect]:
+    def effects(self) -> Iterator[GatewayTransaction]:
         """Nothing: there is no ledger to list (`capabilities.lists_effects` is false)."""
         return iter(())
 
-    def _send(self, instruction: Instruction) -> Answer:
+    def _send(self, gateway_request: GatewayRequest) -> SendResult:
         self._wait()
-        outcome = decide(instruction, self._rates)
+        outcome = decide(gateway_request, self._rates)
         match outcome.first_reply:
             case "no_answer":
                 return Unknown("the simulated gateway did not answer")
             case "pending":
-                return Pending(reference_of(instruction.gateway_key))
+                return Pending(reference_of(gateway_request.gateway_key))
             case "actual":
                 return outcome.actual_outcome
 

@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric, UntypedMetricFamily
 from prometheus_client.registry import Collector
 
-from payment_service.domain.figures import Figures, KeyFigures, SinkFigures, Totals
+from payment_service.domain.business_metrics import Figures, KeyFigures, SinkFigures, Totals
 from payment_service.metrics import own
 from payment_service.metrics.files import of_all_processes
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, func, literal, select
 
 from payment_service.connection import Connection
-from payment_service.domain.figures import SinkFigures
+from payment_service.domain.business_metrics import SinkFigures
 from payment_service.models import outbox_deliveries as deliveries
 from payment_service.sqltypes import seconds_since
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from payment_service.connection import Connection
-from payment_service.domain.records import Answer, IdempotencyKey, Operation
+from payment_service.domain.records import IdempotencyKey, Operation, StoredResponse
 from payment_service.repositories.rows import record_from
 from payment_service.repositories.statements import one_or_none, rows, write
 
@@ -105,7 +105,7 @@ def set_operation(
 
 
 def complete_operation(
-    connection: Connection, key_id: int, key_hash: str, operation: Operation, answer: Answer, at: datetime
+    connection: Connection, key_id: int, key_hash: str, operation: Operation, answer: StoredResponse, at: datetime
 ) -> None:
     """End a key whose operation the gateway has decided."""
     outcome = {
@@ -117,17 +117,17 @@ def complete_operation(
     write(connection, "complete_operation", _response(key_id, key_hash, answer, at) | outcome)
 
 
-def store_response(connection: Connection, key_id: int, key_hash: str, answer: Answer, at: datetime) -> None:
+def store_response(connection: Connection, key_id: int, key_hash: str, answer: StoredResponse, at: datetime) -> None:
     """End a key that asked nothing of the gateway."""
     write(connection, "store_response", _response(key_id, key_hash, answer, at))
 
 
-def store_refusal(connection: Connection, key_id: int, key_hash: str, answer: Answer, at: datetime) -> None:
+def store_refusal(connection: Connection, key_id: int, key_hash: str, answer: StoredResponse, at: datetime) -> None:
     """End a key with a refusal by the payment's state: it made nothing and asks for nothing."""
     write(connection, "store_refusal", _response(key_id, key_hash, answer, at))
 
 
-def _response(key_id: int, key_hash: str, answer: Answer, at: datetime) -> dict[str, Any]:
+def _response(key_id: int, key_hash: str, answer: StoredResponse, at: datetime) -> dict[str, Any]:
     return {
         "key_id": key_id,
         "key_hash": key_hash,

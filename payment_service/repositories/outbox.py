@@ -70,7 +70,7 @@ def claim(connection: Connection, sink: str, owner: str, lease: float, limit: in
 
 
 @dataclass(frozen=True)
-class Settlement:
+class DeliveryResult:
     """How one try ended: the delivery's `status` from now on, and what was wrong; PENDING is due again in `delay` s.
 
     It holds only if `owner` still holds the delivery. Where it does not count, the delivery has a try more.
@@ -122,26 +122,26 @@ _FOLLOWERS = (
 """What waits behind a head that is not due is not due either: claiming costs what is due, not what has piled up."""
 
 
-def settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
+def save_results(connection: Connection, results: Sequence[DeliveryResult]) -> None:
     """Write down how tries ended. A dead one lets its stream go on."""
-    delivered = [(each.delivery_id, each.owner) for each in settlements if each.status == "DELIVERED"]
+    delivered = [(each.delivery_id, each.owner) for each in results if each.status == "DELIVERED"]
     if delivered:
         connection.execute(_DELIVERED, {"owned": delivered})
-    failed = [each for each in settlements if each.status != "DELIVERED"]
+    failed = [each for each in results if each.status != "DELIVERED"]
     if failed:
         connection.execute(_NOT_DELIVERED, [_failure(each) for each in failed])
     if held_back := [each.delivery_id for each in failed if each.status == "PENDING" and each.counts]:
         connection.execute(_FOLLOWERS, {"heads": held_back})
 
 
-def _failure(settlement: Settlement) -> dict[str, Any]:
+def _failure(result: DeliveryResult) -> dict[str, Any]:
     return {
-        "of_delivery": settlement.delivery_id,
-        "by_owner": settlement.owner,
-        "new_status": settlement.status,
-        "error": settlement.error,
-        "delay": settlement.delay,
-        "uncounted": int(not settlement.counts),
+        "of_delivery": result.delivery_id,
+        "by_owner": result.owner,
+        "new_status": result.status,
+        "error": result.error,
+        "delay": result.delay,
+        "uncounted": int(not result.counts),
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, null, or_, select, union
 
 from payment_service.connection import Connection
-from payment_service.domain.figures import KeyFigures
+from payment_service.domain.business_metrics import KeyFigures
 from payment_service.models import idempotency_keys as keys
 from payment_service.models import timers, watermarks
 from payment_service.repositories import watermarks as marks

@@ -14,10 +14,10 @@ from sqlalchemy import BigInteger, bindparam, func, literal, select, text, union
 from sqlalchemy.dialects import postgresql, sqlite
 
 from payment_service.connection import Connection
-from payment_service.domain.figures import FAILED_ATTEMPT, Tally, TallyKey, method_label
-from payment_service.domain.hours import Change, hour_of
+from payment_service.domain.business_metrics import FAILED_ATTEMPT, Tally, TallyKey, method_label
+from payment_service.domain.hourly_stats import Change, hour_of
 from payment_service.models import payments, tallies, transactions, watermarks
-from payment_service.repositories import hours
+from payment_service.repositories import hourly_stats
 from payment_service.repositories import watermarks as marks
 from payment_service.sqltypes import MoneySum
 
@@ -107,7 +107,7 @@ def fold(connection: Connection, watermark: Any, at_most: int) -> int:
     if sums:
         added = [vars(key) | {"times": len(sums[key]), "amount": sum(sums[key])} for key in sorted(sums)]
         connection.execute(_ADD[connection.database], added)
-        hours.add(connection, [_hourly(row) for row in rows])
+        hourly_stats.add(connection, [_hourly(row) for row in rows])
     marks.advance(connection, JOURNAL, last)
     if last == watermark.look:
         marks.set_look(connection, JOURNAL, None, None)

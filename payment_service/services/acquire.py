@@ -11,9 +11,9 @@ from uuid import UUID
 
 from payment_service import clock, metrics
 from payment_service.connection import Connection, TransactionLost, UniqueViolation
-from payment_service.domain.errors import KeyInUse, KeyMismatch, Refused
+from payment_service.domain.errors import KeyInUse, KeyMismatch, StateConflict
 from payment_service.domain.operations import OperationStatus
-from payment_service.domain.records import Answer
+from payment_service.domain.records import StoredResponse
 from payment_service.repositories import keys
 from payment_service.services import first_writes
 from payment_service.services.claim import Claim
@@ -25,9 +25,9 @@ from payment_service.services.commands import (
     KeyScope,
     Request,
 )
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.existing_keys import InProgress, resolve_existing_key
 from payment_service.services.first_writes import InsertedKey
-from payment_service.services.runtime import Runtime
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.2
 """Seconds between looks at a key in use: a fast gateway is noticed at once, a slow one is not pestered."""
@@ -36,21 +36,21 @@ MOST_CLASHES = 8
 """Tries to find ids that no payment has. Two clashes in a row are a coincidence, eight are a fault to be seen."""
 
 
-def acquire(runtime: Runtime, request: Request, command: Command) -> Claim | Answer:
+def acquire(deps: Dependencies, request: Request, command: Command) -> Claim | StoredResponse:
     """The claim, or the response that makes one needless.
 
     Waits for a key in use. Raises KeyInUse, KeyMismatch, DatabaseUnavailable, what a price source raises, and Refused
     where the client sent no key to store the refusal under.
     """
     try:
-        outcome = _acquire(runtime, request, command)
+        outcome = _acquire(deps, request, command)
     except KeyInUse:
         metrics.key_was_in_use()
         raise
     except KeyMismatch:
         metrics.key_was_mismatched()
         raise
-    if isinstance(outcome, Answer) and outcome.replayed:
+    if isinstance(outcome, StoredResponse) and outcome.replayed:
         metrics.key_was_replayed()
     elif isinstance(outcome, Claim) and outcome.taken_over is not None:
         metrics.key_was_taken_over()
@@ -59,14 +59,14 @@ def acquire(runtime: Runtime, request: Request, command: Command) -> Claim | Ans
     return outcome
 
 
-def _acquire(runtime: Runtime, request: Request, command: Command) -> Claim | Answer:
+def _acquire(deps: Dependencies, request: Request, command: Command) -> Claim | StoredResponse:
     scope, owner = request.scope(), clock.new_hex(32)
-    deadline = clock.monotonic() + runtime.limits.wait
-    command = _with_price(runtime, scope, command)
+    deadline = clock.monotonic() + deps.limits.wait
+    command = _with_price(deps, scope, command)
     clashes = 0
     while True:
         try:
-            outcome = _claim_or_resolve(runtime, request, command, scope, owner, clashes)
+            outcome = _claim_or_resolve(deps, request, command, scope, owner, clashes)
         except UniqueViolation:
             clashes += 1
             if clashes == MOST_CLASHES:
@@ -74,60 +74,60 @@ def _acquire(runtime: Runtime, request: Request, command: Command) -> Claim | An
             continue
         if not isinstance(outcome, InProgress):
             return outcome
-        _wait_until_free(runtime, scope, deadline)
+        _wait_until_free(deps, scope, deadline)
 
 
-def _with_price(runtime: Runtime, scope: KeyScope, command: Command) -> Command:
+def _with_price(deps: Dependencies, scope: KeyScope, command: Command) -> Command:
     """Ask for the price, unless the key is known: a repeat is answered even where the price cannot be asked for."""
     if not isinstance(command, CreatePayment | ChargePayment):
         return command
     source = command.payment.amount
     if isinstance(source, Decimal):
         return command
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         is_known = keys.find(connection, vars(scope)) is not None
     return command if is_known else replace(command, payment=replace(command.payment, amount=source.resolve()))
 
 
 def _claim_or_resolve(
-    runtime: Runtime, request: Request, command: Command, scope: KeyScope, owner: str, clashes: int
-) -> Claim | Answer | InProgress:
-    for attempt in runtime.database.attempts():
+    deps: Dependencies, request: Request, command: Command, scope: KeyScope, owner: str, clashes: int
+) -> Claim | StoredResponse | InProgress:
+    for attempt in deps.database.attempts():
         with attempt:
             since, operation_id = clock.monotonic(), clock.new_id()
-            with runtime.database.atomic("claim") as connection:
-                row = _key_row(runtime, request, command, scope, owner, operation_id)
+            with deps.database.atomic("claim") as connection:
+                row = _key_row(deps, request, command, scope, owner, operation_id)
                 found = keys.claim(connection, row)
                 if not isinstance(found, tuple):
-                    return resolve_existing_key(connection, runtime, request, command, scope, owner, since, found)
+                    return resolve_existing_key(connection, deps, request, command, scope, owner, since, found)
                 key = InsertedKey(scope, *found, operation_id, row["created_at"])
-                return _begin(connection, runtime, request, command, key, since, clashes)
+                return _begin(connection, deps, request, command, key, since, clashes)
     raise TransactionLost
 
 
 def _begin(
     connection: Connection,
-    runtime: Runtime,
+    deps: Dependencies,
     request: Request,
     command: Command,
     key: InsertedKey,
     since: float,
     clashes: int,
-) -> Claim | Answer:
+) -> Claim | StoredResponse:
     try:
         match command:
             case CreatePayment():
-                return first_writes.create_payment(connection, runtime, request, key, command.payment, clashes)
+                return first_writes.create_payment(connection, deps, request, key, command.payment, clashes)
             case ChangeStatus():
-                return first_writes.change_status(connection, runtime, request, key, command)
+                return first_writes.change_status(connection, deps, request, key, command)
             case ChargePayment():
-                facts = first_writes.charge_payment(connection, runtime, request, key, command, clashes)
+                facts = first_writes.charge_payment(connection, deps, request, key, command, clashes)
             case _:
-                facts = first_writes.start_operation(connection, runtime, request, key, command)
-    except Refused as refusal:
+                facts = first_writes.start_operation(connection, deps, request, key, command)
+    except StateConflict as refusal:
         if request.key is None:
             raise  # there is nothing to repeat, hence nothing to store
-        answer = runtime.presenters[request.channel].refusal(refusal)
+        answer = deps.renderers[request.channel].refusal(refusal)
         keys.store_refusal(connection, key.key_id, key.scope.key_hash, answer, clock.now())
         return answer
     return Claim(
@@ -137,14 +137,14 @@ def _begin(
         fence=1,
         facts=facts,
         taken_over=None,
-        send_before=since + runtime.limits.time_to_send,
+        send_before=since + deps.limits.time_to_send,
         is_repeatable=request.is_repeatable,
         origin=request.origin,
     )
 
 
 def _key_row(
-    runtime: Runtime, request: Request, command: Command, scope: KeyScope, owner: str, operation_id: UUID
+    deps: Dependencies, request: Request, command: Command, scope: KeyScope, owner: str, operation_id: UUID
 ) -> dict[str, Any]:
     row = {
         "channel": scope.channel,
@@ -155,8 +155,8 @@ def _key_row(
         "response_format": request.response_format,
         "fingerprint": request.fingerprint,
         "owner": owner,
-        "lease": runtime.limits.lease,
-        "ttl": runtime.limits.ttl,
+        "lease": deps.limits.lease,
+        "ttl": deps.limits.ttl,
         "created_at": clock.now(),
     }
     return row | _operation_columns(command, scope, operation_id)
@@ -187,13 +187,13 @@ def _operation_columns(command: Command, scope: KeyScope, operation_id: UUID) ->
     }
 
 
-def _wait_until_free(runtime: Runtime, scope: KeyScope, deadline: float) -> None:
+def _wait_until_free(deps: Dependencies, scope: KeyScope, deadline: float) -> None:
     """Return when the key is worth another try, holding no connection while waiting. Raises KeyInUse at `deadline`."""
     pause = FIRST_PAUSE
     while clock.monotonic() < deadline:
         clock.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
-        with runtime.database.reading() as connection:
+        with deps.database.reading() as connection:
             key = keys.find(connection, vars(scope))
         if key is None or key.response_status is not None or not key.leased:
             return

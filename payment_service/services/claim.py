@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 
 from payment_service.connection import Connection
-from payment_service.domain.callers import RECOVERY, Origin
 from payment_service.domain.operations import Kind
-from payment_service.domain.records import Facts, IdempotencyKey, Payment
+from payment_service.domain.principals import RECOVERY, ChangeSource
+from payment_service.domain.records import IdempotencyKey, Payment, PaymentContext
 from payment_service.repositories import keys, payments
 from payment_service.services.commands import Request
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class Claim:
     key_hash: str
     response_format: str
     fence: int
-    facts: Facts
+    facts: PaymentContext
     taken_over: IdempotencyKey | None
     send_before: float
     is_repeatable: bool
-    origin: Origin
+    origin: ChangeSource
     note: str | None = None
 
 
-def load_facts(connection: Connection, key: IdempotencyKey) -> Facts:
+def load_facts(connection: Connection, key: IdempotencyKey) -> PaymentContext:
     """What a locked key is about, its payment locked as well. Raises NoResultFound."""
     return with_refund(connection, key, payments.lock(connection, payment_of(key)))
 
@@ -44,36 +44,36 @@ def payment_of(key: IdempotencyKey) -> int:
     return key.payment_id
 
 
-def with_refund(connection: Connection, key: IdempotencyKey, payment: Payment) -> Facts:
+def with_refund(connection: Connection, key: IdempotencyKey, payment: Payment) -> PaymentContext:
     """A key's payment and operation, and its refund where it asked for one."""
     refund = None
     if key.kind is Kind.REFUND:
         refund = payments.find_refund(connection, payment.payment_id, key.key_hash, key.subject)
-    return Facts(payment, key.operation, refund)
+    return PaymentContext(payment, key.operation, refund)
 
 
 def take_over(
-    connection: Connection, runtime: Runtime, key: IdempotencyKey, facts: Facts, owner: str, since: float
+    connection: Connection, deps: Dependencies, key: IdempotencyKey, facts: PaymentContext, owner: str, since: float
 ) -> Claim:
     """Claim a locked key whose owner is gone, for the recovery worker or a person; `since` is before the lease."""
     return Claim(
         key_id=key.key_id,
         key_hash=key.key_hash,
         response_format=key.response_format,
-        fence=keys.take_over(connection, key, owner, runtime.limits.lease),
+        fence=keys.take_over(connection, key, owner, deps.limits.lease),
         facts=facts,
         taken_over=key,
-        send_before=since + runtime.limits.time_to_send,
+        send_before=since + deps.limits.time_to_send,
         is_repeatable=True,
         origin=RECOVERY,
     )
 
 
 def take_over_for(
-    connection: Connection, runtime: Runtime, key: IdempotencyKey, request: Request, owner: str, since: float
+    connection: Connection, deps: Dependencies, key: IdempotencyKey, request: Request, owner: str, since: float
 ) -> Claim:
     """The same for a repeat of the key's request, which is answered in the format that it asks for."""
-    claim = take_over(connection, runtime, key, load_facts(connection, key), owner, since)
+    claim = take_over(connection, deps, key, load_facts(connection, key), owner, since)
     return replace(
         claim,
         response_format=request.response_format,

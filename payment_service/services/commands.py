@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from payment_service import clock
-from payment_service.domain.callers import Caller, Origin
 from payment_service.domain.fingerprints import fingerprint
 from payment_service.domain.lifecycle import Move
 from payment_service.domain.operations import Kind, gateway_key
+from payment_service.domain.principals import ChangeSource, Principal
 
 
 def hash_key(key: str) -> str:
@@ -44,7 +44,7 @@ class Request:
     """
 
     channel: str
-    caller: Caller
+    principal: Principal
     route: str
     fields: Mapping[str, Any]
     response_format: str
@@ -54,9 +54,9 @@ class Request:
     traceparent: str | None = None
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> ChangeSource:
         """Where what this request changes comes from."""
-        return Origin(self.caller.subject, self.request_id, self.traceparent)
+        return ChangeSource(self.principal.subject, self.request_id, self.traceparent)
 
     @property
     def is_repeatable(self) -> bool:
@@ -70,7 +70,7 @@ class Request:
         """
         implied = "\x00" + (self.implied_key or clock.new_hex(32))
         text = self.key if self.key is not None else implied
-        return KeyScope(self.channel, self.caller.subject, hash_key(text), self.key is not None)
+        return KeyScope(self.channel, self.principal.subject, hash_key(text), self.key is not None)
 
     @cached_property
     def fingerprint(self) -> str:

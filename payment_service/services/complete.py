@@ -6,14 +6,14 @@ from datetime import timedelta
 from payment_service import clock
 from payment_service.connection import Connection, TransactionLost, UniqueViolation
 from payment_service.domain.errors import GatewayUnavailable, KeyInUse
-from payment_service.domain.records import Answer, Facts, Operation
-from payment_service.gateways.base import Approved, Declined, Finding, NotSent, Unknown
+from payment_service.domain.records import Operation, PaymentContext, StoredResponse
+from payment_service.gateways.base import Approved, Declined, GatewayResult, NotSent, Unknown
 from payment_service.repositories import keys, payments
 from payment_service.repositories.keys import ClaimState
 from payment_service.services.claim import Claim, load_facts
+from payment_service.services.dependencies import ChannelReferences, Dependencies
 from payment_service.services.gateway_calls import NotAgain
 from payment_service.services.persistence import record_undecided_attempt, render_response, save_changed
-from payment_service.services.runtime import ChannelReferences, Runtime
 from payment_service.services.transitions import operation_completed, operation_of
 
 SHORTEST_DELAY, LONGEST_DELAY = 5.0, 300.0
@@ -26,23 +26,23 @@ MOST_CLASHES = 4
 """Tries to find ids that no payment has: 12 digits clash once in millions of payments, never four times."""
 
 
-def complete(runtime: Runtime, claim: Claim, result: Finding) -> Answer:
+def complete(deps: Dependencies, claim: Claim, result: GatewayResult) -> StoredResponse:
     """Write down the gateway's result, or a person's in its place, and the response. Raises KeyInUse, Unavailable."""
     clashes = 0
     while True:
         try:
-            return _complete(runtime, claim, result, clashes)
+            return _complete(deps, claim, result, clashes)
         except UniqueViolation:
             clashes += 1
             if clashes == MOST_CLASHES:
                 raise
 
 
-def _complete(runtime: Runtime, claim: Claim, result: Finding, clashes: int) -> Answer:
-    for attempt in runtime.database.attempts():
+def _complete(deps: Dependencies, claim: Claim, result: GatewayResult, clashes: int) -> StoredResponse:
+    for attempt in deps.database.attempts():
         with attempt:
-            with runtime.database.atomic("finish") as connection:
-                answer = _write(connection, runtime, claim, result, clashes)
+            with deps.database.atomic("finish") as connection:
+                answer = _write(connection, deps, claim, result, clashes)
             # "Come back" would make a second payment of a request that is not recognised: recovery completes it.
             if isinstance(result, NotSent) and claim.is_repeatable:
                 raise GatewayUnavailable
@@ -50,7 +50,9 @@ def _complete(runtime: Runtime, claim: Claim, result: Finding, clashes: int) -> 
     raise TransactionLost
 
 
-def _write(connection: Connection, runtime: Runtime, claim: Claim, result: Finding, clashes: int) -> Answer:
+def _write(
+    connection: Connection, deps: Dependencies, claim: Claim, result: GatewayResult, clashes: int
+) -> StoredResponse:
     payment_id = claim.facts.payment.payment_id
     state = keys.lock_claim(connection, claim.key_id, claim.key_hash, payment_id)
     if state is None:
@@ -60,26 +62,31 @@ def _write(connection: Connection, runtime: Runtime, claim: Claim, result: Findi
         facts = _read_again(connection, facts)
     if state.response_status is not None:
         # Under our own fence it was us who wrote it: only the answer to our COMMIT was lost.
-        return _stored(connection, runtime, claim, state)
+        return _stored(connection, deps, claim, state)
     if state.fence != claim.fence:
         raise KeyInUse
     review = _review_reason(facts, result)
     if review is None and isinstance(result, Approved | Declined):
-        return _decided(connection, runtime, claim, facts, result, clashes)
-    return _undecided(connection, runtime, claim, facts, result, state, review)
+        return _decided(connection, deps, claim, facts, result, clashes)
+    return _undecided(connection, deps, claim, facts, result, state, review)
 
 
 def _decided(
-    connection: Connection, runtime: Runtime, claim: Claim, facts: Facts, result: Approved | Declined, clashes: int
-) -> Answer:
-    operation, renderer, at = operation_of(facts), runtime.presenters[facts.payment.channel], clock.now()
+    connection: Connection,
+    deps: Dependencies,
+    claim: Claim,
+    facts: PaymentContext,
+    result: Approved | Declined,
+    clashes: int,
+) -> StoredResponse:
+    operation, renderer, at = operation_of(facts), deps.renderers[facts.payment.channel], clock.now()
     references = ChannelReferences()
     if renderer.gives_references:
         seed = f"{operation.gateway_key}/{clashes}" if clashes else operation.gateway_key
-        references = renderer.receipt(seed, operation.kind)
+        references = renderer.references(seed, operation.kind)
     transition = operation_completed(facts, result, references, at, claim.note)
-    save_changed(connection, runtime, facts.payment, transition, claim.origin)
-    answer = render_response(connection, runtime, claim.response_format, transition.facts)
+    save_changed(connection, deps, facts.payment, transition, claim.origin)
+    answer = render_response(connection, deps, claim.response_format, transition.facts)
     completed = operation_of(transition.facts)
     keys.complete_operation(connection, claim.key_id, claim.key_hash, completed, answer, at)
     if claim.taken_over is not None:
@@ -89,39 +96,39 @@ def _decided(
 
 def _undecided(
     connection: Connection,
-    runtime: Runtime,
+    deps: Dependencies,
     claim: Claim,
-    facts: Facts,
-    result: Finding,
+    facts: PaymentContext,
+    result: GatewayResult,
     state: ClaimState,
     review: str | None,
-) -> Answer:
+) -> StoredResponse:
     if review is not None or isinstance(result, NotSent | Unknown):
         record_undecided_attempt(connection, facts, claim.origin)
-    answer = render_response(connection, runtime, claim.response_format, facts)
+    answer = render_response(connection, deps, claim.response_format, facts)
     quiet_since = result.quiet_since if isinstance(result, NotAgain) else None
     keys.release(connection, claim.key_id, claim.key_hash, clock.now(), quiet_since, review)
     keys.set_timer(connection, claim.key_id, state.attempts, _delay(state.attempts, is_reviewed=review is not None))
     return answer
 
 
-def _stored(connection: Connection, runtime: Runtime, claim: Claim, state: ClaimState) -> Answer:
+def _stored(connection: Connection, deps: Dependencies, claim: Claim, state: ClaimState) -> StoredResponse:
     """What the key was finished with, rendered anew where the response was not kept."""
     replayed = state.fence != claim.fence
     if state.response_status is not None and state.response_data is not None:
-        return Answer(state.response_status, state.response_data, replayed=replayed)
+        return StoredResponse(state.response_status, state.response_data, replayed=replayed)
     key = keys.lock_by_id(connection, claim.key_id)
     if key is None:
         raise KeyInUse
-    answer = render_response(connection, runtime, claim.response_format, load_facts(connection, key))
+    answer = render_response(connection, deps, claim.response_format, load_facts(connection, key))
     return replace(answer, replayed=replayed)
 
 
-def _read_again(connection: Connection, facts: Facts) -> Facts:
+def _read_again(connection: Connection, facts: PaymentContext) -> PaymentContext:
     return replace(facts, payment=payments.lock(connection, facts.payment.payment_id))
 
 
-def _review_reason(facts: Facts, result: Finding) -> str | None:
+def _review_reason(facts: PaymentContext, result: GatewayResult) -> str | None:
     """Why a person must look at this operation: an approval not believed, a send never safe again, a day of waiting."""
     operation = operation_of(facts)
     if isinstance(result, NotAgain) and result.for_good:

@@ -10,19 +10,19 @@ import structlog
 
 from payment_service.connection import TransactionLost
 from payment_service.domain.errors import OutcomeUnknown, ServiceError
-from payment_service.domain.records import Answer
+from payment_service.domain.records import StoredResponse
 from payment_service.failpoints import failpoint
 from payment_service.services.acquire import acquire
 from payment_service.services.claim import Claim
 from payment_service.services.commands import Command, Request
 from payment_service.services.complete import complete
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.gateway_calls import call_gateway
-from payment_service.services.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
 
-def execute(runtime: Runtime, request: Request, command: Command) -> Answer:
+def execute(deps: Dependencies, request: Request, command: Command) -> StoredResponse:
     """Run a command exactly once for the request's key, however often and however concurrently it is asked.
 
     Returns the response to send, fresh or stored. Raises KeyInUse, KeyMismatch, GatewayUnavailable,
@@ -30,8 +30,8 @@ def execute(runtime: Runtime, request: Request, command: Command) -> Answer:
     """
     failpoint("claim.begin")
     try:
-        claim = acquire(runtime, request, command)
-        return claim if isinstance(claim, Answer) else execute_claim(runtime, claim)
+        claim = acquire(deps, request, command)
+        return claim if isinstance(claim, StoredResponse) else execute_claim(deps, claim)
     except ServiceError as error:
         raise _advised(request, error) from error.__cause__
     except Exception as error:
@@ -41,18 +41,18 @@ def execute(runtime: Runtime, request: Request, command: Command) -> Answer:
         raise OutcomeUnknown from error
 
 
-def execute_claim(runtime: Runtime, claim: Claim) -> Answer:
+def execute_claim(deps: Dependencies, claim: Claim) -> StoredResponse:
     """Call the gateway for a claimed operation and write down its result."""
-    result = call_gateway(runtime, claim)
+    result = call_gateway(deps, claim)
     failpoint("gateway.answered")
     try:
-        return complete(runtime, claim, result)
+        return complete(deps, claim, result)
     except Exception:
         if claim.is_repeatable:
             raise
         log.exception("movement.not_written_down", payment_id=claim.facts.payment.payment_id)
         # A repeat would be another payment: its caller is told to look, and the recovery worker writes it down.
-        return runtime.presenters[claim.facts.payment.channel].answer(claim.response_format, claim.facts)
+        return deps.renderers[claim.facts.payment.channel].answer(claim.response_format, claim.facts)
 
 
 def _advised(request: Request, error: ServiceError) -> ServiceError:

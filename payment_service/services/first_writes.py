@@ -11,7 +11,7 @@ from payment_service import clock
 from payment_service.connection import Connection
 from payment_service.domain.errors import PayableAlreadyPaid
 from payment_service.domain.operations import Kind, OperationStatus
-from payment_service.domain.records import Answer, Facts, Operation, Payment, Refund
+from payment_service.domain.records import Operation, Payment, PaymentContext, Refund, StoredResponse
 from payment_service.repositories import keys, payments
 from payment_service.services import transitions
 from payment_service.services.commands import (
@@ -23,8 +23,8 @@ from payment_service.services.commands import (
     Request,
     StartOperation,
 )
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.persistence import record, render_response, save_changed
-from payment_service.services.runtime import Runtime
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,19 @@ class InsertedKey:
 
 
 def create_payment(
-    connection: Connection, runtime: Runtime, request: Request, key: InsertedKey, new: NewPayment, clashes: int
-) -> Answer:
+    connection: Connection, deps: Dependencies, request: Request, key: InsertedKey, new: NewPayment, clashes: int
+) -> StoredResponse:
     """Make a payment that waits for its caller; the response is final."""
     _refuse_second_payment(connection, request.channel, new)
     transition = transitions.created(request, new, key.payment_id, _references(new, clashes))
     _insert_payment(connection, key, new, transition.facts.payment)
-    record(connection, runtime, transition, request.origin)
-    return _respond(connection, runtime, request, key, transition.facts)
+    record(connection, deps, transition, request.origin)
+    return _respond(connection, deps, request, key, transition.facts)
 
 
 def charge_payment(
-    connection: Connection, runtime: Runtime, request: Request, key: InsertedKey, command: ChargePayment, clashes: int
-) -> Facts:
+    connection: Connection, deps: Dependencies, request: Request, key: InsertedKey, command: ChargePayment, clashes: int
+) -> PaymentContext:
     """Make a payment together with the operation that charges or authorizes it."""
     new = command.payment
     _refuse_second_payment(connection, request.channel, new)
@@ -71,13 +71,13 @@ def charge_payment(
     )
     transition = transitions.charge_started(request, new, operation, _references(new, clashes))
     _insert_payment(connection, key, new, transition.facts.payment)
-    record(connection, runtime, transition, request.origin)
+    record(connection, deps, transition, request.origin)
     return transition.facts
 
 
 def start_operation(
-    connection: Connection, runtime: Runtime, request: Request, key: InsertedKey, command: StartOperation
-) -> Facts:
+    connection: Connection, deps: Dependencies, request: Request, key: InsertedKey, command: StartOperation
+) -> PaymentContext:
     """Begin an operation on an existing payment, under the payment's lock; a refund reserves its amount."""
     refund_id = None
     if command.kind is Kind.REFUND:
@@ -93,24 +93,26 @@ def start_operation(
     )
     if refund is not None:
         payments.insert_refund(connection, refund, payment.channel, key.scope.subject)
-    save_changed(connection, runtime, payment, transition, request.origin)
+    save_changed(connection, deps, payment, transition, request.origin)
     return transition.facts
 
 
 def change_status(
-    connection: Connection, runtime: Runtime, request: Request, key: InsertedKey, command: ChangeStatus
-) -> Answer:
+    connection: Connection, deps: Dependencies, request: Request, key: InsertedKey, command: ChangeStatus
+) -> StoredResponse:
     """Cancel or fail a payment; the response is final, even where nothing changes."""
     payment = payments.lock(connection, key.payment_id)
     transition = transitions.status_changed(payment, command.move, command.reason, clock.now())
     if transition.facts.payment.status is payment.status:
-        return _respond(connection, runtime, request, key, Facts(payment))
-    save_changed(connection, runtime, payment, transition, request.origin)
-    return _respond(connection, runtime, request, key, transition.facts)
+        return _respond(connection, deps, request, key, PaymentContext(payment))
+    save_changed(connection, deps, payment, transition, request.origin)
+    return _respond(connection, deps, request, key, transition.facts)
 
 
-def _respond(connection: Connection, runtime: Runtime, request: Request, key: InsertedKey, facts: Facts) -> Answer:
-    answer = render_response(connection, runtime, request.response_format, facts)
+def _respond(
+    connection: Connection, deps: Dependencies, request: Request, key: InsertedKey, facts: PaymentContext
+) -> StoredResponse:
+    answer = render_response(connection, deps, request.response_format, facts)
     keys.store_response(connection, key.key_id, key.scope.key_hash, answer, clock.now())
     return answer
 

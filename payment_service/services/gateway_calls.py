@@ -9,21 +9,21 @@ import structlog
 
 from payment_service import clock, metrics
 from payment_service.domain.operations import Kind
-from payment_service.domain.records import Facts, IdempotencyKey
+from payment_service.domain.records import IdempotencyKey, PaymentContext
 from payment_service.gateways.base import (
     Approved,
     Capabilities,
     Declined,
-    Finding,
     Gateway,
-    Instruction,
+    GatewayRequest,
+    GatewayResult,
     NotFound,
     NotSent,
     Pending,
     Unknown,
 )
 from payment_service.services.claim import Claim
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.transitions import operation_of
 
 log = structlog.get_logger(__name__)
@@ -51,12 +51,12 @@ class NotAgain(Unknown):
     for_good: bool
 
 
-def call_gateway(runtime: Runtime, claim: Claim) -> Finding:
+def call_gateway(deps: Dependencies, claim: Claim) -> GatewayResult:
     """The gateway's result for a claimed operation. After a takeover, the operation is looked up first.
 
     The result is logged as soon as it is known, even where writing it down fails.
     """
-    result = _result(runtime.gateway, claim)
+    result = _result(deps.gateway, claim)
     operation, is_decided = operation_of(claim.facts), isinstance(result, Approved | Declined)
     log.log(
         logging.INFO if is_decided else logging.WARNING,
@@ -72,13 +72,13 @@ def call_gateway(runtime: Runtime, claim: Claim) -> Finding:
     return result
 
 
-def _result(gateway: Gateway, claim: Claim) -> Finding:
-    instruction = instruction_for(claim.facts)
-    if instruction.amount == 0 and instruction.kind in (Kind.CHARGE, Kind.AUTHORIZE):
-        return Approved(Decimal(0), instruction.currency)  # a free trip: there is nothing to ask for
+def _result(gateway: Gateway, claim: Claim) -> GatewayResult:
+    gateway_request = gateway_request_for(claim.facts)
+    if gateway_request.amount == 0 and gateway_request.kind in (Kind.CHARGE, Kind.AUTHORIZE):
+        return Approved(Decimal(0), gateway_request.currency)  # a free trip: there is nothing to ask for
     if claim.taken_over is not None:
         began = clock.monotonic()
-        found = gateway.lookup(instruction)
+        found = gateway.lookup(gateway_request)
         metrics.gateway_called(LOOKUP, _outcome(found), clock.monotonic() - began)
         if isinstance(found, NotSent):  # about the look-up only: the operation itself may have been sent before
             return Unknown(found.reason)
@@ -89,33 +89,33 @@ def _result(gateway: Gateway, claim: Claim) -> Finding:
     if clock.monotonic() > claim.send_before:
         return NotSent("the lease would end before the gateway's answer")
     began = clock.monotonic()
-    result = _send(gateway, instruction)
-    metrics.gateway_called(instruction.kind, _outcome(result), clock.monotonic() - began)
+    result = _send(gateway, gateway_request)
+    metrics.gateway_called(gateway_request.kind, _outcome(result), clock.monotonic() - began)
     return result
 
 
-def _send(gateway: Gateway, instruction: Instruction) -> Finding:
-    match instruction.kind:
+def _send(gateway: Gateway, gateway_request: GatewayRequest) -> GatewayResult:
+    match gateway_request.kind:
         case Kind.CHARGE:
-            return gateway.charge(instruction)
+            return gateway.charge(gateway_request)
         case Kind.AUTHORIZE:
-            return gateway.authorize(instruction)
+            return gateway.authorize(gateway_request)
         case Kind.CAPTURE:
-            return gateway.capture(instruction)
+            return gateway.capture(gateway_request)
         case Kind.VOID:
-            return gateway.void(instruction)
+            return gateway.void(gateway_request)
         case Kind.REFUND:
-            return gateway.refund(instruction)
+            return gateway.refund(gateway_request)
 
 
-def _outcome(result: Finding) -> str:
+def _outcome(result: GatewayResult) -> str:
     return OUTCOMES.get(type(result), OUTCOMES[Unknown])
 
 
-def instruction_for(facts: Facts) -> Instruction:
+def gateway_request_for(facts: PaymentContext) -> GatewayRequest:
     """What the gateway is asked, word for word the same at every send."""
     operation = operation_of(facts)
-    return Instruction(
+    return GatewayRequest(
         gateway_key=operation.gateway_key,
         kind=operation.kind,
         channel=facts.payment.channel,
@@ -126,7 +126,7 @@ def instruction_for(facts: Facts) -> Instruction:
     )
 
 
-def _against_sending(able: Capabilities, facts: Facts, before: IdempotencyKey) -> NotAgain | None:
+def _against_sending(able: Capabilities, facts: PaymentContext, before: IdempotencyKey) -> NotAgain | None:
     """Why "not found" does not allow a second send, if it does not.
 
     A second send is safe while the gateway drops repeats, which it does only as long as it remembers the key, or once

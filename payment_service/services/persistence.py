@@ -6,21 +6,21 @@ from uuid import UUID
 
 from payment_service import clock
 from payment_service.connection import Connection
-from payment_service.domain.callers import Origin
-from payment_service.domain.figures import FAILED_ATTEMPT
+from payment_service.domain.business_metrics import FAILED_ATTEMPT
 from payment_service.domain.lifecycle import Status, event_type
-from payment_service.domain.records import Answer, Event, Facts, Payment
+from payment_service.domain.principals import ChangeSource
+from payment_service.domain.records import Event, Payment, PaymentContext, StoredResponse
 from payment_service.repositories import journal, payments
 from payment_service.repositories.statements import write
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.envelopes import call_body, kafka_message, rabbitmq_message
-from payment_service.services.runtime import Runtime
 from payment_service.services.transitions import Transition
 
 GIVES_PAYABLE_BACK = (Status.FAILED, Status.CANCELLED)
 
 
 def save_changed(
-    connection: Connection, runtime: Runtime, before: Payment, transition: Transition, origin: Origin
+    connection: Connection, deps: Dependencies, before: Payment, transition: Transition, origin: ChangeSource
 ) -> None:
     """Write a change of an existing payment; `before` is how it stood."""
     payment, refund = transition.facts.payment, transition.facts.refund
@@ -31,13 +31,13 @@ def save_changed(
         payments.reserve(connection, payment, "transaction", payment.transaction_id)
     if payment.status in GIVES_PAYABLE_BACK:
         payments.give_back(connection, payment, "payable", payment.payable_id)
-    record(connection, runtime, transition, origin)
+    record(connection, deps, transition, origin)
 
 
-def record(connection: Connection, runtime: Runtime, transition: Transition, origin: Origin) -> None:
+def record(connection: Connection, deps: Dependencies, transition: Transition, origin: ChangeSource) -> None:
     """Append the journal row of a transition, and its deliveries to the sinks that are switched on."""
     payment, event_id = transition.facts.payment, clock.new_id()
-    renderer = runtime.presenters[payment.channel]
+    renderer = deps.renderers[payment.channel]
     kind = renderer.event_types.get(transition.move) or event_type(transition.move, payment.version)
     row = _row(transition.facts, transition.move, transition.from_status, origin) | {
         "version": payment.version,
@@ -48,14 +48,14 @@ def record(connection: Connection, runtime: Runtime, transition: Transition, ori
         "created_at": payment.updated_at,
     }
     write(connection, "insert_journal_row", row)
-    if runtime.sinks:
+    if deps.sinks:
         event = renderer.event(transition.move, transition.facts)
-        for delivery in _deliveries(runtime, payment, event, event_id):
+        for delivery in _deliveries(deps, payment, event, event_id):
             origins = {"request_id": origin.request_id, "traceparent": origin.traceparent}
             write(connection, "insert_delivery", delivery | origins)
 
 
-def record_undecided_attempt(connection: Connection, facts: Facts, origin: Origin) -> None:
+def record_undecided_attempt(connection: Connection, facts: PaymentContext, origin: ChangeSource) -> None:
     """Append an attempt that ended without a decision of the gateway: the payment stays where it is."""
     payment = facts.payment
     row = _row(facts, FAILED_ATTEMPT, payment.status, origin) | {
@@ -69,15 +69,17 @@ def record_undecided_attempt(connection: Connection, facts: Facts, origin: Origi
     write(connection, "insert_journal_row", row)
 
 
-def render_response(connection: Connection, runtime: Runtime, response_format: str, facts: Facts) -> Answer:
+def render_response(
+    connection: Connection, deps: Dependencies, response_format: str, facts: PaymentContext
+) -> StoredResponse:
     """The response as the facts stand. A channel that shows the audit trail gets it as it is in this transaction."""
-    renderer = runtime.presenters[facts.payment.channel]
+    renderer = deps.renderers[facts.payment.channel]
     if renderer.shows_trail:
         facts = replace(facts, trail=journal.trail_of(connection, facts.payment))
     return renderer.answer(response_format, facts)
 
 
-def _row(facts: Facts, move: str, from_status: Status | None, origin: Origin) -> dict[str, Any]:
+def _row(facts: PaymentContext, move: str, from_status: Status | None, origin: ChangeSource) -> dict[str, Any]:
     payment = facts.payment
     return {
         "payment_id": payment.payment_id,
@@ -94,7 +96,7 @@ def _row(facts: Facts, move: str, from_status: Status | None, origin: Origin) ->
     }
 
 
-def _deliveries(runtime: Runtime, payment: Payment, event: Event, event_id: UUID) -> list[dict[str, Any]]:
+def _deliveries(deps: Dependencies, payment: Payment, event: Event, event_id: UUID) -> list[dict[str, Any]]:
     """One row for each sink that is switched on: brokers get every event, HTTP services the channel's calls to them."""
     common = {
         "payment_id": payment.payment_id,
@@ -108,12 +110,12 @@ def _deliveries(runtime: Runtime, payment: Payment, event: Event, event_id: UUID
         "created_at": payment.updated_at,
     }
     rows: list[dict[str, Any]] = []
-    if "rabbitmq" in runtime.sinks:
+    if "rabbitmq" in deps.sinks:
         rows.append(common | {"sink": "rabbitmq", "body": rabbitmq_message(event, payment, event_id)})
-    if "kafka" in runtime.sinks:
+    if "kafka" in deps.sinks:
         rows.append(common | {"sink": "kafka", "body": kafka_message(event, payment, event_id)})
     for call in event.calls:
-        if call.sink in runtime.sinks:
+        if call.sink in deps.sinks:
             address = {"sink": call.sink, "method": call.method, "path": call.path}
             rows.append(common | address | {"body": call_body(call.body)})
     return rows

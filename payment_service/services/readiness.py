@@ -7,7 +7,7 @@ from threading import Lock, Thread
 
 from payment_service.domain.errors import DatabaseUnavailable
 from payment_service.repositories import schema
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 
 PATIENCE = 1.0
 """Seconds for all brokers' ports together to accept a connection, the look-up of their names included."""
@@ -22,8 +22,8 @@ class Readiness:
     addresses is switched off and passes; one of several addresses is enough.
     """
 
-    def __init__(self, runtime: Runtime, migration_head: str, brokers: Mapping[str, Collection[Address]]) -> None:
-        self._runtime = runtime
+    def __init__(self, deps: Dependencies, migration_head: str, brokers: Mapping[str, Collection[Address]]) -> None:
+        self._runtime = deps
         self._head = migration_head
         self._brokers = brokers
         self._ports = _PortProbes()

@@ -13,8 +13,8 @@ from payment_service.repositories import keys, payments, watermarks
 from payment_service.repositories import recovery as candidates
 from payment_service.services.claim import Claim, payment_of, take_over, with_refund
 from payment_service.services.complete import LONGEST_DELAY
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.engine import execute_claim
-from payment_service.services.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
@@ -22,45 +22,45 @@ BATCH = 100
 """Keys that one call carries through at the most: a loop gets to look at its stop signal in between."""
 
 
-def recover(runtime: Runtime, limit: int = BATCH) -> Mapping[str, int]:
+def recover(deps: Dependencies, limit: int = BATCH) -> Mapping[str, int]:
     """Take over abandoned keys, one by one, and carry each through as a repeat of its request would.
 
     Returns how many were `finished`, are still `undecided` at the gateway, went `elsewhere` meanwhile, or `failed`.
     """
     outcomes: Counter[str] = Counter()
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         key_ids = candidates.candidates(connection, BATCH)
     for key_id in key_ids:
         if outcomes.total() == limit:
             break
-        if (outcome := _recover_one(runtime, key_id)) is not None:
+        if (outcome := _recover_one(deps, key_id)) is not None:
             outcomes[outcome] += 1
-    advance_watermark(runtime)
+    advance_watermark(deps)
     return outcomes
 
 
-def _recover_one(runtime: Runtime, key_id: int) -> str | None:
+def _recover_one(deps: Dependencies, key_id: int) -> str | None:
     """How one key went; None where it needed nobody any more, or somebody else is working on it."""
     try:
-        claim = _take_over(runtime, key_id)
+        claim = _take_over(deps, key_id)
     except (LookupError, TypeError, ValueError):
         # What belongs to the key says nothing to this release, such as a newer one's words: no other key waits for it.
         log.exception("recovery.unreadable", key_id=key_id)
-        _postpone(runtime, key_id)
+        _postpone(deps, key_id)
         return "failed"
-    return None if claim is None else _carry_through(runtime, claim)
+    return None if claim is None else _carry_through(deps, claim)
 
 
-def _take_over(runtime: Runtime, key_id: int) -> Claim | None:
-    for attempt in runtime.database.attempts():
+def _take_over(deps: Dependencies, key_id: int) -> Claim | None:
+    for attempt in deps.database.attempts():
         with attempt:
             since = clock.monotonic()
-            with runtime.database.atomic("recover") as connection:
-                return _lock_and_take_over(connection, runtime, key_id, since)
+            with deps.database.atomic("recover") as connection:
+                return _lock_and_take_over(connection, deps, key_id, since)
     raise TransactionLost
 
 
-def _lock_and_take_over(connection: Connection, runtime: Runtime, key_id: int, since: float) -> Claim | None:
+def _lock_and_take_over(connection: Connection, deps: Dependencies, key_id: int, since: float) -> Claim | None:
     key = keys.lock_by_id(connection, key_id)
     if key is None or key.leased:
         return None
@@ -71,14 +71,14 @@ def _lock_and_take_over(connection: Connection, runtime: Runtime, key_id: int, s
         payment = payments.lock_for_recovery(connection, payment_of(key))
     except NoResultFound:
         return None
-    claim = take_over(connection, runtime, key, with_refund(connection, key, payment), clock.new_hex(32), since)
+    claim = take_over(connection, deps, key, with_refund(connection, key, payment), clock.new_hex(32), since)
     metrics.key_was_taken_over()
     return claim
 
 
-def _carry_through(runtime: Runtime, claim: Claim) -> str:
+def _carry_through(deps: Dependencies, claim: Claim) -> str:
     try:
-        answer = execute_claim(runtime, claim)
+        answer = execute_claim(deps, claim)
     except KeyInUse:
         return "elsewhere"
     except Unavailable:
@@ -90,22 +90,22 @@ def _carry_through(runtime: Runtime, claim: Claim) -> str:
     return "undecided" if answer.status == 202 else "finished"
 
 
-def _postpone(runtime: Runtime, key_id: int) -> None:
-    for attempt in runtime.database.attempts():
-        with attempt, runtime.database.atomic("recover") as connection:
+def _postpone(deps: Dependencies, key_id: int) -> None:
+    for attempt in deps.database.attempts():
+        with attempt, deps.database.atomic("recover") as connection:
             keys.set_timer(connection, key_id, 1, LONGEST_DELAY)
             return
     raise TransactionLost
 
 
-def advance_watermark(runtime: Runtime) -> None:
+def advance_watermark(deps: Dependencies) -> None:
     """Let the next look for abandoned keys begin behind those that are finished or have a timer."""
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         watermark = candidates.next_watermark(connection)
     if watermark is None:
         return
-    for attempt in runtime.database.attempts():
-        with attempt, runtime.database.atomic("recover") as connection:
+    for attempt in deps.database.attempts():
+        with attempt, deps.database.atomic("recover") as connection:
             watermarks.advance(connection, candidates.RECOVERY, watermark)
             return
     raise TransactionLost

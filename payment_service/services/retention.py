@@ -6,7 +6,7 @@ from datetime import datetime
 from payment_service import clock
 from payment_service.connection import TransactionLost
 from payment_service.repositories import retention, watermarks
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 
 BATCH = 1000
 """Keys looked at in one transaction: few enough that no request notices."""
@@ -14,22 +14,22 @@ BATCH = 1000
 PURGE = "purge"
 
 
-def purgeable(runtime: Runtime) -> int:
+def purgeable(deps: Dependencies) -> int:
     """How many keys' responses have ended since the last purge."""
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         return retention.count_ended(connection, watermarks.value(connection, PURGE), clock.now())
 
 
-def purge(runtime: Runtime, batch: int = BATCH) -> Iterator[int]:
+def purge(deps: Dependencies, batch: int = BATCH) -> Iterator[int]:
     """Empty the ended responses batch by batch, yielding how many of each. Safe beside traffic and other purges."""
     moment = clock.now()
-    while (purged := _purge_batch(runtime, moment, batch)) is not None:
+    while (purged := _purge_batch(deps, moment, batch)) is not None:
         yield purged
 
 
-def _purge_batch(runtime: Runtime, moment: datetime, batch: int) -> int | None:
-    for attempt in runtime.database.attempts():
-        with attempt, runtime.database.atomic("purge") as connection:
+def _purge_batch(deps: Dependencies, moment: datetime, batch: int) -> int | None:
+    for attempt in deps.database.attempts():
+        with attempt, deps.database.atomic("purge") as connection:
             ended = retention.ended_keys(connection, watermarks.value(connection, PURGE), moment, batch)
             if not ended:
                 return None

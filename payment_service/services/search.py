@@ -8,7 +8,7 @@ from uuid import UUID
 
 from payment_service.connection import Connection
 from payment_service.repositories import search
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 
 PAGE = 25
 
@@ -26,23 +26,23 @@ class Found:
     before: int | None
 
 
-def find(runtime: Runtime, wanted: str, *, before: int | None = None) -> Found:
+def find(deps: Dependencies, wanted: str, *, before: int | None = None) -> Found:
     """Payments whose number, public id, reference, transaction, payable, refund or gateway key `wanted` is.
 
     A key's hash finds the key in every channel and of every subject, and what it made.
     """
     below = search.LARGEST if before is None else before
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         keys = search.keys_of_hash(connection, wanted.lower(), PAGE) if _HASH.fullmatch(wanted) else []
-        numbers = _numbers(connection, runtime, wanted, below)
+        numbers = _numbers(connection, deps, wanted, below)
         numbers |= {key["payment_id"] for key in keys if key["payment_id"] is not None}
         newest = sorted((number for number in numbers if number < below), reverse=True)
         rows = search.rows(connection, newest[:PAGE])
     return Found([dict(row) for row in rows], [dict(key) for key in keys], newest[PAGE - 1] if newest[PAGE:] else None)
 
 
-def _numbers(connection: Connection, runtime: Runtime, wanted: str, below: int) -> set[int]:
-    channels = runtime.presenters.keys()
+def _numbers(connection: Connection, deps: Dependencies, wanted: str, below: int) -> set[int]:
+    channels = deps.renderers.keys()
     found = search.by_text(connection, channels, wanted, below, PAGE + 1)
     if _NUMBER.fullmatch(wanted) and int(wanted) <= search.LARGEST:
         found |= search.by_number(connection, int(wanted))

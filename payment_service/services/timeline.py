@@ -8,7 +8,7 @@ from typing import Any
 
 from payment_service.domain.errors import PaymentNotFound
 from payment_service.repositories import timeline, users
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 
 Row = Mapping[str, Any]
 
@@ -47,9 +47,9 @@ class Timeline:
     cut: int | None
 
 
-def of_payment(runtime: Runtime, payment_id: int) -> Timeline:
+def of_payment(deps: Dependencies, payment_id: int) -> Timeline:
     """The payment's timeline, oldest first, at one moment of the database. Raises PaymentNotFound."""
-    with runtime.database.snapshot() as connection:
+    with deps.database.snapshot() as connection:
         payment = timeline.payment(connection, payment_id)
         if payment is None:
             raise PaymentNotFound

@@ -12,10 +12,10 @@ from payment_service.domain.errors import AmountTooLarge, KeyInUse
 from payment_service.domain.lifecycle import Move, Status, after
 from payment_service.domain.money import as_stored, in_currency
 from payment_service.domain.operations import Kind, OperationStatus
-from payment_service.domain.records import Facts, Operation, Payment, Refund
+from payment_service.domain.records import Operation, Payment, PaymentContext, Refund
 from payment_service.gateways.base import Approved, Declined
 from payment_service.services.commands import NewPayment, PaymentReferences, Request
-from payment_service.services.runtime import ChannelReferences
+from payment_service.services.dependencies import ChannelReferences
 
 ZERO = Decimal("0.00")
 
@@ -33,7 +33,7 @@ class Transition:
 
     move: Move
     from_status: Status | None
-    facts: Facts
+    facts: PaymentContext
     amount: Decimal
     description: str
 
@@ -46,7 +46,7 @@ class Transition:
 def created(request: Request, new: NewPayment, payment_id: int, references: PaymentReferences) -> Transition:
     """A payment that waits for its caller to go on."""
     payment = _new_payment(request, new, payment_id, references, Move.CREATE, None)
-    return Transition(Move.CREATE, None, Facts(payment), payment.amount, "Payment created")
+    return Transition(Move.CREATE, None, PaymentContext(payment), payment.amount, "Payment created")
 
 
 def charge_started(
@@ -55,7 +55,7 @@ def charge_started(
     """A payment made together with the operation that charges or authorizes it."""
     move = Move(operation.kind)
     payment = _new_payment(request, new, operation.payment_id, references, move, operation.gateway_key)
-    return Transition(move, None, Facts(payment, operation), payment.amount, "Payment processing started")
+    return Transition(move, None, PaymentContext(payment, operation), payment.amount, "Payment processing started")
 
 
 def _new_payment(
@@ -71,7 +71,7 @@ def _new_payment(
         payment_id=payment_id,
         public_id=clock.new_id(),
         channel=request.channel,
-        subject=request.caller.subject,
+        subject=request.principal.subject,
         payable_id=new.payable_id,
         customer_id=new.customer_id,
         amount=amount_of(new),
@@ -107,7 +107,7 @@ def amount_of(new: NewPayment) -> Decimal:
     return as_stored(new.amount)
 
 
-def operation_of(facts: Facts) -> Operation:
+def operation_of(facts: PaymentContext) -> Operation:
     """The operation that a claim is about."""
     if facts.operation is None:
         raise ValueError("a claim is always about an operation")
@@ -149,7 +149,7 @@ def operation_started(
     if refund is not None:
         begun = replace(begun, refund_pending_amount=as_stored(payment.refund_pending_amount + refund.amount))
     description = f"{operation.kind.capitalize()} started"
-    return Transition(move, payment.status, Facts(begun, operation, refund), operation.amount, description)
+    return Transition(move, payment.status, PaymentContext(begun, operation, refund), operation.amount, description)
 
 
 def _after(payment: Payment, move: Move, at: datetime, said: str | None = None) -> Payment:
@@ -165,11 +165,16 @@ def _after(payment: Payment, move: Move, at: datetime, said: str | None = None) 
 def status_changed(payment: Payment, move: Move, said: str | None, at: datetime) -> Transition:
     """A move in which no money takes part (cancel, fail); `said` is why, in the caller's words. Raises IllegalMove."""
     description = said or ("Payment cancelled" if move is Move.CANCEL else "Payment failed")
-    return Transition(move, payment.status, Facts(_after(payment, move, at, said)), payment.amount, description)
+    changed = PaymentContext(_after(payment, move, at, said))
+    return Transition(move, payment.status, changed, payment.amount, description)
 
 
 def operation_completed(
-    facts: Facts, result: Approved | Declined, references: ChannelReferences, at: datetime, note: str | None = None
+    facts: PaymentContext,
+    result: Approved | Declined,
+    references: ChannelReferences,
+    at: datetime,
+    note: str | None = None,
 ) -> Transition:
     """The gateway has decided an operation: the facts that follow from its word. `note`: who else had a hand in it."""
     operation = replace(
@@ -206,7 +211,7 @@ def _approved(
         gateway_response=_response(payment, kind),
     )
     description = f"{kind.capitalize()} approved by the gateway"
-    return Transition(move, payment.status, Facts(moved_payment, operation), operation.amount, description)
+    return Transition(move, payment.status, PaymentContext(moved_payment, operation), operation.amount, description)
 
 
 def _response(payment: Payment, kind: Kind) -> str | None:
@@ -217,12 +222,8 @@ def _response(payment: Payment, kind: Kind) -> str | None:
 
 def _declined(payment: Payment, operation: Operation, result: Declined, at: datetime) -> Transition:
     move = Move(f"{operation.kind}_declined")
-    moved_payment = replace(
-        _after(payment, move, at),
-        failure_code=result.code,
-        gateway_response=result.message,
-    )
-    return Transition(move, payment.status, Facts(moved_payment, operation), operation.amount, result.message)
+    moved_payment = replace(_after(payment, move, at), failure_code=result.code, gateway_response=result.message)
+    return Transition(move, payment.status, PaymentContext(moved_payment, operation), operation.amount, result.message)
 
 
 def _refund_completed(
@@ -243,5 +244,5 @@ def _refund_completed(
         refunded_at=at if isinstance(result, Approved) else payment.refunded_at,
         gateway_response=message,
     )
-    facts = Facts(moved_payment, operation, replace(refund, status=status, updated_at=at))
+    facts = PaymentContext(moved_payment, operation, replace(refund, status=status, updated_at=at))
     return Transition(move, payment.status, facts, refund.amount, message)

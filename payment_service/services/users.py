@@ -2,22 +2,23 @@
 
 from payment_service import clock
 from payment_service.connection import TransactionLost
-from payment_service.domain.callers import Caller
+from payment_service.domain.principals import Principal
 from payment_service.repositories import users
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 
 
-def remember(runtime: Runtime, caller: Caller) -> None:
+def remember(deps: Dependencies, principal: Principal) -> None:
     """Create or refresh the row of a token's subject; most often there is nothing to write."""
-    with runtime.database.reading() as connection:
-        known = users.find(connection, caller.subject)
-    if known != (caller.email, caller.is_verified):
-        _write(runtime, caller)
+    with deps.database.reading() as connection:
+        known = users.find(connection, principal.subject)
+    if known != (principal.email, principal.is_verified):
+        _write(deps, principal)
 
 
-def _write(runtime: Runtime, caller: Caller) -> None:
-    for attempt in runtime.database.attempts():
-        with attempt, runtime.database.atomic("user") as connection:
-            users.remember(connection, caller.subject, caller.email, is_verified=caller.is_verified, at=clock.now())
+def _write(deps: Dependencies, principal: Principal) -> None:
+    for attempt in deps.database.attempts():
+        with attempt, deps.database.atomic("user") as connection:
+            at, is_verified = clock.now(), principal.is_verified
+            users.remember(connection, principal.subject, principal.email, is_verified=is_verified, at=at)
             return
     raise TransactionLost

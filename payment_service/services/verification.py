@@ -12,12 +12,12 @@ from decimal import Decimal
 
 from payment_service.domain.lifecycle import LIFECYCLE, Move, Status
 from payment_service.domain.operations import Kind, OperationStatus
-from payment_service.gateways.base import Approved, Effect
+from payment_service.gateways.base import Approved, GatewayTransaction
 from payment_service.repositories import audit, recovery, tallies
 from payment_service.repositories.audit import Trail
-from payment_service.services.gateway_calls import instruction_for
+from payment_service.services.dependencies import Dependencies
+from payment_service.services.gateway_calls import gateway_request_for
 from payment_service.services.persistence import GIVES_PAYABLE_BACK
-from payment_service.services.runtime import Runtime
 
 ZERO = Decimal(0)
 
@@ -34,26 +34,26 @@ class Violation:
         return f"{self.invariant} {self.row}: {self.what}"
 
 
-def verify(runtime: Runtime, seen: Callable[[], None] = lambda: None) -> Iterator[Violation]:
+def verify(deps: Dependencies, seen: Callable[[], None] = lambda: None) -> Iterator[Violation]:
     """Every violation there is, payment by payment, then what only the gateway knows of.
 
     `seen` is called after each payment, for a progress bar. Raises DatabaseUnavailable, GatewayUnavailable.
     """
-    effects = list(runtime.gateway.effects()) if runtime.gateway.capabilities.lists_effects else None
+    effects = list(deps.gateway.effects()) if deps.gateway.capabilities.lists_effects else None
     counted = Counter(effect.gateway_key for effect in effects or ())
     by_key = {effect.gateway_key: effect for effect in effects or ()}
     known: set[str] = set()
-    for trail in audit.trails(runtime.database):
+    for trail in audit.trails(deps.database):
         known.update(operation.gateway_key for operation in trail.operations)
         yield from _conserved(trail)
         yield from _earned(trail)
-        yield from _endable(trail, _stranded(runtime, trail))
+        yield from _endable(trail, _stranded(deps, trail))
         yield from _reserved(trail)
         yield from _bound(trail)
         yield from _audited(trail)
-        yield from _matched(runtime, trail, None if effects is None else by_key)
+        yield from _matched(deps, trail, None if effects is None else by_key)
         seen()
-    yield from _counted(runtime)
+    yield from _counted(deps)
     for key, count in counted.items():
         if count > 1:
             yield Violation("S1", f"gateway key {key}", f"{count} effects at the gateway")
@@ -61,11 +61,11 @@ def verify(runtime: Runtime, seen: Callable[[], None] = lambda: None) -> Iterato
             yield Violation("S2", f"gateway key {key}", "an effect at the gateway that no operation asked for")
 
 
-def _stranded(runtime: Runtime, trail: Trail) -> frozenset[int]:
+def _stranded(deps: Dependencies, trail: Trail) -> frozenset[int]:
     unfinished = [key.key_id for key in trail.keys if key.response_status is None]
     if not unfinished:
         return frozenset()
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         return recovery.stranded(connection, unfinished)
 
 
@@ -128,9 +128,9 @@ def _bound(trail: Trail) -> Iterator[Violation]:
         yield Violation("K1", f"payment {trail.payment.payment_id}", "the key that made it is not bound to it")
 
 
-def _counted(runtime: Runtime) -> Iterator[Violation]:
+def _counted(deps: Dependencies) -> Iterator[Violation]:
     """T1: the tallies are the sums of the journal up to the watermark."""
-    with runtime.database.snapshot() as connection:
+    with deps.database.snapshot() as connection:
         for key, times, amount in tallies.differences(connection):
             what = f"off by {times} changes and {amount} {key.currency}"
             yield Violation("T1", f"tally {key.channel} {key.method} {key.move} {key.status}", what)
@@ -154,7 +154,7 @@ def _audited(trail: Trail) -> Iterator[Violation]:
         yield Violation("S14", row, "its last audit row is not how it stands")
 
 
-def _matched(runtime: Runtime, trail: Trail, effects: dict[str, Effect] | None) -> Iterator[Violation]:
+def _matched(deps: Dependencies, trail: Trail, effects: dict[str, GatewayTransaction] | None) -> Iterator[Violation]:
     """S3 and S4: what succeeded here happened at the gateway, with the same money; what failed here did not.
 
     What is undecided here may have happened, but not with other money.
@@ -165,12 +165,12 @@ def _matched(runtime: Runtime, trail: Trail, effects: dict[str, Effect] | None) 
         if not asked_gateway or (pending and effects is None):
             continue
         row = f"operation {operation.operation_id} of payment {operation.payment_id}"
-        happened: Effect | Approved | None = None
+        happened: GatewayTransaction | Approved | None = None
         if effects is not None:
             happened = effects.get(operation.gateway_key)
         # What is not on the list may have happened since it was drawn up: the gateway itself has the last word.
         if effects is None or (happened is None and operation.status is OperationStatus.SUCCEEDED):
-            finding = runtime.gateway.lookup(instruction_for(trail.facts(operation)))
+            finding = deps.gateway.lookup(gateway_request_for(trail.facts(operation)))
             happened = finding if isinstance(finding, Approved) else None
         if operation.status is OperationStatus.SUCCEEDED and happened is None:
             yield Violation("S3", row, "succeeded here, unknown to the gateway")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from flask import Flask, g, request
 
-from payment_service.domain.callers import Caller
 from payment_service.domain.errors import TokenMissing
+from payment_service.domain.principals import Principal
 from payment_service.web.auth import caller_from_request
 from payment_service.web.operators import operator_from_request
 
@@ -39,18 +39,18 @@ def init_access(app: Flask, table: Mapping[str, Access], open_channels: frozense
 
     @app.before_request
     def _admit() -> None:
-        g.caller = Caller()
+        g.principal = Principal()
         if request.endpoint is None:  # nothing is served here: the error handlers answer
             return
         access = table[request.blueprint or ""]
         if access.is_public:
             return
         if access.for_operators:
-            g.caller = operator_from_request()
+            g.principal = operator_from_request()
             return
         if len(access.channels) == 1:
             g.channel = access.channels[0]  # a missing token is told in the words of the path's only channel, too
-        g.caller = caller_from_request(open_access=bool(open_channels & set(access.channels)))
+        g.principal = caller_from_request(open_access=bool(open_channels & set(access.channels)))
 
 
 def enter(app: Flask, channel: str) -> None:
@@ -62,4 +62,4 @@ def enter(app: Flask, channel: str) -> None:
 
 def may_enter(app: Flask, channel: str) -> bool:
     """Whether this request's caller may be served as `channel`'s: with a token, or where the channel is open."""
-    return bool(g.caller.subject) or channel in app.extensions["open_channels"]
+    return bool(g.principal.subject) or channel in app.extensions["open_channels"]

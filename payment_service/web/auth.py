@@ -16,8 +16,8 @@ from flask_jwt_extended import JWTManager, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt import InvalidTokenError, PyJWTError
 
-from payment_service.domain.callers import Caller
 from payment_service.domain.errors import TokenMissing, Unauthenticated, Unavailable, UserNotFound
+from payment_service.domain.principals import Principal
 from payment_service.web.jwks import Jwks, KeysUnreachable
 from payment_service.web.token_cache import CachedToken, TokenCache
 
@@ -129,7 +129,7 @@ def _always() -> bool:
     return True
 
 
-def caller_from_request(*, open_access: bool) -> Caller:
+def caller_from_request(*, open_access: bool) -> Principal:
     """The subject of the request's bearer token; with `open_access`, nobody in particular where no token is sent.
 
     Raises TokenMissing without a bearer token, Unauthenticated for any that is not entirely valid (also on open
@@ -137,7 +137,7 @@ def caller_from_request(*, open_access: bool) -> Caller:
     """
     header = request.headers.get("Authorization")
     if header is None and (open_access or request.method == "OPTIONS"):  # a preflight never carries a token
-        return Caller()
+        return Principal()
     if header is None or not header.startswith("Bearer"):
         raise TokenMissing
     match = _BEARER.fullmatch(header)  # servers join two headers with a comma, which no token contains
@@ -146,7 +146,7 @@ def caller_from_request(*, open_access: bool) -> Caller:
     return caller_of_token(match[1])
 
 
-def caller_of_token(token: str) -> Caller:
+def caller_of_token(token: str) -> Principal:
     """The subject of a token, wherever it was sent. Raises as `caller_from_request`."""
     cache: TokenCache = current_app.extensions[_CACHE]
     if (known := cache.find(token)) is not None:
@@ -154,9 +154,9 @@ def caller_of_token(token: str) -> Caller:
     if not re.fullmatch(_SIGNED, token):
         raise Unauthenticated
     claims = _claims(token)
-    caller = _caller(claims)
-    cache.keep(token, CachedToken(caller, claims["exp"] + LEEWAY, g.key_is_valid))
-    return caller
+    principal = _caller(claims)
+    cache.keep(token, CachedToken(principal, claims["exp"] + LEEWAY, g.key_is_valid))
+    return principal
 
 
 def _claims(token: str) -> Mapping[str, Any]:
@@ -170,7 +170,7 @@ def _claims(token: str) -> Mapping[str, Any]:
     return claims
 
 
-def _caller(claims: Mapping[str, Any]) -> Caller:
+def _caller(claims: Mapping[str, Any]) -> Principal:
     """Judge the claims of a token whose signature, audience and times are right."""
     expires, subject, email = claims["exp"], claims.get("sub"), claims.get("email")
     if type(expires) is not int or expires > _END_OF_TIME or claims.get("type") == "refresh":
@@ -181,7 +181,7 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
         subject = str(subject)
     if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
         raise Unauthenticated
-    return Caller(
+    return Principal(
         subject=subject,
         email=email if isinstance(email, str) and _EMAIL.fullmatch(email) else None,
         is_verified=claims.get("is_verified") is True,

@@ -9,8 +9,8 @@ from flask import Blueprint, Response
 from payment_service.domain.errors import ServiceError
 from payment_service.domain.lifecycle import Move
 from payment_service.domain.operations import Kind
-from payment_service.domain.records import Answer
-from payment_service.services.runtime import ChannelReferences, Presenter
+from payment_service.domain.records import StoredResponse
+from payment_service.services.dependencies import ChannelReferences, ChannelRenderer
 from payment_service.web.error_schemas import ErrorSchema
 
 
@@ -38,7 +38,7 @@ class RefundsOfPayment:
     listing: Callable[[int], Response]
 
 
-class BaseRenderer(Presenter):
+class BaseRenderer(ChannelRenderer):
     """What the renderers of channels share: errors have the shape `errors`; no audit trail, no ids of their own."""
 
     shows_trail = False
@@ -46,11 +46,11 @@ class BaseRenderer(Presenter):
     event_types: Mapping[Move, str] = {}
     errors: ErrorSchema
 
-    def refusal(self, error: ServiceError) -> Answer:
+    def refusal(self, error: ServiceError) -> StoredResponse:
         """The response to a request that ended in `error`."""
         return self.errors.render(error)
 
-    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
+    def references(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         """None: the callers know no other id than the reference."""
         return ChannelReferences()
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from payment_service.domain.hours import Hour
+from payment_service.domain.hourly_stats import Hour
 from payment_service.domain.lifecycle import Status
 
 WIDTH, HEIGHT = 720, 200

@@ -8,10 +8,10 @@ import structlog
 from flask import Flask, Response, current_app, g, request
 
 from payment_service import clock, metrics
-from payment_service.domain.callers import Caller
 from payment_service.domain.cards import contains_card_number
+from payment_service.domain.principals import Principal
 from payment_service.services.commands import Request
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 
 log = structlog.get_logger(__name__)
 
@@ -25,14 +25,14 @@ SANE_TRACE = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a
 """W3C Trace Context's `traceparent`: neither the version nor the ids may be those that mean none."""
 
 
-def runtime() -> Runtime:
+def dependencies() -> Dependencies:
     """The engine of the running app."""
-    return cast(Runtime, current_app.extensions[EXTENSION])
+    return cast(Dependencies, current_app.extensions[EXTENSION])
 
 
-def caller() -> Caller:
+def principal() -> Principal:
     """Who is asking; set by the access rule of the blueprint."""
-    return cast(Caller, g.caller)
+    return cast(Principal, g.principal)
 
 
 def asked_of(
@@ -47,7 +47,7 @@ def asked_of(
     """What this request asks of a channel; see `Request`. Who asks, and in which trace, is the request's own."""
     return Request(
         channel=channel,
-        caller=caller(),
+        principal=principal(),
         route=route,
         fields=fields,
         response_format=response_format,

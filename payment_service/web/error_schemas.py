@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from marshmallow import Schema, fields
 
 from payment_service.domain.errors import Invalid, ServiceError
-from payment_service.domain.records import Answer
+from payment_service.domain.records import StoredResponse
 from payment_service.web.response_fields import boolean, integer, nested, text, uuid
 from payment_service.web.responses import answered
 
@@ -69,7 +69,7 @@ class ErrorSchema(Schema):
         """The error's text; a channel overrides this where its document has texts of its own."""
         return error.message
 
-    def render(self, error: ServiceError) -> Answer:
+    def render(self, error: ServiceError) -> StoredResponse:
         """The response to a request that ended in `error`."""
         status = self.invalid_status if isinstance(error, Invalid) else error.status
         return answered(status, self.dump(error), retry_after=error.retry.after)

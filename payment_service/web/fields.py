@@ -13,7 +13,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing
 
-from payment_service.domain.errors import Fault, Invalid
+from payment_service.domain.errors import FieldError, Invalid
 from payment_service.domain.money import EXPONENTS, BadAmount, parse_amount
 from payment_service.web.field_errors import BaseField
 from payment_service.web.strict_json import LARGEST_INTEGER, Number
@@ -36,11 +36,11 @@ def load(schema: Schema, data: Mapping[str, Any], location: str) -> dict[str, An
     return loaded
 
 
-def _faults(schema: Schema, messages: Mapping[str, Sequence[str]], location: str) -> list[Fault]:
+def _faults(schema: Schema, messages: Mapping[str, Sequence[str]], location: str) -> list[FieldError]:
     order = {field.data_key or name: at for at, (name, field) in enumerate(schema.load_fields.items())}
     names = sorted(messages, key=lambda name: order.get(name, len(order)))
     return [
-        Fault((location, name) if name in order else (location,), str(text), getattr(text, "type", "value_error"))
+        FieldError((location, name) if name in order else (location,), str(text), getattr(text, "type", "value_error"))
         for name in names
         for text in messages[name]
     ]

@@ -10,8 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from flask import Response, current_app, request
 
-from payment_service.domain.callers import Caller
 from payment_service.domain.errors import Forbidden, TokenMissing, Unauthenticated
+from payment_service.domain.principals import Principal
 from payment_service.web.auth import caller_of_token
 
 COOKIE = "ops_token"
@@ -49,7 +49,7 @@ class TokenTooLong(Unauthenticated):
     code = "token_too_long"
 
 
-def operator_from_request() -> Caller:
+def operator_from_request() -> Principal:
     """Who is looking, by the token in the cookie.
 
     Raises TokenMissing without one, NoOperator for one without the scope, and what any bad token raises.
@@ -60,7 +60,7 @@ def operator_from_request() -> Caller:
     return _operator(token)
 
 
-def operator_of(pasted: str) -> tuple[str, Caller]:
+def operator_of(pasted: str) -> tuple[str, Principal]:
     """The token in a text that somebody pasted (`Bearer ` may stand before it), and whose it is. Raises as above."""
     token = pasted.strip().removeprefix("Bearer ").strip()
     if not token:
@@ -70,11 +70,11 @@ def operator_of(pasted: str) -> tuple[str, Caller]:
     return token, _operator(token)
 
 
-def _operator(token: str) -> Caller:
-    caller = caller_of_token(token)
-    if not caller.is_service:
+def _operator(token: str) -> Principal:
+    principal = caller_of_token(token)
+    if not principal.is_service:
         raise NoOperator
-    return caller
+    return principal
 
 
 def keep(response: Response, token: str) -> Response:

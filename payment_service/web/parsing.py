@@ -10,7 +10,7 @@ from gunicorn.http.errors import ParseException
 from marshmallow import Schema
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from payment_service.domain.errors import BodyTooLarge, Fault, Invalid, ServiceError, UnsupportedMediaType
+from payment_service.domain.errors import BodyTooLarge, FieldError, Invalid, ServiceError, UnsupportedMediaType
 from payment_service.web.fields import load
 from payment_service.web.strict_json import LARGEST_INTEGER, judge_text, parse_object
 
@@ -32,7 +32,7 @@ def json_body() -> dict[str, Any]:
     """
     body = _body() if _may_have_body() else b""
     if not body:
-        raise Invalid([Fault(("body",), "Request body is required", "missing")])
+        raise Invalid([FieldError(("body",), "Request body is required", "missing")])
     return parse_object(body)
 
 
@@ -69,7 +69,7 @@ def _body() -> bytes:
 
 
 def _cut_off() -> Invalid:
-    return Invalid([Fault(("body",), "The body could not be read to its end", "json_invalid")])
+    return Invalid([FieldError(("body",), "The body could not be read to its end", "json_invalid")])
 
 
 def query(schema: Schema) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def query(schema: Schema) -> dict[str, Any]:
     given = {name: request.args.getlist(name) for name in request.args if name in known}
     for name, values in given.items():
         if len(values) > 1:
-            raise Invalid([Fault(("query", name), f"{name} is given more than once")])
+            raise Invalid([FieldError(("query", name), f"{name} is given more than once")])
         judge_text(values[0], ("query", name), lines=False)
     return load(schema, {name: values[0] for name, values in given.items()}, "query")
 
@@ -87,7 +87,7 @@ def path_number(text: str, name: str, otherwise: ServiceError | None = None) -> 
     """A number in the path, ASCII digits within 64 bits; else `otherwise` is raised (None: Invalid, naming it)."""
     if _NUMBER.fullmatch(text) and abs(int(text)) <= LARGEST_INTEGER:
         return int(text)
-    raise otherwise or Invalid([Fault(("path", name), f"{name} must be a whole number", "int_parsing")])
+    raise otherwise or Invalid([FieldError(("path", name), f"{name} must be a whole number", "int_parsing")])
 
 
 def path_uuid(text: str, otherwise: ServiceError) -> UUID:
@@ -116,7 +116,7 @@ def idempotency_key(header: str | None = None, body_value: object = None) -> str
     if body_value is not None:
         keys.append(_key(body_value, ("body", KEY_FIELD)))
     if len(set(keys)) > 1:
-        raise Invalid([Fault(("header", KEY_HEADER), f"{KEY_HEADER} and {KEY_FIELD} differ")])
+        raise Invalid([FieldError(("header", KEY_HEADER), f"{KEY_HEADER} and {KEY_FIELD} differ")])
     return keys[0] if keys else None
 
 
@@ -135,16 +135,16 @@ def required_key(body: Mapping[str, Any]) -> str:
     """The same, where the document demands it. Raises Invalid without one."""
     key = header_key(body)
     if key is None:
-        raise Invalid([Fault(("header", KEY_HEADER), f"{KEY_HEADER} is required", "missing")])
+        raise Invalid([FieldError(("header", KEY_HEADER), f"{KEY_HEADER} is required", "missing")])
     return key
 
 
 def _key(value: object, loc: tuple[str, str]) -> str:
     if not isinstance(value, str):
-        raise Invalid([Fault(loc, f"{loc[1]} must be a text", "string_type")])
+        raise Invalid([FieldError(loc, f"{loc[1]} must be a text", "string_type")])
     key = value.strip(" \t\r\n")  # str.strip() would also take control characters away, unseen
     if not 1 <= len(key) <= LONGEST_KEY:
-        raise Invalid([Fault(loc, f"{loc[1]} must have 1 to {LONGEST_KEY} characters", "string_length")])
+        raise Invalid([FieldError(loc, f"{loc[1]} must have 1 to {LONGEST_KEY} characters", "string_length")])
     judge_text(key, loc, lines=False)
     return key
 
@@ -154,4 +154,4 @@ def _header_text(value: str) -> str:
     try:
         return value.encode("latin-1").decode()
     except UnicodeError:
-        raise Invalid([Fault(("header", KEY_HEADER), f"{KEY_HEADER} is not UTF-8", "string_unicode")]) from None
+        raise Invalid([FieldError(("header", KEY_HEADER), f"{KEY_HEADER} is not UTF-8", "string_unicode")]) from None

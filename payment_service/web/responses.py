@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response
 
-from payment_service.domain.records import Answer
+from payment_service.domain.records import StoredResponse
 from payment_service.failpoints import failpoint
 
 JSON = "application/json"
@@ -18,17 +18,17 @@ def dumps(body: Any) -> str:
     return _ENCODER.encode(body)
 
 
-def answered(status: int, body: Any, retry_after: int | None = None) -> Answer:
+def answered(status: int, body: Any, retry_after: int | None = None) -> StoredResponse:
     """An answer in a channel's words, ready to be stored and sent."""
-    return Answer(status, dumps(body), retry_after=retry_after)
+    return StoredResponse(status, dumps(body), retry_after=retry_after)
 
 
-def accepted(body: Any) -> Answer:
+def accepted(body: Any) -> StoredResponse:
     """The answer while the gateway has not decided: the client may ask for the payment again after two seconds."""
     return answered(202, body, retry_after=2)
 
 
-def respond(answer: Answer) -> Response:
+def respond(answer: StoredResponse) -> Response:
     """Send an answer, byte for byte."""
     failpoint("answer.begin")
     response = Response(answer.body, answer.status, mimetype=JSON)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from payment_service.domain.cards import ENOUGH_DIGITS, contains_card_number
-from payment_service.domain.errors import CardDataNotAccepted, Fault, Invalid
+from payment_service.domain.errors import CardDataNotAccepted, FieldError, Invalid
 
 MOST_DEPTH = 16
 MOST_NAMES = 200
@@ -68,9 +68,9 @@ def _is_harmless(text: str) -> bool:
 def judge_text(text: str, loc: Path, *, lines: bool = True) -> None:
     """Refuse control characters, lone surrogates and card numbers; with `lines`, tabs and line ends are let pass."""
     if (_UNPRINTABLE if lines else _UNPRINTABLE_OR_LINE_END).search(text):
-        raise Invalid([Fault(loc, f"{loc[min(1, len(loc) - 1)]} contains control characters", "string_unicode")])
+        raise Invalid([FieldError(loc, f"{loc[min(1, len(loc) - 1)]} contains control characters", "string_unicode")])
     if contains_card_number(text):
-        raise CardDataNotAccepted([Fault(loc, CardDataNotAccepted.__doc__ or "", CardDataNotAccepted.code)])
+        raise CardDataNotAccepted([FieldError(loc, CardDataNotAccepted.__doc__ or "", CardDataNotAccepted.code)])
 
 
 def _judge_depth(body: bytes) -> None:
@@ -134,4 +134,4 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, str, bool]]:
 
 
 def _malformed(offset: int, message: str) -> Invalid:
-    return Invalid([Fault(("body", offset), message, _INVALID)])
+    return Invalid([FieldError(("body", offset), message, _INVALID)])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from payment_service import clock
-from payment_service.domain.callers import Caller
+from payment_service.domain.principals import Principal
 
 MAX_TOKENS = 4096
 """Beyond that the least recently used token is dropped."""
@@ -16,7 +16,7 @@ MAX_TOKENS = 4096
 class CachedToken:
     """The caller of a verified token, its expiry (seconds since 1970), and whether its signing key is still valid."""
 
-    caller: Caller
+    principal: Principal
     expires_at: float
     key_is_valid: Callable[[], bool]
 
@@ -28,7 +28,7 @@ class TokenCache:
         self._tokens: dict[bytes, CachedToken] = {}
         self._lock = threading.Lock()
 
-    def find(self, token: str) -> Caller | None:
+    def find(self, token: str) -> Principal | None:
         """The cached caller; None if the token is unknown or expired, or its signing key was replaced."""
         digest = _digest(token)
         with self._lock:
@@ -36,7 +36,7 @@ class TokenCache:
             if cached is None or clock.now().timestamp() >= cached.expires_at:
                 return None
             self._tokens[digest] = cached  # now the most recently used
-        return cached.caller if cached.key_is_valid() else None
+        return cached.principal if cached.key_is_valid() else None
 
     def keep(self, token: str, cached: CachedToken) -> None:
         """Store a verified token."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from payment_service.models import payments
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.support.bookers import Booker, error_of, payment_of
 from tests.support.callers import with_raw
 from tests.support.database import count, everything
@@ -67,12 +67,12 @@ def test_an_amount_must_be_positive(ada: Booker, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", NO_AMOUNTS)
-def test_what_is_no_amount_is_invalid(ada: Booker, runtime: Runtime, text: str) -> None:
+def test_what_is_no_amount_is_invalid(ada: Booker, deps: Dependencies, text: str) -> None:
     answer = ada("POST", "", data=with_raw(BODY, "amount", text), content_type="application/json")
     assert error_of(answer) == "Invalid amount"
     assert answer.get_json()["code"] == "validation_error"
     assert answer.get_json()["retry"] == {"safe": True, "key": "same", "after": None}
-    assert count(runtime, payments) == 0
+    assert count(deps, payments) == 0
 
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
@@ -134,11 +134,11 @@ def test_another_media_type_is_refused(ada: Booker) -> None:
 
 
 @pytest.mark.parametrize("field", ["booking_id", "payment_method", "note"])
-def test_a_card_number_is_refused_wherever_it_stands(ada: Booker, runtime: Runtime, field: str) -> None:
+def test_a_card_number_is_refused_wherever_it_stands(ada: Booker, deps: Dependencies, field: str) -> None:
     answer = ada("POST", "", json={**BODY, field: "4111 1111 1111 1111"})
     assert error_of(answer).startswith("Card numbers are not accepted")
     assert answer.get_json()["code"] == "card_data_not_accepted"
-    assert "4111" not in everything(runtime)
+    assert "4111" not in everything(deps)
 
 
 def test_unknown_fields_are_ignored_and_never_assigned(ada: Booker) -> None:

@@ -4,7 +4,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from payment_service.models import users
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.conftest import MakeApp
 from tests.support.bookers import PAYMENTS, Booker, error_of, payment_of
 from tests.support.database import count, rows
@@ -78,18 +78,18 @@ def test_a_service_acts_for_all(ada: Booker, desk: Booker) -> None:
     assert payment_of(desk.refund(payment_id))["user_id"] == "ada"
 
 
-def test_the_user_is_remembered_on_first_sight(ada: Booker, runtime: Runtime) -> None:
+def test_the_user_is_remembered_on_first_sight(ada: Booker, deps: Dependencies) -> None:
     ada.page()
     ada.made()
-    (row,) = rows(runtime, users)
+    (row,) = rows(deps, users)
     assert (row["auth_user_id"], row["email"], row["is_verified"]) == ("ada", "ada@example.com", True)
     assert row["created_at"] == row["updated_at"]
 
 
-def test_the_user_is_refreshed_when_the_token_says_something_else(app: Any, ada: Booker, runtime: Runtime) -> None:
+def test_the_user_is_refreshed_when_the_token_says_something_else(app: Any, ada: Booker, deps: Dependencies) -> None:
     ada.page()
     Booker(app, "ada", email="ada@example.org").page()
-    (row,) = rows(runtime, users)
+    (row,) = rows(deps, users)
     assert (row["email"], row["is_verified"]) == ("ada@example.org", False)
     assert row["updated_at"] > row["created_at"]
 
@@ -99,10 +99,10 @@ def test_an_unverified_user_may_pay(bob: Booker) -> None:
 
 
 def test_nobody_is_remembered_who_was_not_let_in_or_only_asked_what_is_allowed(
-    client: FlaskClient, runtime: Runtime
+    client: FlaskClient, deps: Dependencies
 ) -> None:
     client.get(PAYMENTS)
     client.get(PAYMENTS, headers=bearer("eve", expires_in=-60))
     preflight = client.options(PAYMENTS)
     assert preflight.status_code == 200
-    assert count(runtime, users) == 0
+    assert count(deps, users) == 0

@@ -5,7 +5,7 @@ import pytest
 
 from payment_service.domain.operations import Kind
 from payment_service.models import transactions
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.support.bookers import Booker, error_of, payment_of
 from tests.support.database import rows
 from tests.support.gateways import LedgerGateway
@@ -174,9 +174,9 @@ def test_a_status_needs_a_body(ada: Booker) -> None:
 
 
 def test_a_callers_reference_is_kept_in_the_trail_and_never_shown_as_a_transaction(
-    ada: Booker, runtime: Runtime
+    ada: Booker, deps: Dependencies
 ) -> None:
     payment_id = ada.made()
     payment = payment_of(ada.patch(payment_id, status="failed", transaction_ref="TXN-THEIRS"))
     assert payment["transaction_ref"] is None
-    assert rows(runtime, transactions)[-1]["description"] == "Payment failed (reference TXN-THEIRS)"
+    assert rows(deps, transactions)[-1]["description"] == "Payment failed (reference TXN-THEIRS)"

@@ -3,10 +3,10 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Answer, Approved, Declined, NotSent, Pending, Unknown
+from payment_service.gateways.base import Approved, Declined, NotSent, Pending, SendResult, Unknown
 from payment_service.models import payments
-from payment_service.services.runtime import Runtime
-from tests.conftest import MakeApp, runtime_of
+from payment_service.services.dependencies import Dependencies
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.bookers import Booker, error_of, payment_of
 from tests.support.callers import at_once
 from tests.support.database import count, events, expire_leases, recover_all
@@ -33,7 +33,7 @@ def test_a_declined_payment_has_failed_and_says_why(ada: Booker, gateway: Ledger
 
 @pytest.mark.parametrize("outcome", UNDECIDED)
 def test_an_undecided_payment_is_accepted_and_finished_by_looking_it_up(
-    ada: Booker, gateway: LedgerGateway, outcome: Answer
+    ada: Booker, gateway: LedgerGateway, outcome: SendResult
 ) -> None:
     payment_id = ada.made()
     gateway.script.append(outcome)
@@ -51,19 +51,19 @@ def test_an_undecided_payment_is_accepted_and_finished_by_looking_it_up(
 
 @pytest.mark.parametrize("outcome", UNDECIDED)
 def test_the_recovery_worker_finishes_what_nobody_asks_for_again(
-    ada: Booker, gateway: LedgerGateway, runtime: Runtime, outcome: Answer
+    ada: Booker, gateway: LedgerGateway, deps: Dependencies, outcome: SendResult
 ) -> None:
     payment_id = ada.made()
     gateway.script.append(outcome)
     ada.process(payment_id)
     gateway.found.append(DECLINED)
-    recover_all(runtime)
+    recover_all(deps)
     assert ada.status(payment_id) == "failed"
 
 
 @pytest.mark.parametrize("outcome", UNDECIDED)
 def test_an_undecided_refund_is_accepted_and_goes_on_when_asked_for_again(
-    ada: Booker, gateway: LedgerGateway, outcome: Answer
+    ada: Booker, gateway: LedgerGateway, outcome: SendResult
 ) -> None:
     payment_id = ada.paid()
     gateway.script.append(outcome)
@@ -101,7 +101,7 @@ def test_an_unreachable_gateway_is_said_and_another_try_goes_on(ada: Booker, gat
     assert payment_of(ada.refund(payment_id))["status"] == "refunded"
 
 
-def test_a_key_repeats_the_answer_byte_for_byte(ada: Booker, runtime: Runtime) -> None:
+def test_a_key_repeats_the_answer_byte_for_byte(ada: Booker, deps: Dependencies) -> None:
     payment_id = payment_of(ada.create("create-1"), 201)["payment_id"]
 
     def twice(first: TestResponse, second: TestResponse) -> None:
@@ -114,7 +114,7 @@ def test_a_key_repeats_the_answer_byte_for_byte(ada: Booker, runtime: Runtime) -
     replay = ada.create("create-1")
     assert payment_of(replay, 201)["status"] == "pending"
     assert replay.headers["Idempotent-Replayed"] == "true"
-    assert count(runtime, payments) == 1
+    assert count(deps, payments) == 1
 
 
 def test_a_refusal_is_kept_under_its_key(ada: Booker) -> None:
@@ -143,9 +143,9 @@ def test_two_callers_may_use_the_same_key(ada: Booker, bob: Booker) -> None:
 
 
 @pytest.mark.parametrize("key", ["", " ", "k" * 256, "4111111111111111"])
-def test_a_bad_key_is_refused(ada: Booker, runtime: Runtime, key: str) -> None:
+def test_a_bad_key_is_refused(ada: Booker, deps: Dependencies, key: str) -> None:
     error_of(ada.create(key))
-    assert count(runtime, payments) == 0
+    assert count(deps, payments) == 0
 
 
 def test_a_key_in_use_is_waited_for_and_then_said(ada: Booker, gateway: LedgerGateway, app: Flask) -> None:
@@ -157,12 +157,12 @@ def test_a_key_in_use_is_waited_for_and_then_said(ada: Booker, gateway: LedgerGa
 
 
 def test_an_abandoned_process_is_taken_over_without_charging_again(
-    ada: Booker, gateway: LedgerGateway, runtime: Runtime
+    ada: Booker, gateway: LedgerGateway, deps: Dependencies
 ) -> None:
     payment_id = ada.made()
     gateway.script.append(gateway.lose_answer)
     ada.process(payment_id)
-    expire_leases(runtime)
+    expire_leases(deps)
     assert payment_of(ada.process(payment_id))["status"] == "completed"
     assert gateway.count(Kind.CHARGE) == 1
 
@@ -181,6 +181,6 @@ def test_the_documents_events_carry_the_payment_as_it_then_was(make_app: MakeApp
     refunded = payment_of(ada.refund(made["payment_id"]))
     gateway.script.append(DECLINED)
     failed = ada.process(ada.made()).get_json()["payment"]
-    told = [(kind, data) for kind, data in events(runtime_of(app)) if kind in DOCUMENTED]
+    told = [(kind, data) for kind, data in events(dependencies_of(app)) if kind in DOCUMENTED]
     assert told[:3] == [("payment.created", made), ("payment.completed", paid), ("payment.refunded", refunded)]
     assert told[-1] == ("payment.failed", failed)

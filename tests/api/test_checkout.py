@@ -8,7 +8,7 @@ from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Declined
 from payment_service.gateways.outcomes import REFUSALS
 from payment_service.models import payments
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.support.callers import with_raw
 from tests.support.checkouts import PAYMENTS, body_of, detail_of, faults_of, post, process, shown
 from tests.support.database import count, everything
@@ -92,7 +92,7 @@ def test_a_declined_payment_is_an_answer_with_a_documented_text(
     ],
 )
 def test_a_field_that_is_wrong_is_named(
-    client: FlaskClient, runtime: Runtime, field: str, value: object, kind: str
+    client: FlaskClient, deps: Dependencies, field: str, value: object, kind: str
 ) -> None:
     body = {name: given for name, given in {**BODY, field: value}.items() if given is not None}
     answer = post(client, "process", **body)
@@ -100,15 +100,15 @@ def test_a_field_that_is_wrong_is_named(
     assert answer.get_json()["detail"][0]["loc"] == ["body", field]
     assert answer.get_json()["code"] == "validation_error"
     assert answer.get_json()["retry"] == {"safe": True, "key": "same", "after": None}
-    assert count(runtime, payments) == 0
+    assert count(deps, payments) == 0
 
 
 @pytest.mark.parametrize("text", NO_AMOUNTS)
-def test_what_is_no_amount_is_refused(client: FlaskClient, runtime: Runtime, text: str) -> None:
+def test_what_is_no_amount_is_refused(client: FlaskClient, deps: Dependencies, text: str) -> None:
     raw = with_raw(BODY, "amount", text)
     answer = client.post(f"{PAYMENTS}/process", data=raw, content_type="application/json")
     assert [field for field, _ in faults_of(answer)] == ["amount"]
-    assert count(runtime, payments) == 0
+    assert count(deps, payments) == 0
 
 
 def test_several_faults_are_all_told_in_the_documents_order(client: FlaskClient) -> None:
@@ -130,18 +130,18 @@ def test_a_body_that_is_no_object_is_refused(client: FlaskClient, body: str) -> 
 
 
 @pytest.mark.parametrize("place", ["order_id", "payment_method_details", "note"])
-def test_a_card_number_is_refused_wherever_it_stands(client: FlaskClient, runtime: Runtime, place: str) -> None:
+def test_a_card_number_is_refused_wherever_it_stands(client: FlaskClient, deps: Dependencies, place: str) -> None:
     number = "4242-4242-4242-4242"
     answer = post(client, "process", **BODY | {place: {"number": number} if place.endswith("details") else number})
     assert body_of(answer, 422)["code"] == "card_data_not_accepted"
-    assert "4242" not in everything(runtime) + answer.get_data(as_text=True)
+    assert "4242" not in everything(deps) + answer.get_data(as_text=True)
 
 
-def test_details_are_taken_and_forgotten(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
+def test_details_are_taken_and_forgotten(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     details = {"cvv": "cvv-of-987", "holder": "Grace Hopper", "token": "tok" * 1000, "more": {"n": [1, 2.5]}}
     first = process(client, "details", payment_method_details=details)
     assert body_of(first)["success"]
-    kept = everything(runtime) + repr(gateway.sent)
+    kept = everything(deps) + repr(gateway.sent)
     for secret in ("cvv", "Hopper", "toktok"):
         assert secret not in kept
     again = process(client, "details", payment_method_details={"cvv": "111"})

@@ -7,8 +7,8 @@ from flask.testing import FlaskClient
 
 from payment_service.gateways.base import Declined, Unknown
 from payment_service.models import outbox_deliveries
-from payment_service.services.runtime import Runtime
-from tests.conftest import MakeApp, runtime_of
+from payment_service.services.dependencies import Dependencies
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.checkouts import body_of, held, paid, post, process, refund, shown
 from tests.support.database import events, recover_all, rows
 from tests.support.gateways import LedgerGateway
@@ -20,13 +20,13 @@ def app(make_app: MakeApp) -> Flask:
     return make_app(rabbitmq_enabled=True)
 
 
-def of_type(runtime: Runtime, name: str) -> list[dict[str, Any]]:
-    return [data for kind, data in events(runtime) if kind == name]
+def of_type(deps: Dependencies, name: str) -> list[dict[str, Any]]:
+    return [data for kind, data in events(deps) if kind == name]
 
 
-def test_a_success_is_told_as_the_document_shows(client: FlaskClient, runtime: Runtime) -> None:
+def test_a_success_is_told_as_the_document_shows(client: FlaskClient, deps: Dependencies) -> None:
     body = body_of(process(client))
-    assert of_type(runtime, "payment.successful") == [
+    assert of_type(deps, "payment.successful") == [
         {
             "order_id": "ORD-1",
             "amount": 100.0,
@@ -38,20 +38,20 @@ def test_a_success_is_told_as_the_document_shows(client: FlaskClient, runtime: R
     ]
 
 
-def test_a_capture_tells_what_was_taken_and_a_hold_is_no_success(client: FlaskClient, runtime: Runtime) -> None:
+def test_a_capture_tells_what_was_taken_and_a_hold_is_no_success(client: FlaskClient, deps: Dependencies) -> None:
     transaction = held(client)
-    assert of_type(runtime, "payment.successful") == []
+    assert of_type(deps, "payment.successful") == []
     post(client, "capture", transaction_id=transaction, amount=40)
-    (told,) = of_type(runtime, "payment.successful")
+    (told,) = of_type(deps, "payment.successful")
     assert (told["amount"], told["transaction_id"]) == (40.0, transaction)
 
 
 def test_a_failure_is_told_with_its_reason_under_both_names(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(Declined("EXPIRED_CARD", "Card has expired"))
     process(client)
-    assert of_type(runtime, "payment.failed") == [
+    assert of_type(deps, "payment.failed") == [
         {
             "order_id": "ORD-1",
             "amount": 100.0,
@@ -63,10 +63,10 @@ def test_a_failure_is_told_with_its_reason_under_both_names(
     ]
 
 
-def test_every_refund_is_told_with_what_was_paid(client: FlaskClient, runtime: Runtime) -> None:
+def test_every_refund_is_told_with_what_was_paid(client: FlaskClient, deps: Dependencies) -> None:
     transaction = paid(client)
     made = [body_of(refund(client, transaction, amount)) for amount in (30, 70)]
-    assert of_type(runtime, "payment.refunded") == [
+    assert of_type(deps, "payment.refunded") == [
         {
             "order_id": "ORD-1",
             "refund_id": body["refund_id"],
@@ -79,29 +79,29 @@ def test_every_refund_is_told_with_what_was_paid(client: FlaskClient, runtime: R
 
 
 def test_a_declined_refund_is_not_told_as_a_refund_nor_as_a_failed_payment(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     transaction = paid(client)
     gateway.script.append(Declined("GATEWAY_ERROR", "Not now"))
     refund(client, transaction, 30)
-    kinds = [kind for kind, _ in events(runtime)]
+    kinds = [kind for kind, _ in events(deps)]
     assert kinds == ["payment.created", "payment.successful", "payment.refund_requested", "payment.refund_declined"]
 
 
 def test_what_is_undecided_is_told_once_it_is_decided(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(Unknown("time-out"))
     process(client)
-    assert [kind for kind, _ in events(runtime)] == ["payment.created"]
-    recover_all(runtime)
-    assert [kind for kind, _ in events(runtime)] == ["payment.created", "payment.successful"]
+    assert [kind for kind, _ in events(deps)] == ["payment.created"]
+    recover_all(deps)
+    assert [kind for kind, _ in events(deps)] == ["payment.created", "payment.successful"]
 
 
 def test_brokers_know_a_payment_by_the_id_its_callers_know(make_app: MakeApp) -> None:
     app = make_app(kafka_brokers="127.0.0.1:9")
     identity = shown(app.test_client(), paid(app.test_client()))["id"]
-    deliveries = rows(runtime_of(app), outbox_deliveries)
+    deliveries = rows(dependencies_of(app), outbox_deliveries)
     messages = [json.loads(row["body"]) for row in deliveries]
     assert len(messages) == 2
     assert {message["payment_id"] for message in messages} == {row["message_key"] for row in deliveries} == {identity}

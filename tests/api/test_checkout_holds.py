@@ -5,8 +5,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Answer, Declined, Pending, Unknown
-from payment_service.services.runtime import Runtime
+from payment_service.gateways.base import Declined, Pending, SendResult, Unknown
+from payment_service.services.dependencies import Dependencies
 from tests.support.callers import at_once
 from tests.support.checkouts import body_of, detail_of, faults_of, held, paid, post, process, refund, shown
 from tests.support.database import recover_all
@@ -126,7 +126,7 @@ def test_a_declined_void_leaves_the_hold(client: FlaskClient, gateway: LedgerGat
 @pytest.mark.parametrize("outcome", UNDECIDED)
 @pytest.mark.parametrize(("action", "end"), [("capture", "captured"), ("void", "cancelled")])
 def test_an_undecided_end_of_a_hold_is_accepted_and_found_out(
-    client: FlaskClient, gateway: LedgerGateway, runtime: Runtime, outcome: Answer, action: str, end: str
+    client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, outcome: SendResult, action: str, end: str
 ) -> None:
     transaction = held(client)
     gateway.script.append(outcome)
@@ -137,7 +137,7 @@ def test_an_undecided_end_of_a_hold_is_accepted_and_found_out(
     for other in ("capture", "void"):
         assert detail_of(post(client, other, transaction_id=transaction)).startswith("Payment in status processing")
     gateway.found.append(gateway.approve(gateway.sent[-1]))
-    recover_all(runtime)
+    recover_all(deps)
     assert shown(client, transaction)["status"] == end
     assert body_of(post(client, action, "k", transaction_id=transaction))["status"] == end
 

@@ -4,7 +4,7 @@ from datetime import datetime
 import pytest
 from flask.testing import FlaskClient
 
-from payment_service.gateways.base import Approved, Declined, Instruction
+from payment_service.gateways.base import Approved, Declined, GatewayRequest
 from tests.conftest import MakeApp
 from tests.support.checkouts import PAYMENTS, body_of, detail_of, faults_of, paid, post, process, refund, shown
 from tests.support.gateways import LedgerGateway
@@ -67,7 +67,7 @@ def test_a_failed_payment_says_why(client: FlaskClient, gateway: LedgerGateway) 
 
 
 def test_the_providers_response_carries_its_authorization_code(client: FlaskClient, gateway: LedgerGateway) -> None:
-    def approve(asked: Instruction) -> Approved:
+    def approve(asked: GatewayRequest) -> Approved:
         return Approved(asked.amount, asked.currency, reference="G-1", authorization_code="A1B2C3")
 
     gateway.script.append(approve)

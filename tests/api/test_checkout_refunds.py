@@ -5,9 +5,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Answer, Declined, Pending, Unknown
+from payment_service.gateways.base import Declined, Pending, SendResult, Unknown
 from payment_service.models import payment_refunds, transactions
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.support.callers import with_raw
 from tests.support.checkouts import PAYMENTS, body_of, detail_of, faults_of, held, paid, post, process, refund, shown
 from tests.support.database import count, recover_all, rows
@@ -95,21 +95,21 @@ def test_a_field_that_is_wrong_is_named(client: FlaskClient, field: str, text: s
     assert faults_of(answer) == [(field, kind)]
 
 
-def test_the_reason_is_kept(client: FlaskClient, runtime: Runtime) -> None:
+def test_the_reason_is_kept(client: FlaskClient, deps: Dependencies) -> None:
     transaction = paid(client)
     for reason in ("Two lines\nof it", "", None):
         body_of(post(client, "refund", transaction_id=transaction, amount=1, reason=reason))
-    kept = [row["reason"] for row in rows(runtime, payment_refunds)]
+    kept = [row["reason"] for row in rows(deps, payment_refunds)]
     assert kept == ["Two lines\nof it", None, None]
-    assert "Refund: Two lines\nof it" in {row["description"] for row in rows(runtime, transactions)}
+    assert "Refund: Two lines\nof it" in {row["description"] for row in rows(deps, transactions)}
 
 
-def test_a_key_refunds_once(client: FlaskClient, gateway: LedgerGateway, runtime: Runtime) -> None:
+def test_a_key_refunds_once(client: FlaskClient, gateway: LedgerGateway, deps: Dependencies) -> None:
     transaction = paid(client)
     first, again = refund(client, transaction, 30, "r1"), refund(client, transaction, 30, "r1")
     assert (again.data, again.headers["Idempotent-Replayed"]) == (first.data, "true")
     assert detail_of(refund(client, transaction, 31, "r1"), 422).endswith("(different: amount)")
-    assert count(runtime, payment_refunds) == 1
+    assert count(deps, payment_refunds) == 1
     body_of(refund(client, transaction, 30, "r2"))
     assert gateway.count(Kind.REFUND) == 2
 
@@ -146,7 +146,7 @@ def test_a_declined_refund_gives_its_reservation_back(client: FlaskClient, gatew
 
 @pytest.mark.parametrize("outcome", UNDECIDED)
 def test_an_undecided_refund_is_accepted_and_reserved(
-    client: FlaskClient, gateway: LedgerGateway, runtime: Runtime, outcome: Answer
+    client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, outcome: SendResult
 ) -> None:
     transaction = paid(client)
     gateway.script.append(outcome)
@@ -158,7 +158,7 @@ def test_an_undecided_refund_is_accepted_and_reserved(
     assert answer.headers["Retry-After"] == "2"
     assert detail_of(refund(client, transaction, 60)) == "Amount exceeds what is left (40.0)"
     gateway.found.append(gateway.approve(gateway.sent[-1]))
-    recover_all(runtime)
+    recover_all(deps)
     assert shown(client, transaction)["status"] == "partially_refunded"
     finished = body_of(refund(client, transaction, 60, "r"))
     assert (finished["success"], finished["refund_id"]) == (True, body["refund_id"])

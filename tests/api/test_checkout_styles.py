@@ -5,7 +5,7 @@ from flask.testing import FlaskClient
 
 from payment_service.gateways.base import Declined, Unknown
 from payment_service.models import idempotency_keys
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.conftest import MakeApp
 from tests.support.checkouts import PAYMENTS, body_of, detail_of, faults_of, post
 from tests.support.database import recover_all, rows
@@ -67,12 +67,12 @@ def test_both_spellings_are_the_same_request_and_a_repeat_is_answered_as_the_fir
 
 @pytest.mark.parametrize(("body", "name"), [(CAMEL, "transactionId"), (SNAKE, "transaction_id")])
 def test_what_was_found_out_later_is_worded_as_it_was_asked(
-    client: FlaskClient, gateway: LedgerGateway, runtime: Runtime, body: dict[str, object], name: str
+    client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, body: dict[str, object], name: str
 ) -> None:
     gateway.script.append(gateway.lose_answer)
     accepted = body_of(post(client, "process", "k", **body), 202)
     assert (accepted[name], accepted["message"]) == (None, "Payment accepted for processing")
-    recover_all(runtime)
+    recover_all(deps)
     assert body_of(post(client, "process", "k", **body))[name].startswith("txn_")
 
 
@@ -85,7 +85,7 @@ def test_an_undecided_refund_in_camel_case(client: FlaskClient, gateway: LedgerG
 
 
 def test_statuses_are_in_capitals_where_they_are_wanted(
-    make_app: MakeApp, gateway: LedgerGateway, runtime: Runtime
+    make_app: MakeApp, gateway: LedgerGateway, deps: Dependencies
 ) -> None:
     client = make_app(checkout_status_case="upper").test_client()
     paid = body_of(post(client, "process", "k", **SNAKE))
@@ -99,6 +99,6 @@ def test_statuses_are_in_capitals_where_they_are_wanted(
     assert body_of(post(client, "process", **CAMEL, capture=False))["status"] == "AUTHORIZED"
     gateway.script.append(gateway.lose_answer)
     assert body_of(post(client, "process", "late", **CAMEL), 202)["status"] == "PROCESSING"
-    recover_all(runtime)
+    recover_all(deps)
     assert body_of(post(client, "process", "late", **CAMEL))["status"] == "CAPTURED"
-    assert "process.camel.upper" in {row["response_format"] for row in rows(runtime, idempotency_keys)}
+    assert "process.camel.upper" in {row["response_format"] for row in rows(deps, idempotency_keys)}

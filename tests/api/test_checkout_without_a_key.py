@@ -8,9 +8,9 @@ from flask.testing import FlaskClient
 from payment_service.connection import TransactionLost
 from payment_service.db import Database
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Answer, Instruction, NotSent
+from payment_service.gateways.base import GatewayRequest, NotSent, SendResult
 from payment_service.models import payments
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.support.checkouts import body_of, detail_of, held, paid, post, process, refund, shown
 from tests.support.database import count, recover_all, rows
 from tests.support.gateways import LedgerGateway
@@ -18,48 +18,48 @@ from tests.support.gateways import LedgerGateway
 
 @pytest.mark.parametrize("capture", [True, False])
 def test_while_the_gateway_cannot_be_reached_a_payment_is_accepted_and_made_later(
-    client: FlaskClient, gateway: LedgerGateway, runtime: Runtime, capture: bool
+    client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, capture: bool
 ) -> None:
     gateway.script.append(NotSent("connection refused"))
     body = body_of(process(client, capture=capture), 202)
     assert (body["success"], body["status"], body["error"]) == (False, "processing", None)
-    recover_all(runtime)
+    recover_all(deps)
     after = body_of(client.get(f"/api/v1/payments/payment/{body['payment_id']}"))
     assert after["status"] == ("captured" if capture else "authorized")
-    assert (count(runtime, payments), len(gateway.ledger)) == (1, 1)
+    assert (count(deps, payments), len(gateway.ledger)) == (1, 1)
 
 
 def test_a_refund_that_could_not_be_sent_keeps_its_place(
-    client: FlaskClient, gateway: LedgerGateway, runtime: Runtime
+    client: FlaskClient, gateway: LedgerGateway, deps: Dependencies
 ) -> None:
     transaction = paid(client)
     gateway.script.append(NotSent("connection refused"))
     accepted = body_of(refund(client, transaction, 60), 202)
     assert (accepted["success"], accepted["status"], accepted["amount"]) == (False, "pending", 60.0)
     assert detail_of(refund(client, transaction, 60)) == "Amount exceeds what is left (40.0)"
-    recover_all(runtime)
+    recover_all(deps)
     assert shown(client, transaction)["refunded_amount"] == 60.0
     assert gateway.count(Kind.REFUND) == 1
 
 
 @pytest.mark.parametrize(("action", "status"), [("capture", "captured"), ("void", "cancelled")])
 def test_a_hold_goes_on_to_where_it_was_sent(
-    client: FlaskClient, gateway: LedgerGateway, runtime: Runtime, action: str, status: str
+    client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, action: str, status: str
 ) -> None:
     transaction = held(client)
     gateway.script.append(NotSent("connection refused"))
     assert body_of(post(client, action, transaction_id=transaction), 202)["status"] == "processing"
-    recover_all(runtime)
+    recover_all(deps)
     assert shown(client, transaction)["status"] == status
 
 
 def test_when_the_database_is_lost_after_the_charge_the_caller_is_not_sent_back_to_pay_again(
-    client: FlaskClient, gateway: LedgerGateway, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost(_database: Database, _name: str) -> NoReturn:
         raise TransactionLost
 
-    def lose_database(instruction: Instruction) -> Answer:
+    def lose_database(instruction: GatewayRequest) -> SendResult:
         monkeypatch.setattr(Database, "atomic", lost)
         return gateway.approve(instruction)
 
@@ -67,7 +67,7 @@ def test_when_the_database_is_lost_after_the_charge_the_caller_is_not_sent_back_
     body = body_of(process(client), 202)
     monkeypatch.undo()
     assert (body["success"], body["status"]) == (False, "processing")
-    recover_all(runtime)
+    recover_all(deps)
     assert body_of(client.get(f"/api/v1/payments/payment/{body['payment_id']}"))["status"] == "captured"
     assert detail_of(process(client, "key"), 503) == TransactionLost().message
     monkeypatch.undo()
@@ -75,16 +75,16 @@ def test_when_the_database_is_lost_after_the_charge_the_caller_is_not_sent_back_
 
 
 def test_with_a_key_the_caller_is_asked_to_repeat(
-    client: FlaskClient, gateway: LedgerGateway, runtime: Runtime
+    client: FlaskClient, gateway: LedgerGateway, deps: Dependencies
 ) -> None:
     gateway.script.append(NotSent("connection refused"))
     first = process(client, "key")
     assert detail_of(first, 503).startswith("The payment gateway cannot be reached")
     assert first.get_json()["retry"] == {"safe": True, "key": "same", "after": 1}
     assert body_of(process(client, "key"))["status"] == "captured"
-    assert count(runtime, payments) == 1
+    assert count(deps, payments) == 1
 
 
-def test_two_requests_without_a_key_are_two_payments(client: FlaskClient, runtime: Runtime) -> None:
+def test_two_requests_without_a_key_are_two_payments(client: FlaskClient, deps: Dependencies) -> None:
     assert paid(client) != paid(client)
-    assert len({row["payable_id"] for row in rows(runtime, payments)}) == 1
+    assert len({row["payable_id"] for row in rows(deps, payments)}) == 1

@@ -9,8 +9,8 @@ from flask import Flask
 from payment_service.config import ConfigurationError, Settings
 from payment_service.domain.operations import Kind
 from payment_service.models import payments
-from payment_service.services.runtime import Runtime
-from tests.conftest import MakeApp, runtime_of
+from payment_service.services.dependencies import Dependencies
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.bookers import Booker, error_of, payment_of
 from tests.support.callers import at_once, with_raw
 from tests.support.database import count, events, recover_all, rows
@@ -41,10 +41,10 @@ def test_defect_1_a_refunded_payment_is_never_pending_and_charged_again(ada: Boo
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_defect_2_a_retried_creation_makes_no_second_payment(ada: Booker, app: Flask, runtime: Runtime) -> None:
+def test_defect_2_a_retried_creation_makes_no_second_payment(ada: Booker, app: Flask, deps: Dependencies) -> None:
     answers = at_once(app, 8, lambda _client, _number: ada.create("retry"))
     assert len({payment_of(answer, 201)["payment_id"] for answer in answers}) == 1
-    assert count(runtime, payments) == 1
+    assert count(deps, payments) == 1
 
 
 @pytest.mark.parametrize("key", [None, "client-key"])
@@ -60,7 +60,7 @@ def test_defect_3_parallel_processing_charges_once(make_app: MakeApp, gateway: L
         "Payment already completed"
     }
     assert len(gateway.sent) == 1
-    assert len([kind for kind, _ in events(runtime_of(app)) if kind == "payment.completed"]) == 1
+    assert len([kind for kind, _ in events(dependencies_of(app)) if kind == "payment.completed"]) == 1
     told = next(answer for answer in answers if answer.status_code == 200)
     assert payment_of(ada.show(payment_id)) == payment_of(told)
 
@@ -93,28 +93,28 @@ def test_defect_3_parallel_refunds_give_back_once(ada: Booker, app: Flask, gatew
 
 @pytest.mark.parametrize("point", ["claim.after_commit", "gateway.answered", "finish.before_commit"])
 def test_defect_4_a_crash_between_the_commits_leaves_nothing_processing_for_ever(
-    ada: Booker, gateway: LedgerGateway, runtime: Runtime, point: str
+    ada: Booker, gateway: LedgerGateway, deps: Dependencies, point: str
 ) -> None:
     payment_id = ada.made()
     with armed(f"{point}=raise"):
         assert error_of(ada.process(payment_id), 500) == "Internal server error"
     assert ada.status(payment_id) == "processing"
-    recover_all(runtime)
+    recover_all(deps)
     assert ada.status(payment_id) == "completed"
     assert gateway.count(Kind.CHARGE) == 1
 
 
 @pytest.mark.parametrize("text", ['"NaN"', "NaN", "true", "Infinity", '"Infinity"', "1e400", "9" * 100])
-def test_defect_5_what_is_no_amount_of_money_is_never_stored(ada: Booker, runtime: Runtime, text: str) -> None:
+def test_defect_5_what_is_no_amount_of_money_is_never_stored(ada: Booker, deps: Dependencies, text: str) -> None:
     error_of(ada("POST", "", data=with_raw(BODY, "amount", text), content_type="application/json"))
-    assert count(runtime, payments) == 0
+    assert count(deps, payments) == 0
 
 
-def test_defect_5_money_is_exact_and_in_a_real_currency(ada: Booker, runtime: Runtime) -> None:
+def test_defect_5_money_is_exact_and_in_a_real_currency(ada: Booker, deps: Dependencies) -> None:
     assert error_of(ada.create(currency="MOON")) == "currency must be an ISO 4217 code"
     ada.made(amount="0.1")
     ada.made(amount="999999999999.99")
-    assert [row["amount"] for row in rows(runtime, payments)] == [Decimal("0.10"), Decimal("999999999999.99")]
+    assert [row["amount"] for row in rows(deps, payments)] == [Decimal("0.10"), Decimal("999999999999.99")]
 
 
 @pytest.mark.parametrize("secret", ["jwt-secret-key", "dev-secret-key", ""])
@@ -131,17 +131,18 @@ def test_defect_7_a_broker_that_is_down_does_not_touch_the_answer(make_app: Make
     carl = Booker(app, "carl")
     payment_id = carl.paid()
     assert payment_of(carl.refund(payment_id))["status"] == "refunded"
-    assert {"payment.created", "payment.completed", "payment.refunded"} <= {kind for kind, _ in events(runtime_of(app))}
+    kinds = {kind for kind, _ in events(dependencies_of(app))}
+    assert {"payment.created", "payment.completed", "payment.refunded"} <= kinds
 
 
 @pytest.mark.parametrize("body", ["[]", '["booking_id"]', '"booking_id amount"', "7", "null", "true", "{", ""])
-def test_defect_8_a_body_that_is_no_object_is_a_bad_request(ada: Booker, runtime: Runtime, body: str) -> None:
+def test_defect_8_a_body_that_is_no_object_is_a_bad_request(ada: Booker, deps: Dependencies, body: str) -> None:
     payment_id = ada.made()
     for method, path in (("POST", ""), ("PATCH", f"/{payment_id}/status")):
         answer = ada(method, path, data=body, content_type="application/json")
         assert error_of(answer)
         assert answer.get_json()["code"] == "validation_error"
-    assert count(runtime, payments) == 1
+    assert count(deps, payments) == 1
 
 
 def test_defect_9_metrics_are_the_same_from_every_worker(make_app: MakeApp) -> None:

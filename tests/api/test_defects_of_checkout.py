@@ -13,10 +13,10 @@ from flask.testing import FlaskClient
 from payment_service.config import Settings
 from payment_service.db import metadata
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Declined, Instruction
+from payment_service.gateways.base import Declined, GatewayRequest
 from payment_service.models import outbox_deliveries, payments
-from payment_service.services.runtime import Runtime
-from tests.conftest import MakeApp, runtime_of
+from payment_service.services.dependencies import Dependencies
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import at_once, with_raw
 from tests.support.checkouts import PAYMENTS, body_of, detail_of, held, paid, post, process, refund, shown
 from tests.support.database import count, everything, recover_all, rows
@@ -67,13 +67,13 @@ def test_defect_2_partial_refunds_at_once_stop_at_the_amount(
     assert shown(client, transaction)["refunded_amount"] == 90.0
 
 
-def test_defect_3_ten_retries_at_once_capture_once(app: Flask, gateway: LedgerGateway, runtime: Runtime) -> None:
+def test_defect_3_ten_retries_at_once_capture_once(app: Flask, gateway: LedgerGateway, deps: Dependencies) -> None:
     gateway.latency = 0.05
     answers = at_once(app, 10, lambda caller, _number: process(caller, "order-1-attempt-1"))
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.data for answer in answers}) == 1
     assert sum("Idempotent-Replayed" in answer.headers for answer in answers) == 9
-    assert (gateway.count(Kind.CHARGE), count(runtime, payments)) == (1, 1)
+    assert (gateway.count(Kind.CHARGE), count(deps, payments)) == (1, 1)
 
 
 def test_defect_4_an_order_with_several_payments_is_found(client: FlaskClient, gateway: LedgerGateway) -> None:
@@ -101,7 +101,7 @@ def test_defect_6_kafka_need_not_be_there(make_app: MakeApp) -> None:
     assert app.test_client().get("/health").status_code == 200
     transaction = paid(app.test_client())
     assert body_of(refund(app.test_client(), transaction, 100))["success"]
-    waiting = rows(runtime_of(app), outbox_deliveries)
+    waiting = rows(dependencies_of(app), outbox_deliveries)
     assert {(row["sink"], row["status"]) for row in waiting} == {("kafka", "PENDING")}
 
 
@@ -112,8 +112,8 @@ def test_defect_6_the_database_is_the_one_that_the_environment_names() -> None:
     assert Settings.from_env({"DATABASE_URL": url}).database_url.startswith("postgresql+psycopg2://ecommerce:")
 
 
-def test_defect_6_the_migrations_make_the_tables_that_the_program_knows(runtime: Runtime) -> None:
-    with runtime.database.engine.connect() as connection:
+def test_defect_6_the_migrations_make_the_tables_that_the_program_knows(deps: Dependencies) -> None:
+    with deps.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, metadata) == []
 
@@ -138,43 +138,43 @@ def test_defect_7_every_event_of_a_change_is_there_once_the_change_is(make_app: 
     app = make_app(kafka_brokers=f"127.0.0.1:{free_port()}")
     with armed("finish.before_commit=raise"):
         process(app.test_client(), "k")
-    before = len(rows(runtime_of(app), outbox_deliveries))
-    recover_all(runtime_of(app))
+    before = len(rows(dependencies_of(app), outbox_deliveries))
+    recover_all(dependencies_of(app))
     assert body_of(process(app.test_client(), "k"))["status"] == "captured"
-    assert (before, len(rows(runtime_of(app), outbox_deliveries))) == (1, 2)
+    assert (before, len(rows(dependencies_of(app), outbox_deliveries))) == (1, 2)
 
 
 @pytest.mark.parametrize(
     "point", ["claim.after_commit", "gateway.answered", "finish.before_commit", "finish.after_commit"]
 )
 def test_defect_8_a_crash_leaves_nothing_processing_for_ever(
-    client: FlaskClient, gateway: LedgerGateway, runtime: Runtime, point: str
+    client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, point: str
 ) -> None:
     with armed(f"{point}=raise"):
         answer = process(client)  # without a key nobody is told to come back: a repeat would pay again
     assert answer.status_code in (202, 503)
     assert answer.status_code == 202 or not answer.get_json()["retry"]["safe"]
-    recover_all(runtime)
+    recover_all(deps)
     assert body_of(client.get(f"{PAYMENTS}/order/ORD-1"))["status"] == "captured"
     assert gateway.count(Kind.CHARGE) == 1
 
 
 @pytest.mark.parametrize("text", ["Infinity", "-Infinity", '"Infinity"', "NaN", "1e400", "1e2000000"])
-def test_defect_8_infinity_is_no_amount(client: FlaskClient, runtime: Runtime, text: str) -> None:
+def test_defect_8_infinity_is_no_amount(client: FlaskClient, deps: Dependencies, text: str) -> None:
     raw = with_raw(BODY, "amount", text)
     assert client.post(f"{PAYMENTS}/process", data=raw, content_type="application/json").status_code == 422
-    assert count(runtime, payments) == 0
+    assert count(deps, payments) == 0
     assert client.get(f"{PAYMENTS}/order/ORD-1").status_code == 404
 
 
-def test_defect_8_no_card_number_gets_in(client: FlaskClient, runtime: Runtime) -> None:
+def test_defect_8_no_card_number_gets_in(client: FlaskClient, deps: Dependencies) -> None:
     card: dict[str, Any] = {"card": {"number": "5555 5555 5555 4444", "exp": "12/30", "cvc": "123"}}
     assert process(client, payment_method_details=card).status_code == 422
-    assert "5555" not in everything(runtime)
+    assert "5555" not in everything(deps)
 
 
 def test_defect_9_an_error_says_nothing_about_the_inside(client: FlaskClient, gateway: LedgerGateway) -> None:
-    def break_down(_instruction: Instruction) -> NoReturn:
+    def break_down(_instruction: GatewayRequest) -> NoReturn:
         raise RuntimeError("connection to server at 10.0.0.7 failed: password=hunter2")
 
     gateway.script.append(break_down)

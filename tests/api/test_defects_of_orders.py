@@ -14,9 +14,9 @@ from flask.testing import FlaskClient
 
 from payment_service.domain.operations import Kind
 from payment_service.failpoints import arm
-from payment_service.gateways.base import Answer, Declined, Instruction
+from payment_service.gateways.base import Declined, GatewayRequest, SendResult
 from payment_service.models import idempotency_keys, payment_refunds, payments
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.support.callers import with_raw
 from tests.support.database import count, expire_leases
 from tests.support.gateways import LedgerGateway
@@ -46,25 +46,25 @@ def broken_at(point: str) -> Iterator[None]:
 
 
 def test_defect_2_a_key_that_is_too_long_is_refused_before_anything_happens(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     """A key of 300 characters was charged for, then 500; the retry was told that the payment already exists."""
     assert faults(charge_order(client, "x" * 300)) == [(["header", "Idempotency-Key"], "string_length")]
-    assert (count(runtime, payments), count(runtime, idempotency_keys), len(gateway.sent)) == (0, 0, 0)
+    assert (count(deps, payments), count(deps, idempotency_keys), len(gateway.sent)) == (0, 0, 0)
     assert paid(charge_order(client, "x" * 255))["status"] == "COMPLETED"
 
 
 @pytest.mark.parametrize("point", BETWEEN_THE_COMMITS)
 def test_defect_2_after_a_crash_the_retry_gets_the_payment(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, point: str
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, point: str
 ) -> None:
     """Between any two of its five commits a crash left a charge that the retry was refused."""
     with broken_at(point):
         assert charge_order(client, "k").status_code == 500
-    expire_leases(runtime)
+    expire_leases(deps)
     body = paid(charge_order(client, "k"))
     assert (body["status"], len(body["transactions"])) == ("COMPLETED", 2)
-    assert gateway.count(Kind.CHARGE) == count(runtime, payments) == 1
+    assert gateway.count(Kind.CHARGE) == count(deps, payments) == 1
 
 
 def test_defect_3_a_key_does_not_make_another_order_look_paid(client: FlaskClient, gateway: LedgerGateway) -> None:
@@ -77,12 +77,12 @@ def test_defect_3_a_key_does_not_make_another_order_look_paid(client: FlaskClien
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_defect_5_no_refund_without_a_refund(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
+def test_defect_5_no_refund_without_a_refund(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     """PATCH status REFUNDED closed a payment as refunded, though nothing went back."""
     number = paid(charge_order(client))["payment_id"]
     assert detail(change_order(client, number, "REFUNDED")).endswith("use refund endpoint")
     assert paid(client.get(f"/v1/payments/{number}"), 200)["status"] == "COMPLETED"
-    assert (count(runtime, payment_refunds), gateway.count(Kind.REFUND)) == (0, 0)
+    assert (count(deps, payment_refunds), gateway.count(Kind.REFUND)) == (0, 0)
 
 
 @pytest.mark.parametrize("word", ["FAILED", "CANCELLED"])
@@ -101,7 +101,7 @@ def test_defect_5_a_payment_is_completed_by_the_gateway_alone(client: FlaskClien
     assert paid(change_order(client, number, "COMPLETED"), 200)["status"] == "FAILED"
 
 
-def test_defect_6_amounts_are_rounded_like_a_bank_and_never_to_nothing(client: FlaskClient, runtime: Runtime) -> None:
+def test_defect_6_amounts_are_rounded_like_a_bank_and_never_to_nothing(client: FlaskClient, deps: Dependencies) -> None:
     """0.004 was a completed payment of 0.0; floats made 10.005 into 10.01 and 2.675 into 2.67; NaN was 500."""
     shown: dict[str, float | None] = {
         "0.004": None, "0.005": None, "NaN": None, "1e400": None, "10.005": 10.0, "2.675": 2.68, "0.0051": 0.01,
@@ -117,7 +117,7 @@ def test_defect_6_amounts_are_rounded_like_a_bank_and_never_to_nothing(client: F
             assert answer.status_code == 422, text
         else:
             assert paid(answer)["amount"] == amount, text
-    assert count(runtime, payments) == 3
+    assert count(deps, payments) == 3
 
 
 def test_defect_6_a_refund_of_nothing_closes_no_payment(client: FlaskClient, gateway: LedgerGateway) -> None:
@@ -142,7 +142,7 @@ def test_defect_8_after_a_partial_refund_the_rest_can_be_refunded(client: FlaskC
 def test_defect_9_an_error_of_ours_says_nothing_of_the_inside(client: FlaskClient, gateway: LedgerGateway) -> None:
     """500 bodies carried SQL with its parameters."""
 
-    def crash(_instruction: Instruction) -> Answer:
+    def crash(_instruction: GatewayRequest) -> SendResult:
         raise RuntimeError("INSERT INTO payments VALUES ('secret')")
 
     gateway.script.append(crash)

@@ -13,7 +13,7 @@ from werkzeug import Response
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Declined
 from payment_service.models import idempotency_keys
-from tests.conftest import MakeApp, runtime_of
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import ABSENT, TRIP, at_once, pay_trip, refund_trip, trip_id_of, with_raw
 from tests.support.gateways import LedgerGateway
 from tests.support.scraped import scraped
@@ -99,7 +99,7 @@ def test_defect_7_a_key_of_a_process_that_died_is_free_again(make_app: MakeApp, 
     assert pay_trip(died.test_client()).status_code == 500
     successor = make_app(failpoints="", idempotency_wait=0.1)
     assert pay_trip(successor.test_client()).status_code == 409
-    with runtime_of(successor).database.atomic("test") as connection:
+    with dependencies_of(successor).database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(leased_until=datetime.now(UTC) - timedelta(days=2)))
     answer = pay_trip(successor.test_client())
     assert (answer.status_code, answer.get_json()["status"]) == (200, "SUCCESS")
@@ -166,7 +166,7 @@ def test_defect_12_connections_are_kept(make_app: MakeApp) -> None:
     """Every statement opened a connection to the database of its own."""
     app = make_app()
     opened: list[object] = []
-    event.listen(runtime_of(app).database.engine, "connect", lambda *_: opened.append(threading.get_ident()))
+    event.listen(dependencies_of(app).database.engine, "connect", lambda *_: opened.append(threading.get_ident()))
     for number in range(20):
         pay_trip(app.test_client(), idempotency_key=f"key {number}")
     assert len(opened) <= 1

@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from payment_service.gateways.base import Answer, Instruction
+from payment_service.gateways.base import GatewayRequest, SendResult
 from tests.conftest import MakeApp
 from tests.support.callers import BILL, TRIP, pay_bill, pay_trip
 from tests.support.gateways import LedgerGateway
@@ -142,7 +142,7 @@ def test_what_merely_looks_like_a_card_number_is_taken(client: FlaskClient) -> N
 
 
 def test_a_crash_says_nothing_of_the_inside(client: FlaskClient, gateway: LedgerGateway) -> None:
-    def crash(_instruction: Instruction) -> Answer:
+    def crash(_instruction: GatewayRequest) -> SendResult:
         raise RuntimeError("the s3cret inside")
 
     for pay, shape in ((pay_trip, "error"), (pay_bill, "detail")):

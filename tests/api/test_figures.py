@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from payment_service.gateways.base import Approved, Declined, Instruction, Pending, Unknown
-from payment_service.services import figures
-from payment_service.services.runtime import Runtime
+from payment_service.gateways.base import Approved, Declined, GatewayRequest, Pending, Unknown
+from payment_service.services import business_metrics
+from payment_service.services.dependencies import Dependencies
 from tests.conftest import MakeApp
 from tests.support.bookers import Booker
 from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
@@ -75,37 +75,37 @@ def test_the_figures_are_what_happened(busy: FlaskClient, path: str) -> None:
     }  # fmt: skip
 
 
-def test_folding_changes_no_figure(busy: FlaskClient, runtime: Runtime) -> None:
-    before = figures.current(runtime).totals
-    assert figures.fold(runtime) > 8
-    assert figures.fold(runtime) == 0
+def test_folding_changes_no_figure(busy: FlaskClient, deps: Dependencies) -> None:
+    before = business_metrics.current(deps).totals
+    assert business_metrics.fold(deps) > 8
+    assert business_metrics.fold(deps) == 0
 
-    assert sorted(map(repr, figures.current(runtime).totals.tallies)) == sorted(map(repr, before.tallies))
+    assert sorted(map(repr, business_metrics.current(deps).totals.tallies)) == sorted(map(repr, before.tallies))
     pay_trip(busy, idempotency_key="after")
-    assert figures.current(runtime).totals.created == before.created + 1
+    assert business_metrics.current(deps).totals.created == before.created + 1
 
 
 def test_whoever_reads_folds_what_has_piled_up(
-    busy: FlaskClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    busy: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures, "BATCH", 3)
+    monkeypatch.setattr(business_metrics, "BATCH", 3)
     before = scraped(busy)
-    while figures.fold(runtime):
+    while business_metrics.fold(deps):
         pass
 
     assert scraped(busy)("payments_created_total") == before("payments_created_total")
     pay_trip(busy, idempotency_key="one")
     pay_trip(busy, idempotency_key="two")
     scraped(busy)
-    assert figures.fold(runtime) == 1  # of four marks the reader has folded three
+    assert business_metrics.fold(deps) == 1  # of four marks the reader has folded three
 
 
 def test_many_fold_at_once_and_nothing_is_lost_or_counted_twice(
-    app: Flask, busy: FlaskClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    app: Flask, busy: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures, "BATCH", 2)
-    before = figures.current(runtime).totals.moves
-    folders = [threading.Thread(target=lambda: [figures.fold(runtime) for _ in range(4)]) for _ in range(4)]
+    monkeypatch.setattr(business_metrics, "BATCH", 2)
+    before = business_metrics.current(deps).totals.moves
+    folders = [threading.Thread(target=lambda: [business_metrics.fold(deps) for _ in range(4)]) for _ in range(4)]
     for folder in folders:
         folder.start()
     for number in range(6):
@@ -113,25 +113,25 @@ def test_many_fold_at_once_and_nothing_is_lost_or_counted_twice(
     for folder in folders:
         folder.join()
 
-    after = figures.current(runtime).totals.moves
+    after = business_metrics.current(deps).totals.moves
     assert after["trips", "charged"] == before["trips", "charged"] + 6
     assert after["trips", "partly_refunded"] == before["trips", "partly_refunded"]
     assert sum(after.values()) == sum(before.values()) + 12
 
 
 def test_a_fold_that_dies_leaves_everything_as_it_was(
-    busy: FlaskClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    busy: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from payment_service.repositories import tallies
 
-    before = figures.current(runtime).totals.moves
+    before = business_metrics.current(deps).totals.moves
     whole = tallies.fold
     with monkeypatch.context() as patch:
         patch.setattr(tallies, "fold", lambda *arguments: whole(*arguments) and 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            figures.fold(runtime)
+            business_metrics.fold(deps)
 
-    assert figures.current(runtime).totals.moves == before
+    assert business_metrics.current(deps).totals.moves == before
 
 
 def test_money_is_also_told_by_currency(make_app: MakeApp) -> None:
@@ -148,22 +148,22 @@ def test_money_is_also_told_by_currency(make_app: MakeApp) -> None:
     assert told("payment_moves_total", channel="bookings", move="create") == 2
 
 
-def test_a_free_trip_and_exact_thirds_of_a_fils_add_up(client: FlaskClient, runtime: Runtime) -> None:
+def test_a_free_trip_and_exact_thirds_of_a_fils_add_up(client: FlaskClient, deps: Dependencies) -> None:
     pay_trip(client, idempotency_key="free", amount=0)
     for number in range(10):
         pay_trip(client, idempotency_key=f"tenth-{number}", amount="0.10")
 
-    assert figures.current(runtime).totals.taken == {"INR": Decimal("1.00")}
+    assert business_metrics.current(deps).totals.taken == {"INR": Decimal("1.00")}
 
 
 def test_what_is_undecided_is_told_with_its_age_until_it_is_decided(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.extend([gateway.lose_answer, Pending()])
     pay_trip(client, idempotency_key="unknown")
     pay_trip(client, idempotency_key="pending")
     undecided = scraped(client)
-    recover_all(runtime)
+    recover_all(deps)
     decided = scraped(client)
 
     assert (undecided("unknown_outcomes"), undecided("keys_in_flight")) == (2, 0)
@@ -175,7 +175,7 @@ def test_what_is_undecided_is_told_with_its_age_until_it_is_decided(
 def test_a_key_that_is_worked_on_is_in_flight(client: FlaskClient, gateway: LedgerGateway) -> None:
     seen: list[Scraped] = []
 
-    def meanwhile(instruction: Instruction) -> Approved:
+    def meanwhile(instruction: GatewayRequest) -> Approved:
         seen.append(scraped(client.application.test_client()))
         return gateway.approve(instruction)
 
@@ -186,12 +186,12 @@ def test_a_key_that_is_worked_on_is_in_flight(client: FlaskClient, gateway: Ledg
     assert scraped(client)("keys_in_flight") == 0
 
 
-def test_each_sink_tells_what_waits_for_it(make_app: MakeApp, runtime: Runtime) -> None:
+def test_each_sink_tells_what_waits_for_it(make_app: MakeApp, deps: Dependencies) -> None:
     from payment_service.models import outbox_deliveries
 
     client = make_app(rabbitmq_enabled=True, trip_notification_service_url="http://127.0.0.1:9").test_client()
     pay_trip(client)
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         dead = outbox_deliveries.update().where(outbox_deliveries.c.sink == "trip_notification")
         connection.execute(dead.values(status="DEAD"))
     told = scraped(client)

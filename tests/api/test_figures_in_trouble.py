@@ -10,8 +10,8 @@ from sqlalchemy.exc import ProgrammingError
 from payment_service import clock
 from payment_service.domain.errors import DatabaseUnavailable
 from payment_service.models import outbox_deliveries
-from payment_service.services import figures
-from payment_service.services.runtime import Runtime
+from payment_service.services import business_metrics
+from payment_service.services.dependencies import Dependencies
 from tests.conftest import MakeApp
 from tests.support.callers import pay_trip
 from tests.support.events import pile_up
@@ -51,17 +51,17 @@ def test_a_reader_that_cannot_fold_tells_what_it_has_read(
         raise fault
 
     pay_trip(client)
-    monkeypatch.setattr(figures, "BATCH", 1)
+    monkeypatch.setattr(business_metrics, "BATCH", 1)
     monkeypatch.setattr("payment_service.repositories.tallies.fold", fail)
     told = scraped(client)
 
     assert (told("business_figures_up"), told("payments_created_total")) == (1, 1)
 
 
-def test_a_sink_that_was_switched_off_tells_what_still_waits_for_it(make_app: MakeApp, runtime: Runtime) -> None:
+def test_a_sink_that_was_switched_off_tells_what_still_waits_for_it(make_app: MakeApp, deps: Dependencies) -> None:
     """The operators' page showed it and no figure did: events lay for ever, and nobody was alarmed."""
-    pile_up(runtime.database, ["order", "kafka", "rabbitmq"], 2)
-    with runtime.database.atomic("test") as connection:
+    pile_up(deps.database, ["order", "kafka", "rabbitmq"], 2)
+    with deps.database.atomic("test") as connection:
         dead = outbox_deliveries.update().where(outbox_deliveries.c.sink == "order")
         connection.execute(dead.values(status="DEAD"))
     told = scraped(make_app(rabbitmq_enabled=True).test_client())
@@ -73,9 +73,9 @@ def test_a_sink_that_was_switched_off_tells_what_still_waits_for_it(make_app: Ma
     assert ("outbox_sink_on", frozenset({("sink", "kafka")})) in told.series
 
 
-def test_a_sink_that_was_switched_off_is_forgotten_when_nothing_waits(make_app: MakeApp, runtime: Runtime) -> None:
-    pile_up(runtime.database, ["kafka"], 2)
-    with runtime.database.atomic("test") as connection:
+def test_a_sink_that_was_switched_off_is_forgotten_when_nothing_waits(make_app: MakeApp, deps: Dependencies) -> None:
+    pile_up(deps.database, ["kafka"], 2)
+    with deps.database.atomic("test") as connection:
         sent = outbox_deliveries.update().values(status="DELIVERED", delivered_at=clock.now())
         connection.execute(sent)
 

@@ -14,7 +14,7 @@ from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Declined
 from payment_service.models import idempotency_keys, payments
 from payment_service.services import retention
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.conftest import MakeApp
 from tests.support.callers import at_once, pay_bill, pay_trip, refund_trip, trip_id_of
 from tests.support.gateways import LedgerGateway, held_at_the_gateway
@@ -23,9 +23,9 @@ Call = Callable[[FlaskClient], TestResponse]
 CALLS: dict[str, Call] = {"trips": pay_trip, "bills": pay_bill}
 
 
-def end_the_cached_answers(runtime: Runtime) -> None:
+def end_the_cached_answers(deps: Dependencies) -> None:
     """What was answered so far was answered longer ago than answers are kept."""
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
 
 
@@ -112,7 +112,7 @@ def test_eight_at_once_make_one_payment(app: Flask, gateway: LedgerGateway, call
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_another_request_under_a_key_is_422_and_names_what_differs(client: FlaskClient, runtime: Runtime) -> None:
+def test_another_request_under_a_key_is_422_and_names_what_differs(client: FlaskClient, deps: Dependencies) -> None:
     paid = pay_trip(client).get_json()
     answer = pay_trip(client, amount=151, method="UPI", metadata={"note": "new"})
     body = answer.get_json()
@@ -171,11 +171,11 @@ def test_a_refused_refund_is_replayed(client: FlaskClient) -> None:
 
 
 def test_an_ended_answer_is_the_payment_as_it_is_now(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     first = pay_trip(client).get_json()
     refund_trip(client, first["payment_id"])
-    end_the_cached_answers(runtime)
+    end_the_cached_answers(deps)
     answer = pay_trip(client)
     assert answer.status_code == 200
     assert answer.headers["Idempotent-Replayed"] == "true"
@@ -184,11 +184,11 @@ def test_an_ended_answer_is_the_payment_as_it_is_now(
 
 
 def test_a_purged_key_still_makes_no_second_charge(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, call: Call
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, call: Call
 ) -> None:
     first = call(client)
-    end_the_cached_answers(runtime)
-    assert sum(retention.purge(runtime)) == 1
+    end_the_cached_answers(deps)
+    assert sum(retention.purge(deps)) == 1
     again = call(client)
     assert again.get_json() == first.get_json()
     assert again.headers["Idempotent-Replayed"] == "true"
@@ -196,12 +196,12 @@ def test_a_purged_key_still_makes_no_second_charge(
 
 
 def test_a_purged_refund_key_makes_no_second_refund(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     number = trip_id_of(pay_trip(client))
     first = refund_trip(client, number, amount=10)
-    end_the_cached_answers(runtime)
-    assert sum(retention.purge(runtime)) == 2
+    end_the_cached_answers(deps)
+    assert sum(retention.purge(deps)) == 2
     again = refund_trip(client, number, amount=10)
     assert again.get_json() == first.get_json()
     assert again.headers["Idempotent-Replayed"] == "true"
@@ -210,12 +210,12 @@ def test_a_purged_refund_key_makes_no_second_refund(
 
 
 def test_keys_are_stored_as_their_hash_with_the_request_they_were_used_for(
-    client: FlaskClient, runtime: Runtime
+    client: FlaskClient, deps: Dependencies
 ) -> None:
     number = trip_id_of(pay_trip(client))
     refund_trip(client, number)
     table = idempotency_keys.c
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         rows = connection.execute(
             select(table.key_hash, table.request_path, table.response_status, table.created_at, table.expires_at)
             .order_by(table.key_id)

@@ -8,8 +8,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from payment_service.channels import CHANNELS
-from payment_service.gateways.base import Approved, Declined, Instruction, Unknown
-from payment_service.services.runtime import Runtime
+from payment_service.gateways.base import Approved, Declined, GatewayRequest, Unknown
+from payment_service.services.dependencies import Dependencies
 from tests.conftest import MakeApp
 from tests.support.bookers import Booker
 from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
@@ -54,7 +54,7 @@ def test_a_finished_key_tells_its_payment_and_how_long_its_answer_is_kept(make_a
 def test_a_key_that_is_worked_on_is_in_progress(client: FlaskClient, gateway: LedgerGateway) -> None:
     seen: list[dict[str, Any]] = []
 
-    def meanwhile(instruction: Instruction) -> Approved:
+    def meanwhile(instruction: GatewayRequest) -> Approved:
         seen.append(told(client.application.test_client(), "running"))
         return gateway.approve(instruction)
 
@@ -68,12 +68,12 @@ def test_a_key_that_is_worked_on_is_in_progress(client: FlaskClient, gateway: Le
 
 
 def test_a_key_whose_outcome_is_unknown_stays_in_progress_until_it_is_known(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(gateway.lose_answer)
     pay_trip(client, idempotency_key="lost")
     before = told(client, "lost")["state"]
-    recover_all(runtime)
+    recover_all(deps)
 
     assert (before, told(client, "lost")["state"]) == ("in_progress", "finished")
 
@@ -87,10 +87,10 @@ def test_a_refusal_is_a_finished_key_without_a_payment(client: FlaskClient) -> N
 
 
 @pytest.mark.parametrize("purged", [False, True])
-def test_an_expired_key_is_bound_to_its_payment_for_ever(client: FlaskClient, runtime: Runtime, purged: bool) -> None:
+def test_an_expired_key_is_bound_to_its_payment_for_ever(client: FlaskClient, deps: Dependencies, purged: bool) -> None:
     number = trip_id_of(pay_trip(client, idempotency_key="charge"))
     refund_trip(client, number, idempotency_key="refund", amount=1)
-    (purge_answers if purged else expire_answers)(runtime)
+    (purge_answers if purged else expire_answers)(deps)
 
     for key in ("charge", "refund"):
         body = told(client, key)
@@ -122,7 +122,7 @@ def test_every_channel_says_where_its_payments_are_shown() -> None:
     assert [channel.name for channel in CHANNELS if "{" not in channel.payment_path] == []
 
 
-def test_nobody_is_told_of_anybody_elses_key(client: FlaskClient, runtime: Runtime) -> None:
+def test_nobody_is_told_of_anybody_elses_key(client: FlaskClient, deps: Dependencies) -> None:
     pay_trip(client, idempotency_key="mine", headers=bearer("user-1"))
     pay_trip(client, idempotency_key="anybodys")
     for purged in (False, True):
@@ -132,7 +132,7 @@ def test_nobody_is_told_of_anybody_elses_key(client: FlaskClient, runtime: Runti
         assert told(client, "mine", headers=bearer("user-1"))["channel"] == "trips"
         assert told(client, "anybodys")["channel"] == "trips"
         if not purged:
-            purge_answers(runtime)
+            purge_answers(deps)
 
 
 def test_without_a_token_only_open_channels_are_searched(make_app: MakeApp) -> None:

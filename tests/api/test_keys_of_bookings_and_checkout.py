@@ -7,44 +7,44 @@ from flask.testing import FlaskClient
 
 from payment_service.domain.operations import Kind
 from payment_service.models import payment_refunds, payments
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.support.bookers import Booker, error_of, payment_of
 from tests.support.checkouts import body_of, detail_of, post, process, refund
 from tests.support.database import count, expire_answers, purge_answers
 from tests.support.gateways import LedgerGateway
 
 ENDINGS = [pytest.param(expire_answers, id="expired"), pytest.param(purge_answers, id="purged")]
-End = Callable[[Runtime], None]
+End = Callable[[Dependencies], None]
 
 
 @pytest.mark.parametrize("end", ENDINGS)
 def test_a_bookings_keys_tell_how_the_payment_stands_now(
-    ada: Booker, gateway: LedgerGateway, runtime: Runtime, end: End
+    ada: Booker, gateway: LedgerGateway, deps: Dependencies, end: End
 ) -> None:
     payment_id = payment_of(ada.create("create"), 201)["payment_id"]
     ada.process(payment_id, "process")
-    end(runtime)
+    end(deps)
     created, processed = ada.create("create"), ada.process(payment_id, "process")
     assert (payment_of(created, 201)["payment_id"], payment_of(created, 201)["status"]) == (payment_id, "completed")
     assert payment_of(processed)["status"] == "completed"
     ada.refund(payment_id, "refund")
-    end(runtime)
+    end(deps)
     assert payment_of(ada.process(payment_id, "process"))["status"] == "refunded"
     again = ada.refund(payment_id, "refund")
     assert (payment_of(again)["status"], again.headers["Idempotent-Replayed"]) == ("refunded", "true")
-    assert count(runtime, payments) == 1
+    assert count(deps, payments) == 1
     assert (gateway.count(Kind.CHARGE), gateway.count(Kind.REFUND)) == (1, 1)
 
 
 @pytest.mark.parametrize("end", ENDINGS)
 def test_a_booking_without_keys_is_kept_by_its_status(
-    ada: Booker, gateway: LedgerGateway, runtime: Runtime, end: End
+    ada: Booker, gateway: LedgerGateway, deps: Dependencies, end: End
 ) -> None:
     payment_id = ada.paid()
-    end(runtime)
+    end(deps)
     assert error_of(ada.process(payment_id)) == "Payment already completed"
     ada.refund(payment_id)
-    expire_answers(runtime)  # a purge would find nothing: no response is stored without a key
+    expire_answers(deps)  # a purge would find nothing: no response is stored without a key
     assert error_of(ada.refund(payment_id)) == "Only completed payments can be refunded"
     assert len(gateway.sent) == 2
 
@@ -52,27 +52,27 @@ def test_a_booking_without_keys_is_kept_by_its_status(
 @pytest.mark.parametrize("end", ENDINGS)
 @pytest.mark.parametrize("capture", [True, False])
 def test_a_checkouts_key_tells_how_the_payment_stands_now(
-    client: FlaskClient, gateway: LedgerGateway, runtime: Runtime, end: End, capture: bool
+    client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, end: End, capture: bool
 ) -> None:
     first = body_of(process(client, "process", capture=capture))
     transaction = first["transaction_id"]
     if not capture:
         body_of(post(client, "capture", "capture", transaction_id=transaction))
     refunded = body_of(refund(client, transaction, 100, "refund"))
-    end(runtime)
+    end(deps)
     again = process(client, "process", capture=capture)
     assert body_of(again) == first | {"status": "refunded"}
     assert again.headers["Idempotent-Replayed"] == "true"
     assert body_of(refund(client, transaction, 100, "refund")) == refunded
     if not capture:
         assert body_of(post(client, "capture", "capture", transaction_id=transaction))["status"] == "refunded"
-    assert (count(runtime, payments), count(runtime, payment_refunds)) == (1, 1)
+    assert (count(deps, payments), count(deps, payment_refunds)) == (1, 1)
     assert len(gateway.sent) == len(gateway.ledger) == (2 if capture else 3)
 
 
 @pytest.mark.parametrize("end", ENDINGS)
-def test_an_ended_key_is_still_not_for_anything_else(client: FlaskClient, runtime: Runtime, end: End) -> None:
+def test_an_ended_key_is_still_not_for_anything_else(client: FlaskClient, deps: Dependencies, end: End) -> None:
     process(client, "key")
-    end(runtime)
+    end(deps)
     assert detail_of(process(client, "key", amount=1), 422).endswith("(different: amount)")
-    assert count(runtime, payments) == 1
+    assert count(deps, payments) == 1

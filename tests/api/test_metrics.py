@@ -4,12 +4,12 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from payment_service.delivery.base import Again, Dead, Delivered, Down, Outcome
+from payment_service.delivery.base import Delivered, Outcome, Rejected, RetryLater, SinkUnavailable
 from payment_service.delivery.relay import Relay
-from payment_service.gateways.base import Approved, Declined, Instruction, NotSent, Pending, Unknown
-from payment_service.services import figures
-from payment_service.services.runtime import Runtime
-from tests.conftest import MakeApp, runtime_of
+from payment_service.gateways.base import Approved, Declined, GatewayRequest, NotSent, Pending, Unknown
+from payment_service.services import business_metrics
+from payment_service.services.dependencies import Dependencies
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, recover_all
 from tests.support.gateways import LedgerGateway
@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 
 
 def test_every_outcome_of_a_key_is_counted(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, make_app: MakeApp
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, make_app: MakeApp
 ) -> None:
     outcomes = grown(lambda: scraped(client), "idempotency_outcomes_total", "outcome")
     pay_trip(client, idempotency_key="a")
@@ -27,7 +27,7 @@ def test_every_outcome_of_a_key_is_counted(
     pay_trip(client, idempotency_key="a", amount=151)
     gateway.script.append(NotSent("refused"))
     pay_trip(client, idempotency_key="b")
-    expire_leases(runtime)
+    expire_leases(deps)
     pay_trip(client, idempotency_key="b")
     impatient = make_app(idempotency_wait=0.0).test_client()
     gateway.script.append(lambda instruction: _in_between(gateway, instruction, impatient))
@@ -36,17 +36,19 @@ def test_every_outcome_of_a_key_is_counted(
     assert outcomes() == {"new": 3, "replayed": 1, "mismatch": 1, "taken_over": 1, "conflict": 1}
 
 
-def _in_between(gateway: LedgerGateway, instruction: Instruction, other: FlaskClient) -> Approved:
+def _in_between(gateway: LedgerGateway, instruction: GatewayRequest, other: FlaskClient) -> Approved:
     assert pay_trip(other, idempotency_key="c").status_code == 409
     return gateway.approve(instruction)
 
 
-def test_a_key_the_worker_takes_over_is_counted(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
+def test_a_key_the_worker_takes_over_is_counted(
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
+) -> None:
     gateway.script.append(gateway.lose_answer)
     pay_trip(client)
     outcomes = grown(lambda: scraped(client), "idempotency_outcomes_total", "outcome")
     calls = grown(lambda: scraped(client), "gateway_call_duration_seconds_count", "kind")
-    recover_all(runtime)
+    recover_all(deps)
 
     assert (outcomes(), calls()) == ({"taken_over": 1}, {"lookup": 1})
 
@@ -79,13 +81,13 @@ def test_requests_are_counted_by_rule_and_never_by_what_callers_write(client: Fl
     assert by_method()["other"] == 1
 
 
-def test_no_label_holds_what_a_caller_wrote(client: FlaskClient, runtime: Runtime) -> None:
+def test_no_label_holds_what_a_caller_wrote(client: FlaskClient, deps: Dependencies) -> None:
     number = trip_id_of(pay_trip(client, idempotency_key="canary-key", trip_id=987654))
     pay_bill(client, "canary-reference", method="INV-2025-canary", bill_id=987655)
     refund_trip(client, number, idempotency_key="canary-refund")
     client.get("/payments/canary?canary=canary", headers={"X-Request-ID": "canary-request"})
     before = scraped(client)
-    figures.fold(runtime)
+    business_metrics.fold(deps)
     told = scraped(client)
 
     written = {value for each in (before, told) for values in each.label_values.values() for value in values}
@@ -96,10 +98,10 @@ def test_no_label_holds_what_a_caller_wrote(client: FlaskClient, runtime: Runtim
 def test_every_outcome_of_a_delivery_is_counted(make_app: MakeApp) -> None:
     app = make_app(rabbitmq_enabled=True)
     client = app.test_client()
-    answers: list[Outcome] = [Down("gone"), Again("busy"), Dead("no"), Delivered()]
+    answers: list[Outcome] = [SinkUnavailable("gone"), RetryLater("busy"), Rejected("no"), Delivered()]
     sink = ScriptedSink(lambda _: answers.pop(0), "rabbitmq")
     outcomes = grown(lambda: scraped(client), "deliveries_total", "outcome")
-    relay = Relay(runtime_of(app).database, sink)
+    relay = Relay(dependencies_of(app).database, sink)
     pay_trip(client)
     wait_until(lambda: not relay.run_once() and not answers)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from payment_service.gateways.base import Declined, Pending, Unknown
-from tests.conftest import MakeApp, runtime_of
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import events, recover_all
 from tests.support.gateways import LedgerGateway
@@ -52,7 +52,7 @@ def test_a_decline_says_why_and_what_is_undecided_is_a_warning(
         ("warning", "unknown", "no answer in time"),
         ("warning", "pending", None),
     ]
-    recover_all(runtime_of(app))
+    recover_all(dependencies_of(app))
     assert {line["outcome"] for line in decisions()} == {"approved"}
 
 
@@ -76,7 +76,7 @@ def test_only_a_sane_trace_is_kept(make_app: MakeApp, decisions: Lines, sent: st
     (line,) = decisions()
 
     assert ("traceparent" in line) is stands
-    assert len(events(runtime_of(app))) == 2
+    assert len(events(dependencies_of(app))) == 2
 
 
 def test_the_hash_of_a_key_may_be_told_and_nothing_else_under_its_name() -> None:

@@ -11,7 +11,7 @@ from payment_service.connection import Connection, TransactionLost
 from payment_service.db import Database
 from payment_service.models import idempotency_keys, payments, transactions
 from payment_service.services.commands import hash_key
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.verification import verify
 from tests.support.bookers import Booker, error_of, payment_of
 from tests.support.callers import pay_bill, pay_trip
@@ -43,19 +43,19 @@ def first_commit_unanswered() -> Iterator[None]:
 @pytest.mark.parametrize("key", [None, "key"], ids=["without a key", "under a key"])
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
 def test_a_move_whose_commit_was_not_answered_is_done_once_and_told_as_done(
-    ada: Booker, runtime: Runtime, status: str, key: str | None
+    ada: Booker, deps: Dependencies, status: str, key: str | None
 ) -> None:
     payment_id = ada.made()
     with first_commit_unanswered():
         answer = ada.patch(payment_id, key, status=status)
     assert payment_of(answer)["status"] == status
     assert "Idempotent-Replayed" not in answer.headers, "nobody has heard it before"
-    assert [row["status"].lower() for row in rows(runtime, transactions)] == ["pending", status]
-    assert not list(verify(runtime))
+    assert [row["status"].lower() for row in rows(deps, transactions)] == ["pending", status]
+    assert not list(verify(deps))
 
 
 def test_a_payment_made_or_refused_whose_commit_was_not_answered_is_heard_for_the_first_time(
-    ada: Booker, runtime: Runtime
+    ada: Booker, deps: Dependencies
 ) -> None:
     with first_commit_unanswered():
         made = ada.create("made")
@@ -66,30 +66,30 @@ def test_a_payment_made_or_refused_whose_commit_was_not_answered_is_heard_for_th
     assert all("Idempotent-Replayed" not in answer.headers for answer in (made, refused))
     assert ada.create("made").headers["Idempotent-Replayed"] == "true"
     assert ada.refund(payment_id, "refused").headers["Idempotent-Replayed"] == "true"
-    assert count(runtime, payments) == 1
+    assert count(deps, payments) == 1
 
 
 def test_an_order_called_off_whose_commit_was_not_answered_is_called_off_once(
-    client: FlaskClient, runtime: Runtime
+    client: FlaskClient, deps: Dependencies
 ) -> None:
     number = paid(create_order(client))["payment_id"]
     with first_commit_unanswered():
         answer = cancel_order(client, number)
     assert paid(answer, 200)["status"] == "CANCELLED"
     assert "Idempotent-Replayed" not in answer.headers, "without a key there is nothing to replay"
-    assert count(runtime, transactions) == 2
+    assert count(deps, transactions) == 2
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
-def test_a_repeat_under_its_key_gets_the_same_bytes(ada: Booker, runtime: Runtime, status: str) -> None:
+def test_a_repeat_under_its_key_gets_the_same_bytes(ada: Booker, deps: Dependencies, status: str) -> None:
     payment_id = ada.made()
     first = ada.patch(payment_id, "key", status=status)
     again = ada.patch(payment_id, "key", status=status)
     assert (first.status_code, again.status_code, again.data) == (200, 200, first.data)
     assert again.headers["Idempotent-Replayed"] == "true"
-    expire_answers(runtime)
+    expire_answers(deps)
     assert ada.patch(payment_id, "key", status=status).data == first.data
-    assert count(runtime, transactions) == 2
+    assert count(deps, transactions) == 2
 
 
 def test_a_repeat_is_replayed_whatever_has_become_impossible_since(ada: Booker) -> None:
@@ -109,7 +109,7 @@ def test_a_refused_move_is_refused_under_its_key_for_good(ada: Booker) -> None:
     assert first.get_json()["retry"]["key"] == "new"
 
 
-def test_the_key_of_a_move_is_no_key_for_anything_else(ada: Booker, runtime: Runtime, gateway: LedgerGateway) -> None:
+def test_the_key_of_a_move_is_no_key_for_anything_else(ada: Booker, deps: Dependencies, gateway: LedgerGateway) -> None:
     payment_id, other = ada.made(), ada.made(booking_id="BOOK-002")
     ada.patch(payment_id, "key", status="cancelled", transaction_ref="till 4")
     refused = [
@@ -125,7 +125,7 @@ def test_the_key_of_a_move_is_no_key_for_anything_else(ada: Booker, runtime: Run
     assert {answer.get_json()["code"] for answer in refused} == {"idempotency_key_mismatch"}
     assert {answer.get_json()["payment"]["public_id"] for answer in refused} == {payment_id}
     assert ada.status(other) == "pending"
-    assert (gateway.sent, count(runtime, payments)) == ([], 2)
+    assert (gateway.sent, count(deps, payments)) == ([], 2)
 
 
 def test_a_key_that_made_a_payment_moves_none(ada: Booker) -> None:
@@ -134,30 +134,30 @@ def test_a_key_that_made_a_payment_moves_none(ada: Booker) -> None:
     assert ada.status(payment_id) == "pending"
 
 
-def test_an_order_called_off_twice_has_one_audit_row(client: FlaskClient, runtime: Runtime) -> None:
+def test_an_order_called_off_twice_has_one_audit_row(client: FlaskClient, deps: Dependencies) -> None:
     number = paid(create_order(client))["payment_id"]
     first, again = cancel_order(client, number), cancel_order(client, number)
     assert (first.status_code, again.status_code) == (200, 200)
     assert again.get_json() == first.get_json()
-    assert [row["version"] for row in rows(runtime, transactions)] == [1, 2]
+    assert [row["version"] for row in rows(deps, transactions)] == [1, 2]
     assert paid(change_order(client, number, "CANCELLED"), 200)["status"] == "CANCELLED"
-    assert count(runtime, transactions) == 2
+    assert count(deps, transactions) == 2
 
 
-def test_an_order_given_up_twice_is_refused_the_second_time(client: FlaskClient, runtime: Runtime) -> None:
+def test_an_order_given_up_twice_is_refused_the_second_time(client: FlaskClient, deps: Dependencies) -> None:
     number = paid(create_order(client))["payment_id"]
     assert paid(change_order(client, number, "FAILED"), 200)["status"] == "FAILED"
     assert detail(change_order(client, number, "FAILED"))
-    assert count(runtime, transactions) == 2
+    assert count(deps, transactions) == 2
 
 
-def test_two_different_keys_in_one_request_are_refused(app: Flask, runtime: Runtime) -> None:
+def test_two_different_keys_in_one_request_are_refused(app: Flask, deps: Dependencies) -> None:
     ada, client = Booker(app, "ada"), app.test_client()
     assert error_of(ada.create("K1", idempotency_key="K2")) == "Idempotency-Key and idempotency_key differ"
     assert faults(create_order(client, "K1", idempotency_key="K2"))
     assert faults(pay_bill(client, "K1", idempotency_key="K2"))
     assert pay_trip(client, headers={"Idempotency-Key": "K1"}, idempotency_key="K2").status_code == 400
-    assert (count(runtime, payments), count(runtime, idempotency_keys)) == (0, 0)
+    assert (count(deps, payments), count(deps, idempotency_keys)) == (0, 0)
     assert ada.create("K1", idempotency_key=" K1 ").status_code == 201
 
 
@@ -165,24 +165,24 @@ def test_two_different_keys_in_one_request_are_refused(app: Flask, runtime: Runt
     "key", ["\x1cabc", "abc\x1f", "a\x00b", "a\tb", "a\nb", "\x85abc", "abc\x7f", "\x0babc", "\x0c"], ids=ascii
 )
 def test_a_key_with_control_characters_is_refused_wherever_they_stand(
-    client: FlaskClient, runtime: Runtime, key: str
+    client: FlaskClient, deps: Dependencies, key: str
 ) -> None:
     """Python's strip() takes some of them away: two keys that a caller thinks different would have been one."""
     assert pay_trip(client, idempotency_key=key).status_code == 400
-    assert (count(runtime, payments), count(runtime, idempotency_keys)) == (0, 0)
+    assert (count(deps, payments), count(deps, idempotency_keys)) == (0, 0)
 
 
 @pytest.mark.parametrize("key", ["\x1fa", "a\x7f", "\x1ca"], ids=ascii)
-def test_a_header_with_control_characters_is_refused(client: FlaskClient, runtime: Runtime, key: str) -> None:
+def test_a_header_with_control_characters_is_refused(client: FlaskClient, deps: Dependencies, key: str) -> None:
     assert [where for where, _ in faults(pay_bill(client, key))] == [["header", "Idempotency-Key"]]
-    assert count(runtime, idempotency_keys) == 0
+    assert count(deps, idempotency_keys) == 0
 
 
 @pytest.mark.parametrize("key", [" abc", "abc ", "\tabc\n", " \t abc \r\n"], ids=ascii)
-def test_blanks_around_a_key_are_no_part_of_it(client: FlaskClient, runtime: Runtime, key: str) -> None:
+def test_blanks_around_a_key_are_no_part_of_it(client: FlaskClient, deps: Dependencies, key: str) -> None:
     first, again = pay_trip(client, idempotency_key="abc"), pay_trip(client, idempotency_key=key)
     assert (again.status_code, again.data) == (200, first.data)
-    assert [row["key_hash"] for row in rows(runtime, idempotency_keys)] == [hash_key("abc")]
+    assert [row["key_hash"] for row in rows(deps, idempotency_keys)] == [hash_key("abc")]
 
 
 def test_blanks_around_a_header_are_no_part_of_the_key(client: FlaskClient) -> None:

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from payment_service.models import operator_actions, outbox_deliveries
-from payment_service.services.runtime import Runtime
-from tests.conftest import MakeApp, runtime_of
+from payment_service.services.dependencies import Dependencies
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.database import rows
 from tests.support.events import pile_up
 from tests.support.operators import form_token, page, signed_in, words
@@ -28,16 +28,16 @@ def operator(app: Flask) -> FlaskClient:
     return signed_in(app)
 
 
-def give_up(runtime: Runtime, said: str = "503 Service Unavailable", **only: Any) -> list[int]:
+def give_up(deps: Dependencies, said: str = "503 Service Unavailable", **only: Any) -> list[int]:
     """Let these deliveries (all of them) be dead; their numbers."""
     conditions = [outbox_deliveries.c[name] == value for name, value in only.items()]
     died = update(outbox_deliveries).where(*conditions).values(status="DEAD", attempts=12, last_error=said)
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         return sorted(connection.execute(died.returning(outbox_deliveries.c.delivery_id)).scalars())
 
 
-def standing(runtime: Runtime) -> dict[int, tuple[str, int]]:
-    return {row["delivery_id"]: (row["status"], row["attempts"]) for row in rows(runtime, outbox_deliveries)}
+def standing(deps: Dependencies) -> dict[int, tuple[str, int]]:
+    return {row["delivery_id"]: (row["status"], row["attempts"]) for row in rows(deps, outbox_deliveries)}
 
 
 def shown(html: str) -> list[int]:
@@ -48,10 +48,10 @@ def replay(client: FlaskClient, number: object, **form: str) -> Any:
     return client.post(f"/ops/deliveries/{number}/replay", data={"form_token": form_token(client), **form})
 
 
-def test_what_was_given_up_is_shown_with_what_was_said(runtime: Runtime, operator: FlaskClient) -> None:
-    pile_up(runtime.database, ["rabbitmq", "order"], 2)
+def test_what_was_given_up_is_shown_with_what_was_said(deps: Dependencies, operator: FlaskClient) -> None:
+    pile_up(deps.database, ["rabbitmq", "order"], 2)
     assert "None." in words(page(operator, "/ops/deliveries"))
-    dead = give_up(runtime, "the sink said <b>no</b>", sink="order")
+    dead = give_up(deps, "the sink said <b>no</b>", sink="order")
     html = page(operator, "/ops/deliveries")
 
     assert shown(html) == sorted(dead, reverse=True)
@@ -61,10 +61,10 @@ def test_what_was_given_up_is_shown_with_what_was_said(runtime: Runtime, operato
 
 
 def test_pages_follow_each_other_newest_first_and_each_delivery_is_on_one(
-    runtime: Runtime, operator: FlaskClient
+    deps: Dependencies, operator: FlaskClient
 ) -> None:
-    pile_up(runtime.database, ["rabbitmq", "order"], 40)
-    dead = give_up(runtime)
+    pile_up(deps.database, ["rabbitmq", "order"], 40)
+    dead = give_up(deps)
     path, seen = "/ops/deliveries", []
     while path:
         html = page(operator, path)
@@ -74,9 +74,7 @@ def test_pages_follow_each_other_newest_first_and_each_delivery_is_on_one(
         path = following[1].replace("&amp;", "&") if following else ""
     assert seen == sorted(dead, reverse=True)
 
-    only = [
-        number for number, row in zip(dead, rows(runtime, outbox_deliveries), strict=True) if row["sink"] == "order"
-    ]
+    only = [number for number, row in zip(dead, rows(deps, outbox_deliveries), strict=True) if row["sink"] == "order"]
     first = shown(page(operator, "/ops/deliveries?sink=order"))
     assert first == sorted(only, reverse=True)[:25]
     assert shown(page(operator, "/ops/deliveries?sink=nobody")) == []
@@ -84,15 +82,15 @@ def test_pages_follow_each_other_newest_first_and_each_delivery_is_on_one(
 
 def test_a_replay_makes_it_due_again_and_says_who_did_it(make_app: MakeApp, capsys: pytest.CaptureFixture[str]) -> None:
     app = make_app(rabbitmq_enabled=True, log_level="INFO")
-    runtime, operator = runtime_of(app), signed_in(app, "maria@example.com")
-    pile_up(runtime.database, ["rabbitmq"], 2)
-    first, second = give_up(runtime)
+    deps, operator = dependencies_of(app), signed_in(app, "maria@example.com")
+    pile_up(deps.database, ["rabbitmq"], 2)
+    first, second = give_up(deps)
     capsys.readouterr()
     answer = replay(operator, first)
 
     assert (answer.status_code, answer.headers["Location"]) == (303, "/ops/payments/1#end")
-    assert standing(runtime) == {first: ("PENDING", 0), second: ("DEAD", 12)}
-    (action,) = rows(runtime, operator_actions)
+    assert standing(deps) == {first: ("PENDING", 0), second: ("DEAD", 12)}
+    (action,) = rows(deps, operator_actions)
     assert (action["action"], action["actor"], action["delivery_id"], action["payment_id"]) == (
         "REPLAY", "maria@example.com", first, 1,
     )  # fmt: skip
@@ -105,23 +103,23 @@ def test_a_replay_makes_it_due_again_and_says_who_did_it(make_app: MakeApp, caps
     assert f"maria@example.com had delivery {first} sent again" in words(page(operator, "/ops/payments/1"))
 
 
-def test_only_a_dead_delivery_is_sent_again_and_only_once(runtime: Runtime, operator: FlaskClient) -> None:
-    pile_up(runtime.database, ["rabbitmq"], 1)
-    ((waiting, before),) = standing(runtime).items()
+def test_only_a_dead_delivery_is_sent_again_and_only_once(deps: Dependencies, operator: FlaskClient) -> None:
+    pile_up(deps.database, ["rabbitmq"], 1)
+    ((waiting, before),) = standing(deps).items()
     for number in (waiting, 999_999, "x", 10**30):
         answer = replay(operator, number)
         assert answer.status_code == 409
         assert "is not dead" in answer.text
-    assert standing(runtime) == {waiting: before}
+    assert standing(deps) == {waiting: before}
 
-    give_up(runtime)
+    give_up(deps)
     assert [replay(operator, waiting).status_code for _ in range(2)] == [303, 409]
-    assert len(rows(runtime, operator_actions)) == 1
+    assert len(rows(deps, operator_actions)) == 1
 
 
-def test_a_form_that_is_not_ours_does_nothing(app: Flask, runtime: Runtime, operator: FlaskClient) -> None:
-    pile_up(runtime.database, ["rabbitmq"], 1)
-    (dead,) = give_up(runtime)
+def test_a_form_that_is_not_ours_does_nothing(app: Flask, deps: Dependencies, operator: FlaskClient) -> None:
+    pile_up(deps.database, ["rabbitmq"], 1)
+    (dead,) = give_up(deps)
     path, own = f"/ops/deliveries/{dead}/replay", form_token(operator)
     others = form_token(signed_in(app, "paul"))
 
@@ -133,6 +131,6 @@ def test_a_form_that_is_not_ours_does_nothing(app: Flask, runtime: Runtime, oper
     assert operator.post(path, json={"form_token": own}).status_code == 403
     assert operator.get(path).status_code == 405
     assert app.test_client().post(path, data={"form_token": own}).status_code == 401
-    assert standing(runtime) == {dead: ("DEAD", 12)}
-    assert rows(runtime, operator_actions) == []
+    assert standing(deps) == {dead: ("DEAD", 12)}
+    assert rows(deps, operator_actions) == []
     assert replay(operator, dead).status_code == 303

@@ -13,13 +13,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import event, func, select, text, update
 
 from payment_service import clock
-from payment_service.domain.hours import HOUR, first_hour, hour_of
+from payment_service.domain.hourly_stats import HOUR, first_hour, hour_of
 from payment_service.gateways.base import Declined, Unknown
 from payment_service.models import hourly_tallies, outbox_deliveries, transactions
-from payment_service.services import figures
-from payment_service.services.overview import overview
-from payment_service.services.runtime import Runtime
-from tests.conftest import MakeApp, runtime_of
+from payment_service.services import business_metrics
+from payment_service.services.dashboard import overview
+from payment_service.services.dependencies import Dependencies
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases
 from tests.support.events import pile_up
@@ -42,10 +42,10 @@ def busy(client: FlaskClient, gateway: LedgerGateway) -> FlaskClient:
     return client
 
 
-def happened(runtime: Runtime) -> Counter[str]:
+def happened(deps: Dependencies) -> Counter[str]:
     """What the day saw, all hours together."""
     told: Counter[str] = Counter()
-    for hour in overview(runtime).day:
+    for hour in overview(deps).day:
         told.update(hour.reached)
         told.update(made=hour.created, undecided=hour.undecided)
     return +told
@@ -59,32 +59,32 @@ UNMOVED = 3
 """Changes that led from a status to the same: an attempt without a decision, and two refunds that were asked for."""
 
 
-def test_the_hours_are_exact_folded_or_not(busy: FlaskClient, runtime: Runtime) -> None:
-    assert happened(runtime) == DAY
-    with runtime.database.atomic("test") as connection:
+def test_the_hours_are_exact_folded_or_not(busy: FlaskClient, deps: Dependencies) -> None:
+    assert happened(deps) == DAY
+    with deps.database.atomic("test") as connection:
         assert connection.execute(select(func.count()).select_from(hourly_tallies)).scalar_one() == 0
-    assert figures.fold(runtime) > 8
-    assert happened(runtime) == DAY
+    assert business_metrics.fold(deps) > 8
+    assert happened(deps) == DAY
     pay_bill(busy, "another")
-    assert happened(runtime) == {**DAY, "made": 6, "PROCESSING": 6, "CAPTURED": 4}
-    figures.fold(runtime)
-    assert happened(runtime) == {**DAY, "made": 6, "PROCESSING": 6, "CAPTURED": 4}
+    assert happened(deps) == {**DAY, "made": 6, "PROCESSING": 6, "CAPTURED": 4}
+    business_metrics.fold(deps)
+    assert happened(deps) == {**DAY, "made": 6, "PROCESSING": 6, "CAPTURED": 4}
 
 
 def test_each_change_is_told_for_its_own_hour_and_what_is_older_than_a_day_for_none(
-    busy: FlaskClient, runtime: Runtime
+    busy: FlaskClient, deps: Dependencies
 ) -> None:
     now = clock.now()
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         number = transactions.c.transaction_log_id
         journal = connection.execute(select(number).order_by(number)).scalars().all()
         for row, moment in zip(journal, (now - 23 * HOUR, now - 24 * HOUR, now - 3 * HOUR), strict=False):
             connection.execute(update(transactions).where(number == row).values(created_at=moment))
     for _ in range(2):
-        changes = {hour.start: sum(hour.reached.values()) for hour in overview(runtime).day}
+        changes = {hour.start: sum(hour.reached.values()) for hour in overview(deps).day}
         assert changes[first_hour(now)] == changes[hour_of(now) - 3 * HOUR] == 1
         assert sum(changes.values()) == len(journal) - 1 - UNMOVED
-        figures.fold(runtime)
+        business_metrics.fold(deps)
 
 
 def test_the_page_says_it_in_a_picture_in_words_and_in_a_table(app: Flask, busy: FlaskClient) -> None:
@@ -104,13 +104,13 @@ def test_an_hour_in_which_nothing_happened_divides_nothing_by_zero(app: Flask) -
 
 def test_what_stands_still_is_told(make_app: MakeApp, gateway: LedgerGateway) -> None:
     app = make_app(rabbitmq_enabled=True)
-    runtime, operator = runtime_of(app), signed_in(app)
+    deps, operator = dependencies_of(app), signed_in(app)
     assert "0 unknown outcomes all decided" in words(page(operator))
     gateway.script.append(Unknown("time-out"))
     number = pay_trip(app.test_client()).get_json()["payment_id"]
-    expire_leases(runtime)
-    pile_up(runtime.database, ["order", "rabbitmq"], 3, first=number + 100)
-    with runtime.database.atomic("test") as connection:
+    expire_leases(deps)
+    pile_up(deps.database, ["order", "rabbitmq"], 3, first=number + 100)
+    with deps.database.atomic("test") as connection:
         died = update(outbox_deliveries).where(outbox_deliveries.c.sink == "order").values(status="DEAD")
         connection.execute(died)
     said = words(page(operator))
@@ -126,40 +126,40 @@ READ_WHOLE = ("payments", "transactions", "payment_refunds", "outbox_deliveries"
 
 
 @contextmanager
-def statements(runtime: Runtime) -> Iterator[list[tuple[str, Any]]]:
+def statements(deps: Dependencies) -> Iterator[list[tuple[str, Any]]]:
     """What is sent to the database meanwhile."""
     sent: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         sent.append((statement, parameters))
 
-    event.listen(runtime.database.engine, "before_cursor_execute", note)
+    event.listen(deps.database.engine, "before_cursor_execute", note)
     yield sent
-    event.remove(runtime.database.engine, "before_cursor_execute", note)
+    event.remove(deps.database.engine, "before_cursor_execute", note)
 
 
 def test_no_page_reads_a_table_from_end_to_end(make_app: MakeApp) -> None:
     app = make_app(rabbitmq_enabled=True)
-    runtime, operator = runtime_of(app), signed_in(app)
-    pile_up(runtime.database, ["rabbitmq", "order"], 3000)
-    with runtime.database.atomic("test") as connection:
+    deps, operator = dependencies_of(app), signed_in(app)
+    pile_up(deps.database, ["rabbitmq", "order"], 3000)
+    with deps.database.atomic("test") as connection:
         one_of_ten = outbox_deliveries.c.delivery_id % 10 == 0
         connection.execute(update(outbox_deliveries).values(status="DELIVERED", delivered_at=clock.now()))
         connection.execute(update(outbox_deliveries).where(one_of_ten).values(status="DEAD"))
         connection.execute(text("ANALYZE"))
     paths = ["/ops", "/ops/deliveries?before=5000", "/ops/payments/1500"]
     paths += [f"/ops/search?q={wanted}" for wanted in ("1500", "R1500", "a" * 64, str(clock.new_id()))]
-    with statements(runtime) as sent:
+    with statements(deps) as sent:
         for path in paths:
             operator.get(path)
     assert len(sent) > 20
-    assert [(table, said) for said, table in whole(runtime, sent)] == []
+    assert [(table, said) for said, table in whole(deps, sent)] == []
 
 
-def whole(runtime: Runtime, sent: list[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
+def whole(deps: Dependencies, sent: list[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
     """The statements that read one of the large tables whole, each with the table."""
-    is_postgresql = runtime.database.engine.dialect.name == "postgresql"
-    with runtime.database.atomic("test") as connection:
+    is_postgresql = deps.database.engine.dialect.name == "postgresql"
+    with deps.database.atomic("test") as connection:
         if is_postgresql:  # small tables it reads whole, unless there is no other way
             connection.core.exec_driver_sql("SET LOCAL enable_seqscan = off")
         for said, parameters in sent:

@@ -13,7 +13,7 @@ from payment_service import clock
 from payment_service.gateways.base import Declined, Unknown
 from payment_service.models import idempotency_keys, outbox_deliveries, payment_refunds, payments, transactions
 from payment_service.repositories import timeline
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.conftest import MakeApp
 from tests.support import checkouts
 from tests.support.bookers import Booker
@@ -52,7 +52,7 @@ def hashed(key: str) -> str:
 WAYS = ("payment_id", "public_id", "reference", "transaction_id", "payable_id")
 
 
-def test_each_payment_is_found_by_each_of_its_ids(app: Flask, runtime: Runtime, operator: FlaskClient) -> None:
+def test_each_payment_is_found_by_each_of_its_ids(app: Flask, deps: Dependencies, operator: FlaskClient) -> None:
     client = app.test_client()
     pay_trip(client, trip_id=70001)
     pay_bill(client, "bill-key", bill_id=70002)
@@ -61,7 +61,7 @@ def test_each_payment_is_found_by_each_of_its_ids(app: Flask, runtime: Runtime, 
     checkouts.paid(client, order_id="ORD-7")
 
     asked = 0
-    for row in rows(runtime, payments):
+    for row in rows(deps, payments):
         for way in WAYS:
             if row[way] is not None:
                 asked += 1
@@ -70,13 +70,13 @@ def test_each_payment_is_found_by_each_of_its_ids(app: Flask, runtime: Runtime, 
 
 
 def test_refunds_operations_and_events_lead_to_their_payment(
-    app: Flask, runtime: Runtime, operator: FlaskClient
+    app: Flask, deps: Dependencies, operator: FlaskClient
 ) -> None:
     number = trip_id_of(pay_trip(app.test_client()))
     refund_trip(app.test_client(), number)
-    names = [row["public_reference"] for row in rows(runtime, payment_refunds)]
-    names += [row[name] for row in rows(runtime, idempotency_keys) for name in ("operation_id", "gateway_key")]
-    names += [row["event_id"] for row in rows(runtime, transactions)]
+    names = [row["public_reference"] for row in rows(deps, payment_refunds)]
+    names += [row[name] for row in rows(deps, idempotency_keys) for name in ("operation_id", "gateway_key")]
+    names += [row["event_id"] for row in rows(deps, transactions)]
 
     assert len(names) > 6
     assert {tuple(found(operator, name)) for name in names} == {(number,)}
@@ -108,7 +108,7 @@ def test_a_payable_of_several_channels_and_with_many_payments_is_shown_page_by_p
 
 
 def test_a_key_is_found_by_its_hash_before_and_after_the_purge_of_its_answer(
-    app: Flask, runtime: Runtime, operator: FlaskClient
+    app: Flask, deps: Dependencies, operator: FlaskClient
 ) -> None:
     client = app.test_client()
     owned = bearer("ann")
@@ -117,7 +117,7 @@ def test_a_key_is_found_by_its_hash_before_and_after_the_purge_of_its_answer(
 
     for is_purged in (False, True):
         if is_purged:
-            purge_answers(runtime)
+            purge_answers(deps)
         shown = page(operator, f"/ops/search?q={hashed('anns-refund').upper()}")
         assert "answered 200" in words(shown)
         assert "owner ann" in words(shown)
@@ -131,17 +131,17 @@ def story_of(client: FlaskClient, number: int) -> str:
 
 
 def test_a_timeline_has_everything_in_the_order_in_which_it_happened(
-    app: Flask, runtime: Runtime, operator: FlaskClient, gateway: LedgerGateway
+    app: Flask, deps: Dependencies, operator: FlaskClient, gateway: LedgerGateway
 ) -> None:
     client, ann = app.test_client(), bearer("ann")
     number = trip_id_of(pay_trip(client, idempotency_key="k", headers={**ann, "X-Request-ID": "the-request"}))
     refund_trip(client, number, idempotency_key="r", headers=ann, amount=50, reason="late")
     gateway.script.append(Declined("CLOSED", "The window is closed"))
     refund_trip(client, number, idempotency_key="s", headers=ann, amount=1)
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         arrived = {"status": "DELIVERED", "attempts": 3, "delivered_at": clock.now()}
         connection.execute(update(outbox_deliveries).where(outbox_deliveries.c.sink == "rabbitmq").values(arrived))
-    refund, declined = (row["refund_id"] for row in rows(runtime, payment_refunds))
+    refund, declined = (row["refund_id"] for row in rows(deps, payment_refunds))
     story = story_of(operator, number)
 
     in_order = (
@@ -154,7 +154,7 @@ def test_a_timeline_has_everything_in_the_order_in_which_it_happened(
     places = [story.find(text) for text in in_order]
     assert dict(zip(in_order, places, strict=True)) == dict(zip(in_order, sorted(places), strict=True))
     assert min(places) > 0
-    for row in rows(runtime, transactions):
+    for row in rows(deps, transactions):
         assert str(row["event_id"]) in story
     assert "rabbitmq delivered" in story
     assert "3 tries" in story
@@ -174,19 +174,19 @@ HOSTILE = "<script>alert(1)</script>"
 ATTRIBUTE = "\"'><img src=x onerror=alert(1)>"
 
 
-def test_what_callers_wrote_is_shown_and_never_run(app: Flask, runtime: Runtime, operator: FlaskClient) -> None:
+def test_what_callers_wrote_is_shown_and_never_run(app: Flask, deps: Dependencies, operator: FlaskClient) -> None:
     client, hostile = app.test_client(), f"{HOSTILE}{ATTRIBUTE}"
     subject = "<script>alert('sub')</script>"
     order = charge_order(client, order_id=1, reference=hostile, headers=bearer(subject)).get_json()
     refund_order(client, order["payment_id"], reason=hostile, amount=1, headers=bearer(subject))
     booking = Booker(app, subject, email="<script>alert(1)</script>@example.com").paid(booking_id=hostile)
     assert booking
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         connection.execute(update(outbox_deliveries).values(status="DEAD", last_error=hostile))
         connection.execute(update(payments).values(failure_code=hostile, gateway_response=hostile, metadata=hostile))
         connection.execute(update(idempotency_keys).values(failure_message=hostile, review_reason=hostile))
     maria = signed_in(app, f"maria {ATTRIBUTE}")
-    of_order, of_booking = (f"/ops/payments/{row['payment_id']}" for row in rows(runtime, payments))
+    of_order, of_booking = (f"/ops/payments/{row['payment_id']}" for row in rows(deps, payments))
 
     for path in ("/ops", "/ops/deliveries", of_order, of_booking):
         html = page(maria, path)
@@ -203,16 +203,16 @@ def test_what_callers_wrote_is_shown_and_never_run(app: Flask, runtime: Runtime,
 
 
 def test_a_story_without_end_is_cut(
-    app: Flask, runtime: Runtime, operator: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    app: Flask, deps: Dependencies, operator: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = trip_id_of(pay_trip(app.test_client()))
-    event = rows(runtime, transactions)[0]
+    event = rows(deps, transactions)[0]
     del event["transaction_log_id"]
     more: list[dict[str, Any]] = [
         {**event, "event_id": clock.new_id(), "version": 10 + number, "created_at": clock.now()}
         for number in range(timeline.MOST + 5)
     ]
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         connection.execute(insert(transactions), more)
     html = page(operator, f"/ops/payments/{number}")
 

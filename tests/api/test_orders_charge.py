@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Approved, Declined, NotSent, Pending, Unknown
 from payment_service.services import recovery
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.support.callers import ABSENT, with_raw
 from tests.support.gateways import LedgerGateway
 from tests.support.orders import FIELDS, ORDER, charge_order, detail, faults, paid, trail
@@ -194,7 +194,7 @@ def test_a_declined_charge_is_an_answer_that_says_so(client: FlaskClient, gatewa
 
 @pytest.mark.parametrize("word", [Unknown("time-out"), Pending("later")], ids=["unknown", "pending"])
 def test_an_undecided_charge_is_accepted_with_its_real_id(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, word: Unknown | Pending
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, word: Unknown | Pending
 ) -> None:
     gateway.script.append(word)
     answer = charge_order(client)
@@ -214,12 +214,12 @@ def test_a_repeat_of_an_undecided_charge_learns_what_became_of_it(client: FlaskC
 
 
 def test_the_recovery_worker_finishes_an_undecided_charge(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("payment_service.services.complete.SHORTEST_DELAY", 0.0)
     gateway.script.append(gateway.lose_answer)
     number = paid(charge_order(client), 202)["payment_id"]
-    wait_until(lambda: recovery.recover(runtime).get("finished"))
+    wait_until(lambda: recovery.recover(deps).get("finished"))
     body = paid(client.get(f"/v1/payments/{number}"), 200)
     assert (body["status"], len(body["transactions"])) == ("COMPLETED", 2)
 

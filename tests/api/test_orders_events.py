@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from payment_service.gateways.base import Declined, Unknown
 from payment_service.models import outbox_deliveries
-from tests.conftest import MakeApp, runtime_of
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.database import rows
 from tests.support.gateways import LedgerGateway
 from tests.support.orders import cancel_order, change_order, charge_order, create_order, paid, refund_order
@@ -30,7 +30,7 @@ def told(client: FlaskClient) -> list[tuple[str, str, str, dict[str, Any]]]:
     table = outbox_deliveries.c
     statement = select(table.sink, table.method, table.path, table.body)
     statement = statement.order_by(table.payment_id, table.version, table.sink)
-    with runtime_of(client.application).database.reading() as connection:
+    with dependencies_of(client.application).database.reading() as connection:
         rows = connection.execute(statement).all()
     return [(row.sink, row.method, row.path, json.loads(row.body)) for row in rows]
 
@@ -133,7 +133,7 @@ def test_all_payments_of_an_order_are_one_stream(client: FlaskClient) -> None:
     paid(change_order(client, paid(create_order(client))["payment_id"], "FAILED"), 200)
     paid(charge_order(client))
     paid(charge_order(client, "other", order_id=5))
-    with runtime_of(client.application).database.reading() as connection:
+    with dependencies_of(client.application).database.reading() as connection:
         streams = connection.execute(select(outbox_deliveries.c.stream)).scalars().all()
     assert set(streams) == {"orders:3001", "orders:5"}
 
@@ -143,7 +143,7 @@ def test_brokers_hear_the_payment_and_its_refund(make_app: MakeApp) -> None:
     client = app.test_client()
     number = paid(charge_order(client))["payment_id"]
     shown = paid(refund_order(client, number, amount=100), 200)
-    told = rows(runtime_of(app), outbox_deliveries)
+    told = rows(dependencies_of(app), outbox_deliveries)
     assert [row["event_type"] for row in told] == [
         "payment.created",
         "payment.completed",

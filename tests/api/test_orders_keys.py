@@ -10,10 +10,10 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Answer, Instruction, Unknown
+from payment_service.gateways.base import GatewayRequest, SendResult, Unknown
 from payment_service.models import idempotency_keys
 from payment_service.services import retention
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.conftest import MakeApp
 from tests.support.callers import at_once, pay_bill, pay_trip
 from tests.support.gateways import LedgerGateway
@@ -27,11 +27,11 @@ def names(call: Call) -> str:
     return call.__name__
 
 
-def end_the_cached_answers(runtime: Runtime) -> None:
+def end_the_cached_answers(deps: Dependencies) -> None:
     """What was answered so far was answered longer ago than answers are kept."""
     answered = idempotency_keys.c.response_status.is_not(None)
     past = datetime.now(UTC) - timedelta(seconds=1)
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).where(answered).values(expires_at=past))
 
 
@@ -46,9 +46,9 @@ def test_a_charge_needs_its_key(client: FlaskClient, gateway: LedgerGateway) -> 
 
 
 @pytest.mark.parametrize("key", ["k", "x" * 255, "ключ", "order 5, attempt 1"])
-def test_a_key_of_255_characters_is_a_key(client: FlaskClient, runtime: Runtime, key: str) -> None:
+def test_a_key_of_255_characters_is_a_key(client: FlaskClient, deps: Dependencies, key: str) -> None:
     paid(charge_order(client, key.encode().decode("latin-1")))
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         stored = connection.execute(select(idempotency_keys.c.key_hash)).scalars().all()
     assert stored == [sha256(key.encode()).hexdigest()]
 
@@ -117,14 +117,14 @@ def test_keys_of_other_channels_are_other_keys(client: FlaskClient) -> None:
     assert charge_order(client, "k").status_code == 201
 
 
-def test_after_its_time_a_key_still_means_its_payment_as_it_is_now(client: FlaskClient, runtime: Runtime) -> None:
+def test_after_its_time_a_key_still_means_its_payment_as_it_is_now(client: FlaskClient, deps: Dependencies) -> None:
     charged, made = paid(charge_order(client, "c")), paid(create_order(client, "m", order_id=2))
     paid(refund_order(client, charged["payment_id"]), 200)
     paid(change_order(client, made["payment_id"], "COMPLETED"), 200)
-    end_the_cached_answers(runtime)
+    end_the_cached_answers(deps)
     for purged in (False, True):
         if purged:
-            assert sum(retention.purge(runtime)) > 0
+            assert sum(retention.purge(deps)) > 0
         for answer, status, number in (
             (charge_order(client, "c"), "REFUNDED", charged["payment_id"]),
             (create_order(client, "m", order_id=2), "COMPLETED", made["payment_id"]),
@@ -135,12 +135,12 @@ def test_after_its_time_a_key_still_means_its_payment_as_it_is_now(client: Flask
 
 
 def test_after_its_time_the_key_of_a_creation_shows_the_payment_being_charged(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     number = paid(create_order(client, "m"))["payment_id"]
     gateway.script.append(Unknown("time-out"))
     paid(change_order(client, number, "COMPLETED"), 202)
-    end_the_cached_answers(runtime)
+    end_the_cached_answers(deps)
     assert paid(create_order(client, "m"))["status"] == "PROCESSING"
 
 
@@ -150,7 +150,7 @@ def test_a_repeat_while_the_first_is_under_way_waits_and_is_told_to_come_back(
     app = make_app(idempotency_wait=0.1)
     arrived, answer_now = threading.Event(), threading.Event()
 
-    def wait(instruction: Instruction) -> Answer:
+    def wait(instruction: GatewayRequest) -> SendResult:
         arrived.set()
         assert answer_now.wait(20)
         return gateway.approve(instruction)

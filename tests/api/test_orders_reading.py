@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 from payment_service.gateways.base import Declined
 from payment_service.repositories import payments
 from payment_service.services import queries
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.support.gateways import LedgerGateway
 from tests.support.orders import (
     FIELDS,
@@ -158,13 +158,13 @@ def test_a_parameter_out_of_bounds_is_named(client: FlaskClient) -> None:
     assert faults(client.get("/v1/payments?page=1&page=2")) == [(["query", "page"], "value_error")]
 
 
-def test_a_trail_ends_where_its_payment_stands(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
+def test_a_trail_ends_where_its_payment_stands(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     number = paid(create_order(client))["payment_id"]
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         before = payments.find(connection, number)
     assert before is not None
     paid(change_order(client, number, "COMPLETED"), 200)
-    assert [entry.status for entry in queries.with_trail(runtime, before).trail] == ["PENDING"]
+    assert [entry.status for entry in queries.with_trail(deps, before).trail] == ["PENDING"]
 
 
 def test_other_methods_are_named_and_refused_in_the_words_of_orders(client: FlaskClient) -> None:

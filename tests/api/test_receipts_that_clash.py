@@ -5,7 +5,7 @@ from flask import Flask
 from payment_service.channels.checkout import CHANNEL
 from payment_service.channels.checkout.renderer import CheckoutRenderer
 from payment_service.domain.operations import Kind
-from payment_service.services.runtime import ChannelReferences
+from payment_service.services.dependencies import ChannelReferences
 from tests.conftest import MakeApp
 from tests.support.checkouts import body_of, process
 from tests.support.gateways import LedgerGateway
@@ -14,15 +14,15 @@ from tests.support.gateways import LedgerGateway
 class Unlucky(CheckoutRenderer):
     """Gives every payment the same transaction at the first attempt."""
 
-    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
-        drawn = super().receipt(gateway_key, kind)
+    def references(self, gateway_key: str, kind: Kind) -> ChannelReferences:
+        drawn = super().references(gateway_key, kind)
         return drawn if "/" in gateway_key else replace(drawn, transaction_id="txn_0000000000000000")
 
 
 class Cursed(CheckoutRenderer):
     """Gives every payment the same transaction at every attempt."""
 
-    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
+    def references(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         return ChannelReferences("txn_0000000000000000")
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from payment_service.models import payments
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from payment_service.web.listing import cursor_after
 from tests.conftest import MakeApp
 from tests.support.callers import BILL, TRIP, pay_bill, pay_trip, refund_trip
@@ -59,8 +59,8 @@ def merged(names: tuple[str, ...]) -> dict[str, Any]:
     return {name: value for payable in names for name, value in BODIES[payable].items()}
 
 
-def count(runtime: Runtime) -> int:
-    with runtime.database.reading() as connection:
+def count(deps: Dependencies) -> int:
+    with deps.database.reading() as connection:
         return int(connection.execute(select(func.count()).select_from(payments)).scalar_one())
 
 
@@ -82,21 +82,23 @@ def test_an_order_is_known_by_its_field(client: FlaskClient, path: str) -> None:
 
 @pytest.mark.parametrize("default", ["bills", "orders", "trips"])
 def test_a_body_without_a_payable_is_nobodys_whatever_is_listed_by_default(
-    make_app: MakeApp, runtime: Runtime, default: str
+    make_app: MakeApp, deps: Dependencies, default: str
 ) -> None:
     client = make_app(v1_default_channel=default).test_client()
     answer = client.post("/v1/payments", json={"user_id": 601, "amount": 5, "payment_method": "UPI"}, headers=KEY)
     assert answer.status_code == (400 if default == "trips" else 422)
     assert all(field in answer.text for field in ("bill_id", "order_id", "trip_id"))
-    assert count(runtime) == 0
+    assert count(deps) == 0
 
 
 @pytest.mark.parametrize("names", [*PAIRS, ALL_THREE], ids="+".join)
-def test_a_body_with_several_payables_is_nobodys(client: FlaskClient, runtime: Runtime, names: tuple[str, ...]) -> None:
+def test_a_body_with_several_payables_is_nobodys(
+    client: FlaskClient, deps: Dependencies, names: tuple[str, ...]
+) -> None:
     answer = client.post("/v1/payments", json=merged(names), headers=KEY)
     assert {loc[-1] for loc, _ in faults(answer)} == {"bill_id", "order_id", "trip_id"}
     assert all(kind == "value_error" for _, kind in faults(answer))
-    assert count(runtime) == 0
+    assert count(deps) == 0
 
 
 @pytest.mark.parametrize("names", PAIRS, ids="+".join)
@@ -209,10 +211,10 @@ def test_an_order_is_refunded_by_its_own_path_only(client: FlaskClient, of_each:
     assert paid(client.get(f"/v1/payments/{number}"), 200)["refunded_amount"] == 0.0
 
 
-def test_a_bookings_number_is_no_payment_of_the_shared_path(client: FlaskClient, runtime: Runtime) -> None:
+def test_a_bookings_number_is_no_payment_of_the_shared_path(client: FlaskClient, deps: Dependencies) -> None:
     body = {"booking_id": "BOOK-001", "amount": 5}
     assert client.post("/api/payments", json=body, headers=bearer()).status_code == 201
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         number = connection.execute(select(payments.c.payment_id)).scalar_one()
     for path in (f"/v1/payments/{number}", f"/payments/{number}"):
         assert client.get(path, headers=bearer()).status_code == 404

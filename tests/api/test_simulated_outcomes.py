@@ -4,7 +4,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from payment_service.services import recovery
-from tests.conftest import MakeApp, runtime_of
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_bill, pay_trip, refund_trip
 from tests.support.database import expire_leases
 
@@ -49,8 +49,8 @@ def test_what_is_undecided_is_finished_without_its_caller(client: FlaskClient, a
     app = client.application
     pending = pay_trip(client, amount=amount).get_json()["payment_id"]
     assert client.get(f"/payments/{pending}").get_json()["status"] == "PENDING"
-    expire_leases(runtime_of(app))
-    assert recovery.recover(runtime_of(app))["finished"] == 1
+    expire_leases(dependencies_of(app))
+    assert recovery.recover(dependencies_of(app))["finished"] == 1
     assert client.get(f"/payments/{pending}").get_json()["status"] == truth
     answer = pay_trip(client, amount=amount)
     assert (answer.status_code, answer.get_json()["status"]) == (200, truth)

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 from payment_service.channels import CHANNELS
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Declined
-from tests.conftest import MakeApp, runtime_of
+from tests.conftest import MakeApp, dependencies_of
 from tests.support import parking
 from tests.support.callers import at_once, pay_bill, pay_trip
 from tests.support.database import events, recover_all
@@ -111,9 +111,9 @@ def test_a_lost_answer_is_recovered_and_its_event_told(app: Flask, client: Flask
     gateway.script.append(gateway.lose_answer)
     waiting = pay(client)
     assert (waiting.status_code, waiting.get_json()["barrier"]) == (202, "closed")
-    recover_all(runtime_of(app))
+    recover_all(dependencies_of(app))
     assert pay(client).get_json() == waiting.get_json() | {"barrier": "open"}
-    assert events(runtime_of(app))[-1][1] == pay(client).get_json()
+    assert events(dependencies_of(app))[-1][1] == pay(client).get_json()
     assert gateway.count(Kind.CHARGE) == 1
 
 

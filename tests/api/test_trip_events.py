@@ -7,8 +7,8 @@ from flask.testing import FlaskClient
 
 from payment_service.gateways.base import Declined, NotSent, Unknown
 from payment_service.models import outbox_deliveries, transactions
-from payment_service.services.runtime import Runtime
-from tests.conftest import MakeApp, runtime_of
+from payment_service.services.dependencies import Dependencies
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_bill, pay_trip, refund_trip
 from tests.support.database import events, rows
 from tests.support.gateways import LedgerGateway
@@ -23,30 +23,30 @@ def app(make_app: MakeApp) -> Flask:
     return make_app(rabbitmq_enabled=True)
 
 
-def of_type(runtime: Runtime, name: str) -> list[dict[str, Any]]:
-    return [data for kind, data in events(runtime) if kind == name]
+def of_type(deps: Dependencies, name: str) -> list[dict[str, Any]]:
+    return [data for kind, data in events(deps) if kind == name]
 
 
-def test_a_paid_trip_is_told_in_the_documents_five_fields(client: FlaskClient, runtime: Runtime) -> None:
+def test_a_paid_trip_is_told_in_the_documents_five_fields(client: FlaskClient, deps: Dependencies) -> None:
     paid = pay_trip(client).get_json()
-    (data,) = of_type(runtime, "payment.completed")
+    (data,) = of_type(deps, "payment.completed")
     assert list(data) == FIELDS
     assert data == {name: paid[name] for name in FIELDS}
 
 
-def test_a_failed_trip_is_told(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
+def test_a_failed_trip_is_told(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     failed = pay_trip(client).get_json()
-    (data,) = of_type(runtime, "payment.failed")
+    (data,) = of_type(deps, "payment.failed")
     assert data == {name: failed[name] for name in FIELDS}
     assert data["status"] == "FAILED"
 
 
-def test_every_refund_is_told_with_its_number_and_amount(client: FlaskClient, runtime: Runtime) -> None:
+def test_every_refund_is_told_with_its_number_and_amount(client: FlaskClient, deps: Dependencies) -> None:
     number = pay_trip(client).get_json()["payment_id"]
     part = refund_trip(client, number, idempotency_key="1", amount=50).get_json()
     rest = refund_trip(client, number, idempotency_key="2").get_json()
-    told = of_type(runtime, "payment.refunded")
+    told = of_type(deps, "payment.refunded")
     assert [list(data) for data in told] == [[*FIELDS, "refund_id", "refund_amount"]] * 2
     assert [(data["refund_id"], data["refund_amount"]) for data in told] == [
         (part["refund_id"], 50.0),
@@ -56,54 +56,54 @@ def test_every_refund_is_told_with_its_number_and_amount(client: FlaskClient, ru
 
 
 def test_what_is_undecided_is_not_told_as_decided(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.extend([Unknown("time-out"), NotSent("refused")])
     pay_trip(client, idempotency_key="1")
     pay_trip(client, idempotency_key="2")
-    assert [kind for kind, _ in events(runtime)] == ["payment.created"] * 2
-    assert [data["status"] for _, data in events(runtime)] == ["PENDING"] * 2
+    assert [kind for kind, _ in events(deps)] == ["payment.created"] * 2
+    assert [data["status"] for _, data in events(deps)] == ["PENDING"] * 2
 
 
-def test_repeats_and_refusals_tell_nothing(client: FlaskClient, runtime: Runtime) -> None:
+def test_repeats_and_refusals_tell_nothing(client: FlaskClient, deps: Dependencies) -> None:
     number = pay_trip(client).get_json()["payment_id"]
-    before = events(runtime)
+    before = events(deps)
     pay_trip(client)
     pay_trip(client, amount=151)
     pay_trip(client, idempotency_key="new", amount=-1)
     refund_trip(client, number, amount=151)
     refund_trip(client, number + 1)
-    assert events(runtime) == before
+    assert events(deps) == before
 
 
 def test_the_notification_service_is_called_after_success_failure_and_refund_and_never_in_between(
     make_app: MakeApp, gateway: LedgerGateway
 ) -> None:
     app = make_app(rabbitmq_enabled=True, trip_notification_service_url="http://notifications.example")
-    client, runtime = app.test_client(), runtime_of(app)
+    client, deps = app.test_client(), dependencies_of(app)
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     pay_trip(client, idempotency_key="declined")
     number = pay_trip(client).get_json()["payment_id"]
     refund_trip(client, number, amount=50)
-    calls = [row for row in rows(runtime, outbox_deliveries) if row["sink"] != "rabbitmq"]
+    calls = [row for row in rows(deps, outbox_deliveries) if row["sink"] != "rabbitmq"]
     told = [json.loads(row["body"]) for row in calls]
     assert {(row["sink"], row["method"], row["path"]) for row in calls} == {
         ("trip_notification", "POST", "/v1/notifications")
     }
-    assert told == [data for kind, data in events(runtime) if kind in TOLD]
+    assert told == [data for kind, data in events(deps) if kind in TOLD]
     assert [data["status"] for data in told] == ["FAILED", "SUCCESS", "SUCCESS"]
     assert told[-1]["refund_amount"] == 50.0
 
 
-def test_events_know_the_request_and_the_trace_they_come_from(client: FlaskClient, runtime: Runtime) -> None:
+def test_events_know_the_request_and_the_trace_they_come_from(client: FlaskClient, deps: Dependencies) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     pay_trip(client, idempotency_key="1", headers={"X-Request-ID": "mine", "traceparent": trace})
     pay_trip(client, idempotency_key="2", headers={"X-Request-ID": "other", "traceparent": "no such thing"})
     for table in (transactions, outbox_deliveries):
-        origins = {(row["request_id"], row["traceparent"]) for row in rows(runtime, table)}
+        origins = {(row["request_id"], row["traceparent"]) for row in rows(deps, table)}
         assert origins == {("mine", trace), ("other", None)}
 
 
-def test_a_paid_bill_is_told_as_its_caller_sees_it(client: FlaskClient, runtime: Runtime) -> None:
+def test_a_paid_bill_is_told_as_its_caller_sees_it(client: FlaskClient, deps: Dependencies) -> None:
     paid = pay_bill(client).get_json()
-    assert of_type(runtime, "payment.completed") == [paid]
+    assert of_type(deps, "payment.completed") == [paid]

@@ -13,8 +13,8 @@ from werkzeug import Request, Response
 from payment_service.channels.trips import fares
 from payment_service.models import idempotency_keys
 from payment_service.services import retention
-from payment_service.services.runtime import Runtime
-from tests.conftest import MakeApp, runtime_of
+from payment_service.services.dependencies import Dependencies
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import ABSENT, pay_bill, pay_trip, refund_trip
 from tests.support.database import count
 from tests.support.gateways import LedgerGateway
@@ -121,13 +121,13 @@ def test_an_unreachable_trip_service_is_503_and_the_key_stays_free(
 
 @pytest.mark.parametrize("status", [401, 403, 407, 408, 429])
 def test_a_refusal_that_speaks_of_us_says_nothing_of_the_trip(
-    client: FlaskClient, trips: TripService, gateway: LedgerGateway, runtime: Runtime, status: int
+    client: FlaskClient, trips: TripService, gateway: LedgerGateway, deps: Dependencies, status: int
 ) -> None:
     trips.status = status
     answer = pay_trip(client)
     assert (answer.status_code, answer.get_json()["code"]) == (503, "unavailable")
     assert answer.get_json()["retry"] == {"safe": True, "key": "same", "after": 1}
-    assert (gateway.sent, count(runtime, idempotency_keys)) == ([], 0)
+    assert (gateway.sent, count(deps, idempotency_keys)) == ([], 0)
     trips.status = 200
     assert pay_trip(client).get_json()["status"] == "SUCCESS"
 
@@ -220,18 +220,18 @@ def test_a_purged_key_is_answered_while_the_trip_service_is_down(
 ) -> None:
     first = pay_trip(make_app(trip_service_url=trips.url).test_client(), amount=ABSENT)
     app = make_app(trip_service_url="http://127.0.0.1:9")
-    forget_the_answers(runtime_of(app))
+    forget_the_answers(dependencies_of(app))
     again = pay_trip(app.test_client(), amount=ABSENT)
     assert (again.status_code, again.get_json()) == (200, first.get_json())
     assert again.headers["Idempotent-Replayed"] == "true"
     assert len(gateway.sent) == 1
 
 
-def forget_the_answers(runtime: Runtime) -> None:
+def forget_the_answers(deps: Dependencies) -> None:
     """What was answered so far was answered long ago, and has been purged."""
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(expires_at=datetime.now(UTC) - timedelta(days=1)))
-    assert sum(retention.purge(runtime)) > 0
+    assert sum(retention.purge(deps)) > 0
 
 
 def test_refunds_and_bills_ask_no_trip_service(client: FlaskClient, trips: TripService) -> None:

@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from payment_service.models import payments
-from payment_service.services.runtime import Runtime
-from tests.conftest import MakeApp, runtime_of
+from payment_service.services.dependencies import Dependencies
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.database import rows
 from tests.support.gateways import LedgerGateway
 from tests.support.tokens import bearer
@@ -135,7 +135,7 @@ def app(make_app: MakeApp) -> Flask:
 @pytest.fixture
 def anns(app: Flask) -> Belongings:
     """What Ann has."""
-    return make_belongings(app, runtime_of(app))
+    return make_belongings(app, dependencies_of(app))
 
 
 @pytest.fixture
@@ -208,22 +208,22 @@ def judge(
 
 
 def test_what_belongs_to_another_is_like_what_does_not_exist(
-    app: Flask, runtime: Runtime, ben: FlaskClient, anns: Belongings, gateway: LedgerGateway
+    app: Flask, deps: Dependencies, ben: FlaskClient, anns: Belongings, gateway: LedgerGateway
 ) -> None:
-    before = belonging_to(runtime, anns.numbers)
+    before = belonging_to(deps, anns.numbers)
     for route in sorted(set(routes_of(app)) - PAID.keys()):
         for sent, none, body, query in asked_of(anns, route):
             judge(ben, anns, route, sent, none, body, query)
-        assert belonging_to(runtime, anns.numbers) == before, route
-    assert {row["subject"] for row in rows(runtime, payments)} == {"ann"}
+        assert belonging_to(deps, anns.numbers) == before, route
+    assert {row["subject"] for row in rows(deps, payments)} == {"ann"}
     assert {kind: gateway.count(kind) for kind in MOVED} == MOVED
     assert len(gateway.sent) == sum(MOVED.values())
 
 
 def test_what_another_pays_for_is_his_own(
-    runtime: Runtime, ben: FlaskClient, anns: Belongings, gateway: LedgerGateway
+    deps: Dependencies, ben: FlaskClient, anns: Belongings, gateway: LedgerGateway
 ) -> None:
-    before, keys = belonging_to(runtime, anns.numbers), (f"ben-{number}" for number in count())
+    before, keys = belonging_to(deps, anns.numbers), (f"ben-{number}" for number in count())
     hers = {instruction.gateway_key for instruction in gateway.sent}
     for (method, path), orders in PAID.items():
         for (status, body), key in zip(orders, keys, strict=False):
@@ -235,8 +235,8 @@ def test_what_another_pays_for_is_his_own(
             if status == 400:
                 assert answer.get_json().keys() == {"detail", "code", "retry"}
                 assert answer.get_json()["detail"] == f"Payment for order_id {body['order_id']} already exists"
-            assert belonging_to(runtime, anns.numbers) == before, (path, body)
-    made = [row for row in rows(runtime, payments) if row["payment_id"] not in anns.numbers]
+            assert belonging_to(deps, anns.numbers) == before, (path, body)
+    made = [row for row in rows(deps, payments) if row["payment_id"] not in anns.numbers]
     assert [row["subject"] for row in made] == ["ben"] * sum(
         status != 400 for orders in PAID.values() for status, _ in orders
     )

@@ -8,10 +8,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Approved, Declined, Instruction, Unknown
+from payment_service.gateways.base import Approved, Declined, GatewayRequest, Unknown
 from payment_service.gateways.protocol import TEXT_LIMIT
 from payment_service.models import idempotency_keys, payment_refunds, payments
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.verification import verify
 from tests.support import checkouts
 from tests.support.bookers import Booker, error_of
@@ -21,16 +21,16 @@ from tests.support.gateways import LedgerGateway
 from tests.support.orders import charge_order, detail, paid, refund_order
 
 ENDINGS = pytest.mark.parametrize("end", [expire_answers, purge_answers], ids=["expired", "purged"])
-End = Callable[[Runtime], None]
+End = Callable[[Dependencies], None]
 
 LONGEST = "x" * TEXT_LIMIT
 POOR = Declined("INSUFFICIENT_FUNDS", "Insufficient funds in account")
 
 
-def approve_at_length(gateway: LedgerGateway) -> Callable[[Instruction], Approved]:
+def approve_at_length(gateway: LedgerGateway) -> Callable[[GatewayRequest], Approved]:
     """Approve with an authorization code and a reference as long as the protocol lets them be."""
 
-    def approve(instruction: Instruction) -> Approved:
+    def approve(instruction: GatewayRequest) -> Approved:
         approved = gateway.approve(instruction)
         return Approved(approved.amount, approved.currency, LONGEST, LONGEST)
 
@@ -51,24 +51,24 @@ def test_the_tables_have_room_for_whatever_the_protocol_lets_in() -> None:
 
 
 def test_the_longest_authorization_code_is_written_down(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(approve_at_length(gateway))
     body = paid(charge_order(client))
     assert (body["status"], body["authorization_code"]) == ("COMPLETED", LONGEST)
-    assert [row["gateway_reference"] for row in rows(runtime, idempotency_keys)] == [LONGEST]
-    assert not list(verify(runtime))
+    assert [row["gateway_reference"] for row in rows(deps, idempotency_keys)] == [LONGEST]
+    assert not list(verify(deps))
 
 
 def test_the_longest_authorization_code_is_written_down_by_recovery_too(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(gateway.lose_answer)
     assert pay_trip(client).status_code == 202
     gateway.found.append(Approved(Decimal("150.00"), "INR", LONGEST, LONGEST))
-    recover_all(runtime)
+    recover_all(deps)
     assert pay_trip(client).get_json()["status"] == "SUCCESS"
-    assert [row["authorization_code"] for row in rows(runtime, payments)] == [LONGEST]
+    assert [row["authorization_code"] for row in rows(deps, payments)] == [LONGEST]
     assert gateway.count(Kind.CHARGE) == 1
 
 
@@ -87,45 +87,45 @@ def test_the_longest_decline_of_a_refund_is_written_down(client: FlaskClient, ga
 
 @ENDINGS
 def test_a_declined_refund_of_a_trip_keeps_its_own_text(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, end: End
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, end: End
 ) -> None:
     number = trip_id_of(pay_trip(client))
     gateway.script.append(POOR)
     first = refund_trip(client, number, idempotency_key="declined", amount=5)
     assert refund_trip(client, number, idempotency_key="approved", amount=5).status_code == 200
-    end(runtime)
+    end(deps)
     again = refund_trip(client, number, idempotency_key="declined", amount=5)
     assert error_of(first) == error_of(again) == "Refund declined: Insufficient funds in account"
 
 
 @ENDINGS
 def test_a_declined_refund_of_an_order_keeps_its_own_text(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, end: End
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, end: End
 ) -> None:
     number = paid(charge_order(client))["payment_id"]
     gateway.script.append(POOR)
     first = refund_order(client, number, "declined", amount=5)
     assert refund_order(client, number, "approved", amount=5).status_code == 200
-    end(runtime)
+    end(deps)
     again = refund_order(client, number, "declined", amount=5)
     assert detail(first) == detail(again) == "Refund declined: Insufficient funds in account"
 
 
 @ENDINGS
 def test_a_declined_refund_of_a_booking_keeps_its_own_text(
-    ada: Booker, runtime: Runtime, gateway: LedgerGateway, end: End
+    ada: Booker, deps: Dependencies, gateway: LedgerGateway, end: End
 ) -> None:
     payment_id = ada.paid()
     gateway.script.append(POOR)
     first = ada.refund(payment_id, "declined")
     assert ada.refund(payment_id, "approved").status_code == 200
-    end(runtime)
+    end(deps)
     again = ada.refund(payment_id, "declined")
     assert error_of(first, 402) == error_of(again, 402) == "Refund declined: Insufficient funds in account"
 
 
 def test_a_later_approval_takes_the_decline_of_an_earlier_capture_away(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     transaction = checkouts.held(client)
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
@@ -137,35 +137,35 @@ def test_a_later_approval_takes_the_decline_of_an_earlier_capture_away(
     assert (declined["success"], captured["success"], shown["captured_amount"]) == (False, True, 20.0)
     assert "CARD_DECLINED" not in str(shown["provider_response"])
     assert shown["error_message"] is None
-    assert [row["failure_code"] for row in rows(runtime, payments)] == [None]
+    assert [row["failure_code"] for row in rows(deps, payments)] == [None]
 
 
 REASONS: tuple[Any, ...] = ({}, [], 0, False, "", None, 0.5, {"a": 1}, True)
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=repr)
-def test_what_is_no_reason_is_kept_as_none(client: FlaskClient, runtime: Runtime, reason: object) -> None:
+def test_what_is_no_reason_is_kept_as_none(client: FlaskClient, deps: Dependencies, reason: object) -> None:
     """Anything may stand among a trip's metadata; only a text is a reason."""
     number = trip_id_of(pay_trip(client))
     assert refund_trip(client, number, amount=1, metadata={"reason": reason}).status_code == 200
-    assert [row["reason"] for row in rows(runtime, payment_refunds)] == [None]
+    assert [row["reason"] for row in rows(deps, payment_refunds)] == [None]
 
 
-def test_a_reason_is_kept_as_it_was_given(client: FlaskClient, runtime: Runtime) -> None:
+def test_a_reason_is_kept_as_it_was_given(client: FlaskClient, deps: Dependencies) -> None:
     number = trip_id_of(pay_trip(client))
     refund_trip(client, number, amount=1, metadata={"reason": "too long a way"})
-    assert [row["reason"] for row in rows(runtime, payment_refunds)] == ["too long a way"]
+    assert [row["reason"] for row in rows(deps, payment_refunds)] == ["too long a way"]
 
 
 def test_a_refund_whose_answer_was_lost_keeps_its_decline_too(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     number = trip_id_of(pay_trip(client))
     gateway.script.append(Unknown("silence"))
     assert refund_trip(client, number, idempotency_key="declined", amount=5).status_code == 202
     gateway.found.append(POOR)
-    recover_all(runtime)
+    recover_all(deps)
     assert refund_trip(client, number, idempotency_key="approved", amount=5).status_code == 200
-    purge_answers(runtime)
+    purge_answers(deps)
     again = refund_trip(client, number, idempotency_key="declined", amount=5)
     assert error_of(again) == "Refund declined: Insufficient funds in account"

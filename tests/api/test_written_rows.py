@@ -4,8 +4,8 @@ import pytest
 from flask import Flask
 
 from payment_service.models import idempotency_keys, outbox_deliveries, payments, reservations, transactions
-from payment_service.services.runtime import Runtime
-from tests.conftest import MakeApp, runtime_of
+from payment_service.services.dependencies import Dependencies
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.database import rows
 from tests.support.every_event import everything
 from tests.support.gateways import LedgerGateway
@@ -20,39 +20,37 @@ def app(make_app: MakeApp, gateway: LedgerGateway) -> Flask:
 
 
 @pytest.fixture
-def runtime(app: Flask) -> Runtime:
-    return runtime_of(app)
+def deps(app: Flask) -> Dependencies:
+    return dependencies_of(app)
 
 
-def test_every_change_is_delivered_to_each_broker_under_the_name_it_has_in_the_journal(runtime: Runtime) -> None:
-    changes = [row for row in rows(runtime, transactions) if row["event_id"] is not None]
+def test_every_change_is_delivered_to_each_broker_under_the_name_it_has_in_the_journal(deps: Dependencies) -> None:
+    changes = [row for row in rows(deps, transactions) if row["event_id"] is not None]
     for broker in ("rabbitmq", "kafka"):
-        delivered = {row["event_id"]: row for row in rows(runtime, outbox_deliveries) if row["sink"] == broker}
+        delivered = {row["event_id"]: row for row in rows(deps, outbox_deliveries) if row["sink"] == broker}
         assert delivered.keys() == {change["event_id"] for change in changes}
         for change in changes:
             for name in ("payment_id", "version", "event_type", "request_id", "traceparent", "created_at"):
                 assert delivered[change["event_id"]][name] == change[name], (name, change)
 
 
-def test_an_undecided_attempt_is_a_journal_row_without_version_and_event(runtime: Runtime) -> None:
-    attempts = [row for row in rows(runtime, transactions) if row["move"] == "failed_attempt"]
+def test_an_undecided_attempt_is_a_journal_row_without_version_and_event(deps: Dependencies) -> None:
+    attempts = [row for row in rows(deps, transactions) if row["move"] == "failed_attempt"]
     assert attempts
     assert all(row["version"] is row["event_id"] is row["event_type"] is None for row in attempts)
     assert all(row["from_status"] == row["status"] for row in attempts)
 
 
-def test_a_response_is_stored_under_a_clients_key_and_under_no_other(runtime: Runtime) -> None:
-    finished = [row for row in rows(runtime, idempotency_keys) if row["response_status"] is not None]
+def test_a_response_is_stored_under_a_clients_key_and_under_no_other(deps: Dependencies) -> None:
+    finished = [row for row in rows(deps, idempotency_keys) if row["response_status"] is not None]
     assert {row["is_client_key"] for row in finished} == {True, False}
     assert all((row["response_data"] is not None) is row["is_client_key"] for row in finished)
 
 
-def test_a_payable_is_reserved_as_long_as_its_payment_may_be_paid(runtime: Runtime) -> None:
-    held = {row["payment_id"] for row in rows(runtime, reservations) if row["kind"] == "payable"}
+def test_a_payable_is_reserved_as_long_as_its_payment_may_be_paid(deps: Dependencies) -> None:
+    held = {row["payment_id"] for row in rows(deps, reservations) if row["kind"] == "payable"}
     unpaid = {"FAILED", "CANCELLED"}
     expected = {
-        row["payment_id"]
-        for row in rows(runtime, payments)
-        if row["channel"] == "orders" and row["status"] not in unpaid
+        row["payment_id"] for row in rows(deps, payments) if row["channel"] == "orders" and row["status"] not in unpaid
     }
     assert held == expected

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Approved, Declined, Gateway, Instruction, NotFound, Pending, Unknown
+from payment_service.gateways.base import Approved, Declined, Gateway, GatewayRequest, NotFound, Pending, Unknown
 from payment_service.gateways.outcomes import SuccessRates
 from payment_service.gateways.remote import RemoteGateway
 from payment_service.gateways.simulated import SimulatedGateway
@@ -50,13 +50,13 @@ def gloomy_gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
         yield gateway
 
 
-def made(gateway: Gateway, instruction: Instruction) -> Instruction:
+def made(gateway: Gateway, instruction: GatewayRequest) -> GatewayRequest:
     """The instruction, after the gateway approved it."""
     assert isinstance(send(gateway, instruction), Approved)
     return instruction
 
 
-def child_of(parent: Instruction, kind: Kind, amount: str) -> Instruction:
+def child_of(parent: GatewayRequest, kind: Kind, amount: str) -> GatewayRequest:
     return instruct(kind, amount, currency=parent.currency, parent_key=parent.gateway_key)
 
 

@@ -40,7 +40,7 @@ from payment_service.delivery.relay import Relay
 from payment_service.delivery.sinks import build_sinks
 from payment_service.gateways.remote import RemoteGateway
 from payment_service.services import recovery
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.mutants.faults import MUTANTS
 
 HASTE = ("idle_in_transaction_session_timeout=5000", "idle_in_transaction_session_timeout=400")
@@ -76,9 +76,9 @@ def _migrate(app: Flask, _listener: socket.socket | None) -> None:
         db.engine.dispose()  # closed, an SQLite file is whole and can be copied
 
 
-def _runtime(app: Flask) -> Runtime:
+def _runtime(app: Flask) -> Dependencies:
     found = app.extensions["payment_service"]
-    assert isinstance(found, Runtime)
+    assert isinstance(found, Dependencies)
     return found
 
 

@@ -17,10 +17,10 @@ from payment_service.config import Settings
 from payment_service.delivery.base import Delivered, Outcome
 from payment_service.domain.deliveries import Delivery
 from payment_service.models import payments
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.retention import purge
-from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
-from tests.conftest import fresh_database, runtime_of
+from tests.conftest import dependencies_of, fresh_database
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import count, expire_answers, recover_all, rows
 from tests.support.every_channel import MOVES, use_every_channel
@@ -73,7 +73,7 @@ def build(gateway: LedgerGateway) -> Iterator[Callable[..., Flask]]:
             own: dict[str, object] = {"log_level": "WARNING", "jwt_secret_key": "a-test-secret-of-32-bytes-or-more!!"}
             own |= {"db_pool_size": THREADS, "rabbitmq_enabled": True} | settings
             app = create_app(Settings(**own), gateway=gateway)  # type: ignore[arg-type]
-            stack.callback(runtime_of(app).database.engine.dispose)
+            stack.callback(dependencies_of(app).database.engine.dispose)
             return app
 
         yield build
@@ -85,8 +85,8 @@ def app(build: Callable[..., Flask], pooler: PgBouncer) -> Flask:
 
 
 @pytest.fixture
-def runtime(app: Flask) -> Runtime:
-    return runtime_of(app)
+def deps(app: Flask) -> Dependencies:
+    return dependencies_of(app)
 
 
 def said(server: ThrowawayPostgres, since: int) -> list[str]:
@@ -96,7 +96,7 @@ def said(server: ThrowawayPostgres, since: int) -> list[str]:
 
 
 def test_every_channel_works_for_many_threads_on_few_connections(
-    app: Flask, runtime: Runtime, gateway: LedgerGateway, server: ThrowawayPostgres
+    app: Flask, deps: Dependencies, gateway: LedgerGateway, server: ThrowawayPostgres
 ) -> None:
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(lambda number: use_every_channel(app, number), range(1, THREADS + 1)))
@@ -106,30 +106,30 @@ def test_every_channel_works_for_many_threads_on_few_connections(
 
     assert connections <= 3, "they shared"
     assert len(gateway.sent) == len(gateway.ledger) == THREADS * MOVES
-    assert not list(verify(runtime))
+    assert not list(verify(deps))
 
 
-def test_many_threads_with_one_key_charge_once(app: Flask, runtime: Runtime, gateway: LedgerGateway) -> None:
-    before, sent = count(runtime, payments), len(gateway.sent)
+def test_many_threads_with_one_key_charge_once(app: Flask, deps: Dependencies, gateway: LedgerGateway) -> None:
+    before, sent = count(deps, payments), len(gateway.sent)
     with ThreadPoolExecutor(THREADS) as threads:
         answers = list(threads.map(lambda _: pay_trip(app.test_client(), idempotency_key="all"), range(THREADS)))
 
     assert {answer.status_code for answer in answers} <= {200, 409}
     assert len({answer.data for answer in answers if answer.status_code == 200}) == 1
-    assert count(runtime, payments) == before + 1
+    assert count(deps, payments) == before + 1
     assert len(gateway.sent) == sent + 1
 
 
-def test_nothing_that_it_says_outlives_a_transaction(app: Flask, runtime: Runtime, server: ThrowawayPostgres) -> None:
+def test_nothing_that_it_says_outlives_a_transaction(app: Flask, deps: Dependencies, server: ThrowawayPostgres) -> None:
     before = len(server.log())
     use_every_channel(app, 100)
-    recover_all(runtime)
-    expire_answers(runtime)
-    assert sum(purge(runtime)) > 0
-    assert not list(verify(runtime))
+    recover_all(deps)
+    expire_answers(deps)
+    assert sum(purge(deps)) > 0
+    assert not list(verify(deps))
     assert [app.test_client().get(path).status_code for path in ("/metrics", "/payments", "/v1/metrics")] == [200] * 3
-    with running(runtime.database, ScriptedSink(lambda _: Delivered(), "rabbitmq")):
-        wait_until_settled(runtime.database, "rabbitmq")
+    with running(deps.database, ScriptedSink(lambda _: Delivered(), "rabbitmq")):
+        wait_until_settled(deps.database, "rabbitmq")
     statements = said(server, before)
 
     staying = [each for each in statements if not OF_ONE_TRANSACTION.match(each) or OF_A_SESSION.search(each)]
@@ -151,8 +151,8 @@ def test_the_relay_listens_only_where_it_is_alone_on_its_connection(
         return Delivered()
 
     sink = ScriptedSink(hear, "rabbitmq")
-    with running(runtime_of(app).database, sink):
-        wait_until_settled(runtime_of(app).database, "rabbitmq")
+    with running(dependencies_of(app).database, sink):
+        wait_until_settled(dependencies_of(app).database, "rabbitmq")
         heard.clear()
         pay_trip(app.test_client(), idempotency_key=f"rings {way}")
         answered = time.monotonic()
@@ -185,7 +185,7 @@ def test_without_them_it_says_so_and_works_all_the_same(
     with closing(PgBouncer(server, "unlimited").start()) as pooler:
         app = build(database_url=pooler.url)
         use_every_channel(app, 1)
-        (paid, *_) = rows(runtime_of(app), payments)
+        (paid, *_) = rows(dependencies_of(app), payments)
 
     assert "database.without_limits" in capfd.readouterr().err
     assert abs(datetime.now(UTC) - paid["created_at"]) < timedelta(minutes=1)

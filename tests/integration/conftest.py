@@ -7,8 +7,8 @@ import pytest
 
 from payment_service import clock
 from payment_service.db import Database
-from payment_service.delivery import wakeup
-from payment_service.services.runtime import Runtime
+from payment_service.delivery import notifications
+from payment_service.services.dependencies import Dependencies
 from tests.support.broker import Broker, Ear, broker_of_the_machine
 from tests.support.issuer import Publisher, jwk
 from tests.support.published_keys import EC, RSA
@@ -17,9 +17,9 @@ from tests.support.tcp_proxy import TcpProxy
 
 
 @pytest.fixture
-def database(runtime: Runtime) -> Database:
+def database(deps: Dependencies) -> Database:
     """The clean database behind the app."""
-    return runtime.database
+    return deps.database
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Relays look for what is due again as often as where nothing rings: tests of many retries take a fraction."""
-    monkeypatch.setattr(wakeup, "POLL_NOTIFIED", wakeup.POLL_BLIND)
+    monkeypatch.setattr(notifications, "POLL_NOTIFIED", notifications.POLL_BLIND)
 
 
 @pytest.fixture(scope="session")

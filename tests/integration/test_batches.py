@@ -10,8 +10,8 @@ from payment_service import clock
 from payment_service.connection import Connection
 from payment_service.models import idempotency_keys
 from payment_service.repositories import outbox, recovery, retention
-from payment_service.services.runtime import Runtime
-from tests.conftest import MakeApp, runtime_of
+from payment_service.services.dependencies import Dependencies
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_trip
 
 ROW_BY_ROW = tuple(f"enable_{way}" for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "indexonlyscan"))
@@ -26,23 +26,23 @@ TAKE: dict[str, Callable[[Connection], int]] = {
 
 
 @pytest.fixture
-def full(make_app: MakeApp) -> Runtime:
+def full(make_app: MakeApp) -> Dependencies:
     """More than one batch of everything."""
     app = make_app(rabbitmq_enabled=True)
-    runtime, past = runtime_of(app), clock.now() - timedelta(seconds=1)
+    deps, past = dependencies_of(app), clock.now() - timedelta(seconds=1)
     for number in range(5):
         pay_trip(app.test_client(), idempotency_key=f"paid-{number}")
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         connection.execute(
             update(idempotency_keys).values(
                 expires_at=past, leased_until=past, response_status=None, response_data=None
             )
         )
-    return runtime
+    return deps
 
 
 @pytest.mark.parametrize("take", list(TAKE.values()), ids=list(TAKE))
-def test_a_batch_is_no_larger_than_asked_for(full: Runtime, take: Callable[[Connection], int]) -> None:
+def test_a_batch_is_no_larger_than_asked_for(full: Dependencies, take: Callable[[Connection], int]) -> None:
     with full.database.atomic("test") as connection:
         if connection.database == "postgresql":
             for way in ROW_BY_ROW:

@@ -13,9 +13,9 @@ from payment_service.connection import Connection, TransactionLost
 from payment_service.db import Database
 from payment_service.domain.errors import DatabaseUnavailable, GatewayUnavailable
 from payment_service.domain.operations import Kind, OperationStatus
-from payment_service.gateways.base import Approved, Instruction, NotSent
+from payment_service.gateways.base import Approved, GatewayRequest, NotSent
 from payment_service.models import idempotency_keys
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.verification import verify
 from payment_service.web import errors
 from tests.support import checkouts, orders
@@ -97,25 +97,25 @@ def assert_sent_to_look_it_up(answer: TestResponse) -> None:
     assert "look it up before asking again" in answer.text
 
 
-def assert_done_once(runtime: Runtime, gateway: LedgerGateway, kind: Kind) -> None:
+def assert_done_once(deps: Dependencies, gateway: LedgerGateway, kind: Kind) -> None:
     """The recovery worker finishes what was begun; it happened once."""
-    recover_all(runtime)
+    recover_all(deps)
     assert gateway.count(kind) == 1
-    found = [row["operation_status"] for row in rows(runtime, idempotency_keys) if row["kind"] == kind]
+    found = [row["operation_status"] for row in rows(deps, idempotency_keys) if row["kind"] == kind]
     assert found == [OperationStatus.SUCCEEDED]
-    assert not list(verify(runtime))
+    assert not list(verify(deps))
 
 
 @every_movement
 def test_a_claim_whose_commit_may_have_been_heard_is_no_reason_to_come_back(
-    app: Flask, runtime: Runtime, gateway: LedgerGateway, kind: Kind, prepare: Callable[[Flask], Ask]
+    app: Flask, deps: Dependencies, gateway: LedgerGateway, kind: Kind, prepare: Callable[[Flask], Ask]
 ) -> None:
     ask = prepare(app)
     with database_lost_with_the_claim():
         answer = ask()
     assert_sent_to_look_it_up(answer)
     assert gateway.count(kind) == 0
-    assert_done_once(runtime, gateway, kind)
+    assert_done_once(deps, gateway, kind)
 
 
 @every_movement
@@ -148,13 +148,13 @@ def test_why_the_outcome_is_unknown_is_in_the_log(app: Flask, monkeypatch: pytes
 @every_movement
 def test_a_request_that_crashed_after_the_gateway_did_it_is_no_reason_to_come_back(
     app: Flask,
-    runtime: Runtime,
+    deps: Dependencies,
     gateway: LedgerGateway,
     caplog: pytest.LogCaptureFixture,
     kind: Kind,
     prepare: Callable[[Flask], Ask],
 ) -> None:
-    def crash(instruction: Instruction) -> Approved:
+    def crash(instruction: GatewayRequest) -> Approved:
         gateway.approve(instruction)
         raise RuntimeError("a fault of ours")
 
@@ -164,11 +164,11 @@ def test_a_request_that_crashed_after_the_gateway_did_it_is_no_reason_to_come_ba
     assert_sent_to_look_it_up(answer)
     assert "a fault of ours" not in answer.text
     assert "movement.crashed" in caplog.text
-    assert_done_once(runtime, gateway, kind)
+    assert_done_once(deps, gateway, kind)
 
 
 def test_with_a_key_the_same_crash_is_found_again_under_it(app: Flask, gateway: LedgerGateway) -> None:
-    def crash(instruction: Instruction) -> Approved:
+    def crash(instruction: GatewayRequest) -> Approved:
         gateway.approve(instruction)
         raise RuntimeError("a fault of ours")
 

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from payment_service.domain.records import Answer
-from payment_service.gateways.base import Finding
+from payment_service.domain.records import StoredResponse
+from payment_service.gateways.base import GatewayResult
 from payment_service.repositories import keys
 from payment_service.services import engine
 from payment_service.services.claim import Claim, load_facts
 from payment_service.services.complete import complete
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.support import orders
 from tests.support.callers import pay_trip
 from tests.support.operations import MOVEMENTS, Movement
@@ -22,14 +22,14 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every claim's facts from now on, once they were found to be word for word those of the database."""
     seen: list[str] = []
 
-    def compare(runtime: Runtime, claim: Claim, result: Finding) -> Answer:
-        with runtime.database.atomic("compare") as connection:
+    def compare(deps: Dependencies, claim: Claim, result: GatewayResult) -> StoredResponse:
+        with deps.database.atomic("compare") as connection:
             key = keys.lock_by_id(connection, claim.key_id)
             assert key is not None
             stored = load_facts(connection, key)
         assert repr(claim.facts) == repr(stored)
         seen.append(repr(stored))
-        return complete(runtime, claim, result)
+        return complete(deps, claim, result)
 
     monkeypatch.setattr(engine, "complete", compare)
     return seen

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 
 from payment_service.gateways.base import Pending, Unknown
 from payment_service.models import idempotency_keys, payments, tallies, watermarks
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.conftest import MakeApp
 from tests.support.callers import pay_trip
 from tests.support.database import count, expire_answers, expire_leases, rows
@@ -40,36 +40,36 @@ def told(app: Flask, *words: str) -> dict[str, Any]:
     return found
 
 
-def leave_undecided(client: FlaskClient, gateway: LedgerGateway, runtime: Runtime, *answers: Any) -> None:
+def leave_undecided(client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, *answers: Any) -> None:
     """A payment for each of these answers of the gateway, whose owner is gone."""
     gateway.script.extend(answers)
     for number in range(len(answers)):
         assert pay_trip(client, idempotency_key=f"undecided-{number}").status_code == 202
-    expire_leases(runtime)
+    expire_leases(deps)
 
 
-def test_recover_tells_what_became_of_each(app: Flask, gateway: LedgerGateway, runtime: Runtime) -> None:
+def test_recover_tells_what_became_of_each(app: Flask, gateway: LedgerGateway, deps: Dependencies) -> None:
     assert told(app, "recover") == {"finished": 0, "undecided": 0, "elsewhere": 0, "failed": 0}
-    leave_undecided(app.test_client(), gateway, runtime, Unknown("silence"), Unknown("silence"), Unknown("silence"))
+    leave_undecided(app.test_client(), gateway, deps, Unknown("silence"), Unknown("silence"), Unknown("silence"))
     gateway.found.append(Pending())
 
     assert told(app, "recover") == {"finished": 2, "undecided": 1, "elsewhere": 0, "failed": 0}
 
 
 def test_recover_goes_on_for_as_many_as_there_are(
-    app: Flask, gateway: LedgerGateway, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    app: Flask, gateway: LedgerGateway, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("payment_service.services.recovery.BATCH", 2)
-    leave_undecided(app.test_client(), gateway, runtime, *[Unknown("silence")] * 5)
+    leave_undecided(app.test_client(), gateway, deps, *[Unknown("silence")] * 5)
 
     assert run(app, "recover").stdout == "5 finished 0 undecided 0 elsewhere\n"
 
 
 def test_recover_ends_with_1_where_something_could_not_be_finished(
-    app: Flask, gateway: LedgerGateway, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    app: Flask, gateway: LedgerGateway, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leave_undecided(app.test_client(), gateway, runtime, Unknown("silence"))
-    monkeypatch.setattr(runtime.presenters["trips"], "answer", lambda *_: 1 / 0)
+    leave_undecided(app.test_client(), gateway, deps, Unknown("silence"))
+    monkeypatch.setattr(deps.renderers["trips"], "answer", lambda *_: 1 / 0)
     result = run(app, "recover", "--json")
 
     assert result.exit_code == 1
@@ -81,21 +81,21 @@ def test_a_loop_has_no_result_to_print(app: Flask) -> None:
     assert run(app, "recover", "--loop", "--json").exit_code == 2
 
 
-def test_purge_tells_how_many(app: Flask, runtime: Runtime) -> None:
+def test_purge_tells_how_many(app: Flask, deps: Dependencies) -> None:
     for number in range(3):
         pay_trip(app.test_client(), idempotency_key=f"key-{number}")
     assert told(app, "purge") == {"purged": 0}
-    expire_answers(runtime)
+    expire_answers(deps)
 
     assert told(app, "purge", "--batch", "2") == {"purged": 3}
-    assert [key["response_data"] for key in rows(runtime, idempotency_keys)] == [None] * 3
+    assert [key["response_data"] for key in rows(deps, idempotency_keys)] == [None] * 3
     assert run(app, "purge", "--batch", "0").exit_code == 2
 
 
-def test_verify_tells_each_violation(app: Flask, runtime: Runtime) -> None:
+def test_verify_tells_each_violation(app: Flask, deps: Dependencies) -> None:
     assert told(app, "verify") == {"violations": []}
     number = pay_trip(app.test_client()).get_json()["payment_id"]
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         connection.execute(payments.update().values(refund_pending_amount=Decimal(1)))
     (found,) = told(app, "verify")["violations"]
 
@@ -105,14 +105,14 @@ def test_verify_tells_each_violation(app: Flask, runtime: Runtime) -> None:
 
 
 def test_verify_writes_nothing_however_much_is_left_to_fold(
-    app: Flask, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    app: Flask, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It counted payments like a scrape, which folds where nobody else does."""
-    monkeypatch.setattr("payment_service.services.figures.BATCH", 1)
+    monkeypatch.setattr("payment_service.services.business_metrics.BATCH", 1)
     pay_trip(app.test_client())
     assert told(app, "verify") == {"violations": []}
 
-    assert count(runtime, tallies) == count(runtime, watermarks) == 0
+    assert count(deps, tallies) == count(deps, watermarks) == 0
 
 
 def test_deliveries_tell_themselves_and_how_many_are_due_again(make_app: MakeApp) -> None:
@@ -141,9 +141,9 @@ def test_the_document_shows_what_is_printed(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
-def test_on_a_terminal_they_show_how_far_they_have_come(app: Flask, runtime: Runtime, database_url: str) -> None:
+def test_on_a_terminal_they_show_how_far_they_have_come(app: Flask, deps: Dependencies, database_url: str) -> None:
     pay_trip(app.test_client())
-    expire_answers(runtime)
+    expire_answers(deps)
     shown, terminal = pty.openpty()
     with closing(os.fdopen(shown, "rb", buffering=0)) as screen:
         result = subprocess.run(

@@ -20,10 +20,10 @@ from werkzeug.test import TestResponse
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Unknown
 from payment_service.models import payment_refunds, payments
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
-from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
-from tests.conftest import MakeApp, empty, migrate, runtime_of
+from tests.conftest import MakeApp, dependencies_of, empty, migrate
 from tests.support import checkouts
 from tests.support.callers import at_once, pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, rows
@@ -58,22 +58,22 @@ def test_fifty_with_one_key_make_one_charge(make_app: MakeApp, gateway: LedgerGa
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers if answer.status_code == 409)
     assert len({(answer.data, answer.content_type) for answer in paid}) == 1
     assert sum("Idempotent-Replayed" not in answer.headers for answer in paid) == 1
-    assert len(gateway.sent) == len(rows(runtime_of(app), payments)) == 1
+    assert len(gateway.sent) == len(rows(dependencies_of(app), payments)) == 1
     assert pay_trip(app.test_client()).data == paid[0].data
 
 
-def test_fifty_keys_make_fifty_payments(crowded: Flask, runtime: Runtime, gateway: LedgerGateway) -> None:
+def test_fifty_keys_make_fifty_payments(crowded: Flask, deps: Dependencies, gateway: LedgerGateway) -> None:
     gateway.latency = 0.05
     answers = at_once(crowded, CROWD, lambda client, number: pay_trip(client, idempotency_key=f"key-{number}"))
 
     assert codes(answers) == {200: CROWD}
     assert len({answer.get_json()["payment_id"] for answer in answers}) == CROWD
-    assert gateway.count(Kind.CHARGE) == len(rows(runtime, payments)) == CROWD
-    assert not list(verify(runtime))
+    assert gateway.count(Kind.CHARGE) == len(rows(deps, payments)) == CROWD
+    assert not list(verify(deps))
 
 
 def test_fifty_refunds_at_once_never_give_back_more_than_was_paid(
-    crowded: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    crowded: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     payment_id = trip_id_of(pay_trip(client, amount=150))
     gateway.latency = 0.05
@@ -82,9 +82,9 @@ def test_fifty_refunds_at_once_never_give_back_more_than_was_paid(
     )
 
     assert codes(answers) == {200: 15, 400: CROWD - 15}
-    assert gateway.count(Kind.REFUND) == len(rows(runtime, payment_refunds)) == 15
-    assert {row["status"]: row["refunded_amount"] for row in rows(runtime, payments)} == {"REFUNDED": 150}
-    assert not list(verify(runtime))
+    assert gateway.count(Kind.REFUND) == len(rows(deps, payment_refunds)) == 15
+    assert {row["status"]: row["refunded_amount"] for row in rows(deps, payments)} == {"REFUNDED": 150}
+    assert not list(verify(deps))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_two_keys_whose_references_would_be_equal_both_pay(
     app: Flask, gateway: LedgerGateway, keys_of_one_prefix: tuple[str, str]
 ) -> None:
     for _ in range(5):
-        empty(runtime_of(app).database)
+        empty(dependencies_of(app).database)
         gateway.ledger.clear()
         answers = at_once(
             app, 10, lambda client, number: pay_trip(client, idempotency_key=keys_of_one_prefix[number % 2])
@@ -117,7 +117,7 @@ def test_two_keys_whose_references_would_be_equal_both_pay(
 
 
 def test_one_key_for_a_charge_and_a_refund_is_only_one_of_them(
-    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     payment_id = trip_id_of(pay_trip(client, idempotency_key="before", amount=1000))
     gateway.latency = 0.02
@@ -135,7 +135,7 @@ def test_one_key_for_a_charge_and_a_refund_is_only_one_of_them(
         assert codes(answers) == {200: 1, 422: 1}
 
     assert gateway.count(Kind.CHARGE) + gateway.count(Kind.REFUND) == 11
-    assert not list(verify(runtime))
+    assert not list(verify(deps))
 
 
 def test_who_waits_holds_no_connection(make_app: MakeApp, gateway: LedgerGateway) -> None:
@@ -143,7 +143,7 @@ def test_who_waits_holds_no_connection(make_app: MakeApp, gateway: LedgerGateway
     gateway.latency = 1.0
     with ThreadPoolExecutor(21) as threads:
         waiting = [threads.submit(lambda: pay_trip(app.test_client())) for _ in range(20)]
-        wait_until(lambda: rows(runtime_of(app), payments), patience=10)
+        wait_until(lambda: rows(dependencies_of(app), payments), patience=10)
         began = time.monotonic()
         seen = app.test_client().get("/payments").status_code, app.test_client().get("/health/ready").status_code
         took = time.monotonic() - began
@@ -156,14 +156,14 @@ def test_who_waits_holds_no_connection(make_app: MakeApp, gateway: LedgerGateway
 
 
 def test_workers_and_repeats_at_once_finish_every_key_once(
-    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.extend([Unknown("silence")] * 20)
     for number in range(20):
         pay_trip(client, idempotency_key=f"key-{number}")
-    expire_leases(runtime)
+    expire_leases(deps)
     gateway.latency = 0.005
-    workers = [threading.Thread(target=recover, args=(runtime,)) for _ in range(3)]
+    workers = [threading.Thread(target=recover, args=(deps,)) for _ in range(3)]
     for worker in workers:
         worker.start()
     answers = at_once(app, 20, lambda client, number: pay_trip(client, idempotency_key=f"key-{number}"))
@@ -172,12 +172,12 @@ def test_workers_and_repeats_at_once_finish_every_key_once(
 
     assert set(codes(answers)) == {200}
     assert gateway.count(Kind.CHARGE) == 20
-    assert {row["status"] for row in rows(runtime, payments)} == {"CAPTURED"}
-    assert not list(verify(runtime))
+    assert {row["status"] for row in rows(deps, payments)} == {"CAPTURED"}
+    assert not list(verify(deps))
 
 
 def test_of_capture_and_void_at_once_one_happens(
-    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.latency = 0.02
     for number in range(10):
@@ -192,7 +192,7 @@ def test_of_capture_and_void_at_once_one_happens(
         assert codes(answers) == {200: 1, 400: 1}
 
     assert gateway.count(Kind.CAPTURE) + gateway.count(Kind.VOID) == 10
-    assert not list(verify(runtime))
+    assert not list(verify(deps))
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])

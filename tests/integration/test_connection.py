@@ -15,7 +15,7 @@ from payment_service.connection import Connection, TransactionLost, UniqueViolat
 from payment_service.db import Database
 from payment_service.models import reservations, timers
 from payment_service.repositories.statements import rows, write
-from tests.conftest import runtime_of
+from tests.conftest import dependencies_of
 from tests.crash.proxy import CommitProxy, commit_proxy
 from tests.support.gateways import LedgerGateway
 from tests.support.postgres import plainly
@@ -36,7 +36,7 @@ def on_the_wire(proxy: CommitProxy) -> Iterator[Database]:
     """A database with one connection, which knows the statements below and whose messages the proxy counts."""
     settings = Settings(database_url=proxy.url_through, log_level="ERROR", db_pool_size=1)
     app = create_app(settings, gateway=LedgerGateway())
-    database = runtime_of(app).database
+    database = dependencies_of(app).database
     with database.atomic("warm") as connection:
         read(connection)
         take(connection, "warm")
@@ -121,7 +121,7 @@ def test_statement_of_a_session_that_is_not_its_own_travels_as_text(
 ) -> None:
     monkeypatch.setattr(Connection, "_has_own_session", lambda _: False)
     settings = Settings(database_url=proxy.url_through, log_level="ERROR")
-    database = runtime_of(create_app(settings, gateway=LedgerGateway())).database
+    database = dependencies_of(create_app(settings, gateway=LedgerGateway())).database
     with database.atomic("test") as connection:
         take(connection, "7")
         assert read(connection) == [(1,)]
@@ -134,7 +134,7 @@ def test_statement_of_a_session_that_is_not_its_own_travels_as_text(
 
 @pytest.fixture
 def database(app: Flask) -> Database:
-    return runtime_of(app).database
+    return dependencies_of(app).database
 
 
 def assert_nothing_is_left(database: Database) -> None:

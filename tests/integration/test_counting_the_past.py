@@ -8,8 +8,8 @@ from sqlalchemy import delete, text
 
 from payment_service.gateways.base import Declined, Unknown
 from payment_service.models import tallies
-from payment_service.services import figures
-from payment_service.services.runtime import Runtime
+from payment_service.services import business_metrics
+from payment_service.services.dependencies import Dependencies
 from tests.conftest import here
 from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
 from tests.support.gateways import LedgerGateway
@@ -26,7 +26,7 @@ def migration() -> ModuleType:
 
 
 def test_what_happened_before_is_counted_as_if_it_had_been_counted_then(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.extend([gateway.approve, Declined("NO", "no"), Unknown("time-out")])
     number = trip_id_of(pay_trip(client, idempotency_key="paid", amount="150.10"))
@@ -35,14 +35,14 @@ def test_what_happened_before_is_counted_as_if_it_had_been_counted_then(
     pay_bill(client, "a", method="credit-card", amount="0.05")
     pay_bill(client, "b", method="whatever the cashier wrote")
     refund_trip(client, number, amount=50)
-    counted = {tally.key: tally for tally in figures.current(runtime).totals.tallies}
-    while figures.fold(runtime):
+    counted = {tally.key: tally for tally in business_metrics.current(deps).totals.tallies}
+    while business_metrics.fold(deps):
         pass
 
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         connection.execute(delete(tallies))
         connection.execute(text(migration().SO_FAR))
-    recounted = {tally.key: tally for tally in figures.current(runtime).totals.tallies}
+    recounted = {tally.key: tally for tally in business_metrics.current(deps).totals.tallies}
 
     assert recounted == counted
     assert {key.method for key in recounted} == {"CARD", "UPI", "CREDIT_CARD", "OTHER"}

@@ -8,9 +8,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from payment_service.gateways.base import Answer, Approved, Instruction, Unknown
+from payment_service.gateways.base import Approved, GatewayRequest, SendResult, Unknown
 from payment_service.models import idempotency_keys, payments, transactions
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.verification import verify
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, rows
@@ -19,7 +19,7 @@ from tests.support.gateways import LedgerGateway
 WORDS = ("--why", "Ticket 7 of the bank", "--actor", "maria")
 
 
-def more_than_asked(instruction: Instruction) -> Answer:
+def more_than_asked(instruction: GatewayRequest) -> SendResult:
     return Approved(instruction.amount + 1, instruction.currency)
 
 
@@ -31,8 +31,8 @@ def in_doubt(client: FlaskClient, gateway: LedgerGateway) -> str:
     return undecided(client.application.extensions["payment_service"])
 
 
-def undecided(runtime: Runtime) -> str:
-    (found,) = [row for row in rows(runtime, idempotency_keys) if row["operation_status"] == "PENDING"]
+def undecided(deps: Dependencies) -> str:
+    (found,) = [row for row in rows(deps, idempotency_keys) if row["operation_status"] == "PENDING"]
     return str(found["operation_id"])
 
 
@@ -42,16 +42,16 @@ def decide(app: Flask, *words: str) -> tuple[int, str]:
 
 
 def test_what_is_approved_by_hand_ends_like_any_other(
-    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, in_doubt: str
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, in_doubt: str
 ) -> None:
     sent = len(gateway.sent)
     code, said = decide(app, in_doubt, "approved", *WORDS, "--json")
 
     assert (code, json.loads(said)["status"]) == (0, 200)
-    (payment,), (key,) = (rows(runtime, table) for table in (payments, idempotency_keys))
+    (payment,), (key,) = (rows(deps, table) for table in (payments, idempotency_keys))
     assert (payment["status"], payment["captured_amount"]) == ("CAPTURED", payment["amount"])
     assert (key["operation_status"], key["review_reason"]) == ("SUCCEEDED", "maria: Ticket 7 of the bank")
-    journal = rows(runtime, transactions)
+    journal = rows(deps, transactions)
     assert [row["version"] for row in journal] == [1, None, 2], "an attempt in doubt is no change of the payment"
     assert (journal[-1]["version"], journal[-1]["actor"]) == (payment["version"], "maria")
     repeat = pay_trip(client)
@@ -60,27 +60,27 @@ def test_what_is_approved_by_hand_ends_like_any_other(
 
 
 def test_what_is_declined_by_hand_tells_its_caller_no_reasons_of_ours(
-    app: Flask, client: FlaskClient, runtime: Runtime, in_doubt: str
+    app: Flask, client: FlaskClient, deps: Dependencies, in_doubt: str
 ) -> None:
     assert decide(app, in_doubt, "declined", *WORDS)[0] == 0
 
-    (payment,) = rows(runtime, payments)
+    (payment,) = rows(deps, payments)
     assert (payment["status"], payment["captured_amount"]) == ("FAILED", Decimal(0))
     assert "Ticket 7" not in pay_trip(client).text + client.get(f"/payments/{payment['payment_id']}").text
 
 
 def test_a_refund_that_is_declined_by_hand_gives_back_what_it_reserved(
-    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     paid = pay_trip(client, amount=150.0)
     gateway.script.append(more_than_asked)
     refund_trip(client, trip_id_of(paid), amount=50.0)
-    assert rows(runtime, payments)[0]["refund_pending_amount"] == 50
-    assert decide(app, undecided(runtime), "declined", *WORDS)[0] == 0
+    assert rows(deps, payments)[0]["refund_pending_amount"] == 50
+    assert decide(app, undecided(deps), "declined", *WORDS)[0] == 0
 
-    (payment,) = rows(runtime, payments)
+    (payment,) = rows(deps, payments)
     assert (payment["refund_pending_amount"], payment["refunded_amount"], payment["status"]) == (0, 0, "CAPTURED")
-    assert list(verify(runtime)) == []
+    assert list(verify(deps)) == []
 
 
 def test_only_what_is_open_is_decided_and_only_once(app: Flask, in_doubt: str) -> None:
@@ -91,37 +91,37 @@ def test_only_what_is_open_is_decided_and_only_once(app: Flask, in_doubt: str) -
 
 
 def test_nobody_decides_while_somebody_is_at_work(
-    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     tried: list[tuple[int, str]] = []
 
-    def meanwhile(_instruction: Instruction) -> Answer:
-        tried.append(decide(app, undecided(runtime), "declined", *WORDS))
+    def meanwhile(_instruction: GatewayRequest) -> SendResult:
+        tried.append(decide(app, undecided(deps), "declined", *WORDS))
         return Unknown("silence")
 
     gateway.script.append(meanwhile)
     pay_trip(client)
     assert tried[0][0] == 3
-    assert rows(runtime, idempotency_keys)[0]["operation_status"] == "PENDING"
+    assert rows(deps, idempotency_keys)[0]["operation_status"] == "PENDING"
 
 
 def test_an_owner_that_comes_back_after_the_decision_writes_nothing(
-    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    def late(instruction: Instruction) -> Answer:
-        expire_leases(runtime)
-        assert decide(app, undecided(runtime), "approved", *WORDS)[0] == 0
+    def late(instruction: GatewayRequest) -> SendResult:
+        expire_leases(deps)
+        assert decide(app, undecided(deps), "approved", *WORDS)[0] == 0
         return Unknown("silence")
 
     gateway.script.append(late)
     assert pay_trip(client).status_code == 200
-    assert rows(runtime, payments)[0]["status"] == "CAPTURED"
+    assert rows(deps, payments)[0]["status"] == "CAPTURED"
 
 
 def test_verify_names_a_decision_that_the_bank_does_not_know(
-    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(Unknown("silence"))
     pay_trip(client)
-    assert decide(app, undecided(runtime), "approved", *WORDS)[0] == 0
-    assert [violation.invariant for violation in verify(runtime)] == ["S3"]
+    assert decide(app, undecided(deps), "approved", *WORDS)[0] == 0
+    assert [violation.invariant for violation in verify(deps)] == ["S3"]

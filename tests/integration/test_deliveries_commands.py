@@ -9,11 +9,11 @@ from flask import Flask
 
 from payment_service import clock
 from payment_service.db import Database
-from payment_service.delivery.base import Again, Dead, Delivered, Outcome
+from payment_service.delivery.base import Delivered, Outcome, Rejected, RetryLater
 from payment_service.delivery.relay import Relay
 from payment_service.domain.deliveries import Delivery
 from payment_service.services import outbox
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.support.events import TYPES, delivery, pile_up, statuses
 from tests.support.relays import ScriptedSink, drain
 
@@ -32,7 +32,7 @@ def printed(app: Flask, *words: str) -> str:
 
 
 def refuse_the_second(each: Delivery) -> Outcome:
-    return Dead("HTTP 422") if each.message_key == "2" else Delivered()
+    return Rejected("HTTP 422") if each.message_key == "2" else Delivered()
 
 
 @pytest.fixture
@@ -130,19 +130,19 @@ def test_nobody_replays_everything_by_mistake(app: Flask, words: list[str]) -> N
 
 
 def test_a_long_replay_goes_batch_by_batch(
-    database: Database, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    database: Database, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pile_up(database, [SINK], count=5)
-    drain(Relay(database, ScriptedSink(lambda _: Dead("HTTP 400"), SINK)))
+    drain(Relay(database, ScriptedSink(lambda _: Rejected("HTTP 400"), SINK)))
     monkeypatch.setattr(outbox, "BATCH", 2)
-    ids = outbox.replayable(runtime, sink=None, dead=True, since=None)
-    assert list(outbox.replay(runtime, ids)) == [(2, 2), (2, 2), (1, 1)]
+    ids = outbox.replayable(deps, sink=None, dead=True, since=None)
+    assert list(outbox.replay(deps, ids)) == [(2, 2), (2, 2), (1, 1)]
 
 
 def test_a_replayed_event_that_fails_has_all_its_tries_again(
     app: Flask, database: Database, settled: ScriptedSink
 ) -> None:
-    settled.answers = lambda _: Again("HTTP 500", after=60)
+    settled.answers = lambda _: RetryLater("HTTP 500", after=60)
     printed(app, "replay", "--dead")
     relay = Relay(database, settled)
     relay.run_once()

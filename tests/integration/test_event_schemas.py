@@ -14,7 +14,7 @@ from payment_service.delivery.base import Delivered
 from payment_service.delivery.relay import Relay
 from payment_service.delivery.sinks import NEIGHBOURS, build_sinks
 from payment_service.domain.lifecycle import EVENT_TYPES
-from tests.conftest import empty, runtime_of
+from tests.conftest import dependencies_of, empty
 from tests.support.event_schemas import DOCUMENTED, validator
 from tests.support.every_event import everything
 from tests.support.gateways import LedgerGateway
@@ -33,10 +33,10 @@ def sent(migrated: Callable[[str], str]) -> Sent:
     gateway = LedgerGateway()
     with closing(Receiver()) as receiver:
         app = everybody_listens(migrated("postgresql"), gateway, receiver)
-        empty(runtime_of(app).database)
+        empty(dependencies_of(app).database)
         everything(app, gateway)
         found = all_sent(app, receiver)
-        runtime_of(app).database.engine.dispose()
+        dependencies_of(app).database.engine.dispose()
     return found
 
 
@@ -57,7 +57,7 @@ def everybody_listens(database_url: str, gateway: LedgerGateway, receiver: Recei
 
 def all_sent(app: Flask, receiver: Receiver) -> Sent:
     """Let everything leave that waits; what the brokers and the neighbours were given."""
-    database = runtime_of(app).database
+    database = dependencies_of(app).database
     found: Sent = []
     for name in BROKERS:
         broker = ScriptedSink(lambda _: Delivered(), name)

@@ -16,7 +16,7 @@ from payment_service.db import Database
 from payment_service.delivery.relay import Relay
 from payment_service.delivery.sinks import build_sinks
 from payment_service.gateways.base import Declined
-from tests.conftest import MakeApp, runtime_of
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_trip
 from tests.support.events import delivery, flawless, pile_up, statuses
 from tests.support.gateways import LedgerGateway
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("watchful")
 
 @on_postgresql
 def test_a_slow_event_holds_up_no_other(make_app: MakeApp, receiver: Receiver) -> None:
-    database = runtime_of(make_app()).database
+    database = dependencies_of(make_app()).database
     expected = pile_up(database, [SINK], count=60, versions=2)
     others_are_through = threading.Event()
 
@@ -58,7 +58,7 @@ def test_a_slow_event_holds_up_no_other(make_app: MakeApp, receiver: Receiver) -
 def test_a_neighbour_that_was_gone_hears_everything_within_seconds_of_its_return(
     make_app: MakeApp, receiver: Receiver
 ) -> None:
-    database = runtime_of(make_app()).database
+    database = dependencies_of(make_app()).database
     receiver.stop()
     expected = pile_up(database, [SINK], count=100, versions=2)
     with running(database, http_sink(receiver.url)):
@@ -90,7 +90,7 @@ def test_two_thousand_events_survive_a_sick_neighbour_and_a_relay_that_dies_agai
     make_app: MakeApp, receiver: Receiver, database_url: str, engine_name: str
 ) -> None:
     """C20, C21, C22, C26: nothing lost, each payment in order, repeats with the same id and bytes."""
-    database: Database = runtime_of(make_app()).database
+    database: Database = dependencies_of(make_app()).database
     payments, lives = (500, 16) if engine_name == "postgresql" else (60, 4)
     expected = pile_up(database, [SINK], count=payments, versions=4)
     receiver.behaviour = mixed(seed=20)
@@ -111,7 +111,7 @@ def test_what_the_api_does_reaches_the_neighbour_signed(make_app: MakeApp, recei
     app = make_app(trip_notification_service_url=receiver.url, webhook_secret="a secret")
     trip = pay_trip(app.test_client()).get_json()
     with closing(build_sinks(app.config)["trip_notification"]) as sink:
-        drain(Relay(runtime_of(app).database, sink))
+        drain(Relay(dependencies_of(app).database, sink))
     (taken,) = receiver.taken
     assert (taken.method, taken.path) == ("POST", "/v1/notifications")
     assert json.loads(taken.body) == {name: trip[name] for name in TRIP_FIELDS}
@@ -132,7 +132,7 @@ def test_the_documented_requests_of_orders_are_sent_exactly(
     sinks = build_sinks(app.config)
     for name in ("order", "inventory", SINK):
         with closing(sinks[name]) as sink:
-            drain(Relay(runtime_of(app).database, sink))
+            drain(Relay(dependencies_of(app).database, sink))
     sent = [(taken.method, taken.path, json.loads(taken.body)) for taken in receiver.taken]
     expected = [
         order_told(3001, bought, "COMPLETED"),

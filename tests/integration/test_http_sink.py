@@ -10,7 +10,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from payment_service.delivery.base import Again, Dead, Delivered, Down, Outcome
+from payment_service.delivery.base import Delivered, Outcome, Rejected, RetryLater, SinkUnavailable
 from payment_service.delivery.signatures import Signer
 from tests.support.events import as_uuid
 from tests.support.ports import free_port
@@ -33,52 +33,52 @@ def test_only_a_success_is_an_acknowledgement(receiver: Receiver, status: int) -
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599, 304])
 def test_what_may_change_is_tried_again(receiver: Receiver, status: int) -> None:
-    assert answering(receiver, Answer(status)) == Again(f"HTTP {status}")
+    assert answering(receiver, Answer(status)) == RetryLater(f"HTTP {status}")
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 422])
 def test_a_verdict_on_the_event_itself_is_final(receiver: Receiver, status: int) -> None:
-    assert answering(receiver, Answer(status)) == Dead(f"HTTP {status}")
+    assert answering(receiver, Answer(status)) == Rejected(f"HTTP {status}")
 
 
 def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
     with closing(Receiver()) as elsewhere:
         answer = Answer(307, {"Location": f"{elsewhere.url}/v1/notifications"})
-        assert answering(receiver, answer) == Again("HTTP 307")
+        assert answering(receiver, answer) == RetryLater("HTTP 307")
         assert elsewhere.seen == []
 
 
 @pytest.mark.parametrize(("said", "after"), [("7", 7.0), ("999999999", 3600.0), ("soon", None), ("-1", None)])
 def test_a_neighbour_may_ask_to_be_left_alone_within_bounds(receiver: Receiver, said: str, after: float | None) -> None:
-    assert answering(receiver, Answer(429, {"Retry-After": said})) == Again("HTTP 429", after)
+    assert answering(receiver, Answer(429, {"Retry-After": said})) == RetryLater("HTTP 429", after)
 
 
 def test_a_neighbour_may_name_the_moment(receiver: Receiver) -> None:
     moment = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
     outcome = answering(receiver, Answer(503, {"Retry-After": moment}))
-    assert isinstance(outcome, Again)
+    assert isinstance(outcome, RetryLater)
     assert 80 < (outcome.after or 0) <= 90
 
 
 def test_no_answer_in_time_means_again(receiver: Receiver) -> None:
-    assert answering(receiver, Answer(wait=1.0)) == Again("no answer in time")
+    assert answering(receiver, Answer(wait=1.0)) == RetryLater("no answer in time")
 
 
 def test_an_answer_that_drips_is_too_late_as_a_whole() -> None:
     with scripted_server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", pause=0.05) as server:
         began = time.monotonic()
         with closing(http_sink(server.url, timeout=0.4)) as sink:
-            assert outcome_of(sink) == Again("no answer in time")
+            assert outcome_of(sink) == RetryLater("no answer in time")
         assert time.monotonic() - began < 1.5
 
 
 def test_a_connection_that_breaks_means_again(receiver: Receiver) -> None:
-    assert answering(receiver, Answer(hangs_up=True)) == Again("the connection broke")
+    assert answering(receiver, Answer(hangs_up=True)) == RetryLater("the connection broke")
 
 
 def test_nonsense_means_again() -> None:
     with scripted_server(b"SMTP ready\r\n\r\n") as server, closing(http_sink(server.url)) as sink:
-        assert isinstance(outcome_of(sink), Again)
+        assert isinstance(outcome_of(sink), RetryLater)
 
 
 def test_an_endless_answer_is_not_read_to_its_end() -> None:
@@ -89,7 +89,7 @@ def test_an_endless_answer_is_not_read_to_its_end() -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "http://no-such-host.invalid", "https://127.0.0.1:{port}"])
 def test_nobody_there_says_nothing_of_the_event(url: str) -> None:
     with closing(http_sink(url.format(port=free_port()), timeout=2.0)) as sink:
-        assert outcome_of(sink) == Down("no connection")
+        assert outcome_of(sink) == SinkUnavailable("no connection")
 
 
 def test_a_failed_tls_handshake_says_nothing_of_the_event() -> None:
@@ -97,7 +97,7 @@ def test_a_failed_tls_handshake_says_nothing_of_the_event() -> None:
         scripted_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as server,
         closing(http_sink(server.url.replace("http://", "https://"), timeout=2.0)) as sink,
     ):
-        assert outcome_of(sink) == Down("no connection")
+        assert outcome_of(sink) == SinkUnavailable("no connection")
 
 
 def test_a_request_is_signed_as_standard_webhooks_says(receiver: Receiver) -> None:
@@ -153,4 +153,4 @@ def test_closing_waits_for_what_is_under_way_and_begins_nothing_more(receiver: R
     outcomes = [report.outcome for report in sink.close()]
     assert len(outcomes) == 40
     assert outcomes.count(Delivered()) == len(receiver.taken) <= 16
-    assert set(outcomes) <= {Delivered(), Down("stopping")}
+    assert set(outcomes) <= {Delivered(), SinkUnavailable("stopping")}

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from payment_service import create_app
 from payment_service.config import Settings
 from payment_service.db import Database
-from tests.conftest import runtime_of
+from tests.conftest import dependencies_of
 from tests.support.workers import all_at_once
 
 THREADS, TIMES = 6, 5
@@ -18,7 +18,7 @@ THREADS, TIMES = 6, 5
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
     app = create_app(Settings(database_url=f"sqlite:///{tmp_path}/counter.db", log_level="ERROR"))
-    database = runtime_of(app).database
+    database = dependencies_of(app).database
     with database.atomic("test") as connection:
         connection.execute(text("CREATE TABLE counter (number INTEGER)"))
         connection.execute(text("INSERT INTO counter VALUES (0)"))

@@ -9,11 +9,11 @@ import pytest
 from confluent_kafka import KafkaError
 
 from payment_service.db import Database
-from payment_service.delivery.base import Again, Dead, Delivered, Down, Outcome, Report
+from payment_service.delivery.base import Delivered, Outcome, Rejected, Report, RetryLater, SinkUnavailable
 from payment_service.delivery.kafka import KafkaSink
 from payment_service.delivery.relay import Relay
 from payment_service.delivery.sinks import build_sinks
-from tests.conftest import MakeApp, runtime_of
+from tests.conftest import MakeApp, dependencies_of
 from tests.support import checkouts
 from tests.support.event_schemas import validator
 from tests.support.events import delivery, flawless, pile_up, statuses
@@ -95,17 +95,17 @@ def test_an_event_that_is_too_large_is_refused_for_good_and_others_are_not(clust
     with closing(sink_at(cluster.brokers_at)) as sink:
         cluster.fail(PRODUCE, KafkaError.MSG_SIZE_TOO_LARGE)
         sink.offer([an_event(1)])
-        assert [report.outcome for report in reports_of(sink, 1)] == [Dead("MSG_SIZE_TOO_LARGE")]
+        assert [report.outcome for report in reports_of(sink, 1)] == [Rejected("MSG_SIZE_TOO_LARGE")]
         sink.offer([an_event(2, body="x" * 2_000_000), an_event(3)])
         outcomes = {report.delivery.delivery_id: report.outcome for report in reports_of(sink, 2)}
-    assert outcomes == {2: Dead("MSG_SIZE_TOO_LARGE"), 3: Delivered()}
+    assert outcomes == {2: Rejected("MSG_SIZE_TOO_LARGE"), 3: Delivered()}
 
 
 def test_what_the_cluster_forbids_is_tried_again(cluster: KafkaCluster) -> None:
     with closing(sink_at(cluster.brokers_at)) as sink:
         cluster.fail(PRODUCE, KafkaError.TOPIC_AUTHORIZATION_FAILED)
         sink.offer([an_event()])
-        assert [report.outcome for report in reports_of(sink, 1)] == [Again("TOPIC_AUTHORIZATION_FAILED")]
+        assert [report.outcome for report in reports_of(sink, 1)] == [RetryLater("TOPIC_AUTHORIZATION_FAILED")]
 
         def is_allowed() -> bool:
             sink.offer([an_event()])
@@ -119,7 +119,7 @@ def test_after_a_fatal_error_the_producer_starts_afresh(cluster: KafkaCluster) -
         cluster.fail(INIT_PRODUCER_ID, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
         sink.offer([an_event(1), an_event(2)])
         outcomes = [report.outcome for report in reports_of(sink, 2)]
-        assert all(isinstance(outcome, Down) for outcome in outcomes), outcomes
+        assert all(isinstance(outcome, SinkUnavailable) for outcome in outcomes), outcomes
         sink.offer([an_event(1), an_event(2)])
         assert [report.outcome for report in reports_of(sink, 2)] == [Delivered()] * 2
 
@@ -128,7 +128,7 @@ def test_nobody_there_says_nothing_of_the_event() -> None:
     with closing(sink_at(f"127.0.0.1:{free_port()}", patience=0.5)) as sink:
         sink.offer([an_event(1), an_event(2)])
         outcomes = [report.outcome for report in reports_of(sink, 2)]
-    assert outcomes == [Down("_MSG_TIMED_OUT")] * 2
+    assert outcomes == [SinkUnavailable("_MSG_TIMED_OUT")] * 2
 
 
 def test_closing_waits_for_what_is_under_way(cluster: KafkaCluster) -> None:
@@ -176,7 +176,7 @@ def test_errors_of_every_kind_under_load_lose_nothing(database: Database, cluste
         wait_until_settled(database, SINK)
     assert statuses(database, SINK) == {"DELIVERED": 400}
     flawless(expected, map(arrival, cluster.listen()))
-    refused = {outcome.reason for outcome in sink.outcomes if isinstance(outcome, Again)}
+    refused = {outcome.reason for outcome in sink.outcomes if isinstance(outcome, RetryLater)}
     assert refused >= {"TOPIC_AUTHORIZATION_FAILED", "OUT_OF_ORDER_SEQUENCE_NUMBER"}, "the second one is fatal"
 
 
@@ -185,7 +185,7 @@ def test_the_app_s_relay_reaches_the_cluster(make_app: MakeApp, cluster: KafkaCl
     client = app.test_client()
     identity = checkouts.shown(client, checkouts.paid(client))["id"]
     with closing(build_sinks(app.config)[SINK]) as sink:
-        drain(Relay(runtime_of(app).database, sink))
+        drain(Relay(dependencies_of(app).database, sink))
     messages = cluster.listen()
     bodies = [json.loads(message.value() or b"") for message in messages]
     assert [body["event_type"] for body in bodies] == ["payment.created", "payment.successful"]

@@ -14,8 +14,8 @@ from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Declined, Unknown
 from payment_service.models import idempotency_keys as keys
 from payment_service.models import payments
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.retention import purge
-from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
 from tests.support.bookers import Booker
 from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
@@ -25,25 +25,25 @@ from tests.support.operations import MOVEMENTS, Movement
 from tests.support.tokens import bearer
 
 
-def let_answers_end(runtime: Runtime) -> None:
+def let_answers_end(deps: Dependencies) -> None:
     """Every cached response has ended, but is still there."""
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         connection.execute(update(keys).values(expires_at=clock.now() - timedelta(seconds=1)))
 
 
-def forget_answers(runtime: Runtime) -> None:
+def forget_answers(deps: Dependencies) -> None:
     """The responses of all finished keys are purged."""
-    let_answers_end(runtime)
-    assert sum(purge(runtime)) > 0
+    let_answers_end(deps)
+    assert sum(purge(deps)) > 0
 
 
-def leave_placeholders(runtime: Runtime) -> None:
+def leave_placeholders(deps: Dependencies) -> None:
     """The keys of operations on existing payments are as the migration from 1.0.0 leaves purged ones."""
-    forget_answers(runtime)
+    forget_answers(deps)
     unknown = {"request_path": "", "response_format": "", "owner": "", "response_status": 0}
     made_payment = select(payments.c.idempotency_hash).where(payments.c.idempotency_hash.is_not(None))
     of_payments = keys.c.kind.in_(("charge", "capture", "void")) & keys.c.key_hash.not_in(made_payment)
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         connection.execute(update(keys).where(of_payments).values(key_hash="purged:" + keys.c.gateway_key, **unknown))
 
 
@@ -54,31 +54,31 @@ ENDINGS = [let_answers_end, forget_answers, leave_placeholders]
 @pytest.mark.parametrize("movement", list(MOVEMENTS.values()), ids=list(MOVEMENTS))
 def test_an_ended_answer_is_followed_by_the_same_thing_as_it_is_now(
     client: FlaskClient,
-    runtime: Runtime,
+    deps: Dependencies,
     gateway: LedgerGateway,
     movement: Movement,
-    end: Callable[[Runtime], None],
+    end: Callable[[Dependencies], None],
 ) -> None:
     ask = movement.prepare(client, "asked")
     first = ask()
     sent = len(gateway.sent)
-    end(runtime)
+    end(deps)
     again = [ask(), ask()]
 
     assert {(answer.status_code, answer.data) for answer in again} == {(first.status_code, first.data)}
     assert all(answer.headers["Idempotent-Replayed"] == "true" for answer in again)
     assert len(gateway.sent) == sent, "never a second time"
-    assert not list(verify(runtime))
+    assert not list(verify(deps))
 
 
 @pytest.mark.parametrize("end", ENDINGS)
 def test_what_happened_since_is_seen_once_the_answer_has_ended(
-    client: FlaskClient, runtime: Runtime, end: Callable[[Runtime], None]
+    client: FlaskClient, deps: Dependencies, end: Callable[[Dependencies], None]
 ) -> None:
     first = pay_trip(client)
     refund_trip(client, trip_id_of(first))
     assert pay_trip(client).data == first.data, "as long as it is cached, it is the answer that was given"
-    end(runtime)
+    end(deps)
 
     body = pay_trip(client).get_json()
     assert (body["payment_id"], body["status"]) == (trip_id_of(first), "REFUNDED")
@@ -86,11 +86,11 @@ def test_what_happened_since_is_seen_once_the_answer_has_ended(
 
 @pytest.mark.parametrize("end", ENDINGS)
 def test_another_request_under_the_key_is_refused_for_ever(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, end: Callable[[Runtime], None]
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, end: Callable[[Dependencies], None]
 ) -> None:
     payment_id = trip_id_of(pay_trip(client, amount=150))
     refund_trip(client, payment_id, idempotency_key="back", amount=10)
-    end(runtime)
+    end(deps)
     refused = [
         pay_trip(client, amount=151),
         pay_trip(client, trip_id=102, method="UPI"),
@@ -107,11 +107,11 @@ def test_another_request_under_the_key_is_refused_for_ever(
 
 @pytest.mark.parametrize("end", ENDINGS)
 def test_a_decline_stays_a_decline(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, end: Callable[[Runtime], None]
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, end: Callable[[Dependencies], None]
 ) -> None:
     gateway.script.extend([Declined("CARD_DECLINED", "Card was declined by issuer")] * 2)
     first = pay_trip(client).data, pay_bill(client).data
-    end(runtime)
+    end(deps)
     trip, bill = pay_trip(client), pay_bill(client)
 
     assert (trip.data, bill.data) == first
@@ -120,7 +120,7 @@ def test_a_decline_stays_a_decline(
 
 
 def test_a_refusal_is_stored_replayed_and_free_again_only_when_it_is_forgotten(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     payment_id = trip_id_of(pay_trip(client, amount=150))
     gateway.script.append(Unknown("silence"))
@@ -133,61 +133,61 @@ def test_a_refusal_is_stored_replayed_and_free_again_only_when_it_is_forgotten(
     assert (refused.status_code, refused.get_json()["code"]) == (400, "amount_exceeds_available")
     assert refused.get_json()["retry"]["key"] == "new"
     assert (again.status_code, again.data, again.headers["Idempotent-Replayed"]) == (400, refused.data, "true")
-    let_answers_end(runtime)
+    let_answers_end(deps)
     assert refund_trip(client, payment_id, idempotency_key="refused", amount=100).data == refused.data
-    forget_answers(runtime)
+    forget_answers(deps)
     assert refund_trip(client, payment_id, idempotency_key="refused", amount=100).status_code == 200
     assert gateway.count(Kind.REFUND) == 1
 
 
-def test_undecided_key_is_kept_by_a_purge(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
+def test_undecided_key_is_kept_by_a_purge(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     gateway.script.append(Unknown("silence"))
     assert pay_trip(client).status_code == 202
-    let_answers_end(runtime)
+    let_answers_end(deps)
 
-    assert sum(purge(runtime)) == 0
+    assert sum(purge(deps)) == 0
     assert pay_trip(client).status_code == 200
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_purge_deletes_only_keys_that_made_nothing(app: Flask, runtime: Runtime, gateway: LedgerGateway) -> None:
+def test_purge_deletes_only_keys_that_made_nothing(app: Flask, deps: Dependencies, gateway: LedgerGateway) -> None:
     client = app.test_client()
     payment_id = trip_id_of(pay_trip(client, amount=150))
     assert refund_trip(client, payment_id, idempotency_key="refused", amount=200).status_code == 400
     refund_trip(client, payment_id, idempotency_key="back", amount=10)
     booker = Booker(app, "ada")
     booker.patch(booker.made(), status="cancelled")  # two keyless requests that asked nothing of the gateway
-    assert len(rows(runtime, keys)) == 5
-    forget_answers(runtime)
+    assert len(rows(deps, keys)) == 5
+    forget_answers(deps)
 
-    assert [(row["kind"], row["response_data"]) for row in rows(runtime, keys)] == [("charge", None), ("refund", None)]
+    assert [(row["kind"], row["response_data"]) for row in rows(deps, keys)] == [("charge", None), ("refund", None)]
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def key_of_charge(runtime: Runtime) -> dict[str, Any]:
-    (found,) = [row for row in rows(runtime, keys) if row["kind"] == "charge"]
+def key_of_charge(deps: Dependencies) -> dict[str, Any]:
+    (found,) = [row for row in rows(deps, keys) if row["kind"] == "charge"]
     return found
 
 
 def test_placeholder_gets_the_hash_of_the_key_that_meets_it(
-    app: Flask, runtime: Runtime, gateway: LedgerGateway
+    app: Flask, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     booker = Booker(app, "ada")
     payment_id = booker.made()
     first = booker.process(payment_id, "key")
-    before = key_of_charge(runtime)
-    leave_placeholders(runtime)
-    assert key_of_charge(runtime)["key_hash"].startswith("purged:")
+    before = key_of_charge(deps)
+    leave_placeholders(deps)
+    assert key_of_charge(deps)["key_hash"].startswith("purged:")
 
     assert booker.process(booker.made(), "key").status_code == 422
     again = booker.process(payment_id, "key")
-    after = key_of_charge(runtime)
+    after = key_of_charge(deps)
     assert (again.status_code, again.data) == (200, first.data)
     assert (after["key_id"], after["key_hash"]) == (before["key_id"], before["key_hash"])
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_one_key_of_two_subjects_is_two_keys(app: Flask, runtime: Runtime, gateway: LedgerGateway) -> None:
+def test_one_key_of_two_subjects_is_two_keys(app: Flask, deps: Dependencies, gateway: LedgerGateway) -> None:
     client = app.test_client()
     hers, his, nobodys = bearer("anna"), bearer("ben"), None
     paid = [pay_trip(client, headers=headers, amount=10 + n) for n, headers in enumerate((hers, his, nobodys))]
@@ -197,4 +197,4 @@ def test_one_key_of_two_subjects_is_two_keys(app: Flask, runtime: Runtime, gatew
     assert [answer.data for answer in again] == [answer.data for answer in paid]
     assert len({answer.get_json()["reference"] for answer in paid}) == 3
     assert gateway.count(Kind.CHARGE) == len({one.gateway_key for one in gateway.sent}) == 3
-    assert [row["subject"] for row in rows(runtime, payments)] == ["anna", "ben", ""]
+    assert [row["subject"] for row in rows(deps, payments)] == ["anna", "ben", ""]

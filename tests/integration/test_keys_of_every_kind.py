@@ -7,7 +7,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from payment_service.models import payment_refunds, payments
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.verification import verify
 from tests.support import bookers, checkouts, orders
 from tests.support.bookers import Booker
@@ -107,60 +107,60 @@ EVERY = [
 ]
 
 
-def moved(runtime: Runtime, gateway: LedgerGateway) -> tuple[int, int, int]:
+def moved(deps: Dependencies, gateway: LedgerGateway) -> tuple[int, int, int]:
     """How often the gateway was asked, and how many payments and refunds there are."""
-    return len(gateway.sent), count(runtime, payments), count(runtime, payment_refunds)
+    return len(gateway.sent), count(deps, payments), count(deps, payment_refunds)
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_a_purged_key_is_no_key_for_another_kind_of_request(
-    app: Flask, runtime: Runtime, gateway: LedgerGateway, first: Prepare, second: Prepare
+    app: Flask, deps: Dependencies, gateway: LedgerGateway, first: Prepare, second: Prepare
 ) -> None:
     make, other = first(app), second(app)
     made = make()
     assert made.status_code in (200, 201), made.text
-    before = moved(runtime, gateway)
+    before = moved(deps, gateway)
     assert other().status_code == 422, "while its answer is kept"
-    purge_answers(runtime)
+    purge_answers(deps)
     refused = other()
 
     assert (refused.status_code, refused.get_json()["code"]) == (422, "idempotency_key_mismatch"), refused.text
-    assert refused.get_json()["payment"]["payment_id"] in {row["payment_id"] for row in rows(runtime, payments)}
+    assert refused.get_json()["payment"]["payment_id"] in {row["payment_id"] for row in rows(deps, payments)}
     assert refused.get_json()["retry"]["key"] == "new"
-    assert moved(runtime, gateway) == before, "never money"
+    assert moved(deps, gateway) == before, "never money"
     again = make()
     assert (again.status_code, again.data) == (made.status_code, made.data), "the key is still the first one's"
     assert again.headers["Idempotent-Replayed"] == "true"
-    assert not list(verify(runtime))
+    assert not list(verify(deps))
 
 
 @pytest.mark.parametrize("prepare", EVERY)
 def test_a_purged_key_replays_the_request_it_was_used_for(
-    app: Flask, runtime: Runtime, gateway: LedgerGateway, prepare: Prepare
+    app: Flask, deps: Dependencies, gateway: LedgerGateway, prepare: Prepare
 ) -> None:
     ask = prepare(app)
     first = ask()
-    before = moved(runtime, gateway)
-    purge_answers(runtime)
+    before = moved(deps, gateway)
+    purge_answers(deps)
     for again in (ask(), ask()):
         assert (again.status_code, again.data) == (first.status_code, first.data)
         assert again.headers["Idempotent-Replayed"] == "true"
-    assert moved(runtime, gateway) == before
+    assert moved(deps, gateway) == before
 
 
-def test_the_refusal_names_the_payment_that_the_key_made(app: Flask, runtime: Runtime) -> None:
+def test_the_refusal_names_the_payment_that_the_key_made(app: Flask, deps: Dependencies) -> None:
     number = trip_id_of(pay_trip(app.test_client(), idempotency_key="first"))
     made = trip_id_of(_trip(app)())
-    purge_answers(runtime)
+    purge_answers(deps)
     refused = refund_trip(app.test_client(), number, idempotency_key=KEY, amount=5)
     assert (refused.status_code, refused.get_json()["payment"]["payment_id"]) == (422, made)
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
-def test_a_purged_key_that_made_a_booking_does_not_end_another(app: Flask, runtime: Runtime, status: str) -> None:
+def test_a_purged_key_that_made_a_booking_does_not_end_another(app: Flask, deps: Dependencies, status: str) -> None:
     ada = Booker(app, "ada")
     made, other = bookers.payment_of(ada.create(KEY), 201), ada.made(booking_id="another")
-    purge_answers(runtime)
+    purge_answers(deps)
     refused = ada.patch(other, KEY, status=status)
     assert (refused.status_code, refused.get_json()["payment"]["public_id"]) == (422, made["payment_id"])
     assert ada.status(other) == "pending"

@@ -11,12 +11,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from payment_service import clock
-from payment_service.domain.records import Answer
+from payment_service.domain.records import StoredResponse
 from payment_service.gateways.base import Unknown
 from payment_service.services import engine, gateway_calls
 from payment_service.services.claim import Claim
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
-from payment_service.services.runtime import Runtime
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases
 from tests.support.gateways import LedgerGateway
@@ -33,12 +33,14 @@ def careless(gateway: LedgerGateway) -> LedgerGateway:
     return gateway
 
 
-def test_one_of_many_repeats_takes_an_abandoned_key_over(app: Flask, runtime: Runtime, careless: LedgerGateway) -> None:
+def test_one_of_many_repeats_takes_an_abandoned_key_over(
+    app: Flask, deps: Dependencies, careless: LedgerGateway
+) -> None:
     for round_ in range(8):
         key = f"key-{round_}"
         careless.script.append(Unknown("lost on its way"))
         pay_trip(app.test_client(), idempotency_key=key)
-        expire_leases(runtime)
+        expire_leases(deps)
         sent, together = len(careless.sent), threading.Barrier(CALLERS)
         careless.latency = 0.05
 
@@ -59,36 +61,36 @@ def test_one_of_many_repeats_takes_an_abandoned_key_over(app: Flask, runtime: Ru
 
 @pytest.mark.parametrize("who", ["a request", "the worker"])
 def test_an_owner_that_sleeps_too_long_before_it_sends_sends_nothing(
-    client: FlaskClient, runtime: Runtime, careless: LedgerGateway, monkeypatch: pytest.MonkeyPatch, who: str
+    client: FlaskClient, deps: Dependencies, careless: LedgerGateway, monkeypatch: pytest.MonkeyPatch, who: str
 ) -> None:
     if who == "the worker":
         careless.script.append(Unknown("lost on its way"))
         pay_trip(client)
-        expire_leases(runtime)
+        expire_leases(deps)
     sent, begun = len(careless.sent), clock.monotonic
     call_gateway = gateway_calls.call_gateway
 
-    def sleep_and_call(runtime: Runtime, claim: Claim) -> object:
-        monkeypatch.setattr(clock, "monotonic", lambda: begun() + runtime.limits.lease - 1)
-        return call_gateway(runtime, claim)
+    def sleep_and_call(deps: Dependencies, claim: Claim) -> object:
+        monkeypatch.setattr(clock, "monotonic", lambda: begun() + deps.limits.lease - 1)
+        return call_gateway(deps, claim)
 
     monkeypatch.setattr(engine, "call_gateway", sleep_and_call)
-    outcome = pay_trip(client).status_code if who == "a request" else dict(recover(runtime))
+    outcome = pay_trip(client).status_code if who == "a request" else dict(recover(deps))
     assert outcome in (503, {"undecided": 1})
     assert len(careless.sent) == sent
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # SQLite has one writer, who waits for nobody
 def test_the_time_to_send_begins_before_the_lease_does(
-    client: FlaskClient, runtime: Runtime, database_url: str, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, deps: Dependencies, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payment = trip_id_of(pay_trip(client))
     claimed: list[tuple[float, float]] = []
     execute_claim = engine.execute_claim
 
-    def note(runtime: Runtime, claim: Claim) -> Answer:
+    def note(deps: Dependencies, claim: Claim) -> StoredResponse:
         claimed.append((claim.send_before, clock.monotonic()))
-        return execute_claim(runtime, claim)
+        return execute_claim(deps, claim)
 
     monkeypatch.setattr(engine, "execute_claim", note)
     with closing(plainly(database_url)) as other, other.cursor() as cursor, ThreadPoolExecutor(1) as thread:
@@ -106,4 +108,4 @@ def test_the_time_to_send_begins_before_the_lease_does(
         other.rollback()
         assert refunding.result().status_code == 200
     ((send_before, now),) = claimed
-    assert send_before - now < runtime.limits.lease - runtime.limits.gateway_budget - 0.3
+    assert send_before - now < deps.limits.lease - deps.limits.gateway_budget - 0.3

@@ -15,12 +15,12 @@ from werkzeug.test import TestResponse
 from payment_service import create_app
 from payment_service.config import Settings
 from payment_service.domain.operations import Kind
-from payment_service.domain.records import Facts
-from payment_service.gateways.base import Answer, Finding, Instruction
+from payment_service.domain.records import PaymentContext
+from payment_service.gateways.base import GatewayRequest, GatewayResult, SendResult
 from payment_service.models import payments
 from payment_service.services import complete
 from payment_service.services.recovery import recover
-from tests.conftest import MakeApp, runtime_of
+from tests.conftest import MakeApp, dependencies_of
 from tests.crash.proxy import commit_proxy
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, rows
@@ -74,17 +74,17 @@ def test_a_lock_met_after_the_gateway_has_answered_loses_nothing(
 ) -> None:
     with ExitStack() as stack:
 
-        def lock_meanwhile(instruction: Instruction) -> Answer:
+        def lock_meanwhile(instruction: GatewayRequest) -> SendResult:
             stack.enter_context(locked(database_url))
             return gateway.approve(instruction)
 
         gateway.script.append(lock_meanwhile)
         assert pay_trip(impatient).status_code == 503
-    runtime = runtime_of(impatient.application)
-    expire_leases(runtime)
+    deps = dependencies_of(impatient.application)
+    expire_leases(deps)
 
-    assert dict(recover(runtime)) == {"finished": 1}
-    assert [row["status"] for row in rows(runtime, payments)] == ["CAPTURED"]
+    assert dict(recover(deps)) == {"finished": 1}
+    assert [row["status"] for row in rows(deps, payments)] == ["CAPTURED"]
     assert len(gateway.sent) == 1
 
 
@@ -95,7 +95,7 @@ def test_what_is_being_finished_is_locked(
     taken: list[str] = []
     review = complete._review_reason
 
-    def try_to_lock(facts: Facts, finding: Finding) -> str | None:
+    def try_to_lock(facts: PaymentContext, finding: GatewayResult) -> str | None:
         for table in ("idempotency_keys", "payments"):
             with closing(plainly(database_url)) as other, suppress(LockNotAvailable):
                 other.cursor().execute(f"SELECT FROM {table} FOR NO KEY UPDATE NOWAIT")
@@ -109,7 +109,7 @@ def test_what_is_being_finished_is_locked(
 
 def test_a_pool_that_is_used_up_is_503_until_a_connection_is_back(make_app: MakeApp) -> None:
     app = make_app(db_pool_size=1)
-    with runtime_of(app).database.engine.connect():
+    with dependencies_of(app).database.engine.connect():
         began = time.monotonic()
         refused = pay_trip(app.test_client())
         took = time.monotonic() - began
@@ -140,4 +140,4 @@ def test_what_a_charge_costs_the_database_is_counted_on_the_wire(lent: Callable[
             proxy.queries.clear()
             assert ask().status_code == movement.done[0]
             assert 0 < len(proxy.queries) <= 8, proxy.queries
-        runtime_of(app).database.engine.dispose()
+        dependencies_of(app).database.engine.dispose()

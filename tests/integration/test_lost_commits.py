@@ -14,10 +14,10 @@ from payment_service import create_app
 from payment_service.config import Settings
 from payment_service.connection import Connection, TransactionLost
 from payment_service.models import payments
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
-from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
-from tests.conftest import runtime_of
+from tests.conftest import dependencies_of
 from tests.crash.proxy import commit_proxy
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, rows
@@ -54,7 +54,7 @@ def cut(connection: Connection) -> NoReturn:
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("number", [1, 2], ids=["claim", "finish"])
 def test_a_commit_whose_answer_is_lost_costs_nothing(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, number: int, side: Side
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, number: int, side: Side
 ) -> None:
     payment_id = trip_id_of(pay_trip(client, idempotency_key="before"))
     asks: list[Callable[[], TestResponse]] = [
@@ -70,8 +70,8 @@ def test_a_commit_whose_answer_is_lost_costs_nothing(
         assert ask().data == answer.data
 
     assert len(gateway.sent) == len(gateway.ledger) == 3, "the gateway is never asked because a COMMIT failed"
-    assert len(rows(runtime, payments)) == 2
-    assert not list(verify(runtime))
+    assert len(rows(deps, payments)) == 2
+    assert not list(verify(deps))
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
@@ -93,12 +93,12 @@ def test_connection_cut_at_a_commit_costs_nothing(lent: Callable[[str], str], nu
             assert (answer.status_code, "Idempotent-Replayed" in answer.headers) == (200, False), answer.text
             assert ask().data == answer.data
         assert len(gateway.sent) == len(gateway.ledger) == 3
-        assert not list(verify(runtime_of(app)))
-        runtime_of(app).database.engine.dispose()
+        assert not list(verify(dependencies_of(app)))
+        dependencies_of(app).database.engine.dispose()
 
 
 def test_a_database_that_takes_no_commit_is_503_and_whatever_happened_is_found_later(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     commit = Connection.commit
 
@@ -111,22 +111,22 @@ def test_a_database_that_takes_no_commit_is_503_and_whatever_happened_is_found_l
 
     assert (refused.status_code, refused.get_json()["code"]) == (503, "database_unavailable")
     assert len(gateway.sent) == 1
-    expire_leases(runtime)
-    assert dict(recover(runtime)) == {"finished": 1}
+    expire_leases(deps)
+    assert dict(recover(deps)) == {"finished": 1}
     assert pay_trip(client).headers["Idempotent-Replayed"] == "true"
     assert len(gateway.sent) == 1
 
 
 def test_a_free_trip_whose_owner_died_is_finished_without_the_gateway(
-    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     database: Any = sys.modules["payment_service.db"]
     with lost_commit(2, "before"), pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "ATTEMPTS", 1)
         assert pay_trip(client, amount=0).status_code == 503
-    expire_leases(runtime)
+    expire_leases(deps)
 
-    assert dict(recover(runtime)) == {"finished": 1}
+    assert dict(recover(deps)) == {"finished": 1}
     assert pay_trip(client, amount=0).get_json()["status"] == "SUCCESS"
     assert (gateway.sent, gateway.lookups) == ([], [])
-    assert not list(verify(runtime))
+    assert not list(verify(deps))

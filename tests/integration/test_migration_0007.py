@@ -15,7 +15,7 @@ from payment_service import create_app
 from payment_service.config import Settings
 from payment_service.db import db
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Instruction
+from payment_service.gateways.base import GatewayRequest
 from payment_service.models import (
     idempotency_keys,
     outbox_deliveries,
@@ -27,11 +27,11 @@ from payment_service.models import (
     transactions,
     watermarks,
 )
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
 from payment_service.services.retention import purge
-from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
-from tests.conftest import runtime_of
+from tests.conftest import dependencies_of
 from tests.support.callers import pay_trip
 from tests.support.database import rows
 from tests.support.first_rows import CHARGE_KEY, EVENTS, REFUND_HASH, REFUND_KEY, fill
@@ -45,7 +45,7 @@ class Deciding(LedgerGateway):
     def __init__(self) -> None:
         super().__init__()
         self.capabilities = replace(self.capabilities, key_retention=1e12)
-        self.ledger[CHARGE_KEY] = Instruction(CHARGE_KEY, Kind.CHARGE, "trips", Decimal(150), "INR", "CARD", None)
+        self.ledger[CHARGE_KEY] = GatewayRequest(CHARGE_KEY, Kind.CHARGE, "trips", Decimal(150), "INR", "CARD", None)
 
 
 @pytest.fixture
@@ -71,9 +71,9 @@ def at_0006(url: str) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def upgraded(at_0006: Flask) -> Runtime:
+def upgraded(at_0006: Flask) -> Dependencies:
     upgrade()
-    return runtime_of(at_0006)
+    return dependencies_of(at_0006)
 
 
 def revision() -> str | None:
@@ -81,14 +81,14 @@ def revision() -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def test_downgrade_is_refused_and_points_to_the_back_up(upgraded: Runtime) -> None:
+def test_downgrade_is_refused_and_points_to_the_back_up(upgraded: Dependencies) -> None:
     with pytest.raises(SystemExit) as ended:
         downgrade(revision="-1")
     assert "restore the back-up that was made before the upgrade" in str(ended.value.__context__)
     assert revision() == "0007"
 
 
-def test_every_row_is_carried_over(upgraded: Runtime) -> None:
+def test_every_row_is_carried_over(upgraded: Dependencies) -> None:
     charge, refund = rows(upgraded, idempotency_keys)
     assert (charge["gateway_key"], charge["operation_status"]) == (CHARGE_KEY, "SUCCEEDED")
     assert (charge["response_status"], charge["response_data"]) == (200, "{}")
@@ -105,7 +105,7 @@ def test_every_row_is_carried_over(upgraded: Runtime) -> None:
     assert list(verify(upgraded)) == []
 
 
-def test_service_goes_on_where_the_old_one_stopped(at_0006: Flask, upgraded: Runtime) -> None:
+def test_service_goes_on_where_the_old_one_stopped(at_0006: Flask, upgraded: Dependencies) -> None:
     assert recover(upgraded) == {"finished": 1}
     assert pay_trip(at_0006.test_client()).status_code == 200
     assert rows(upgraded, payments)[0]["status"] == "PARTIALLY_REFUNDED"

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from payment_service import create_app
 from payment_service.config import Settings
-from tests.conftest import runtime_of
+from tests.conftest import dependencies_of
 from tests.support.gateways import LedgerGateway
 from tests.support.tokens import SECRET, bearer
 
@@ -22,7 +22,7 @@ def app(lent: Callable[[str], str]) -> Iterator[Flask]:
     settings = Settings(database_url=url, log_level="ERROR", jwt_secret_key=SECRET, db_pool_size=1)
     app = create_app(settings, gateway=LedgerGateway())
     yield app
-    runtime_of(app).database.engine.dispose()
+    dependencies_of(app).database.engine.dispose()
 
 
 def use(app: Flask) -> None:
@@ -54,7 +54,7 @@ def plans(connection: Connection) -> dict[str, str]:
 
 def test_no_statement_of_a_movement_reads_a_whole_table(app: Flask) -> None:
     use(app)
-    with runtime_of(app).database.engine.begin() as connection:
+    with dependencies_of(app).database.engine.begin() as connection:
         found = plans(connection)
     assert len(found) > 8
     for statement, plan in found.items():

@@ -9,8 +9,8 @@ import pytest
 
 from payment_service.db import Database
 from payment_service.delivery import relay
-from payment_service.services.runtime import Runtime
-from tests.conftest import MakeApp, runtime_of
+from payment_service.services.dependencies import Dependencies
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.broker import Broker, Ear
 from tests.support.callers import pay_trip
 from tests.support.event_schemas import validator
@@ -76,12 +76,12 @@ def test_a_missing_exchange_is_made_and_a_missing_queue_waited_for(
 
 @on_postgresql
 def test_a_broker_stopped_and_killed_under_load_loses_nothing(
-    make_app: MakeApp, runtime: Runtime, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp, deps: Dependencies, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """C24, with payments coming in all the time."""
     monkeypatch.setattr(relay, "LEFT_ALONE", QUICK)
     client = make_app(rabbitmq_enabled=True).test_client()
-    database = runtime.database
+    database = deps.database
     expected = pile_up(database, [SINK], count=60, versions=20, first=1_000_000)
     heard = Ear(broker.port, "payments-under-load")
     heard.bind()
@@ -121,8 +121,8 @@ def test_the_app_s_relay_reaches_the_machine_s_broker(make_app: MakeApp, broker_
     app = make_app(rabbitmq_enabled=True, rabbitmq_port=broker_port)
     pay_trip(app.test_client())
     ear.bind()
-    with running(runtime_of(app).database, rabbit_sink(broker_port, ear)):
-        wait_until_settled(runtime_of(app).database, SINK)
+    with running(dependencies_of(app).database, rabbit_sink(broker_port, ear)):
+        wait_until_settled(dependencies_of(app).database, SINK)
     bodies = ear.bodies()
     assert [key for _, key, _ in ear.messages] == ["payment.created", "payment.completed"]
     for body in bodies:

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from payment_service.delivery.base import Again, Delivered, Down, Report
+from payment_service.delivery.base import Delivered, Report, RetryLater, SinkUnavailable
 from payment_service.delivery.rabbitmq import AWAITED, RabbitSink
 from tests.support import broker as support
 from tests.support.broker import Ear, connect
@@ -46,7 +46,7 @@ def test_what_the_document_promises_must_find_a_queue(broker_port: int, ear: Ear
     event = an_event(version=1, event_type=kind)
     with closing(rabbit_sink(broker_port, ear)) as sink:
         sink.offer([event])
-        assert reports_of(sink, 1) == [Report(event, Again("no queue takes it"))]
+        assert reports_of(sink, 1) == [Report(event, RetryLater("no queue takes it"))]
         ear.bind()
         sink.offer([event])
         assert reports_of(sink, 1) == [Report(event, Delivered())]
@@ -71,7 +71,7 @@ def test_what_a_full_queue_does_not_take_is_tried_again(broker_port: int, ear: E
         channel.queue_declare(name, exclusive=True, arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
         channel.queue_bind(name, ear.exchange, "#")
         assert outcome_of(sink) == Delivered()
-        assert outcome_of(sink) == Again("the broker could not take it")
+        assert outcome_of(sink) == RetryLater("the broker could not take it")
         channel.queue_purge(name)
         assert outcome_of(sink) == Delivered()
 
@@ -80,14 +80,14 @@ def test_nobody_there_says_nothing_of_the_event(ear: Ear) -> None:
     with closing(rabbit_sink(free_port(), ear)) as sink:
         sink.offer([an_event(1), an_event(2)])
         outcomes = [report.outcome for report in reports_of(sink, 2)]
-    assert all(isinstance(outcome, Down) for outcome in outcomes), outcomes
+    assert all(isinstance(outcome, SinkUnavailable) for outcome in outcomes), outcomes
 
 
 def test_a_stranger_is_not_let_in_and_that_says_nothing_of_the_event(broker_port: int, ear: Ear) -> None:
     with closing(RabbitSink("127.0.0.1", broker_port, "guest", "wrong", exchange=ear.exchange)) as sink:
         sink.offer([an_event()])
         (report,) = reports_of(sink, 1)
-    assert isinstance(report.outcome, Down)
+    assert isinstance(report.outcome, SinkUnavailable)
     assert "ACCESS_REFUSED" in report.outcome.reason
 
 
@@ -99,7 +99,7 @@ def test_a_broker_that_lives_and_does_not_confirm_is_given_up(broker_port: int, 
         proxy.swallows_answers = True
         sink.offer([an_event(2, version=1)])
         began = time.monotonic()
-        assert [report.outcome for report in reports_of(sink, 1)] == [Down("no confirmation in time")]
+        assert [report.outcome for report in reports_of(sink, 1)] == [SinkUnavailable("no confirmation in time")]
         assert time.monotonic() - began < 2
         proxy.swallows_answers = False
         proxy.cut()
@@ -116,7 +116,7 @@ def test_a_broker_that_does_not_even_greet_is_given_up_and_found_again(
     with closing(rabbit_sink(proxy.port, ear, confirmed_within=0.2)) as sink:
         for number in (1, 2):
             sink.offer([an_event(number, version=1)])
-            assert [report.outcome for report in reports_of(sink, 1)] == [Down("no confirmation in time")]
+            assert [report.outcome for report in reports_of(sink, 1)] == [SinkUnavailable("no confirmation in time")]
         proxy.swallows_answers = False
         assert proxy.cut() == 1, "it is one connection that is waited for"
         third = an_event(3, version=1)
@@ -133,7 +133,7 @@ def test_a_channel_that_the_broker_closes_is_opened_again(broker_port: int, ear:
         events = [an_event(number, version=1) for number in range(2, 12)]
         sink.offer(events)
         refused = reports_of(sink, 10)
-        assert {type(report.outcome) for report in refused} <= {Down, Again}
+        assert {type(report.outcome) for report in refused} <= {SinkUnavailable, RetryLater}
         assert any("NOT_FOUND" in getattr(report.outcome, "reason", "") for report in refused)
         ear.bind_again()
         sink.offer(events)

@@ -10,20 +10,20 @@ from werkzeug.test import TestResponse
 
 from payment_service import clock
 from payment_service.gateways.base import (
-    Answer,
     Approved,
     Declined,
-    Finding,
-    Instruction,
+    GatewayRequest,
+    GatewayResult,
     NotFound,
     NotSent,
     Pending,
+    SendResult,
     Unknown,
 )
 from payment_service.models import idempotency_keys, payment_refunds, payments, timers, transactions
 from payment_service.services import recovery
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
-from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, rows
@@ -34,11 +34,11 @@ NO = Declined("CARD_DECLINED", "Card was declined by issuer")
 SILENCE = Unknown("the gateway did not answer in time")
 
 
-def more_than_asked(instruction: Instruction) -> Approved:
+def more_than_asked(instruction: GatewayRequest) -> Approved:
     return Approved(instruction.amount + 1, instruction.currency)
 
 
-def other_currency(instruction: Instruction) -> Approved:
+def other_currency(instruction: GatewayRequest) -> Approved:
     return Approved(instruction.amount, "XXX")
 
 
@@ -53,34 +53,38 @@ def ask(client: FlaskClient, movement: Movement) -> Callable[[], TestResponse]:
     return movement.prepare(client, "asked")
 
 
-def newest(runtime: Runtime, table: Any) -> dict[str, Any]:
-    return max(rows(runtime, table), key=lambda row: row["created_at"])
+def newest(deps: Dependencies, table: Any) -> dict[str, Any]:
+    return max(rows(deps, table), key=lambda row: row["created_at"])
 
 
-def stands(runtime: Runtime) -> tuple[str, str]:
+def stands(deps: Dependencies) -> tuple[str, str]:
     """The status of the newest payment, and of its newest operation."""
-    return newest(runtime, payments)["status"], newest(runtime, idempotency_keys)["operation_status"]
+    return newest(deps, payments)["status"], newest(deps, idempotency_keys)["operation_status"]
 
 
-def due_in(runtime: Runtime) -> float:
+def due_in(deps: Dependencies) -> float:
     """Seconds until the recovery worker looks at the newest key again."""
-    (timer,) = [row for row in rows(runtime, timers) if row["what"] == newest(runtime, idempotency_keys)["key_id"]]
+    (timer,) = [row for row in rows(deps, timers) if row["what"] == newest(deps, idempotency_keys)["key_id"]]
     seconds: float = (timer["due_at"] - clock.now()).total_seconds()
     return seconds
 
 
-def by_repeating(runtime: Runtime, ask: Callable[[], TestResponse]) -> None:
+def by_repeating(deps: Dependencies, ask: Callable[[], TestResponse]) -> None:
     ask()
 
 
-def by_the_worker(runtime: Runtime, ask: Callable[[], TestResponse]) -> None:
-    expire_leases(runtime)
-    assert recover(runtime)
+def by_the_worker(deps: Dependencies, ask: Callable[[], TestResponse]) -> None:
+    expire_leases(deps)
+    assert recover(deps)
 
 
 @pytest.mark.parametrize("said", [None, NO], ids=["approved", "declined"])
 def test_a_decision_ends_the_key_and_is_replayed(
-    runtime: Runtime, gateway: LedgerGateway, movement: Movement, ask: Callable[[], TestResponse], said: Answer | None
+    deps: Dependencies,
+    gateway: LedgerGateway,
+    movement: Movement,
+    ask: Callable[[], TestResponse],
+    said: SendResult | None,
 ) -> None:
     gateway.script.extend([said] if said else [])
     first = ask()
@@ -89,12 +93,12 @@ def test_a_decision_ends_the_key_and_is_replayed(
 
     status, payment_status = movement.declined if said else movement.done
     assert first.status_code == status, first.text
-    assert stands(runtime) == (payment_status, "FAILED" if said else "SUCCEEDED")
+    assert stands(deps) == (payment_status, "FAILED" if said else "SUCCEEDED")
     assert (again.status_code, again.data) == (first.status_code, first.data)
     assert again.headers["Idempotent-Replayed"] == "true"
     assert len(gateway.sent) == sent, "a repeat of a finished key asks nobody"
-    assert rows(runtime, timers) == []
-    assert not list(verify(runtime))
+    assert rows(deps, timers) == []
+    assert not list(verify(deps))
 
 
 @pytest.mark.parametrize(
@@ -103,23 +107,23 @@ def test_a_decision_ends_the_key_and_is_replayed(
     ids=["pending", "unknown", "wrong amount", "wrong currency"],
 )
 def test_what_is_undecided_is_202_and_stays_open(
-    runtime: Runtime, gateway: LedgerGateway, movement: Movement, ask: Callable[[], TestResponse], said: Any
+    deps: Dependencies, gateway: LedgerGateway, movement: Movement, ask: Callable[[], TestResponse], said: Any
 ) -> None:
     gateway.script.append(said)
     answer = ask()
-    key = newest(runtime, idempotency_keys)
+    key = newest(deps, idempotency_keys)
 
     assert answer.status_code == 202, answer.text
     assert int(answer.headers["Retry-After"]) > 0
     assert "Idempotent-Replayed" not in answer.headers
-    assert stands(runtime) == (movement.under_way, "PENDING")
+    assert stands(deps) == (movement.under_way, "PENDING")
     assert (key["response_status"], key["response_data"]) == (None, None)
-    assert 0 < due_in(runtime) <= 5
-    assert not recover(runtime), "the worker is not due yet"
+    assert 0 < due_in(deps) <= 5
+    assert not recover(deps), "the worker is not due yet"
 
 
 def test_what_was_never_sent_is_503_and_a_repeat_sends_it(
-    runtime: Runtime, gateway: LedgerGateway, movement: Movement, ask: Callable[[], TestResponse]
+    deps: Dependencies, gateway: LedgerGateway, movement: Movement, ask: Callable[[], TestResponse]
 ) -> None:
     gateway.script.append(NotSent("connection refused"))
     refused = ask()
@@ -127,12 +131,12 @@ def test_what_was_never_sent_is_503_and_a_repeat_sends_it(
 
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
     assert (body["code"], body["retry"]) == ("gateway_unavailable", {"safe": True, "key": "same", "after": 1})
-    assert stands(runtime) == (movement.under_way, "PENDING")
+    assert stands(deps) == (movement.under_way, "PENDING")
     assert ask().status_code == movement.done[0]
-    assert stands(runtime) == (movement.done[1], "SUCCEEDED")
+    assert stands(deps) == (movement.done[1], "SUCCEEDED")
 
 
-LOOK_UPS: dict[str, tuple[Finding | None, bool]] = {
+LOOK_UPS: dict[str, tuple[GatewayResult | None, bool]] = {
     "approved": (None, True),
     "declined": (NO, True),
     "not found": (NotFound(), True),
@@ -146,10 +150,10 @@ LOOK_UPS: dict[str, tuple[Finding | None, bool]] = {
 @pytest.mark.parametrize("repair", [by_repeating, by_the_worker])
 def test_a_look_up_decides_what_was_unknown(
     client: FlaskClient,
-    runtime: Runtime,
+    deps: Dependencies,
     gateway: LedgerGateway,
     movement: Movement,
-    repair: Callable[[Runtime, Callable[[], TestResponse]], None],
+    repair: Callable[[Dependencies, Callable[[], TestResponse]], None],
 ) -> None:
     for name, (found, decides) in LOOK_UPS.items():
         ask = movement.prepare(client, name)
@@ -158,50 +162,50 @@ def test_a_look_up_decides_what_was_unknown(
         first = gateway.sent[-1]
         gateway.found.extend([found] if found else [])
         gateway.sent.clear()
-        repair(runtime, ask)
+        repair(deps, ask)
 
         assert gateway.lookups[-1].gateway_key == first.gateway_key, name
         assert gateway.sent == ([first] if isinstance(found, NotFound) else []), name
         if not decides:
-            assert stands(runtime) == (movement.under_way, "PENDING"), name
-            assert newest(runtime, idempotency_keys)["response_status"] is None, name
+            assert stands(deps) == (movement.under_way, "PENDING"), name
+            assert newest(deps, idempotency_keys)["response_status"] is None, name
             gateway.approve(first)
         status, payment_status = movement.declined if found is NO else movement.done
         assert ask().status_code == status, name
-        assert stands(runtime)[0] == payment_status, name
-    assert not list(verify(runtime))
+        assert stands(deps)[0] == payment_status, name
+    assert not list(verify(deps))
 
 
 @pytest.mark.parametrize("said", [more_than_asked, other_currency])
 def test_another_amount_than_asked_is_left_to_a_person(
-    runtime: Runtime, gateway: LedgerGateway, movement: Movement, ask: Callable[[], TestResponse], said: Any
+    deps: Dependencies, gateway: LedgerGateway, movement: Movement, ask: Callable[[], TestResponse], said: Any
 ) -> None:
     gateway.script.append(said)
     ask()
     gateway.found.extend([said(gateway.sent[-1])] * 2)
-    by_repeating(runtime, ask)
-    by_the_worker(runtime, ask)
+    by_repeating(deps, ask)
+    by_the_worker(deps, ask)
 
-    assert "gateway says" in newest(runtime, idempotency_keys)["review_reason"]
-    assert stands(runtime) == (movement.under_way, "PENDING")
+    assert "gateway says" in newest(deps, idempotency_keys)["review_reason"]
+    assert stands(deps) == (movement.under_way, "PENDING")
 
 
 def test_the_worker_comes_back_less_and_less_often(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(SILENCE)
     gateway.found.extend([SILENCE] * 9)
     pay_trip(client)
-    pauses = [due_in(runtime)]
+    pauses = [due_in(deps)]
     for _ in range(8):
-        by_the_worker(runtime, lambda: pay_trip(client))
-        pauses.append(due_in(runtime))
+        by_the_worker(deps, lambda: pay_trip(client))
+        pauses.append(due_in(deps))
 
     assert [round(pause) for pause in pauses] == pytest.approx([5, 10, 20, 40, 80, 160, 300, 300, 300], abs=1)
 
 
 def test_an_unknown_refund_keeps_its_reservation_and_a_declined_one_gives_it_back(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     payment_id = trip_id_of(pay_trip(client, amount=150))
     gateway.script.append(SILENCE)
@@ -210,25 +214,25 @@ def test_an_unknown_refund_keeps_its_reservation_and_a_declined_one_gives_it_bac
     rest = refund_trip(client, payment_id, idempotency_key="rest", amount=50)
 
     assert (unknown.status_code, too_much.status_code, rest.status_code) == (202, 400, 200)
-    assert newest(runtime, payments)["refund_pending_amount"] == Decimal(100)
+    assert newest(deps, payments)["refund_pending_amount"] == Decimal(100)
     gateway.found.append(NO)
-    by_the_worker(runtime, lambda: unknown)
-    assert {row["amount"]: row["status"] for row in rows(runtime, payment_refunds)} == {100: "FAILED", 50: "REFUNDED"}
-    assert newest(runtime, payments)["refund_pending_amount"] == 0
+    by_the_worker(deps, lambda: unknown)
+    assert {row["amount"]: row["status"] for row in rows(deps, payment_refunds)} == {100: "FAILED", 50: "REFUNDED"}
+    assert newest(deps, payments)["refund_pending_amount"] == 0
     assert refund_trip(client, payment_id, idempotency_key="once more", amount=100).status_code == 200
-    assert newest(runtime, payments)["status"] == "REFUNDED"
-    assert not list(verify(runtime))
+    assert newest(deps, payments)["status"] == "REFUNDED"
+    assert not list(verify(deps))
 
 
 def test_the_worker_takes_what_a_dead_owner_left_and_only_that(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway.script.append(SILENCE)
     pay_trip(client, idempotency_key="left")
     pay_trip(client, idempotency_key="finished")
-    expire_leases(runtime)
+    expire_leases(deps)
     monkeypatch.setattr(recovery, "BATCH", 1)
 
-    assert dict(recover(runtime)) == {"finished": 1}
-    assert dict(recover(runtime)) == {}
-    assert {row["actor"] for row in rows(runtime, transactions)} == {"anonymous", "recovery"}
+    assert dict(recover(deps)) == {"finished": 1}
+    assert dict(recover(deps)) == {}
+    assert {row["actor"] for row in rows(deps, transactions)} == {"anonymous", "recovery"}

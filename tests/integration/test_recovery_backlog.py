@@ -10,13 +10,13 @@ from sqlalchemy import select, update
 
 from payment_service import clock
 from payment_service.connection import Connection
-from payment_service.domain.records import Facts, IdempotencyKey, Payment
+from payment_service.domain.records import IdempotencyKey, Payment, PaymentContext
 from payment_service.gateways.base import Unknown
 from payment_service.models import idempotency_keys, payments, timers
 from payment_service.services import recovery
 from payment_service.services.claim import with_refund
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
-from payment_service.services.runtime import Runtime
 from tests.support.callers import pay_trip
 from tests.support.database import expire_leases, rows
 from tests.support.gateways import LedgerGateway
@@ -25,12 +25,14 @@ from tests.support.postgres import plainly
 SILENCE = Unknown("silence")
 
 
-def abandon(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, count: int, name: str = "key") -> list[int]:
+def abandon(
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, count: int, name: str = "key"
+) -> list[int]:
     """Leave so many charges to the worker, the first of them the longest overdue; their payments."""
     gateway.script.extend([SILENCE] * count)
     numbers = [pay_trip(client, idempotency_key=f"{name}-{n}").get_json()["payment_id"] for n in range(count)]
-    expire_leases(runtime)
-    with runtime.database.atomic("test") as connection:
+    expire_leases(deps)
+    with deps.database.atomic("test") as connection:
         for age, number in enumerate(reversed(numbers)):
             due = clock.now() - timedelta(hours=1, seconds=age)
             key = select(idempotency_keys.c.key_id).where(idempotency_keys.c.payment_id == number).scalar_subquery()
@@ -38,8 +40,8 @@ def abandon(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, count
     return numbers
 
 
-def stands(runtime: Runtime, numbers: list[int]) -> list[str]:
-    by_number = {row["payment_id"]: row["status"] for row in rows(runtime, payments)}
+def stands(deps: Dependencies, numbers: list[int]) -> list[str]:
+    by_number = {row["payment_id"]: row["status"] for row in rows(deps, payments)}
     return [by_number[number] for number in numbers]
 
 
@@ -57,41 +59,41 @@ def locked(url: str, payment_id: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # on SQLite there is one lock for everybody
 def test_a_locked_payment_is_passed_over(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, database_url: str
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, database_url: str
 ) -> None:
-    numbers = abandon(client, runtime, gateway, 3)
+    numbers = abandon(client, deps, gateway, 3)
     with locked(database_url, numbers[0]):
-        assert dict(recover(runtime)) == {"finished": 2}
-    assert dict(recover(runtime)) == {"finished": 1}
-    assert set(stands(runtime, numbers)) == {"CAPTURED"}
+        assert dict(recover(deps)) == {"finished": 2}
+    assert dict(recover(deps)) == {"finished": 1}
+    assert set(stands(deps, numbers)) == {"CAPTURED"}
 
 
 def test_what_cannot_be_read_is_put_off(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    numbers = abandon(client, runtime, gateway, 3)
+    numbers = abandon(client, deps, gateway, 3)
 
-    def puzzled(connection: Connection, key: IdempotencyKey, payment: Payment) -> Facts:
+    def puzzled(connection: Connection, key: IdempotencyKey, payment: Payment) -> PaymentContext:
         if payment.payment_id == numbers[0]:
             raise ValueError("a status of a newer release")
         return with_refund(connection, key, payment)
 
     with monkeypatch.context() as patch:
         patch.setattr(recovery, "with_refund", puzzled)
-        assert dict(recover(runtime)) == {"failed": 1, "finished": 2}
-        assert dict(recover(runtime)) == {}, "it is not tried again at once"
-    expire_leases(runtime)
-    assert dict(recover(runtime)) == {"finished": 1}
-    assert set(stands(runtime, numbers)) == {"CAPTURED"}
+        assert dict(recover(deps)) == {"failed": 1, "finished": 2}
+        assert dict(recover(deps)) == {}, "it is not tried again at once"
+    expire_leases(deps)
+    assert dict(recover(deps)) == {"finished": 1}
+    assert set(stands(deps, numbers)) == {"CAPTURED"}
 
 
 def test_what_was_never_looked_up_comes_before_what_hangs(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    hung = abandon(client, runtime, gateway, 3)
+    hung = abandon(client, deps, gateway, 3)
     gateway.found.extend([SILENCE] * 3)
-    assert dict(recover(runtime)) == {"undecided": 3}
-    (fresh,) = abandon(client, runtime, gateway, 1, name="fresh")
-    assert dict(recover(runtime, limit=1)) == {"finished": 1}
-    assert stands(runtime, [fresh]) == ["CAPTURED"]
-    assert set(stands(runtime, hung)) == {"PROCESSING"}
+    assert dict(recover(deps)) == {"undecided": 3}
+    (fresh,) = abandon(client, deps, gateway, 1, name="fresh")
+    assert dict(recover(deps, limit=1)) == {"finished": 1}
+    assert stands(deps, [fresh]) == ["CAPTURED"]
+    assert set(stands(deps, hung)) == {"PROCESSING"}

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from payment_service.cli.background import _recover_until
 from payment_service.gateways.base import Unknown
 from payment_service.models import payments
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
-from payment_service.services.runtime import Runtime
 from tests.support.callers import pay_trip
 from tests.support.database import expire_leases, rows
 from tests.support.gateways import LedgerGateway
@@ -20,15 +20,15 @@ from tests.support.waiting import wait_until
 
 
 def test_a_worker_that_is_told_to_stop_finishes_only_the_key_in_hand(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.extend([Unknown("silence")] * 10)
     for number in range(10):
         pay_trip(client, idempotency_key=f"key-{number}")
-    expire_leases(runtime)
+    expire_leases(deps)
     gateway.latency = 0.2
     stop = threading.Event()
-    worker = threading.Thread(target=_recover_until, args=(runtime, 60.0, stop))
+    worker = threading.Thread(target=_recover_until, args=(deps, 60.0, stop))
     worker.start()
     wait_until(lambda: gateway.lookups)
     stop.set()
@@ -36,16 +36,16 @@ def test_a_worker_that_is_told_to_stop_finishes_only_the_key_in_hand(
     worker.join()
 
     assert time.monotonic() - began < 1.5
-    assert 1 <= sum(row["status"] == "CAPTURED" for row in rows(runtime, payments)) < 5
+    assert 1 <= sum(row["status"] == "CAPTURED" for row in rows(deps, payments)) < 5
 
 
 def test_a_key_that_cannot_be_finished_keeps_no_other_waiting(
-    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway.script.extend([Unknown("silence")] * 3)
     keys = ("one", "poison", "two")
     numbers = [pay_trip(client, idempotency_key=key).get_json()["payment_id"] for key in keys]
-    voice = runtime.presenters["trips"]
+    voice = deps.renderers["trips"]
     answer = voice.answer
 
     def refuse_one(rendering: str, facts: Any) -> Any:
@@ -53,11 +53,11 @@ def test_a_key_that_cannot_be_finished_keeps_no_other_waiting(
             raise LookupError("no words for this")
         return answer(rendering, facts)
 
-    expire_leases(runtime)
+    expire_leases(deps)
     with monkeypatch.context() as patch:
         patch.setattr(voice, "answer", refuse_one)
-        assert dict(recover(runtime)) == {"finished": 2, "failed": 1}
-        assert dict(recover(runtime)) == {}, "it is not tried again at once"
-    expire_leases(runtime)
-    assert dict(recover(runtime)) == {"finished": 1}
-    assert {row["status"] for row in rows(runtime, payments)} == {"CAPTURED"}
+        assert dict(recover(deps)) == {"finished": 2, "failed": 1}
+        assert dict(recover(deps)) == {}, "it is not tried again at once"
+    expire_leases(deps)
+    assert dict(recover(deps)) == {"finished": 1}
+    assert {row["status"] for row in rows(deps, payments)} == {"CAPTURED"}

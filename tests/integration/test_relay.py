@@ -16,7 +16,7 @@ from payment_service.delivery.relay import Relay
 from payment_service.domain.deliveries import Delivery
 from payment_service.models import outbox_deliveries
 from payment_service.repositories import outbox
-from tests.conftest import MakeApp, runtime_of
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_trip, refund_trip
 from tests.support.events import delivery, pile_up, statuses
 from tests.support.relays import QUICK, ScriptedSink, drain, wait_until_settled
@@ -125,7 +125,7 @@ def test_claiming_costs_what_is_due_and_not_what_has_piled_up(database: Database
 
 def test_an_api_call_s_events_reach_a_sink_and_repeats_reach_none(make_app: MakeApp, app: Flask) -> None:
     app = make_app(rabbitmq_enabled=True)
-    client, database = app.test_client(), runtime_of(app).database
+    client, database = app.test_client(), dependencies_of(app).database
     number = pay_trip(client).get_json()["payment_id"]
     pay_trip(client)
     refund_trip(client, number)
@@ -143,7 +143,7 @@ def test_an_api_call_s_events_reach_a_sink_and_repeats_reach_none(make_app: Make
 def test_a_sink_that_is_off_costs_no_row(make_app: MakeApp) -> None:
     app = make_app(rabbitmq_enabled=False)
     pay_trip(app.test_client())
-    with runtime_of(app).database.reading() as connection:
+    with dependencies_of(app).database.reading() as connection:
         assert connection.execute(select(outbox_deliveries)).all() == []
 
 
@@ -153,5 +153,5 @@ def test_an_event_is_due_by_the_clock_that_judges_it(make_app: MakeApp, monkeypa
     monkeypatch.setattr(clock, "now", lambda: ahead)
     pay_trip(app.test_client())
     sink = ScriptedSink(accept, "rabbitmq", QUICK)
-    drain(Relay(runtime_of(app).database, sink))
+    drain(Relay(dependencies_of(app).database, sink))
     assert len(sink.offered) == 2

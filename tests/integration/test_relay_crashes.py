@@ -12,7 +12,7 @@ from payment_service.config import Settings
 from payment_service.connection import Connection, TransactionLost
 from payment_service.db import ATTEMPTS, Database
 from payment_service.delivery import relay as relay_module
-from payment_service.delivery.base import Dead, Delivered, Outcome
+from payment_service.delivery.base import Delivered, Outcome, Rejected
 from payment_service.delivery.relay import Relay
 from payment_service.domain.deliveries import Delivery
 from payment_service.failpoints import FailpointHit
@@ -48,7 +48,7 @@ def test_what_a_dead_relay_held_is_taken_once_its_lease_is_over(database: Databa
 
 def test_a_relay_that_comes_back_late_changes_nothing(database: Database) -> None:
     pile_up(database, [SINK], count=1)
-    late, prompt = (ScriptedSink(lambda _: Dead("HTTP 400")) for _ in range(2))
+    late, prompt = (ScriptedSink(lambda _: Rejected("HTTP 400")) for _ in range(2))
     prompt.answers = accept
     sleeper = Relay(database, late, lease=0.01)
     sleeper.run_once()
@@ -60,7 +60,7 @@ def test_a_relay_that_comes_back_late_changes_nothing(database: Database) -> Non
 
 def test_a_relay_that_comes_back_late_takes_nothing_out_of_its_successor_s_hands(database: Database) -> None:
     pile_up(database, [SINK], count=1)
-    sleeper = Relay(database, ScriptedSink(lambda _: Dead("HTTP 400")), lease=0.01)
+    sleeper = Relay(database, ScriptedSink(lambda _: Rejected("HTTP 400")), lease=0.01)
     successor = Relay(database, ScriptedSink(accept))
     sleeper.run_once()
     time.sleep(0.05)

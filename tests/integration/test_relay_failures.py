@@ -10,7 +10,7 @@ from payment_service import clock
 from payment_service.db import Database
 from payment_service.delivery import relay as relay_module
 from payment_service.delivery.backoff import Backoff
-from payment_service.delivery.base import Again, Dead, Delivered, Down, Outcome
+from payment_service.delivery.base import Delivered, Outcome, Rejected, RetryLater, SinkUnavailable
 from payment_service.delivery.relay import Relay
 from payment_service.domain.deliveries import Delivery
 from tests.support.events import delivery, pile_up, statuses
@@ -36,7 +36,7 @@ def names(sink: ScriptedSink) -> list[tuple[Any, int]]:
 
 def test_a_refusal_waits_for_its_back_off_and_then_goes_again_with_the_same_id_and_bytes(database: Database) -> None:
     pile_up(database, [SINK], count=1)
-    outcomes: Iterator[Outcome] = iter([Again("HTTP 500"), Again("HTTP 503"), Delivered()])
+    outcomes: Iterator[Outcome] = iter([RetryLater("HTTP 500"), RetryLater("HTTP 503"), Delivered()])
     sink = ScriptedSink(lambda _: next(outcomes))
     drain(Relay(database, sink))
     assert [each.attempts for each in sink.offered] == [1, 2, 3]
@@ -47,7 +47,7 @@ def test_a_refusal_waits_for_its_back_off_and_then_goes_again_with_the_same_id_a
 
 def test_a_sink_may_ask_to_be_left_alone_for_longer_than_the_back_off(database: Database) -> None:
     pile_up(database, [SINK], count=1)
-    relay = Relay(database, ScriptedSink(lambda _: Again("HTTP 429", after=120)))
+    relay = Relay(database, ScriptedSink(lambda _: RetryLater("HTTP 429", after=120)))
     relay.run_once()
     relay.run_once()
     row = delivery(database, SINK)
@@ -56,7 +56,7 @@ def test_a_sink_may_ask_to_be_left_alone_for_longer_than_the_back_off(database: 
 
 def test_a_poisoned_event_holds_up_its_own_payment_and_nothing_else(database: Database) -> None:
     pile_up(database, [SINK], count=5, versions=3)
-    sink = ScriptedSink(refuse(2, Again("HTTP 500")))
+    sink = ScriptedSink(refuse(2, RetryLater("HTTP 500")))
     relay = Relay(database, sink)
     wait_until(lambda: relay.run_once() and statuses(database, SINK)["PENDING"] == 3, patience=5)
     assert {name for name in names(sink) if name[0] == 2} == {(2, 1)}
@@ -64,7 +64,7 @@ def test_a_poisoned_event_holds_up_its_own_payment_and_nothing_else(database: Da
 
 def test_what_waits_behind_a_poisoned_event_is_not_looked_at_before_that_is_due(database: Database) -> None:
     pile_up(database, [SINK], count=1, versions=3)
-    relay = Relay(database, ScriptedSink(lambda _: Again("HTTP 429", after=120)))
+    relay = Relay(database, ScriptedSink(lambda _: RetryLater("HTTP 429", after=120)))
     relay.run_once()
     relay.run_once()
     first, last = (delivery(database, SINK, number)["due_at"] for number in (0, 2))
@@ -73,7 +73,7 @@ def test_what_waits_behind_a_poisoned_event_is_not_looked_at_before_that_is_due(
 
 def test_a_dead_event_lets_its_payment_go_on_and_stays_to_be_replayed(database: Database) -> None:
     pile_up(database, [SINK], count=1, versions=2)
-    outcomes: Iterator[Outcome] = iter([Dead("HTTP 422"), Delivered()])
+    outcomes: Iterator[Outcome] = iter([Rejected("HTTP 422"), Delivered()])
     sink = ScriptedSink(lambda _: next(outcomes))
     drain(Relay(database, sink))
     assert statuses(database, SINK) == {"DEAD": 1, "DELIVERED": 1}
@@ -83,7 +83,7 @@ def test_a_dead_event_lets_its_payment_go_on_and_stays_to_be_replayed(database: 
 def test_after_its_last_try_an_event_is_dead(database: Database) -> None:
     pile_up(database, [SINK], count=1)
     impatient = Backoff(first=0.01, longest=0.01, patience=0.035)
-    sink = ScriptedSink(lambda _: Again("HTTP 500"), backoff=impatient)
+    sink = ScriptedSink(lambda _: RetryLater("HTTP 500"), backoff=impatient)
     drain(Relay(database, sink))
     assert (len(sink.offered), statuses(database, SINK)) == (4, {"DEAD": 1})
 
@@ -96,7 +96,7 @@ def test_a_sink_that_is_down_is_left_alone_longer_and_longer_and_uses_up_no_trie
     now = [0.0]
     monkeypatch.setattr(clock, "monotonic", lambda: now[0])
     pile_up(database, [SINK], count=20)
-    sink = ScriptedSink(lambda _: Down("no connection"))
+    sink = ScriptedSink(lambda _: SinkUnavailable("no connection"))
     relay = Relay(database, sink)
     offered_at: list[float] = []
     for now[0] in range(20):
@@ -116,7 +116,8 @@ def test_a_sink_that_is_down_is_left_alone_longer_and_longer_and_uses_up_no_trie
 def test_one_connection_that_fails_among_many_is_no_reason_to_leave_a_sink_alone(database: Database) -> None:
     pile_up(database, [SINK], count=200)
     refused = set(range(7, 200, 7))
-    sink = ScriptedSink(lambda each: Down("refused") if int(each.message_key or 0) in refused else Delivered())
+    away = SinkUnavailable("refused")
+    sink = ScriptedSink(lambda each: away if int(each.message_key or 0) in refused else Delivered())
     relay = Relay(database, sink)
     wait_until(lambda: relay.run_once() and statuses(database, SINK)["PENDING"] == len(refused), patience=3)
     refused.clear()
@@ -124,7 +125,7 @@ def test_one_connection_that_fails_among_many_is_no_reason_to_leave_a_sink_alone
 
 
 def test_sinks_know_nothing_of_each_others_troubles(database: Database) -> None:
-    ill, well = ScriptedSink(lambda _: Down("refused"), "ill"), ScriptedSink(accept, "well")
+    ill, well = ScriptedSink(lambda _: SinkUnavailable("refused"), "ill"), ScriptedSink(accept, "well")
 
     def fail(_delivery: Delivery) -> Outcome:
         raise RuntimeError("a sink must not raise, and this one does")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Answer, Approved, Declined, NotFound, Pending, Unknown
+from payment_service.gateways.base import Approved, Declined, NotFound, Pending, SendResult, Unknown
 from payment_service.gateways.remote import LEDGER_PAGE, RemoteGateway
 from payment_service.gateways.transport import BODY_LIMIT
 from tests.support.instructions import gateway_at, instruct, send
@@ -169,7 +169,7 @@ def test_sixty_four_slow_answers_are_waited_for_side_by_side(simulator: Simulato
     instructions = [instruct() for _ in range(64)]
     begun = time.monotonic()
     with closing(gateway_at(simulator.url)) as gateway, ThreadPoolExecutor(64) as pool:
-        answers: list[Answer] = list(pool.map(gateway.charge, instructions))
+        answers: list[SendResult] = list(pool.map(gateway.charge, instructions))
     assert all(isinstance(answer, Approved) for answer in answers)
     assert time.monotonic() - begun < 64 * 0.5 / 4
     counts = simulator.count()

@@ -10,7 +10,7 @@ from flask import Flask
 
 from payment_service import create_app
 from payment_service.config import Settings
-from tests.conftest import runtime_of
+from tests.conftest import dependencies_of
 from tests.support import checkouts, orders
 from tests.support.bookers import Booker
 from tests.support.callers import pay_bill, pay_trip
@@ -38,7 +38,7 @@ def app(lent: Callable[[str], str]) -> Iterator[Flask]:
     settings = Settings(database_url=lent(DATABASE), log_level="ERROR", jwt_secret_key=SECRET)
     app = create_app(settings, gateway=LedgerGateway(latency=0.02))
     yield app
-    runtime_of(app).database.engine.dispose()
+    dependencies_of(app).database.engine.dispose()
 
 
 class Counters:
@@ -49,7 +49,7 @@ class Counters:
 
     def read(self, column: str) -> dict[str, int]:
         """A counter of every table."""
-        runtime_of(self._app).database.engine.dispose()
+        dependencies_of(self._app).database.engine.dispose()
         with closing(self._postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:
 
             def alone() -> bool:

@@ -18,9 +18,9 @@ from werkzeug.test import TestResponse
 
 from payment_service.connection import Connection, TransactionLost
 from payment_service.models import payment_refunds, payments
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.verification import verify
-from tests.conftest import MakeApp, runtime_of
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import at_once, pay_trip, refund_trip, trip_id_of
 from tests.support.database import count
 from tests.support.gateways import LedgerGateway
@@ -57,8 +57,8 @@ def ended(number: int, times: int = 1) -> Iterator[Counter[str]]:
         yield seen
 
 
-def test_the_error_is_the_servers(runtime: Runtime) -> None:
-    with ended(1), pytest.raises(TransactionLost) as error, runtime.database.atomic("test") as connection:
+def test_the_error_is_the_servers(deps: Dependencies) -> None:
+    with ended(1), pytest.raises(TransactionLost) as error, deps.database.atomic("test") as connection:
         connection.execute(payments.select())
 
     assert getattr(error.value.__cause__, "pgcode", None) == "40001"
@@ -66,7 +66,7 @@ def test_the_error_is_the_servers(runtime: Runtime) -> None:
 
 @pytest.mark.parametrize("what", ["charge", "refund"])
 def test_wherever_a_transaction_is_ended_it_runs_again_and_nobody_notices(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, what: str
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, what: str
 ) -> None:
     payment_id = trip_id_of(pay_trip(client, idempotency_key="before", amount=5000))
     asks: dict[str, Callable[[str], TestResponse]] = {
@@ -85,11 +85,11 @@ def test_wherever_a_transaction_is_ended_it_runs_again_and_nobody_notices(
         assert asks[what](f"key-{number}").data == answer.data
 
     assert len(gateway.sent) == len(gateway.ledger) == steps + 3, "no retry asks the gateway"
-    assert list(verify(runtime)) == []
+    assert list(verify(deps)) == []
 
 
 def test_after_some_tries_the_caller_is_told_to_come_back_and_does(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     with ended(1, times=1000):
         refused = pay_trip(client)
@@ -111,8 +111,8 @@ def serializable(monkeypatch: pytest.MonkeyPatch, make_app: MakeApp) -> Flask:
 def test_at_serializable_ten_callers_of_one_key_and_ten_refunds_move_money_once(
     serializable: Flask, gateway: LedgerGateway
 ) -> None:
-    app, runtime = serializable, runtime_of(serializable)
-    with runtime.database.atomic("test") as connection:
+    app, deps = serializable, dependencies_of(serializable)
+    with deps.database.atomic("test") as connection:
         assert connection.execute(text("SHOW transaction_isolation")).scalar() == "serializable"
 
     def charge(client: FlaskClient, _number: int) -> TestResponse:
@@ -127,10 +127,10 @@ def test_at_serializable_ten_callers_of_one_key_and_ten_refunds_move_money_once(
     refunds = Counter(answer.status_code for answer in at_once(app, 10, refund))
 
     assert {answer.data for answer in paid} == {paid[0].data}
-    assert (count(runtime, payments), count(runtime, payment_refunds)) == (1, 3)
+    assert (count(deps, payments), count(deps, payment_refunds)) == (1, 3)
     assert refunds == {200: 3, 400: 7}
     assert len(gateway.ledger) == 4
-    assert list(verify(runtime)) == []
+    assert list(verify(deps)) == []
 
 
 def until_told(ask: Callable[[], TestResponse]) -> TestResponse:

@@ -14,15 +14,15 @@ from payment_service import create_app
 from payment_service.config import Settings
 from payment_service.delivery.base import Delivered
 from payment_service.delivery.relay import Relay
-from payment_service.gateways.base import Answer, Instruction
+from payment_service.gateways.base import GatewayRequest, SendResult
 from payment_service.models import users
-from payment_service.services import figures
+from payment_service.services import business_metrics
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.outbox import replay, replayable
 from payment_service.services.recovery import recover
 from payment_service.services.retention import purge
-from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
-from tests.conftest import fresh_database, runtime_of
+from tests.conftest import dependencies_of, fresh_database
 from tests.support import orders
 from tests.support.bookers import Booker
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
@@ -67,7 +67,7 @@ def app(server: ThrowawayPostgres, gateway: LedgerGateway) -> Iterator[Flask]:
     )
     app = create_app(settings, gateway=gateway)
     yield app
-    runtime_of(app).database.engine.dispose()
+    dependencies_of(app).database.engine.dispose()
 
 
 @pytest.fixture
@@ -82,14 +82,14 @@ def trouble(server: ThrowawayPostgres, when: str, sqlstate: str) -> Trouble:
 
 
 @pytest.fixture
-def runtime(app: Flask) -> Iterator[Runtime]:
+def deps(app: Flask) -> Iterator[Dependencies]:
     """The engine, which has to be in order when the test is over."""
-    yield runtime_of(app)
-    assert list(verify(runtime_of(app))) == []
+    yield dependencies_of(app)
+    assert list(verify(dependencies_of(app))) == []
 
 
 @pytest.fixture
-def client(app: Flask, runtime: Runtime) -> FlaskClient:
+def client(app: Flask, deps: Dependencies) -> FlaskClient:
     return app.test_client()
 
 
@@ -130,10 +130,10 @@ def test_what_moves_no_money_is_carried_through_as_well(
         made = orders.paid(orders.create_order(client, order_id=order))
     with trouble.at("UPDATE", "payments"):
         assert orders.cancel_order(client, made["payment_id"]).status_code == 200
-    known = count(runtime_of(app), users)
+    known = count(dependencies_of(app), users)
     with trouble.at("INSERT", "users"):
         assert Booker(app, key).create().status_code == 201
-    assert count(runtime_of(app), users) == known + 1
+    assert count(dependencies_of(app), users) == known + 1
 
 
 @at_either_moment
@@ -143,7 +143,7 @@ def test_a_database_that_gives_up_again_and_again_after_the_gateway_has_answered
     sent = len(gateway.sent)
     with trouble.at("UPDATE", "idempotency_keys", times=1000):
         refused = pay_trip(client, idempotency_key=key)
-    expire_leases(runtime_of(client.application))
+    expire_leases(dependencies_of(client.application))
     again = pay_trip(client, idempotency_key=key)
 
     assert (refused.status_code, refused.get_json()["code"]) == (503, "database_unavailable")
@@ -154,15 +154,15 @@ def test_a_database_that_gives_up_again_and_again_after_the_gateway_has_answered
 
 @at_either_moment
 def test_an_unknown_outcome_is_written_down_and_recovered(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, trouble: Trouble, key: str
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, trouble: Trouble, key: str
 ) -> None:
     gateway.script.append(gateway.lose_answer)
     sent = len(gateway.sent)
     with trouble.at("INSERT", "timers"):
         assert pay_trip(client, idempotency_key=key).status_code == 202
-    expire_leases(runtime)
+    expire_leases(deps)
     with trouble.at("UPDATE OF fence", "idempotency_keys"):
-        assert dict(recover(runtime)) == {"finished": 1}
+        assert dict(recover(deps)) == {"finished": 1}
 
     assert len(gateway.sent) == sent + 1
     assert pay_trip(client, idempotency_key=key).get_json()["status"] == "SUCCESS"
@@ -171,31 +171,31 @@ def test_an_unknown_outcome_is_written_down_and_recovered(
 @at_either_moment
 @pytest.mark.parametrize("column", ["owner", "delivered_at"], ids=["claim", "mark"])
 def test_the_relay_sends_once_what_it_could_not_claim_or_mark_at_first(
-    client: FlaskClient, runtime: Runtime, trouble: Trouble, column: str, key: str
+    client: FlaskClient, deps: Dependencies, trouble: Trouble, column: str, key: str
 ) -> None:
     sink = ScriptedSink(lambda _: Delivered(), "rabbitmq")
-    drain(Relay(runtime.database, sink))
+    drain(Relay(deps.database, sink))
     sink.offered.clear()
     assert pay_trip(client, idempotency_key=key).status_code == 200
     with trouble.at(f"UPDATE OF {column}", "outbox_deliveries"):
-        drain(Relay(runtime.database, sink))
+        drain(Relay(deps.database, sink))
     assert [each.version for each in sink.offered] == [1, 2]
     with trouble.at("UPDATE OF status", "outbox_deliveries"):
-        ids = replayable(runtime, sink="rabbitmq", dead=False, since=None)[-2:]
-        assert list(replay(runtime, ids)) == [(2, 2)]
+        ids = replayable(deps, sink="rabbitmq", dead=False, since=None)[-2:]
+        assert list(replay(deps, ids)) == [(2, 2)]
 
 
 @at_either_moment
-def test_purging_and_folding_go_on(client: FlaskClient, runtime: Runtime, trouble: Trouble, key: str) -> None:
+def test_purging_and_folding_go_on(client: FlaskClient, deps: Dependencies, trouble: Trouble, key: str) -> None:
     assert pay_trip(client, idempotency_key=key).status_code == 200
-    before = figures.current(runtime).totals.created
+    before = business_metrics.current(deps).totals.created
     with trouble.at("INSERT OR UPDATE", "tallies"):
-        assert figures.fold(runtime) > 0
-    expire_answers(runtime)
+        assert business_metrics.fold(deps) > 0
+    expire_answers(deps)
     with trouble.at("UPDATE OF response_data", "idempotency_keys"):
-        assert sum(purge(runtime)) > 0
+        assert sum(purge(deps)) > 0
 
-    assert figures.current(runtime).totals.created == before
+    assert business_metrics.current(deps).totals.created == before
     assert pay_trip(client, idempotency_key=key).headers["Idempotent-Replayed"] == "true"
 
 
@@ -224,7 +224,7 @@ def entangled(server: ThrowawayPostgres, gateway: LedgerGateway, payment_id: int
 
     crossing = threading.Thread(target=cross)
 
-    def lock_meanwhile(instruction: Instruction) -> Answer:
+    def lock_meanwhile(instruction: GatewayRequest) -> SendResult:
         with other.cursor() as cursor:
             cursor.execute("SET deadlock_timeout = '1min'")  # it is us who are to lose
             cursor.execute("SELECT payment_id FROM payments WHERE payment_id = %s FOR UPDATE", (payment_id,))

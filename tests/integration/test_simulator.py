@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Instruction
+from payment_service.gateways.base import GatewayRequest
 from payment_service.gateways.outcomes import SuccessRates
 from payment_service.gateways.protocol import encode
 from simulator import create_simulator
@@ -25,7 +25,7 @@ def bank(tmp_path: Path) -> Iterator[FlaskClient]:
     app.extensions["ledger"].close()
 
 
-def post(bank: FlaskClient, instruction: Instruction) -> TestResponse:
+def post(bank: FlaskClient, instruction: GatewayRequest) -> TestResponse:
     return bank.post("/operations", json=encode(instruction))
 
 
@@ -34,13 +34,13 @@ def said(response: TestResponse) -> tuple[int, Any]:
     return response.status_code, body.get("code", body["status"])
 
 
-def opened(bank: FlaskClient, kind: Kind, amount: str = "100.00", **changes: Any) -> Instruction:
+def opened(bank: FlaskClient, kind: Kind, amount: str = "100.00", **changes: Any) -> GatewayRequest:
     parent = instruct(kind, amount, **changes)
     assert said(post(bank, parent)) == (200, "approved")
     return parent
 
 
-def under(bank: FlaskClient, parent: Instruction, kind: Kind, amount: str, currency: str = "USD") -> tuple[int, Any]:
+def under(bank: FlaskClient, parent: GatewayRequest, kind: Kind, amount: str, currency: str = "USD") -> tuple[int, Any]:
     return said(post(bank, instruct(kind, amount, currency=currency, parent_key=parent.gateway_key)))
 
 

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from payment_service import create_app
 from payment_service.config import Settings
 from payment_service.connection import Connection
-from tests.conftest import runtime_of
+from tests.conftest import dependencies_of
 from tests.crash.proxy import CommitProxy, commit_proxy
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_answers
@@ -33,14 +33,14 @@ def on_postgresql(lent: Callable[[str], str]) -> Iterator[Flask]:
     settings = Settings(database_url=lent(DATABASE), log_level="ERROR", db_pool_size=1)
     app = create_app(settings, gateway=LedgerGateway())
     yield app
-    runtime_of(app).database.engine.dispose()
+    dependencies_of(app).database.engine.dispose()
 
 
 @pytest.mark.parametrize("forget", ["DEALLOCATE ALL", "DISCARD ALL"])
 def test_charge_in_session_that_forgot_its_statements_succeeds(on_postgresql: Flask, forget: str) -> None:
     client = on_postgresql.test_client()
     pay_trip(client)
-    with runtime_of(on_postgresql).database.reading() as session:
+    with dependencies_of(on_postgresql).database.reading() as session:
         session.execute(text(forget))
 
     assert pay_trip(client, idempotency_key="after").status_code == 200
@@ -66,7 +66,7 @@ def behind_a_pooler(lent: Callable[[str], str], monkeypatch: pytest.MonkeyPatch)
     with commit_proxy(lent(DATABASE)) as proxy:
         app = create_app(Settings(database_url=proxy.url_through, log_level="ERROR"), gateway=LedgerGateway())
         yield app, proxy
-        runtime_of(app).database.engine.dispose()
+        dependencies_of(app).database.engine.dispose()
 
 
 @pytest.mark.parametrize("movement", list(MOVEMENTS.values()), ids=list(MOVEMENTS))
@@ -108,7 +108,7 @@ def _somebody_waits(cursor: Any) -> bool:
 def test_repeat_beside_a_purge_of_its_response_gets_the_payment(on_postgresql: Flask, postgres: Postgres) -> None:
     client: FlaskClient = on_postgresql.test_client()
     first = pay_trip(client)
-    expire_answers(runtime_of(on_postgresql))
+    expire_answers(dependencies_of(on_postgresql))
     again = repeat_beside(postgres, "UPDATE idempotency_keys SET response_data = NULL", lambda: pay_trip(client))
 
     assert (again.status_code, again.headers["Idempotent-Replayed"]) == (200, "true"), again.text
@@ -119,7 +119,7 @@ def test_repeat_beside_a_purge_of_its_refusal_is_decided_anew(on_postgresql: Fla
     client: FlaskClient = on_postgresql.test_client()
     payment_id = trip_id_of(pay_trip(client))
     assert refund_trip(client, payment_id, amount=1000).status_code == 400
-    expire_answers(runtime_of(on_postgresql))
+    expire_answers(dependencies_of(on_postgresql))
     again = repeat_beside(
         postgres,
         "DELETE FROM idempotency_keys WHERE payment_id IS NULL",

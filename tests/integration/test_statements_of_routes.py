@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from payment_service import create_app
 from payment_service.config import Settings
-from tests.conftest import runtime_of
+from tests.conftest import dependencies_of
 from tests.crash.proxy import CommitProxy, commit_proxy
 from tests.support.gateways import LedgerGateway
 from tests.support.tokens import SECRET, bearer
@@ -46,7 +46,7 @@ def app(proxy: CommitProxy) -> Iterator[Flask]:
     settings = Settings(database_url=proxy.url_through, log_level="ERROR", jwt_secret_key=SECRET, db_pool_size=1)
     app = create_app(settings, gateway=LedgerGateway())
     yield app
-    runtime_of(app).database.engine.dispose()
+    dependencies_of(app).database.engine.dispose()
 
 
 def pay(client: FlaskClient, kind: str, number: int) -> dict[str, Any]:

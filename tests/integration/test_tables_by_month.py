@@ -17,10 +17,10 @@ from flask_migrate import upgrade
 from payment_service.db import db
 from payment_service.delivery.base import Delivered
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Instruction
+from payment_service.gateways.base import GatewayRequest
 from payment_service.models import idempotency_keys, outbox_deliveries, transactions
 from payment_service.services.verification import verify
-from tests.conftest import MakeApp, here, runtime_of
+from tests.conftest import MakeApp, dependencies_of, here
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import rows
 from tests.support.first_rows import CHARGE_KEY, ROWS, fill
@@ -79,7 +79,7 @@ def sizes(postgres: Postgres) -> Callable[[str], dict[str, int]]:
 def deliver_all(app: Flask) -> ScriptedSink:
     """Have the relay send what waits."""
     sink = ScriptedSink(lambda _: Delivered(), NAME)
-    database = runtime_of(app).database
+    database = dependencies_of(app).database
     with running(database, sink):
         wait_until_settled(database, NAME)
     return sink
@@ -93,14 +93,14 @@ def use(app: Flask, name: str) -> None:
     refunded = refund_trip(client, trip_id_of(paid), idempotency_key=f"{name}-refund", amount=50.0)
     assert (paid.status_code, again.data, refunded.status_code) == (200, paid.data, 200)
     assert deliver_all(app).offered
-    assert list(verify(runtime_of(app))) == []
+    assert list(verify(dependencies_of(app))) == []
 
 
 def test_the_service_works_on_before_and_after_and_in_the_months_to_come(
     app: Flask, postgres: Postgres, divide: Callable[[], None], sizes: Callable[[str], dict[str, int]], first: datetime
 ) -> None:
     use(app, "before")
-    known = {table.name: len(rows(runtime_of(app), table)) for table in HISTORY}
+    known = {table.name: len(rows(dependencies_of(app), table)) for table in HISTORY}
     divide()
     with closing(postgres.connect(DATABASE)) as listener, listener.cursor() as cursor:
         cursor.execute("LISTEN outbox_deliveries")
@@ -114,14 +114,14 @@ def test_the_service_works_on_before_and_after_and_in_the_months_to_come(
         lies = sizes(whole.name)
         assert lies.keys() == {f"{whole.name}_before", f"{whole.name}_{first:%Y_%m}"}
         assert lies[f"{whole.name}_before"] == 2 * known[whole.name]
-    assert len({row["gateway_key"] for row in rows(runtime_of(app), idempotency_keys)}) == 6
+    assert len({row["gateway_key"] for row in rows(dependencies_of(app), idempotency_keys)}) == 6
 
 
 def test_tables_that_release_1_0_0_divided_are_migrated(
     postgres: Postgres, make_app: MakeApp, divide: Callable[..., None], sizes: Callable[[str], dict[str, int]]
 ) -> None:
     gateway = LedgerGateway()
-    gateway.ledger[CHARGE_KEY] = Instruction(CHARGE_KEY, Kind.CHARGE, "trips", Decimal(150), "INR", "CARD", None)
+    gateway.ledger[CHARGE_KEY] = GatewayRequest(CHARGE_KEY, Kind.CHARGE, "trips", Decimal(150), "INR", "CARD", None)
     app = make_app(database_url=postgres.create_database(DATABASE), gateway=gateway, **SINK)
     with app.app_context():
         upgrade(revision="0006")
@@ -137,7 +137,7 @@ def test_tables_that_release_1_0_0_divided_are_migrated(
     assert sizes("transactions") == {"transactions_before": len(ROWS["transactions"])}
     use(app, "after")
 
-    runtime_of(app).database.engine.dispose()
+    dependencies_of(app).database.engine.dispose()
     postgres.drop_database(DATABASE)
 
 
@@ -165,4 +165,4 @@ def test_charges_go_on_while_the_tables_are_divided(
             each.result()
     assert set(statuses) == {200}
     assert set(sizes("transactions")) == {"transactions_before"}
-    assert list(verify(runtime_of(app))) == []
+    assert list(verify(dependencies_of(app))) == []

@@ -11,10 +11,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Answer, Instruction, NotFound, Unknown
+from payment_service.gateways.base import GatewayRequest, NotFound, SendResult, Unknown
 from payment_service.models import idempotency_keys, payments, timers, transactions
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
-from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, purge_answers, rows
@@ -23,83 +23,83 @@ from tests.support.gateways import LedgerGateway
 SILENCE = Unknown("the gateway did not answer in time")
 
 
-def meanwhile(runtime: Runtime, gateway: LedgerGateway, do: Callable[[], object]) -> None:
+def meanwhile(deps: Dependencies, gateway: LedgerGateway, do: Callable[[], object]) -> None:
     """While the next instruction is with the gateway, its owner's lease ends and somebody else does something."""
 
-    def answer_late(instruction: Instruction) -> Answer:
-        expire_leases(runtime)
+    def answer_late(instruction: GatewayRequest) -> SendResult:
+        expire_leases(deps)
         do()
         return gateway.approve(instruction)
 
     gateway.script.append(answer_late)
 
 
-def everything(runtime: Runtime) -> list[list[dict[str, Any]]]:
-    return [rows(runtime, table) for table in (idempotency_keys, payments, transactions, timers)]
+def everything(deps: Dependencies) -> list[list[dict[str, Any]]]:
+    return [rows(deps, table) for table in (idempotency_keys, payments, transactions, timers)]
 
 
 @pytest.mark.parametrize("helper", ["a repeat", "the worker"])
 def test_an_owner_that_comes_back_late_writes_nothing_and_answers_what_is_stored(
-    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, helper: str
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, helper: str
 ) -> None:
     seen: list[Any] = []
 
     def go_on() -> None:
-        seen.append(pay_trip(app.test_client()).data if helper == "a repeat" else recover(runtime))
-        seen.append(everything(runtime))
+        seen.append(pay_trip(app.test_client()).data if helper == "a repeat" else recover(deps))
+        seen.append(everything(deps))
 
-    meanwhile(runtime, gateway, go_on)
+    meanwhile(deps, gateway, go_on)
     late = pay_trip(client)
 
-    assert everything(runtime) == seen[1]
-    assert late.data.decode() == rows(runtime, idempotency_keys)[0]["response_data"]
+    assert everything(deps) == seen[1]
+    assert late.data.decode() == rows(deps, idempotency_keys)[0]["response_data"]
     assert (late.status_code, late.headers["Idempotent-Replayed"]) == (200, "true")
     assert gateway.count(Kind.CHARGE) == 1
-    assert not list(verify(runtime))
+    assert not list(verify(deps))
 
 
 def test_an_owner_that_comes_back_while_another_is_undecided_is_told_to_wait(
-    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     seen: list[Any] = []
 
     def doubt() -> None:
         gateway.found.append(SILENCE)
         assert pay_trip(app.test_client()).status_code == 202
-        seen.append(everything(runtime))
+        seen.append(everything(deps))
 
-    meanwhile(runtime, gateway, doubt)
+    meanwhile(deps, gateway, doubt)
     late = pay_trip(client)
 
     assert (late.status_code, late.headers["Retry-After"]) == (409, "1")
-    assert everything(runtime) == seen[0], "what it knows is not lost: the gateway knows it, too"
+    assert everything(deps) == seen[0], "what it knows is not lost: the gateway knows it, too"
     assert pay_trip(client).status_code == 200
 
 
 def test_a_refunds_late_owner_releases_no_reservation_twice(
-    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     payment_id = trip_id_of(pay_trip(client))
-    meanwhile(runtime, gateway, lambda: refund_trip(app.test_client(), payment_id, amount=60))
+    meanwhile(deps, gateway, lambda: refund_trip(app.test_client(), payment_id, amount=60))
     assert refund_trip(client, payment_id, amount=60).status_code == 200
 
-    (payment,) = rows(runtime, payments)
+    (payment,) = rows(deps, payments)
     assert (payment["refunded_amount"], payment["refund_pending_amount"]) == (60, 0)
-    assert not list(verify(runtime))
+    assert not list(verify(deps))
 
 
 def test_an_owner_that_sleeps_until_its_response_was_purged_gets_the_payment(
-    app: Flask, client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     def finish_and_forget() -> None:
         assert pay_trip(app.test_client()).status_code == 200
-        purge_answers(runtime)
+        purge_answers(deps)
 
-    meanwhile(runtime, gateway, finish_and_forget)
+    meanwhile(deps, gateway, finish_and_forget)
     late = pay_trip(client)
     assert (late.status_code, late.headers["Idempotent-Replayed"]) == (200, "true")
     assert late.data == pay_trip(client).data
-    assert (gateway.count(Kind.CHARGE), len(rows(runtime, payments))) == (1, 1)
+    assert (gateway.count(Kind.CHARGE), len(rows(deps, payments))) == (1, 1)
 
 
 def careless(gateway: LedgerGateway, **promises: Any) -> None:
@@ -107,36 +107,36 @@ def careless(gateway: LedgerGateway, **promises: Any) -> None:
     gateway.capabilities = replace(gateway.capabilities, idempotent_by_key=False, **promises)
 
 
-def pass_by(runtime: Runtime, seconds: float) -> None:
+def pass_by(deps: Dependencies, seconds: float) -> None:
     """Let everything that the tables know have happened so many seconds earlier."""
-    with runtime.database.atomic("test") as connection:
-        (key,) = rows(runtime, idempotency_keys)
+    with deps.database.atomic("test") as connection:
+        (key,) = rows(deps, idempotency_keys)
         earlier = {name: key[name] - timedelta(seconds=seconds) for name in ("leased_until", "created_at")}
         connection.execute(update(idempotency_keys).values(earlier))
 
 
 def test_a_gateway_that_honours_no_keys_is_not_sent_again_while_it_may_be_at_it(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     careless(gateway, max_in_flight=30.0)
     gateway.script.append(SILENCE)
     assert pay_trip(client).status_code == 202
     for _ in range(4):
-        pass_by(runtime, 7)
+        pass_by(deps, 7)
         assert pay_trip(client).status_code == 202, "looking does not make it any later"
     assert len(gateway.sent) == 1
-    pass_by(runtime, 7)
+    pass_by(deps, 7)
     assert pay_trip(client).status_code == 200
     assert len(gateway.sent) == 2
 
 
 def test_the_time_it_may_be_at_it_counts_from_the_last_send(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     careless(gateway, max_in_flight=30.0)
     gateway.script.extend([SILENCE, SILENCE])
     pay_trip(client)
-    pass_by(runtime, 31)
+    pass_by(deps, 31)
     assert pay_trip(client).status_code == 202, "sent again, and again without an answer"
     assert pay_trip(client).status_code == 202
     assert len(gateway.sent) == 2, "the first send is old, the second is not"
@@ -144,35 +144,35 @@ def test_the_time_it_may_be_at_it_counts_from_the_last_send(
 
 @pytest.mark.parametrize("promises", [{"lookup_consistent": False}, {"key_retention": 3600.0}])
 def test_where_no_second_send_will_ever_be_safe_a_person_must_look(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, promises: dict[str, Any]
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, promises: dict[str, Any]
 ) -> None:
     careless(gateway, max_in_flight=30.0, **promises)
     gateway.script.append(SILENCE)
     pay_trip(client)
-    pass_by(runtime, 4000)
+    pass_by(deps, 4000)
 
     assert pay_trip(client).status_code == 202
     assert len(gateway.sent) == 1
-    assert "second effect" in rows(runtime, idempotency_keys)[0]["review_reason"]
+    assert "second effect" in rows(deps, idempotency_keys)[0]["review_reason"]
     gateway.approve(gateway.sent[0])
     assert pay_trip(client).status_code == 200, "evidence still ends it"
-    assert rows(runtime, idempotency_keys)[0]["review_reason"] is None
+    assert rows(deps, idempotency_keys)[0]["review_reason"] is None
 
 
 def test_a_key_that_the_gateway_has_forgotten_is_not_sent_again(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.capabilities = replace(gateway.capabilities, key_retention=3600.0)
     gateway.script.append(SILENCE)
     pay_trip(client)
-    pass_by(runtime, 4000)
+    pass_by(deps, 4000)
 
     assert pay_trip(client).status_code == 202
     assert len(gateway.sent) == 1
 
 
-def test_not_found_is_never_the_end(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
+def test_not_found_is_never_the_end(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     gateway.script.extend([SILENCE, SILENCE])
     gateway.found.append(NotFound())
     assert [pay_trip(client).status_code for _ in range(2)] == [202, 202]
-    assert rows(runtime, payments)[0]["status"] == "PROCESSING"
+    assert rows(deps, payments)[0]["status"] == "PROCESSING"

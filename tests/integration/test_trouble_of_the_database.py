@@ -7,7 +7,7 @@ import pytest
 
 from payment_service.domain.operations import Kind
 from payment_service.models import payments
-from tests.conftest import MakeApp, runtime_of
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_trip
 from tests.support.database import expire_leases, rows
 from tests.support.gateways import LedgerGateway
@@ -40,7 +40,7 @@ def test_trouble_at_a_commit_is_503_and_a_repeat_goes_on(
     assert (refused.status_code, refused.get_json()["code"]) == (503, "database_unavailable")
     assert refused.get_json()["retry"] == {"safe": True, "key": "same", "after": 1}
     assert len(gateway.sent) == sent
-    expire_leases(runtime_of(app))
+    expire_leases(dependencies_of(app))
     assert pay_trip(app.test_client()).status_code == 200
-    assert [row["status"] for row in rows(runtime_of(app), payments)] == ["CAPTURED"]
+    assert [row["status"] for row in rows(dependencies_of(app), payments)] == ["CAPTURED"]
     assert gateway.count(Kind.CHARGE) == 1

@@ -14,10 +14,10 @@ from payment_service.config import Settings
 from payment_service.connection import Connection
 from payment_service.models import transactions
 from payment_service.repositories import tallies
-from payment_service.services import figures
-from payment_service.services.runtime import Runtime
+from payment_service.services import business_metrics
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.verification import verify
-from tests.conftest import fresh_database, runtime_of
+from tests.conftest import dependencies_of, fresh_database
 from tests.support.callers import pay_trip
 from tests.support.database import count
 from tests.support.gateways import LedgerGateway
@@ -32,65 +32,65 @@ ANOTHER_ROW = """
 """
 
 
-def counted(runtime: Runtime) -> int:
+def counted(deps: Dependencies) -> int:
     """How many changes the figures know of."""
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         found, _ = tallies.read(connection)
     return sum(tally.times for tally in found)
 
 
-def behind(runtime: Runtime) -> int:
+def behind(deps: Dependencies) -> int:
     """How many changes are not folded yet."""
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         return tallies.read(connection)[1]
 
 
-def fold_all(runtime: Runtime) -> None:
-    while figures.fold(runtime):
+def fold_all(deps: Dependencies) -> None:
+    while business_metrics.fold(deps):
         pass
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # on SQLite numbers are commit order
 def test_fold_waits_for_a_transaction_that_was_open_at_the_first_look(
-    client: FlaskClient, runtime: Runtime, database_url: str
+    client: FlaskClient, deps: Dependencies, database_url: str
 ) -> None:
     pay_trip(client, idempotency_key="before")
-    fold_all(runtime)
+    fold_all(deps)
     with closing(plainly(database_url)) as late:
         late.cursor().execute(ANOTHER_ROW)
         pay_trip(client, idempotency_key="meanwhile")
-        assert [figures.fold(runtime) for _ in range(3)] == [0, 0, 0]
-        assert (counted(runtime), behind(runtime)) == (4, 2)
+        assert [business_metrics.fold(deps) for _ in range(3)] == [0, 0, 0]
+        assert (counted(deps), behind(deps)) == (4, 2)
         late.commit()
-    assert (counted(runtime), behind(runtime)) == (5, 3)
-    fold_all(runtime)
+    assert (counted(deps), behind(deps)) == (5, 3)
+    fold_all(deps)
 
-    assert (counted(runtime), behind(runtime)) == (count(runtime, transactions), 0)
+    assert (counted(deps), behind(deps)) == (count(deps, transactions), 0)
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
 def test_a_transaction_that_began_after_the_first_look_is_left_for_the_next(
-    client: FlaskClient, runtime: Runtime, database_url: str
+    client: FlaskClient, deps: Dependencies, database_url: str
 ) -> None:
     pay_trip(client)
-    with runtime.database.atomic("fold") as connection:
+    with deps.database.atomic("fold") as connection:
         tallies.begin(connection)
         tallies.first_look(connection)
     with closing(plainly(database_url)) as late:
         late.cursor().execute(ANOTHER_ROW)
-        assert figures.fold(runtime)
-        assert (counted(runtime), behind(runtime)) == (2, 0)
+        assert business_metrics.fold(deps)
+        assert (counted(deps), behind(deps)) == (2, 0)
         late.commit()
-    fold_all(runtime)
+    fold_all(deps)
 
-    assert (counted(runtime), behind(runtime)) == (3, 0)
+    assert (counted(deps), behind(deps)) == (3, 0)
 
 
-def test_a_fold_counts_nothing_twice(client: FlaskClient, runtime: Runtime) -> None:
+def test_a_fold_counts_nothing_twice(client: FlaskClient, deps: Dependencies) -> None:
     for number in range(3):
         pay_trip(client, idempotency_key=f"trip-{number}")
-        fold_all(runtime)
-        assert (counted(runtime), behind(runtime)) == (count(runtime, transactions), 0)
+        fold_all(deps)
+        assert (counted(deps), behind(deps)) == (count(deps, transactions), 0)
 
 
 SECONDS, WRITERS = 4.0, 8
@@ -98,7 +98,7 @@ SECONDS, WRITERS = 4.0, 8
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
 def test_every_reading_beside_writers_and_a_fold_is_exact(
-    client: FlaskClient, runtime: Runtime, database_url: str
+    client: FlaskClient, deps: Dependencies, database_url: str
 ) -> None:
     pay_trip(client)
     until = clock.monotonic() + SECONDS
@@ -117,27 +117,27 @@ def test_every_reading_beside_writers_and_a_fold_is_exact(
 
     def fold(_number: int) -> None:
         while clock.monotonic() < until:
-            folded.append(figures.fold(runtime))
+            folded.append(business_metrics.fold(deps))
 
     with ThreadPoolExecutor(WRITERS + 1) as threads:
         working = [threads.submit(work, number) for number, work in enumerate([write] * WRITERS + [fold])]
         readings = 0
         while clock.monotonic() < until:
-            assert_exact(runtime)
+            assert_exact(deps)
             readings += 1
         for each in working:
             each.result()
-    fold_all(runtime)
+    fold_all(deps)
 
-    assert_exact(runtime)
-    assert behind(runtime) == 0
+    assert_exact(deps)
+    assert behind(deps) == 0
     assert min(readings, sum(number > 0 for number in folded)) > 10
-    assert not [violation for violation in verify(runtime) if violation.invariant == "T1"]
+    assert not [violation for violation in verify(deps) if violation.invariant == "T1"]
 
 
-def assert_exact(runtime: Runtime) -> None:
+def assert_exact(deps: Dependencies) -> None:
     """What is folded and what is behind it add up to the journal of the same moment."""
-    with runtime.database.snapshot() as connection:
+    with deps.database.snapshot() as connection:
         found, _ = tallies.read(connection)
         there = connection.execute(select(func.count()).select_from(transactions)).scalar_one()
     assert sum(tally.times for tally in found) == there
@@ -157,50 +157,50 @@ def preparing() -> Iterator[ThrowawayPostgres]:
 def test_fold_waits_for_a_prepared_transaction(preparing: ThrowawayPostgres) -> None:
     url = fresh_database(preparing, "preparing")
     app = create_app(Settings(database_url=url, log_level="ERROR"), gateway=LedgerGateway())
-    runtime = runtime_of(app)
+    deps = dependencies_of(app)
     pay_trip(app.test_client())
     with closing(plainly(url)) as late, late.cursor() as cursor:
         cursor.execute(ANOTHER_ROW)
         cursor.execute("PREPARE TRANSACTION 'late'")
-        assert [figures.fold(runtime) for _ in range(3)] == [0, 0, 0]
+        assert [business_metrics.fold(deps) for _ in range(3)] == [0, 0, 0]
         late.rollback()
         late.autocommit = True
         cursor.execute("COMMIT PREPARED 'late'")
-    fold_all(runtime)
+    fold_all(deps)
 
-    assert (counted(runtime), behind(runtime)) == (3, 0)
-    runtime.database.engine.dispose()
+    assert (counted(deps), behind(deps)) == (3, 0)
+    deps.database.engine.dispose()
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # SQLite has one writer
-def test_fold_beside_another_one_leaves_the_work_to_it(client: FlaskClient, runtime: Runtime) -> None:
+def test_fold_beside_another_one_leaves_the_work_to_it(client: FlaskClient, deps: Dependencies) -> None:
     pay_trip(client, idempotency_key="first")
-    fold_all(runtime)
+    fold_all(deps)
     pay_trip(client)
-    with runtime.database.atomic("fold") as another:
+    with deps.database.atomic("fold") as another:
         tallies.begin(another)
         began = clock.monotonic()
-        assert figures.fold(runtime) == 0
+        assert business_metrics.fold(deps) == 0
         assert clock.monotonic() - began < 0.5
-    assert figures.fold(runtime) > 0
+    assert business_metrics.fold(deps) > 0
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
 @pytest.mark.parametrize(
     "setting", ["LOCAL track_activities = off", "TRANSACTION ISOLATION LEVEL REPEATABLE READ"], ids=["blind", "strict"]
 )
-def test_no_look_is_certain_without_activities_or_at_a_stricter_level(runtime: Runtime, setting: str) -> None:
-    with runtime.database.atomic("test") as connection:
+def test_no_look_is_certain_without_activities_or_at_a_stricter_level(deps: Dependencies, setting: str) -> None:
+    with deps.database.atomic("test") as connection:
         assert not tallies.has_hidden_writers(connection)
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         connection.execute(text(f"SET {setting}"))
         assert tallies.has_hidden_writers(connection)
 
 
 @pytest.fixture
-def as_plain_role(runtime: Runtime) -> Iterator[Connection]:
+def as_plain_role(deps: Dependencies) -> Iterator[Connection]:
     """A connection of a role that may not see other roles' sessions."""
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         connection.execute(text("CREATE ROLE plain; GRANT SELECT ON transactions TO plain; SET LOCAL ROLE plain"))
         yield connection
         connection.execute(text("RESET ROLE; DROP OWNED BY plain; DROP ROLE plain"))

@@ -10,8 +10,8 @@ from sqlalchemy import update
 from payment_service import clock
 from payment_service.gateways.base import Unknown
 from payment_service.models import idempotency_keys, timers
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
-from payment_service.services.runtime import Runtime
 from tests.support.callers import pay_trip
 from tests.support.database import expire_leases, rows
 from tests.support.gateways import LedgerGateway
@@ -19,34 +19,34 @@ from tests.support.gateways import LedgerGateway
 SILENCE = Unknown("the gateway did not answer in time")
 
 
-def only(runtime: Runtime, table: Any) -> dict[str, Any]:
-    (row,) = rows(runtime, table)
+def only(deps: Dependencies, table: Any) -> dict[str, Any]:
+    (row,) = rows(deps, table)
     return row
 
 
-def look_up(runtime: Runtime, times: int) -> None:
+def look_up(deps: Dependencies, times: int) -> None:
     for _ in range(times):
-        expire_leases(runtime)
-        assert recover(runtime)
+        expire_leases(deps)
+        assert recover(deps)
 
 
 def test_what_is_undecided_for_a_day_is_left_to_a_person_and_still_looked_up(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(SILENCE)
     gateway.found.extend([SILENCE] * 12)
     assert pay_trip(client).status_code == 202
-    look_up(runtime, 1)
-    assert only(runtime, idempotency_keys)["review_reason"] is None
-    with runtime.database.atomic("test") as connection:
+    look_up(deps, 1)
+    assert only(deps, idempotency_keys)["review_reason"] is None
+    with deps.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(created_at=clock.now() - timedelta(hours=25)))
-    look_up(runtime, 11)
+    look_up(deps, 11)
 
-    assert only(runtime, idempotency_keys)["review_reason"] == "the gateway has not decided for more than a day"
-    assert only(runtime, idempotency_keys)["operation_status"] == "PENDING"
-    pause = only(runtime, timers)["due_at"] - clock.now()
+    assert only(deps, idempotency_keys)["review_reason"] == "the gateway has not decided for more than a day"
+    assert only(deps, idempotency_keys)["operation_status"] == "PENDING"
+    pause = only(deps, timers)["due_at"] - clock.now()
     assert pause.total_seconds() == pytest.approx(3600, abs=30)
     gateway.approve(gateway.sent[-1])
-    look_up(runtime, 1)
+    look_up(deps, 1)
     assert pay_trip(client).get_json()["status"] == "SUCCESS"
     assert len(gateway.sent) == 1

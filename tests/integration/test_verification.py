@@ -10,11 +10,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import Table, delete, update
 
 from payment_service.domain.lifecycle import Move, Status
-from payment_service.gateways.base import Approved, Declined, Effect, Instruction, Unknown
+from payment_service.gateways.base import Approved, Declined, GatewayRequest, GatewayTransaction, Unknown
 from payment_service.models import idempotency_keys, payments, reservations, tallies, timers, transactions
-from payment_service.services import figures
+from payment_service.services import business_metrics
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
-from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
 from tests.support import checkouts, orders
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
@@ -22,15 +22,15 @@ from tests.support.database import expire_leases
 from tests.support.gateways import LedgerGateway
 
 
-def alter(runtime: Runtime, table: Table, **values: object) -> None:
+def alter(deps: Dependencies, table: Table, **values: object) -> None:
     """Write into every row of a table what the service would never write."""
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         connection.execute(update(table).values(values))
 
 
-def found(runtime: Runtime) -> list[tuple[str, str]]:
+def found(deps: Dependencies) -> list[tuple[str, str]]:
     """Invariant and row of every violation."""
-    return [(violation.invariant, violation.row) for violation in verify(runtime)]
+    return [(violation.invariant, violation.row) for violation in verify(deps)]
 
 
 def declined_trip(client: FlaskClient, gateway: LedgerGateway) -> int:
@@ -39,11 +39,11 @@ def declined_trip(client: FlaskClient, gateway: LedgerGateway) -> int:
     return trip_id_of(pay_trip(client, idempotency_key="declined"))
 
 
-def pretend_captured(runtime: Runtime) -> None:
+def pretend_captured(deps: Dependencies) -> None:
     """Make declined payments look paid: their rows, and the last row of their audit trail with them."""
-    alter(runtime, payments, status=Status.CAPTURED, captured_amount=payments.c.amount)
-    alter(runtime, payments, authorized_amount=payments.c.amount)
-    with runtime.database.atomic("test") as connection:
+    alter(deps, payments, status=Status.CAPTURED, captured_amount=payments.c.amount)
+    alter(deps, payments, authorized_amount=payments.c.amount)
+    with deps.database.atomic("test") as connection:
         last = update(transactions).where(transactions.c.version == 2)
         connection.execute(
             last.values(status=Status.CAPTURED, move=Move.CHARGED, captured_amount=transactions.c.amount)
@@ -51,18 +51,18 @@ def pretend_captured(runtime: Runtime) -> None:
 
 
 def test_another_amount_at_the_bank_is_named_while_it_is_undecided_here(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    def move_more(instruction: Instruction) -> Approved:
+    def move_more(instruction: GatewayRequest) -> Approved:
         return gateway.approve(replace(instruction, amount=instruction.amount + 100))
 
     gateway.script.append(move_more)
     assert pay_trip(client).status_code == 202
-    assert [invariant for invariant, _ in found(runtime)] == ["S4"]
+    assert [invariant for invariant, _ in found(deps)] == ["S4"]
 
 
 def test_everything_that_callers_can_do_is_no_violation(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     number = trip_id_of(pay_trip(client))
     refund_trip(client, number, amount=10)
@@ -74,117 +74,117 @@ def test_everything_that_callers_can_do_is_no_violation(
     checkouts.held(client)
     gateway.script.append(Unknown("silence"))
     pay_trip(client, idempotency_key="undecided")
-    assert found(runtime) == []
+    assert found(deps) == []
 
 
 def test_captured_money_that_no_operation_accounts_for_is_told(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     number = declined_trip(client, gateway)
-    assert found(runtime) == []
-    pretend_captured(runtime)
+    assert found(deps) == []
+    pretend_captured(deps)
 
-    told = list(verify(runtime))
+    told = list(verify(deps))
     assert {(each.invariant, each.row) for each in told} == {("S3", f"payment {number}")}
     assert [each.what.split()[0] for each in told] == ["captured", "authorized"]
 
 
-def test_more_captured_than_was_charged_is_told(client: FlaskClient, runtime: Runtime) -> None:
+def test_more_captured_than_was_charged_is_told(client: FlaskClient, deps: Dependencies) -> None:
     checkouts.post(client, "capture", transaction_id=checkouts.held(client), amount=40)
-    assert found(runtime) == []
-    alter(runtime, payments, captured_amount=payments.c.authorized_amount)
-    assert "S3" in dict(found(runtime))
+    assert found(deps) == []
+    alter(deps, payments, captured_amount=payments.c.authorized_amount)
+    assert "S3" in dict(found(deps))
 
 
-def test_money_that_was_taken_and_forgotten_is_told(client: FlaskClient, runtime: Runtime) -> None:
+def test_money_that_was_taken_and_forgotten_is_told(client: FlaskClient, deps: Dependencies) -> None:
     number = trip_id_of(pay_trip(client))
-    alter(runtime, payments, captured_amount=Decimal(0), authorized_amount=Decimal(0), status=Status.FAILED)
-    assert ("S3", f"payment {number}") in found(runtime)
+    alter(deps, payments, captured_amount=Decimal(0), authorized_amount=Decimal(0), status=Status.FAILED)
+    assert ("S3", f"payment {number}") in found(deps)
 
 
 @pytest.mark.parametrize("lose", ["passed without a timer", "answered"])
 def test_an_operation_that_nobody_will_ever_end_is_told(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, lose: str
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, lose: str
 ) -> None:
     gateway.script.append(Unknown("silence"))
     number = pay_trip(client).get_json()["payment_id"]
-    expire_leases(runtime)
+    expire_leases(deps)
     gateway.found.append(Unknown("silence"))
-    assert recover(runtime) == {"undecided": 1}
-    expire_leases(runtime)
-    recover(runtime, limit=0)  # the watermark passes it, which has a timer
-    assert found(runtime) == []
+    assert recover(deps) == {"undecided": 1}
+    expire_leases(deps)
+    recover(deps, limit=0)  # the watermark passes it, which has a timer
+    assert found(deps) == []
     if lose == "answered":
-        alter(runtime, idempotency_keys, response_status=200, response_data="{}")
+        alter(deps, idempotency_keys, response_status=200, response_data="{}")
     else:
-        with runtime.database.atomic("test") as connection:
+        with deps.database.atomic("test") as connection:
             connection.execute(delete(timers))
 
-    [told] = verify(runtime)
+    [told] = verify(deps)
     assert told.invariant == "L3"
     assert told.row.endswith(f" of payment {number}")
     assert told.what == "undecided, and no key is left to end it"
 
 
-RESERVATIONS: dict[str, Callable[[Runtime], None]] = {
-    "a transaction given back": lambda runtime: forget(runtime, "transaction"),
-    "another transaction": lambda runtime: alter(runtime, payments, transaction_id="TXN0"),
-    "a reference of another": lambda runtime: alter(runtime, payments, reference="another"),
-    "a payable of another": lambda runtime: alter(runtime, payments, payable_id="another"),
-    "a payable kept by a failed payment": lambda runtime: alter(runtime, payments, status=Status.FAILED),
+RESERVATIONS: dict[str, Callable[[Dependencies], None]] = {
+    "a transaction given back": lambda deps: forget(deps, "transaction"),
+    "another transaction": lambda deps: alter(deps, payments, transaction_id="TXN0"),
+    "a reference of another": lambda deps: alter(deps, payments, reference="another"),
+    "a payable of another": lambda deps: alter(deps, payments, payable_id="another"),
+    "a payable kept by a failed payment": lambda deps: alter(deps, payments, status=Status.FAILED),
 }
 
 
-def forget(runtime: Runtime, kind: str) -> None:
-    with runtime.database.atomic("test") as connection:
+def forget(deps: Dependencies, kind: str) -> None:
+    with deps.database.atomic("test") as connection:
         connection.execute(delete(reservations).where(reservations.c.kind == kind))
 
 
 @pytest.mark.parametrize("spoil", RESERVATIONS.values(), ids=RESERVATIONS)
 def test_reservation_that_does_not_fit_its_payment_is_told(
-    client: FlaskClient, runtime: Runtime, spoil: Callable[[Runtime], None]
+    client: FlaskClient, deps: Dependencies, spoil: Callable[[Dependencies], None]
 ) -> None:
     orders.paid(orders.charge_order(client))
     pay_trip(client)
-    assert found(runtime) == []
-    spoil(runtime)
-    assert "R1" in dict(found(runtime))
+    assert found(deps) == []
+    spoil(deps)
+    assert "R1" in dict(found(deps))
 
 
-def test_payment_whose_key_is_bound_to_nothing_is_told(client: FlaskClient, runtime: Runtime) -> None:
+def test_payment_whose_key_is_bound_to_nothing_is_told(client: FlaskClient, deps: Dependencies) -> None:
     number = trip_id_of(pay_trip(client))
-    alter(runtime, idempotency_keys, key_hash="0" * 64)
-    assert found(runtime) == [("K1", f"payment {number}")]
+    alter(deps, idempotency_keys, key_hash="0" * 64)
+    assert found(deps) == [("K1", f"payment {number}")]
 
 
-def test_tally_that_is_not_the_sum_of_the_journal_is_told(client: FlaskClient, runtime: Runtime) -> None:
+def test_tally_that_is_not_the_sum_of_the_journal_is_told(client: FlaskClient, deps: Dependencies) -> None:
     pay_trip(client)
-    figures.fold(runtime)
-    assert found(runtime) == []
-    alter(runtime, tallies, times=tallies.c.times + 1)
-    assert {invariant for invariant, _ in found(runtime)} == {"T1"}
+    business_metrics.fold(deps)
+    assert found(deps) == []
+    alter(deps, tallies, times=tallies.c.times + 1)
+    assert {invariant for invariant, _ in found(deps)} == {"T1"}
 
 
 @pytest.mark.parametrize("lists", [True, False], ids=["a gateway that lists", "a gateway that is asked"])
 def test_a_success_that_the_gateway_knows_nothing_of_is_told(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway, lists: bool
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, lists: bool
 ) -> None:
     gateway.capabilities = type(gateway.capabilities)(
         idempotent_by_key=True, lookup_consistent=True, max_in_flight=1.0, key_retention=86400, lists_effects=lists
     )
     pay_trip(client)
     gateway.ledger.clear()
-    [told] = verify(runtime)
+    [told] = verify(deps)
     assert (told.invariant, told.what) == ("S3", "succeeded here, unknown to the gateway")
 
 
 def test_an_effect_that_no_operation_asked_for_is_told(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     pay_trip(client)
     [key] = gateway.ledger
-    alter(runtime, idempotency_keys, gateway_key="another")
-    assert ("S2", f"gateway key {key}") in found(runtime)
+    alter(deps, idempotency_keys, gateway_key="another")
+    assert ("S2", f"gateway key {key}") in found(deps)
 
 
 LATE: dict[str, Callable[[FlaskClient, int], object]] = {
@@ -197,7 +197,7 @@ LATE: dict[str, Callable[[FlaskClient, int], object]] = {
 @pytest.mark.parametrize("late", LATE.values(), ids=LATE)
 def test_what_happens_while_it_runs_is_no_false_alarm(
     client: FlaskClient,
-    runtime: Runtime,
+    deps: Dependencies,
     gateway: LedgerGateway,
     monkeypatch: pytest.MonkeyPatch,
     late: Callable[[FlaskClient, int], object],
@@ -206,41 +206,41 @@ def test_what_happens_while_it_runs_is_no_false_alarm(
     number = trip_id_of(pay_trip(client))
     drawn_up = gateway.effects
 
-    def effects() -> Iterator[Effect]:
+    def effects() -> Iterator[GatewayTransaction]:
         listed = list(drawn_up())
         late(client, number)
         return iter(listed)
 
     monkeypatch.setattr(gateway, "effects", effects)
-    assert found(runtime) == []
+    assert found(deps) == []
     assert len(gateway.ledger) == 2
 
 
-def test_another_amount_at_the_gateway_is_told(client: FlaskClient, runtime: Runtime, gateway: LedgerGateway) -> None:
+def test_another_amount_at_the_gateway_is_told(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     pay_trip(client)
     [(key, instruction)] = gateway.ledger.items()
-    gateway.ledger[key] = Instruction(**{**vars(instruction), "amount": instruction.amount + 1})
-    [told] = verify(runtime)
+    gateway.ledger[key] = GatewayRequest(**{**vars(instruction), "amount": instruction.amount + 1})
+    [told] = verify(deps)
     assert (told.invariant, told.what) == ("S4", "150.00 here, 151.00 at the gateway")
 
 
 def test_a_decline_that_the_gateway_carried_out_is_told(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    def lie(instruction: Instruction) -> Declined:
+    def lie(instruction: GatewayRequest) -> Declined:
         approved = gateway.approve(instruction)
         assert isinstance(approved, Approved)
         return Declined("CARD_DECLINED", "Card was declined by issuer")
 
     gateway.script.append(lie)
     pay_trip(client)
-    [told] = verify(runtime)
+    [told] = verify(deps)
     assert (told.invariant, told.what) == ("S3", "failed here, done at the gateway")
 
 
-def test_the_command_ends_with_1_and_names_each_row(app: Flask, runtime: Runtime, gateway: LedgerGateway) -> None:
+def test_the_command_ends_with_1_and_names_each_row(app: Flask, deps: Dependencies, gateway: LedgerGateway) -> None:
     number = declined_trip(app.test_client(), gateway)
-    pretend_captured(runtime)
+    pretend_captured(deps)
     said = app.test_cli_runner().invoke(args=["verify"])
     lines = said.stdout.splitlines()
     assert said.exit_code == 1

@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import text
 
 from payment_service.delivery.base import Delivered, Outcome
-from payment_service.delivery.wakeup import Wakeup
+from payment_service.delivery.notifications import NotificationListener
 from payment_service.domain.deliveries import Delivery
-from payment_service.services.runtime import Runtime
-from tests.conftest import MakeApp, runtime_of
+from payment_service.services.dependencies import Dependencies
+from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_trip
 from tests.support.postgres import Postgres
 from tests.support.relays import ScriptedSink, running
@@ -51,19 +51,19 @@ def pay_and_listen(make_app: MakeApp, ear: Ear, trips: range) -> list[float]:
     return delays
 
 
-def test_an_event_leaves_at_once(make_app: MakeApp, runtime: Runtime, engine_name: str) -> None:
+def test_an_event_leaves_at_once(make_app: MakeApp, deps: Dependencies, engine_name: str) -> None:
     ear = Ear()
-    with running(runtime.database, ear.sink):
+    with running(deps.database, ear.sink):
         pay_and_listen(make_app, ear, range(1, 2))
         delays = pay_and_listen(make_app, ear, range(2, 12))
     assert statistics.median(delays) < (WITHIN if engine_name == "postgresql" else 3 * WITHIN), delays
 
 
 @contextmanager
-def listening(runtime: Runtime) -> Iterator[Wakeup]:
+def listening(deps: Dependencies) -> Iterator[NotificationListener]:
     """A wakeup that runs and has begun to listen."""
     stop = threading.Event()
-    wakeup = Wakeup(runtime.database, stop)
+    wakeup = NotificationListener(deps.database, stop)
     thread = threading.Thread(target=wakeup.run)
     thread.start()
     try:
@@ -96,10 +96,10 @@ on_postgresql = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=
 
 @on_postgresql
 def test_an_event_leaves_at_once_after_the_listener_was_hung_up_on(
-    make_app: MakeApp, runtime: Runtime, postgres: Postgres
+    make_app: MakeApp, deps: Dependencies, postgres: Postgres
 ) -> None:
     ear = Ear()
-    with running(runtime.database, ear.sink):
+    with running(deps.database, ear.sink):
         pay_and_listen(make_app, ear, range(1, 2))
         wait_until(lambda: hang_up_on_listeners(postgres) == 1, patience=5)
         while_deaf = pay_and_listen(make_app, ear, range(2, 5))
@@ -110,8 +110,8 @@ def test_an_event_leaves_at_once_after_the_listener_was_hung_up_on(
 
 
 @on_postgresql
-def test_everybody_is_woken_when_the_bell_breaks_and_when_it_is_mended(runtime: Runtime, postgres: Postgres) -> None:
-    with listening(runtime) as wakeup:
+def test_everybody_is_woken_when_the_bell_breaks_and_when_it_is_mended(deps: Dependencies, postgres: Postgres) -> None:
+    with listening(deps) as wakeup:
         wait = wakeup.waiter()
         assert took(wait) > 0.9, "nothing was committed: only the poll ends this"
         assert hang_up_on_listeners(postgres) == 1
@@ -123,15 +123,15 @@ def test_everybody_is_woken_when_the_bell_breaks_and_when_it_is_mended(runtime: 
 
 
 @on_postgresql
-def test_the_listener_takes_no_connection_from_the_pool(make_app: MakeApp, runtime: Runtime) -> None:
-    one = runtime_of(make_app(db_pool_size=1, rabbitmq_enabled=True))
+def test_the_listener_takes_no_connection_from_the_pool(make_app: MakeApp, deps: Dependencies) -> None:
+    one = dependencies_of(make_app(db_pool_size=1, rabbitmq_enabled=True))
     with listening(one), one.database.reading() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
-def test_a_stopped_wakeup_wakes_everybody(runtime: Runtime) -> None:
+def test_a_stopped_wakeup_wakes_everybody(deps: Dependencies) -> None:
     stop = threading.Event()
-    wakeup = Wakeup(runtime.database, stop)
+    wakeup = NotificationListener(deps.database, stop)
     waits = [wakeup.waiter() for _ in range(3)]
     thread = threading.Thread(target=wakeup.run)
     thread.start()

@@ -13,8 +13,8 @@ from payment_service.connection import Connection
 from payment_service.gateways.base import Unknown
 from payment_service.models import idempotency_keys, watermarks
 from payment_service.repositories import recovery
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
-from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, purge_answers, rows
@@ -30,53 +30,53 @@ def abandon(client: FlaskClient, key: str) -> None:
         failpoints.arm("")
 
 
-def watermark(runtime: Runtime) -> int:
-    with runtime.database.reading() as connection:
+def watermark(deps: Dependencies) -> int:
+    with deps.database.reading() as connection:
         found = connection.execute(select(watermarks.c.value).where(watermarks.c.name == "recovery")).scalar()
     return int(found or 0)
 
 
-def numbers(runtime: Runtime) -> list[int]:
-    return [row["key_id"] for row in rows(runtime, idempotency_keys)]
+def numbers(deps: Dependencies) -> list[int]:
+    return [row["key_id"] for row in rows(deps, idempotency_keys)]
 
 
 def test_recovery_does_not_pass_an_abandoned_key_before_its_lease_has_ended(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     pay_trip(client, idempotency_key="first")
-    expire_leases(runtime)
+    expire_leases(deps)
     abandon(client, "abandoned")
 
-    assert not recover(runtime), "its owner may still be at work"
-    assert watermark(runtime) == numbers(runtime)[0]
-    expire_leases(runtime)
-    assert recover(runtime) == {"finished": 1}
+    assert not recover(deps), "its owner may still be at work"
+    assert watermark(deps) == numbers(deps)[0]
+    expire_leases(deps)
+    assert recover(deps) == {"finished": 1}
     assert len(gateway.ledger) == 2
-    assert not list(verify(runtime))
+    assert not list(verify(deps))
 
 
 def test_recovery_passes_finished_keys_and_those_with_a_timer(
-    client: FlaskClient, runtime: Runtime, gateway: LedgerGateway
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(Unknown("silence"))
     pay_trip(client, idempotency_key="undecided")
     pay_trip(client, idempotency_key="finished")
     gateway.found.append(Unknown("silence"))
-    expire_leases(runtime)
+    expire_leases(deps)
 
-    assert recover(runtime) == {"undecided": 1}
-    expire_leases(runtime)
-    assert recover(runtime) == {"finished": 1}
-    expire_leases(runtime)
-    recover(runtime)
-    assert watermark(runtime) == numbers(runtime)[-1]
+    assert recover(deps) == {"undecided": 1}
+    expire_leases(deps)
+    assert recover(deps) == {"finished": 1}
+    expire_leases(deps)
+    recover(deps)
+    assert watermark(deps) == numbers(deps)[-1]
 
 
 def test_a_key_claimed_while_the_watermark_moves_is_not_passed(
-    client: FlaskClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pay_trip(client, idempotency_key="finished")
-    expire_leases(runtime)
+    expire_leases(deps)
     execute, between = Connection.execute, iter(["abandoned"])
 
     def execute_and_abandon(self: Connection, statement: Any, parameters: Any = None) -> Any:
@@ -86,16 +86,16 @@ def test_a_key_claimed_while_the_watermark_moves_is_not_passed(
         return found
 
     monkeypatch.setattr(Connection, "execute", execute_and_abandon)
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         reached = recovery.next_watermark(connection)
 
-    finished, abandoned = numbers(runtime)
+    finished, abandoned = numbers(deps)
     assert reached in {None, finished}, f"passed {abandoned}"
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # on SQLite numbers are commit order
 def test_a_key_with_a_lower_number_that_commits_late_is_not_passed(
-    app: Flask, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    app: Flask, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claimed, go_on = threading.Event(), threading.Event()
     commit = Connection.commit
@@ -113,27 +113,27 @@ def test_a_key_with_a_lower_number_that_commits_late_is_not_passed(
     late.start()
     assert claimed.wait(20)
     assert pay_trip(app.test_client(), idempotency_key="higher").status_code == 200
-    recover(runtime)
+    recover(deps)
     go_on.set()
     late.join()
 
-    lower, higher = rows(runtime, idempotency_keys)
+    lower, higher = rows(deps, idempotency_keys)
     assert (lower["response_status"], higher["response_status"]) == (None, 200)
-    assert watermark(runtime) < lower["key_id"]
-    expire_leases(runtime)
-    assert recover(runtime) == {"finished": 1}
+    assert watermark(deps) < lower["key_id"]
+    expire_leases(deps)
+    assert recover(deps) == {"finished": 1}
 
 
-def test_the_number_of_a_purged_key_is_not_given_again(client: FlaskClient, runtime: Runtime) -> None:
+def test_the_number_of_a_purged_key_is_not_given_again(client: FlaskClient, deps: Dependencies) -> None:
     payment_id = trip_id_of(pay_trip(client))
     assert refund_trip(client, payment_id, idempotency_key="too much", amount=1000).status_code == 400
-    purged = numbers(runtime)[-1]
-    expire_leases(runtime)
-    recover(runtime)
-    purge_answers(runtime)
-    assert purged not in numbers(runtime)
-    assert watermark(runtime) == purged
+    purged = numbers(deps)[-1]
+    expire_leases(deps)
+    recover(deps)
+    purge_answers(deps)
+    assert purged not in numbers(deps)
+    assert watermark(deps) == purged
 
     abandon(client, "abandoned")
-    expire_leases(runtime)
-    assert recover(runtime) == {"finished": 1}
+    expire_leases(deps)
+    assert recover(deps) == {"finished": 1}

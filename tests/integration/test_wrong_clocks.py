@@ -6,8 +6,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from payment_service import clock
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.retention import purge, purgeable
-from payment_service.services.runtime import Runtime
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 
 A_DAY_AND_MORE = timedelta(days=1, hours=1)
@@ -32,13 +32,13 @@ def test_an_answer_given_a_day_behind_is_repeated_byte_for_byte(
 
 
 def test_a_purge_a_day_ahead_deletes_nothing_before_its_time(
-    client: FlaskClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = pay_trip(client)
     with monkeypatch.context() as there:
         be_wrong(there, A_DAY_AND_MORE)
-        assert purgeable(runtime) == 0
-        assert list(purge(runtime)) == []
+        assert purgeable(deps) == 0
+        assert list(purge(deps)) == []
 
     refund_trip(client, trip_id_of(first))
     assert pay_trip(client).data == first.data

@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator
 
 from payment_service.failpoints import failpoint
 from payment_service.gateways.base import (
-    Answer,
     Approved,
     Capabilities,
     Declined,
-    Effect,
-    Finding,
-    Instruction,
+    GatewayRequest,
+    GatewayResult,
+    GatewayTransaction,
     NotFound,
     NotSent,
     Pending,
+    SendResult,
     Unknown,
 )
 from tests.model.facts import Plan
@@ -31,10 +31,10 @@ class Bank:
 
     def __init__(self) -> None:
         self.plan = Plan()
-        self.ledger: dict[str, tuple[Instruction, str]] = {}
+        self.ledger: dict[str, tuple[GatewayRequest, str]] = {}
         self.in_transaction: Callable[[], bool] = lambda: False
 
-    def charge(self, instruction: Instruction) -> Answer:
+    def charge(self, instruction: GatewayRequest) -> SendResult:
         """Do as told, and answer by the plan."""
         assert not self.in_transaction(), "the bank was called with a transaction open"
         if self.plan.reply == "refuses":
@@ -48,7 +48,7 @@ class Bank:
 
     authorize = capture = void = refund = charge
 
-    def lookup(self, instruction: Instruction) -> Finding:
+    def lookup(self, instruction: GatewayRequest) -> GatewayResult:
         """What was decided, as far as the plan lets it be heard."""
         assert not self.in_transaction(), "the bank was asked with a transaction open"
         if self.plan.reply == "refuses":
@@ -59,13 +59,14 @@ class Bank:
             return NotFound()
         return self._reply(instruction, self.ledger[instruction.gateway_key][1])
 
-    def effects(self) -> Iterator[Effect]:
+    def effects(self) -> Iterator[GatewayTransaction]:
         """Every movement that was approved."""
         for instruction, word in self.ledger.values():
             if word == "approved":
-                yield Effect(instruction.gateway_key, instruction.kind, instruction.amount, instruction.currency)
+                asked = instruction
+                yield GatewayTransaction(asked.gateway_key, asked.kind, asked.amount, asked.currency)
 
-    def _reply(self, instruction: Instruction, word: str) -> Approved | Declined | Pending | Unknown:
+    def _reply(self, instruction: GatewayRequest, word: str) -> Approved | Declined | Pending | Unknown:
         if self.plan.reply == "loses":
             return Unknown("the answer was lost")
         if self.plan.reply == "pends":

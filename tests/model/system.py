@@ -15,9 +15,9 @@ from payment_service.config import Settings
 from payment_service.db import db
 from payment_service.models import idempotency_keys as keys
 from payment_service.models import payment_refunds, payments, timers, transactions
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
 from payment_service.services.retention import purge
-from payment_service.services.runtime import Runtime
 from payment_service.services.verification import verify
 from tests.conftest import empty
 from tests.model.bank import Bank
@@ -60,7 +60,7 @@ class System:
             lease_seconds=LONG,
         )
         self.app = create_app(settings, gateway=self.bank)
-        self.runtime: Runtime = self.app.extensions["payment_service"]
+        self.runtime: Dependencies = self.app.extensions["payment_service"]
         self.bank.in_transaction = lambda: self.runtime.database.in_transaction
         self._client = self.app.test_client(use_cookies=False)
         self._tokens: dict[str, dict[str, str]] = {}

@@ -44,7 +44,8 @@ def marking_before_sending(original: Function) -> Function:
 
     def claim(connection: Any, sink: str, owner: str, *others: Any) -> Any:
         claimed = original(connection, sink, owner, *others)
-        outbox.settle(connection, [outbox.Settlement(each.delivery_id, owner, "DELIVERED") for each in claimed])
+        results = [outbox.DeliveryResult(each.delivery_id, owner, "DELIVERED") for each in claimed]
+        outbox.save_results(connection, results)
         return claimed
 
     return claim

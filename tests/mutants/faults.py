@@ -17,7 +17,7 @@ from tests.mutants import replacements as fault
 from tests.mutants.mutant import Mutant
 
 MUTANTS: Mapping[str, Mutant] = {
-    "another gateway key for every attempt": Mutant({gateway_calls.instruction_for: fault.with_new_gateway_key}),
+    "another gateway key for every attempt": Mutant({gateway_calls.gateway_request_for: fault.with_new_gateway_key}),
     "another gateway key after a take-over": Mutant(
         {gateway_calls.call_gateway: fault.with_new_gateway_key_after_take_over}
     ),

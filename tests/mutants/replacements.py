@@ -32,23 +32,23 @@ def with_new_gateway_key(original: Function) -> Function:
 def with_new_gateway_key_after_take_over(original: Function) -> Function:
     """Of `call_gateway`."""
 
-    def call(runtime: Any, claim: Any) -> Any:
+    def call(deps: Any, claim: Any) -> Any:
         if claim.taken_over is None:
-            return original(runtime, claim)
+            return original(deps, claim)
         operation = replace(claim.facts.operation, gateway_key=_new_gateway_key())
-        return original(runtime, replace(claim, facts=replace(claim.facts, operation=operation)))
+        return original(deps, replace(claim, facts=replace(claim.facts, operation=operation)))
 
     return call
 
 
 def without_look_up(original: Function) -> Function:
     """Of `call_gateway`."""
-    return lambda runtime, claim: original(runtime, replace(claim, taken_over=None))
+    return lambda deps, claim: original(deps, replace(claim, taken_over=None))
 
 
 def without_time_limit(original: Function) -> Function:
     """Of `call_gateway`."""
-    return lambda runtime, claim: original(runtime, replace(claim, send_before=float("inf")))
+    return lambda deps, claim: original(deps, replace(claim, send_before=float("inf")))
 
 
 class _Denying:
@@ -67,16 +67,16 @@ class _Denying:
 
 def with_not_found_as_declined(original: Function) -> Function:
     """Of `call_gateway`."""
-    return lambda runtime, claim: original(replace(runtime, gateway=_Denying(runtime.gateway)), claim)
+    return lambda deps, claim: original(replace(deps, gateway=_Denying(deps.gateway)), claim)
 
 
 def asking_inside_the_claim(original: Function) -> Function:
     """Of `charge_payment` and `start_operation`."""
 
-    def begin(connection: Any, runtime: Any, *others: Any) -> Any:
-        facts = original(connection, runtime, *others)
-        instruction = gateway_calls.instruction_for(facts)
-        getattr(runtime.gateway, instruction.kind)(instruction)
+    def begin(connection: Any, deps: Any, *others: Any) -> Any:
+        facts = original(connection, deps, *others)
+        instruction = gateway_calls.gateway_request_for(facts)
+        getattr(deps.gateway, instruction.kind)(instruction)
         return facts
 
     return begin
@@ -91,27 +91,27 @@ def without_fence(original: Function) -> Function:
     """Of `complete`: the owner believes that its fence is the present one."""
     fence_of = select(keys.c.fence).where(keys.c.key_id == bindparam("key"))
 
-    def complete(runtime: Any, claim: Any, result: Any) -> Any:
-        with runtime.database.reading() as connection:
+    def complete(deps: Any, claim: Any, result: Any) -> Any:
+        with deps.database.reading() as connection:
             fence = connection.execute(fence_of, {"key": claim.key_id}).scalar_one()
-        return original(runtime, replace(claim, fence=fence), result)
+        return original(deps, replace(claim, fence=fence), result)
 
     return complete
 
 
 def with_unknown_as_declined(original: Function) -> Function:
     """Of `complete`."""
-    return lambda runtime, claim, result: original(runtime, claim, REFUSED if isinstance(result, Unknown) else result)
+    return lambda deps, claim, result: original(deps, claim, REFUSED if isinstance(result, Unknown) else result)
 
 
 def with_every_amount_believed(original: Function) -> Function:
     """Of `complete`."""
 
-    def complete(runtime: Any, claim: Any, result: Any) -> Any:
+    def complete(deps: Any, claim: Any, result: Any) -> Any:
         if isinstance(result, Approved):
             asked = claim.facts.operation
             result = replace(result, amount=asked.amount, currency=asked.currency)
-        return original(runtime, claim, result)
+        return original(deps, claim, result)
 
     return complete
 
@@ -119,9 +119,9 @@ def with_every_amount_believed(original: Function) -> Function:
 def remembering_the_claim(original: Function) -> Function:
     """Of `complete`, for `asking_again_at_every_try`."""
 
-    def complete(runtime: Any, claim: Any, result: Any) -> Any:
-        _KEPT["claim"] = runtime, claim
-        return original(runtime, claim, result)
+    def complete(deps: Any, claim: Any, result: Any) -> Any:
+        _KEPT["claim"] = deps, claim
+        return original(deps, claim, result)
 
     return complete
 
@@ -130,8 +130,8 @@ def asking_again_at_every_try(original: Function) -> Function:
     """Of `lock_claim`, which each try of the finish begins with."""
 
     def lock(*arguments: Any) -> Any:
-        runtime, claim = _KEPT["claim"]
-        gateway_calls.call_gateway(runtime, claim)
+        deps, claim = _KEPT["claim"]
+        gateway_calls.call_gateway(deps, claim)
         return original(*arguments)
 
     return lock

@@ -92,8 +92,8 @@ def test_no_column_of_a_payment_that_is_moved_can_be_set_by_naming_it(both: list
 
 def left_behind(app: Flask, place: Place, extra: Mapping[str, Any]) -> tuple[int, list[str]]:
     """The status of an answer to a request with more fields than it needs, and what the tables hold then."""
-    client, runtime, route = caller(app), app.extensions["payment_service"], place.route
-    empty(runtime.database)
+    client, deps, route = caller(app), app.extensions["payment_service"], place.route
+    empty(deps.database)
     body, names = dict(place.body or {}), {}
     if make := MOVES.get((route.method, route.rule)):
         name = str(make(client))
@@ -106,7 +106,7 @@ def left_behind(app: Flask, place: Place, extra: Mapping[str, Any]) -> tuple[int
         headers={"Idempotency-Key": "one"},
     )
     assert answer.status_code < 500, (place, answer.text)
-    return answer.status_code, sorted(visible(row) for table in TABLES for row in rows(runtime, table))
+    return answer.status_code, sorted(visible(row) for table in TABLES for row in rows(deps, table))
 
 
 GENERATED = {

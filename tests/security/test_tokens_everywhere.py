@@ -122,8 +122,8 @@ def test_the_right_token_opens_every_door(guarded: Flask) -> None:
 
 
 def test_no_other_token_opens_any(guarded: Flask) -> None:
-    client, runtime = guarded.test_client(use_cookies=False), guarded.extensions["payment_service"]
-    before = rows(runtime)
+    client, deps = guarded.test_client(use_cookies=False), guarded.extensions["payment_service"]
+    before = rows(deps)
     assert len(doors(guarded)) > 30
     assert len(TOKENS) > 80
     for route in doors(guarded):
@@ -132,7 +132,7 @@ def test_no_other_token_opens_any(guarded: Flask) -> None:
             assert answer.status_code == 401, (name, route, answer.status)
             assert "Idempotent-Replayed" not in answer.headers
             assert not LEAKS.findall(answer.text), (name, route, answer.text)
-    assert rows(runtime) == before
+    assert rows(deps) == before
 
 
 def test_pages_for_operators_are_closed_to_customers(guarded: Flask) -> None:

@@ -6,8 +6,8 @@ from flask import Flask, jsonify
 from flask.testing import FlaskClient
 
 from payment_service.config import Settings
-from payment_service.domain.callers import Caller
 from payment_service.domain.errors import ServiceError
+from payment_service.domain.principals import Principal
 from payment_service.web.auth import caller_from_request, init_auth
 
 
@@ -31,7 +31,7 @@ def app_with(**settings: Any) -> FlaskClient:
     return app.test_client()
 
 
-def _shown(caller: Caller) -> dict[str, Any]:
+def _shown(caller: Principal) -> dict[str, Any]:
     return {**vars(caller), "scopes": sorted(caller.scopes), "is_service": caller.is_service}
 
 

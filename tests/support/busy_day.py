@@ -14,11 +14,11 @@ from sqlalchemy import insert, select, update
 from payment_service import clock, create_app
 from payment_service.config import Settings
 from payment_service.db import db
-from payment_service.domain.hours import DAY, HOUR, hour_of
+from payment_service.domain.hourly_stats import DAY, HOUR, hour_of
 from payment_service.gateways.base import Declined, Unknown
 from payment_service.models import hourly_tallies, outbox_deliveries, tallies
-from payment_service.services import figures
-from payment_service.services.runtime import Runtime
+from payment_service.services import business_metrics
+from payment_service.services.dependencies import Dependencies
 from tests.support import checkouts
 from tests.support.bookers import Booker
 from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
@@ -59,11 +59,11 @@ def fill(database_url: str) -> None:
     app = create_app(settings, gateway=gateway)
     with app.app_context():
         upgrade()
-    runtime = app.extensions["payment_service"]
+    deps = app.extensions["payment_service"]
     _pay(app, gateway)
-    _deliver(runtime)
-    figures.fold(runtime)
-    _count(runtime, clock.now())
+    _deliver(deps)
+    business_metrics.fold(deps)
+    _count(deps, clock.now())
     with app.app_context():
         db.engine.dispose()
 
@@ -98,9 +98,9 @@ def _pay(app: Flask, gateway: LedgerGateway) -> None:
     pay_trip(client, idempotency_key="silent-2", trip_id=4713, amount=412)
 
 
-def _deliver(runtime: Runtime) -> None:
+def _deliver(deps: Dependencies) -> None:
     """Most deliveries have arrived; of the others each has trouble of its own."""
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         ids = connection.execute(select(outbox_deliveries.c.delivery_id).order_by(outbox_deliveries.c.delivery_id))
         for place, number in enumerate(ids.scalars().all()):
             values: dict[str, Any] = {"status": "DELIVERED", "attempts": 1, "delivered_at": clock.now()}
@@ -114,9 +114,9 @@ def _deliver(runtime: Runtime) -> None:
             )
 
 
-def _count(runtime: Runtime, now: datetime) -> None:
+def _count(deps: Dependencies, now: datetime) -> None:
     """Hours as a city's day has them, and the tallies of the months before."""
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         connection.execute(insert(hourly_tallies), list(_hours(hour_of(now))))
         connection.execute(insert(tallies), list(_months()))
 

@@ -8,65 +8,65 @@ from sqlalchemy import Table, func, select, update
 
 from payment_service import clock
 from payment_service.models import idempotency_keys, metadata, outbox_deliveries, timers
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
 from payment_service.services.retention import purge
-from payment_service.services.runtime import Runtime
 
 
-def count(runtime: Runtime, table: Table) -> int:
+def count(deps: Dependencies, table: Table) -> int:
     """How many rows a table has."""
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
-def rows(runtime: Runtime, table: Table) -> list[dict[str, Any]]:
+def rows(deps: Dependencies, table: Table) -> list[dict[str, Any]]:
     """Every row of a table, as mappings, in the order of its primary key."""
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         return [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
 
 
-def everything(runtime: Runtime) -> str:
+def everything(deps: Dependencies) -> str:
     """Every value of every table as one text, to look for what must not be there."""
     tables = metadata.sorted_tables
-    return "\n".join(str(row) for table in tables for row in rows(runtime, table))
+    return "\n".join(str(row) for table in tables for row in rows(deps, table))
 
 
-def events(runtime: Runtime) -> list[tuple[str, dict[str, Any]]]:
+def events(deps: Dependencies) -> list[tuple[str, dict[str, Any]]]:
     """Type and data of every event that RabbitMQ was to get, payment by payment, in order: it must be switched on."""
-    assert "rabbitmq" in runtime.sinks, "events are rendered for sinks that are switched on"
+    assert "rabbitmq" in deps.sinks, "events are rendered for sinks that are switched on"
     ordered = (
         select(outbox_deliveries)
         .where(outbox_deliveries.c.sink == "rabbitmq")
         .order_by(outbox_deliveries.c.payment_id, outbox_deliveries.c.version)
     )
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         found = connection.execute(ordered).mappings().all()
     return [(row["event_type"], json.loads(row["body"])["data"]) for row in found]
 
 
-def expire_leases(runtime: Runtime) -> None:
+def expire_leases(deps: Dependencies) -> None:
     """Make every key look as if whoever worked on it had died long ago."""
     past = clock.now() - timedelta(hours=1)
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(leased_until=past))
         connection.execute(update(timers).values(due_at=past))
 
 
-def recover_all(runtime: Runtime) -> None:
+def recover_all(deps: Dependencies) -> None:
     """Let the recovery worker finish what it can, at once."""
-    expire_leases(runtime)
-    recover(runtime)
+    expire_leases(deps)
+    recover(deps)
 
 
-def expire_answers(runtime: Runtime) -> None:
+def expire_answers(deps: Dependencies) -> None:
     """Make every stored answer look as if its time were long over."""
-    with runtime.database.atomic("test") as connection:
+    with deps.database.atomic("test") as connection:
         past = clock.now() - timedelta(days=30)
         finished = idempotency_keys.c.response_status.is_not(None)
         connection.execute(update(idempotency_keys).where(finished).values(expires_at=past))
 
 
-def purge_answers(runtime: Runtime) -> None:
+def purge_answers(deps: Dependencies) -> None:
     """Empty every stored answer, as the purge does once its time is over."""
-    expire_answers(runtime)
-    assert sum(purge(runtime)) > 0
+    expire_answers(deps)
+    assert sum(purge(deps)) > 0

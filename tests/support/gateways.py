@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from payment_service import clock
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import (
-    Answer,
     Approved,
     Capabilities,
-    Effect,
-    Finding,
-    Instruction,
+    GatewayRequest,
+    GatewayResult,
+    GatewayTransaction,
     NotFound,
+    SendResult,
     Unknown,
 )
 
@@ -27,15 +27,15 @@ class LedgerGateway:
             idempotent_by_key=True, lookup_consistent=True, max_in_flight=1.0, key_retention=86400, lists_effects=True
         )
         self.latency = latency
-        self.ledger: dict[str, Instruction] = {}
-        self.sent: list[Instruction] = []
-        self.lookups: list[Instruction] = []
-        self.script: deque[Answer | Callable[[Instruction], Answer]] = deque()
-        self.found: deque[Finding] = deque()
+        self.ledger: dict[str, GatewayRequest] = {}
+        self.sent: list[GatewayRequest] = []
+        self.lookups: list[GatewayRequest] = []
+        self.script: deque[SendResult | Callable[[GatewayRequest], SendResult]] = deque()
+        self.found: deque[GatewayResult] = deque()
         self.in_transaction: Callable[[], bool] = lambda: False
         self._lock = threading.Lock()
 
-    def charge(self, instruction: Instruction) -> Answer:
+    def charge(self, instruction: GatewayRequest) -> SendResult:
         """Answer from the script, else approve."""
         assert not self.in_transaction(), "the gateway was called with a transaction open"
         clock.sleep(self.latency)
@@ -46,17 +46,17 @@ class LedgerGateway:
 
     authorize = capture = void = refund = charge
 
-    def approve(self, instruction: Instruction) -> Approved:
+    def approve(self, instruction: GatewayRequest) -> Approved:
         """Take the instruction into the ledger, once."""
         self.ledger.setdefault(instruction.gateway_key, instruction)
         return Approved(instruction.amount, instruction.currency, reference=f"LG-{instruction.gateway_key[-8:]}")
 
-    def lose_answer(self, instruction: Instruction) -> Unknown:
+    def lose_answer(self, instruction: GatewayRequest) -> Unknown:
         """For the script: do as told, but the answer is lost on its way."""
         self.approve(instruction)
         return Unknown("the answer was lost")
 
-    def lookup(self, instruction: Instruction) -> Finding:
+    def lookup(self, instruction: GatewayRequest) -> GatewayResult:
         """What the ledger knows, unless scripted in `found`."""
         assert not self.in_transaction(), "the gateway was asked with a transaction open"
         self.lookups.append(instruction)
@@ -65,10 +65,11 @@ class LedgerGateway:
         known = self.ledger.get(instruction.gateway_key)
         return self.approve(known) if known else NotFound()
 
-    def effects(self) -> Iterator[Effect]:
+    def effects(self) -> Iterator[GatewayTransaction]:
         """The ledger."""
         for instruction in self.ledger.values():
-            yield Effect(instruction.gateway_key, instruction.kind, instruction.amount, instruction.currency)
+            asked = instruction
+            yield GatewayTransaction(asked.gateway_key, asked.kind, asked.amount, asked.currency)
 
     def count(self, kind: Kind) -> int:
         """How many movements of a kind the ledger holds."""
@@ -80,7 +81,7 @@ def held_at_the_gateway(gateway: LedgerGateway) -> Iterator[threading.Event]:
     """The next request to the gateway is answered when the block ends; the event says that it is there."""
     arrived, answer = threading.Event(), threading.Event()
 
-    def wait(instruction: Instruction) -> Answer:
+    def wait(instruction: GatewayRequest) -> SendResult:
         arrived.set()
         assert answer.wait(20)
         return gateway.approve(instruction)

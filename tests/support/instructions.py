@@ -6,14 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Answer, Gateway, Instruction
+from payment_service.gateways.base import Gateway, GatewayRequest, SendResult
 from payment_service.gateways.remote import RemoteGateway
 
 PATIENT = 10.0
 """Seconds for answers that come at once, even from a machine that is busy with other tests."""
 
 
-def instruct(kind: Kind = Kind.CHARGE, amount: str = "150.00", **changes: Any) -> Instruction:
+def instruct(kind: Kind = Kind.CHARGE, amount: str = "150.00", **changes: Any) -> GatewayRequest:
     """An instruction with a key that was never used before; any field can be given."""
     fields: dict[str, Any] = {
         "gateway_key": f"v1-{secrets.token_hex(24)}",
@@ -24,12 +24,12 @@ def instruct(kind: Kind = Kind.CHARGE, amount: str = "150.00", **changes: Any) -
         "method": "CARD",
         "parent_key": None,
     }
-    return Instruction(**(fields | changes))
+    return GatewayRequest(**(fields | changes))
 
 
-def send(gateway: Gateway, instruction: Instruction) -> Answer:
+def send(gateway: Gateway, instruction: GatewayRequest) -> SendResult:
     """Send an instruction by the method of its kind."""
-    method: Callable[[Instruction], Answer] = getattr(gateway, instruction.kind.value)
+    method: Callable[[GatewayRequest], SendResult] = getattr(gateway, instruction.kind.value)
     return method(instruction)
 
 

@@ -6,16 +6,16 @@ from typing import Any
 from flask import Blueprint, Response
 from marshmallow import Schema
 
-from payment_service.domain.errors import NEW_KEY, PaymentDeclined
+from payment_service.domain.errors import RETRY_NEW_KEY, PaymentDeclined
 from payment_service.domain.lifecycle import Move, Status, event_type
-from payment_service.domain.records import Answer, Event, Facts, Payment
+from payment_service.domain.records import Event, Payment, PaymentContext, StoredResponse
 from payment_service.services import queries
 from payment_service.services.commands import ChargePayment, NewPayment, PaymentReferences
 from payment_service.services.engine import execute
 from payment_service.web import fields
 from payment_service.web import response_fields as field
 from payment_service.web.channel import BaseRenderer, Channel, SharedPayments
-from payment_service.web.context import asked_of, caller, runtime
+from payment_service.web.context import asked_of, dependencies, principal
 from payment_service.web.error_schemas import DetailError
 from payment_service.web.fields import load
 from payment_service.web.openapi.decorators import KeyIn, describe, integer_param
@@ -54,7 +54,7 @@ class TicketPayment(Schema):
 
 NEW_PAYMENT, FILTERS = NewTicketPayment(), TicketFilters()
 PAYMENT, PAYMENTS = TicketPayment(), TicketPayment(many=True)
-DECLINED = PaymentDeclined("Card was declined by issuer", retry=NEW_KEY)
+DECLINED = PaymentDeclined("Card was declined by issuer", retry=RETRY_NEW_KEY)
 
 
 class ParkingRenderer(BaseRenderer):
@@ -62,13 +62,13 @@ class ParkingRenderer(BaseRenderer):
 
     errors = DetailError()
 
-    def answer(self, rendering: str, facts: Facts) -> Answer:
+    def answer(self, rendering: str, facts: PaymentContext) -> StoredResponse:
         """201 when paid, 402 for a decline, 202 in between."""
         if facts.payment.status is Status.FAILED:
             return self.refusal(DECLINED)
         return answered(201 if facts.payment.status is Status.CAPTURED else 202, PAYMENT.dump(facts.payment))
 
-    def event(self, move: Move, facts: Facts) -> Event:
+    def event(self, move: Move, facts: PaymentContext) -> Event:
         return Event(event_type(move, facts.payment.version), PAYMENT.dump(facts.payment))
 
 
@@ -80,20 +80,20 @@ def create(body: Mapping[str, Any]) -> Response:
     asked = asked_of(NAME, f"POST:{PREFIX}", given, "charge", key=key)
     ticket = str(given["parking_id"])
     new = NewPayment(ticket, given["amount"], CURRENCY, "CARD", references=(PaymentReferences(key),))
-    return respond(execute(runtime(), asked, ChargePayment(new)))
+    return respond(execute(dependencies(), asked, ChargePayment(new)))
 
 
 @describe({200: PAYMENT})
 def show_payment(payment_id: int) -> Response:
     """Show one payment."""
-    return show(PAYMENT.dump(queries.payment(runtime(), caller(), NAME, "payment_id", payment_id)))
+    return show(PAYMENT.dump(queries.payment(dependencies(), principal(), NAME, "payment_id", payment_id)))
 
 
 @describe({200: PAYMENTS}, query=FILTERS)
 def list_payments() -> Response:
     """List the newest payments of a ticket."""
     ticket = query(FILTERS).get("parking_id")
-    found = queries.newest(runtime(), caller(), NAME, 100, {"payable_id": ticket and str(ticket)})
+    found = queries.newest(dependencies(), principal(), NAME, 100, {"payable_id": ticket and str(ticket)})
     return show(PAYMENTS.dump(found))
 
 

@@ -26,7 +26,7 @@ from werkzeug.test import TestResponse
 from payment_service import create_app
 from payment_service.config import Settings
 from payment_service.db import metadata
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.conftest import empty, migrate
 from tests.support.callers import pay_bill, pay_trip
 from tests.support.gateways import LedgerGateway
@@ -82,7 +82,7 @@ class Trial:
     slowest: float = 0.0
 
     def __post_init__(self) -> None:
-        self._runtime: Runtime = self.app.extensions["payment_service"]
+        self._runtime: Dependencies = self.app.extensions["payment_service"]
         # Not the client that judges: answers no description knows, as to a malformed Host, are what is looked for.
         self._client = FlaskClient(self.app, use_cookies=False)
         self._served = list(routes(self.app))
@@ -174,9 +174,9 @@ def faults(case: Case, answer: TestResponse, seconds: float) -> Iterator[str]:
         yield "a header that no server can send"
 
 
-def rows(runtime: Runtime) -> dict[str, int]:
+def rows(deps: Dependencies) -> dict[str, int]:
     """How many rows every table has."""
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         return {
             table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
             for table in metadata.sorted_tables

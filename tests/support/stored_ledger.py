@@ -8,15 +8,15 @@ from typing import Any
 
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import (
-    Answer,
     Approved,
     Capabilities,
     Declined,
-    Effect,
-    Finding,
-    Instruction,
+    GatewayRequest,
+    GatewayResult,
+    GatewayTransaction,
     NotFound,
     Pending,
+    SendResult,
 )
 
 CAPABLE = Capabilities(
@@ -36,10 +36,10 @@ class StoredLedgerGateway:
         self.capabilities = CAPABLE
         self.ledger = {row["gateway_key"]: _effect(row) for row in ledger}
         self.declines = frozenset(declines)
-        self.script: deque[Answer | Callable[[Instruction], Answer]] = deque()
+        self.script: deque[SendResult | Callable[[GatewayRequest], SendResult]] = deque()
         self.is_pending = False
 
-    def charge(self, instruction: Instruction) -> Answer:
+    def charge(self, instruction: GatewayRequest) -> SendResult:
         """Answer the next movement."""
         if self.is_pending:
             return Pending()
@@ -48,24 +48,24 @@ class StoredLedgerGateway:
 
     authorize = capture = void = refund = charge
 
-    def decide(self, instruction: Instruction) -> Answer:
+    def decide(self, instruction: GatewayRequest) -> SendResult:
         """Decline what is listed in `declines`, approve the rest."""
         return DECLINED if instruction.gateway_key in self.declines else self.approve(instruction)
 
-    def approve(self, instruction: Instruction) -> Approved:
+    def approve(self, instruction: GatewayRequest) -> Approved:
         """Add the movement to the ledger, once per gateway key."""
         key = instruction.gateway_key
-        effect = Effect(key, instruction.kind, instruction.amount, instruction.currency)
+        effect = GatewayTransaction(key, instruction.kind, instruction.amount, instruction.currency)
         return _approval(self.ledger.setdefault(key, effect))
 
-    def lookup(self, instruction: Instruction) -> Finding:
+    def lookup(self, instruction: GatewayRequest) -> GatewayResult:
         """Return the movement of the ledger."""
         if self.is_pending:
             return Pending()
         effect = self.ledger.get(instruction.gateway_key)
         return NotFound() if effect is None else _approval(effect)
 
-    def effects(self) -> Iterator[Effect]:
+    def effects(self) -> Iterator[GatewayTransaction]:
         """Return the ledger."""
         return iter(tuple(self.ledger.values()))
 
@@ -74,10 +74,10 @@ class StoredLedgerGateway:
         return [{name: str(value) for name, value in asdict(effect).items()} for effect in self.ledger.values()]
 
 
-def _effect(row: Mapping[str, Any]) -> Effect:
-    return Effect(row["gateway_key"], Kind(row["kind"]), Decimal(row["amount"]), row["currency"])
+def _effect(row: Mapping[str, Any]) -> GatewayTransaction:
+    return GatewayTransaction(row["gateway_key"], Kind(row["kind"]), Decimal(row["amount"]), row["currency"])
 
 
-def _approval(effect: Effect) -> Approved:
+def _approval(effect: GatewayTransaction) -> Approved:
     key = effect.gateway_key
     return Approved(effect.amount, effect.currency, reference=f"GW-{key[-8:]}", authorization_code=key[-6:].upper())

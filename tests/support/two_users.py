@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from payment_service.db import metadata
 from payment_service.domain.operations import Kind
 from payment_service.models import payments
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from tests.support import checkouts
 from tests.support.bookers import Booker
 from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
@@ -38,7 +38,7 @@ class Belongings:
     secrets: frozenset[str]
 
 
-def make_belongings(app: Flask, runtime: Runtime) -> Belongings:
+def make_belongings(app: Flask, deps: Dependencies) -> Belongings:
     """Let Ann pay by every channel: made, charged, held and partly given back."""
     ann = Booker(app, SUBJECT, email="ann@example.com")
     client: FlaskClient = app.test_client()
@@ -58,18 +58,18 @@ def make_belongings(app: Flask, runtime: Runtime) -> Belongings:
     bought = checkouts.paid(client, order_id=BOUGHT, amount=179.37)
     assert checkouts.refund(client, bought, 13.49, KEY).status_code == 200
     checkouts.held(client, order_id=HELD, amount=180.38)
-    return _belongings(runtime)
+    return _belongings(deps)
 
 
-def _belongings(runtime: Runtime) -> Belongings:
-    made = rows(runtime, payments)
+def _belongings(deps: Dependencies) -> Belongings:
+    made = rows(deps, payments)
     assert {row["subject"] for row in made} == {SUBJECT}
     return Belongings(
         numbers=[row["payment_id"] for row in made],
         uuids=[str(row["public_id"]) for row in made],
         transactions=[row["transaction_id"] for row in made if row["transaction_id"]],
         bookings=frozenset(str(row["public_id"]) for row in made if row["channel"] == "bookings"),
-        secrets=frozenset(_secrets(runtime)) - set(PAYABLES),
+        secrets=frozenset(_secrets(deps)) - set(PAYABLES),
     )
 
 
@@ -78,24 +78,24 @@ KEYS = ("gateway_key", "gateway_reference", "operation_id", "idempotency_hash", 
 AMOUNTS = ("amount", "captured_amount", "refunded_amount", "authorized_amount")
 
 
-def _secrets(runtime: Runtime) -> set[str]:
+def _secrets(deps: Dependencies) -> set[str]:
     """Every value of Ann's that names her payment, or tells what it was about."""
     told = {NOTE, SUBJECT, KEY, str(CUSTOMER)}
-    for row in (row for table in metadata.sorted_tables for row in rows(runtime, table)):
+    for row in (row for table in metadata.sorted_tables for row in rows(deps, table)):
         told |= {str(row[name]) for name in (*NAMES, *KEYS) if row.get(name)}
         told |= {f"{row[name]:.2f}" for name in AMOUNTS if row.get(name)}
-    told |= {f"{row['captured_amount'] - row['refunded_amount']:.2f}" for row in rows(runtime, payments)}
+    told |= {f"{row['captured_amount'] - row['refunded_amount']:.2f}" for row in rows(deps, payments)}
     return told
 
 
-def belonging_to(runtime: Runtime, numbers: list[Any]) -> list[str]:
+def belonging_to(deps: Dependencies, numbers: list[Any]) -> list[str]:
     """Every row of every table that is Ann's or tells of one of her payments, in full."""
 
     def is_hers(row: Mapping[str, Any]) -> bool:
         by_name = SUBJECT in (row.get("subject"), row.get("auth_user_id"))
         return by_name or row.get("payment_id") in numbers
 
-    found = [(table.name, row) for table in metadata.sorted_tables for row in rows(runtime, table) if is_hers(row)]
+    found = [(table.name, row) for table in metadata.sorted_tables for row in rows(deps, table) if is_hers(row)]
     return sorted(f"{name}: {row}" for name, row in found)
 
 

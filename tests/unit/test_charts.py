@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from payment_service.domain.hours import Change, day_until
+from payment_service.domain.hourly_stats import Change, day_until
 from payment_service.domain.lifecycle import Status
 from payment_service.web.charts import HEIGHT, SERIES, WIDTH, bars_of, shares_of
 

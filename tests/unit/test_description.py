@@ -15,7 +15,7 @@ from payment_service.channels import CHANNELS
 from payment_service.channels.trips.schemas import NEW_PAYMENT
 from payment_service.config import Settings
 from payment_service.db import db
-from payment_service.domain.errors import Fault, Invalid, KeyMismatch, PaymentNotFound
+from payment_service.domain.errors import FieldError, Invalid, KeyMismatch, PaymentNotFound
 from payment_service.web.channel import Channel
 from payment_service.web.openapi import routes_of
 from payment_service.web.openapi.decorators import describe
@@ -130,7 +130,7 @@ def test_an_operation_has_the_error_schema_of_each_channel_that_serves_it(descri
 def test_errors_of_a_channel_fit_its_schema(described: Described, channel: Channel) -> None:
     shut = closed(described)
     schema = {"$ref": f"#/components/schemas/{type(channel.renderer.errors).__name__}"}
-    invalid = Invalid([Fault(("body", "amount"), "amount is required", "missing")])
+    invalid = Invalid([FieldError(("body", "amount"), "amount is required", "missing")])
     for error in (invalid, PaymentNotFound(), KeyMismatch(fields=["amount"], payment=None)):
         assert faults(shut, schema, json.loads(channel.renderer.errors.render(error).body)) == []
 

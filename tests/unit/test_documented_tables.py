@@ -34,26 +34,10 @@ NOT_FOR_CALLERS = {
 """Codes that no answer to a caller carries: base classes, commands, and the operations pages."""
 GLOSSARY_TITLES = ("Callers and keys", "Money", "Gateway", "Journal and events", "Operations")
 NOT_IN_THE_CODE_YET = {
-    "AuditEntry",
-    "ChangeSource",
-    "ChannelRenderer",
-    "DeliveryResult",
-    "Dependencies",
-    "ErrorRenderer",
-    "GatewayRequest",
-    "GatewayResult",
-    "GatewayTransaction",
-    "NotDeadLettered",
-    "NotificationListener",
-    "PaymentContext",
-    "Principal",
-    "StateConflict",
-    "StoredResponse",
     "TimelineEntry",
     "WebhookRequest",
     "aggregate",
     "authorize_channel",
-    "business_metrics",
     "is_allowed",
     "ordering_key",
 }

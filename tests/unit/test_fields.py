@@ -6,7 +6,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
-from payment_service.domain.errors import Fault, Invalid
+from payment_service.domain.errors import FieldError, Invalid
 from payment_service.web.fields import (
     Amount,
     Choice,
@@ -28,7 +28,7 @@ def accept(field: fields.Field[Any], value: Any, **others: Any) -> Any:
     return load(schema, {"field": value, **others}, "body").get("field")
 
 
-def refuse(field: fields.Field[Any], value: Any, **others: Any) -> Fault:
+def refuse(field: fields.Field[Any], value: Any, **others: Any) -> FieldError:
     with pytest.raises(Invalid) as caught:
         accept(field, value, **others)
     (fault,) = caught.value.faults
@@ -182,10 +182,10 @@ def test_faults_come_in_the_order_of_declaration_under_their_own_names() -> None
     with pytest.raises(Invalid) as caught:
         load(Order(), {"from": "x" * 11, "method": 7, "amount": None}, "body")
     assert caught.value.faults == (
-        Fault(("body", "order_id"), "order_id is required", "missing"),
-        Fault(("body", "amount"), "amount is required", "missing"),
-        Fault(("body", "method"), "method must be one of CARD", "enum"),
-        Fault(("body", "from"), "from must have 1 to 10 characters", "string_length"),
+        FieldError(("body", "order_id"), "order_id is required", "missing"),
+        FieldError(("body", "amount"), "amount is required", "missing"),
+        FieldError(("body", "method"), "method must be one of CARD", "enum"),
+        FieldError(("body", "from"), "from must have 1 to 10 characters", "string_length"),
     )
     assert caught.value.message.startswith("order_id is required; amount is required")
 
@@ -207,7 +207,7 @@ def test_a_rule_of_the_schema_itself_is_a_fault_of_the_place() -> None:
 
     with pytest.raises(Invalid) as caught:
         load(Range(), {"low": 2, "high": 1}, "query")
-    assert caught.value.faults == (Fault(("query",), "low must not exceed high", "value_error"),)
+    assert caught.value.faults == (FieldError(("query",), "low must not exceed high", "value_error"),)
 
 
 def test_fields_describe_themselves() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from payment_service.domain.figures import METHODS, OTHER, Figures, method_label
+from payment_service.domain.business_metrics import METHODS, OTHER, Figures, method_label
 
 
 @pytest.mark.parametrize(

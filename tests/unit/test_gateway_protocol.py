@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Approved, Declined, Effect, NotFound, Pending, Unknown
+from payment_service.gateways.base import Approved, Declined, GatewayTransaction, NotFound, Pending, Unknown
 from payment_service.gateways.protocol import (
     Reply,
     UnreadableReplyError,
@@ -131,7 +131,7 @@ def test_a_sends_answer_is_never_not_found() -> None:
 def test_a_page_of_the_ledger_is_read_whole() -> None:
     row = {"id": 3, "gateway_key": "v1-a", "kind": "refund", "amount": "10.00", "currency": "USD"}
     page = read_effects(reply({"effects": [row], "next": 3}))
-    assert page.effects == (Effect("v1-a", Kind.REFUND, Decimal("10.00"), "USD"),)
+    assert page.effects == (GatewayTransaction("v1-a", Kind.REFUND, Decimal("10.00"), "USD"),)
     assert page.following == 3
 
 

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from payment_service.config import Settings
-from payment_service.gateways.base import Answer, Approved, Instruction
+from payment_service.gateways.base import Approved, GatewayRequest, SendResult
 from payment_service.logs import MASKED, configure_logging, mask
 from tests.conftest import MakeApp
 from tests.support.callers import pay_bill, pay_trip, refund_trip
@@ -148,7 +148,7 @@ def test_no_canary_is_ever_written_down(make_app: MakeApp, gateway: LedgerGatewa
         assert secret not in written, secret
 
 
-def crash(_instruction: Instruction) -> Answer:
+def crash(_instruction: GatewayRequest) -> SendResult:
     raise RuntimeError("something broke")
 
 

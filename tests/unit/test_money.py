@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_service.domain.errors import Fault, Invalid
+from payment_service.domain.errors import FieldError, Invalid
 from payment_service.domain.money import (
     EXPONENTS,
     BadAmount,
@@ -148,7 +148,7 @@ def test_a_refunds_amount_waits_for_its_payments_currency() -> None:
 def test_a_bad_amount_is_a_fault_of_the_body() -> None:
     with pytest.raises(Invalid) as caught:
         parse_amount("-1", "USD")
-    assert caught.value.faults == (Fault(("body", "amount"), "Amount must be positive", "greater_than"),)
+    assert caught.value.faults == (FieldError(("body", "amount"), "Amount must be positive", "greater_than"),)
     assert caught.value.message == "Amount must be positive"
 
 

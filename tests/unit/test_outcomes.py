@@ -9,7 +9,7 @@ from payment_service.gateways.base import Approved, Declined
 from payment_service.gateways.outcomes import MAGIC_AMOUNTS, REFUSALS, SuccessRates, decide
 from tests.support.instructions import instruct
 
-NEVER = SuccessRates(0.0)
+DO_NOT_RETRY = SuccessRates(0.0)
 ALWAYS = SuccessRates(1.0)
 
 
@@ -66,7 +66,7 @@ def test_magic_amounts_delay_the_truth(amount: str, first: str, truth: type) -> 
 
 
 def test_a_magic_amount_beats_the_success_rate() -> None:
-    assert isinstance(decide(instruct(amount="202.01"), NEVER).actual_outcome, Approved)
+    assert isinstance(decide(instruct(amount="202.01"), DO_NOT_RETRY).actual_outcome, Approved)
 
 
 @pytest.mark.parametrize("amount", ["402.010", "00402.01"])
@@ -82,7 +82,7 @@ def test_no_example_of_a_callers_document_is_magic() -> None:
 def test_a_rate_of_one_refuses_nothing_and_of_zero_everything() -> None:
     instructions = [instruct() for _ in range(500)]
     assert all(isinstance(decide(each, ALWAYS).actual_outcome, Approved) for each in instructions)
-    assert all(isinstance(decide(each, NEVER).actual_outcome, Declined) for each in instructions)
+    assert all(isinstance(decide(each, DO_NOT_RETRY).actual_outcome, Declined) for each in instructions)
 
 
 def test_a_channels_own_rate_is_about_the_share_that_succeeds() -> None:
@@ -95,11 +95,11 @@ def test_a_channels_own_rate_is_about_the_share_that_succeeds() -> None:
 
 
 def test_drawn_refusals_have_all_the_documented_reasons() -> None:
-    truths = [decide(instruct(gateway_key=f"v1-{n}"), NEVER).actual_outcome for n in range(200)]
+    truths = [decide(instruct(gateway_key=f"v1-{n}"), DO_NOT_RETRY).actual_outcome for n in range(200)]
     codes = {truth.code for truth in truths if isinstance(truth, Declined)}
     assert codes == {refusal.code for refusal in REFUSALS}
 
 
 @pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.VOID, Kind.REFUND])
 def test_only_what_asks_the_cards_issuer_is_drawn(kind: Kind) -> None:
-    assert isinstance(decide(instruct(kind), NEVER).actual_outcome, Approved)
+    assert isinstance(decide(instruct(kind), DO_NOT_RETRY).actual_outcome, Approved)

@@ -8,10 +8,10 @@ from flask import Blueprint, Response, request
 from payment_service.channels.bookings import response_schemas as responses
 from payment_service.channels.bookings.renderer import BookingRenderer, IllegalChange
 from payment_service.channels.bookings.schemas import NEW_PAYMENT, NEW_STATUS, PAGE
-from payment_service.domain.errors import Fault, Forbidden, Invalid, PaymentNotFound
+from payment_service.domain.errors import FieldError, Forbidden, Invalid, PaymentNotFound
 from payment_service.domain.lifecycle import Move
 from payment_service.domain.operations import Kind
-from payment_service.domain.records import Answer, Payment
+from payment_service.domain.records import Payment, StoredResponse
 from payment_service.services import queries, users
 from payment_service.services.commands import (
     ChangeStatus,
@@ -23,7 +23,7 @@ from payment_service.services.commands import (
 )
 from payment_service.services.engine import execute
 from payment_service.web.channel import Channel
-from payment_service.web.context import asked_of, caller, runtime
+from payment_service.web.context import asked_of, dependencies, principal
 from payment_service.web.fields import load
 from payment_service.web.openapi.decorators import KeyIn, describe, text_param, uuid_param
 from payment_service.web.parsing import header_key, json_body, path_text, path_uuid
@@ -43,8 +43,8 @@ BY_ID = [uuid_param("payment_id", responses.PAYMENT_ID)]
 @blueprint.before_request
 def remember_user() -> None:
     """Keep what the token says of its subject; a preflight has none."""
-    if caller().subject:
-        users.remember(runtime(), caller())
+    if principal().subject:
+        users.remember(dependencies(), principal())
 
 
 @blueprint.post("")
@@ -53,9 +53,9 @@ def create() -> Response:
     """Make a payment that waits to be processed."""
     body = json_body()
     if not body:
-        raise Invalid([Fault(("body",), "Request body is required", "missing")])
+        raise Invalid([FieldError(("body",), "Request body is required", "missing")])
     given = load(NEW_PAYMENT, body, "body")
-    return respond(execute(runtime(), _asked("", "create", given, sent=body), CreatePayment(_new_payment(given))))
+    return respond(execute(dependencies(), _asked("", "create", given, sent=body), CreatePayment(_new_payment(given))))
 
 
 @blueprint.get("")
@@ -64,7 +64,7 @@ def list_payments() -> Response:
     """List the caller's payments, newest first, page by page."""
     given = load(PAGE, request.args.to_dict(), "query")
     page, per_page = given["page"], given["per_page"]
-    found, total = queries.page(runtime(), caller(), NAME, page, per_page, {})
+    found, total = queries.page(dependencies(), principal(), NAME, page, per_page, {})
     pages = -(-total // per_page)
     pagination = {
         "page": page,
@@ -89,7 +89,7 @@ def show_payment(payment_id: str) -> Response:
 def list_of_booking(booking_id: str) -> Response:
     """List the caller's payments of one booking, newest first."""
     filters = {"payable_id": path_text(booking_id, "booking_id")}
-    found = queries.newest(runtime(), caller(), NAME, MOST_OF_A_BOOKING, filters)
+    found = queries.newest(dependencies(), principal(), NAME, MOST_OF_A_BOOKING, filters)
     return show(responses.PAYMENTS.dump({"payments": found}))
 
 
@@ -121,52 +121,52 @@ def change_status(payment_id: str) -> Response:
 def _own(payment_id: str) -> Payment:
     """The payment; unlike elsewhere, the document tells somebody else's from one that does not exist."""
     public_id = path_uuid(payment_id, PaymentNotFound())
-    return queries.payment(runtime(), caller(), NAME, "public_id", public_id, theirs=Forbidden())
+    return queries.payment(dependencies(), principal(), NAME, "public_id", public_id, theirs=Forbidden())
 
 
-def _process(found: Payment, rendering: str) -> Answer:
+def _process(found: Payment, rendering: str) -> StoredResponse:
     """A payment is charged once: without a client's key the payment is the key.
 
     Its UUID and not its number: a database restored from a backup counts on from an old number, and the gateway would
     take the new payment for the old one.
     """
     asked = _asked(f"/{found.public_id}/process", rendering, implied_key=f"process:{found.public_id}")
-    return execute(runtime(), asked, StartOperation(found.payment_id, Kind.CHARGE))
+    return execute(dependencies(), asked, StartOperation(found.payment_id, Kind.CHARGE))
 
 
-def _refund(found: Payment, rendering: str) -> Answer:
+def _refund(found: Payment, rendering: str) -> StoredResponse:
     """A payment is refunded once, though a declined refund may be tried again: that is another operation."""
-    declined = sum(each.status == "FAILED" for each in queries.refunds(runtime(), found.payment_id))
+    declined = sum(each.status == "FAILED" for each in queries.refunds(dependencies(), found.payment_id))
     asked = _asked(f"/{found.public_id}/refund", rendering, implied_key=f"refund:{found.public_id}:{declined}")
-    return execute(runtime(), asked, StartOperation(found.payment_id, Kind.REFUND))
+    return execute(dependencies(), asked, StartOperation(found.payment_id, Kind.REFUND))
 
 
-def _complete(found: Payment, given: Mapping[str, Any]) -> Answer:
-    if not caller().is_service:
+def _complete(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
+    if not principal().is_service:
         raise IllegalChange(found.status, given["status"], f"use POST {PREFIX}/{found.public_id}/process")
     return _process(found, "status")
 
 
-def _give_back(found: Payment, given: Mapping[str, Any]) -> Answer:
-    if not caller().is_service:
+def _give_back(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
+    if not principal().is_service:
         raise IllegalChange(found.status, given["status"], f"use POST {PREFIX}/{found.public_id}/refund")
     return _refund(found, "status")
 
 
-def _fail(found: Payment, given: Mapping[str, Any]) -> Answer:
+def _fail(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
     """The caller's own reference is kept in the audit trail: `transaction_ref` names money that moved."""
     reference = given.get("transaction_ref")
     why = f"Payment failed (reference {reference})" if reference else None
     asked = _asked(f"/{found.public_id}/status", "status", given)
-    return execute(runtime(), asked, ChangeStatus(found.payment_id, Move.FAIL, why))
+    return execute(dependencies(), asked, ChangeStatus(found.payment_id, Move.FAIL, why))
 
 
-def _cancel(found: Payment, given: Mapping[str, Any]) -> Answer:
+def _cancel(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
     asked = _asked(f"/{found.public_id}/status", "status", given)
-    return execute(runtime(), asked, ChangeStatus(found.payment_id, Move.CANCEL))
+    return execute(dependencies(), asked, ChangeStatus(found.payment_id, Move.CANCEL))
 
 
-CHANGES: Mapping[str, Callable[[Payment, Mapping[str, Any]], Answer]] = {
+CHANGES: Mapping[str, Callable[[Payment, Mapping[str, Any]], StoredResponse]] = {
     "completed": _complete,
     "refunded": _give_back,
     "failed": _fail,

@@ -4,11 +4,11 @@ from typing import Any
 
 from payment_service.channels.bookings import response_schemas as responses
 from payment_service.channels.bookings.response_schemas import STATUS_NAMES
-from payment_service.domain.errors import NEVER, PaymentDeclined, RefundDeclined, Refused, ServiceError
+from payment_service.domain.errors import DO_NOT_RETRY, PaymentDeclined, RefundDeclined, ServiceError, StateConflict
 from payment_service.domain.lifecycle import IllegalMove, Move, Status, event_type
 from payment_service.domain.operations import Kind, OperationStatus, derived_digits
-from payment_service.domain.records import Answer, Event, Facts
-from payment_service.services.runtime import ChannelReferences
+from payment_service.domain.records import Event, PaymentContext, StoredResponse
+from payment_service.services.dependencies import ChannelReferences
 from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
 
@@ -20,11 +20,11 @@ MESSAGES = {
 }
 
 
-class IllegalChange(Refused):
+class IllegalChange(StateConflict):
     """The status cannot be changed so"""
 
     code = IllegalMove.code
-    retry = NEVER
+    retry = DO_NOT_RETRY
 
     def __init__(self, current: Status, wanted: str, instead: str = "") -> None:
         name = STATUS_NAMES[current]
@@ -37,7 +37,7 @@ class BookingRenderer(BaseRenderer):
     errors = responses.BookingError()
     gives_references = True
 
-    def answer(self, rendering: str, facts: Facts) -> Answer:
+    def answer(self, rendering: str, facts: PaymentContext) -> StoredResponse:
         """`create`, `process`, `refund` or `status`: 201 or 200, 202 while undecided, 402 for a decline."""
         found: dict[str, Any] = {"payment": facts.payment}
         if facts.refund is not None:
@@ -53,19 +53,19 @@ class BookingRenderer(BaseRenderer):
         found["message"] = MESSAGES[rendering]
         return answered(201 if rendering == "create" else 200, responses.CHANGE.dump(found))
 
-    def event(self, move: Move, facts: Facts) -> Event:
+    def event(self, move: Move, facts: PaymentContext) -> Event:
         """The payment as its caller sees it."""
         payment = facts.payment
         return Event(
             event_type(move, payment.version), responses.PAYMENT.dump(payment), payment_ref=str(payment.public_id)
         )
 
-    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
+    def references(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         """`TXN-` and 12 upper-case hexadecimal digits."""
         return ChannelReferences(transaction_id=f"TXN-{derived_digits(gateway_key, 'transaction', 12).upper()}")
 
 
-def _decline(facts: Facts) -> ServiceError:
+def _decline(facts: PaymentContext) -> ServiceError:
     if facts.refund is not None:
         return RefundDeclined(f"Refund declined: {facts.failure_message}")
-    return PaymentDeclined(facts.failure_message, retry=NEVER)  # another try is another payment
+    return PaymentDeclined(facts.failure_message, retry=DO_NOT_RETRY)  # another try is another payment

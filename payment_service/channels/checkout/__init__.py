@@ -17,7 +17,7 @@ from payment_service.services import queries
 from payment_service.services.commands import ChargePayment, NewPayment, PaymentReferences, Request, StartOperation
 from payment_service.services.engine import execute
 from payment_service.web.channel import Channel
-from payment_service.web.context import asked_of, caller, runtime
+from payment_service.web.context import asked_of, dependencies, principal
 from payment_service.web.fields import load
 from payment_service.web.openapi.decorators import KeyIn, describe, text_param, uuid_param
 from payment_service.web.parsing import header_key, json_body, path_text, path_uuid
@@ -36,7 +36,7 @@ def process() -> Response:
     """Charge an order, or with `"capture": false` only hold the money."""
     given, asked = _read("process")
     kind = Kind.CHARGE if given["capture"] else Kind.AUTHORIZE
-    return respond(execute(runtime(), asked, ChargePayment(_new_payment(given), kind)))
+    return respond(execute(dependencies(), asked, ChargePayment(_new_payment(given), kind)))
 
 
 @blueprint.post("/refund")
@@ -46,7 +46,7 @@ def refund() -> Response:
     given, asked = _read("refund")
     paid = _by_transaction(given)
     command = StartOperation(paid.payment_id, Kind.REFUND, given["amount"], given.get("reason") or None)
-    return respond(execute(runtime(), asked, command))
+    return respond(execute(dependencies(), asked, command))
 
 
 @blueprint.post("/capture")
@@ -55,7 +55,7 @@ def capture() -> Response:
     """Take (part of) held money; the rest is let go."""
     given, asked = _read("capture")
     command = StartOperation(_by_transaction(given).payment_id, Kind.CAPTURE, given.get("amount"))
-    return respond(execute(runtime(), asked, command))
+    return respond(execute(dependencies(), asked, command))
 
 
 @blueprint.post("/void")
@@ -63,7 +63,7 @@ def capture() -> Response:
 def void() -> Response:
     """Let held money go."""
     given, asked = _read("void")
-    return respond(execute(runtime(), asked, StartOperation(_by_transaction(given).payment_id, Kind.VOID)))
+    return respond(execute(dependencies(), asked, StartOperation(_by_transaction(given).payment_id, Kind.VOID)))
 
 
 @blueprint.get("/payment/<payment_id>")
@@ -86,7 +86,7 @@ def show_order(order_id: str) -> Response:
     """Show the payment that paid an order; where none did, the newest attempt."""
     of_order = {"payable_id": path_text(order_id, "order_id")}
     for filters in (of_order | {"status": CAPTURED}, of_order):
-        if found := queries.newest(runtime(), caller(), NAME, 1, filters):
+        if found := queries.newest(dependencies(), principal(), NAME, 1, filters):
             return _show(found[0])
     raise PaymentNotFound
 
@@ -118,12 +118,12 @@ def _new_payment(given: Mapping[str, Any]) -> NewPayment:
 
 def _by_transaction(given: Mapping[str, Any]) -> Payment:
     return queries.payment(
-        runtime(), caller(), NAME, "transaction_id", given["transaction_id"], otherwise=UnknownPayment()
+        dependencies(), principal(), NAME, "transaction_id", given["transaction_id"], otherwise=UnknownPayment()
     )
 
 
 def _payment(by: str, value: object) -> Payment:
-    return queries.payment(runtime(), caller(), NAME, by, value)
+    return queries.payment(dependencies(), principal(), NAME, by, value)
 
 
 def _show(payment: Payment) -> Response:

@@ -8,8 +8,8 @@ from payment_service.domain.errors import RefundDeclined
 from payment_service.domain.lifecycle import Move, event_type
 from payment_service.domain.money import to_number
 from payment_service.domain.operations import Kind, OperationStatus, derived_digits
-from payment_service.domain.records import Answer, Event, Facts, Refund
-from payment_service.services.runtime import ChannelReferences
+from payment_service.domain.records import Event, PaymentContext, Refund, StoredResponse
+from payment_service.services.dependencies import ChannelReferences
 from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
 
@@ -25,7 +25,7 @@ class CheckoutRenderer(BaseRenderer):
     gives_references = True
     event_types = dict.fromkeys(SUCCESSES, SUCCESSFUL)
 
-    def answer(self, rendering: str, facts: Facts) -> Answer:
+    def answer(self, rendering: str, facts: PaymentContext) -> StoredResponse:
         """`process`, `capture`, `void` or `refund`, in the style that `rendering` names; 202 while undecided."""
         style = Style.of(rendering)
         if facts.refund is not None:
@@ -34,19 +34,19 @@ class CheckoutRenderer(BaseRenderer):
             return accepted(style.dump(responses.PENDING, facts))
         return answered(200, style.dump(responses.RESULT, facts))
 
-    def _refund(self, refund: Refund, facts: Facts, style: Style) -> Answer:
+    def _refund(self, refund: Refund, facts: PaymentContext, style: Style) -> StoredResponse:
         if refund.status == "FAILED":
             return self.refusal(RefundDeclined("Failed to process refund"))
         if refund.status == "PENDING":
             return accepted(style.dump(responses.PENDING_REFUND, facts))
         return answered(200, style.dump(responses.REFUND, facts))
 
-    def event(self, move: Move, facts: Facts) -> Event:
+    def event(self, move: Move, facts: PaymentContext) -> Event:
         """What the document's consumers read of success, failure and refund; other moves tell what a success does."""
         kind = self.event_types.get(move) or event_type(move, facts.payment.version)
         return Event(kind, _event_data(move, facts), payment_ref=str(facts.payment.public_id))
 
-    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
+    def references(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         """`txn_` and 16, `pi_` and 24 hexadecimal digits."""
         return ChannelReferences(
             transaction_id=f"txn_{derived_digits(gateway_key, 'transaction', 16)}",
@@ -54,7 +54,7 @@ class CheckoutRenderer(BaseRenderer):
         )
 
 
-def _event_data(move: Move, facts: Facts) -> dict[str, Any]:
+def _event_data(move: Move, facts: PaymentContext) -> dict[str, Any]:
     payment, refund = facts.payment, facts.refund
     shared: dict[str, Any] = {"order_id": payment.payable_id, "currency": payment.currency}
     if refund is not None:

@@ -6,7 +6,7 @@ from payment_service.domain.errors import AmountTooLarge, ServiceError
 from payment_service.domain.lifecycle import IllegalMove, Move, Status
 from payment_service.domain.money import to_number
 from payment_service.domain.operations import OperationStatus
-from payment_service.domain.records import Facts, Operation, Payment
+from payment_service.domain.records import Operation, Payment, PaymentContext
 from payment_service.web import response_fields as field
 from payment_service.web.error_schemas import DetailError
 
@@ -17,14 +17,14 @@ STATUS = {"description": f"One of {', '.join(Status).lower()}; in capitals where
 TRANSACTION, INTENT, REFUND_ID = "^txn_[0-9a-f]{16}$", "^pi_[0-9a-f]{24}$", "^re_[0-9a-f]{16}$"
 
 
-def operation_of(facts: Facts) -> Operation:
+def operation_of(facts: PaymentContext) -> Operation:
     """The operation that a result is about."""
     if facts.operation is None:
         raise ValueError("a checkout is answered about an operation")
     return facts.operation
 
 
-def failure(facts: Facts) -> str | None:
+def failure(facts: PaymentContext) -> str | None:
     """Why the operation did not succeed, in the gateway's words where they are still known."""
     operation = operation_of(facts)
     if operation.status is not OperationStatus.FAILED:

@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import Schema
 from marshmallow.fields import Field
 
-from payment_service.domain.errors import Fault, Invalid
+from payment_service.domain.errors import FieldError, Invalid
 
 NAMES = ("order_id", "payment_method", "payment_method_details", "transaction_id")
 """The names a caller sends that can be written in two ways."""
@@ -79,5 +79,5 @@ def in_one_style(body: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
         if snake in found:
             value = found.pop(snake)
             if found.setdefault(camel, value) != value:
-                raise Invalid([Fault(("body", camel), f"{camel} and {snake} differ")])
+                raise Invalid([FieldError(("body", camel), f"{camel} and {snake} differ")])
     return found, True

@@ -18,12 +18,12 @@ from payment_service.channels.orders.response_schemas import STATUS_NAMES
 from payment_service.channels.orders.schemas import FILTERS, NEW_PAYMENT, NEW_REFUND, STATUS_CHANGE
 from payment_service.domain.lifecycle import Move, Status
 from payment_service.domain.operations import Kind
-from payment_service.domain.records import Answer, Payment
+from payment_service.domain.records import Payment, StoredResponse
 from payment_service.services import queries
 from payment_service.services.commands import ChangeStatus, ChargePayment, CreatePayment, NewPayment, StartOperation
 from payment_service.services.engine import execute
 from payment_service.web.channel import Channel, SharedPayments
-from payment_service.web.context import asked_of, caller, runtime
+from payment_service.web.context import asked_of, dependencies, principal
 from payment_service.web.fields import load
 from payment_service.web.openapi.decorators import KeyIn, describe, integer_param, text_param
 from payment_service.web.parsing import header_key, json_body, path_number, path_text, query, required_key
@@ -43,7 +43,7 @@ def charge() -> Response:
     key = required_key(body)
     given = load(NEW_PAYMENT, body, "body")
     asked = asked_of(NAME, "POST:/v1/payments/charge", given, "charge", key=key)
-    return respond(execute(runtime(), asked, ChargePayment(_new_payment(given))))
+    return respond(execute(dependencies(), asked, ChargePayment(_new_payment(given))))
 
 
 @describe({201: responses.PAYMENT}, body=NEW_PAYMENT, key=KeyIn.OPTIONAL_HEADER)
@@ -52,7 +52,7 @@ def create(body: Mapping[str, Any]) -> Response:
     key = header_key(body)
     given = load(NEW_PAYMENT, body, "body")
     asked = asked_of(NAME, "POST:/v1/payments", given, "create", key=key)
-    return respond(execute(runtime(), asked, CreatePayment(_new_payment(given))))
+    return respond(execute(dependencies(), asked, CreatePayment(_new_payment(given))))
 
 
 def _new_payment(given: Mapping[str, Any]) -> NewPayment:
@@ -78,7 +78,7 @@ def show_payment(payment_id: int) -> Response:
 def show_payment_of_order(order_id: str) -> Response:
     """Show the newest payment of an order."""
     number = path_number(order_id, "order_id")
-    found = queries.newest(runtime(), caller(), NAME, 1, {"payable_id": str(number)})
+    found = queries.newest(dependencies(), principal(), NAME, 1, {"payable_id": str(number)})
     if not found:
         raise no_payment(f"for order {number}")
     return _show(found[0])
@@ -90,15 +90,15 @@ def show_payment_of_transaction(transaction_id: str) -> Response:
     """Show the payment with this transaction id."""
     wanted = path_text(transaction_id, "transaction_id")
     otherwise = no_payment(f"with transaction {wanted}")
-    return _show(queries.payment(runtime(), caller(), NAME, "transaction_id", wanted, otherwise))
+    return _show(queries.payment(dependencies(), principal(), NAME, "transaction_id", wanted, otherwise))
 
 
 def _find(payment_id: int) -> Payment:
-    return queries.payment(runtime(), caller(), NAME, "payment_id", payment_id, no_payment(str(payment_id)))
+    return queries.payment(dependencies(), principal(), NAME, "payment_id", payment_id, no_payment(str(payment_id)))
 
 
 def _show(found: Payment) -> Response:
-    return show(with_trail(found, queries.with_trail(runtime(), found).trail))
+    return show(with_trail(found, queries.with_trail(dependencies(), found).trail))
 
 
 @describe({200: responses.PAYMENTS}, query=FILTERS)
@@ -106,7 +106,7 @@ def list_payments() -> Response:
     """List the payments, newest first, page by page."""
     given = query(FILTERS)
     page, size = given["page"], given["page_size"]
-    found, total = queries.page(runtime(), caller(), NAME, page, size, _columns(given))
+    found, total = queries.page(dependencies(), principal(), NAME, page, size, _columns(given))
     return show(responses.PAYMENTS.dump({"total": total, "page": page, "page_size": size, "payments": found}))
 
 
@@ -126,17 +126,17 @@ def change_status(payment_id: str) -> Response:
     return respond(_change(_find(number), given["status"], given.get("gateway_response")))
 
 
-def _change(found: Payment, name: str, text: str | None) -> Answer:
+def _change(found: Payment, name: str, text: str | None) -> StoredResponse:
     number = found.payment_id
     asked = asked_of(NAME, f"PATCH:/v1/payments/{number}/status", {}, "change")
     if name == STATUS_NAMES[Status.CAPTURED]:
         # A charge can happen once: it is its own key, whatever the callers say with it.
         asked = replace(asked, implied_key=f"process:{found.public_id}")
-        return execute(runtime(), asked, StartOperation(number, Kind.CHARGE, reason=text))
+        return execute(dependencies(), asked, StartOperation(number, Kind.CHARGE, reason=text))
     if name == STATUS_NAMES[Status.FAILED]:
-        return execute(runtime(), asked, ChangeStatus(number, Move.FAIL, text))
+        return execute(dependencies(), asked, ChangeStatus(number, Move.FAIL, text))
     if name == STATUS_NAMES[Status.CANCELLED]:
-        return execute(runtime(), asked, ChangeStatus(number, Move.CANCEL, text))
+        return execute(dependencies(), asked, ChangeStatus(number, Move.CANCEL, text))
     raise StatusNotSettable(found.status, name)
 
 
@@ -153,7 +153,7 @@ def refund(payment_id: str) -> Response:
     asked = asked_of(NAME, f"POST:/v1/payments/{number}/refund", given, "refund", key=key)
     _find(number)
     command = StartOperation(number, Kind.REFUND, given.get("amount"), given["reason"])
-    return respond(execute(runtime(), asked, command))
+    return respond(execute(dependencies(), asked, command))
 
 
 @blueprint.delete("/payments/<payment_id>")
@@ -163,7 +163,7 @@ def cancel(payment_id: str) -> Response:
     number = path_number(payment_id, "payment_id")
     _find(number)
     asked = asked_of(NAME, f"DELETE:/v1/payments/{number}", {}, "change")
-    return respond(execute(runtime(), asked, ChangeStatus(number, Move.CANCEL)))
+    return respond(execute(dependencies(), asked, ChangeStatus(number, Move.CANCEL)))
 
 
 CHANNEL = Channel(

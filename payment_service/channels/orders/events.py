@@ -6,7 +6,7 @@ from typing import Any
 from payment_service.domain.deliveries import Call
 from payment_service.domain.lifecycle import Move, event_type
 from payment_service.domain.money import to_number, to_text
-from payment_service.domain.records import Event, Facts
+from payment_service.domain.records import Event, PaymentContext
 
 COMPLETED, FAILED = frozenset({Move.CHARGED, Move.CAPTURED}), frozenset({Move.CHARGE_DECLINED, Move.FAIL})
 REFUNDED = frozenset({Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED})
@@ -26,7 +26,7 @@ RELEASE_REASON = {
 """Why the inventory may release what it reserved for an order."""
 
 
-def event_of(move: Move, facts: Facts, body: Mapping[str, Any]) -> Event:
+def event_of(move: Move, facts: PaymentContext, body: Mapping[str, Any]) -> Event:
     """The event of a move that led to these facts; `body` is the payment as its callers see it.
 
     The payments of one order are one stream: a failed one is told of before the next one that succeeds.
@@ -43,7 +43,7 @@ def event_of(move: Move, facts: Facts, body: Mapping[str, Any]) -> Event:
     )
 
 
-def _order(move: Move, facts: Facts, body: Mapping[str, Any]) -> Call | None:
+def _order(move: Move, facts: PaymentContext, body: Mapping[str, Any]) -> Call | None:
     if move not in NOTIFIED_ON or (move is Move.CANCEL and facts.payment.version > FIRST_CHANGE):
         return None
     said = {"payment_id": body["payment_id"], "payment_status": body["status"]}
@@ -57,7 +57,7 @@ def _inventory(move: Move, body: Mapping[str, Any]) -> Call | None:
     return Call("inventory", "POST", "/v1/inventory/release", said)
 
 
-def _notification(move: Move, facts: Facts, body: Mapping[str, Any]) -> Call | None:
+def _notification(move: Move, facts: PaymentContext, body: Mapping[str, Any]) -> Call | None:
     amount = facts.refund.amount if facts.refund else facts.payment.amount
     money = f"{to_text(amount)} {facts.payment.currency} for order {body['order_id']}"
     if move in COMPLETED:

@@ -10,9 +10,9 @@ from payment_service import clock
 from payment_service.channels.orders import response_schemas as responses
 from payment_service.channels.orders.events import event_of
 from payment_service.channels.orders.response_schemas import STATUS_NAMES
-from payment_service.domain.errors import PaymentNotFound, RefundDeclined, Refused
+from payment_service.domain.errors import PaymentNotFound, RefundDeclined, StateConflict
 from payment_service.domain.lifecycle import IllegalMove, Move, Status
-from payment_service.domain.records import Answer, Event, Facts, Payment, TrailEntry
+from payment_service.domain.records import AuditEntry, Event, Payment, PaymentContext, StoredResponse
 from payment_service.services.commands import PaymentReferences
 from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
@@ -21,7 +21,7 @@ SUCCESSES = {"create": 201, "charge": 201, "change": 200, "refund": 200}
 """The renderings: a payment made, charged, moved by its caller, refunded; and the status of each response."""
 
 
-class StatusNotSettable(Refused):
+class StatusNotSettable(StateConflict):
     """No caller may set this status"""
 
     code = IllegalMove.code
@@ -36,7 +36,7 @@ class OrderRenderer(BaseRenderer):
     shows_trail = True
     errors = responses.OrderError()
 
-    def answer(self, rendering: str, facts: Facts) -> Answer:
+    def answer(self, rendering: str, facts: PaymentContext) -> StoredResponse:
         """The payment with its trail, also after a declined charge; 202 while the gateway has not decided."""
         payment, refund = facts.payment, facts.refund
         if refund is not None and refund.status == "FAILED":
@@ -47,12 +47,12 @@ class OrderRenderer(BaseRenderer):
             return accepted(with_trail(payment, facts.trail, responses.PENDING))
         return answered(SUCCESSES[rendering], with_trail(payment, facts.trail))
 
-    def event(self, move: Move, facts: Facts) -> Event:
+    def event(self, move: Move, facts: PaymentContext) -> Event:
         """The payment without its trail for the brokers, and what each downstream service gets."""
         return event_of(move, facts, responses.EVENT.dump(facts.payment))
 
 
-def with_trail(payment: Payment, trail: Sequence[TrailEntry], schema: Schema = responses.PAYMENT) -> dict[str, Any]:
+def with_trail(payment: Payment, trail: Sequence[AuditEntry], schema: Schema = responses.PAYMENT) -> dict[str, Any]:
     """A payment with its audit trail, without the reservations of refunds: callers know one row for each refund."""
     body: dict[str, Any] = schema.dump(payment)
     body["transactions"] = responses.TRANSACTIONS.dump([entry for entry in trail if entry.move is not Move.REFUND])

@@ -4,7 +4,7 @@ from marshmallow import Schema
 
 from payment_service.domain.errors import AmountTooLarge, PayableAlreadyPaid, ServiceError
 from payment_service.domain.lifecycle import IllegalMove, Move, Status
-from payment_service.domain.records import Payment, TrailEntry
+from payment_service.domain.records import AuditEntry, Payment
 from payment_service.web import response_fields as field
 from payment_service.web.error_schemas import DetailError
 
@@ -23,7 +23,7 @@ STATUSES = tuple(dict.fromkeys(STATUS_NAMES.values()))
 TRANSACTION = "^TXN[0-9]{10}$"
 
 
-def _entry_status(entry: TrailEntry) -> str:
+def _entry_status(entry: AuditEntry) -> str:
     """A declined refund leaves the payment's status as it was; its own row is FAILED."""
     return STATUS_NAMES[Status.FAILED if entry.move is Move.REFUND_DECLINED else entry.status]
 

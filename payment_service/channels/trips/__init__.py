@@ -10,14 +10,14 @@ from payment_service.channels.trips.fares import TripPrice
 from payment_service.channels.trips.renderer import TripRenderer, references
 from payment_service.channels.trips.response_schemas import STATUS_NAMES
 from payment_service.channels.trips.schemas import CURRENCY, FILTERS, NEW_PAYMENT, NEW_REFUND
-from payment_service.domain.errors import Fault, Invalid, UnknownPayment
+from payment_service.domain.errors import FieldError, Invalid, UnknownPayment
 from payment_service.domain.lifecycle import Status
 from payment_service.domain.operations import Kind
 from payment_service.services import queries
 from payment_service.services.commands import ChargePayment, NewPayment, Request, StartOperation
 from payment_service.services.engine import execute
 from payment_service.web.channel import Channel, RefundsOfPayment, SharedPayments
-from payment_service.web.context import asked_of, caller, runtime
+from payment_service.web.context import asked_of, dependencies, principal
 from payment_service.web.fields import load
 from payment_service.web.listing import cursor_after
 from payment_service.web.openapi.decorators import KeyIn, describe
@@ -35,13 +35,13 @@ def create(body: Mapping[str, Any]) -> Response:
     """
     given = load(NEW_PAYMENT, body, "body")
     asked = _asked("POST:/payments", given, "charge")
-    return respond(execute(runtime(), asked, ChargePayment(_new_payment(given))))
+    return respond(execute(dependencies(), asked, ChargePayment(_new_payment(given))))
 
 
 def _new_payment(given: Mapping[str, Any]) -> NewPayment:
     verified = current_app.config["TRIP_SERVICE_URL"] is not None
     if not verified and "amount" not in given:
-        raise Invalid([Fault(("body", "amount"), "Field required", "missing")])
+        raise Invalid([FieldError(("body", "amount"), "Field required", "missing")])
     return NewPayment(
         payable_id=str(given["trip_id"]),
         amount=_trip_price(given) if verified else given["amount"],
@@ -75,9 +75,9 @@ def refund(payment_id: int) -> Response:
     """Refund a trip's payment, in whole or in part."""
     given = load(NEW_REFUND, json_body(), "body")
     asked = _asked(f"POST:/payments/{payment_id}/refunds", given, "refund")
-    paid = queries.payment(runtime(), caller(), NAME, "payment_id", payment_id, otherwise=UnknownPayment())
+    paid = queries.payment(dependencies(), principal(), NAME, "payment_id", payment_id, otherwise=UnknownPayment())
     command = StartOperation(paid.payment_id, Kind.REFUND, given.get("amount"), _reason(given))
-    return respond(execute(runtime(), asked, command))
+    return respond(execute(dependencies(), asked, command))
 
 
 def _reason(given: Mapping[str, Any]) -> str | None:
@@ -89,14 +89,14 @@ def _reason(given: Mapping[str, Any]) -> str | None:
 @describe({200: responses.PAYMENT})
 def show_payment(payment_id: int) -> Response:
     """Show one payment."""
-    return show(responses.PAYMENT.dump(queries.payment(runtime(), caller(), NAME, "payment_id", payment_id)))
+    return show(responses.PAYMENT.dump(queries.payment(dependencies(), principal(), NAME, "payment_id", payment_id)))
 
 
 @describe({200: responses.REFUNDS})
 def list_refunds(payment_id: int) -> Response:
     """List a payment's refunds, oldest first."""
-    paid = queries.payment(runtime(), caller(), NAME, "payment_id", payment_id)
-    return show(responses.REFUNDS.dump({"refunds": queries.refunds(runtime(), paid.payment_id)}))
+    paid = queries.payment(dependencies(), principal(), NAME, "payment_id", payment_id)
+    return show(responses.REFUNDS.dump({"refunds": queries.refunds(dependencies(), paid.payment_id)}))
 
 
 @describe({200: responses.PAYMENTS}, query=FILTERS)
@@ -104,7 +104,7 @@ def list_payments() -> Response:
     """List the newest payments, page by page."""
     given = query(FILTERS)
     limit = given.pop("limit")
-    page = queries.newest(runtime(), caller(), NAME, limit + 1, _columns(given))
+    page = queries.newest(dependencies(), principal(), NAME, limit + 1, _columns(given))
     more = cursor_after(page[limit - 1].payment_id) if len(page) > limit else None
     return show(responses.PAYMENTS.dump({"payments": page[:limit], "next_cursor": more}))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from payment_service.domain.errors import FIX_AND_REPEAT, ServiceError, Unavailable
+from payment_service.domain.errors import RETRY_SAME_KEY, ServiceError, Unavailable
 from payment_service.web.fetching import fetch
 
 _SESSION = requests.Session()
@@ -23,7 +23,7 @@ class TripNotCompleted(ServiceError):
     """Trip not completed or not found"""
 
     code = "trip_not_completed"
-    retry = FIX_AND_REPEAT  # the key stays free, and works once the trip is completed
+    retry = RETRY_SAME_KEY  # the key stays free, and works once the trip is completed
 
 
 @dataclass(frozen=True)

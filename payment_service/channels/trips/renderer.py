@@ -6,7 +6,7 @@ from payment_service.channels.trips.response_schemas import STATUS_NAMES
 from payment_service.domain.deliveries import Call
 from payment_service.domain.errors import RefundDeclined
 from payment_service.domain.lifecycle import Move, event_type
-from payment_service.domain.records import Answer, Event, Facts, Refund
+from payment_service.domain.records import Event, PaymentContext, Refund, StoredResponse
 from payment_service.services.commands import PaymentReferences, hash_key
 from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
@@ -20,7 +20,7 @@ class TripRenderer(BaseRenderer):
 
     errors = responses.TripError()
 
-    def answer(self, rendering: str, facts: Facts) -> Answer:
+    def answer(self, rendering: str, facts: PaymentContext) -> StoredResponse:
         """The response to a `charge` or a `refund`: 200, or 202 while the gateway has not decided."""
         if rendering == "refund" and facts.refund is not None:
             return self._refund(facts.refund, facts)
@@ -29,14 +29,14 @@ class TripRenderer(BaseRenderer):
             return accepted(responses.PENDING.dump(payment))
         return answered(200, (responses.DECLINED if payment.failure_code else responses.PAYMENT).dump(payment))
 
-    def _refund(self, refund: Refund, facts: Facts) -> Answer:
+    def _refund(self, refund: Refund, facts: PaymentContext) -> StoredResponse:
         if refund.status == "PENDING":
             return accepted(responses.PENDING_REFUND.dump(refund))
         if refund.status == "FAILED":
             return self.refusal(RefundDeclined(f"Refund declined: {facts.failure_message}"))
         return answered(200, responses.REFUND.dump(refund))
 
-    def event(self, move: Move, facts: Facts) -> Event:
+    def event(self, move: Move, facts: PaymentContext) -> Event:
         """`{payment_id, trip_id, amount, status, reference}`; a refund's event has its id and amount, too."""
         data = responses.EVENT.dump(facts.payment)
         if facts.refund is not None:

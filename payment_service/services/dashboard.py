@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from payment_service import clock
-from payment_service.domain.figures import Figures
-from payment_service.domain.hours import Hour, day_until, first_hour
-from payment_service.repositories import attention, hours
-from payment_service.services import figures
-from payment_service.services.runtime import Runtime
+from payment_service.domain.business_metrics import Figures
+from payment_service.domain.hourly_stats import Hour, day_until, first_hour
+from payment_service.repositories import dead_letters, hourly_stats
+from payment_service.services import business_metrics
+from payment_service.services.dependencies import Dependencies
 
 MOST_KEYS = 20
 """Unfinished keys that are listed: those that are looked after next. How many there are is counted."""
@@ -26,10 +26,10 @@ class Overview:
     keys: Sequence[Mapping[str, Any]]
 
 
-def overview(runtime: Runtime) -> Overview:
+def overview(deps: Dependencies) -> Overview:
     """Look at everything once. Raises DatabaseUnavailable."""
-    now, found = clock.now(), figures.current(runtime)
-    with runtime.database.snapshot() as connection:
-        changes = hours.read(connection, first_hour(now))
-        keys = attention.unfinished_keys(connection, MOST_KEYS)
+    now, found = clock.now(), business_metrics.current(deps)
+    with deps.database.snapshot() as connection:
+        changes = hourly_stats.read(connection, first_hour(now))
+        keys = dead_letters.unfinished_keys(connection, MOST_KEYS)
     return Overview(now, found, day_until(now, changes), [dict(key) for key in keys])

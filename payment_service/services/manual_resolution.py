@@ -11,14 +11,14 @@ import structlog
 
 from payment_service import clock
 from payment_service.connection import TransactionLost
-from payment_service.domain.callers import Origin
-from payment_service.domain.errors import NEVER, KeyInUse, ServiceError
-from payment_service.domain.records import Answer
+from payment_service.domain.errors import DO_NOT_RETRY, KeyInUse, ServiceError
+from payment_service.domain.principals import ChangeSource
+from payment_service.domain.records import StoredResponse
 from payment_service.gateways.base import Approved, Declined
 from payment_service.repositories import keys
 from payment_service.services.claim import Claim, load_facts, take_over
 from payment_service.services.complete import complete
-from payment_service.services.runtime import Runtime
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.transitions import operation_of
 
 log = structlog.get_logger(__name__)
@@ -32,16 +32,16 @@ class NotOpen(ServiceError):
 
     status = 409
     code = "operation_not_open"
-    retry = NEVER
+    retry = DO_NOT_RETRY
 
 
-def decide(runtime: Runtime, operation_id: UUID, *, approved: bool, why: str, actor: str) -> Answer:
+def decide(deps: Dependencies, operation_id: UUID, *, approved: bool, why: str, actor: str) -> StoredResponse:
     """End an undecided operation as approved, with the amount that was asked for, or as declined.
 
     `why` and `actor` are kept beside it. Returns the answer that its key has from now on. Raises NotOpen; KeyInUse
     while somebody works on it.
     """
-    claim = _take_over(runtime, operation_id, actor, why)
+    claim = _take_over(deps, operation_id, actor, why)
     operation = operation_of(claim.facts)
     log.warning(
         "movement.decided_by_a_person",
@@ -54,19 +54,19 @@ def decide(runtime: Runtime, operation_id: UUID, *, approved: bool, why: str, ac
         currency=operation.currency,
     )
     result = Approved(operation.amount, operation.currency) if approved else Declined(CODE, MESSAGE)
-    return complete(runtime, claim, result)
+    return complete(deps, claim, result)
 
 
-def _take_over(runtime: Runtime, operation_id: UUID, actor: str, why: str) -> Claim:
-    for attempt in runtime.database.attempts():
+def _take_over(deps: Dependencies, operation_id: UUID, actor: str, why: str) -> Claim:
+    for attempt in deps.database.attempts():
         with attempt:
             since = clock.monotonic()
-            with runtime.database.atomic("recover") as connection:
+            with deps.database.atomic("recover") as connection:
                 key = keys.lock_of_operation(connection, operation_id)
                 if key is None:
                     raise NotOpen
                 if key.leased:
                     raise KeyInUse
-                claim = take_over(connection, runtime, key, load_facts(connection, key), clock.new_hex(32), since)
-                return replace(claim, origin=Origin(actor), note=f"{actor}: {why}")
+                claim = take_over(connection, deps, key, load_facts(connection, key), clock.new_hex(32), since)
+                return replace(claim, origin=ChangeSource(actor), note=f"{actor}: {why}")
     raise TransactionLost

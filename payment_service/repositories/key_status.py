@@ -7,7 +7,7 @@ from sqlalchemy import RowMapping, and_, bindparam, or_, select
 
 from payment_service.connection import Connection
 from payment_service.domain.operations import Kind, gateway_key
-from payment_service.domain.records import KeyUse
+from payment_service.domain.records import KeyStatus
 from payment_service.models import idempotency_keys as keys
 from payment_service.models import payments
 from payment_service.repositories.rows import PAYMENT, payment_of
@@ -37,7 +37,7 @@ _ROWS = (
 )
 
 
-def of_key(connection: Connection, channels: Iterable[str], subject: str, key_hash: str) -> list[KeyUse]:
+def of_key(connection: Connection, channels: Iterable[str], subject: str, key_hash: str) -> list[KeyStatus]:
     """What the rows of a subject's key in these channels say."""
     channels = list(channels)
     gateway_keys = [gateway_key(channel, subject, key_hash, kind) for channel in channels for kind in Kind]
@@ -45,13 +45,13 @@ def of_key(connection: Connection, channels: Iterable[str], subject: str, key_ha
     return [_use(row) for row in connection.execute(_ROWS, parameters).mappings()]
 
 
-def _use(row: RowMapping) -> KeyUse:
+def _use(row: RowMapping) -> KeyStatus:
     payment = payment_of(row) if row["payments_payment_id"] else None
     if row["keys_response_status"] is not None and row["keys_response_data"] is None and row["keys_is_expired"]:
-        return KeyUse(
+        return KeyStatus(
             row["keys_channel"], is_purged=True, is_expired=True, created_at=row["keys_created_at"], payment=payment
         )
-    return KeyUse(
+    return KeyStatus(
         channel=row["keys_channel"],
         is_purged=False,
         is_expired=bool(row["keys_is_expired"]),

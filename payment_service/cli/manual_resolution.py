@@ -8,8 +8,8 @@ from flask.cli import with_appcontext
 
 from payment_service.cli.output import JSON, NotNow, Task, say
 from payment_service.domain.errors import KeyInUse
-from payment_service.services import deciding
-from payment_service.web.context import runtime
+from payment_service.services import manual_resolution
+from payment_service.web.context import dependencies
 
 
 @click.command(cls=Task)
@@ -32,8 +32,9 @@ def decide(operation_id: UUID, outcome: str, why: str, actor: str, as_json: bool
                3 somebody is at work on it, or the database did not answer
     """
     try:
-        answer = deciding.decide(runtime(), operation_id, approved=outcome == "approved", why=why, actor=actor)
-    except deciding.NotOpen as error:
+        approved = outcome == "approved"
+        answer = manual_resolution.decide(dependencies(), operation_id, approved=approved, why=why, actor=actor)
+    except manual_resolution.NotOpen as error:
         raise click.ClickException(str(error)) from error
     except KeyInUse as error:
         raise NotNow("somebody is at work on it: try again later") from error

@@ -9,7 +9,7 @@ from payment_service.db import Database
 from payment_service.domain.errors import ServiceError
 from payment_service.domain.lifecycle import Move
 from payment_service.domain.operations import Kind
-from payment_service.domain.records import Answer, Event, Facts
+from payment_service.domain.records import Event, PaymentContext, StoredResponse
 from payment_service.gateways.base import Gateway
 
 
@@ -21,7 +21,7 @@ class ChannelReferences:
     payment_intent_id: str | None = None
 
 
-class Presenter(Protocol):
+class ChannelRenderer(Protocol):
     """Renders responses, errors and events in one channel's format. Pure functions of the facts.
 
     Where `shows_trail`, the facts of every response carry the payment's audit trail. `event_types` are the moves whose
@@ -32,16 +32,16 @@ class Presenter(Protocol):
     gives_references: bool
     event_types: Mapping[Move, str]
 
-    def answer(self, rendering: str, facts: Facts) -> Answer:
+    def answer(self, rendering: str, facts: PaymentContext) -> StoredResponse:
         """The response to a request that named `rendering`, as the facts stand."""
 
-    def refusal(self, error: ServiceError) -> Answer:
+    def refusal(self, error: ServiceError) -> StoredResponse:
         """The response to a request that ended in `error`."""
 
-    def event(self, move: Move, facts: Facts) -> Event:
+    def event(self, move: Move, facts: PaymentContext) -> Event:
         """What the world hears when `move` has led to these facts."""
 
-    def receipt(self, gateway_key: str, kind: Kind) -> ChannelReferences:
+    def references(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         """The ids for what the gateway knows by this key, always the same; where taken, another key is tried."""
 
 
@@ -61,7 +61,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Runtime:
+class Dependencies:
     """Handed to every operation by its caller; built once by the composition root.
 
     `sinks` are the names of those who hear of events; whoever is not among them costs nothing.
@@ -69,10 +69,10 @@ class Runtime:
 
     database: Database
     gateway: Gateway
-    presenters: Mapping[str, Presenter]
+    renderers: Mapping[str, ChannelRenderer]
     limits: Limits
     sinks: frozenset[str] = frozenset()
 
-    def voice(self, channel: str) -> Presenter:
+    def voice(self, channel: str) -> ChannelRenderer:
         """The presenter of a channel."""
-        return self.presenters[channel]
+        return self.renderers[channel]

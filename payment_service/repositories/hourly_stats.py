@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from payment_service.connection import Connection
-from payment_service.domain.hours import Change, hour_of
+from payment_service.domain.hourly_stats import Change, hour_of
 from payment_service.models import hourly_tallies, transactions, watermarks
 
 MOST = 10_000

@@ -4,11 +4,11 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from payment_service.connection import TransactionLost
+from payment_service.domain.business_metrics import Figures, Totals
 from payment_service.domain.errors import DatabaseUnavailable
-from payment_service.domain.figures import Figures, Totals
-from payment_service.repositories import attention, figures, recovery, tallies
+from payment_service.repositories import dead_letters, figures, recovery, tallies
+from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import advance_watermark
-from payment_service.services.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
@@ -16,26 +16,26 @@ BATCH = 2000
 """Changes folded in one transaction, and the most that a reader leaves to the worker."""
 
 
-def current(runtime: Runtime, *, folding: bool = True) -> Figures:
+def current(deps: Dependencies, *, folding: bool = True) -> Figures:
     """What the database tells of the business now. Raises DatabaseUnavailable.
 
     Where nobody folds, whoever reads does: else the next reading would cost more and more. Not `folding`: it is only
     looked at, and nothing is written.
     """
-    with runtime.database.reading() as connection:
+    with deps.database.reading() as connection:
         totals, behind = tallies.read(connection)
-        off = attention.sinks_with_any(connection) - runtime.sinks
-        sinks = figures.of_sinks(connection, sorted(runtime.sinks | off))
+        off = dead_letters.sinks_with_any(connection) - deps.sinks
+        sinks = figures.of_sinks(connection, sorted(deps.sinks | off))
         found = Figures(Totals(totals), sinks, recovery.figures(connection), off)
     if folding:
-        _try_to_catch_up(runtime, behind)
+        _try_to_catch_up(deps, behind)
     return found
 
 
-def if_told(runtime: Runtime) -> Figures | None:
+def if_told(deps: Dependencies) -> Figures | None:
     """The same, None where the database does not tell: for who has more to say than this."""
     try:
-        return current(runtime)
+        return current(deps)
     except DatabaseUnavailable:
         log.warning("metrics.without_figures")
     except SQLAlchemyError:  # it answers, but not this: its tables are missing, or not those of this release
@@ -43,35 +43,35 @@ def if_told(runtime: Runtime) -> Figures | None:
     return None
 
 
-def _try_to_catch_up(runtime: Runtime, behind: int) -> None:
+def _try_to_catch_up(deps: Dependencies, behind: int) -> None:
     """What the worker does otherwise: fold the journal, and move the watermark behind which no key is unfinished."""
     try:
         if behind > BATCH:
-            fold(runtime)
-        advance_watermark(runtime)
+            fold(deps)
+        advance_watermark(deps)
     except Exception:  # whatever it is, what was read is right: whoever asked for it gets it
         log.exception("figures.not_folded")
 
 
-def fold(runtime: Runtime) -> int:
+def fold(deps: Dependencies) -> int:
     """Take the next look at the journal: how many changes' numbers it added to the tallies, 0 where none is decided."""
-    for attempt in runtime.database.attempts():
+    for attempt in deps.database.attempts():
         with attempt:
-            _look_first(runtime)
-            return _fold(runtime)
+            _look_first(deps)
+            return _fold(deps)
     raise TransactionLost
 
 
-def _look_first(runtime: Runtime) -> None:
-    with runtime.database.atomic("fold") as connection:
+def _look_first(deps: Dependencies) -> None:
+    with deps.database.atomic("fold") as connection:
         watermark = tallies.begin(connection)
         if watermark is not None and watermark.look is None and not tallies.has_hidden_writers(connection):
             tallies.first_look(connection)
 
 
-def _fold(runtime: Runtime) -> int:
+def _fold(deps: Dependencies) -> int:
     """In a transaction of its own: within one, PostgreSQL shows the same sessions again."""
-    with runtime.database.atomic("fold") as connection:
+    with deps.database.atomic("fold") as connection:
         watermark = tallies.begin(connection)
         if watermark is None or watermark.look is None or not tallies.is_decided(connection, watermark):
             return 0

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from payment_service.domain.figures import FAILED_ATTEMPT
+from payment_service.domain.business_metrics import FAILED_ATTEMPT
 from payment_service.domain.lifecycle import Status
 
 HOUR = timedelta(hours=1)

@@ -7,7 +7,7 @@ SERVICE_SCOPE = "payments:service"
 
 
 @dataclass(frozen=True)
-class Caller:
+class Principal:
     """The subject of a verified token, or the anonymous caller of an open channel (`subject` is then empty)."""
 
     subject: str = ""
@@ -22,7 +22,7 @@ class Caller:
 
 
 @dataclass(frozen=True)
-class Origin:
+class ChangeSource:
     """Where a change comes from: who caused it ("" for nobody in particular), in which request, of which trace.
 
     It stands beside the change for ever. `traceparent` is the caller's header of W3C's Trace Context.
@@ -33,5 +33,5 @@ class Origin:
     traceparent: str | None = None
 
 
-RECOVERY = Origin("recovery")
+RECOVERY = ChangeSource("recovery")
 """Of what is finished after its caller was gone."""

@@ -27,7 +27,7 @@ class Pooled(Exception):
     """A pooler stands between: what listens there is a connection that others use a moment later."""
 
 
-class Wakeup:
+class NotificationListener:
     """One listener for all relays of a process; each waits on an event of its own."""
 
     def __init__(self, database: Database, stop: threading.Event) -> None:

@@ -2,7 +2,7 @@
 
 On PostgreSQL a write waits until a statement that gives rows follows it, or COMMIT: they travel in one message, in the
 order in which they were written, BEGIN with the first. PostgreSQL stops at the first one that fails. Measured over TCP
-with 0.5 ms of delay this makes a charge 1.4 times as fast as a round trip for each statement.
+with 0.5 ms of delay, a round trip for each statement makes a charge take 1.6 times as long (1.2 to 2.6 in eight turns).
 """
 
 import sqlite3

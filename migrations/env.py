@@ -47,7 +47,10 @@ def run(connection: Connection) -> None:
 with current_app.extensions["migrate"].db.engine.connect() as engine_connection:
     if engine_connection.dialect.name == "postgresql":
         engine_connection.execution_options(isolation_level="READ COMMITTED")
-    run(engine_connection)
-    engine_connection.commit()
-    if engine_connection.dialect.name == "sqlite":
-        engine_connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+    try:
+        run(engine_connection)
+        engine_connection.commit()
+    finally:
+        if engine_connection.dialect.name == "sqlite":
+            engine_connection.rollback()  # what was not committed: within a transaction the pragma changes nothing
+            engine_connection.exec_driver_sql("PRAGMA foreign_keys=ON")

@@ -128,3 +128,6 @@ def test_upgrade_is_refused_while_a_lease_is_alive(at_0006: Flask, lease: str) -
         upgrade()
     assert "in use: stop the service and its worker" in str(ended.value.__context__)
     assert revision() == "0006"
+    with db.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1

@@ -60,13 +60,13 @@ class System:
             lease_seconds=LONG,
         )
         self.app = create_app(settings, gateway=self.bank)
-        self.runtime: Dependencies = self.app.extensions["payment_service"]
-        self.bank.in_transaction = lambda: self.runtime.database.in_transaction
+        self.deps: Dependencies = self.app.extensions["payment_service"]
+        self.bank.in_transaction = lambda: self.deps.database.in_transaction
         self._client = self.app.test_client(use_cookies=False)
         self._tokens: dict[str, dict[str, str]] = {}
         self.examples = self.numbers = self.operations = 0
         self.visited: Counter[tuple[str, str]] = Counter()
-        empty(self.runtime.database)
+        empty(self.deps.database)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -75,8 +75,8 @@ class System:
 
     def settle_accounts(self) -> None:
         """The service's own auditor finds nothing; then begin with an empty database again."""
-        assert [str(violation) for violation in verify(self.runtime)] == []
-        empty(self.runtime.database)
+        assert [str(violation) for violation in verify(self.deps)] == []
+        empty(self.deps.database)
         self.bank.ledger.clear()
 
     def number(self) -> int:
@@ -119,7 +119,7 @@ class System:
     def names_of(self, payment: Payment, known: Names | None = None) -> Names | None:
         """What the service calls a payment: one that is known, else the newest for what it pays; None without one."""
         scope = {"channel": payment.channel, "subject": payment.subject, "payable": payable_of(payment)}
-        with self.runtime.database.reading() as connection:
+        with self.deps.database.reading() as connection:
             if known is not None:
                 row = connection.execute(BY_NUMBER, {"number": known.number}).one()
             elif (newest := connection.execute(NEWEST, scope).one_or_none()) is not None:
@@ -130,25 +130,25 @@ class System:
 
     def end_leases(self) -> None:
         """Whoever worked on an unfinished key has been gone for long; the eldest is the first to be looked after."""
-        with self.runtime.database.atomic("test") as connection:
+        with self.deps.database.atomic("test") as connection:
             for age, key_id in enumerate(connection.execute(UNFINISHED).scalars().all()):
                 values = {"key": key_id, "past": clock.now() - timedelta(hours=1, seconds=age)}
                 connection.execute(END_LEASE, values)
                 connection.execute(END_TIMER, values)
 
     def recover(self) -> None:
-        recover(self.runtime)
+        recover(self.deps)
 
     def end_answers(self, *, purged: bool) -> None:
         """The time of all stored answers is over, and of those that unfinished keys will get."""
-        with self.runtime.database.atomic("test") as connection:
+        with self.deps.database.atomic("test") as connection:
             connection.execute(END_ANSWERS, {"past": clock.now() - timedelta(days=2)})
         if purged:
-            sum(purge(self.runtime))
+            sum(purge(self.deps))
 
     def rows(self, subjects: list[str]) -> dict[int, dict[str, Any]]:
         """Every payment of these users as it stands, by number."""
-        with self.runtime.database.reading() as connection:
+        with self.deps.database.reading() as connection:
             found = connection.execute(select(payments).where(payments.c.subject.in_(subjects))).mappings().all()
         return {row["payment_id"]: dict(row) for row in found}
 
@@ -156,7 +156,7 @@ class System:
         """Every refund of these users: payment, status, cents."""
         table = payment_refunds
         statement = select(table.c.payment_id, table.c.status, table.c.amount).where(table.c.subject.in_(subjects))
-        with self.runtime.database.reading() as connection:
+        with self.deps.database.reading() as connection:
             return Counter((row[0], row[1], int(row[2] * 100)) for row in connection.execute(statement))
 
     def versions(self, numbers: list[int]) -> dict[int, tuple[int, int]]:
@@ -167,5 +167,5 @@ class System:
             .where(rows.payment_id.in_(numbers))
             .group_by(rows.payment_id)
         )
-        with self.runtime.database.reading() as connection:
+        with self.deps.database.reading() as connection:
             return {row[0]: (row[1], row[2]) for row in connection.execute(statement)}

@@ -12,7 +12,7 @@ from payment_service.config import Settings
 from tests.conftest import here, migrate
 from tests.support.callers import pay_trip
 
-MOST_CALLS, MOST_FUNCTIONS, MOST_MODULES, MOST_CLIMBS = 313, 160, 40, 2
+MOST_CALLS, MOST_FUNCTIONS, MOST_MODULES, MOST_CLIMBS = 312, 159, 38, 1
 """Bounds to be lowered when the code gets shorter; raising one needs a reason."""
 
 PACKAGE = f"{here('payment_service')}/"

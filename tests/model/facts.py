@@ -87,13 +87,14 @@ class Asked:
 
 @dataclass(eq=False)
 class Use:
-    """What a key is used for; `truth` is what the bank has done, `outcome` what is known here of it."""
+    """What a key is used for; `truth` is what the bank has done, `timer` after how many tries the key was released."""
 
     asked: Asked
     payment: Payment | None = None
     amount: int = 0
     leased: bool = True
     fence: int = 1
+    timer: int = 0
     said: tuple[int, str] | None = None
     body: bytes | None = None
     expired: bool = False

@@ -42,13 +42,12 @@ class Model:
         return said
 
     def recover(self) -> None:
-        """Carry through whatever is unfinished, or Died; what was tried least comes first, then the oldest."""
-        for use in sorted(self.unfinished(), key=lambda use: use.fence):
+        """Carry through whatever is unfinished, or Died: first what has no timer, then what was tried least."""
+        for use in sorted(self.unfinished(), key=lambda use: use.timer):
             self._pass("recover.before_commit")
             self._take(use)
             self._pass("recover.after_commit")
             self._carry(use, use.fence, again=True)
-        self._pass("recover.before_commit", "recover.after_commit")
 
     def unfinished(self) -> Iterator[Use]:
         return (use for use in self.uses.values() if use.said is None)
@@ -170,7 +169,7 @@ class Model:
         if use.said is None and finding in {"approved", "declined"}:
             self._settle(use)
         elif use.said is None:
-            use.leased = False
+            use.leased, use.timer = False, fence
         self._pass("finish.after_commit")
         if use.said is not None:
             return Said(*use.said, replayed=replayed, use=use)

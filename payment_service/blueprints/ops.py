@@ -146,7 +146,7 @@ def _to(address: str) -> Response:
 
 
 def _page(name: str, status: int = 200, **values: Any) -> Response:
-    known = getattr(g, "caller", Principal())
+    known = getattr(g, "principal", Principal())
     common = {"operator": known.subject, "form_token": form_token(), "is_known": COOKIE in request.cookies}
     text = render_template(f"ops/{name}.html", page=name, request_id=g.get("request_id"), **common, **values)
     return _guarded(Response(text, status))

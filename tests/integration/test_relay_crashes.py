@@ -145,7 +145,7 @@ def test_what_could_not_be_marked_is_marked_when_the_database_is_back(
     relay = Relay(database, sink)
     relay.run_once()
     with monkeypatch.context() as away:
-        away.setattr(outbox, "settle", lambda *_: (_ for _ in ()).throw(TransactionLost()))
+        away.setattr(outbox, "save_results", lambda *_: (_ for _ in ()).throw(TransactionLost()))
         with pytest.raises(TransactionLost):
             relay.run_once()
     drain(relay)

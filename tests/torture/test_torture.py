@@ -34,7 +34,7 @@ def test_whatever_befalls_the_service_money_moves_once_and_events_arrive(databas
     assert not report.violations, "\n".join([again, str(report)])
     assert report.wishes
     assert report.effects
-    assert sum(report.chaos.values()) > 3
+    assert sum(report.chaos.values()) > 1
 
 
 def test_the_same_seed_tells_the_same_stories() -> None:

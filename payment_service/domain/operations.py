@@ -3,6 +3,8 @@
 import hashlib
 from enum import StrEnum
 
+from payment_service.domain.cards import contains_card_number
+
 
 class Kind(StrEnum):
     """What an operation asks the gateway to do."""
@@ -34,5 +36,10 @@ def gateway_key(channel: str, subject: str, key_hash: str, kind: Kind) -> str:
 
 
 def derived_digits(gateway_key: str, purpose: str, digits: int) -> str:
-    """Up to 64 hexadecimal digits for an id of what this gateway key did: however often it is finished, the same."""
-    return hashlib.sha256(f"{purpose}:{gateway_key}".encode()).hexdigest()[:digits]
+    """Up to 48 hexadecimal digits for an id of what this gateway key did: however often it is finished, the same.
+
+    The first of the digest that cannot be taken for a card number, which callers could not send back.
+    """
+    digest = hashlib.sha256(f"{purpose}:{gateway_key}".encode()).hexdigest()
+    windows = [digest[start : start + digits] for start in range(len(digest) - digits + 1)]
+    return next((each for each in windows if not contains_card_number(each)), windows[0])

@@ -6,6 +6,8 @@ from uuid import RFC_4122
 import pytest
 
 from payment_service import clock
+from payment_service.domain.cards import contains_card_number
+from payment_service.domain.operations import derived_digits
 
 MANY = 1000
 
@@ -34,3 +36,8 @@ def test_a_forked_child_draws_other_ids_than_its_parent() -> None:
     os.close(theirs)
     with os.fdopen(ours) as pipe:
         assert pipe.read() != clock.new_hex(32)
+
+
+def test_derived_id_is_never_taken_for_a_card_number() -> None:
+    ids = [derived_digits(f"v1-{number}", "transaction", 16) for number in range(100_000)]
+    assert [each for each in ids if contains_card_number(f"txn_{each}")] == []

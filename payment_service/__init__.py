@@ -53,7 +53,7 @@ def create_app(settings: Settings, *, gateway: Gateway | None = None, channels: 
     # Without a secret key Flask opens no session: no request uses one, and every request would pay 20 µs for it.
     app.config.from_mapping({name.upper(): value for name, value in vars(settings).items() if name != "secret_key"})
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
-    deps = _runtime(app, settings, gateway, channels)
+    deps = _dependencies(app, settings, gateway, channels)
     app.extensions[EXTENSION] = deps
     app.extensions[health.READINESS] = Readiness(deps, _migration_head(), _brokers(settings))
     init_context(app)
@@ -68,7 +68,7 @@ def create_app(settings: Settings, *, gateway: Gateway | None = None, channels: 
     return app
 
 
-def _runtime(app: Flask, settings: Settings, gateway: Gateway | None, channels: Sequence[Channel]) -> Dependencies:
+def _dependencies(app: Flask, settings: Settings, gateway: Gateway | None, channels: Sequence[Channel]) -> Dependencies:
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings.database_url, settings.db_pool_size)
     db.init_app(app)

@@ -77,7 +77,7 @@ class BillRenderer(BaseRenderer):
 
     errors = DetailError()
 
-    def answer(self, rendering: str, facts: PaymentContext) -> StoredResponse:
+    def answer(self, response_format: str, facts: PaymentContext) -> StoredResponse:
         """201 with the paid bill, 202 while the gateway has not decided, 402 for a decline."""
         if facts.payment.status is Status.FAILED:
             return self.refusal(PaymentDeclined(facts.payment.gateway_response, retry=RETRY_NEW_KEY))

@@ -1,4 +1,4 @@
-"""The gateway port: five movements, one look-up, and the kinds of answer there are.
+"""The gateway port: one send for every kind of operation, one look-up, and the results there are.
 
 A *definitive* answer (`Approved`, `Declined`) decides an operation. `Pending` says the gateway will decide later.
 `NotSent` is certain that nothing left this machine. Everything else is `Unknown`: the money may or may not have
@@ -51,14 +51,14 @@ class Declined:
 
 @dataclass(frozen=True)
 class Pending:
-    """The gateway has the instruction and will decide later."""
+    """The gateway has the request and will decide later."""
 
     reference: str | None = None
 
 
 @dataclass(frozen=True)
 class NotSent:
-    """Nothing reached the gateway (connection refused): the same instruction may be sent again."""
+    """Nothing reached the gateway (connection refused): the same request may be sent again."""
 
     reason: str
 
@@ -110,23 +110,11 @@ class Gateway(Protocol):
 
     capabilities: Capabilities
 
-    def charge(self, gateway_request: GatewayRequest) -> SendResult:
-        """Take the money at once."""
-
-    def authorize(self, gateway_request: GatewayRequest) -> SendResult:
-        """Hold the money."""
-
-    def capture(self, gateway_request: GatewayRequest) -> SendResult:
-        """Take (part of) held money."""
-
-    def void(self, gateway_request: GatewayRequest) -> SendResult:
-        """Let held money go."""
-
-    def refund(self, gateway_request: GatewayRequest) -> SendResult:
-        """Give (part of) taken money back."""
+    def send(self, gateway_request: GatewayRequest) -> SendResult:
+        """Move money as `gateway_request.kind` says."""
 
     def lookup(self, gateway_request: GatewayRequest) -> GatewayResult:
-        """What became of `instruction.gateway_key`."""
+        """What became of `gateway_request.gateway_key`."""
 
     def effects(self) -> Iterator[GatewayTransaction]:
         """Every successful movement of the gateway's ledger, where `capabilities.lists_effects`."""

@@ -1,4 +1,4 @@
-"""The simulated bank's decisions: a pure function of the instruction, in process and in the simulator alike.
+"""The simulated bank's decisions: a pure function of the request, in process and in the simulator alike.
 
 Magic amounts choose the outcome of any movement, in every currency that can express them. None of them is a sum that
 a caller's document uses as an example:
@@ -76,7 +76,7 @@ class Outcome:
 
 
 def decide(gateway_request: GatewayRequest, rates: SuccessRates) -> Outcome:
-    """The outcome of an instruction: the same instruction has the same outcome, in any process, at any time."""
+    """The outcome of a request: the same request has the same outcome, in any process, at any time."""
     first_reply, refusal = MAGIC_AMOUNTS.get(gateway_request.amount, ("actual", _drawn_refusal(gateway_request, rates)))
     if refusal is not None:
         return Outcome(first_reply, replace(refusal, reference=reference_of(gateway_request.gateway_key)))

@@ -1,4 +1,4 @@
-"""The HTTP gateway's language, without the network: instructions to JSON, replies to answers.
+"""The HTTP gateway's language, without the network: requests to JSON, replies to results.
 
 A reply counts only when it is whole: JSON without repeated names, every field of its type, and about the operation
 that was asked. Anything less is `Unknown`, because a reply that cannot be trusted may hide money that moved. What a

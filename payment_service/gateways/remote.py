@@ -23,7 +23,7 @@ RESEND_PAUSE = 0.2
 """Seconds, at most, before the one resend: long enough for a restarting gateway's backlog, short beside the budget."""
 
 MAX_IN_FLIGHT = 30.0
-"""Seconds an instruction may still lie in a queue of the gateway's after we stopped waiting for its answer."""
+"""Seconds a request may still lie in a queue of the gateway's after we stopped waiting for its answer."""
 
 LEDGER_PAGE = 200
 """Effects per page: about 30 kB, half of what a reply may have."""
@@ -54,28 +54,17 @@ class RemoteGateway:
             lists_effects=True,
         )
 
-    def charge(self, gateway_request: GatewayRequest) -> SendResult:
-        """See `Gateway.charge`."""
-        return self._send(gateway_request)
-
-    def authorize(self, gateway_request: GatewayRequest) -> SendResult:
-        """See `Gateway.authorize`."""
-        return self._send(gateway_request)
-
-    def capture(self, gateway_request: GatewayRequest) -> SendResult:
-        """See `Gateway.capture`."""
-        return self._send(gateway_request)
-
-    def void(self, gateway_request: GatewayRequest) -> SendResult:
-        """See `Gateway.void`."""
-        return self._send(gateway_request)
-
-    def refund(self, gateway_request: GatewayRequest) -> SendResult:
-        """See `Gateway.refund`."""
-        return self._send(gateway_request)
+    def send(self, gateway_request: GatewayRequest) -> SendResult:
+        """What the gateway replies to the request, whose body names its kind; sent again once where nothing left."""
+        reply = self._post(gateway_request)
+        if isinstance(reply, NotSent):
+            clock.sleep(clock.jitter(RESEND_PAUSE))
+            reply = self._post(gateway_request)
+        failpoint("gateway.answered")
+        return protocol.read_answer(gateway_request, reply) if isinstance(reply, Reply) else reply
 
     def lookup(self, gateway_request: GatewayRequest) -> GatewayResult:
-        """What the gateway's ledger says about the instruction's key."""
+        """What the gateway's ledger says about the request's key."""
         reply = self._transport.get(f"/operations/{quote(gateway_request.gateway_key, safe='')}")
         return protocol.read_finding(gateway_request, reply) if isinstance(reply, Reply) else reply
 
@@ -93,14 +82,6 @@ class RemoteGateway:
     def close(self) -> None:
         """Close the connections that are kept open."""
         self._transport.close()
-
-    def _send(self, gateway_request: GatewayRequest) -> SendResult:
-        reply = self._post(gateway_request)
-        if isinstance(reply, NotSent):
-            clock.sleep(clock.jitter(RESEND_PAUSE))
-            reply = self._post(gateway_request)
-        failpoint("gateway.answered")
-        return protocol.read_answer(gateway_request, reply) if isinstance(reply, Reply) else reply
 
     def _post(self, gateway_request: GatewayRequest) -> Reply | NotSent | Unknown:
         return self._transport.post("/operations", protocol.encode(gateway_request))

@@ -40,36 +40,8 @@ class SimulatedGateway:
         self._latency = latency_ms / 1000
         log.warning("the payment gateway is simulated in this process: no money moves")
 
-    def charge(self, gateway_request: GatewayRequest) -> SendResult:
-        """See `Gateway.charge`."""
-        return self._send(gateway_request)
-
-    def authorize(self, gateway_request: GatewayRequest) -> SendResult:
-        """See `Gateway.authorize`."""
-        return self._send(gateway_request)
-
-    def capture(self, gateway_request: GatewayRequest) -> SendResult:
-        """See `Gateway.capture`."""
-        return self._send(gateway_request)
-
-    def void(self, gateway_request: GatewayRequest) -> SendResult:
-        """See `Gateway.void`."""
-        return self._send(gateway_request)
-
-    def refund(self, gateway_request: GatewayRequest) -> SendResult:
-        """See `Gateway.refund`."""
-        return self._send(gateway_request)
-
-    def lookup(self, gateway_request: GatewayRequest) -> Approved | Declined:
-        """The actual outcome, at once: every operation is decided by the time of its look-up."""
-        self._wait()
-        return decide(gateway_request, self._rates).actual_outcome
-
-    def effects(self) -> Iterator[GatewayTransaction]:
-        """Nothing: there is no ledger to list (`capabilities.lists_effects` is false)."""
-        return iter(())
-
-    def _send(self, gateway_request: GatewayRequest) -> SendResult:
+    def send(self, gateway_request: GatewayRequest) -> SendResult:
+        """What `decide` says of the request, whatever its kind."""
         self._wait()
         outcome = decide(gateway_request, self._rates)
         match outcome.first_reply:
@@ -79,6 +51,15 @@ class SimulatedGateway:
                 return Pending(reference_of(gateway_request.gateway_key))
             case "actual":
                 return outcome.actual_outcome
+
+    def lookup(self, gateway_request: GatewayRequest) -> Approved | Declined:
+        """The actual outcome, at once: every operation is decided by the time of its look-up."""
+        self._wait()
+        return decide(gateway_request, self._rates).actual_outcome
+
+    def effects(self) -> Iterator[GatewayTransaction]:
+        """Nothing: there is no ledger to list (`capabilities.lists_effects` is false)."""
+        return iter(())
 
     def _wait(self) -> None:
         if self._latency:

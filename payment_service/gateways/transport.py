@@ -33,7 +33,7 @@ _MALFORMED = (requests.RequestException, urllib3.exceptions.HTTPError, http.clie
 
 
 class _Response(DeadlineResponse):
-    """Passes the failpoint `gateway.sent` when an instruction has left and before its reply is read."""
+    """Passes the failpoint `gateway.sent` when a request has left and before its reply is read."""
 
     def __init__(self, sock: socket.socket, *args: Any, method: str | None = None, **options: Any) -> None:
         if method == "POST":
@@ -59,7 +59,7 @@ class Transport:
         return self._exchange(requests.Request("GET", self._base + path, headers=_HEADERS))
 
     def post(self, path: str, payload: Mapping[str, str | None]) -> Reply | NotSent | Unknown:
-        """Send an instruction as JSON. Passes the failpoint `gateway.sent`."""
+        """Send a request as JSON. Passes the failpoint `gateway.sent`."""
         headers = {**_HEADERS, "Content-Type": "application/json"}
         body = json.dumps(payload, separators=(",", ":")).encode()
         return self._exchange(requests.Request("POST", self._base + path, headers=headers, data=body))

@@ -41,12 +41,11 @@ def claim(connection: Connection, values: Mapping[str, Any]) -> tuple[int, int] 
 
     `values` are the columns, `lease` and `ttl` in seconds; where `payment_id` is None the next number is drawn.
     """
-    name = "claim_key_for_new_payment" if values["payment_id"] is None else "claim_key_for_payment"
     if connection.database == "sqlite":
         found = one_or_none(connection, "find_finished_key", values)
-        made = None if found else one_or_none(connection, name, values)
+        made = None if found else one_or_none(connection, "claim_key", values)
         return FinishedKey(*found) if found else made and (made[0], made[1])
-    key_id, payment_id, *found = rows(connection, name, values)[0]
+    key_id, payment_id, *found = rows(connection, "claim_key", values)[0]
     if key_id is not None:
         return key_id, payment_id
     return None if found[0] is None else FinishedKey(*found)
@@ -61,10 +60,8 @@ def lock(connection: Connection, scope: Mapping[str, Any], gateway_key: str | No
     """The same, its row locked. A key that a migration knew only by its `gateway_key` gets its own hash now."""
     found = _key(connection, "lock_key", scope)
     if found is None and gateway_key is not None:
-        placeholder = _key(connection, "lock_key_by_gateway_key", {"gateway_key": gateway_key})
-        if placeholder is not None:
-            write(connection, "adopt_key", {**scope, "key_id": placeholder.key_id})
-            return _key(connection, "lock_key", scope)
+        write(connection, "adopt_key", {**scope, "gateway_key": gateway_key})
+        found = _key(connection, "lock_key", scope)
     return found
 
 

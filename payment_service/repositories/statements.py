@@ -1,4 +1,4 @@
-"""The statements of a charge as SQL text: one file per database, read once, each statement found by its name."""
+"""The statements of a charge as SQL text: a file for both databases and one for each, read once."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,11 @@ _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 @cache
 def statements(database: str) -> dict[str, Statement]:
     """All statements for `postgresql` or `sqlite`, by name."""
-    _, *parts = _NAMED.split((_FOLDER / f"{database}.sql").read_text())
-    return {name: _statement(name, text) for name, text in zip(parts[::2], parts[1::2], strict=True)}
+    found: dict[str, Statement] = {}
+    for file in ("common", database):
+        _, *parts = _NAMED.split((_FOLDER / f"{file}.sql").read_text())
+        found |= {name: _statement(name, text) for name, text in zip(parts[::2], parts[1::2], strict=True)}
+    return found
 
 
 def rows(connection: Connection, name: str, values: Mapping[str, Any]) -> Sequence[Any]:

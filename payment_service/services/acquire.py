@@ -39,8 +39,8 @@ MOST_CLASHES = 8
 def acquire(deps: Dependencies, request: Request, command: Command) -> Claim | StoredResponse:
     """The claim, or the response that makes one needless.
 
-    Waits for a key in use. Raises KeyInUse, KeyMismatch, DatabaseUnavailable, what a price source raises, and Refused
-    where the client sent no key to store the refusal under.
+    Waits for a key in use. Raises KeyInUse, KeyMismatch, DatabaseUnavailable, what a price source raises, and
+    StateConflict where the client sent no key to store the refusal under.
     """
     try:
         outcome = _acquire(deps, request, command)

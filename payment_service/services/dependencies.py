@@ -1,4 +1,4 @@
-"""What the operations need of the world: a database, a gateway, the channels' voices and the limits of time."""
+"""What the operations need of the world: a database, a gateway, the channels' renderers and the limits of time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ class ChannelRenderer(Protocol):
     gives_references: bool
     event_types: Mapping[Move, str]
 
-    def answer(self, rendering: str, facts: PaymentContext) -> StoredResponse:
-        """The response to a request that named `rendering`, as the facts stand."""
+    def answer(self, response_format: str, facts: PaymentContext) -> StoredResponse:
+        """The response to a request that asked for `response_format`, as the facts stand."""
 
     def refusal(self, error: ServiceError) -> StoredResponse:
         """The response to a request that ended in `error`."""
@@ -72,7 +72,3 @@ class Dependencies:
     renderers: Mapping[str, ChannelRenderer]
     limits: Limits
     sinks: frozenset[str] = frozenset()
-
-    def voice(self, channel: str) -> ChannelRenderer:
-        """The presenter of a channel."""
-        return self.renderers[channel]

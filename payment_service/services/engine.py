@@ -26,7 +26,7 @@ def execute(deps: Dependencies, request: Request, command: Command) -> StoredRes
     """Run a command exactly once for the request's key, however often and however concurrently it is asked.
 
     Returns the response to send, fresh or stored. Raises KeyInUse, KeyMismatch, GatewayUnavailable,
-    DatabaseUnavailable, what a price source raises, and Refused where the client sent no key to store it under.
+    DatabaseUnavailable, what a price source raises, and StateConflict where the client sent no key to store it under.
     """
     failpoint("claim.begin")
     try:

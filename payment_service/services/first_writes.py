@@ -1,10 +1,12 @@
 """What each command writes before anything happens, in the transaction that inserts its key.
 
-Steps of `acquire`: they take its connection and never commit. What the payment's state refuses is raised as Refused.
+Steps of `acquire`: they take its connection and never commit. What the payment's state refuses is raised as
+StateConflict.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from payment_service import clock
@@ -55,20 +57,7 @@ def charge_payment(
     """Make a payment together with the operation that charges or authorizes it."""
     new = command.payment
     _refuse_second_payment(connection, request.channel, new)
-    operation = Operation(
-        operation_id=key.operation_id,
-        payment_id=key.payment_id,
-        kind=command.kind,
-        amount=transitions.amount_of(new),
-        currency=new.currency,
-        status=OperationStatus.PENDING,
-        gateway_key=key.scope.gateway_key(command.kind),
-        parent_key=None,
-        gateway_reference=None,
-        failure_message=None,
-        review_reason=None,
-        created_at=key.created_at,
-    )
+    operation = _operation(key, command.kind, transitions.amount_of(new), new.currency, None)
     transition = transitions.charge_started(request, new, operation, _references(new, clashes))
     _insert_payment(connection, key, new, transition.facts.payment)
     record(connection, deps, transition, request.origin)
@@ -84,7 +73,8 @@ def start_operation(
         payment, refund_id = payments.lock_for_refund(connection, key.payment_id)
     else:
         payment = payments.lock(connection, key.payment_id)
-    operation = _operation(key, payment, command)
+    amount = transitions.amount_to_move(payment, command.kind, command.amount)
+    operation = _operation(key, command.kind, amount, payment.currency, payment.charge_key)
     refund = None if refund_id is None else _refund(refund_id, key, operation, command.reason)
     said = None if refund else command.reason  # why a refund is asked for is no word of the gateway
     transition = transitions.operation_started(payment, operation, refund, said)
@@ -137,16 +127,16 @@ def _insert_payment(connection: Connection, key: InsertedKey, new: NewPayment, p
         payments.reserve(connection, payment, "transaction", payment.transaction_id)
 
 
-def _operation(key: InsertedKey, payment: Payment, command: StartOperation) -> Operation:
+def _operation(key: InsertedKey, kind: Kind, amount: Decimal, currency: str, parent_key: str | None) -> Operation:
     return Operation(
         operation_id=key.operation_id,
-        payment_id=payment.payment_id,
-        kind=command.kind,
-        amount=transitions.amount_to_move(payment, command.kind, command.amount),
-        currency=payment.currency,
+        payment_id=key.payment_id,
+        kind=kind,
+        amount=amount,
+        currency=currency,
         status=OperationStatus.PENDING,
-        gateway_key=key.scope.gateway_key(command.kind),
-        parent_key=payment.charge_key,
+        gateway_key=key.scope.gateway_key(kind),
+        parent_key=parent_key,
         gateway_reference=None,
         failure_message=None,
         review_reason=None,

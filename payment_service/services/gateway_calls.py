@@ -89,23 +89,9 @@ def _result(gateway: Gateway, claim: Claim) -> GatewayResult:
     if clock.monotonic() > claim.send_before:
         return NotSent("the lease would end before the gateway's answer")
     began = clock.monotonic()
-    result = _send(gateway, gateway_request)
+    result = gateway.send(gateway_request)
     metrics.gateway_called(gateway_request.kind, _outcome(result), clock.monotonic() - began)
     return result
-
-
-def _send(gateway: Gateway, gateway_request: GatewayRequest) -> GatewayResult:
-    match gateway_request.kind:
-        case Kind.CHARGE:
-            return gateway.charge(gateway_request)
-        case Kind.AUTHORIZE:
-            return gateway.authorize(gateway_request)
-        case Kind.CAPTURE:
-            return gateway.capture(gateway_request)
-        case Kind.VOID:
-            return gateway.void(gateway_request)
-        case Kind.REFUND:
-            return gateway.refund(gateway_request)
 
 
 def _outcome(result: GatewayResult) -> str:

@@ -20,7 +20,7 @@ def payment(
     otherwise: ServiceError | None = None,
     theirs: ServiceError | None = None,
 ) -> Payment:
-    """The channel's payment whose `by` (payment_id, public_id, transaction_id) is `value`, if `caller` may see it.
+    """The channel's payment whose `by` (payment_id, public_id, transaction_id) is `value`, if `principal` may see it.
 
     Raises PaymentNotFound (or `otherwise`), also for somebody else's payment: nothing tells the two apart, unless the
     channel's document wants it told (`theirs`).
@@ -35,7 +35,7 @@ def payment(
 
 
 def channel_of(deps: Dependencies, principal: Principal, payment_id: int) -> str | None:
-    """The channel of the payment of this number, None where there is none that `caller` may see."""
+    """The channel of the payment of this number, None where there is none that `principal` may see."""
     with deps.database.reading() as connection:
         found = payments.find(connection, payment_id)
     return found.channel if found and may_see(principal, found) else None
@@ -50,7 +50,7 @@ def refunds(deps: Dependencies, payment_id: int) -> Sequence[Refund]:
 def newest(
     deps: Dependencies, principal: Principal, channel: str, limit: int, filters: dict[str, Any]
 ) -> Sequence[Payment]:
-    """At most `limit` of the channel's payments that `caller` may see, newest first; `filters` narrow them."""
+    """At most `limit` of the channel's payments that `principal` may see, newest first; `filters` narrow them."""
     statement = payments.select_payments(channel, visible_to(principal), filters).order_by(table.c.payment_id.desc())
     with deps.database.reading() as connection:
         return payments.fetch(connection, statement, limit)

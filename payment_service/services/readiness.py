@@ -23,7 +23,7 @@ class Readiness:
     """
 
     def __init__(self, deps: Dependencies, migration_head: str, brokers: Mapping[str, Collection[Address]]) -> None:
-        self._runtime = deps
+        self._deps = deps
         self._head = migration_head
         self._brokers = brokers
         self._ports = _PortProbes()
@@ -37,7 +37,7 @@ class Readiness:
     def _version(self) -> str | None:
         """The schema's version, "" where there is none, None where the database does not answer."""
         try:
-            with self._runtime.database.reading() as connection:
+            with self._deps.database.reading() as connection:
                 return schema.version(connection)
         except DatabaseUnavailable:
             return None

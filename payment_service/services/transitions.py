@@ -37,11 +37,6 @@ class Transition:
     amount: Decimal
     description: str
 
-    @property
-    def transaction_type(self) -> str:
-        """REFUND for every step of a refund, PAYMENT for everything else."""
-        return "REFUND" if self.facts.refund else "PAYMENT"
-
 
 def created(request: Request, new: NewPayment, payment_id: int, references: PaymentReferences) -> Transition:
     """A payment that waits for its caller to go on."""

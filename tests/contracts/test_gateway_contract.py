@@ -14,7 +14,7 @@ from payment_service.gateways.base import Approved, Declined, Gateway, GatewayRe
 from payment_service.gateways.outcomes import SuccessRates
 from payment_service.gateways.remote import RemoteGateway
 from payment_service.gateways.simulated import SimulatedGateway
-from tests.support.instructions import instruct, send
+from tests.support.instructions import instruct
 from tests.support.simulator import running_simulator
 
 MAGIC_DECLINES = {
@@ -52,7 +52,7 @@ def gloomy_gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
 
 def made(gateway: Gateway, instruction: GatewayRequest) -> GatewayRequest:
     """The instruction, after the gateway approved it."""
-    assert isinstance(send(gateway, instruction), Approved)
+    assert isinstance(gateway.send(instruction), Approved)
     return instruction
 
 
@@ -66,7 +66,7 @@ def child_of(parent: GatewayRequest, kind: Kind, amount: str) -> GatewayRequest:
     [("150.00", "USD"), ("0.01", "EUR"), ("1", "INR"), ("500", "JPY"), ("1.234", "KWD"), ("999999999999.99", "USD")],
 )
 def test_money_is_taken_or_held_to_the_last_digit(gateway: Gateway, kind: Kind, amount: str, currency: str) -> None:
-    answer = send(gateway, instruct(kind, amount, currency=currency))
+    answer = gateway.send(instruct(kind, amount, currency=currency))
     assert isinstance(answer, Approved)
     assert (answer.amount, answer.currency) == (Decimal(amount), currency)
     assert answer.reference
@@ -89,7 +89,7 @@ def test_a_hold_can_be_let_go(gateway: Gateway) -> None:
 
 def test_a_charge_is_given_back(gateway: Gateway) -> None:
     charge = made(gateway, instruct(Kind.CHARGE, "80.00", currency="GBP"))
-    answer = send(gateway, child_of(charge, Kind.REFUND, "80.00"))
+    answer = gateway.send(child_of(charge, Kind.REFUND, "80.00"))
     assert isinstance(answer, Approved)
     assert (answer.amount, answer.currency) == (Decimal("80.00"), "GBP")
 
@@ -97,13 +97,13 @@ def test_a_charge_is_given_back(gateway: Gateway) -> None:
 @pytest.mark.parametrize("amount", ["150.00", *MAGIC_DECLINES])
 def test_a_resend_is_answered_like_the_first_send(gateway: Gateway, amount: str) -> None:
     instruction = instruct(amount=amount)
-    assert send(gateway, instruction) == send(gateway, instruction)
+    assert gateway.send(instruction) == gateway.send(instruction)
 
 
 def test_an_amount_that_lost_its_zeros_is_the_same_instruction(gateway: Gateway) -> None:
     instruction = instruct(amount="150.00")
-    first = send(gateway, instruction)
-    again = send(gateway, replace(instruction, amount=Decimal(150)))
+    first = gateway.send(instruction)
+    again = gateway.send(replace(instruction, amount=Decimal(150)))
     assert isinstance(first, Approved)
     assert again == first
 
@@ -111,14 +111,14 @@ def test_an_amount_that_lost_its_zeros_is_the_same_instruction(gateway: Gateway)
 @pytest.mark.parametrize("amount", ["150.00", *MAGIC_DECLINES])
 def test_a_look_up_says_what_the_send_said(gateway: Gateway, amount: str) -> None:
     instruction = instruct(amount=amount)
-    assert gateway.lookup(instruction) in (NotFound(), send(gateway, instruction))
-    assert gateway.lookup(instruction) == send(gateway, instruction)
+    assert gateway.lookup(instruction) in (NotFound(), gateway.send(instruction))
+    assert gateway.lookup(instruction) == gateway.send(instruction)
 
 
 @pytest.mark.parametrize("kind", [Kind.CHARGE, Kind.AUTHORIZE])
 @pytest.mark.parametrize("amount", MAGIC_DECLINES)
 def test_each_documented_reason_can_be_had(gateway: Gateway, kind: Kind, amount: str) -> None:
-    answer = send(gateway, instruct(kind, amount))
+    answer = gateway.send(instruct(kind, amount))
     assert isinstance(answer, Declined)
     assert (answer.code, answer.message) == MAGIC_DECLINES[amount]
 
@@ -127,24 +127,24 @@ def test_each_documented_reason_can_be_had(gateway: Gateway, kind: Kind, amount:
 @pytest.mark.parametrize("amount", MAGIC_DECLINES)
 def test_a_later_movement_can_be_declined_too(gateway: Gateway, kind: Kind, amount: str) -> None:
     parent = made(gateway, instruct(Kind.CHARGE if kind is Kind.REFUND else Kind.AUTHORIZE, "1000.00"))
-    answer = send(gateway, child_of(parent, kind, amount))
+    answer = gateway.send(child_of(parent, kind, amount))
     assert isinstance(answer, Declined)
     assert (answer.code, answer.message) == MAGIC_DECLINES[amount]
 
 
 def test_an_unknown_outcome_may_prove_to_be_a_charge(gateway: Gateway) -> None:
     instruction = instruct(amount="202.01")
-    assert isinstance(send(gateway, instruction), Unknown)
+    assert isinstance(gateway.send(instruction), Unknown)
     found = gateway.lookup(instruction)
     assert isinstance(found, Approved)
     assert found.amount == Decimal("202.01")
-    assert isinstance(send(gateway, instruction), Unknown) or send(gateway, instruction) == found
+    assert isinstance(gateway.send(instruction), Unknown) or gateway.send(instruction) == found
     assert gateway.lookup(instruction) == found
 
 
 def test_an_unknown_outcome_may_prove_to_be_none(gateway: Gateway) -> None:
     instruction = instruct(amount="202.02")
-    assert isinstance(send(gateway, instruction), Unknown)
+    assert isinstance(gateway.send(instruction), Unknown)
     found = gateway.lookup(instruction)
     assert isinstance(found, Declined)
     assert found.code == "GATEWAY_ERROR"
@@ -153,7 +153,7 @@ def test_an_unknown_outcome_may_prove_to_be_none(gateway: Gateway) -> None:
 @pytest.mark.parametrize(("amount", "truth"), [("202.03", Approved), ("202.04", Declined)])
 def test_what_is_pending_is_decided_later(gateway: Gateway, amount: str, truth: type) -> None:
     instruction = instruct(amount=amount)
-    assert isinstance(send(gateway, instruction), Pending)
+    assert isinstance(gateway.send(instruction), Pending)
     found = gateway.lookup(instruction)
     assert isinstance(found, truth)
     assert gateway.lookup(instruction) == found
@@ -161,19 +161,19 @@ def test_what_is_pending_is_decided_later(gateway: Gateway, amount: str, truth: 
 
 def test_a_refund_may_be_unknown_and_prove_done(gateway: Gateway) -> None:
     refund = child_of(made(gateway, instruct(amount="500.00")), Kind.REFUND, "202.01")
-    assert isinstance(send(gateway, refund), Unknown)
+    assert isinstance(gateway.send(refund), Unknown)
     assert isinstance(gateway.lookup(refund), Approved)
 
 
 def test_two_operations_never_share_a_reference(gateway: Gateway) -> None:
-    answers = [send(gateway, instruct()) for _ in range(20)]
+    answers = [gateway.send(instruct()) for _ in range(20)]
     assert len({answer.reference for answer in answers if isinstance(answer, Approved)}) == 20
 
 
 def test_simultaneous_resends_are_one_operation(gateway: Gateway) -> None:
     instruction = instruct()
     with ThreadPoolExecutor(16) as pool:
-        answers = set(pool.map(lambda _: send(gateway, instruction), range(32)))
+        answers = set(pool.map(lambda _: gateway.send(instruction), range(32)))
     assert len(answers) == 1
     assert all(isinstance(answer, Approved) for answer in answers)
 
@@ -181,7 +181,7 @@ def test_simultaneous_resends_are_one_operation(gateway: Gateway) -> None:
 def test_a_key_is_any_text(gateway: Gateway) -> None:
     for key in ("a/b", "ключ", "a b?c=d&e#f", "%2F", "../operations", "a" * 255):
         instruction = instruct(gateway_key=f"{key}{instruct().gateway_key}"[-255:])
-        answer = send(gateway, instruction)
+        answer = gateway.send(instruction)
         assert isinstance(answer, Approved)
         assert gateway.lookup(instruction) == answer
 
@@ -189,14 +189,14 @@ def test_a_key_is_any_text(gateway: Gateway) -> None:
 def test_the_ledger_has_each_operation_once_if_there_is_one(gateway: Gateway) -> None:
     instructions = [instruct(amount=amount) for amount in ("150.00", "202.01", "402.01", "202.02")]
     for instruction in instructions * 2:
-        send(gateway, instruction)
+        gateway.send(instruction)
     keys = [effect.gateway_key for effect in gateway.effects()]
     expected = [1, 1, 0, 0] if gateway.capabilities.lists_effects else [0, 0, 0, 0]
     assert [keys.count(instruction.gateway_key) for instruction in instructions] == expected
 
 
 def test_the_rate_of_success_is_the_banks_and_the_reason_a_documented_one(gloomy_gateway: Gateway) -> None:
-    answers = [send(gloomy_gateway, instruct(gateway_key=f"v1-gloom-{n}")) for n in range(30)]
+    answers = [gloomy_gateway.send(instruct(gateway_key=f"v1-gloom-{n}")) for n in range(30)]
     assert {answer.code for answer in answers if isinstance(answer, Declined)} == {
         code for code, _ in MAGIC_DECLINES.values()
     }
@@ -206,6 +206,6 @@ def test_the_rate_of_success_is_the_banks_and_the_reason_a_documented_one(gloomy
 def test_every_implementation_draws_the_same_lots(gloomy_gateway: Gateway) -> None:
     reference = SimulatedGateway(SuccessRates(0.0, {"checkout": 0.5}))
     instructions = [instruct(gateway_key=f"v1-lot-{n}", channel="checkout") for n in range(40)]
-    answers = [send(gloomy_gateway, each) for each in instructions]
-    assert answers == [send(reference, each) for each in instructions]
+    answers = [gloomy_gateway.send(each) for each in instructions]
+    assert answers == [reference.send(each) for each in instructions]
     assert {type(answer) for answer in answers} == {Approved, Declined}

@@ -47,7 +47,7 @@ def test_a_refused_connection_is_tried_once_more_and_was_never_sent(
     pauses: list[float] = []
     monkeypatch.setattr(clock, "sleep", pauses.append)
     simulator.kill()
-    assert isinstance(gateway.charge(instruct()), NotSent)
+    assert isinstance(gateway.send(instruct()), NotSent)
     assert isinstance(gateway.lookup(instruct()), NotSent)
     assert len(pauses) == 1
     assert 0 <= pauses[0] <= 0.2
@@ -59,7 +59,7 @@ def test_the_second_try_may_reach_a_bank_that_just_came_back(
     simulator.kill()
     monkeypatch.setattr(clock, "sleep", lambda seconds: simulator.start())
     instruction = instruct()
-    assert isinstance(gateway.charge(instruction), Approved)
+    assert isinstance(gateway.send(instruction), Approved)
     assert simulator.count()[instruction.gateway_key] == 1
 
 
@@ -74,7 +74,7 @@ def test_dying_between_sent_and_answered_leaves_the_effect(simulator: Simulator,
     instruction = instruct()
     arm("gateway.sent=raise")
     with pytest.raises(FailpointHit):
-        gateway.charge(instruction)
+        gateway.send(instruction)
     simulator.wait_for(instruction.gateway_key)
     assert isinstance(gateway.lookup(instruction), Approved), "a look-up passes no failpoint"
 
@@ -85,7 +85,7 @@ def test_nothing_was_sent_when_nothing_passed_the_point_of_sending(
 ) -> None:
     arm("gateway.sent=raise")
     simulator.kill()
-    assert isinstance(gateway.charge(instruct()), NotSent)
+    assert isinstance(gateway.send(instruct()), NotSent)
 
 
 @pytest.mark.usefixtures("disarmed")
@@ -93,7 +93,7 @@ def test_dying_with_the_answer_in_hand_leaves_the_effect(simulator: Simulator, g
     instruction = instruct()
     arm("gateway.answered=raise")
     with pytest.raises(FailpointHit):
-        gateway.charge(instruction)
+        gateway.send(instruction)
     assert simulator.count()[instruction.gateway_key] == 1
     assert isinstance(gateway.lookup(instruction), Approved)
 
@@ -102,14 +102,14 @@ def test_the_bank_remembers_what_it_did_before_it_was_killed(simulator: Simulato
     instruction = instruct()
     simulator.arm("sleep_then_answer", ms=30_000)
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(gateway.charge, instruction)
+        answer = pool.submit(gateway.send, instruction)
         simulator.wait_for(instruction.gateway_key)
         simulator.kill()
         assert isinstance(answer.result(), Unknown)
     simulator.start()
     found = gateway.lookup(instruction)
     assert isinstance(found, Approved)
-    assert gateway.charge(instruction) == found
+    assert gateway.send(instruction) == found
     assert simulator.count()[instruction.gateway_key] == 1
 
 
@@ -119,7 +119,7 @@ def test_the_bank_knows_nothing_of_what_it_was_killed_before_doing(
     instruction = instruct()
     simulator.arm("slow", ms=30_000, times=1)
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(gateway.charge, instruction)
+        answer = pool.submit(gateway.send, instruction)
         simulator.wait_until_struck()
         simulator.kill()
         assert isinstance(answer.result(), Unknown)

@@ -29,7 +29,7 @@ def test_a_host_without_an_address_was_never_sent_to(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(socket, "getaddrinfo", no_address)
     with closing(gateway_at("http://bank.invalid")) as gateway:
-        assert isinstance(gateway.charge(instruct()), NotSent)
+        assert isinstance(gateway.send(instruct()), NotSent)
 
 
 def test_connecting_in_vain_was_never_sent() -> None:
@@ -40,7 +40,7 @@ def test_connecting_in_vain_was_never_sent() -> None:
             waiting.setblocking(False)
             waiting.connect_ex(full.getsockname())
         with closing(gateway_at(f"http://127.0.0.1:{full.getsockname()[1]}", connect_timeout=0.2)) as gateway:
-            assert isinstance(gateway.charge(instruct()), NotSent)
+            assert isinstance(gateway.send(instruct()), NotSent)
 
 
 def test_a_failed_tls_handshake_is_unknown() -> None:
@@ -48,7 +48,7 @@ def test_a_failed_tls_handshake_is_unknown() -> None:
         scripted_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as server,
         closing(gateway_at(server.url.replace("http://", "https://"))) as gateway,
     ):
-        assert gateway.charge(instruct()) == Unknown("the connection to the gateway broke")
+        assert gateway.send(instruct()) == Unknown("the connection to the gateway broke")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_failed_tls_handshake_is_unknown() -> None:
 def test_whatever_is_said_on_the_wire_it_is_unknown_and_nothing_is_raised(said: bytes) -> None:
     with scripted_server(said) as server:
         with closing(gateway_at(server.url)) as gateway:
-            assert isinstance(gateway.charge(instruct()), Unknown)
+            assert isinstance(gateway.send(instruct()), Unknown)
         with closing(gateway_at(server.url)) as gateway:
             assert isinstance(gateway.lookup(instruct()), Unknown)
         assert server.accepted == 2, "what may have been sent must not be sent again by itself"
@@ -88,7 +88,7 @@ def test_whatever_is_said_on_the_wire_it_is_unknown_and_nothing_is_raised(said: 
 def test_an_answer_in_drops_is_waited_for_only_as_long_as_one_in_a_piece(answer: bytes) -> None:
     with scripted_server(answer, pause=0.05) as server, closing(gateway_at(server.url, read_timeout=0.3)) as gateway:
         begun = time.monotonic()
-        assert isinstance(gateway.charge(instruct(gateway_key="v1-asked")), Unknown)
+        assert isinstance(gateway.send(instruct(gateway_key="v1-asked")), Unknown)
         assert time.monotonic() - begun < len(answer) * 0.05 / 2
 
 
@@ -105,7 +105,7 @@ def test_a_reset_after_the_request_is_unknown() -> None:
     thread = threading.Thread(target=reset)
     thread.start()
     with listener, closing(gateway_at(f"http://127.0.0.1:{listener.getsockname()[1]}")) as gateway:
-        assert isinstance(gateway.charge(instruct()), Unknown)
+        assert isinstance(gateway.send(instruct()), Unknown)
         thread.join()
 
 
@@ -120,7 +120,7 @@ def test_neither_redirects_nor_the_environments_proxies_and_passwords_are_follow
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, elsewhere.url)
         with scripted_server(redirect) as server, closing(gateway_at(server.url)) as gateway:
-            assert isinstance(gateway.charge(instruct()), Unknown)
+            assert isinstance(gateway.send(instruct()), Unknown)
             assert b"authorization" not in server.received[0].lower()
         assert elsewhere.accepted == 0
 
@@ -139,7 +139,7 @@ def test_an_answer_without_an_end_is_not_read_to_its_end() -> None:
         ) as server,
         closing(gateway_at(server.url)) as gateway,
     ):
-        assert isinstance(gateway.charge(instruct(gateway_key="v1-asked")), Approved)
+        assert isinstance(gateway.send(instruct(gateway_key="v1-asked")), Approved)
         assert isinstance(gateway.lookup(instruct(gateway_key="v1-asked")), Unknown)
 
 
@@ -147,8 +147,8 @@ def test_the_answer_to_somebody_elses_request_is_not_ours() -> None:
     mine, other = instruct(), instruct()
     answers = [http(json.dumps(APPROVAL | {"gateway_key": each.gateway_key}).encode()) for each in (mine, other)]
     with scripted_server(*answers) as server, closing(gateway_at(server.url)) as gateway:
-        assert isinstance(gateway.charge(mine), Approved)
-        assert isinstance(gateway.charge(mine), Unknown)
+        assert isinstance(gateway.send(mine), Approved)
+        assert isinstance(gateway.send(mine), Unknown)
 
 
 def test_a_ledger_that_cannot_be_understood_raises() -> None:

@@ -14,7 +14,7 @@ from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Approved, Declined, NotFound, Pending, SendResult, Unknown
 from payment_service.gateways.remote import LEDGER_PAGE, RemoteGateway
 from payment_service.gateways.transport import BODY_LIMIT
-from tests.support.instructions import gateway_at, instruct, send
+from tests.support.instructions import gateway_at, instruct
 from tests.support.simulator import Simulator, running_simulator
 
 IMPATIENT = 0.3
@@ -88,10 +88,10 @@ def test_a_fault_is_taken_for_what_it_proves(
     simulator: Simulator, gateway: RemoteGateway, impatient: RemoteGateway, case: Case, kind: Kind
 ) -> None:
     parent = instruct()
-    assert isinstance(gateway.charge(parent), Approved)
+    assert isinstance(gateway.send(parent), Approved)
     instruction = instruct(kind, parent_key=parent.gateway_key)
     simulator.arm(case.fault, kind=kind.value, **case.scope)
-    assert isinstance(send(impatient if case.fault in TIMED else gateway, instruction), case.answer)
+    assert isinstance((impatient if case.fault in TIMED else gateway).send(instruction), case.answer)
     if case.effects:
         simulator.wait_for(instruction.gateway_key)
     assert simulator.count()[instruction.gateway_key] == case.effects
@@ -101,7 +101,7 @@ def test_a_fault_is_taken_for_what_it_proves(
 def test_a_wrong_amount_is_handed_on_as_the_gateway_said_it(simulator: Simulator, gateway: RemoteGateway) -> None:
     simulator.arm("wrong_amount", amount="15.00", currency="EUR")
     instruction = instruct(amount="150.00", currency="USD")
-    answer = gateway.charge(instruction)
+    answer = gateway.send(instruction)
     assert isinstance(answer, Approved)
     assert (answer.amount, answer.currency) == (Decimal("15.00"), "EUR")
     assert gateway.lookup(instruction) == answer
@@ -112,7 +112,7 @@ def test_a_slow_bank_may_move_the_money_after_we_gave_up(
 ) -> None:
     simulator.arm("slow", ms=1000)
     instruction = instruct()
-    assert isinstance(impatient.charge(instruction), Unknown)
+    assert isinstance(impatient.send(instruction), Unknown)
     assert isinstance(gateway.lookup(instruction), NotFound)
     simulator.wait_for(instruction.gateway_key)
     assert isinstance(gateway.lookup(instruction), Approved)
@@ -121,7 +121,7 @@ def test_a_slow_bank_may_move_the_money_after_we_gave_up(
 def test_a_bank_that_is_down_leaves_everything_unknown(simulator: Simulator, gateway: RemoteGateway) -> None:
     simulator.arm("down")
     instruction = instruct()
-    assert isinstance(gateway.charge(instruction), Unknown)
+    assert isinstance(gateway.send(instruction), Unknown)
     assert isinstance(gateway.lookup(instruction), Unknown)
     simulator.disarm()
     assert isinstance(gateway.lookup(instruction), NotFound)
@@ -131,8 +131,8 @@ def test_a_resend_after_an_unknown_outcome_moves_no_more_money(simulator: Simula
     for fault in ("drop_after_effect", "error_after_effect", "drop_before_effect"):
         simulator.arm(fault, times=1)
         instruction = instruct()
-        assert isinstance(gateway.charge(instruction), Unknown)
-        assert isinstance(gateway.charge(instruction), Approved)
+        assert isinstance(gateway.send(instruction), Unknown)
+        assert isinstance(gateway.send(instruction), Approved)
         assert simulator.count()[instruction.gateway_key] == 1
 
 
@@ -141,7 +141,7 @@ def test_a_look_up_that_fails_proves_nothing(
     simulator: Simulator, gateway: RemoteGateway, impatient: RemoteGateway, fault: str
 ) -> None:
     instruction = instruct()
-    assert isinstance(gateway.charge(instruction), Approved)
+    assert isinstance(gateway.send(instruction), Approved)
     simulator.arm(fault, on="lookup", ms=20)
     assert isinstance((impatient if fault in TIMED else gateway).lookup(instruction), Unknown)
 
@@ -152,15 +152,15 @@ def test_two_answers_on_one_connection_are_not_taken_for_two_operations(
     simulator.arm("duplicate")
     for number in range(1, 20):
         instruction = instruct(amount=f"{number}.50")
-        answer = gateway.charge(instruction)
+        answer = gateway.send(instruction)
         # The second answer may meet the next request on its way: then that one's outcome is unknown, and never wrong.
         assert isinstance(answer, Unknown) or (isinstance(answer, Approved) and answer.amount == instruction.amount)
 
 
 def test_a_key_with_another_content_never_moves_money_twice(simulator: Simulator, gateway: RemoteGateway) -> None:
     instruction = instruct(amount="150.00")
-    assert isinstance(gateway.charge(instruction), Approved)
-    assert isinstance(gateway.charge(replace(instruction, amount=Decimal("151.00"))), Unknown)
+    assert isinstance(gateway.send(instruction), Approved)
+    assert isinstance(gateway.send(replace(instruction, amount=Decimal("151.00"))), Unknown)
     assert simulator.count()[instruction.gateway_key] == 1
 
 
@@ -169,7 +169,7 @@ def test_sixty_four_slow_answers_are_waited_for_side_by_side(simulator: Simulato
     instructions = [instruct() for _ in range(64)]
     begun = time.monotonic()
     with closing(gateway_at(simulator.url)) as gateway, ThreadPoolExecutor(64) as pool:
-        answers: list[SendResult] = list(pool.map(gateway.charge, instructions))
+        answers: list[SendResult] = list(pool.map(gateway.send, instructions))
     assert all(isinstance(answer, Approved) for answer in answers)
     assert time.monotonic() - begun < 64 * 0.5 / 4
     counts = simulator.count()
@@ -180,6 +180,6 @@ def test_the_whole_ledger_is_listed_over_its_pages(gateway: RemoteGateway) -> No
     before = len(list(gateway.effects()))
     instructions = [instruct(amount=f"{n}.25") for n in range(1, 2 * LEDGER_PAGE + 12)]
     for each in instructions:
-        assert isinstance(gateway.charge(each), Approved)
+        assert isinstance(gateway.send(each), Approved)
     listed = [(effect.gateway_key, effect.amount) for effect in gateway.effects()]
     assert listed[before:] == [(each.gateway_key, each.amount) for each in instructions]

@@ -25,7 +25,7 @@ def test_a_careless_bank_charges_for_every_send(tmp_path: Path) -> None:
         closing(gateway_at(simulator.url)) as gateway,
     ):
         charge = instruct()
-        answers = [gateway.charge(charge) for _ in range(3)]
+        answers = [gateway.send(charge) for _ in range(3)]
         assert all(isinstance(answer, Approved) for answer in answers)
         assert simulator.count("charge") == {charge.gateway_key: 3}
         assert isinstance(gateway.lookup(charge), Approved)
@@ -35,10 +35,10 @@ def test_a_careless_bank_charges_for_every_send(tmp_path: Path) -> None:
 def test_fifty_simultaneous_refunds_give_back_no_more_than_was_taken(tmp_path: Path) -> None:
     with running_simulator(tmp_path) as simulator, closing(gateway_at(simulator.url)) as gateway:
         charge = instruct(amount="100.00")
-        assert isinstance(gateway.charge(charge), Approved)
+        assert isinstance(gateway.send(charge), Approved)
         refunds = [instruct(Kind.REFUND, "7.00", parent_key=charge.gateway_key) for _ in range(50)]
         with ThreadPoolExecutor(25) as pool:
-            answers = list(pool.map(gateway.refund, refunds))
+            answers = list(pool.map(gateway.send, refunds))
         assert sum(isinstance(answer, Approved) for answer in answers) == 14
         assert sum(simulator.count("refund").values()) == 14
 
@@ -48,7 +48,7 @@ def test_the_ledger_outlives_every_way_to_die(tmp_path: Path) -> None:
         url, known = simulator.url, []
         for die in (simulator.stop, simulator.kill, simulator.kill):
             known.append(instruct())
-            assert isinstance(gateway.charge(known[-1]), Approved)
+            assert isinstance(gateway.send(known[-1]), Approved)
             die()
             simulator.start()
             assert simulator.url == url
@@ -60,7 +60,7 @@ def test_a_polite_end_lets_the_last_answer_out(tmp_path: Path) -> None:
         simulator.arm("sleep_then_answer", ms=700)
         charge = instruct()
         with ThreadPoolExecutor(1) as pool:
-            answer = pool.submit(gateway.charge, charge)
+            answer = pool.submit(gateway.send, charge)
             while not simulator.count():
                 time.sleep(0.01)
             assert simulator.stop() == 0
@@ -71,7 +71,7 @@ def test_the_simulator_says_nothing_unless_something_is_wrong(tmp_path: Path) ->
     with running_simulator(tmp_path) as simulator, closing(gateway_at(simulator.url)) as gateway:
         for fault in ("drop_before_effect", "truncated", "duplicate", "down"):
             simulator.arm(fault, times=1)
-            gateway.charge(instruct())
+            gateway.send(instruct())
         simulator.stop()
         assert simulator.log() == ""
 
@@ -108,7 +108,7 @@ def test_the_flask_command_runs_the_simulator(tmp_path: Path) -> None:
     with flask_simulator(tmp_path, "--port", "0") as process:
         assert process.stdout is not None
         with closing(gateway_at(process.stdout.readline().strip())) as gateway:
-            assert isinstance(gateway.charge(instruct()), Approved)
+            assert isinstance(gateway.send(instruct()), Approved)
         process.terminate()
         assert process.wait(20) == 0
     assert (tmp_path / "var" / "gateway.db").exists()

@@ -34,7 +34,7 @@ class Bank:
         self.ledger: dict[str, tuple[GatewayRequest, str]] = {}
         self.in_transaction: Callable[[], bool] = lambda: False
 
-    def charge(self, instruction: GatewayRequest) -> SendResult:
+    def send(self, instruction: GatewayRequest) -> SendResult:
         """Do as told, and answer by the plan."""
         assert not self.in_transaction(), "the bank was called with a transaction open"
         if self.plan.reply == "refuses":
@@ -45,8 +45,6 @@ class Bank:
         assert known == instruction, f"two movements under one key: {known} and {instruction}"
         failpoint("gateway.sent")
         return self._reply(instruction, word)
-
-    authorize = capture = void = refund = charge
 
     def lookup(self, instruction: GatewayRequest) -> GatewayResult:
         """What was decided, as far as the plan lets it be heard."""

@@ -76,7 +76,7 @@ def asking_inside_the_claim(original: Function) -> Function:
     def begin(connection: Any, deps: Any, *others: Any) -> Any:
         facts = original(connection, deps, *others)
         instruction = gateway_calls.gateway_request_for(facts)
-        getattr(deps.gateway, instruction.kind)(instruction)
+        deps.gateway.send(instruction)
         return facts
 
     return begin

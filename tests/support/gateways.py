@@ -35,7 +35,7 @@ class LedgerGateway:
         self.in_transaction: Callable[[], bool] = lambda: False
         self._lock = threading.Lock()
 
-    def charge(self, instruction: GatewayRequest) -> SendResult:
+    def send(self, instruction: GatewayRequest) -> SendResult:
         """Answer from the script, else approve."""
         assert not self.in_transaction(), "the gateway was called with a transaction open"
         clock.sleep(self.latency)
@@ -43,8 +43,6 @@ class LedgerGateway:
             self.sent.append(instruction)
             answer = self.script.popleft() if self.script else self.approve
         return answer(instruction) if callable(answer) else answer
-
-    authorize = capture = void = refund = charge
 
     def approve(self, instruction: GatewayRequest) -> Approved:
         """Take the instruction into the ledger, once."""

@@ -1,12 +1,11 @@
-"""Instructions to a gateway, with what matters given and the rest ordinary, and somebody to send them to."""
+"""Requests to a gateway, with what matters given and the rest ordinary, and a gateway to send them to."""
 
 import secrets
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Gateway, GatewayRequest, SendResult
+from payment_service.gateways.base import GatewayRequest
 from payment_service.gateways.remote import RemoteGateway
 
 PATIENT = 10.0
@@ -25,12 +24,6 @@ def instruct(kind: Kind = Kind.CHARGE, amount: str = "150.00", **changes: Any) -
         "parent_key": None,
     }
     return GatewayRequest(**(fields | changes))
-
-
-def send(gateway: Gateway, instruction: GatewayRequest) -> SendResult:
-    """Send an instruction by the method of its kind."""
-    method: Callable[[GatewayRequest], SendResult] = getattr(gateway, instruction.kind.value)
-    return method(instruction)
 
 
 def gateway_at(url: str, **changes: Any) -> RemoteGateway:

@@ -62,7 +62,7 @@ class ParkingRenderer(BaseRenderer):
 
     errors = DetailError()
 
-    def answer(self, rendering: str, facts: PaymentContext) -> StoredResponse:
+    def answer(self, response_format: str, facts: PaymentContext) -> StoredResponse:
         """201 when paid, 402 for a decline, 202 in between."""
         if facts.payment.status is Status.FAILED:
             return self.refusal(DECLINED)

@@ -39,14 +39,12 @@ class StoredLedgerGateway:
         self.script: deque[SendResult | Callable[[GatewayRequest], SendResult]] = deque()
         self.is_pending = False
 
-    def charge(self, instruction: GatewayRequest) -> SendResult:
+    def send(self, instruction: GatewayRequest) -> SendResult:
         """Answer the next movement."""
         if self.is_pending:
             return Pending()
         answer = self.script.popleft() if self.script else self.decide
         return answer(instruction) if callable(answer) else answer
-
-    authorize = capture = void = refund = charge
 
     def decide(self, instruction: GatewayRequest) -> SendResult:
         """Decline what is listed in `declines`, approve the rest."""

@@ -1,4 +1,4 @@
-"""The SQL files of the two databases agree with each other and with the tables."""
+"""The SQL statements of the two databases agree with each other and with the tables."""
 
 import re
 
@@ -19,7 +19,7 @@ SPREAD_BY = {
 }
 """The column by which an engine would spread each table over machines; docs/scaling.md has the same."""
 
-FINDS_A_KEY_OTHERWISE = {"lock_key_by_gateway_key", "lock_key_by_id", "lock_key_of_operation", "adopt_key"}
+FINDS_A_KEY_OTHERWISE = {"lock_key_by_id", "lock_key_of_operation", "adopt_key"}
 """Statements of recovery, of a person's decision, and for keys that release 1.0.0 had purged."""
 
 CHANGED_BY_A_CHARGE = {
@@ -34,7 +34,7 @@ def changed(name: str) -> set[str]:
     return set(re.findall(r"(\w+) = ", clause))
 
 
-def test_both_files_have_the_same_statements() -> None:
+def test_both_databases_have_the_same_statements() -> None:
     assert SQLITE.keys() - POSTGRESQL.keys() == {"find_finished_key"}, "PostgreSQL finds it while it inserts"
     assert POSTGRESQL.keys() - SQLITE.keys() == set()
 

@@ -124,20 +124,20 @@ def _own(payment_id: str) -> Payment:
     return queries.payment(dependencies(), principal(), NAME, "public_id", public_id, theirs=Forbidden())
 
 
-def _process(found: Payment, rendering: str) -> StoredResponse:
+def _process(found: Payment, response_format: str) -> StoredResponse:
     """A payment is charged once: without a client's key the payment is the key.
 
     Its UUID and not its number: a database restored from a backup counts on from an old number, and the gateway would
     take the new payment for the old one.
     """
-    asked = _asked(f"/{found.public_id}/process", rendering, implied_key=f"process:{found.public_id}")
+    asked = _asked(f"/{found.public_id}/process", response_format, implied_key=f"process:{found.public_id}")
     return execute(dependencies(), asked, StartOperation(found.payment_id, Kind.CHARGE))
 
 
-def _refund(found: Payment, rendering: str) -> StoredResponse:
+def _refund(found: Payment, response_format: str) -> StoredResponse:
     """A payment is refunded once, though a declined refund may be tried again: that is another operation."""
     declined = sum(each.status == "FAILED" for each in queries.refunds(dependencies(), found.payment_id))
-    asked = _asked(f"/{found.public_id}/refund", rendering, implied_key=f"refund:{found.public_id}:{declined}")
+    asked = _asked(f"/{found.public_id}/refund", response_format, implied_key=f"refund:{found.public_id}:{declined}")
     return execute(dependencies(), asked, StartOperation(found.payment_id, Kind.REFUND))
 
 
@@ -177,14 +177,14 @@ CHANGES: Mapping[str, Callable[[Payment, Mapping[str, Any]], StoredResponse]] = 
 
 def _asked(
     path: str,
-    rendering: str,
+    response_format: str,
     given: Mapping[str, Any] | None = None,
     *,
     implied_key: str | None = None,
     sent: Mapping[str, Any] | None = None,
 ) -> Request:
     route = f"{'PATCH' if path.endswith('/status') else 'POST'}:{PREFIX}{path}"
-    return asked_of(NAME, route, given or {}, rendering, key=header_key(sent or {}), implied_key=implied_key)
+    return asked_of(NAME, route, given or {}, response_format, key=header_key(sent or {}), implied_key=implied_key)
 
 
 def _new_payment(given: Mapping[str, Any]) -> NewPayment:

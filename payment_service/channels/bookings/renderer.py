@@ -37,7 +37,7 @@ class BookingRenderer(BaseRenderer):
     errors = responses.BookingError()
     gives_references = True
 
-    def answer(self, rendering: str, facts: PaymentContext) -> StoredResponse:
+    def answer(self, response_format: str, facts: PaymentContext) -> StoredResponse:
         """`create`, `process`, `refund` or `status`: 201 or 200, 202 while undecided, 402 for a decline."""
         found: dict[str, Any] = {"payment": facts.payment}
         if facts.refund is not None:
@@ -50,8 +50,8 @@ class BookingRenderer(BaseRenderer):
         if outcome is OperationStatus.PENDING:
             found["message"] = f"{'Refund' if facts.refund else 'Payment'} accepted for processing"
             return accepted(responses.PENDING.dump(found))
-        found["message"] = MESSAGES[rendering]
-        return answered(201 if rendering == "create" else 200, responses.CHANGE.dump(found))
+        found["message"] = MESSAGES[response_format]
+        return answered(201 if response_format == "create" else 200, responses.CHANGE.dump(found))
 
     def event(self, move: Move, facts: PaymentContext) -> Event:
         """The payment as its caller sees it."""

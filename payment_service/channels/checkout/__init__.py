@@ -96,8 +96,8 @@ def _read(action: str) -> tuple[dict[str, Any], Request]:
     body = json_body()
     named, camel = in_one_style(body)
     given = load(SCHEMAS[action][camel], named, "body")
-    rendering = _style(camel=camel).rendering(action)
-    return given, asked_of(NAME, f"POST:{PREFIX}/{action}", given, rendering, key=header_key(body))
+    response_format = _style(camel=camel).response_format(action)
+    return given, asked_of(NAME, f"POST:{PREFIX}/{action}", given, response_format, key=header_key(body))
 
 
 def _style(*, camel: bool = False) -> Style:

@@ -25,9 +25,9 @@ class CheckoutRenderer(BaseRenderer):
     gives_references = True
     event_types = dict.fromkeys(SUCCESSES, SUCCESSFUL)
 
-    def answer(self, rendering: str, facts: PaymentContext) -> StoredResponse:
-        """`process`, `capture`, `void` or `refund`, in the style that `rendering` names; 202 while undecided."""
-        style = Style.of(rendering)
+    def answer(self, response_format: str, facts: PaymentContext) -> StoredResponse:
+        """`process`, `capture`, `void` or `refund`, in the style that `response_format` names; 202 while undecided."""
+        style = Style.of(response_format)
         if facts.refund is not None:
             return self._refund(facts.refund, facts, style)
         if responses.operation_of(facts).status is OperationStatus.PENDING:

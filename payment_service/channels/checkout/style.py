@@ -44,13 +44,13 @@ class Style:
     upper: bool = False
 
     @classmethod
-    def of(cls, rendering: str) -> "Style":
-        """The style that `rendering()` put into a rendering's name."""
-        _, *flags = rendering.split(".")
+    def of(cls, response_format: str) -> "Style":
+        """The style that `response_format()` put into a response format's name."""
+        _, *flags = response_format.split(".")
         return cls(camel=_CAMEL in flags, upper=_UPPER in flags)
 
-    def rendering(self, action: str) -> str:
-        """The rendering's name for an action (`process.camel`): kept with the key, so that a replay is in style."""
+    def response_format(self, action: str) -> str:
+        """The response format of an action (`process.camel`): kept with the key, so that a replay is in style."""
         return ".".join([action, *[_CAMEL] * self.camel, *[_UPPER] * self.upper])
 
     def dump(self, variants: Variants, record: object) -> dict[str, Any]:

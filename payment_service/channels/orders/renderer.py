@@ -18,7 +18,7 @@ from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
 
 SUCCESSES = {"create": 201, "charge": 201, "change": 200, "refund": 200}
-"""The renderings: a payment made, charged, moved by its caller, refunded; and the status of each response."""
+"""The response formats: a payment made, charged, moved by its caller, refunded; and the status of each response."""
 
 
 class StatusNotSettable(StateConflict):
@@ -36,16 +36,16 @@ class OrderRenderer(BaseRenderer):
     shows_trail = True
     errors = responses.OrderError()
 
-    def answer(self, rendering: str, facts: PaymentContext) -> StoredResponse:
+    def answer(self, response_format: str, facts: PaymentContext) -> StoredResponse:
         """The payment with its trail, also after a declined charge; 202 while the gateway has not decided."""
         payment, refund = facts.payment, facts.refund
         if refund is not None and refund.status == "FAILED":
             return self.refusal(RefundDeclined(f"Refund declined: {facts.failure_message}"))
         if refund is not None and refund.status == "PENDING":
             return accepted(with_trail(payment, facts.trail, responses.PENDING_REFUND))
-        if rendering != "create" and STATUS_NAMES[payment.status] == STATUS_NAMES[Status.PROCESSING]:
+        if response_format != "create" and STATUS_NAMES[payment.status] == STATUS_NAMES[Status.PROCESSING]:
             return accepted(with_trail(payment, facts.trail, responses.PENDING))
-        return answered(SUCCESSES[rendering], with_trail(payment, facts.trail))
+        return answered(SUCCESSES[response_format], with_trail(payment, facts.trail))
 
     def event(self, move: Move, facts: PaymentContext) -> Event:
         """The payment without its trail for the brokers, and what each downstream service gets."""

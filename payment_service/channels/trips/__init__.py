@@ -64,10 +64,10 @@ def _trip_price(given: Mapping[str, Any]) -> TripPrice:
     )
 
 
-def _asked(route: str, given: Mapping[str, Any], rendering: str) -> Request:
+def _asked(route: str, given: Mapping[str, Any], response_format: str) -> Request:
     header_key(given)  # raises Invalid where the header has another key than the body
     fields = {name: value for name, value in given.items() if name != "idempotency_key"}
-    return asked_of(NAME, route, fields, rendering, key=given["idempotency_key"])
+    return asked_of(NAME, route, fields, response_format, key=given["idempotency_key"])
 
 
 @describe({200: responses.REFUND, 202: responses.PENDING_REFUND}, body=NEW_REFUND, key=KeyIn.BODY)

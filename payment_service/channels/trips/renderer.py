@@ -20,9 +20,9 @@ class TripRenderer(BaseRenderer):
 
     errors = responses.TripError()
 
-    def answer(self, rendering: str, facts: PaymentContext) -> StoredResponse:
+    def answer(self, response_format: str, facts: PaymentContext) -> StoredResponse:
         """The response to a `charge` or a `refund`: 200, or 202 while the gateway has not decided."""
-        if rendering == "refund" and facts.refund is not None:
+        if response_format == "refund" and facts.refund is not None:
             return self._refund(facts.refund, facts)
         payment = facts.payment
         if STATUS_NAMES[payment.status] == "PENDING":

@@ -3,8 +3,9 @@
 -- Every statement names the column by which its table would be spread: key_hash, payment_id, or a reservation's value.
 -- Times are the database's own, so that the leases of several hosts are judged by one clock.
 
--- name: claim_key_for_new_payment
+-- name: claim_key
 -- Insert the key with its operation, or find the response of a finished one without a lock. Neither: it is running.
+-- A new payment has no number yet: the next one is drawn.
 WITH found AS (
     SELECT key_id, fingerprint, payment_id, owner, response_status, response_data,
         expires_at <= clock_timestamp() AS expired
@@ -18,33 +19,7 @@ WITH found AS (
     )
     SELECT
         :channel, :subject, :key_hash, :is_client_key, :request_path, :response_format, :fingerprint,
-        nextval('payments_payment_id_seq'),
-        :operation_id, :kind, :amount, :currency, :operation_status, :gateway_key, :owner, 1, 1,
-        statement_timestamp() + make_interval(secs => :lease),
-        statement_timestamp() + make_interval(secs => :ttl), :created_at, :created_at
-    WHERE NOT EXISTS (SELECT FROM found)
-    ON CONFLICT DO NOTHING
-    RETURNING key_id, payment_id
-)
-SELECT made.key_id, made.payment_id, found.*
-FROM (SELECT 1) AS one LEFT JOIN made ON true LEFT JOIN found ON true;
-
--- name: claim_key_for_payment
--- Insert the key with its operation, or find the response of a finished one without a lock. Neither: it is running.
-WITH found AS (
-    SELECT key_id, fingerprint, payment_id, owner, response_status, response_data,
-        expires_at <= clock_timestamp() AS expired
-    FROM idempotency_keys
-    WHERE key_hash = :key_hash AND channel = :channel AND subject = :subject AND response_status IS NOT NULL
-), made AS (
-    INSERT INTO idempotency_keys (
-        channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
-        operation_id, kind, amount, currency, operation_status, gateway_key, owner, fence, attempts, leased_until,
-        expires_at, created_at, updated_at
-    )
-    SELECT
-        :channel, :subject, :key_hash, :is_client_key, :request_path, :response_format, :fingerprint,
-        :payment_id,
+        coalesce(CAST(:payment_id AS bigint), nextval('payments_payment_id_seq')),
         :operation_id, :kind, :amount, :currency, :operation_status, :gateway_key, :owner, 1, 1,
         statement_timestamp() + make_interval(secs => :lease),
         statement_timestamp() + make_interval(secs => :ttl), :created_at, :created_at
@@ -78,18 +53,6 @@ FROM idempotency_keys
 WHERE key_hash = :key_hash AND channel = :channel AND subject = :subject
 FOR UPDATE;
 
--- name: lock_key_by_gateway_key
--- A key of which a migration knew the gateway key only: its hash is a placeholder.
-SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
-    operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, owner, fence, attempts, leased_until, response_status, response_data, created_at,
-    leased_until > clock_timestamp() AS leased,
-    expires_at <= clock_timestamp() AS expired,
-    clock_timestamp() AS looked_at
-FROM idempotency_keys
-WHERE gateway_key = :gateway_key
-FOR UPDATE;
-
 -- name: lock_key_by_id
 -- An abandoned key that nobody else is working on.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
@@ -113,12 +76,6 @@ SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response
 FROM idempotency_keys
 WHERE operation_id = :operation_id AND response_status IS NULL
 FOR UPDATE;
-
--- name: adopt_key
--- Give a key with a placeholder its own hash.
-UPDATE idempotency_keys
-SET key_hash = :key_hash, channel = :channel, subject = :subject, is_client_key = :is_client_key
-WHERE key_id = :key_id;
 
 -- name: take_over_key
 -- A new owner under a new fence; the caller holds the row's lock.
@@ -148,12 +105,6 @@ WITH key AS (
 )
 SELECT key.*, payment.version FROM key LEFT JOIN payment ON true;
 
--- name: set_operation
--- What an operation on an existing payment moves, known once the payment is locked.
-UPDATE idempotency_keys
-SET amount = :amount, currency = :currency, parent_key = :parent_key
-WHERE key_id = :key_id AND key_hash = :key_hash;
-
 -- name: complete_operation
 -- The gateway decided: the operation's outcome and the response as sent, kept for a client's key only.
 UPDATE idempotency_keys
@@ -173,22 +124,6 @@ SET response_status = :response_status,
         THEN CAST(:response_data AS text) END,
     updated_at = :updated_at
 WHERE key_id = :key_id AND key_hash = :key_hash;
-
--- name: store_refusal
--- The response to a request that the payment's state refused: the key made nothing.
-UPDATE idempotency_keys
-SET payment_id = NULL, operation_id = NULL, kind = NULL, amount = NULL, currency = NULL, operation_status = NULL,
-    gateway_key = NULL, response_status = :response_status, response_data = :response_data, updated_at = :updated_at
-WHERE key_id = :key_id AND key_hash = :key_hash;
-
--- name: find_payment
--- A payment as it stands.
-SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
-    authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
-    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, charge_key, created_at, updated_at,
-    completed_at, authorized_at, captured_at, refunded_at
-FROM payments
-WHERE payment_id = :payment_id;
 
 -- name: lock_payment
 -- A payment, locked against every other change; rows that refer to it can still be inserted.
@@ -221,72 +156,6 @@ FROM payments
 WHERE payment_id = :payment_id
 FOR NO KEY UPDATE;
 
--- name: insert_payment
--- A new payment. What is known only later is NULL.
-INSERT INTO payments (
-    payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
-    authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id, metadata,
-    idempotency_hash, charge_key, created_at, updated_at
-) VALUES (
-    :payment_id, :public_id, :channel, :subject, :payable_id, :customer_id, :amount, :currency, :method, :status, 1,
-    0, 0, 0, 0, :reference, :transaction_id, :metadata, :idempotency_hash, :charge_key, :created_at, :created_at
-);
-
--- name: update_payment
--- Everything about a payment that a change may change.
-UPDATE payments
-SET status = :status, version = :version, authorized_amount = :authorized_amount, captured_amount = :captured_amount,
-    refunded_amount = :refunded_amount, refund_pending_amount = :refund_pending_amount,
-    transaction_id = :transaction_id, payment_intent_id = :payment_intent_id,
-    authorization_code = :authorization_code, gateway_response = :gateway_response, failure_code = :failure_code,
-    charge_key = :charge_key, updated_at = :updated_at, completed_at = :completed_at, authorized_at = :authorized_at,
-    captured_at = :captured_at, refunded_at = :refunded_at
-WHERE payment_id = :payment_id;
-
--- name: find_refund
--- The refund that a key asked for.
-SELECT refund_id, payment_id, key_hash, amount, status, reason, public_reference, created_at, updated_at
-FROM payment_refunds
-WHERE payment_id = :payment_id AND key_hash = :key_hash AND subject = :subject;
-
--- name: insert_refund
--- A new refund, not decided yet.
-INSERT INTO payment_refunds (
-    refund_id, payment_id, channel, subject, key_hash, amount, status, reason, public_reference, created_at, updated_at
-) VALUES (
-    :refund_id, :payment_id, :channel, :subject, :key_hash, :amount, :status, :reason, :public_reference, :created_at,
-    :created_at
-);
-
--- name: update_refund
--- The gateway decided about a refund.
-UPDATE payment_refunds SET status = :status, updated_at = :updated_at
-WHERE refund_id = :refund_id AND payment_id = :payment_id;
-
--- name: find_reservation
--- The payment that holds a value which no two payments of a channel share.
-SELECT payment_id FROM reservations WHERE value = :value AND channel = :channel AND kind = :kind;
-
--- name: insert_reservation
--- Take such a value; fails where another payment holds it.
-INSERT INTO reservations (channel, kind, value, payment_id) VALUES (:channel, :kind, :value, :payment_id);
-
--- name: delete_reservation
--- Give a value back.
-DELETE FROM reservations
-WHERE value = :value AND channel = :channel AND kind = :kind AND payment_id = :payment_id;
-
--- name: insert_journal_row
--- A change of a payment: audit row and event at once. An undecided attempt has neither version nor event.
-INSERT INTO transactions (
-    payment_id, version, transaction_type, move, from_status, status, amount, captured_amount, refunded_amount,
-    operation_id, description, actor, request_id, event_id, event_type, traceparent, created_at
-) VALUES (
-    :payment_id, :version, :transaction_type, :move, :from_status, :status, :amount, :captured_amount,
-    :refunded_amount, :operation_id, :description, :actor, :request_id, :event_id, :event_type, :traceparent,
-    :created_at
-);
-
 -- name: insert_delivery
 -- An event on its way to one sink, due at once by the clock that judges it.
 INSERT INTO outbox_deliveries (
@@ -302,7 +171,3 @@ INSERT INTO outbox_deliveries (
 INSERT INTO timers (kind, what, attempts, due_at)
 VALUES ('recover', :key_id, :attempts, statement_timestamp() + make_interval(secs => :delay))
 ON CONFLICT (kind, what) DO UPDATE SET attempts = excluded.attempts, due_at = excluded.due_at;
-
--- name: delete_timer
--- The operation is decided.
-DELETE FROM timers WHERE kind = 'recover' AND what = :key_id;

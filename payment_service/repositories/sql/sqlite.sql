@@ -2,8 +2,8 @@
 -- BEGIN IMMEDIATE takes the database's write lock, which stands for the row locks that PostgreSQL takes.
 -- Amounts are integers of thousandths, times are UTC texts.
 
--- name: claim_key_for_new_payment
--- Insert the key with its operation.
+-- name: claim_key
+-- Insert the key with its operation. A new payment has no number yet: it gets the next one.
 INSERT INTO idempotency_keys (
         channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
         operation_id, kind, amount, currency, operation_status, gateway_key, owner, fence, attempts, leased_until,
@@ -11,24 +11,7 @@ INSERT INTO idempotency_keys (
 )
 SELECT
         :channel, :subject, :key_hash, :is_client_key, :request_path, :response_format, :fingerprint,
-        (SELECT coalesce(max(payment_id), 0) + 1 FROM payments),
-        :operation_id, :kind, :amount, :currency, :operation_status, :gateway_key, :owner, 1, 1,
-        strftime('%Y-%m-%d %H:%M:%f000', 'now', :lease || ' seconds'),
-        strftime('%Y-%m-%d %H:%M:%f000', 'now', :ttl || ' seconds'), :created_at, :created_at
-WHERE true
-ON CONFLICT DO NOTHING
-RETURNING key_id, payment_id;
-
--- name: claim_key_for_payment
--- Insert the key with its operation.
-INSERT INTO idempotency_keys (
-        channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
-        operation_id, kind, amount, currency, operation_status, gateway_key, owner, fence, attempts, leased_until,
-        expires_at, created_at, updated_at
-)
-SELECT
-        :channel, :subject, :key_hash, :is_client_key, :request_path, :response_format, :fingerprint,
-        :payment_id,
+        coalesce(:payment_id, (SELECT coalesce(max(payment_id), 0) + 1 FROM payments)),
         :operation_id, :kind, :amount, :currency, :operation_status, :gateway_key, :owner, 1, 1,
         strftime('%Y-%m-%d %H:%M:%f000', 'now', :lease || ' seconds'),
         strftime('%Y-%m-%d %H:%M:%f000', 'now', :ttl || ' seconds'), :created_at, :created_at
@@ -65,17 +48,6 @@ SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response
 FROM idempotency_keys
 WHERE key_hash = :key_hash AND channel = :channel AND subject = :subject;
 
--- name: lock_key_by_gateway_key
--- A key of which a migration knew the gateway key only: its hash is a placeholder.
-SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
-    operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, owner, fence, attempts, leased_until, response_status, response_data, created_at,
-    leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AS leased,
-    expires_at <= strftime('%Y-%m-%d %H:%M:%f000', 'now') AS expired,
-    strftime('%Y-%m-%d %H:%M:%f000', 'now') AS looked_at
-FROM idempotency_keys
-WHERE gateway_key = :gateway_key;
-
 -- name: lock_key_by_id
 -- An abandoned key that nobody else is working on.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
@@ -97,12 +69,6 @@ SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response
     strftime('%Y-%m-%d %H:%M:%f000', 'now') AS looked_at
 FROM idempotency_keys
 WHERE operation_id = :operation_id AND response_status IS NULL;
-
--- name: adopt_key
--- Give a key with a placeholder its own hash.
-UPDATE idempotency_keys
-SET key_hash = :key_hash, channel = :channel, subject = :subject, is_client_key = :is_client_key
-WHERE key_id = :key_id;
 
 -- name: take_over_key
 -- A new owner under a new fence; the caller holds the row's lock.
@@ -127,12 +93,6 @@ SELECT fence, attempts, response_status, response_data,
 FROM idempotency_keys
 WHERE key_id = :key_id AND key_hash = :key_hash;
 
--- name: set_operation
--- What an operation on an existing payment moves, known once the payment is locked.
-UPDATE idempotency_keys
-SET amount = :amount, currency = :currency, parent_key = :parent_key
-WHERE key_id = :key_id AND key_hash = :key_hash;
-
 -- name: complete_operation
 -- The gateway decided: the operation's outcome and the response as sent, kept for a client's key only.
 UPDATE idempotency_keys
@@ -152,22 +112,6 @@ SET response_status = :response_status,
         THEN :response_data END,
     updated_at = :updated_at
 WHERE key_id = :key_id AND key_hash = :key_hash;
-
--- name: store_refusal
--- The response to a request that the payment's state refused: the key made nothing.
-UPDATE idempotency_keys
-SET payment_id = NULL, operation_id = NULL, kind = NULL, amount = NULL, currency = NULL, operation_status = NULL,
-    gateway_key = NULL, response_status = :response_status, response_data = :response_data, updated_at = :updated_at
-WHERE key_id = :key_id AND key_hash = :key_hash;
-
--- name: find_payment
--- A payment as it stands.
-SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
-    authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
-    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, charge_key, created_at, updated_at,
-    completed_at, authorized_at, captured_at, refunded_at
-FROM payments
-WHERE payment_id = :payment_id;
 
 -- name: lock_payment
 -- A payment, locked against every other change; rows that refer to it can still be inserted.
@@ -197,72 +141,6 @@ SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount,
 FROM payments
 WHERE payment_id = :payment_id;
 
--- name: insert_payment
--- A new payment. What is known only later is NULL.
-INSERT INTO payments (
-    payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
-    authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id, metadata,
-    idempotency_hash, charge_key, created_at, updated_at
-) VALUES (
-    :payment_id, :public_id, :channel, :subject, :payable_id, :customer_id, :amount, :currency, :method, :status, 1,
-    0, 0, 0, 0, :reference, :transaction_id, :metadata, :idempotency_hash, :charge_key, :created_at, :created_at
-);
-
--- name: update_payment
--- Everything about a payment that a change may change.
-UPDATE payments
-SET status = :status, version = :version, authorized_amount = :authorized_amount, captured_amount = :captured_amount,
-    refunded_amount = :refunded_amount, refund_pending_amount = :refund_pending_amount,
-    transaction_id = :transaction_id, payment_intent_id = :payment_intent_id,
-    authorization_code = :authorization_code, gateway_response = :gateway_response, failure_code = :failure_code,
-    charge_key = :charge_key, updated_at = :updated_at, completed_at = :completed_at, authorized_at = :authorized_at,
-    captured_at = :captured_at, refunded_at = :refunded_at
-WHERE payment_id = :payment_id;
-
--- name: find_refund
--- The refund that a key asked for.
-SELECT refund_id, payment_id, key_hash, amount, status, reason, public_reference, created_at, updated_at
-FROM payment_refunds
-WHERE payment_id = :payment_id AND key_hash = :key_hash AND subject = :subject;
-
--- name: insert_refund
--- A new refund, not decided yet.
-INSERT INTO payment_refunds (
-    refund_id, payment_id, channel, subject, key_hash, amount, status, reason, public_reference, created_at, updated_at
-) VALUES (
-    :refund_id, :payment_id, :channel, :subject, :key_hash, :amount, :status, :reason, :public_reference, :created_at,
-    :created_at
-);
-
--- name: update_refund
--- The gateway decided about a refund.
-UPDATE payment_refunds SET status = :status, updated_at = :updated_at
-WHERE refund_id = :refund_id AND payment_id = :payment_id;
-
--- name: find_reservation
--- The payment that holds a value which no two payments of a channel share.
-SELECT payment_id FROM reservations WHERE value = :value AND channel = :channel AND kind = :kind;
-
--- name: insert_reservation
--- Take such a value; fails where another payment holds it.
-INSERT INTO reservations (channel, kind, value, payment_id) VALUES (:channel, :kind, :value, :payment_id);
-
--- name: delete_reservation
--- Give a value back.
-DELETE FROM reservations
-WHERE value = :value AND channel = :channel AND kind = :kind AND payment_id = :payment_id;
-
--- name: insert_journal_row
--- A change of a payment: audit row and event at once. An undecided attempt has neither version nor event.
-INSERT INTO transactions (
-    payment_id, version, transaction_type, move, from_status, status, amount, captured_amount, refunded_amount,
-    operation_id, description, actor, request_id, event_id, event_type, traceparent, created_at
-) VALUES (
-    :payment_id, :version, :transaction_type, :move, :from_status, :status, :amount, :captured_amount,
-    :refunded_amount, :operation_id, :description, :actor, :request_id, :event_id, :event_type, :traceparent,
-    :created_at
-);
-
 -- name: insert_delivery
 -- An event on its way to one sink, due at once by the clock that judges it.
 INSERT INTO outbox_deliveries (
@@ -278,7 +156,3 @@ INSERT INTO outbox_deliveries (
 INSERT INTO timers (kind, what, attempts, due_at)
 VALUES ('recover', :key_id, :attempts, strftime('%Y-%m-%d %H:%M:%f000', 'now', :delay || ' seconds'))
 ON CONFLICT (kind, what) DO UPDATE SET attempts = excluded.attempts, due_at = excluded.due_at;
-
--- name: delete_timer
--- The operation is decided.
-DELETE FROM timers WHERE kind = 'recover' AND what = :key_id;

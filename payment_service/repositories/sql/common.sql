@@ -1,0 +1,100 @@
+-- The statements of a charge that PostgreSQL and SQLite run alike; the others are in the files named after the two.
+-- `:name` is a parameter.
+
+-- name: adopt_key
+-- Give its own hash to a key of which a migration knew the gateway key only: until then its hash is a placeholder.
+UPDATE idempotency_keys
+SET key_hash = :key_hash, channel = :channel, subject = :subject, is_client_key = :is_client_key
+WHERE gateway_key = :gateway_key;
+
+-- name: set_operation
+-- What an operation on an existing payment moves, known once the payment is locked.
+UPDATE idempotency_keys
+SET amount = :amount, currency = :currency, parent_key = :parent_key
+WHERE key_id = :key_id AND key_hash = :key_hash;
+
+-- name: store_refusal
+-- The response to a request that the payment's state refused: the key made nothing.
+UPDATE idempotency_keys
+SET payment_id = NULL, operation_id = NULL, kind = NULL, amount = NULL, currency = NULL, operation_status = NULL,
+    gateway_key = NULL, response_status = :response_status, response_data = :response_data, updated_at = :updated_at
+WHERE key_id = :key_id AND key_hash = :key_hash;
+
+-- name: find_payment
+-- A payment as it stands.
+SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
+    authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
+    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, charge_key, created_at, updated_at,
+    completed_at, authorized_at, captured_at, refunded_at
+FROM payments
+WHERE payment_id = :payment_id;
+
+-- name: insert_payment
+-- A new payment. What is known only later is NULL.
+INSERT INTO payments (
+    payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
+    authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id, metadata,
+    idempotency_hash, charge_key, created_at, updated_at
+) VALUES (
+    :payment_id, :public_id, :channel, :subject, :payable_id, :customer_id, :amount, :currency, :method, :status, 1,
+    0, 0, 0, 0, :reference, :transaction_id, :metadata, :idempotency_hash, :charge_key, :created_at, :created_at
+);
+
+-- name: update_payment
+-- Everything about a payment that a change may change.
+UPDATE payments
+SET status = :status, version = :version, authorized_amount = :authorized_amount, captured_amount = :captured_amount,
+    refunded_amount = :refunded_amount, refund_pending_amount = :refund_pending_amount,
+    transaction_id = :transaction_id, payment_intent_id = :payment_intent_id,
+    authorization_code = :authorization_code, gateway_response = :gateway_response, failure_code = :failure_code,
+    charge_key = :charge_key, updated_at = :updated_at, completed_at = :completed_at, authorized_at = :authorized_at,
+    captured_at = :captured_at, refunded_at = :refunded_at
+WHERE payment_id = :payment_id;
+
+-- name: find_refund
+-- The refund that a key asked for.
+SELECT refund_id, payment_id, key_hash, amount, status, reason, public_reference, created_at, updated_at
+FROM payment_refunds
+WHERE payment_id = :payment_id AND key_hash = :key_hash AND subject = :subject;
+
+-- name: insert_refund
+-- A new refund, not decided yet.
+INSERT INTO payment_refunds (
+    refund_id, payment_id, channel, subject, key_hash, amount, status, reason, public_reference, created_at, updated_at
+) VALUES (
+    :refund_id, :payment_id, :channel, :subject, :key_hash, :amount, :status, :reason, :public_reference, :created_at,
+    :created_at
+);
+
+-- name: update_refund
+-- The gateway decided about a refund.
+UPDATE payment_refunds SET status = :status, updated_at = :updated_at
+WHERE refund_id = :refund_id AND payment_id = :payment_id;
+
+-- name: find_reservation
+-- The payment that holds a value which no two payments of a channel share.
+SELECT payment_id FROM reservations WHERE value = :value AND channel = :channel AND kind = :kind;
+
+-- name: insert_reservation
+-- Take such a value; fails where another payment holds it.
+INSERT INTO reservations (channel, kind, value, payment_id) VALUES (:channel, :kind, :value, :payment_id);
+
+-- name: delete_reservation
+-- Give a value back.
+DELETE FROM reservations
+WHERE value = :value AND channel = :channel AND kind = :kind AND payment_id = :payment_id;
+
+-- name: insert_journal_row
+-- A change of a payment: audit row and event at once. An undecided attempt has neither version nor event.
+INSERT INTO transactions (
+    payment_id, version, transaction_type, move, from_status, status, amount, captured_amount, refunded_amount,
+    operation_id, description, actor, request_id, event_id, event_type, traceparent, created_at
+) VALUES (
+    :payment_id, :version, :transaction_type, :move, :from_status, :status, :amount, :captured_amount,
+    :refunded_amount, :operation_id, :description, :actor, :request_id, :event_id, :event_type, :traceparent,
+    :created_at
+);
+
+-- name: delete_timer
+-- The operation is decided.
+DELETE FROM timers WHERE kind = 'recover' AND what = :key_id;

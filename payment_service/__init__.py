@@ -20,9 +20,8 @@ from payment_service.config import Settings
 from payment_service.db import Database, db, engine_options, prepare_engine
 from payment_service.delivery.sinks import switched_on
 from payment_service.gateways.base import Gateway
-from payment_service.gateways.outcomes import SuccessRates
 from payment_service.gateways.remote import RemoteGateway
-from payment_service.gateways.simulated import SimulatedGateway
+from payment_service.gateways.simulated import SimulatedGateway, SuccessRates
 from payment_service.logs import configure_logging
 from payment_service.services.dependencies import Dependencies, Limits
 from payment_service.services.readiness import Readiness
@@ -57,7 +56,7 @@ def create_app(settings: Settings, *, gateway: Gateway | None = None, channels: 
     app.extensions[EXTENSION] = deps
     app.extensions[health.READINESS] = Readiness(deps, _migration_head(), _brokers(settings))
     init_context(app)
-    init_auth(app, settings)
+    init_auth(app)
     init_access(app, _register(app, _routes(settings, channels)), settings.auth_open_channels)
     errors = {channel.name: channel.renderer.errors for channel in channels}
     init_errors(app, errors, _paths(settings, channels), {ops.PREFIX: ops.error_page})
@@ -111,7 +110,7 @@ def _routes(settings: Settings, channels: Sequence[Channel]) -> Iterator[Route]:
     for public in (health.blueprint, docs.blueprint, metrics_blueprint):
         yield public, "", PUBLIC
         yield public, "/v1", PUBLIC
-    yield ops.entrance, "", PUBLIC
+    yield ops.login_blueprint, "", PUBLIC
     yield ops.blueprint, "", OPERATORS
     yield payments_blueprint("payments", shares, "trips", owned=True), "", Access(tuple(shares))
     yield payments_blueprint("v1_payments", shares, v1, owned=False), "/v1", Access(tuple(shares))

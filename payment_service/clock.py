@@ -12,6 +12,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def naive_text(moment: datetime) -> str:
+    """An aware moment as the callers' documents write times: `2025-11-03T11:23:00.145775`, in UTC without saying so."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
 def monotonic() -> float:
     """Seconds of a clock that never runs backwards; for budgets and waits, never for stored times."""
     return time.monotonic()

@@ -1,24 +1,23 @@
 """One database connection for one phase of work, and what the drivers' errors mean to the service.
 
-On PostgreSQL a write waits until a statement that gives rows follows it, or COMMIT: they travel in one message, in the
-order in which they were written, BEGIN with the first. PostgreSQL stops at the first one that fails. Measured over TCP
-with 0.5 ms of delay, a round trip for each statement makes a charge take 1.6 times as long (1.2 to 2.6 in eight turns).
+A write waits until a statement that gives rows follows it, or COMMIT. To PostgreSQL they travel in one message, in the
+order in which they were written, BEGIN with the first; it stops at the first one that fails. Measured over TCP with
+0.5 ms of delay, a round trip for each statement makes a charge take 1.6 times as long (1.2 to 2.6 in eight turns).
 """
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import psycopg2
 import sqlalchemy
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_INTRANS
 from sqlalchemy import CursorResult, Executable
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from payment_service.domain.errors import DatabaseUnavailable
-from payment_service.sqltypes import TO_SQLITE
+from payment_service.statements import Statement, statements
 
 RETRYABLE = frozenset({"40001", "40P01", "55P03"})
 """SQLSTATEs after which the whole transaction may run again: serialization, deadlock, lock not available."""
@@ -42,37 +41,19 @@ class UniqueViolation(Exception):
     """Another row has this value already."""
 
 
-@dataclass(frozen=True)
-class Statement:
-    """One SQL statement: `text` with `:name` parameters, and in the other two styles with the names in their order."""
-
-    name: str
-    text: str
-    numbered: str  # $1, $2, ...: a name has one number
-    names: tuple[str, ...]
-    formatted: str  # %s: a name stands as often as it is used
-    places: tuple[str, ...]
-
-    @cached_property
-    def execute(self) -> str:
-        """What runs the statement once it is prepared."""
-        places = ", ".join(["%s"] * len(self.names))
-        return f"EXECUTE {self.name} ({places})" if places else f"EXECUTE {self.name}"
-
-
 class Connection:
-    """A connection with the transaction that `begin` opens; "" for statements that stand for themselves."""
+    """A connection with the transaction that `begin` opens; "" for statements that stand for themselves.
+
+    `rows`, `row` and `write` run a statement of the SQL files by its name. A write is sent together with what follows.
+    """
 
     def __init__(self, checked_out: sqlalchemy.Connection, begin: str) -> None:
         self.database = checked_out.dialect.name
+        self._statements = statements(self.database)
         self._checked_out = checked_out
         self._driver = checked_out.connection
         self._is_lost = False
-        self._waiting: list[tuple[str, Any]] = []
-        if begin and self.database == "sqlite":
-            self._send(begin, {}, fetch=False)
-        elif begin:
-            self._waiting.append((begin, ()))
+        self._waiting: list[tuple[str, Any]] = [(begin, ())] if begin else []
 
     def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run a statement of SQLAlchemy Core."""
@@ -92,32 +73,38 @@ class Connection:
         self._flush()
         return self._checked_out
 
-    def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Any]:
-        """Run a statement and fetch its rows, after the writes that wait."""
-        if self.database == "sqlite":
-            return self._send(statement.text, _on_sqlite(statement, values), fetch=True)
-        return self._send(*self._joined(self._prepared(statement, values)), fetch=True)
+    def rows(self, name: str, values: Mapping[str, Any]) -> Sequence[Any]:
+        """The rows of a statement."""
+        self.write(name, values)
+        return self._flush(fetch=True)
 
-    def write(self, statement: Statement, values: Mapping[str, Any]) -> None:
-        """Run a statement that gives no rows, on PostgreSQL together with what follows it."""
+    def row(self, name: str, values: Mapping[str, Any]) -> Any:
+        """The only row of a statement, None where there is none."""
+        found = self.rows(name, values)
+        return found[0] if found else None
+
+    def write(self, name: str, values: Mapping[str, Any]) -> None:
+        """Send a statement that gives no rows, together with what follows it."""
         if self.database == "sqlite":
-            self._send(statement.text, _on_sqlite(statement, values), fetch=False)
+            self._waiting.append((self._statements[name].text, values))
         else:
-            self._waiting.append(self._prepared(statement, values))
+            self._waiting.append(self._prepared(self._statements[name], values))
 
     def commit(self) -> None:
         """Send what waits, and COMMIT. Where nothing was sent since BEGIN there is nothing to commit."""
-        if self._is_aborted:
+        status = self._transaction_status()
+        if status == TRANSACTION_STATUS_INERROR:
             raise TransactionLost  # PostgreSQL would answer this COMMIT with ROLLBACK, and without an error
-        if self.database == "postgresql" and len(self._waiting) == 1 and self._is_idle:
+        if status == TRANSACTION_STATUS_IDLE and len(self._waiting) == 1:
             self._waiting.clear()
         else:
-            self._send(*self._joined(("COMMIT", ())), fetch=False)
+            self._waiting.append(("COMMIT", ()))
+            self._flush()
 
     def close(self) -> None:
         """Roll back what was not committed, so that the pool gets an idle connection or none."""
         self._waiting.clear()
-        if self._is_lost or self._is_idle:
+        if self._is_lost or self._transaction_status() == TRANSACTION_STATUS_IDLE:
             return
         try:
             cursor = self._driver.cursor()
@@ -126,27 +113,11 @@ class Connection:
         except (psycopg2.Error, sqlite3.Error):
             self._checked_out.invalidate()
 
-    @property
-    def _is_idle(self) -> bool:
+    def _transaction_status(self) -> int:
         driver: Any = self._driver.dbapi_connection
         if self.database == "sqlite":
-            return not driver.in_transaction
-        return bool(driver.get_transaction_status() == TRANSACTION_STATUS_IDLE)
-
-    @property
-    def _is_aborted(self) -> bool:
-        driver: Any = self._driver.dbapi_connection
-        return self.database == "postgresql" and driver.get_transaction_status() == TRANSACTION_STATUS_INERROR
-
-    def _flush(self) -> None:
-        if self._waiting:
-            self._send(*self._joined(), fetch=False)
-
-    def _joined(self, *last: tuple[str, Any]) -> tuple[str, tuple[Any, ...]]:
-        waiting, self._waiting = (*self._waiting, *last), []
-        if len(waiting) == 1:
-            return waiting[0]
-        return "; ".join([text for text, _ in waiting]), tuple([each for _, values in waiting for each in values])
+            return TRANSACTION_STATUS_INTRANS if driver.in_transaction else TRANSACTION_STATUS_IDLE
+        return int(driver.get_transaction_status())
 
     def _prepared(self, statement: Statement, values: Mapping[str, Any]) -> tuple[str, Any]:
         """The statement as this session takes it. Behind a pooler the session is another one a moment later."""
@@ -156,19 +127,31 @@ class Connection:
         if known is None:
             return statement.formatted, [values[name] for name in statement.places]
         if statement.name not in known:
-            self._send(f"PREPARE {statement.name} AS {statement.numbered}", (), fetch=False)
+            self._send([(f"PREPARE {statement.name} AS {statement.numbered}", ())], fetch=False)
             known.add(statement.name)
         return statement.execute, [values[name] for name in statement.names]
 
     def _has_own_session(self) -> bool:
         driver: Any = self._driver.dbapi_connection
         # A pooler reports a number of its own when somebody connects: it does not know yet which server will serve.
-        return bool(self._send("SELECT pg_backend_pid()", (), fetch=True)[0][0] == driver.info.backend_pid)
+        found = self._send([("SELECT pg_backend_pid()", ())], fetch=True)
+        return bool(found[0][0] == driver.info.backend_pid)
 
-    def _send(self, text: str, values: Any, *, fetch: bool) -> Sequence[Any]:
+    def _flush(self, *, fetch: bool = False) -> Sequence[Any]:
+        """Send what waits; the rows of the last statement."""
+        if not self._waiting:
+            return ()
+        waiting, self._waiting = self._waiting, []
+        if self.database == "postgresql" and len(waiting) > 1:
+            texts, values = zip(*waiting, strict=True)
+            waiting = [("; ".join(texts), tuple(chain.from_iterable(values)))]
+        return self._send(waiting, fetch=fetch)
+
+    def _send(self, messages: Sequence[tuple[str, Any]], *, fetch: bool) -> Sequence[Any]:
         cursor = self._driver.cursor()
         try:
-            cursor.execute(text, values)
+            for text, values in messages:
+                cursor.execute(text, values)
             return cursor.fetchall() if fetch else ()
         except (psycopg2.Error, sqlite3.Error) as error:
             self._is_lost = self._checked_out.dialect.is_disconnect(error, self._driver, cursor)  # type: ignore[arg-type]
@@ -182,12 +165,6 @@ class Connection:
             raise meaning from error
         finally:
             cursor.close()
-
-
-def _on_sqlite(statement: Statement, values: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: values[name] for name in statement.names}
-    converters = {name: TO_SQLITE[type(value)] for name, value in given.items() if type(value) in TO_SQLITE}
-    return given | {name: convert(given[name]) for name, convert in converters.items()}
 
 
 def _meaning(error: BaseException | None, *, is_lost: bool, is_operational: bool) -> Exception | None:

@@ -6,13 +6,11 @@ a writing transaction begins with BEGIN IMMEDIATE there: the database's write lo
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import sqlalchemy
 import structlog
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, MetaData, event
@@ -26,6 +24,9 @@ from payment_service.domain.errors import DatabaseUnavailable
 from payment_service.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 metadata = MetaData(
     naming_convention={
@@ -181,7 +182,11 @@ class Database:
     def _connection(self, begin: str) -> Iterator[Connection]:
         self._open.depth = getattr(self._open, "depth", 0) + 1
         try:
-            with self._checked_out() as checked_out:
+            try:
+                checked_out = self.engine.connect()
+            except (PoolTimeout, DBAPIError) as error:
+                raise DatabaseUnavailable from error
+            with checked_out:
                 connection = Connection(checked_out, begin)
                 try:
                     yield connection
@@ -190,37 +195,35 @@ class Database:
         finally:
             self._open.depth -= 1
 
-    def _checked_out(self) -> sqlalchemy.Connection:
-        try:
-            return self.engine.connect()
-        except (PoolTimeout, DBAPIError) as error:
-            raise DatabaseUnavailable from error
+    def run(
+        self, name: str, phase: Callable[Concatenate[Connection, P], Result], *values: P.args, **named: P.kwargs
+    ) -> Result:
+        """What `phase(connection, ...)` returns, run in a transaction of this name until the database keeps it.
 
-    def attempts(self) -> Iterator["Attempt"]:
-        """Run a phase until the database keeps its transaction; after the loop, `raise TransactionLost`.
-
-        Used as `for attempt in database.attempts(): with attempt: ...`. The phase opens its own `atomic()`, and returns
-        or raises. It begins by reading what is there, so that it finds its own work when only the answer to COMMIT was
+        The phase begins by reading what is there, so that it finds its own work when only the answer to COMMIT was
         lost. Raises DatabaseUnavailable where no run can have been committed, TransactionLost where one may have been.
         """
-        return map(Attempt, range(1, ATTEMPTS + 1))
+        attempt = 1
+        while True:
+            try:
+                with self.atomic(name) as connection:
+                    return phase(connection, *values, **named)
+            except DatabaseUnavailable as error:
+                attempt = next_attempt(error, attempt)
 
 
-class Attempt:
-    """One of several runs of a phase, from 1 to ATTEMPTS."""
+def next_attempt(error: DatabaseUnavailable, attempt: int) -> int:
+    """The number of the next run of a phase whose run number `attempt` has failed, after a pause.
 
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
-        if isinstance(error, TransactionLost):
-            log.info("database.transaction_lost", attempt=self.number, cause=str(error.__cause__).partition("\n")[0])
-            if self.number < ATTEMPTS:
-                clock.sleep(clock.jitter(0.05 * self.number))
-            return True
-        if isinstance(error, DatabaseUnavailable) and self.number > 1:
+    Raises where there must be none: DatabaseUnavailable where no run can have been committed, TransactionLost where one
+    may have been.
+    """
+    if not isinstance(error, TransactionLost):
+        if attempt > 1:
             raise TransactionLost from error.__cause__
-        return False
+        raise error
+    log.info("database.transaction_lost", attempt=attempt, cause=str(error.__cause__).partition("\n")[0])
+    if attempt == ATTEMPTS:
+        raise error
+    clock.sleep(clock.jitter(0.05 * attempt))
+    return attempt + 1

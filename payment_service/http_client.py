@@ -18,6 +18,16 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from payment_service import clock
 
+JSON_HEADERS = {
+    "Accept": "application/json",
+    # A compressed reply could grow beyond any limit when it is unpacked: do not ask for one, and do not unpack it.
+    "Accept-Encoding": "identity",
+    "User-Agent": "payment-service",
+}
+
+MALFORMED = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
+"""What a malformed reply, a body that ends early, or a reset while reading raises."""
+
 
 class NoReply(Exception):
     """The other service may have received the request but did not reply, or did not reply in time (`timed_out`)."""
@@ -102,6 +112,16 @@ class HttpClient:
             raise NotConnected if _never_connected(error) else NoReply from error
         except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
             raise NoReply(timed_out=True) from error
+
+    def get(self, url: str, most_bytes: int) -> tuple[int, bytes]:
+        """GET a JSON document: status and body. Raises NoReply, also for a reply that is malformed or longer."""
+        try:
+            response, body = self.send(requests.Request("GET", url, headers=JSON_HEADERS), most_bytes + 1)
+        except MALFORMED as error:
+            raise NoReply from error
+        if len(body) > most_bytes:
+            raise NoReply
+        return response.status_code, body
 
     def close(self) -> None:
         """Close the connections that are kept open."""

@@ -98,7 +98,7 @@ def log_what_nobody_caught() -> None:
 def mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Mask secrets by their field's name, and card numbers and tokens by their look."""
     for name, value in event.items():
-        is_harmless = type(value) is str and value.isascii() and not _SUSPECT.search(value)
+        is_harmless = isinstance(value, str) and value.isascii() and not _SUSPECT.search(value)
         if _is_secret(name) or not (is_harmless or type(value) in _NUMBERS):
             event[name] = _masked(name, value)
     return event

@@ -1,6 +1,6 @@
 """Column types and SQL functions that mean the same on PostgreSQL and SQLite."""
 
-from collections.abc import Callable
+import sqlite3
 from datetime import UTC, datetime
 from decimal import Decimal
 from operator import attrgetter, methodcaller
@@ -49,12 +49,10 @@ def time_from_sqlite(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-TO_SQLITE: dict[type, Callable[[Any], Any]] = {
-    Decimal: to_thousandths,
-    datetime: methodcaller("strftime", "%Y-%m-%d %H:%M:%S.%f"),
-    UUID: attrgetter("hex"),
-}
-"""Parameters of an SQL text as SQLite stores them, the same as these column types do; times are UTC."""
+# Parameters of an SQL text as SQLite stores them, the same as these column types do; times are UTC.
+sqlite3.register_adapter(Decimal, to_thousandths)
+sqlite3.register_adapter(datetime, methodcaller("strftime", "%Y-%m-%d %H:%M:%S.%f"))
+sqlite3.register_adapter(UUID, attrgetter("hex"))
 
 
 class Money(TypeDecorator[Decimal]):
@@ -115,70 +113,52 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class database_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
+class _OwnText(FunctionElement[Any]):
+    """A function that each database writes in its own way; `{}` stands for the arguments."""
+
+    inherit_cache = True
+    postgresql: str
+    sqlite: str
+
+
+class database_now(_OwnText):  # noqa: N801 - reads as the SQL function it is
     """The database's clock at this very moment: leases of several hosts are judged by one clock."""
 
-    type = UtcDateTime()
     inherit_cache = True
+    type = UtcDateTime()
+    postgresql = "clock_timestamp()"
+    sqlite = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
 
 
-class statement_now(FunctionElement[datetime]):  # noqa: N801
+class statement_now(database_now):  # noqa: N801
     """The database's clock as this statement began: unlike its very moment, an index can be searched by it."""
 
-    type = UtcDateTime()
     inherit_cache = True
+    postgresql = "statement_timestamp()"
 
 
-class database_later(FunctionElement[datetime]):  # noqa: N801
+class database_later(_OwnText):  # noqa: N801
     """The database's clock plus so many seconds (may be negative)."""
 
-    type = UtcDateTime()
     inherit_cache = True
+    type = UtcDateTime()
+    postgresql = "clock_timestamp() + make_interval(secs => {})"
+    sqlite = "strftime('%Y-%m-%d %H:%M:%f000', 'now', ({}) || ' seconds')"
 
 
-class seconds_since(FunctionElement[float]):  # noqa: N801
+class seconds_since(_OwnText):  # noqa: N801
     """How many seconds ago a moment was, by the database's clock; NULL for NULL."""
 
-    type = Double()
     inherit_cache = True
+    type = Double()
+    postgresql = "CAST(extract(epoch FROM clock_timestamp() - {}) AS double precision)"
+    sqlite = "((julianday('now') - julianday({})) * 86400)"
 
 
-@compiles(database_now)
-def _now(_element: Any, _compiler: Any, **_: Any) -> str:
-    return "clock_timestamp()"
-
-
-@compiles(statement_now)
-def _statement(_element: Any, _compiler: Any, **_: Any) -> str:
-    return "statement_timestamp()"
-
-
-@compiles(statement_now, "sqlite")
-@compiles(database_now, "sqlite")
-def _now_sqlite(_element: Any, _compiler: Any, **_: Any) -> str:
-    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
-
-
-@compiles(database_later)
-def _later(element: Any, compiler: Any, **options: Any) -> str:
-    return f"clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **options)})"
-
-
-@compiles(database_later, "sqlite")
-def _later_sqlite(element: Any, compiler: Any, **options: Any) -> str:
-    seconds = compiler.process(element.clauses, **options)
-    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', ({seconds}) || ' seconds')"
-
-
-@compiles(seconds_since)
-def _since(element: Any, compiler: Any, **options: Any) -> str:
-    moment = compiler.process(element.clauses, **options)
-    return f"CAST(extract(epoch FROM clock_timestamp() - {moment}) AS double precision)"
-
-
-@compiles(seconds_since, "sqlite")
-def _since_sqlite(element: Any, compiler: Any, **options: Any) -> str:
-    return f"((julianday('now') - julianday({compiler.process(element.clauses, **options)})) * 86400)"
+@compiles(_OwnText)
+def _own_text(element: _OwnText, compiler: Any, **options: Any) -> str:
+    text: str = getattr(element, compiler.dialect.name)
+    return text.replace("{}", compiler.process(element.clauses, **options))
 
 
 def seconds(name: str) -> BindParameter[float]:

@@ -6,7 +6,7 @@ import signal
 import threading
 from pathlib import Path
 
-from payment_service.gateways.outcomes import SuccessRates
+from payment_service.gateways.simulated import SuccessRates
 from simulator.server import serve
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from flask import Flask, Response, jsonify, request
 
 from payment_service import clock
-from payment_service.gateways.outcomes import SuccessRates, decide
+from payment_service.gateways.simulated import SuccessRates, decide
 from simulator import codec
 from simulator.fault_injection import after_effect, before_effect, hang_up, plan_of
 from simulator.faults import FaultError, FaultRegistry, read_fault
@@ -64,8 +64,8 @@ class _OperationViews:
 
     def send(self) -> Response:
         try:
-            gateway_request = codec.read_instruction(request.get_json(silent=True))
-        except codec.BadInstructionError as error:
+            gateway_request = codec.read_request(request.get_json(silent=True))
+        except codec.BadRequestError as error:
             return codec.error(400, "BAD_INSTRUCTION", str(error))
         self._wait()
         fault = self._faults.take("send", gateway_request.gateway_key, gateway_request.kind)

@@ -15,22 +15,22 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _TEXTS = ("gateway_key", "channel", "method")
 
 
-class BadInstructionError(ValueError):
+class BadRequestError(ValueError):
     """The body is no instruction; the message says why."""
 
 
-def read_instruction(body: Any) -> GatewayRequest:
-    """The instruction in the body of POST /operations. Raises BadInstructionError."""
+def read_request(body: Any) -> GatewayRequest:
+    """The request in the body of POST /operations. Raises BadRequestError."""
     if not isinstance(body, dict):
-        raise BadInstructionError("the body is not a JSON object")
+        raise BadRequestError("the body is not a JSON object")
     for name in _TEXTS:
         if not isinstance(body.get(name), str) or not 0 < len(body[name]) <= 255:
-            raise BadInstructionError(f"{name} is not a text")
+            raise BadRequestError(f"{name} is not a text")
     parent_key = body.get("parent_key")
     if not isinstance(parent_key, str | None):
-        raise BadInstructionError("parent_key is not a text")
+        raise BadRequestError("parent_key is not a text")
     if body.get("kind") not in list(Kind):
-        raise BadInstructionError("kind is not one of the five")
+        raise BadRequestError("kind is not one of the five")
     return GatewayRequest(
         gateway_key=body["gateway_key"],
         kind=Kind(body["kind"]),
@@ -79,5 +79,5 @@ def error(status: int, code: str, message: str) -> Response:
 def _matching(body: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:
     text = body.get(name)
     if not isinstance(text, str) or not pattern.fullmatch(text):
-        raise BadInstructionError(f"{name} does not match the protocol")
+        raise BadRequestError(f"{name} does not match the protocol")
     return text

@@ -6,7 +6,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from payment_service.gateways.outcomes import SuccessRates
+from payment_service.gateways.simulated import SuccessRates
 from simulator.server import serve
 
 

@@ -9,7 +9,7 @@ from flask import Response, request
 
 from payment_service import clock
 from payment_service.gateways.base import Approved, Declined
-from payment_service.gateways.outcomes import CARD_DECLINED, Outcome
+from payment_service.gateways.simulated import CARD_DECLINED, Outcome
 from simulator.faults import InjectedFault
 from simulator.ledger import Plan
 

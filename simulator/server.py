@@ -8,7 +8,7 @@ from pathlib import Path
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from payment_service.gateways.outcomes import SuccessRates
+from payment_service.gateways.simulated import SuccessRates
 from simulator.app import create_simulator
 
 

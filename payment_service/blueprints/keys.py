@@ -1,7 +1,7 @@
 """`GET /v1/idempotency-keys/{key}`: what has become of a request whose answer its caller did not hear.
 
 A key belongs to whoever used it: the token's subject, or, on channels that are open, everybody without a token. It is
-looked for in every channel its caller may enter; `channel` narrows that, and must where the key was used in several.
+looked for in every channel that its caller may use; `channel` narrows that, and must where several have the key.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from payment_service.domain.errors import FieldError, Invalid, NotFound, Retry, 
 from payment_service.domain.records import KeyStatus, Payment
 from payment_service.services.key_status import key_statuses
 from payment_service.web import response_fields as field
-from payment_service.web.access import may_enter
+from payment_service.web.access import is_allowed
 from payment_service.web.context import dependencies, principal
 from payment_service.web.error_schemas import RetryAdvice
 from payment_service.web.fields import Choice
@@ -75,9 +75,9 @@ def keys_blueprint(payment_paths: Mapping[str, str]) -> Blueprint:
 
 
 def _channels(payment_paths: Mapping[str, str], given: Mapping[str, Any]) -> list[str]:
-    """Those to look in: the one that was named, else all that the caller may enter."""
+    """Those to look in: the one that was named, else all that the caller may authorize_channel."""
     wanted = [given["channel"]] if "channel" in given else list(payment_paths)
-    allowed = [channel for channel in wanted if may_enter(current_app, channel)]
+    allowed = [channel for channel in wanted if is_allowed(current_app, channel)]
     if not allowed:
         raise TokenMissing
     return allowed

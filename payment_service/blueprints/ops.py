@@ -15,20 +15,21 @@ from marshmallow import Schema
 from payment_service.domain.cards import contains_card_number
 from payment_service.domain.errors import PaymentNotFound, ServiceError, TokenMissing, Unauthenticated
 from payment_service.domain.principals import Principal
-from payment_service.services import dead_letters, timeline
+from payment_service.services import deliveries as outbox
+from payment_service.services import timeline
 from payment_service.services.dashboard import overview
 from payment_service.services.search import find
 from payment_service.web import operators
 from payment_service.web.charts import bars_of, shares_of
 from payment_service.web.context import dependencies, principal
 from payment_service.web.fields import PositiveId, Text
-from payment_service.web.operators import COOKIE, address_of, form_token, judge_form, judge_origin
+from payment_service.web.operators import COOKIE, address_of, check_csrf, check_origin, csrf_token
 from payment_service.web.parsing import path_number, query
 
 log = structlog.get_logger(__name__)
 
 PREFIX = operators.PATH
-entrance = Blueprint("ops_entrance", __name__, url_prefix=PREFIX)
+login_blueprint = Blueprint("ops_entrance", __name__, url_prefix=PREFIX)
 blueprint = Blueprint("ops", __name__, url_prefix=PREFIX)
 
 # No scripts at all; Pico's own pictures are data: addresses in its style sheet.
@@ -87,39 +88,39 @@ def payment(payment_id: str) -> Response:
 def deliveries() -> Response:
     """Show the deliveries that were given up."""
     asked = query(DEAD)
-    found = dead_letters.dead_deliveries(dependencies(), sink=asked.get("sink"), before=asked.get("before"))
+    found = outbox.dead(dependencies(), sink=asked.get("sink"), before=asked.get("before"))
     return _page("deliveries", found=found, sink=asked.get("sink"))
 
 
 @blueprint.post("/deliveries/<delivery_id>/replay")
 def replay(delivery_id: str) -> Response:
     """Send a dead delivery again, in the name of whoever asks."""
-    judge_form()
-    number = path_number(delivery_id, "delivery_id", dead_letters.NotDeadLettered())
-    payment_id = dead_letters.replay(dependencies(), number, actor=principal().subject, request_id=g.request_id)
+    check_csrf()
+    number = path_number(delivery_id, "delivery_id", outbox.NotDeadLettered())
+    payment_id = outbox.replay_dead(dependencies(), number, principal().subject, g.request_id)
     return _to(url_for("ops.payment", payment_id=payment_id, _anchor="end"))
 
 
-@entrance.get("/login")
+@login_blueprint.get("/login")
 def login() -> Response:
     """Ask for a token."""
     return _page("login", refusal=None, then=url_for("ops.home"))
 
 
-@entrance.post("/login")
+@login_blueprint.post("/login")
 def enter() -> Response:
     """Keep a token in the browser's cookie, if it is an operator's."""
-    judge_origin()
+    check_origin()
     token, operator = operators.operator_of(request.form.get("token", ""))
     log.info("operator.entered", actor=operator.subject)
-    return operators.keep(_to(_then(request.form.get("then", ""))), token)
+    return operators.set_cookie(_to(_then(request.form.get("then", ""))), token)
 
 
-@entrance.post("/logout")
+@login_blueprint.post("/logout")
 def leave() -> Response:
     """Drop the token from the browser, also one that has ended."""
-    judge_form()
-    return operators.forget(_to(url_for("ops_entrance.login")))
+    check_csrf()
+    return operators.delete_cookie(_to(url_for("ops_entrance.login")))
 
 
 def error_page(error: ServiceError) -> Response:
@@ -147,7 +148,7 @@ def _to(address: str) -> Response:
 
 def _page(name: str, status: int = 200, **values: Any) -> Response:
     known = getattr(g, "principal", Principal())
-    common = {"operator": known.subject, "form_token": form_token(), "is_known": COOKIE in request.cookies}
+    common = {"operator": known.subject, "form_token": csrf_token(), "is_known": COOKIE in request.cookies}
     text = render_template(f"ops/{name}.html", page=name, request_id=g.get("request_id"), **common, **values)
     return _guarded(Response(text, status))
 

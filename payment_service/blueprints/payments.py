@@ -11,7 +11,7 @@ from flask import Blueprint, Response, current_app, request
 
 from payment_service.domain.errors import FieldError, Invalid, NotFound, PaymentNotFound
 from payment_service.services import queries
-from payment_service.web.access import enter
+from payment_service.web.access import authorize_channel
 from payment_service.web.channel import SharedPayments
 from payment_service.web.context import dependencies, principal
 from payment_service.web.openapi.decorators import dispatched, integer_param
@@ -56,7 +56,7 @@ def payments_blueprint(name: str, parts: Parts, default: str, *, owned: bool) ->
 def _enter(parts: Parts, channel: str) -> SharedPayments:
     if channel not in parts:
         raise PaymentNotFound
-    enter(current_app, channel)
+    authorize_channel(current_app, channel)
     return parts[channel]
 
 

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, current_app
 
 from payment_service.domain.errors import NotFound
 from payment_service.services import queries
-from payment_service.web.access import enter
+from payment_service.web.access import authorize_channel
 from payment_service.web.channel import RefundsOfPayment
 from payment_service.web.context import dependencies, principal
 from payment_service.web.openapi.decorators import dispatched, integer_param
@@ -39,5 +39,5 @@ def _enter(parts: Mapping[str, RefundsOfPayment], default: str, number: int) -> 
     # One channel alone needs no look at the payment: it looks itself, and a refund costs a round trip less.
     channel = queries.channel_of(dependencies(), principal(), number) if len(parts) > 1 else None
     chosen = channel if channel is not None and channel in parts else default
-    enter(current_app, chosen)
+    authorize_channel(current_app, chosen)
     return parts[chosen]

@@ -6,18 +6,18 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema
 
+from payment_service.clock import naive_text
 from payment_service.domain.errors import RETRY_NEW_KEY, PaymentDeclined, PaymentNotFound
 from payment_service.domain.lifecycle import Move, Status, event_type
 from payment_service.domain.money import to_text
 from payment_service.domain.records import Event, PaymentContext, StoredResponse
-from payment_service.domain.timestamps import naive_text
 from payment_service.services import queries
 from payment_service.services.commands import ChargePayment, NewPayment, PaymentReferences
 from payment_service.services.engine import execute
 from payment_service.web import fields
 from payment_service.web import response_fields as field
 from payment_service.web.channel import BaseRenderer, Channel, SharedPayments
-from payment_service.web.context import asked_of, dependencies, principal
+from payment_service.web.context import build_request, dependencies, principal
 from payment_service.web.error_schemas import DetailError
 from payment_service.web.fields import load
 from payment_service.web.openapi.decorators import KeyIn, describe
@@ -77,17 +77,17 @@ class BillRenderer(BaseRenderer):
 
     errors = DetailError()
 
-    def answer(self, response_format: str, facts: PaymentContext) -> StoredResponse:
+    def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
         """201 with the paid bill, 202 while the gateway has not decided, 402 for a decline."""
-        if facts.payment.status is Status.FAILED:
-            return self.refusal(PaymentDeclined(facts.payment.gateway_response, retry=RETRY_NEW_KEY))
-        if facts.payment.status not in PAID:
-            return accepted(PENDING.dump(facts.payment))
-        return answered(201, PAYMENT.dump(facts.payment))
+        if context.payment.status is Status.FAILED:
+            return self.refusal(PaymentDeclined(context.payment.gateway_response, retry=RETRY_NEW_KEY))
+        if context.payment.status not in PAID:
+            return accepted(PENDING.dump(context.payment))
+        return answered(201, PAYMENT.dump(context.payment))
 
-    def event(self, move: Move, facts: PaymentContext) -> Event:
+    def event(self, move: Move, context: PaymentContext) -> Event:
         """The payment as its caller sees it."""
-        return Event(event_type(move, facts.payment.version), PAYMENT.dump(facts.payment))
+        return Event(event_type(move, context.payment.version), PAYMENT.dump(context.payment))
 
 
 @describe({201: PAYMENT, 202: PENDING}, body=NEW_PAYMENT, key=KeyIn.HEADER)
@@ -95,7 +95,7 @@ def create(body: Mapping[str, Any]) -> Response:
     """Pay a bill."""
     key = required_key(body)
     given = load(NEW_PAYMENT, body, "body")
-    asked = asked_of(NAME, "POST:/v1/payments", given, "charge", key=key)
+    asked = build_request(NAME, "POST:/v1/payments", given, "charge", key=key)
     new = NewPayment(
         payable_id=str(given["bill_id"]),
         amount=given["amount"],

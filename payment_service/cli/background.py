@@ -11,7 +11,7 @@ import structlog
 from flask import current_app
 from flask.cli import with_appcontext
 
-from payment_service.cli.output import JSON, Task, progress, say
+from payment_service.cli.output import JSON, Command, emit, progress
 from payment_service.delivery.relay import run_all
 from payment_service.delivery.sinks import build_sinks
 from payment_service.domain.errors import DatabaseUnavailable
@@ -54,7 +54,7 @@ METRICS = click.option(
 )
 
 
-@click.command(cls=Task)
+@click.command(cls=Command)
 @METRICS
 @click.option(
     "--loop", is_flag=True, help="Go on until stopped by SIGTERM, looking again every RECOVER_INTERVAL seconds."
@@ -79,12 +79,12 @@ def recover(loop: bool, as_json: bool) -> None:
     if loop and as_json:
         raise click.UsageError("--json tells of one run, --loop never comes to an end")
     if loop:
-        _run(_recovering(), _folding())
+        _run(_recovering(), _aggregating())
         return
     outcomes = _recover_once()
     words = ("finished", "undecided", "elsewhere")
     document = {name: outcomes[name] for name in (*words, "failed")}
-    say(as_json, document, " ".join(f"{outcomes[name]} {name}" for name in words))
+    emit(as_json, document, " ".join(f"{outcomes[name]} {name}" for name in words))
     if failed := outcomes["failed"]:
         raise click.ClickException(f"{failed} failed; the log says why")
 
@@ -100,7 +100,7 @@ def _recover_once() -> Counter[str]:
     return outcomes
 
 
-@click.command(cls=Task)
+@click.command(cls=Command)
 @METRICS
 @with_appcontext
 def relay() -> None:
@@ -113,7 +113,7 @@ def relay() -> None:
     _run(_relaying())
 
 
-@click.command(cls=Task)
+@click.command(cls=Command)
 @METRICS
 @with_appcontext
 def worker() -> None:
@@ -122,7 +122,7 @@ def worker() -> None:
     The service needs at least one of these, or the two apart, beside it. Several may run at once. SIGTERM or Ctrl-C:
     what is in hand is finished first. Exit code 1 where a part of it ended by itself: start it again.
     """
-    _run(_recovering(), _folding(), _relaying())
+    _run(_recovering(), _aggregating(), _relaying())
 
 
 Until = Callable[[Dependencies, float, threading.Event], None]
@@ -167,8 +167,8 @@ def _recovering() -> Starter:
     return _in_a_thread("recovery", _recover_until)
 
 
-def _folding() -> Starter:
-    return _in_a_thread("folding", _fold_until)
+def _aggregating() -> Starter:
+    return _in_a_thread("folding", _aggregate_until)
 
 
 def _recover_until(engine: Dependencies, interval: float, stop: threading.Event) -> None:
@@ -180,12 +180,12 @@ def _recover_until(engine: Dependencies, interval: float, stop: threading.Event)
     _repeat("recovery", recover_all, interval, stop)
 
 
-def _fold_until(engine: Dependencies, interval: float, stop: threading.Event) -> None:
-    def fold_all() -> None:
-        while not stop.is_set() and business_metrics.fold(engine) == business_metrics.BATCH:
+def _aggregate_until(engine: Dependencies, interval: float, stop: threading.Event) -> None:
+    def aggregate_all() -> None:
+        while not stop.is_set() and business_metrics.aggregate(engine) == business_metrics.BATCH:
             pass
 
-    _repeat("folding", fold_all, interval, stop)
+    _repeat("folding", aggregate_all, interval, stop)
 
 
 def _repeat(name: str, work: Callable[[], None], interval: float, stop: threading.Event) -> None:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import click
 from flask.cli import with_appcontext
 
-from payment_service.cli.output import JSON, Task, progress, say
-from payment_service.services import outbox
+from payment_service.cli.output import ACTOR, JSON, Command, emit, progress
+from payment_service.services import deliveries as outbox
 from payment_service.web.context import dependencies
 
 STATUSES = click.Choice(["PENDING", "DELIVERED", "DEAD"], case_sensitive=False)
@@ -25,7 +25,7 @@ def deliveries() -> None:
     """
 
 
-@deliveries.command("list", cls=Task)
+@deliveries.command("list", cls=Command)
 @SINK
 @click.option("--status", type=STATUSES, help="Only deliveries in this status.")
 @click.option("--dead", is_flag=True, help="The same as --status DEAD.")
@@ -47,7 +47,7 @@ def list_(sink: str | None, status: str | None, dead: bool, since: datetime | No
         click.echo("  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip())
 
 
-@deliveries.command(cls=Task)
+@deliveries.command(cls=Command)
 @click.argument("delivery_id", type=int)
 @click.option("--json", "as_json", is_flag=True, help="On one line, for scripts.")
 @with_appcontext
@@ -62,28 +62,31 @@ def show(delivery_id: int, as_json: bool) -> None:
     click.echo(json.dumps(row, default=str, indent=None if as_json else 2))
 
 
-@deliveries.command(cls=Task)
+@deliveries.command(cls=Command)
 @click.argument("delivery_ids", type=int, nargs=-1)
 @SINK
 @click.option("--dead", is_flag=True, help="Every dead delivery that matches.")
 @SINCE
+@ACTOR
 @JSON
 @with_appcontext
-def replay(delivery_ids: tuple[int, ...], sink: str | None, dead: bool, since: datetime | None, as_json: bool) -> None:
+def replay(
+    delivery_ids: tuple[int, ...], sink: str | None, dead: bool, since: datetime | None, actor: str, as_json: bool
+) -> None:
     """Send deliveries again.
 
     Those named, or those that match the options, with their old ids and bytes: receivers drop what they know. What is
-    pending already stays as it is. The relay sends them; this command only makes them due.
+    pending already stays as it is. The relay sends them; this command only makes them due, and writes down who did it.
     """
     if bool(delivery_ids) == bool(dead or since) or (delivery_ids and sink):
         raise click.UsageError("name deliveries, or say --dead or --since (and perhaps --sink)")
     ids = delivery_ids or outbox.replayable(dependencies(), sink=sink, dead=dead, since=_utc(since))
     total = 0
     with progress(len(ids), "Replaying deliveries") as advance:
-        for asked, replayed in outbox.replay(dependencies(), ids):
+        for asked, replayed in outbox.replay(dependencies(), ids, actor):
             total += replayed
             advance(asked)
-    say(as_json, {"due_again": total}, f"{total} due again")
+    emit(as_json, {"due_again": total}, f"{total} due again")
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -7,12 +7,12 @@ from dataclasses import asdict
 import click
 from flask.cli import with_appcontext
 
-from payment_service.cli.output import JSON, Task, progress, say
+from payment_service.cli.output import JSON, Command, emit, progress
 from payment_service.services import business_metrics, retention, verification
 from payment_service.web.context import dependencies
 
 
-@click.command(cls=Task)
+@click.command(cls=Command)
 @click.option(
     "--batch",
     default=retention.BATCH,
@@ -34,10 +34,10 @@ def purge(batch: int, as_json: bool) -> None:
         for deleted in retention.purge(dependencies(), batch):
             total += deleted
             advance(deleted)
-    say(as_json, {"purged": total}, f"{total} purged")
+    emit(as_json, {"purged": total}, f"{total} purged")
 
 
-@click.command(cls=Task)
+@click.command(cls=Command)
 @JSON
 @with_appcontext
 def verify(as_json: bool) -> None:

@@ -1,22 +1,21 @@
 """`flask decide`: a person's word where the gateway's cannot end an operation."""
 
-import getpass
 from uuid import UUID
 
 import click
 from flask.cli import with_appcontext
 
-from payment_service.cli.output import JSON, NotNow, Task, say
+from payment_service.cli.output import ACTOR, JSON, Command, TemporaryFailure, emit
 from payment_service.domain.errors import KeyInUse
 from payment_service.services import manual_resolution
 from payment_service.web.context import dependencies
 
 
-@click.command(cls=Task)
+@click.command(cls=Command)
 @click.argument("operation_id", type=click.UUID)
 @click.argument("outcome", type=click.Choice(["approved", "declined"]))
 @click.option("--why", required=True, help="What the gateway told you, and who of them: kept for ever.")
-@click.option("--actor", default=getpass.getuser, help="Your name; that of the system's user by default.")
+@ACTOR
 @JSON
 @with_appcontext
 def decide(operation_id: UUID, outcome: str, why: str, actor: str, as_json: bool) -> None:
@@ -37,6 +36,6 @@ def decide(operation_id: UUID, outcome: str, why: str, actor: str, as_json: bool
     except manual_resolution.NotOpen as error:
         raise click.ClickException(str(error)) from error
     except KeyInUse as error:
-        raise NotNow("somebody is at work on it: try again later") from error
+        raise TemporaryFailure("somebody is at work on it: try again later") from error
     document = {"operation_id": operation_id, "outcome": outcome, "status": answer.status}
-    say(as_json, document, f"{operation_id} is {outcome}; a repeat of its request is answered with {answer.status}")
+    emit(as_json, document, f"{operation_id} is {outcome}; a repeat of its request is answered with {answer.status}")

@@ -1,5 +1,6 @@
 """What the commands have in common: JSON for scripts, a bar for people, exit codes for schedulers."""
 
+import getpass
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -10,16 +11,17 @@ import click
 
 from payment_service.domain.errors import Unavailable
 
+ACTOR = click.option("--actor", default=getpass.getuser, help="Your name; that of the system's user by default.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead, for scripts.")
 
 
-class NotNow(click.ClickException):
+class TemporaryFailure(click.ClickException):
     """The database or the gateway did not answer: run the command again. Not 1, which says that something is wrong."""
 
     exit_code = 3
 
 
-class Task(click.Command):
+class Command(click.Command):
     """A command whose end tells a scheduler what to do, see docs/commands.md."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -27,7 +29,7 @@ class Task(click.Command):
         try:
             return super().invoke(ctx)
         except Unavailable as error:
-            raise NotNow(f"{error.code}: try again later") from error
+            raise TemporaryFailure(f"{error.code}: try again later") from error
 
 
 @contextmanager
@@ -37,6 +39,6 @@ def progress(length: int, label: str) -> Iterator[Callable[[int], None]]:
         yield bar.update
 
 
-def say(as_json: bool, document: dict[str, Any], text: str) -> None:
+def emit(as_json: bool, document: dict[str, Any], text: str) -> None:
     """The result, on standard output: as one line of JSON or in words."""
     click.echo(json.dumps(document, default=str) if as_json else text)

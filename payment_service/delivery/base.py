@@ -40,7 +40,7 @@ Outcome = Delivered | RetryLater | Rejected | SinkUnavailable
 
 @dataclass(frozen=True)
 class Report:
-    """What has become of a delivery that a sink was offered."""
+    """What has become of a delivery that a sink was sent."""
 
     delivery: Delivery
     outcome: Outcome
@@ -49,7 +49,7 @@ class Report:
 class Sink(Protocol):
     """Somebody who must hear of events. One thread calls it; nothing here raises.
 
-    `window` is how many deliveries may be under way at once. Of each one offered there is a report within half a
+    `window` is how many deliveries may be under way at once. Of each one sent there is a report within half a
     minute, which is well within the relay's lease, whatever happens.
     """
 
@@ -57,10 +57,10 @@ class Sink(Protocol):
     window: int
     backoff: Backoff
 
-    def offer(self, deliveries: Sequence[Delivery]) -> None:
+    def send(self, deliveries: Sequence[Delivery]) -> None:
         """Begin to send them, all of different streams. Does not wait for the network."""
 
-    def collect(self, seconds: float) -> list[Report]:
+    def poll(self, seconds: float) -> list[Report]:
         """What has become of those under way: waits up to `seconds` for the first report.
 
         Called about once a second even if nothing is under way: it keeps alive what must be kept alive.

@@ -57,12 +57,12 @@ class HttpSink:
         self._reports: SimpleQueue[Report] = SimpleQueue()
         self._closing = False
 
-    def offer(self, deliveries: Sequence[Delivery]) -> None:
+    def send(self, deliveries: Sequence[Delivery]) -> None:
         """Begin to send them side by side: they are all of different streams."""
         for delivery in deliveries:
             self._pool.submit(self._send, delivery)
 
-    def collect(self, seconds: float) -> list[Report]:
+    def poll(self, seconds: float) -> list[Report]:
         """The reports there are; the first is waited for."""
         reports: list[Report] = []
         with suppress(Empty):
@@ -76,7 +76,7 @@ class HttpSink:
         self._closing = True
         self._pool.shutdown()
         self._client.close()
-        return self.collect(0)
+        return self.poll(0)
 
     def _send(self, delivery: Delivery) -> None:
         outcome = SinkUnavailable("stopping") if self._closing else self._outcome(delivery)

@@ -61,12 +61,12 @@ class KafkaSink:
         self._reports: list[Report] = []
         self._broken = False
 
-    def offer(self, deliveries: Sequence[Delivery]) -> None:
+    def send(self, deliveries: Sequence[Delivery]) -> None:
         """Hand them over to the client, which sends from a thread of its own."""
         for delivery in deliveries:
             self._produce(delivery)
 
-    def collect(self, seconds: float) -> list[Report]:
+    def poll(self, seconds: float) -> list[Report]:
         """Serve the client's delivery reports until there is one."""
         deadline = clock.monotonic() + seconds
         while self._producer is not None:
@@ -84,7 +84,7 @@ class KafkaSink:
         while self._under_way and not self._broken and clock.monotonic() < until:
             self._serve(LAST_WORDS)
         self._let_go()
-        return self.collect(0)
+        return self.poll(0)
 
     def _serve(self, seconds: float) -> None:
         """Let the client call back; it raises here what is fatal for it, once."""

@@ -64,7 +64,7 @@ class RabbitSink:
         self._under_way: dict[int, float] = {}
         self._reports: list[Report] = []
 
-    def offer(self, deliveries: Sequence[Delivery]) -> None:
+    def send(self, deliveries: Sequence[Delivery]) -> None:
         """Put them on their way."""
         for delivery in deliveries:
             self._under_way[delivery.delivery_id] = clock.monotonic()
@@ -72,7 +72,7 @@ class RabbitSink:
                 Message(delivery, delivery.event_type, delivery.body.encode(), _properties(delivery))
             )
 
-    def collect(self, seconds: float) -> list[Report]:
+    def poll(self, seconds: float) -> list[Report]:
         """Let the connection do its work until the broker has spoken."""
         self._publisher.run(seconds)
         oldest = min(self._under_way.values(), default=clock.monotonic())
@@ -85,7 +85,7 @@ class RabbitSink:
         """Wait for the last confirmations, then leave in good order."""
         reports: list[Report] = []
         while self._under_way:
-            reports += self.collect(LAST_WORDS)
+            reports += self.poll(LAST_WORDS)
         self._publisher.give_up("stopping")
         until = clock.monotonic() + LAST_WORDS
         while self._publisher.is_connected and clock.monotonic() < until:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from payment_service import clock, metrics
-from payment_service.connection import TransactionLost
 from payment_service.db import Database
 from payment_service.delivery.backoff import Backoff
 from payment_service.delivery.base import Delivered, Report, RetryLater, Sink, SinkUnavailable
@@ -75,20 +74,20 @@ class Relay:
 
         Collecting comes first: whatever the database does, the sink is listened to.
         """
-        self._unmarked += self.sink.collect(WHILE_UNDER_WAY if self._owners else 0)
+        self._unmarked += self.sink.poll(WHILE_UNDER_WAY if self._owners else 0)
         if self._unmarked:
             failpoint("relay.sent")
             self._mark_reported()
         claimed = self._claim()
         if claimed:
             failpoint("relay.claimed")
-            self._offer(claimed)
+            self._send_claimed(claimed)
         return bool(self._owners)
 
-    def _offer(self, claimed: Sequence[Delivery]) -> None:
+    def _send_claimed(self, claimed: Sequence[Delivery]) -> None:
         """What a sink breaks over will never be reported: it is given up, and tried again when its lease has ended."""
         try:
-            self.sink.offer(claimed)
+            self.sink.send(claimed)
         except Exception:
             for delivery in claimed:
                 del self._owners[delivery.delivery_id]
@@ -109,36 +108,23 @@ class Relay:
             return []
         # The name is kept until a claim was answered: what one took whose COMMIT nobody confirmed is found by it.
         owner = self._owner = self._owner or clock.new_hex(32)
-        claimed = self._claim_as(owner, room)
+        claimed = self.database.run("relay_claim", outbox.claim, self.sink.name, owner, self._lease, room)
         self._owner = ""
         fresh = [delivery for delivery in claimed if delivery.delivery_id not in self._owners]
         # One of ours whose lease ran out, as when the process stood still: still under way, and ours again.
         self._owners |= dict.fromkeys((delivery.delivery_id for delivery in claimed), owner)
         return fresh
 
-    def _claim_as(self, owner: str, limit: int) -> Sequence[Delivery]:
-        for attempt in self.database.attempts():
-            with attempt, self.database.atomic("relay_claim") as connection:
-                return outbox.claim(connection, self.sink.name, owner, self._lease, limit)
-        raise TransactionLost
-
     def _mark_reported(self) -> None:
         """Write down what was reported. Where that fails the reports are kept, and marked the next time."""
         known = [report for report in self._unmarked if report.delivery.delivery_id in self._owners]
         results = [self._settlement(report) for report in known]
-        self._mark(results)
+        self.database.run("relay_mark", outbox.save_results, results)
         for result in results:
             metrics.delivery_attempted(self.sink.name, _outcome(result))
             self._owners.pop(result.delivery_id, None)
         self._note_health(self._unmarked)
         self._unmarked = []
-
-    def _mark(self, results: Sequence[outbox.DeliveryResult]) -> None:
-        for attempt in self.database.attempts():
-            with attempt, self.database.atomic("relay_mark") as connection:
-                outbox.save_results(connection, results)
-                return
-        raise TransactionLost
 
     def _settlement(self, report: Report) -> outbox.DeliveryResult:
         delivery, outcome = report.delivery, report.outcome

@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 @dataclass(frozen=True)
-class Call:
+class WebhookRequest:
     """What one HTTP neighbour is told of a change: `sink` names the neighbour, `body` is JSON."""
 
     sink: str

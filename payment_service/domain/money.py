@@ -65,16 +65,12 @@ def decimals(currency: str) -> int:
     return EXPONENTS[currency]
 
 
-def to_currency(amount: Decimal, currency: str) -> Decimal:
-    """Round half-even to the currency's decimals (`2.675 USD` → `2.68`, `100 USD` → `100.00`): a computed fare."""
-    return amount.quantize(Decimal(1).scaleb(-decimals(currency)), rounding=ROUND_HALF_EVEN)
-
-
 def in_currency(amount: Decimal, currency: str) -> Decimal:
     """The same amount with the currency's decimals. Raises BadAmount("too_precise") where it would change."""
-    exact = to_currency(amount, currency)
+    places = decimals(currency)
+    exact = amount.quantize(Decimal(1).scaleb(-places))
     if exact != amount:
-        raise BadAmount("too_precise", f"Amount must have at most {decimals(currency)} decimals in {currency}")
+        raise BadAmount("too_precise", f"Amount must have at most {places} decimals in {currency}")
     return exact
 
 
@@ -86,7 +82,12 @@ def parse_amount(text: str, currency: str | None, *, allow_zero: bool = False, r
     is first rounded half-even to two decimals. Zero passes only with `allow_zero`. Where the currency is not known yet
     (None: a refund, whose payment decides) three decimals pass, and `in_currency` judges later. Raises BadAmount.
     """
-    amount = _parse_number(text)
+    match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
+    if match is None:
+        raise BadAmount("malformed", "Amount must be a number")
+    if match[1]:
+        raise BadAmount("negative", "Amount must be positive")
+    amount = Decimal(text)
     _refuse_too_large(amount)  # before rounding, which knows no more than 28 digits, and after it: 999.999 grows
     if rounded:
         amount = amount.quantize(_CENTS, rounding=ROUND_HALF_EVEN)
@@ -104,15 +105,6 @@ def parse_amount(text: str, currency: str | None, *, allow_zero: bool = False, r
 def _refuse_too_large(amount: Decimal) -> None:
     if amount.adjusted() >= _INTEGER_DIGITS:
         raise BadAmount("too_large", f"Amount must have at most {_INTEGER_DIGITS} digits before the decimal point")
-
-
-def _parse_number(text: str) -> Decimal:
-    match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
-    if match is None:
-        raise BadAmount("malformed", "Amount must be a number")
-    if match[1]:
-        raise BadAmount("negative", "Amount must be positive")
-    return Decimal(text)
 
 
 def as_stored(amount: Decimal) -> Decimal:

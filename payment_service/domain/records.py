@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from payment_service.domain.deliveries import Call
+from payment_service.domain.deliveries import WebhookRequest
 from payment_service.domain.lifecycle import Move, Status
 from payment_service.domain.operations import Kind, OperationStatus
 
@@ -220,15 +220,15 @@ class StoredResponse:
 
 @dataclass(frozen=True)
 class Event:
-    """What the world hears of a change: its type (`payment.completed`) and its data, frozen when it happened.
+    """The event of a change: its type (`payment.completed`) and its data, frozen when it happened.
 
-    `data` is for brokers, which hear every event; `calls` are for single neighbours. `payment_ref` is the id by which
-    the channel's callers know the payment, where that is not its number. Events of one `stream` reach a sink in their
-    order; where the channel names none, each payment is a stream.
+    `data` is for brokers, which get every event; `webhooks` are for single downstream services. `payment_ref` is the id
+    by which the channel's callers know the payment, where that is not its number. Events of one `ordering_key` reach a
+    sink in their order; where the channel names none, each payment has its own.
     """
 
     type: str
     data: Mapping[str, Any]
-    calls: tuple[Call, ...] = ()
+    webhooks: tuple[WebhookRequest, ...] = ()
     payment_ref: str | None = None
-    stream: str | None = None
+    ordering_key: str | None = None

@@ -1,6 +1,5 @@
 """One HTTP exchange with a gateway: its reply, or whether the request may have left this machine."""
 
-import http.client
 import json
 import socket
 from collections.abc import Mapping
@@ -8,28 +7,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
 
 from payment_service.failpoints import failpoint
 from payment_service.gateways.base import NotSent, Unknown
 from payment_service.gateways.protocol import Reply
-from payment_service.http_client import DeadlineResponse, HttpClient, NoReply, NotConnected
+from payment_service.http_client import JSON_HEADERS, MALFORMED, DeadlineResponse, HttpClient, NoReply, NotConnected
 
 BODY_LIMIT = 64 * 1024
 """Bytes of a reply that are read; the protocol's largest page is far smaller."""
 
 CONNECTIONS = 64
 """Connections kept open: at least one for every thread that a process of this service may have."""
-
-_HEADERS = {
-    "Accept": "application/json",
-    # A compressed reply could grow beyond any limit when it is unpacked: do not ask for one, and do not unpack it.
-    "Accept-Encoding": "identity",
-    "User-Agent": "payment-service",
-}
-
-# A malformed reply, a body that ends early, a reset while reading.
-_MALFORMED = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
 
 class _Response(DeadlineResponse):
@@ -56,11 +44,11 @@ class Transport:
 
     def get(self, path: str) -> Reply | NotSent | Unknown:
         """Send a look-up; it changes nothing at the gateway, so it passes no failpoint."""
-        return self._exchange(requests.Request("GET", self._base + path, headers=_HEADERS))
+        return self._exchange(requests.Request("GET", self._base + path, headers=JSON_HEADERS))
 
     def post(self, path: str, payload: Mapping[str, str | None]) -> Reply | NotSent | Unknown:
         """Send a request as JSON. Passes the failpoint `gateway.sent`."""
-        headers = {**_HEADERS, "Content-Type": "application/json"}
+        headers = {**JSON_HEADERS, "Content-Type": "application/json"}
         body = json.dumps(payload, separators=(",", ":")).encode()
         return self._exchange(requests.Request("POST", self._base + path, headers=headers, data=body))
 
@@ -77,7 +65,7 @@ class Transport:
         except NoReply as error:
             timed_out = error.timed_out
             return Unknown("the gateway did not answer in time" if timed_out else "the connection to the gateway broke")
-        except _MALFORMED:
+        except MALFORMED:
             return Unknown("the gateway's reply broke off or is not HTTP")
         if len(body) > BODY_LIMIT:
             return Unknown(f"the gateway's reply is larger than {BODY_LIMIT} bytes")

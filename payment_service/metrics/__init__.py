@@ -5,8 +5,11 @@ own in PROMETHEUS_MULTIPROC_DIR, and whoever is scraped adds the files up; witho
 itself. What must be exact for ever, the figures of the business, comes from the database and is only worded here.
 """
 
+from typing import Literal
+
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
+KeyOutcome = Literal["new", "replayed", "conflict", "mismatch", "taken_over"]
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED, OTHER = "unmatched", "other"
 
@@ -56,29 +59,9 @@ def gateway_called(kind: str, outcome: str, seconds: float) -> None:
     _gateway_calls.labels(kind, outcome).observe(seconds)
 
 
-def key_was_new() -> None:
-    """A key nobody had used was claimed, or a request without one began."""
-    _keys.labels("new").inc()
-
-
-def key_was_replayed() -> None:
-    """A finished key was answered as before."""
-    _keys.labels("replayed").inc()
-
-
-def key_was_in_use() -> None:
-    """A request was told that another one is working under its key."""
-    _keys.labels("conflict").inc()
-
-
-def key_was_mismatched() -> None:
-    """A key came with another request than its first."""
-    _keys.labels("mismatch").inc()
-
-
-def key_was_taken_over() -> None:
-    """A key whose owner was gone was gone on with."""
-    _keys.labels("taken_over").inc()
+def key_used(outcome: KeyOutcome) -> None:
+    """A request was decided by its key; `conflict`: another request was working under it. Keyless ones are `new`."""
+    _keys.labels(outcome).inc()
 
 
 def delivery_attempted(sink: str, outcome: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import BindParameter, Select, bindparam, literal, select
 
 from payment_service.connection import Connection
 from payment_service.db import Database
-from payment_service.domain.records import IdempotencyKey, Operation, Payment, PaymentContext, Refund
+from payment_service.domain.records import IdempotencyKey, Operation, Payment, Refund
 from payment_service.models import idempotency_keys, payment_refunds, payments, reservations, transactions
 from payment_service.repositories.rows import KEY, PAYMENT, REFUND, payment_of, record_from
 
@@ -46,10 +46,6 @@ class Trail:
     def operations(self) -> Sequence[Operation]:
         """Its money movements, oldest first."""
         return [key.operation for key in self.keys if key.operation]
-
-    def facts(self, operation: Operation) -> PaymentContext:
-        """The facts about one of its operations."""
-        return PaymentContext(self.payment, operation)
 
 
 _AUDIT = [transactions.c[name] for name in AuditRow.__dataclass_fields__]

@@ -3,10 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import bindparam, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from payment_service.connection import Connection
 from payment_service.domain.hourly_stats import Change, hour_of
@@ -18,22 +16,10 @@ MOST = 10_000
 _KEY = [column.name for column in hourly_tallies.primary_key]
 
 
-def _add_statement(dialect: Any) -> Any:
-    given = dialect.insert(hourly_tallies).values(
-        {column.name: bindparam(column.name, type_=column.type) for column in hourly_tallies.columns}
-    )
-    more = hourly_tallies.c.times + given.excluded.times
-    return given.on_conflict_do_update(index_elements=_KEY, set_={"times": more})
-
-
-_ADD = {"postgresql": _add_statement(postgresql), "sqlite": _add_statement(sqlite)}
-
-
 def add(connection: Connection, changes: Iterable[Change]) -> None:
     """Count changes for the hours they happened in; in one order for all, as tallies are."""
-    counted = Counter(changes)
-    rows = [vars(change) | {"times": counted[change]} for change in sorted(counted)]
-    connection.execute(_ADD[connection.database], rows)
+    for change, times in sorted(Counter(changes).items()):
+        connection.write("add_hourly_tally", {**vars(change), "times": times})
 
 
 _FOLDED = select(*(hourly_tallies.c[name] for name in _KEY), hourly_tallies.c.times).where(

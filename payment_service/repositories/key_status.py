@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import RowMapping, and_, bindparam, or_, select
 
 from payment_service.connection import Connection
-from payment_service.domain.operations import Kind, gateway_key
+from payment_service.domain.keys import gateway_key
+from payment_service.domain.operations import Kind
 from payment_service.domain.records import KeyStatus
 from payment_service.models import idempotency_keys as keys
 from payment_service.models import payments

@@ -9,7 +9,6 @@ from typing import Any
 from payment_service.connection import Connection
 from payment_service.domain.records import IdempotencyKey, Operation, StoredResponse
 from payment_service.repositories.rows import record_from
-from payment_service.repositories.statements import one_or_none, rows, write
 
 
 @dataclass(frozen=True)
@@ -42,10 +41,10 @@ def claim(connection: Connection, values: Mapping[str, Any]) -> tuple[int, int] 
     `values` are the columns, `lease` and `ttl` in seconds; where `payment_id` is None the next number is drawn.
     """
     if connection.database == "sqlite":
-        found = one_or_none(connection, "find_finished_key", values)
-        made = None if found else one_or_none(connection, "claim_key", values)
+        found = connection.row("find_finished_key", values)
+        made = None if found else connection.row("claim_key", values)
         return FinishedKey(*found) if found else made and (made[0], made[1])
-    key_id, payment_id, *found = rows(connection, "claim_key", values)[0]
+    key_id, payment_id, *found = connection.rows("claim_key", values)[0]
     if key_id is not None:
         return key_id, payment_id
     return None if found[0] is None else FinishedKey(*found)
@@ -60,7 +59,7 @@ def lock(connection: Connection, scope: Mapping[str, Any], gateway_key: str | No
     """The same, its row locked. A key that a migration knew only by its `gateway_key` gets its own hash now."""
     found = _key(connection, "lock_key", scope)
     if found is None and gateway_key is not None:
-        write(connection, "adopt_key", {**scope, "gateway_key": gateway_key})
+        connection.write("adopt_key", {**scope, "gateway_key": gateway_key})
         found = _key(connection, "lock_key", scope)
     return found
 
@@ -76,20 +75,20 @@ def lock_of_operation(connection: Connection, operation_id: Any) -> IdempotencyK
 
 
 def _key(connection: Connection, name: str, values: Mapping[str, Any]) -> IdempotencyKey | None:
-    row = one_or_none(connection, name, values)
+    row = connection.row(name, values)
     return None if row is None else record_from(IdempotencyKey, row, connection.database)
 
 
 def take_over(connection: Connection, key: IdempotencyKey, owner: str, lease: float) -> int:
     """Make `owner` the key's owner for `lease` seconds; the new fence. The caller holds the row's lock."""
     values = {"key_id": key.key_id, "key_hash": key.key_hash, "owner": owner, "lease": lease}
-    return int(rows(connection, "take_over_key", values)[0][0])
+    return int(connection.rows("take_over_key", values)[0][0])
 
 
 def lock_claim(connection: Connection, key_id: int, key_hash: str, payment_id: int) -> ClaimState | None:
     """What a claim stands at, its key and then its payment locked; None for a key that is gone."""
     values = {"key_id": key_id, "key_hash": key_hash, "payment_id": payment_id}
-    row = one_or_none(connection, "lock_claim", values)
+    row = connection.row("lock_claim", values)
     return None if row is None else ClaimState(*row)
 
 
@@ -98,7 +97,7 @@ def set_operation(
 ) -> None:
     """Write down what an operation on an existing payment moves."""
     values = {"amount": amount, "currency": currency, "parent_key": parent_key}
-    write(connection, "set_operation", {"key_id": key_id, "key_hash": key_hash, **values})
+    connection.write("set_operation", {"key_id": key_id, "key_hash": key_hash, **values})
 
 
 def complete_operation(
@@ -111,17 +110,17 @@ def complete_operation(
         "failure_message": operation.failure_message,
         "review_reason": operation.review_reason,
     }
-    write(connection, "complete_operation", _response(key_id, key_hash, answer, at) | outcome)
+    connection.write("complete_operation", _response(key_id, key_hash, answer, at) | outcome)
 
 
 def store_response(connection: Connection, key_id: int, key_hash: str, answer: StoredResponse, at: datetime) -> None:
     """End a key that asked nothing of the gateway."""
-    write(connection, "store_response", _response(key_id, key_hash, answer, at))
+    connection.write("store_response", _response(key_id, key_hash, answer, at))
 
 
 def store_refusal(connection: Connection, key_id: int, key_hash: str, answer: StoredResponse, at: datetime) -> None:
     """End a key with a refusal by the payment's state: it made nothing and asks for nothing."""
-    write(connection, "store_refusal", _response(key_id, key_hash, answer, at))
+    connection.write("store_refusal", _response(key_id, key_hash, answer, at))
 
 
 def _response(key_id: int, key_hash: str, answer: StoredResponse, at: datetime) -> dict[str, Any]:
@@ -143,14 +142,14 @@ def release(
     leaves the end of the lease before its own, `ended_at`.
     """
     values = {"ended_at": ended_at, "review_reason": review, "updated_at": at}
-    write(connection, "release_key", {"key_id": key_id, "key_hash": key_hash, **values})
+    connection.write("release_key", {"key_id": key_id, "key_hash": key_hash, **values})
 
 
 def set_timer(connection: Connection, key_id: int, attempts: int, delay: float) -> None:
     """Let the recovery worker look an undecided key up in `delay` seconds."""
-    write(connection, "set_timer", {"key_id": key_id, "attempts": attempts, "delay": delay})
+    connection.write("set_timer", {"key_id": key_id, "attempts": attempts, "delay": delay})
 
 
 def delete_timer(connection: Connection, key_id: int) -> None:
     """The key is finished."""
-    write(connection, "delete_timer", {"key_id": key_id})
+    connection.write("delete_timer", {"key_id": key_id})

@@ -1,15 +1,14 @@
-"""The outbox: deliveries claimed head by head, settled when their sink has spoken, listed for operators."""
+"""The outbox: deliveries claimed head by head, settled when their sink has answered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Integer, RowMapping, bindparam, exists, null, or_, select, tuple_, update
+from sqlalchemy import Integer, bindparam, exists, null, or_, select, tuple_, update
 
 from payment_service.connection import Connection
 from payment_service.domain.deliveries import Delivery
 from payment_service.models import outbox_deliveries as deliveries
-from payment_service.models import payments
 from payment_service.sqltypes import database_later, database_now, seconds, statement_now
 
 _earlier = deliveries.alias("earlier")
@@ -143,57 +142,3 @@ def _failure(result: DeliveryResult) -> dict[str, Any]:
         "delay": result.delay,
         "uncounted": int(not result.counts),
     }
-
-
-_LISTED = (
-    *(deliveries.c[name] for name in ("delivery_id", "sink", "status", "attempts", "last_error", "due_at")),
-    *(deliveries.c[name] for name in ("created_at", "delivered_at", "event_id", "event_type", "payment_id", "version")),
-)
-
-
-def listed(
-    connection: Connection, limit: int, *, sink: str | None = None, status: str | None = None, since: Any = None
-) -> Sequence[RowMapping]:
-    """The newest deliveries for operators, narrowed by sink, status, and the moment since which they exist."""
-    statement = select(*_LISTED).where(*_narrowed(sink, status, since))
-    return connection.execute(statement.order_by(deliveries.c.delivery_id.desc()).limit(limit)).mappings().all()
-
-
-def _narrowed(sink: str | None, status: str | None, since: Any) -> list[Any]:
-    given = ((deliveries.c.sink, sink), (deliveries.c.status, status))
-    conditions = [column == value for column, value in given if value is not None]
-    return [*conditions, deliveries.c.created_at >= since] if since is not None else conditions
-
-
-def show(connection: Connection, delivery_id: int) -> RowMapping | None:
-    """One delivery, whole."""
-    statement = (
-        select(deliveries, payments.c.channel)
-        .join_from(deliveries, payments, payments.c.payment_id == deliveries.c.payment_id)
-        .where(deliveries.c.delivery_id == delivery_id)
-    )
-    return connection.execute(statement).mappings().one_or_none()
-
-
-def replayable(connection: Connection, *, sink: str | None, status: str | None, since: Any) -> Sequence[int]:
-    """The ids, oldest first, of settled deliveries (dead, or delivered) that match."""
-    statement = select(deliveries.c.delivery_id).where(
-        deliveries.c.status != "PENDING", deliveries.c.body.is_not(null()), *_narrowed(sink, status, since)
-    )
-    return connection.execute(statement.order_by(deliveries.c.delivery_id)).scalars().all()
-
-
-_REPLAY = (
-    update(deliveries)
-    .where(
-        deliveries.c.delivery_id.in_(bindparam("ids", expanding=True)),
-        deliveries.c.status != "PENDING",
-        deliveries.c.body.is_not(null()),  # what a broker got before release 1.1 was not kept
-    )
-    .values(status="PENDING", attempts=0, due_at=database_now(), last_error=null(), delivered_at=null())
-)
-
-
-def replay(connection: Connection, ids: Sequence[int]) -> int:
-    """Make settled deliveries due again, with their old ids and bytes; how many."""
-    return connection.execute(_REPLAY, {"ids": ids}).rowcount

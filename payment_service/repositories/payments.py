@@ -11,14 +11,13 @@ from payment_service.connection import Connection
 from payment_service.domain.records import Payment, Refund
 from payment_service.models import payment_refunds, payments
 from payment_service.repositories.rows import PAYMENT, REFUND, record_from
-from payment_service.repositories.statements import one_or_none, write
 
 _BY_PUBLIC_ID = select(*PAYMENT).where(payments.c.public_id == bindparam("value", type_=payments.c.public_id.type))
 
 
 def find(connection: Connection, payment_id: int) -> Payment | None:
     """The payment of this number, in any channel."""
-    row = one_or_none(connection, "find_payment", {"payment_id": payment_id})
+    row = connection.row("find_payment", {"payment_id": payment_id})
     return None if row is None else record_from(Payment, row, connection.database)
 
 
@@ -46,7 +45,7 @@ def lock_for_recovery(connection: Connection, payment_id: int) -> Payment:
 
 
 def _locked(connection: Connection, name: str, payment_id: int) -> Payment:
-    row = one_or_none(connection, name, {"payment_id": payment_id})
+    row = connection.row(name, {"payment_id": payment_id})
     if row is None:
         raise NoResultFound
     return record_from(Payment, row, connection.database)
@@ -54,7 +53,7 @@ def _locked(connection: Connection, name: str, payment_id: int) -> Payment:
 
 def lock_for_refund(connection: Connection, payment_id: int) -> tuple[Payment, int]:
     """The payment's row, locked, and the number of the refund about to be made."""
-    row = one_or_none(connection, "lock_payment_for_refund", {"payment_id": payment_id})
+    row = connection.row("lock_payment_for_refund", {"payment_id": payment_id})
     if row is None:
         raise NoResultFound
     return record_from(Payment, row[:-1], connection.database), row[-1]
@@ -64,48 +63,46 @@ def insert(connection: Connection, payment: Payment, idempotency_hash: str | Non
     """A new payment; `idempotency_hash` is that of the client's key that made it."""
     metadata = None if payment.metadata is None else json.dumps(payment.metadata, separators=(",", ":"))
     values = vars(payment) | {"metadata": metadata, "idempotency_hash": idempotency_hash}
-    write(connection, "insert_payment", values)
+    connection.write("insert_payment", values)
 
 
 def update(connection: Connection, payment: Payment) -> None:
     """What a change has made of a payment."""
-    write(connection, "update_payment", vars(payment))
+    connection.write("update_payment", vars(payment))
 
 
 def find_refund(connection: Connection, payment_id: int, key_hash: str, subject: str) -> Refund | None:
     """The refund of a payment that this key asked for."""
-    row = one_or_none(connection, "find_refund", {"payment_id": payment_id, "key_hash": key_hash, "subject": subject})
+    row = connection.row("find_refund", {"payment_id": payment_id, "key_hash": key_hash, "subject": subject})
     return None if row is None else record_from(Refund, row, connection.database)
 
 
 def insert_refund(connection: Connection, refund: Refund, channel: str, subject: str) -> None:
     """A new refund; its key's scope is `channel` and `subject`, which need not be the payment's."""
-    write(connection, "insert_refund", vars(refund) | {"channel": channel, "subject": subject})
+    connection.write("insert_refund", vars(refund) | {"channel": channel, "subject": subject})
 
 
 def update_refund(connection: Connection, refund: Refund) -> None:
     """What the gateway has decided about a refund."""
-    write(connection, "update_refund", vars(refund))
+    connection.write("update_refund", vars(refund))
 
 
 def find_reservation(connection: Connection, channel: str, kind: str, value: str) -> int | None:
     """The number of the payment that holds a value of this kind (reference, payable, transaction) in a channel."""
-    row = one_or_none(connection, "find_reservation", {"channel": channel, "kind": kind, "value": value})
+    row = connection.row("find_reservation", {"channel": channel, "kind": kind, "value": value})
     return None if row is None else int(row[0])
 
 
 def reserve(connection: Connection, payment: Payment, kind: str, value: str) -> None:
     """Take a value for a payment; at the latest COMMIT raises UniqueViolation where another payment holds it."""
-    write(connection, "insert_reservation", _reservation(payment, kind, value))
+    reservation = {"channel": payment.channel, "kind": kind, "value": value, "payment_id": payment.payment_id}
+    connection.write("insert_reservation", reservation)
 
 
 def give_back(connection: Connection, payment: Payment, kind: str, value: str) -> None:
     """Give a value back; nothing happens where the payment does not hold it."""
-    write(connection, "delete_reservation", _reservation(payment, kind, value))
-
-
-def _reservation(payment: Payment, kind: str, value: str) -> dict[str, Any]:
-    return {"channel": payment.channel, "kind": kind, "value": value, "payment_id": payment.payment_id}
+    reservation = {"channel": payment.channel, "kind": kind, "value": value, "payment_id": payment.payment_id}
+    connection.write("delete_reservation", reservation)
 
 
 _REFUNDS = (

@@ -9,11 +9,12 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, null, select, union_all
+from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, func, null, select, union_all
 
 from payment_service.connection import Connection
 from payment_service.models import idempotency_keys as keys
-from payment_service.models import payment_refunds, payments, reservations, transactions
+from payment_service.models import payment_refunds, payments, reservations, timers, transactions
+from payment_service.repositories.recovery import UNFINISHED_KEYS
 from payment_service.sqltypes import database_now
 
 LARGEST = 2**63 - 1
@@ -126,3 +127,23 @@ _OF_HASH = select(*KEY_COLUMNS).where(keys.c.key_hash == _VALUE).limit(bindparam
 def keys_of_hash(connection: Connection, key_hash: str, limit: int) -> Sequence[RowMapping]:
     """Keys with this hash, whosever they are."""
     return connection.execute(_OF_HASH, {"value": key_hash, "at_most": limit}).mappings().all()
+
+
+_UNFINISHED = (
+    select(
+        *KEY_COLUMNS,
+        func.coalesce(timers.c.due_at, keys.c.leased_until).label("recover_at"),
+        keys.c.operation_id,
+        keys.c.kind,
+        keys.c.review_reason,
+    )
+    .join_from(keys, timers, (timers.c.kind == "recover") & (timers.c.what == keys.c.key_id), isouter=True)
+    .where(keys.c.key_id.in_(UNFINISHED_KEYS), keys.c.response_status.is_(null()))
+    .order_by(func.coalesce(timers.c.due_at, keys.c.leased_until), keys.c.key_id)
+    .limit(bindparam("at_most"))
+)
+
+
+def unfinished_keys(connection: Connection, limit: int) -> Sequence[RowMapping]:
+    """Keys without a final response, the next one to be looked up first, each with what it asks the gateway."""
+    return connection.execute(_UNFINISHED, {"at_most": limit}).mappings().all()

@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, func, literal, select, text, union_all
-from sqlalchemy.dialects import postgresql, sqlite
 
 from payment_service.connection import Connection
 from payment_service.domain.business_metrics import FAILED_ATTEMPT, Tally, TallyKey, method_label
@@ -19,6 +18,7 @@ from payment_service.domain.hourly_stats import Change, hour_of
 from payment_service.models import payments, tallies, transactions, watermarks
 from payment_service.repositories import hourly_stats
 from payment_service.repositories import watermarks as marks
+from payment_service.repositories.watermarks import Watermark
 from payment_service.sqltypes import MoneySum
 
 JOURNAL = "journal"
@@ -86,32 +86,21 @@ def _key(row: Any) -> TallyKey:
     return TallyKey(row.channel, method_label(row.method), row.currency, row.move, row.from_status, row.status)
 
 
-def _add_statement(dialect: Any) -> Any:
-    given = dialect.insert(tallies).values({column.name: bindparam(column.name) for column in tallies.columns})
-    return given.on_conflict_do_update(
-        index_elements=_WORDS,
-        set_={name: tallies.c[name] + given.excluded[name] for name in ("times", "amount")},
-    )
-
-
-_ADD = {"postgresql": _add_statement(postgresql), "sqlite": _add_statement(sqlite)}
-
-
-def fold(connection: Connection, watermark: Any, at_most: int) -> int:
+def aggregate(connection: Connection, watermark: Watermark, at_most: int) -> int:
     """Add up to `at_most` decided changes behind the watermark, which is locked, to the tallies; how many numbers."""
-    last = min(watermark.look, watermark.value + at_most)
+    look = watermark.value if watermark.look is None else watermark.look
+    last = min(look, watermark.value + at_most)
     rows = connection.execute(_TO_FOLD, {"after": watermark.value, "to": last}).all()
     sums: dict[TallyKey, list[Any]] = {}
     for row in rows:
         sums.setdefault(_key(row), []).append(row.amount)
-    if sums:
-        added = [vars(key) | {"times": len(sums[key]), "amount": sum(sums[key])} for key in sorted(sums)]
-        connection.execute(_ADD[connection.database], added)
-        hourly_stats.add(connection, [_hourly(row) for row in rows])
+    for key, amounts in sorted(sums.items()):
+        connection.write("add_tally", {**vars(key), "times": len(amounts), "amount": sum(amounts)})
+    hourly_stats.add(connection, [_hourly(row) for row in rows])
     marks.advance(connection, JOURNAL, last)
-    if last == watermark.look:
+    if last == look:
         marks.set_look(connection, JOURNAL, None, None)
-    return int(last - watermark.value)
+    return last - watermark.value
 
 
 def _hourly(row: Any) -> Change:
@@ -137,7 +126,7 @@ _HIDDEN_WRITERS = text(
 )
 
 
-def begin(connection: Connection) -> Any:
+def begin(connection: Connection) -> Watermark | None:
     """The journal's watermark, its row locked; None where somebody else is folding."""
     marks.begin(connection, JOURNAL)
     return marks.lock(connection, JOURNAL)
@@ -153,12 +142,12 @@ def first_look(connection: Connection) -> None:
     marks.set_look(connection, JOURNAL, look, json.dumps(list(open_now)))
 
 
-def is_decided(connection: Connection, watermark: Any) -> bool:
+def is_decided(connection: Connection, watermark: Watermark) -> bool:
     """The second look: whether every transaction that was open at the first one has ended, and none is prepared."""
     if connection.database == "sqlite":
         return True
     open_now = set(connection.execute(_OPEN).scalars())
-    if open_now & set(json.loads(watermark.open_transactions)):
+    if open_now & set(json.loads(watermark.open_transactions or "[]")):
         return False
     return not connection.execute(_PREPARED).scalar()
 

@@ -10,8 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from payment_service import clock, metrics
-from payment_service.connection import Connection, TransactionLost, UniqueViolation
-from payment_service.domain.errors import KeyInUse, KeyMismatch, StateConflict
+from payment_service.connection import Connection, UniqueViolation
+from payment_service.db import next_attempt
+from payment_service.domain.errors import DatabaseUnavailable, KeyInUse, KeyMismatch, StateConflict
 from payment_service.domain.operations import OperationStatus
 from payment_service.domain.records import StoredResponse
 from payment_service.repositories import keys
@@ -22,8 +23,8 @@ from payment_service.services.commands import (
     ChargePayment,
     Command,
     CreatePayment,
-    KeyScope,
     Request,
+    StartOperation,
 )
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.existing_keys import InProgress, resolve_existing_key
@@ -43,158 +44,117 @@ def acquire(deps: Dependencies, request: Request, command: Command) -> Claim | S
     StateConflict where the client sent no key to store the refusal under.
     """
     try:
-        outcome = _acquire(deps, request, command)
+        outcome = _wait_and_acquire(deps, request, _with_price(deps, request, command))
     except KeyInUse:
-        metrics.key_was_in_use()
+        metrics.key_used("conflict")
         raise
     except KeyMismatch:
-        metrics.key_was_mismatched()
+        metrics.key_used("mismatch")
         raise
-    if isinstance(outcome, StoredResponse) and outcome.replayed:
-        metrics.key_was_replayed()
-    elif isinstance(outcome, Claim) and outcome.taken_over is not None:
-        metrics.key_was_taken_over()
+    if isinstance(outcome, Claim):
+        metrics.key_used("new" if outcome.taken_over is None else "taken_over")
     else:
-        metrics.key_was_new()
+        metrics.key_used("replayed" if outcome.replayed else "new")
     return outcome
 
 
-def _acquire(deps: Dependencies, request: Request, command: Command) -> Claim | StoredResponse:
-    scope, owner = request.scope(), clock.new_hex(32)
-    deadline = clock.monotonic() + deps.limits.wait
-    command = _with_price(deps, scope, command)
-    clashes = 0
+def _with_price(deps: Dependencies, request: Request, command: Command) -> Command:
+    """Ask for the price, unless the key is known: a repeat is answered even where the price cannot be asked for."""
+    if not isinstance(command, CreatePayment | ChargePayment) or isinstance(command.payment.amount, Decimal):
+        return command
+    with deps.database.reading() as connection:
+        if keys.find(connection, vars(request.scope)) is not None:
+            return command
+    return replace(command, payment=replace(command.payment, amount=command.payment.amount.resolve()))
+
+
+def _wait_and_acquire(deps: Dependencies, request: Request, command: Command) -> Claim | StoredResponse:
+    deadline, attempt, clashes = clock.monotonic() + deps.limits.wait, 1, 0
     while True:
         try:
-            outcome = _claim_or_resolve(deps, request, command, scope, owner, clashes)
+            with deps.database.atomic("claim") as connection:
+                outcome = _insert_or_resolve(connection, deps, request, command, clashes)
         except UniqueViolation:
             clashes += 1
             if clashes == MOST_CLASHES:
                 raise
-            continue
-        if not isinstance(outcome, InProgress):
-            return outcome
-        _wait_until_free(deps, scope, deadline)
+        except DatabaseUnavailable as error:
+            attempt = next_attempt(error, attempt)
+        else:
+            if not isinstance(outcome, InProgress):
+                return outcome
+            _wait_until_free(deps, request, deadline)
+            attempt = 1
 
 
-def _with_price(deps: Dependencies, scope: KeyScope, command: Command) -> Command:
-    """Ask for the price, unless the key is known: a repeat is answered even where the price cannot be asked for."""
-    if not isinstance(command, CreatePayment | ChargePayment):
-        return command
-    source = command.payment.amount
-    if isinstance(source, Decimal):
-        return command
-    with deps.database.reading() as connection:
-        is_known = keys.find(connection, vars(scope)) is not None
-    return command if is_known else replace(command, payment=replace(command.payment, amount=source.resolve()))
-
-
-def _claim_or_resolve(
-    deps: Dependencies, request: Request, command: Command, scope: KeyScope, owner: str, clashes: int
+def _insert_or_resolve(
+    connection: Connection, deps: Dependencies, request: Request, command: Command, clashes: int
 ) -> Claim | StoredResponse | InProgress:
-    for attempt in deps.database.attempts():
-        with attempt:
-            since, operation_id = clock.monotonic(), clock.new_id()
-            with deps.database.atomic("claim") as connection:
-                row = _key_row(deps, request, command, scope, owner, operation_id)
-                found = keys.claim(connection, row)
-                if not isinstance(found, tuple):
-                    return resolve_existing_key(connection, deps, request, command, scope, owner, since, found)
-                key = InsertedKey(scope, *found, operation_id, row["created_at"])
-                return _begin(connection, deps, request, command, key, since, clashes)
-    raise TransactionLost
-
-
-def _begin(
-    connection: Connection,
-    deps: Dependencies,
-    request: Request,
-    command: Command,
-    key: InsertedKey,
-    since: float,
-    clashes: int,
-) -> Claim | StoredResponse:
+    """Insert the key with the command's first writes, or decide about the key that is there. Steps of a transaction."""
+    since, operation_id = clock.monotonic(), clock.new_id()
+    row = _key_row(deps, request, command, operation_id)
+    found = keys.claim(connection, row)
+    if not isinstance(found, tuple):
+        return resolve_existing_key(connection, deps, request, command, since, found)
+    key = InsertedKey(request.scope, *found, operation_id, row["created_at"], since)
     try:
         match command:
             case CreatePayment():
                 return first_writes.create_payment(connection, deps, request, key, command.payment, clashes)
+            case ChargePayment():
+                return first_writes.charge_payment(connection, deps, request, key, command, clashes)
+            case StartOperation():
+                return first_writes.start_operation(connection, deps, request, key, command)
             case ChangeStatus():
                 return first_writes.change_status(connection, deps, request, key, command)
-            case ChargePayment():
-                facts = first_writes.charge_payment(connection, deps, request, key, command, clashes)
-            case _:
-                facts = first_writes.start_operation(connection, deps, request, key, command)
-    except StateConflict as refusal:
+    except StateConflict as conflict:
         if request.key is None:
             raise  # there is nothing to repeat, hence nothing to store
-        answer = deps.renderers[request.channel].refusal(refusal)
-        keys.store_refusal(connection, key.key_id, key.scope.key_hash, answer, clock.now())
-        return answer
-    return Claim(
-        key_id=key.key_id,
-        key_hash=key.scope.key_hash,
-        response_format=request.response_format,
-        fence=1,
-        facts=facts,
-        taken_over=None,
-        send_before=since + deps.limits.time_to_send,
-        is_repeatable=request.is_repeatable,
-        origin=request.origin,
-    )
-
-
-def _key_row(
-    deps: Dependencies, request: Request, command: Command, scope: KeyScope, owner: str, operation_id: UUID
-) -> dict[str, Any]:
-    row = {
-        "channel": scope.channel,
-        "subject": scope.subject,
-        "key_hash": scope.key_hash,
-        "is_client_key": scope.is_client_key,
-        "request_path": request.route,
-        "response_format": request.response_format,
-        "fingerprint": request.fingerprint,
-        "owner": owner,
-        "lease": deps.limits.lease,
-        "ttl": deps.limits.ttl,
-        "created_at": clock.now(),
-    }
-    return row | _operation_columns(command, scope, operation_id)
+        response = deps.renderers[request.channel].refusal(conflict)
+        keys.store_refusal(connection, key.key_id, request.scope.key_hash, response, clock.now())
+        return response
 
 
 _NO_OPERATION = dict.fromkeys(("operation_id", "kind", "amount", "currency", "operation_status", "gateway_key"))
 
 
-def _operation_columns(command: Command, scope: KeyScope, operation_id: UUID) -> dict[str, Any]:
-    """What the command asks of the gateway; for an existing payment the amount is known once it is locked."""
-    about: dict[str, Any]
-    match command:
-        case CreatePayment():
-            return _NO_OPERATION | {"payment_id": None}
-        case ChangeStatus():
-            return _NO_OPERATION | {"payment_id": command.payment_id}
-        case ChargePayment():
-            # Not known where the price was not asked for: then the key is, and nothing is inserted.
-            amount = command.payment.amount if isinstance(command.payment.amount, Decimal) else None
-            about = {"payment_id": None, "amount": amount, "currency": command.payment.currency}
-        case _:
-            about = {"payment_id": command.payment_id, "amount": None, "currency": None}
-    return about | {
+def _key_row(deps: Dependencies, request: Request, command: Command, operation_id: UUID) -> dict[str, Any]:
+    """The columns of a new key, with what its command asks of the gateway.
+
+    For an existing payment the amount is known once the payment is locked.
+    """
+    row = vars(request.scope) | {
+        "request_path": request.route,
+        "response_format": request.response_format,
+        "fingerprint": request.fingerprint,
+        "owner": request.owner,
+        "lease": deps.limits.lease,
+        "ttl": deps.limits.ttl,
+        "created_at": clock.now(),
+        "payment_id": None if isinstance(command, CreatePayment | ChargePayment) else command.payment_id,
+    }
+    if isinstance(command, CreatePayment | ChangeStatus):
+        return row | _NO_OPERATION
+    new = command.payment if isinstance(command, ChargePayment) else None
+    return row | {
         "operation_id": operation_id,
         "kind": command.kind,
+        # No amount where the price was not asked for: then the key is known, and nothing is inserted.
+        "amount": new.amount if new and isinstance(new.amount, Decimal) else None,
+        "currency": new and new.currency,
         "operation_status": OperationStatus.PENDING,
-        "gateway_key": scope.gateway_key(command.kind),
+        "gateway_key": request.scope.gateway_key(command.kind),
     }
 
 
-def _wait_until_free(deps: Dependencies, scope: KeyScope, deadline: float) -> None:
+def _wait_until_free(deps: Dependencies, request: Request, deadline: float) -> None:
     """Return when the key is worth another try, holding no connection while waiting. Raises KeyInUse at `deadline`."""
     pause = FIRST_PAUSE
     while clock.monotonic() < deadline:
         clock.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
         with deps.database.reading() as connection:
-            key = keys.find(connection, vars(scope))
+            key = keys.find(connection, vars(request.scope))
         if key is None or key.response_status is not None or not key.leased:
             return
     raise KeyInUse

@@ -3,10 +3,10 @@
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from payment_service.connection import TransactionLost
+from payment_service.connection import Connection
 from payment_service.domain.business_metrics import Figures, Totals
 from payment_service.domain.errors import DatabaseUnavailable
-from payment_service.repositories import dead_letters, figures, recovery, tallies
+from payment_service.repositories import deliveries, figures, recovery, tallies
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import advance_watermark
 
@@ -24,7 +24,8 @@ def current(deps: Dependencies, *, folding: bool = True) -> Figures:
     """
     with deps.database.reading() as connection:
         totals, behind = tallies.read(connection)
-        off = dead_letters.sinks_with_any(connection) - deps.sinks
+        waiting = (name for status in ("PENDING", "DEAD") for name in deliveries.sinks_with(connection, status))
+        off = frozenset(waiting) - deps.sinks
         sinks = figures.of_sinks(connection, sorted(deps.sinks | off))
         found = Figures(Totals(totals), sinks, recovery.figures(connection), off)
     if folding:
@@ -44,35 +45,30 @@ def if_told(deps: Dependencies) -> Figures | None:
 
 
 def _try_to_catch_up(deps: Dependencies, behind: int) -> None:
-    """What the worker does otherwise: fold the journal, and move the watermark behind which no key is unfinished."""
+    """The worker's part: aggregate the journal, and move the watermark behind which no key is unfinished."""
     try:
         if behind > BATCH:
-            fold(deps)
+            aggregate(deps)
         advance_watermark(deps)
     except Exception:  # whatever it is, what was read is right: whoever asked for it gets it
         log.exception("figures.not_folded")
 
 
-def fold(deps: Dependencies) -> int:
+def aggregate(deps: Dependencies) -> int:
     """Take the next look at the journal: how many changes' numbers it added to the tallies, 0 where none is decided."""
-    for attempt in deps.database.attempts():
-        with attempt:
-            _look_first(deps)
-            return _fold(deps)
-    raise TransactionLost
+    # Two transactions: within one, PostgreSQL shows the same sessions again.
+    deps.database.run("aggregate", _look_first)
+    return deps.database.run("aggregate", _aggregate)
 
 
-def _look_first(deps: Dependencies) -> None:
-    with deps.database.atomic("fold") as connection:
-        watermark = tallies.begin(connection)
-        if watermark is not None and watermark.look is None and not tallies.has_hidden_writers(connection):
-            tallies.first_look(connection)
+def _look_first(connection: Connection) -> None:
+    watermark = tallies.begin(connection)
+    if watermark is not None and watermark.look is None and not tallies.has_hidden_writers(connection):
+        tallies.first_look(connection)
 
 
-def _fold(deps: Dependencies) -> int:
-    """In a transaction of its own: within one, PostgreSQL shows the same sessions again."""
-    with deps.database.atomic("fold") as connection:
-        watermark = tallies.begin(connection)
-        if watermark is None or watermark.look is None or not tallies.is_decided(connection, watermark):
-            return 0
-        return tallies.fold(connection, watermark, BATCH)
+def _aggregate(connection: Connection) -> int:
+    watermark = tallies.begin(connection)
+    if watermark is None or watermark.look is None or not tallies.is_decided(connection, watermark):
+        return 0
+    return tallies.aggregate(connection, watermark, BATCH)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from payment_service.connection import Connection
 from payment_service.domain.operations import Kind
 from payment_service.domain.principals import RECOVERY, ChangeSource
-from payment_service.domain.records import IdempotencyKey, Payment, PaymentContext
+from payment_service.domain.records import IdempotencyKey, Operation, Payment, PaymentContext, Refund
 from payment_service.repositories import keys, payments
 from payment_service.services.commands import Request
 from payment_service.services.dependencies import Dependencies
@@ -24,17 +24,25 @@ class Claim:
     key_hash: str
     response_format: str
     fence: int
-    facts: PaymentContext
+    payment: Payment
+    operation: Operation
+    refund: Refund | None
     taken_over: IdempotencyKey | None
     send_before: float
     is_repeatable: bool
     origin: ChangeSource
     note: str | None = None
 
+    @property
+    def context(self) -> PaymentContext:
+        """All that a response may show."""
+        return PaymentContext(self.payment, self.operation, self.refund)
 
-def load_facts(connection: Connection, key: IdempotencyKey) -> PaymentContext:
+
+def load_context(connection: Connection, key: IdempotencyKey) -> PaymentContext:
     """What a locked key is about, its payment locked as well. Raises NoResultFound."""
-    return with_refund(connection, key, payments.lock(connection, payment_of(key)))
+    payment = payments.lock(connection, payment_of(key))
+    return PaymentContext(payment, key.operation, find_refund(connection, key))
 
 
 def payment_of(key: IdempotencyKey) -> int:
@@ -44,24 +52,30 @@ def payment_of(key: IdempotencyKey) -> int:
     return key.payment_id
 
 
-def with_refund(connection: Connection, key: IdempotencyKey, payment: Payment) -> PaymentContext:
-    """A key's payment and operation, and its refund where it asked for one."""
-    refund = None
-    if key.kind is Kind.REFUND:
-        refund = payments.find_refund(connection, payment.payment_id, key.key_hash, key.subject)
-    return PaymentContext(payment, key.operation, refund)
+def find_refund(connection: Connection, key: IdempotencyKey) -> Refund | None:
+    """The refund that a key asked for, None where it asked for none."""
+    if key.kind is not Kind.REFUND:
+        return None
+    return payments.find_refund(connection, payment_of(key), key.key_hash, key.subject)
 
 
 def take_over(
-    connection: Connection, deps: Dependencies, key: IdempotencyKey, facts: PaymentContext, owner: str, since: float
+    connection: Connection, deps: Dependencies, key: IdempotencyKey, payment: Payment, owner: str, since: float
 ) -> Claim:
-    """Claim a locked key whose owner is gone, for the recovery worker or a person; `since` is before the lease."""
+    """Claim a locked key whose owner is gone, for the recovery worker or a person; `since` is before the lease.
+
+    The payment is locked as well. Raises ValueError for a key that asks nothing of the gateway.
+    """
+    if key.operation is None:
+        raise ValueError(f"key {key.key_id} has no operation")
     return Claim(
         key_id=key.key_id,
         key_hash=key.key_hash,
         response_format=key.response_format,
         fence=keys.take_over(connection, key, owner, deps.limits.lease),
-        facts=facts,
+        payment=payment,
+        operation=key.operation,
+        refund=find_refund(connection, key),
         taken_over=key,
         send_before=since + deps.limits.time_to_send,
         is_repeatable=True,
@@ -70,12 +84,12 @@ def take_over(
 
 
 def take_over_for(
-    connection: Connection, deps: Dependencies, key: IdempotencyKey, request: Request, owner: str, since: float
+    connection: Connection, deps: Dependencies, key: IdempotencyKey, request: Request, since: float
 ) -> Claim:
     """The same for a repeat of the key's request, which is answered in the format that it asks for."""
-    claim = take_over(connection, deps, key, load_facts(connection, key), owner, since)
+    payment = payments.lock(connection, payment_of(key))
     return replace(
-        claim,
+        take_over(connection, deps, key, payment, request.owner, since),
         response_format=request.response_format,
         is_repeatable=request.is_repeatable,
         origin=request.origin,

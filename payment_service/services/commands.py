@@ -1,6 +1,5 @@
 """What a caller asks for, as plain values: the request with its key, and one of four commands."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,15 +7,10 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from payment_service import clock
-from payment_service.domain.fingerprints import fingerprint
+from payment_service.domain.keys import fingerprint, gateway_key, hash_key
 from payment_service.domain.lifecycle import Move
-from payment_service.domain.operations import Kind, gateway_key
+from payment_service.domain.operations import Kind
 from payment_service.domain.principals import ChangeSource, Principal
-
-
-def hash_key(key: str) -> str:
-    """SHA-256 hex of exactly the bytes of the (trimmed) key."""
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -39,7 +33,7 @@ class Request:
 
     `key` is the client's own, None where it sent none; `implied_key` then names the operation itself, where it can
     happen only once (`process:7`), or is None for a request that is new each time. `route` is method and path with its
-    ids (`POST:/payments/7/refunds`); `fields` is the validated, normalised body without the key. `response_format` is
+    ids (`POST:/payments/7/refunds`); `fields` is the validated, normalised body. `response_format` is
     the channel's name for the shape of the response.
     """
 
@@ -63,13 +57,20 @@ class Request:
         """Whether a repeat is recognised as one: by the client's key, or because the operation is its own key."""
         return self.key is not None or self.implied_key is not None
 
-    def scope(self) -> KeyScope:
-        """The scope of the request's key. A NUL sets implied keys apart: no client's key may contain one.
+    @cached_property
+    def owner(self) -> str:
+        """The name under which this request claims keys."""
+        return clock.new_id().hex
 
-        A request without any key gets another scope each time.
+    @cached_property
+    def scope(self) -> KeyScope:
+        """The scope of the request's key, drawn where it has none.
+
+        A NUL sets implied keys apart: no client's key may contain one.
         """
-        implied = "\x00" + (self.implied_key or clock.new_hex(32))
-        text = self.key if self.key is not None else implied
+        text = self.key
+        if text is None:
+            text = "\x00" + (self.implied_key or clock.new_hex(32))
         return KeyScope(self.channel, self.principal.subject, hash_key(text), self.key is not None)
 
     @cached_property
@@ -109,6 +110,10 @@ class NewPayment:
     metadata: Mapping[str, Any] | None = None
     payable_is_unique: bool = False
     reference_is_unique: bool = False
+
+    def references_for(self, clashes: int) -> PaymentReferences:
+        """The references to try after so many clashes with other payments."""
+        return self.references[min(clashes, len(self.references) - 1)]
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,18 @@ from dataclasses import replace
 from datetime import timedelta
 
 from payment_service import clock
-from payment_service.connection import Connection, TransactionLost, UniqueViolation
-from payment_service.domain.errors import GatewayUnavailable, KeyInUse
-from payment_service.domain.records import Operation, PaymentContext, StoredResponse
+from payment_service.connection import Connection, UniqueViolation
+from payment_service.db import next_attempt
+from payment_service.domain.errors import DatabaseUnavailable, GatewayUnavailable, KeyInUse
+from payment_service.domain.records import Operation, StoredResponse
 from payment_service.gateways.base import Approved, Declined, GatewayResult, NotSent, Unknown
 from payment_service.repositories import keys, payments
 from payment_service.repositories.keys import ClaimState
-from payment_service.services.claim import Claim, load_facts
+from payment_service.services.claim import Claim, load_context
 from payment_service.services.dependencies import ChannelReferences, Dependencies
 from payment_service.services.gateway_calls import NotAgain
 from payment_service.services.persistence import record_undecided_attempt, render_response, save_changed
-from payment_service.services.transitions import operation_completed, operation_of
+from payment_service.services.transitions import operation_completed, payment_after
 
 SHORTEST_DELAY, LONGEST_DELAY = 5.0, 300.0
 """Seconds before the recovery worker looks an undecided operation up again: doubling, then every five minutes."""
@@ -28,88 +29,76 @@ MOST_CLASHES = 4
 
 def complete(deps: Dependencies, claim: Claim, result: GatewayResult) -> StoredResponse:
     """Write down the gateway's result, or a person's in its place, and the response. Raises KeyInUse, Unavailable."""
-    clashes = 0
+    attempt, clashes = 1, 0
     while True:
         try:
-            return _complete(deps, claim, result, clashes)
+            with deps.database.atomic("finish") as connection:
+                response = _write(connection, deps, claim, result, clashes)
         except UniqueViolation:
             clashes += 1
             if clashes == MOST_CLASHES:
                 raise
-
-
-def _complete(deps: Dependencies, claim: Claim, result: GatewayResult, clashes: int) -> StoredResponse:
-    for attempt in deps.database.attempts():
-        with attempt:
-            with deps.database.atomic("finish") as connection:
-                answer = _write(connection, deps, claim, result, clashes)
+        except DatabaseUnavailable as error:
+            attempt = next_attempt(error, attempt)
+        else:  # committed
             # "Come back" would make a second payment of a request that is not recognised: recovery completes it.
             if isinstance(result, NotSent) and claim.is_repeatable:
                 raise GatewayUnavailable
-            return answer
-    raise TransactionLost
+            return response
 
 
 def _write(
     connection: Connection, deps: Dependencies, claim: Claim, result: GatewayResult, clashes: int
 ) -> StoredResponse:
-    payment_id = claim.facts.payment.payment_id
-    state = keys.lock_claim(connection, claim.key_id, claim.key_hash, payment_id)
+    state = keys.lock_claim(connection, claim.key_id, claim.key_hash, claim.payment.payment_id)
     if state is None:
         raise KeyInUse
-    facts = claim.facts
-    if state.version != facts.payment.version:  # another change of the payment came between
-        facts = _read_again(connection, facts)
+    if state.version != claim.payment.version:  # another change of the payment came between
+        claim = replace(claim, payment=payments.lock(connection, claim.payment.payment_id))
     if state.response_status is not None:
         # Under our own fence it was us who wrote it: only the answer to our COMMIT was lost.
         return _stored(connection, deps, claim, state)
     if state.fence != claim.fence:
         raise KeyInUse
-    review = _review_reason(facts, result)
+    review = _review_reason(claim.operation, result)
     if review is None and isinstance(result, Approved | Declined):
-        return _decided(connection, deps, claim, facts, result, clashes)
-    return _undecided(connection, deps, claim, facts, result, state, review)
+        return _decided(connection, deps, claim, result, clashes)
+    return _undecided(connection, deps, claim, result, state, review)
 
 
 def _decided(
-    connection: Connection,
-    deps: Dependencies,
-    claim: Claim,
-    facts: PaymentContext,
-    result: Approved | Declined,
-    clashes: int,
+    connection: Connection, deps: Dependencies, claim: Claim, result: Approved | Declined, clashes: int
 ) -> StoredResponse:
-    operation, renderer, at = operation_of(facts), deps.renderers[facts.payment.channel], clock.now()
+    operation, renderer, at = claim.operation, deps.renderers[claim.payment.channel], clock.now()
     references = ChannelReferences()
     if renderer.gives_references:
         seed = f"{operation.gateway_key}/{clashes}" if clashes else operation.gateway_key
         references = renderer.references(seed, operation.kind)
-    transition = operation_completed(facts, result, references, at, claim.note)
-    save_changed(connection, deps, facts.payment, transition, claim.origin)
-    answer = render_response(connection, deps, claim.response_format, transition.facts)
-    completed = operation_of(transition.facts)
-    keys.complete_operation(connection, claim.key_id, claim.key_hash, completed, answer, at)
+    completed = operation_completed(operation, result, claim.note)
+    transition = payment_after(claim.payment, completed, claim.refund, result, references, at)
+    save_changed(connection, deps, claim.payment, transition, claim.origin)
+    response = render_response(connection, deps, claim.response_format, transition.context)
+    keys.complete_operation(connection, claim.key_id, claim.key_hash, completed, response, at)
     if claim.taken_over is not None:
         keys.delete_timer(connection, claim.key_id)
-    return answer
+    return response
 
 
 def _undecided(
     connection: Connection,
     deps: Dependencies,
     claim: Claim,
-    facts: PaymentContext,
     result: GatewayResult,
     state: ClaimState,
     review: str | None,
 ) -> StoredResponse:
     if review is not None or isinstance(result, NotSent | Unknown):
-        record_undecided_attempt(connection, facts, claim.origin)
-    answer = render_response(connection, deps, claim.response_format, facts)
+        record_undecided_attempt(connection, claim.context, claim.origin)
+    response = render_response(connection, deps, claim.response_format, claim.context)
     quiet_since = result.quiet_since if isinstance(result, NotAgain) else None
     keys.release(connection, claim.key_id, claim.key_hash, clock.now(), quiet_since, review)
     keys.set_timer(connection, claim.key_id, state.attempts, _delay(state.attempts, is_reviewed=review is not None))
-    return answer
+    return response
 
 
 def _stored(connection: Connection, deps: Dependencies, claim: Claim, state: ClaimState) -> StoredResponse:
@@ -120,17 +109,12 @@ def _stored(connection: Connection, deps: Dependencies, claim: Claim, state: Cla
     key = keys.lock_by_id(connection, claim.key_id)
     if key is None:
         raise KeyInUse
-    answer = render_response(connection, deps, claim.response_format, load_facts(connection, key))
-    return replace(answer, replayed=replayed)
+    response = render_response(connection, deps, claim.response_format, load_context(connection, key))
+    return replace(response, replayed=replayed)
 
 
-def _read_again(connection: Connection, facts: PaymentContext) -> PaymentContext:
-    return replace(facts, payment=payments.lock(connection, facts.payment.payment_id))
-
-
-def _review_reason(facts: PaymentContext, result: GatewayResult) -> str | None:
+def _review_reason(operation: Operation, result: GatewayResult) -> str | None:
     """Why a person must look at this operation: an approval not believed, a send never safe again, a day of waiting."""
-    operation = operation_of(facts)
     if isinstance(result, NotAgain) and result.for_good:
         return result.reason
     if not isinstance(result, Approved):

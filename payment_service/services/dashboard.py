@@ -8,7 +8,7 @@ from typing import Any
 from payment_service import clock
 from payment_service.domain.business_metrics import Figures
 from payment_service.domain.hourly_stats import Hour, day_until, first_hour
-from payment_service.repositories import dead_letters, hourly_stats
+from payment_service.repositories import hourly_stats, search
 from payment_service.services import business_metrics
 from payment_service.services.dependencies import Dependencies
 
@@ -31,5 +31,5 @@ def overview(deps: Dependencies) -> Overview:
     now, found = clock.now(), business_metrics.current(deps)
     with deps.database.snapshot() as connection:
         changes = hourly_stats.read(connection, first_hour(now))
-        keys = dead_letters.unfinished_keys(connection, MOST_KEYS)
+        keys = search.unfinished_keys(connection, MOST_KEYS)
     return Overview(now, found, day_until(now, changes), [dict(key) for key in keys])

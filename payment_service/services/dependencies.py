@@ -22,9 +22,9 @@ class ChannelReferences:
 
 
 class ChannelRenderer(Protocol):
-    """Renders responses, errors and events in one channel's format. Pure functions of the facts.
+    """Renders responses, errors and events in one channel's format. Pure functions of the context.
 
-    Where `shows_trail`, the facts of every response carry the payment's audit trail. `event_types` are the moves whose
+    Where `shows_trail`, the context of every response has the payment's audit trail. `event_types` are the moves whose
     events have another name here than elsewhere. Where `gives_references`, money that moved gets ids of the channel's.
     """
 
@@ -32,14 +32,14 @@ class ChannelRenderer(Protocol):
     gives_references: bool
     event_types: Mapping[Move, str]
 
-    def answer(self, response_format: str, facts: PaymentContext) -> StoredResponse:
-        """The response to a request that asked for `response_format`, as the facts stand."""
+    def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
+        """The response to a request that asked for `response_format`."""
 
     def refusal(self, error: ServiceError) -> StoredResponse:
         """The response to a request that ended in `error`."""
 
-    def event(self, move: Move, facts: PaymentContext) -> Event:
-        """What the world hears when `move` has led to these facts."""
+    def event(self, move: Move, context: PaymentContext) -> Event:
+        """The event of a `move` that led to this context."""
 
     def references(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         """The ids for what the gateway knows by this key, always the same; where taken, another key is tried."""

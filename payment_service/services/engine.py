@@ -50,9 +50,9 @@ def execute_claim(deps: Dependencies, claim: Claim) -> StoredResponse:
     except Exception:
         if claim.is_repeatable:
             raise
-        log.exception("movement.not_written_down", payment_id=claim.facts.payment.payment_id)
+        log.exception("movement.not_written_down", payment_id=claim.payment.payment_id)
         # A repeat would be another payment: its caller is told to look, and the recovery worker writes it down.
-        return deps.renderers[claim.facts.payment.channel].answer(claim.response_format, claim.facts)
+        return deps.renderers[claim.payment.channel].answer(claim.response_format, claim.context)
 
 
 def _advised(request: Request, error: ServiceError) -> ServiceError:

@@ -4,8 +4,8 @@ import json
 from typing import Any
 from uuid import UUID
 
+from payment_service.clock import naive_text
 from payment_service.domain.records import Event, Payment
-from payment_service.domain.timestamps import naive_text
 
 
 def call_body(body: Any) -> str:

@@ -5,12 +5,12 @@ from enum import Enum
 
 from payment_service.connection import Connection
 from payment_service.domain.errors import KeyMismatch
-from payment_service.domain.fingerprints import differing
+from payment_service.domain.keys import differing
 from payment_service.domain.records import IdempotencyKey, StoredResponse
 from payment_service.repositories import keys, payments
 from payment_service.repositories.keys import FinishedKey
-from payment_service.services.claim import Claim, load_facts, take_over_for
-from payment_service.services.commands import ChargePayment, Command, KeyScope, Request, StartOperation
+from payment_service.services.claim import Claim, load_context, take_over_for
+from payment_service.services.commands import ChargePayment, Command, Request, StartOperation
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.persistence import render_response
 from payment_service.services.transitions import amount_to_move
@@ -27,8 +27,6 @@ def resolve_existing_key(
     deps: Dependencies,
     request: Request,
     command: Command,
-    scope: KeyScope,
-    owner: str,
     since: float,
     seen: FinishedKey | None,
 ) -> Claim | StoredResponse | InProgress:
@@ -40,32 +38,32 @@ def resolve_existing_key(
     if seen is not None and seen.response_data is not None and not seen.expired:
         _check_fingerprint(connection, request, seen.fingerprint, seen.payment_id)
         # Written by ourselves, a moment ago, where only the answer to our COMMIT was lost.
-        return StoredResponse(seen.response_status, seen.response_data, replayed=seen.owner != owner)
+        return StoredResponse(seen.response_status, seen.response_data, replayed=seen.owner != request.owner)
     asks = command.kind if isinstance(command, ChargePayment | StartOperation) else None
-    key = keys.lock(connection, vars(scope), scope.gateway_key(asks) if asks else None)
+    key = keys.lock(connection, vars(request.scope), request.scope.gateway_key(asks) if asks else None)
     if key is None:  # its claim is being undone, or it was purged just now: the next try will own it
         return InProgress.IN_PROGRESS
     _check_fingerprint(connection, request, key.fingerprint, key.payment_id)
     if key.response_status is not None:
-        return _replay(connection, deps, request, command, key, owner)
-    if key.leased and key.owner != owner:
+        return _replay(connection, deps, request, command, key)
+    if key.leased and key.owner != request.owner:
         return InProgress.IN_PROGRESS
-    return take_over_for(connection, deps, key, request, owner, since)
+    return take_over_for(connection, deps, key, request, since)
 
 
 def _replay(
-    connection: Connection, deps: Dependencies, request: Request, command: Command, key: IdempotencyKey, owner: str
+    connection: Connection, deps: Dependencies, request: Request, command: Command, key: IdempotencyKey
 ) -> StoredResponse:
     """The response of a finished key; where it has ended, the same payment as it is now."""
     if not key.is_client_key and isinstance(command, StartOperation):
         # An operation that was its own key and is over: the payment's status refuses it, nothing is replayed.
         amount_to_move(payments.lock(connection, command.payment_id), command.kind, command.amount)
-    replayed = key.owner != owner
+    replayed = key.owner != request.owner
     is_kept = key.payment_id is None or not key.expired
     if is_kept and key.response_status is not None and key.response_data is not None:
         return StoredResponse(key.response_status, key.response_data, replayed=replayed)
-    facts = load_facts(connection, key)
-    return replace(render_response(connection, deps, request.response_format, facts), replayed=replayed)
+    context = load_context(connection, key)
+    return replace(render_response(connection, deps, request.response_format, context), replayed=replayed)
 
 
 def _check_fingerprint(connection: Connection, request: Request, made: str, payment_id: int | None) -> None:

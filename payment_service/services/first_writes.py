@@ -16,57 +16,50 @@ from payment_service.domain.operations import Kind, OperationStatus
 from payment_service.domain.records import Operation, Payment, PaymentContext, Refund, StoredResponse
 from payment_service.repositories import keys, payments
 from payment_service.services import transitions
-from payment_service.services.commands import (
-    ChangeStatus,
-    ChargePayment,
-    KeyScope,
-    NewPayment,
-    PaymentReferences,
-    Request,
-    StartOperation,
-)
+from payment_service.services.claim import Claim
+from payment_service.services.commands import ChangeStatus, ChargePayment, KeyScope, NewPayment, Request, StartOperation
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.persistence import record, render_response, save_changed
 
 
 @dataclass(frozen=True)
 class InsertedKey:
-    """A key that this transaction has inserted: its scope, the numbers of what is made under it, and when."""
+    """A key that this transaction has inserted: its scope, the numbers of what is made under it, and when.
+
+    `since` is the same moment by the monotonic clock, or a little before.
+    """
 
     scope: KeyScope
     key_id: int
     payment_id: int
     operation_id: UUID
     created_at: datetime
+    since: float
 
 
 def create_payment(
     connection: Connection, deps: Dependencies, request: Request, key: InsertedKey, new: NewPayment, clashes: int
 ) -> StoredResponse:
     """Make a payment that waits for its caller; the response is final."""
-    _refuse_second_payment(connection, request.channel, new)
-    transition = transitions.created(request, new, key.payment_id, _references(new, clashes))
-    _insert_payment(connection, key, new, transition.facts.payment)
-    record(connection, deps, transition, request.origin)
-    return _respond(connection, deps, request, key, transition.facts)
+    transition = transitions.created(request, new, key.payment_id, new.references_for(clashes))
+    _insert_payment(connection, deps, request, key, new, transition)
+    return _respond(connection, deps, request, key, transition.context)
 
 
 def charge_payment(
     connection: Connection, deps: Dependencies, request: Request, key: InsertedKey, command: ChargePayment, clashes: int
-) -> PaymentContext:
+) -> Claim:
     """Make a payment together with the operation that charges or authorizes it."""
     new = command.payment
-    _refuse_second_payment(connection, request.channel, new)
     operation = _operation(key, command.kind, transitions.amount_of(new), new.currency, None)
-    transition = transitions.charge_started(request, new, operation, _references(new, clashes))
-    _insert_payment(connection, key, new, transition.facts.payment)
-    record(connection, deps, transition, request.origin)
-    return transition.facts
+    transition = transitions.charge_started(request, new, operation, new.references_for(clashes))
+    _insert_payment(connection, deps, request, key, new, transition)
+    return _claim(deps, request, key, transition.context.payment, operation, None)
 
 
 def start_operation(
     connection: Connection, deps: Dependencies, request: Request, key: InsertedKey, command: StartOperation
-) -> PaymentContext:
+) -> Claim:
     """Begin an operation on an existing payment, under the payment's lock; a refund reserves its amount."""
     refund_id = None
     if command.kind is Kind.REFUND:
@@ -84,7 +77,7 @@ def start_operation(
     if refund is not None:
         payments.insert_refund(connection, refund, payment.channel, key.scope.subject)
     save_changed(connection, deps, payment, transition, request.origin)
-    return transition.facts
+    return _claim(deps, request, key, transition.context.payment, operation, refund)
 
 
 def change_status(
@@ -93,31 +86,32 @@ def change_status(
     """Cancel or fail a payment; the response is final, even where nothing changes."""
     payment = payments.lock(connection, key.payment_id)
     transition = transitions.status_changed(payment, command.move, command.reason, clock.now())
-    if transition.facts.payment.status is payment.status:
+    if transition.context.payment.status is payment.status:
         return _respond(connection, deps, request, key, PaymentContext(payment))
     save_changed(connection, deps, payment, transition, request.origin)
-    return _respond(connection, deps, request, key, transition.facts)
+    return _respond(connection, deps, request, key, transition.context)
 
 
 def _respond(
-    connection: Connection, deps: Dependencies, request: Request, key: InsertedKey, facts: PaymentContext
+    connection: Connection, deps: Dependencies, request: Request, key: InsertedKey, context: PaymentContext
 ) -> StoredResponse:
-    answer = render_response(connection, deps, request.response_format, facts)
+    answer = render_response(connection, deps, request.response_format, context)
     keys.store_response(connection, key.key_id, key.scope.key_hash, answer, clock.now())
     return answer
 
 
-def _refuse_second_payment(connection: Connection, channel: str, new: NewPayment) -> None:
-    """A race past this look ends at the reservation's primary key, and then here again."""
-    if new.payable_is_unique and payments.find_reservation(connection, channel, "payable", new.payable_id):
-        raise PayableAlreadyPaid(payable_id=new.payable_id)
-
-
-def _references(new: NewPayment, clashes: int) -> PaymentReferences:
-    return new.references[min(clashes, len(new.references) - 1)]
-
-
-def _insert_payment(connection: Connection, key: InsertedKey, new: NewPayment, payment: Payment) -> None:
+def _insert_payment(
+    connection: Connection,
+    deps: Dependencies,
+    request: Request,
+    key: InsertedKey,
+    new: NewPayment,
+    transition: transitions.Transition,
+) -> None:
+    payment = transition.context.payment
+    # A race past this look ends at the reservation's primary key, and then here again.
+    if new.payable_is_unique and payments.find_reservation(connection, payment.channel, "payable", payment.payable_id):
+        raise PayableAlreadyPaid(payable_id=payment.payable_id)
     payments.insert(connection, payment, key.scope.key_hash if key.scope.is_client_key else None)
     if new.reference_is_unique:
         payments.reserve(connection, payment, "reference", payment.reference)
@@ -125,6 +119,30 @@ def _insert_payment(connection: Connection, key: InsertedKey, new: NewPayment, p
         payments.reserve(connection, payment, "payable", payment.payable_id)
     if payment.transaction_id is not None:
         payments.reserve(connection, payment, "transaction", payment.transaction_id)
+    record(connection, deps, transition, request.origin)
+
+
+def _claim(
+    deps: Dependencies,
+    request: Request,
+    key: InsertedKey,
+    payment: Payment,
+    operation: Operation,
+    refund: Refund | None,
+) -> Claim:
+    return Claim(
+        key_id=key.key_id,
+        key_hash=key.scope.key_hash,
+        response_format=request.response_format,
+        fence=1,
+        payment=payment,
+        operation=operation,
+        refund=refund,
+        taken_over=None,
+        send_before=key.since + deps.limits.time_to_send,
+        is_repeatable=request.is_repeatable,
+        origin=request.origin,
+    )
 
 
 def _operation(key: InsertedKey, kind: Kind, amount: Decimal, currency: str, parent_key: str | None) -> Operation:

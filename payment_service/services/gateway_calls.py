@@ -9,7 +9,7 @@ import structlog
 
 from payment_service import clock, metrics
 from payment_service.domain.operations import Kind
-from payment_service.domain.records import IdempotencyKey, PaymentContext
+from payment_service.domain.records import IdempotencyKey, Operation, Payment
 from payment_service.gateways.base import (
     Approved,
     Capabilities,
@@ -24,7 +24,6 @@ from payment_service.gateways.base import (
 )
 from payment_service.services.claim import Claim
 from payment_service.services.dependencies import Dependencies
-from payment_service.services.transitions import operation_of
 
 log = structlog.get_logger(__name__)
 
@@ -57,14 +56,14 @@ def call_gateway(deps: Dependencies, claim: Claim) -> GatewayResult:
     The result is logged as soon as it is known, even where writing it down fails.
     """
     result = _result(deps.gateway, claim)
-    operation, is_decided = operation_of(claim.facts), isinstance(result, Approved | Declined)
+    operation, is_decided = claim.operation, isinstance(result, Approved | Declined)
     log.log(
         logging.INFO if is_decided else logging.WARNING,
         "movement.decided" if is_decided else "movement.undecided",
         outcome=_outcome(result),
         kind=operation.kind,
         payment_id=operation.payment_id,
-        channel=claim.facts.payment.channel,
+        channel=claim.payment.channel,
         amount=str(operation.amount),
         currency=operation.currency,
         why=result.code if isinstance(result, Declined) else getattr(result, "reason", None),
@@ -73,7 +72,7 @@ def call_gateway(deps: Dependencies, claim: Claim) -> GatewayResult:
 
 
 def _result(gateway: Gateway, claim: Claim) -> GatewayResult:
-    gateway_request = gateway_request_for(claim.facts)
+    gateway_request = gateway_request_for(claim.payment, claim.operation)
     if gateway_request.amount == 0 and gateway_request.kind in (Kind.CHARGE, Kind.AUTHORIZE):
         return Approved(Decimal(0), gateway_request.currency)  # a free trip: there is nothing to ask for
     if claim.taken_over is not None:
@@ -84,7 +83,7 @@ def _result(gateway: Gateway, claim: Claim) -> GatewayResult:
             return Unknown(found.reason)
         if not isinstance(found, NotFound):
             return found
-        if (reason := _against_sending(gateway.capabilities, claim.facts, claim.taken_over)) is not None:
+        if (reason := _against_sending(gateway.capabilities, claim.operation, claim.taken_over)) is not None:
             return reason
     if clock.monotonic() > claim.send_before:
         return NotSent("the lease would end before the gateway's answer")
@@ -98,27 +97,26 @@ def _outcome(result: GatewayResult) -> str:
     return OUTCOMES.get(type(result), OUTCOMES[Unknown])
 
 
-def gateway_request_for(facts: PaymentContext) -> GatewayRequest:
+def gateway_request_for(payment: Payment, operation: Operation) -> GatewayRequest:
     """What the gateway is asked, word for word the same at every send."""
-    operation = operation_of(facts)
     return GatewayRequest(
         gateway_key=operation.gateway_key,
         kind=operation.kind,
-        channel=facts.payment.channel,
+        channel=payment.channel,
         amount=operation.amount,
         currency=operation.currency,
-        method=facts.payment.method,
+        method=payment.method,
         parent_key=operation.parent_key,
     )
 
 
-def _against_sending(able: Capabilities, facts: PaymentContext, before: IdempotencyKey) -> NotAgain | None:
+def _against_sending(able: Capabilities, operation: Operation, before: IdempotencyKey) -> NotAgain | None:
     """Why "not found" does not allow a second send, if it does not.
 
     A second send is safe while the gateway drops repeats, which it does only as long as it remembers the key, or once
     it can no longer be working on the last one, which may have left at the end of the lease before ours.
     """
-    is_remembered = (clock.now() - operation_of(facts).created_at).total_seconds() < able.key_retention
+    is_remembered = (clock.now() - operation.created_at).total_seconds() < able.key_retention
     is_over = able.lookup_consistent and before.quiet_for > able.max_in_flight
     if is_remembered and (able.idempotent_by_key or is_over):
         return None

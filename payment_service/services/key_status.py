@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from payment_service.domain.keys import hash_key
 from payment_service.domain.principals import Principal
 from payment_service.domain.records import KeyStatus
 from payment_service.repositories import key_status
-from payment_service.services.commands import hash_key
 from payment_service.services.dependencies import Dependencies
 
 

@@ -10,16 +10,15 @@ from uuid import UUID
 import structlog
 
 from payment_service import clock
-from payment_service.connection import TransactionLost
+from payment_service.connection import Connection
 from payment_service.domain.errors import DO_NOT_RETRY, KeyInUse, ServiceError
 from payment_service.domain.principals import ChangeSource
 from payment_service.domain.records import StoredResponse
 from payment_service.gateways.base import Approved, Declined
-from payment_service.repositories import keys
-from payment_service.services.claim import Claim, load_facts, take_over
+from payment_service.repositories import keys, payments
+from payment_service.services.claim import Claim, payment_of, take_over
 from payment_service.services.complete import complete
 from payment_service.services.dependencies import Dependencies
-from payment_service.services.transitions import operation_of
 
 log = structlog.get_logger(__name__)
 
@@ -41,8 +40,8 @@ def decide(deps: Dependencies, operation_id: UUID, *, approved: bool, why: str, 
     `why` and `actor` are kept beside it. Returns the answer that its key has from now on. Raises NotOpen; KeyInUse
     while somebody works on it.
     """
-    claim = _take_over(deps, operation_id, actor, why)
-    operation = operation_of(claim.facts)
+    claim = deps.database.run("recover", _take_over, deps, operation_id, actor, why)
+    operation = claim.operation
     log.warning(
         "movement.decided_by_a_person",
         approved=approved,
@@ -57,16 +56,11 @@ def decide(deps: Dependencies, operation_id: UUID, *, approved: bool, why: str, 
     return complete(deps, claim, result)
 
 
-def _take_over(deps: Dependencies, operation_id: UUID, actor: str, why: str) -> Claim:
-    for attempt in deps.database.attempts():
-        with attempt:
-            since = clock.monotonic()
-            with deps.database.atomic("recover") as connection:
-                key = keys.lock_of_operation(connection, operation_id)
-                if key is None:
-                    raise NotOpen
-                if key.leased:
-                    raise KeyInUse
-                claim = take_over(connection, deps, key, load_facts(connection, key), clock.new_hex(32), since)
-                return replace(claim, origin=ChangeSource(actor), note=f"{actor}: {why}")
-    raise TransactionLost
+def _take_over(connection: Connection, deps: Dependencies, operation_id: UUID, actor: str, why: str) -> Claim:
+    since, key = clock.monotonic(), keys.lock_of_operation(connection, operation_id)
+    if key is None:
+        raise NotOpen
+    if key.leased:
+        raise KeyInUse
+    claim = take_over(connection, deps, key, payments.lock(connection, payment_of(key)), clock.new_hex(32), since)
+    return replace(claim, origin=ChangeSource(actor), note=f"{actor}: {why}")

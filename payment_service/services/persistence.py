@@ -11,7 +11,6 @@ from payment_service.domain.lifecycle import Status, event_type
 from payment_service.domain.principals import ChangeSource
 from payment_service.domain.records import Event, Payment, PaymentContext, StoredResponse
 from payment_service.repositories import journal, payments
-from payment_service.repositories.statements import write
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.envelopes import call_body, kafka_message, rabbitmq_message
 from payment_service.services.transitions import Transition
@@ -23,7 +22,7 @@ def save_changed(
     connection: Connection, deps: Dependencies, before: Payment, transition: Transition, origin: ChangeSource
 ) -> None:
     """Write a change of an existing payment; `before` is how it stood."""
-    payment, refund = transition.facts.payment, transition.facts.refund
+    payment, refund = transition.context.payment, transition.context.refund
     payments.update(connection, payment)
     if refund is not None and refund.status != "PENDING":
         payments.update_refund(connection, refund)
@@ -36,10 +35,10 @@ def save_changed(
 
 def record(connection: Connection, deps: Dependencies, transition: Transition, origin: ChangeSource) -> None:
     """Append the journal row of a transition, and its deliveries to the sinks that are switched on."""
-    payment, event_id = transition.facts.payment, clock.new_id()
+    payment, event_id = transition.context.payment, clock.new_id()
     renderer = deps.renderers[payment.channel]
     kind = renderer.event_types.get(transition.move) or event_type(transition.move, payment.version)
-    row = _row(transition.facts, transition.move, transition.from_status, origin) | {
+    row = _row(transition.context, transition.move, transition.from_status, origin) | {
         "version": payment.version,
         "amount": transition.amount,
         "description": transition.description,
@@ -47,49 +46,49 @@ def record(connection: Connection, deps: Dependencies, transition: Transition, o
         "event_type": kind,
         "created_at": payment.updated_at,
     }
-    write(connection, "insert_journal_row", row)
+    connection.write("insert_journal_row", row)
     if deps.sinks:
-        event = renderer.event(transition.move, transition.facts)
+        event = renderer.event(transition.move, transition.context)
         for delivery in _deliveries(deps, payment, event, event_id):
             origins = {"request_id": origin.request_id, "traceparent": origin.traceparent}
-            write(connection, "insert_delivery", delivery | origins)
+            connection.write("insert_delivery", delivery | origins)
 
 
-def record_undecided_attempt(connection: Connection, facts: PaymentContext, origin: ChangeSource) -> None:
+def record_undecided_attempt(connection: Connection, context: PaymentContext, origin: ChangeSource) -> None:
     """Append an attempt that ended without a decision of the gateway: the payment stays where it is."""
-    payment = facts.payment
-    row = _row(facts, FAILED_ATTEMPT, payment.status, origin) | {
+    payment = context.payment
+    row = _row(context, FAILED_ATTEMPT, payment.status, origin) | {
         "version": None,
-        "amount": facts.operation.amount if facts.operation else payment.amount,
+        "amount": context.operation.amount if context.operation else payment.amount,
         "description": "The gateway has not decided",
         "event_id": None,
         "event_type": None,
         "created_at": clock.now(),
     }
-    write(connection, "insert_journal_row", row)
+    connection.write("insert_journal_row", row)
 
 
 def render_response(
-    connection: Connection, deps: Dependencies, response_format: str, facts: PaymentContext
+    connection: Connection, deps: Dependencies, response_format: str, context: PaymentContext
 ) -> StoredResponse:
-    """The response as the facts stand. A channel that shows the audit trail gets it as it is in this transaction."""
-    renderer = deps.renderers[facts.payment.channel]
+    """The response to a request. A channel that shows the audit trail gets it as it is in this transaction."""
+    renderer = deps.renderers[context.payment.channel]
     if renderer.shows_trail:
-        facts = replace(facts, trail=journal.trail_of(connection, facts.payment))
-    return renderer.answer(response_format, facts)
+        context = replace(context, trail=journal.trail_of(connection, context.payment))
+    return renderer.answer(response_format, context)
 
 
-def _row(facts: PaymentContext, move: str, from_status: Status | None, origin: ChangeSource) -> dict[str, Any]:
-    payment = facts.payment
+def _row(context: PaymentContext, move: str, from_status: Status | None, origin: ChangeSource) -> dict[str, Any]:
+    payment = context.payment
     return {
         "payment_id": payment.payment_id,
-        "transaction_type": "REFUND" if facts.refund else "PAYMENT",
+        "transaction_type": "REFUND" if context.refund else "PAYMENT",
         "move": move,
         "from_status": from_status,
         "status": payment.status,
         "captured_amount": payment.captured_amount,
         "refunded_amount": payment.refunded_amount,
-        "operation_id": facts.operation.operation_id if facts.operation else None,
+        "operation_id": context.operation.operation_id if context.operation else None,
         "actor": origin.actor or "anonymous",
         "request_id": origin.request_id,
         "traceparent": origin.traceparent,
@@ -103,7 +102,7 @@ def _deliveries(deps: Dependencies, payment: Payment, event: Event, event_id: UU
         "event_id": event_id,
         "event_type": event.type,
         "version": payment.version,
-        "stream": event.stream or f"payment:{payment.payment_id}",
+        "stream": event.ordering_key or f"payment:{payment.payment_id}",
         "message_key": str(event.payment_ref or payment.payment_id),
         "method": None,
         "path": None,
@@ -114,8 +113,8 @@ def _deliveries(deps: Dependencies, payment: Payment, event: Event, event_id: UU
         rows.append(common | {"sink": "rabbitmq", "body": rabbitmq_message(event, payment, event_id)})
     if "kafka" in deps.sinks:
         rows.append(common | {"sink": "kafka", "body": kafka_message(event, payment, event_id)})
-    for call in event.calls:
-        if call.sink in deps.sinks:
-            address = {"sink": call.sink, "method": call.method, "path": call.path}
-            rows.append(common | address | {"body": call_body(call.body)})
+    for webhook in event.webhooks:
+        if webhook.sink in deps.sinks:
+            address = {"sink": webhook.sink, "method": webhook.method, "path": webhook.path}
+            rows.append(common | address | {"body": call_body(webhook.body)})
     return rows

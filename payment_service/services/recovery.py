@@ -7,11 +7,11 @@ import structlog
 from sqlalchemy.exc import NoResultFound
 
 from payment_service import clock, metrics
-from payment_service.connection import Connection, TransactionLost
+from payment_service.connection import Connection
 from payment_service.domain.errors import KeyInUse, Unavailable
 from payment_service.repositories import keys, payments, watermarks
 from payment_service.repositories import recovery as candidates
-from payment_service.services.claim import Claim, payment_of, take_over, with_refund
+from payment_service.services.claim import Claim, payment_of, take_over
 from payment_service.services.complete import LONGEST_DELAY
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.engine import execute_claim
@@ -42,26 +42,17 @@ def recover(deps: Dependencies, limit: int = BATCH) -> Mapping[str, int]:
 def _recover_one(deps: Dependencies, key_id: int) -> str | None:
     """How one key went; None where it needed nobody any more, or somebody else is working on it."""
     try:
-        claim = _take_over(deps, key_id)
+        claim = deps.database.run("recover", _take_over, deps, key_id)
     except (LookupError, TypeError, ValueError):
         # What belongs to the key says nothing to this release, such as a newer one's words: no other key waits for it.
         log.exception("recovery.unreadable", key_id=key_id)
-        _postpone(deps, key_id)
+        deps.database.run("recover", keys.set_timer, key_id, 1, LONGEST_DELAY)
         return "failed"
     return None if claim is None else _carry_through(deps, claim)
 
 
-def _take_over(deps: Dependencies, key_id: int) -> Claim | None:
-    for attempt in deps.database.attempts():
-        with attempt:
-            since = clock.monotonic()
-            with deps.database.atomic("recover") as connection:
-                return _lock_and_take_over(connection, deps, key_id, since)
-    raise TransactionLost
-
-
-def _lock_and_take_over(connection: Connection, deps: Dependencies, key_id: int, since: float) -> Claim | None:
-    key = keys.lock_by_id(connection, key_id)
+def _take_over(connection: Connection, deps: Dependencies, key_id: int) -> Claim | None:
+    since, key = clock.monotonic(), keys.lock_by_id(connection, key_id)
     if key is None or key.leased:
         return None
     if key.response_status is not None:
@@ -71,8 +62,8 @@ def _lock_and_take_over(connection: Connection, deps: Dependencies, key_id: int,
         payment = payments.lock_for_recovery(connection, payment_of(key))
     except NoResultFound:
         return None
-    claim = take_over(connection, deps, key, with_refund(connection, key, payment), clock.new_hex(32), since)
-    metrics.key_was_taken_over()
+    claim = take_over(connection, deps, key, payment, clock.new_hex(32), since)
+    metrics.key_used("taken_over")
     return claim
 
 
@@ -85,27 +76,14 @@ def _carry_through(deps: Dependencies, claim: Claim) -> str:
         return "undecided"
     except Exception:
         # One key that cannot be finished keeps no other waiting; its lease holds it back until the next try.
-        log.exception("recovery.failed", payment_id=claim.facts.payment.payment_id)
+        log.exception("recovery.failed", payment_id=claim.payment.payment_id)
         return "failed"
     return "undecided" if answer.status == 202 else "finished"
-
-
-def _postpone(deps: Dependencies, key_id: int) -> None:
-    for attempt in deps.database.attempts():
-        with attempt, deps.database.atomic("recover") as connection:
-            keys.set_timer(connection, key_id, 1, LONGEST_DELAY)
-            return
-    raise TransactionLost
 
 
 def advance_watermark(deps: Dependencies) -> None:
     """Let the next look for abandoned keys begin behind those that are finished or have a timer."""
     with deps.database.reading() as connection:
         watermark = candidates.next_watermark(connection)
-    if watermark is None:
-        return
-    for attempt in deps.database.attempts():
-        with attempt, deps.database.atomic("recover") as connection:
-            watermarks.advance(connection, candidates.RECOVERY, watermark)
-            return
-    raise TransactionLost
+    if watermark is not None:
+        deps.database.run("recover", watermarks.advance, candidates.RECOVERY, watermark)

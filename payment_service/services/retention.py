@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from payment_service import clock
-from payment_service.connection import TransactionLost
+from payment_service.connection import Connection
 from payment_service.repositories import retention, watermarks
 from payment_service.services.dependencies import Dependencies
 
@@ -23,16 +23,13 @@ def purgeable(deps: Dependencies) -> int:
 def purge(deps: Dependencies, batch: int = BATCH) -> Iterator[int]:
     """Empty the ended responses batch by batch, yielding how many of each. Safe beside traffic and other purges."""
     moment = clock.now()
-    while (purged := _purge_batch(deps, moment, batch)) is not None:
+    while (purged := deps.database.run("purge", _purge_batch, moment, batch)) is not None:
         yield purged
 
 
-def _purge_batch(deps: Dependencies, moment: datetime, batch: int) -> int | None:
-    for attempt in deps.database.attempts():
-        with attempt, deps.database.atomic("purge") as connection:
-            ended = retention.ended_keys(connection, watermarks.value(connection, PURGE), moment, batch)
-            if not ended:
-                return None
-            watermarks.advance(connection, PURGE, ended[-1])
-            return retention.purge(connection, ended)
-    raise TransactionLost
+def _purge_batch(connection: Connection, moment: datetime, batch: int) -> int | None:
+    ended = retention.ended_keys(connection, watermarks.value(connection, PURGE), moment, batch)
+    if not ended:
+        return None
+    watermarks.advance(connection, PURGE, ended[-1])
+    return retention.purge(connection, ended)

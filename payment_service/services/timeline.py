@@ -21,7 +21,7 @@ _IN_ORDER = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class TimelineEntry:
     """What happened at a moment: a row of one kind. An event has its `deliveries`, and is told where it begins.
 
     Operations and refunds that have ended are two entries, the second with `is_end`.
@@ -43,7 +43,7 @@ class Timeline:
 
     payment: Row
     email: str | None
-    entries: Sequence[Entry]
+    entries: Sequence[TimelineEntry]
     cut: int | None
 
 
@@ -60,7 +60,7 @@ def of_payment(deps: Dependencies, payment_id: int) -> Timeline:
     return Timeline(dict(payment), user[0] if user else None, entries, timeline.MOST if is_cut else None)
 
 
-def _entries(rows: Mapping[str, Sequence[Any]]) -> Iterator[Entry]:
+def _entries(rows: Mapping[str, Sequence[Any]]) -> Iterator[TimelineEntry]:
     of_event: dict[Any, list[Row]] = defaultdict(list)
     for delivery in rows["delivery"][: timeline.MOST]:
         of_event[delivery["event_id"]].append(dict(delivery))
@@ -69,36 +69,36 @@ def _entries(rows: Mapping[str, Sequence[Any]]) -> Iterator[Entry]:
             yield from _ENTRIES[kind](row, of_event)
 
 
-def _change(row: Row, of_event: Mapping[Any, Sequence[Row]]) -> Iterator[Entry]:
-    yield Entry(row["created_at"], "change", row)
+def _change(row: Row, of_event: Mapping[Any, Sequence[Row]]) -> Iterator[TimelineEntry]:
+    yield TimelineEntry(row["created_at"], "change", row)
     if row["event_id"] is not None:
-        yield Entry(row["created_at"], "event", row, deliveries=of_event.get(row["event_id"], ()))
+        yield TimelineEntry(row["created_at"], "event", row, deliveries=of_event.get(row["event_id"], ()))
 
 
-def _key(row: Row, _: Any) -> Iterator[Entry]:
-    yield Entry(row["created_at"], "key", row)
+def _key(row: Row, _: Any) -> Iterator[TimelineEntry]:
+    yield TimelineEntry(row["created_at"], "key", row)
     if row["kind"] is not None:
-        yield Entry(row["created_at"], "operation", row)
+        yield TimelineEntry(row["created_at"], "operation", row)
     if row["response_status"] is not None:
         if row["kind"] is not None and row["status"] != "PENDING":
-            yield Entry(row["updated_at"], "operation", row, is_end=True)
-        yield Entry(row["updated_at"], "key", row, is_end=True)
+            yield TimelineEntry(row["updated_at"], "operation", row, is_end=True)
+        yield TimelineEntry(row["updated_at"], "key", row, is_end=True)
 
 
-def _refund(row: Row, _: Any) -> Iterator[Entry]:
-    yield Entry(row["created_at"], "refund", row)
+def _refund(row: Row, _: Any) -> Iterator[TimelineEntry]:
+    yield TimelineEntry(row["created_at"], "refund", row)
     if row["status"] != "PENDING":
-        yield Entry(row["updated_at"], "refund", row, is_end=True)
+        yield TimelineEntry(row["updated_at"], "refund", row, is_end=True)
 
 
-def _delivery(row: Row, _: Any) -> Iterator[Entry]:
+def _delivery(row: Row, _: Any) -> Iterator[TimelineEntry]:
     """Shown with its event, and once more when it has arrived."""
     if row["delivered_at"] is not None:
-        yield Entry(row["delivered_at"], "delivery", row, is_end=True)
+        yield TimelineEntry(row["delivered_at"], "delivery", row, is_end=True)
 
 
-def _action(row: Row, _: Any) -> Iterator[Entry]:
-    yield Entry(row["created_at"], "action", row)
+def _action(row: Row, _: Any) -> Iterator[TimelineEntry]:
+    yield TimelineEntry(row["created_at"], "action", row)
 
 
 _ENTRIES = {"change": _change, "key": _key, "refund": _refund, "delivery": _delivery, "action": _action}

@@ -29,11 +29,11 @@ APPROVALS = {
 
 @dataclass(frozen=True)
 class Transition:
-    """One move of one payment: where it came from, the facts it led to, the amount it is about, in words."""
+    """One move of one payment: where it came from, the context after it, the amount it is about, in words."""
 
     move: Move
     from_status: Status | None
-    facts: PaymentContext
+    context: PaymentContext
     amount: Decimal
     description: str
 
@@ -102,13 +102,6 @@ def amount_of(new: NewPayment) -> Decimal:
     return as_stored(new.amount)
 
 
-def operation_of(facts: PaymentContext) -> Operation:
-    """The operation that a claim is about."""
-    if facts.operation is None:
-        raise ValueError("a claim is always about an operation")
-    return facts.operation
-
-
 def available(payment: Payment, kind: Kind) -> Decimal:
     """The most that a movement of this kind may move."""
     if kind is Kind.REFUND:
@@ -164,34 +157,40 @@ def status_changed(payment: Payment, move: Move, said: str | None, at: datetime)
     return Transition(move, payment.status, changed, payment.amount, description)
 
 
-def operation_completed(
-    facts: PaymentContext,
-    result: Approved | Declined,
-    references: ChannelReferences,
-    at: datetime,
-    note: str | None = None,
-) -> Transition:
-    """The gateway has decided an operation: the facts that follow from its word. `note`: who else had a hand in it."""
-    operation = replace(
-        operation_of(facts),
+def operation_completed(operation: Operation, result: Approved | Declined, note: str | None) -> Operation:
+    """An operation that the gateway has decided. `note`: who else had a hand in it."""
+    return replace(
+        operation,
         status=OperationStatus.SUCCEEDED if isinstance(result, Approved) else OperationStatus.FAILED,
         gateway_reference=result.reference,
         failure_message=result.message if isinstance(result, Declined) else None,
         review_reason=note,
     )
-    if facts.refund is not None:
-        return _refund_completed(facts.payment, operation, facts.refund, result, at)
+
+
+def payment_after(
+    payment: Payment,
+    operation: Operation,
+    refund: Refund | None,
+    result: Approved | Declined,
+    references: ChannelReferences,
+    at: datetime,
+) -> Transition:
+    """What a completed operation makes of its payment, and of its refund where it is one."""
+    if refund is not None:
+        return _refund_completed(payment, operation, refund, result, at)
     if isinstance(result, Declined):
-        return _declined(facts.payment, operation, result, at)
-    return _approved(facts.payment, operation, result, references, at)
+        return _declined(payment, operation, result, at)
+    return _approved(payment, operation, result, references, at)
 
 
 def _approved(
     payment: Payment, operation: Operation, result: Approved, references: ChannelReferences, at: datetime
 ) -> Transition:
-    move = APPROVALS[operation.kind]
-    kind = operation.kind
+    kind, move, response = operation.kind, APPROVALS[operation.kind], payment.gateway_response
     taken, held = kind in (Kind.CHARGE, Kind.CAPTURE), kind in (Kind.CHARGE, Kind.AUTHORIZE)
+    if kind is Kind.CAPTURE or (kind is Kind.CHARGE and not response):  # else the caller's text, sent with the charge
+        response = "Payment processed successfully"
     moved_payment = replace(
         _after(payment, move, at),
         authorized_amount=operation.amount if held else payment.authorized_amount,
@@ -203,16 +202,10 @@ def _approved(
         payment_intent_id=payment.payment_intent_id or references.payment_intent_id,
         authorization_code=result.authorization_code or payment.authorization_code,
         failure_code=None,
-        gateway_response=_response(payment, kind),
+        gateway_response=response,
     )
     description = f"{kind.capitalize()} approved by the gateway"
     return Transition(move, payment.status, PaymentContext(moved_payment, operation), operation.amount, description)
-
-
-def _response(payment: Payment, kind: Kind) -> str | None:
-    if kind is Kind.CHARGE and payment.gateway_response:
-        return payment.gateway_response  # the caller's own words, given with the charge
-    return "Payment processed successfully" if kind in (Kind.CHARGE, Kind.CAPTURE) else payment.gateway_response
 
 
 def _declined(payment: Payment, operation: Operation, result: Declined, at: datetime) -> Transition:
@@ -239,5 +232,5 @@ def _refund_completed(
         refunded_at=at if isinstance(result, Approved) else payment.refunded_at,
         gateway_response=message,
     )
-    facts = PaymentContext(moved_payment, operation, replace(refund, status=status, updated_at=at))
-    return Transition(move, payment.status, facts, refund.amount, message)
+    context = PaymentContext(moved_payment, operation, replace(refund, status=status, updated_at=at))
+    return Transition(move, payment.status, context, refund.amount, message)

@@ -1,7 +1,6 @@
 """Who has been here: the user row behind a token's subject."""
 
 from payment_service import clock
-from payment_service.connection import TransactionLost
 from payment_service.domain.principals import Principal
 from payment_service.repositories import users
 from payment_service.services.dependencies import Dependencies
@@ -12,13 +11,5 @@ def remember(deps: Dependencies, principal: Principal) -> None:
     with deps.database.reading() as connection:
         known = users.find(connection, principal.subject)
     if known != (principal.email, principal.is_verified):
-        _write(deps, principal)
-
-
-def _write(deps: Dependencies, principal: Principal) -> None:
-    for attempt in deps.database.attempts():
-        with attempt, deps.database.atomic("user") as connection:
-            at, is_verified = clock.now(), principal.is_verified
-            users.remember(connection, principal.subject, principal.email, is_verified=is_verified, at=at)
-            return
-    raise TransactionLost
+        at, is_verified = clock.now(), principal.is_verified
+        deps.database.run("user", users.remember, principal.subject, principal.email, is_verified=is_verified, at=at)

@@ -170,7 +170,7 @@ def _matched(deps: Dependencies, trail: Trail, effects: dict[str, GatewayTransac
             happened = effects.get(operation.gateway_key)
         # What is not on the list may have happened since it was drawn up: the gateway itself has the last word.
         if effects is None or (happened is None and operation.status is OperationStatus.SUCCEEDED):
-            finding = deps.gateway.lookup(gateway_request_for(trail.facts(operation)))
+            finding = deps.gateway.lookup(gateway_request_for(trail.payment, operation))
             happened = finding if isinstance(finding, Approved) else None
         if operation.status is OperationStatus.SUCCEEDED and happened is None:
             yield Violation("S3", row, "succeeded here, unknown to the gateway")

@@ -7,16 +7,16 @@ for a secret. Everything the library or PyJWT says becomes one of our errors.
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from flask import Flask, current_app, g, request
+from flask import Flask, current_app, g
 from flask_jwt_extended import JWTManager, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt import InvalidTokenError, PyJWTError
 
-from payment_service.domain.errors import TokenMissing, Unauthenticated, Unavailable, UserNotFound
+from payment_service.domain.errors import Unauthenticated, Unavailable, UserNotFound
 from payment_service.domain.principals import Principal
 from payment_service.web.jwks import Jwks, KeysUnreachable
 from payment_service.web.token_cache import CachedToken, TokenCache
@@ -28,8 +28,7 @@ _HMAC_KEY_BYTES = 32
 _CACHE = "token_cache"
 _END_OF_TIME = 253_402_300_799  # the year 9999
 
-_SIGNED = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
-_BEARER = re.compile(rf"Bearer +({_SIGNED})")
+SIGNED = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
 _KEY_ID = re.compile(r"[A-Za-z0-9._=+-]{1,128}")
 # OpenID Connect: at most 255 ASCII characters.
 _SUBJECT = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
@@ -38,39 +37,15 @@ _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f-\x9f]{1,64}@[^\s@\x00-\x1f\x7f-\x9f]{1,
 _UNREADABLE = (JWTExtendedException, PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 
-class TokenSettings(Protocol):
-    """What verifying needs to know; the service's settings have it."""
-
-    @property
-    def jwt_secret_key(self) -> str | None:
-        """HS256's secret."""
-
-    @property
-    def jwt_public_key(self) -> str | None:
-        """A PEM public key: RS256 for RSA, ES256 for EC."""
-
-    @property
-    def jwt_jwks_url(self) -> str | None:
-        """Where the issuer publishes its keys, for RS256 and ES256; wins over the public key."""
-
-    @property
-    def jwt_audience(self) -> str | None:
-        """Who a token must be for; None: not asked."""
-
-    @property
-    def jwt_issuer(self) -> str | None:
-        """Who a token must be from; None: not asked."""
-
-
-def init_auth(app: Flask, settings: TokenSettings) -> None:
-    """Teach the app which tokens to believe. Nothing is fetched yet."""
-    keys = _keys(settings)
+def init_auth(app: Flask) -> None:
+    """Teach the app which tokens to believe, by its JWT_ settings. Nothing is fetched yet."""
+    keys = _keys(app.config)
     app.config.from_mapping(
         # The library adds this one to the algorithms it accepts: it must be one of them, and never one without a key.
         JWT_ALGORITHM=next(iter(keys), "HS256"),
         JWT_DECODE_ALGORITHMS=list(keys),
-        JWT_DECODE_AUDIENCE=settings.jwt_audience,
-        JWT_DECODE_ISSUER=settings.jwt_issuer,
+        JWT_DECODE_AUDIENCE=app.config["JWT_AUDIENCE"],
+        JWT_DECODE_ISSUER=app.config["JWT_ISSUER"],
         JWT_DECODE_LEEWAY=LEEWAY,
         JWT_TOKEN_LOCATION=["headers"],
         # The one claim whose absence the library itself refuses. A missing subject has an error of its own, and a
@@ -92,15 +67,15 @@ def init_auth(app: Flask, settings: TokenSettings) -> None:
         return key
 
 
-def _keys(settings: TokenSettings) -> dict[str, Any]:
-    """Algorithm → its key, or the issuer's key set."""
+def _keys(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Algorithm → its key, or the issuer's key set, which wins over a single public key."""
     keys: dict[str, Any] = {}
-    if settings.jwt_secret_key:
-        keys["HS256"] = settings.jwt_secret_key.encode().ljust(_HMAC_KEY_BYTES, b"\0")
-    if settings.jwt_jwks_url:
-        keys["RS256"] = keys["ES256"] = Jwks(settings.jwt_jwks_url)
-    elif settings.jwt_public_key:
-        public = load_pem_public_key(settings.jwt_public_key.encode())
+    if config["JWT_SECRET_KEY"]:
+        keys["HS256"] = config["JWT_SECRET_KEY"].encode().ljust(_HMAC_KEY_BYTES, b"\0")
+    if config["JWT_JWKS_URL"]:
+        keys["RS256"] = keys["ES256"] = Jwks(config["JWT_JWKS_URL"])
+    elif config["JWT_PUBLIC_KEY"]:
+        public = load_pem_public_key(config["JWT_PUBLIC_KEY"].encode())
         keys["RS256" if isinstance(public, RSAPublicKey) else "ES256"] = public
     return keys
 
@@ -129,29 +104,12 @@ def _always() -> bool:
     return True
 
 
-def caller_from_request(*, open_access: bool) -> Principal:
-    """The subject of the request's bearer token; with `open_access`, nobody in particular where no token is sent.
-
-    Raises TokenMissing without a bearer token, Unauthenticated for any that is not entirely valid (also on open
-    paths), UserNotFound for one without subject, Unavailable while the issuer's keys cannot be had.
-    """
-    header = request.headers.get("Authorization")
-    if header is None and (open_access or request.method == "OPTIONS"):  # a preflight never carries a token
-        return Principal()
-    if header is None or not header.startswith("Bearer"):
-        raise TokenMissing
-    match = _BEARER.fullmatch(header)  # servers join two headers with a comma, which no token contains
-    if match is None:
-        raise Unauthenticated
-    return caller_of_token(match[1])
-
-
 def caller_of_token(token: str) -> Principal:
-    """The subject of a token, wherever it was sent. Raises as `caller_from_request`."""
+    """The subject of a token, wherever it was sent. Raises Unauthenticated, UserNotFound, Unavailable."""
     cache: TokenCache = current_app.extensions[_CACHE]
     if (known := cache.find(token)) is not None:
         return known
-    if not re.fullmatch(_SIGNED, token):
+    if not re.fullmatch(SIGNED, token):
         raise Unauthenticated
     claims = _claims(token)
     principal = _caller(claims)

@@ -35,7 +35,7 @@ def principal() -> Principal:
     return cast(Principal, g.principal)
 
 
-def asked_of(
+def build_request(
     channel: str,
     route: str,
     fields: Mapping[str, Any],
@@ -59,52 +59,41 @@ def asked_of(
 
 
 def init_context(app: Flask) -> None:
-    """Give every request its id, and every response the headers that carry it."""
+    """Give every request its id, and every response the headers that carry it, one log line and one measurement."""
 
     @app.before_request
     def _begin() -> None:
         headers = request.headers
         given = headers.get("X-Request-ID") or headers.get("X-Correlation-ID") or ""
-        g.request_id = given if _is_sane(given) else str(clock.new_id())
-        g.traceparent = _sane_trace(headers.get("traceparent", ""))
+        is_sane = SANE_ID.fullmatch(given) and not contains_card_number(given)
+        g.request_id = given if is_sane else str(clock.new_id())
+        trace_of_caller = headers.get("traceparent", "")
+        g.traceparent = trace_of_caller if SANE_TRACE.fullmatch(trace_of_caller) else None
         trace = {"traceparent": g.traceparent} if g.traceparent else {}
         structlog.contextvars.bind_contextvars(request_id=g.request_id, **trace)
         g.started = clock.monotonic()
 
     @app.after_request
-    def _name(response: Response) -> Response:
+    def _end(response: Response) -> Response:
         identity = getattr(g, "request_id", None) or str(clock.new_id())
         response.headers["X-Request-ID"] = response.headers["X-Correlation-ID"] = identity
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers.setdefault("Cache-Control", "no-store")
-        _log(response)
+        # Of the route and not of the path, in which anything may stand.
+        route = request.url_rule.rule if request.url_rule else None
+        seconds = clock.monotonic() - getattr(g, "started", clock.monotonic())
+        metrics.request_finished(route, request.method, response.status_code, seconds)
+        log.info(
+            "request",
+            method=request.method,
+            route=route,
+            status=response.status_code,
+            replayed="Idempotent-Replayed" in response.headers,
+            channel=getattr(g, "channel", None),
+            milliseconds=round(seconds * 1000, 2),
+        )
         return response
 
     @app.teardown_request
-    def _end(_error: BaseException | None) -> None:
+    def _clear(_error: BaseException | None) -> None:
         structlog.contextvars.clear_contextvars()
-
-
-def _sane_trace(given: str) -> str | None:
-    """The caller's trace; one that is malformed is none."""
-    return given if SANE_TRACE.fullmatch(given) else None
-
-
-def _is_sane(given: str) -> bool:
-    return SANE_ID.fullmatch(given) is not None and not contains_card_number(given)
-
-
-def _log(response: Response) -> None:
-    """One line and one measurement per request; of the route and not of the path, in which anything may stand."""
-    route = request.url_rule.rule if request.url_rule else None
-    seconds = clock.monotonic() - getattr(g, "started", clock.monotonic())
-    metrics.request_finished(route, request.method, response.status_code, seconds)
-    log.info(
-        "request",
-        method=request.method,
-        route=route,
-        status=response.status_code,
-        replayed="Idempotent-Replayed" in response.headers,
-        channel=getattr(g, "channel", None),
-        milliseconds=round(seconds * 1000, 2),
-    )

@@ -20,7 +20,7 @@ class FieldMessage(str):
 
 
 class BaseField(fields.Field[Any]):
-    """What our fields have in common: messages that name the field and carry a type, and null as absent."""
+    """What our fields have in common: messages that name the field and carry a type."""
 
     described: Mapping[str, Any] = {}
     null_is_absence = True
@@ -29,13 +29,9 @@ class BaseField(fields.Field[Any]):
         shown = {} if example is missing else {"example": example}
         super().__init__(metadata={**self.described, **shown, **(metadata or {})}, **kwargs)
 
-    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
-        """Validate a value; the null of an optional field counts as absent."""
-        return super().deserialize(missing if value is None else value, attr, data, **kwargs)
-
     def make_error(self, key: str, **kwargs: Any) -> ValidationError:
         """The library's error about a required field that is not there, in our words."""
-        if key == "required":
+        if key in ("required", "null"):
             return self.fault(f"{self.label} is required", "missing")
         return super().make_error(key, **kwargs)
 

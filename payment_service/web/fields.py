@@ -25,10 +25,13 @@ Data = Mapping[str, Any] | None
 
 
 def load(schema: Schema, data: Mapping[str, Any], location: str) -> dict[str, Any]:
-    """What `schema` makes of `data`; unknown fields are left out, absent ones without default do not appear.
+    """What `schema` makes of `data`; unknown fields are left out, absent ones and nulls without default do not appear.
 
     Raises Invalid with one fault for each field refused, `loc` = (`location`, field), in the schema's order.
     """
+    if None in data.values():
+        kept = {field.data_key or name for name, field in schema.load_fields.items() if isinstance(field, Amount)}
+        data = {name: value for name, value in data.items() if value is not None or name in kept}
     try:
         loaded: dict[str, Any] = schema.load(data, unknown=EXCLUDE)
     except ValidationError as error:
@@ -72,11 +75,11 @@ class Amount(BaseField, fields.Decimal):
         self.described = {"minimum": 0 if allow_zero else smallest, "maximum": most or 999_999_999_999.999}
         super().__init__(**kwargs)
 
-    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
-        """Judge a value; null is refused, not taken for "everything"."""
-        if value is None and not self.required:
-            raise self.fault("Amount must be a number", "decimal_type")
-        return super().deserialize(value, attr, data, **kwargs)
+    def make_error(self, key: str, **kwargs: Any) -> ValidationError:
+        """Null is refused, not taken for "everything"."""
+        if key == "null" and not self.required:
+            return self.fault("Amount must be a number", "decimal_type")
+        return super().make_error(key, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> Any:
         if type(value) is int:
@@ -85,18 +88,16 @@ class Amount(BaseField, fields.Decimal):
             text = value if isinstance(value, str) else value.text
         else:
             raise self.fault("Amount must be a number", "decimal_type")
+        # A currency that is none is the currency field's fault; the amount is then judged by the default.
+        named = str((data or {}).get("currency")).upper()
+        currency = named if self.currency is not None and named in EXPONENTS else self.currency
         try:
-            amount = parse_amount(text, self._currency(data), allow_zero=self.allow_zero, rounded=self.rounded)
+            amount = parse_amount(text, currency, allow_zero=self.allow_zero, rounded=self.rounded)
         except BadAmount as error:
             raise self.fault(error.message, error.faults[0].type) from None
         if self.most is not None and amount > self.most:
             raise self.fault(f"Amount must be at most {self.most}", "less_than_equal")
         return amount
-
-    def _currency(self, data: Data) -> str | None:
-        """A currency that is none is the currency field's fault; the amount is then judged by the default."""
-        named = str((data or {}).get("currency")).upper()
-        return named if self.currency is not None and named in EXPONENTS else self.currency
 
 
 class Currency(BaseField, fields.String):
@@ -180,17 +181,15 @@ class Choice(BaseField, fields.String):
 
     def __init__(self, words: Sequence[str], *, any_case: bool = False, **kwargs: Any) -> None:
         self.any_case = any_case
-        self.words = {self._folded(word): word for word in words}
+        self.words = {word.lower() if any_case else word: word for word in words}
         self.described = {"enum": list(words)}
         super().__init__(**kwargs)
 
-    def _folded(self, word: str) -> str:
-        return word.lower() if self.any_case else word
-
     def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> str:
-        if not isinstance(value, str) or self._folded(value) not in self.words:
+        word = value.lower() if self.any_case and isinstance(value, str) else value
+        if not isinstance(word, str) or word not in self.words:
             raise self.fault(f"{self.label} must be one of {', '.join(self.words.values())}", "enum")
-        return self.words[self._folded(value)]
+        return self.words[word]
 
 
 class Flag(BaseField, fields.Boolean):

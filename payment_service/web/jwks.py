@@ -10,13 +10,13 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-import requests
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK, PyJWKSet, PyJWTError
+from requests import codes
 
 from payment_service import clock
-from payment_service.web.fetching import fetch
+from payment_service.http_client import HttpClient, NoReply
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +38,7 @@ class Jwks:
 
     def __init__(self, url: str, *, cooldown: float = _COOLDOWN, lifespan: float = _LIFESPAN) -> None:
         self._url = url
+        self._client = HttpClient((_TIMEOUT, _TIMEOUT), 1)
         self._cooldown = cooldown
         self._lifespan = lifespan
         self._keys: Mapping[str, PyJWK] = {}
@@ -69,20 +70,10 @@ class Jwks:
             return
         self._tried = now
         try:
-            self._keys = _usable(_fetch(self._url))
-            self._fetched = now
-        except (requests.RequestException, OSError, ValueError, RecursionError, PyJWTError) as error:
+            status, body = self._client.get(self._url, _MOST_BYTES)
+            self._keys, self._fetched = _usable(json.loads(body) if status == codes.ok else None), now
+        except (NoReply, ValueError, RecursionError, PyJWTError) as error:
             log.warning("jwks.unreachable", error=type(error).__name__, keys_kept=len(self._keys))
-
-
-def _fetch(url: str) -> Any:
-    """The JSON at `url`, asked for without proxy or credentials from the environment."""
-    with requests.Session() as session:
-        session.trust_env = False
-        status, body = fetch(session, url, connect=_TIMEOUT, read=_TIMEOUT, most_bytes=_MOST_BYTES)
-    if status != requests.codes.ok:
-        raise requests.HTTPError(f"status {status}")
-    return json.loads(body)
 
 
 def _usable(document: Any) -> dict[str, PyJWK]:

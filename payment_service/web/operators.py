@@ -30,13 +30,13 @@ class NoOperator(Forbidden):
     code = "scope_missing"
 
 
-class ForeignForm(Forbidden):
+class CsrfError(Forbidden):
     """This form does not come from these pages, or from another login: reload the page and try again"""
 
     code = "foreign_form"
 
 
-class NothingPasted(TokenMissing):
+class TokenRequired(TokenMissing):
     """Paste a token first"""
 
     status = 422
@@ -64,7 +64,7 @@ def operator_of(pasted: str) -> tuple[str, Principal]:
     """The token in a text that somebody pasted (`Bearer ` may stand before it), and whose it is. Raises as above."""
     token = pasted.strip().removeprefix("Bearer ").strip()
     if not token:
-        raise NothingPasted
+        raise TokenRequired
     if len(token) > LONGEST_TOKEN:
         raise TokenTooLong
     return token, _operator(token)
@@ -77,13 +77,13 @@ def _operator(token: str) -> Principal:
     return principal
 
 
-def keep(response: Response, token: str) -> Response:
+def set_cookie(response: Response, token: str) -> Response:
     """Have the browser keep the token until it is closed: for these pages alone, out of reach of any script."""
     response.set_cookie(COOKIE, token, path=PATH, secure=_is_secure(), httponly=True, samesite="Strict")
     return response
 
 
-def forget(response: Response) -> Response:
+def delete_cookie(response: Response) -> Response:
     """Have the browser drop the token."""
     response.delete_cookie(COOKIE, path=PATH, secure=_is_secure(), httponly=True, samesite="Strict")
     return response
@@ -94,17 +94,17 @@ def _is_secure() -> bool:
     return request.is_secure or current_app.config["ENVIRONMENT"] == "production"
 
 
-def form_token() -> str:
+def csrf_token() -> str:
     """What every form of this login carries: nobody without its cookie can make it, and it opens nothing by itself."""
     token = request.cookies.get(COOKIE, "")
     return hmac.new(token.encode(), _PURPOSE, hashlib.sha256).hexdigest()
 
 
-def judge_origin() -> None:
-    """Raise ForeignForm where the browser says that another site sent this form."""
+def check_origin() -> None:
+    """Raise CsrfError where the browser says that another site sent this form."""
     origin = request.headers.get("Origin")
     if origin is not None and address_of(origin).netloc != request.host:
-        raise ForeignForm
+        raise CsrfError
 
 
 def address_of(text: str) -> SplitResult:
@@ -115,9 +115,9 @@ def address_of(text: str) -> SplitResult:
         return urlsplit("")
 
 
-def judge_form() -> None:
-    """Raise ForeignForm unless this form was made for this login."""
-    judge_origin()
+def check_csrf() -> None:
+    """Raise CsrfError unless this form was made for this login."""
+    check_origin()
     given = request.form.get(FORM_TOKEN, "")
-    if not hmac.compare_digest(given.encode(), form_token().encode()):
-        raise ForeignForm
+    if not hmac.compare_digest(given.encode(), csrf_token().encode()):
+        raise CsrfError

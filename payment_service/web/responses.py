@@ -10,17 +10,13 @@ from payment_service.domain.records import StoredResponse
 from payment_service.failpoints import failpoint
 
 JSON = "application/json"
+# Every response is compact, with its fields in their documented order.
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def dumps(body: Any) -> str:
-    """JSON as every response is written: compact, fields in their documented order, no NaN."""
-    return _ENCODER.encode(body)
 
 
 def answered(status: int, body: Any, retry_after: int | None = None) -> StoredResponse:
     """An answer in a channel's words, ready to be stored and sent."""
-    return StoredResponse(status, dumps(body), retry_after=retry_after)
+    return StoredResponse(status, _ENCODER.encode(body), retry_after=retry_after)
 
 
 def accepted(body: Any) -> StoredResponse:
@@ -41,4 +37,4 @@ def respond(answer: StoredResponse) -> Response:
 
 def show(body: Mapping[str, Any] | Sequence[Any], status: int = 200) -> Response:
     """Send what was looked up."""
-    return Response(dumps(body), status, mimetype=JSON)
+    return Response(_ENCODER.encode(body), status, mimetype=JSON)

@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Declined
-from payment_service.gateways.outcomes import REFUSALS
+from payment_service.gateways.simulated import REFUSALS
 from payment_service.models import payments
 from payment_service.services.dependencies import Dependencies
 from tests.support.callers import with_raw

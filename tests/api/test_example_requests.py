@@ -6,8 +6,7 @@ import pytest
 from flask import Flask
 
 from payment_service.channels import CHANNELS
-from payment_service.gateways.outcomes import SuccessRates
-from payment_service.gateways.simulated import SimulatedGateway
+from payment_service.gateways.simulated import SimulatedGateway, SuccessRates
 from tests.conftest import MakeApp
 from tests.support.http_files import SampleFile, sample_files
 from tests.support.tokens import bearer

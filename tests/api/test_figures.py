@@ -77,8 +77,8 @@ def test_the_figures_are_what_happened(busy: FlaskClient, path: str) -> None:
 
 def test_folding_changes_no_figure(busy: FlaskClient, deps: Dependencies) -> None:
     before = business_metrics.current(deps).totals
-    assert business_metrics.fold(deps) > 8
-    assert business_metrics.fold(deps) == 0
+    assert business_metrics.aggregate(deps) > 8
+    assert business_metrics.aggregate(deps) == 0
 
     assert sorted(map(repr, business_metrics.current(deps).totals.tallies)) == sorted(map(repr, before.tallies))
     pay_trip(busy, idempotency_key="after")
@@ -90,14 +90,14 @@ def test_whoever_reads_folds_what_has_piled_up(
 ) -> None:
     monkeypatch.setattr(business_metrics, "BATCH", 3)
     before = scraped(busy)
-    while business_metrics.fold(deps):
+    while business_metrics.aggregate(deps):
         pass
 
     assert scraped(busy)("payments_created_total") == before("payments_created_total")
     pay_trip(busy, idempotency_key="one")
     pay_trip(busy, idempotency_key="two")
     scraped(busy)
-    assert business_metrics.fold(deps) == 1  # of four marks the reader has folded three
+    assert business_metrics.aggregate(deps) == 1  # of four marks the reader has folded three
 
 
 def test_many_fold_at_once_and_nothing_is_lost_or_counted_twice(
@@ -105,7 +105,7 @@ def test_many_fold_at_once_and_nothing_is_lost_or_counted_twice(
 ) -> None:
     monkeypatch.setattr(business_metrics, "BATCH", 2)
     before = business_metrics.current(deps).totals.moves
-    folders = [threading.Thread(target=lambda: [business_metrics.fold(deps) for _ in range(4)]) for _ in range(4)]
+    folders = [threading.Thread(target=lambda: [business_metrics.aggregate(deps) for _ in range(4)]) for _ in range(4)]
     for folder in folders:
         folder.start()
     for number in range(6):
@@ -125,11 +125,11 @@ def test_a_fold_that_dies_leaves_everything_as_it_was(
     from payment_service.repositories import tallies
 
     before = business_metrics.current(deps).totals.moves
-    whole = tallies.fold
+    whole = tallies.aggregate
     with monkeypatch.context() as patch:
-        patch.setattr(tallies, "fold", lambda *arguments: whole(*arguments) and 1 / 0)
+        patch.setattr(tallies, "aggregate", lambda *arguments: whole(*arguments) and 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            business_metrics.fold(deps)
+            business_metrics.aggregate(deps)
 
     assert business_metrics.current(deps).totals.moves == before
 

@@ -52,7 +52,7 @@ def test_a_reader_that_cannot_fold_tells_what_it_has_read(
 
     pay_trip(client)
     monkeypatch.setattr(business_metrics, "BATCH", 1)
-    monkeypatch.setattr("payment_service.repositories.tallies.fold", fail)
+    monkeypatch.setattr("payment_service.repositories.tallies.aggregate", fail)
     told = scraped(client)
 
     assert (told("business_figures_up"), told("payments_created_total")) == (1, 1)

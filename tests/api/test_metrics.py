@@ -87,7 +87,7 @@ def test_no_label_holds_what_a_caller_wrote(client: FlaskClient, deps: Dependenc
     refund_trip(client, number, idempotency_key="canary-refund")
     client.get("/payments/canary?canary=canary", headers={"X-Request-ID": "canary-request"})
     before = scraped(client)
-    business_metrics.fold(deps)
+    business_metrics.aggregate(deps)
     told = scraped(client)
 
     written = {value for each in (before, told) for values in each.label_values.values() for value in values}

@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 
 from payment_service.connection import Connection, TransactionLost
 from payment_service.db import Database
+from payment_service.domain.keys import hash_key
 from payment_service.models import idempotency_keys, payments, transactions
-from payment_service.services.commands import hash_key
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.verification import verify
 from tests.support.bookers import Booker, error_of, payment_of

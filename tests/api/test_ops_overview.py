@@ -63,11 +63,11 @@ def test_the_hours_are_exact_folded_or_not(busy: FlaskClient, deps: Dependencies
     assert happened(deps) == DAY
     with deps.database.atomic("test") as connection:
         assert connection.execute(select(func.count()).select_from(hourly_tallies)).scalar_one() == 0
-    assert business_metrics.fold(deps) > 8
+    assert business_metrics.aggregate(deps) > 8
     assert happened(deps) == DAY
     pay_bill(busy, "another")
     assert happened(deps) == {**DAY, "made": 6, "PROCESSING": 6, "CAPTURED": 4}
-    business_metrics.fold(deps)
+    business_metrics.aggregate(deps)
     assert happened(deps) == {**DAY, "made": 6, "PROCESSING": 6, "CAPTURED": 4}
 
 
@@ -84,7 +84,7 @@ def test_each_change_is_told_for_its_own_hour_and_what_is_older_than_a_day_for_n
         changes = {hour.start: sum(hour.reached.values()) for hour in overview(deps).day}
         assert changes[first_hour(now)] == changes[hour_of(now) - 3 * HOUR] == 1
         assert sum(changes.values()) == len(journal) - 1 - UNMOVED
-        business_metrics.fold(deps)
+        business_metrics.aggregate(deps)
 
 
 def test_the_page_says_it_in_a_picture_in_words_and_in_a_table(app: Flask, busy: FlaskClient) -> None:

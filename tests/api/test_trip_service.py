@@ -11,6 +11,7 @@ from sqlalchemy import update
 from werkzeug import Request, Response
 
 from payment_service.channels.trips import fares
+from payment_service.http_client import HttpClient
 from payment_service.models import idempotency_keys
 from payment_service.services import retention
 from payment_service.services.dependencies import Dependencies
@@ -197,7 +198,7 @@ def test_a_lost_connection_is_tried_again_once(make_app: MakeApp) -> None:
 def test_an_answer_that_takes_too_long_is_503_in_time(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, pause: float
 ) -> None:
-    monkeypatch.setattr(fares, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(fares, "_CLIENT", HttpClient((1.0, 0.3), 1))
     with scripted_server(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b" " * 40, pause=pause) as server:
         began = time.monotonic()
         answer = pay_trip(make_app(trip_service_url=server.url).test_client())

@@ -11,9 +11,8 @@ import pytest
 
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Approved, Declined, Gateway, GatewayRequest, NotFound, Pending, Unknown
-from payment_service.gateways.outcomes import SuccessRates
 from payment_service.gateways.remote import RemoteGateway
-from payment_service.gateways.simulated import SimulatedGateway
+from payment_service.gateways.simulated import SimulatedGateway, SuccessRates
 from tests.support.instructions import instruct
 from tests.support.simulator import running_simulator
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from payment_service.domain.operations import Kind, gateway_key
+from payment_service.domain.keys import gateway_key
+from payment_service.domain.operations import Kind
 from tests.crash.caller import Channel, Intent, Wish
 from tests.crash.points import Stage
 from tests.support.tokens import token

@@ -25,7 +25,7 @@ def test_every_failpoint_has_its_trials() -> None:
 def test_every_failpoint_in_the_code_is_a_known_one() -> None:
     code = "".join(path.read_text() for path in (ROOT / "payment_service").rglob("*.py"))
     written = set(re.findall(r'failpoint\("([^"]+)"\)', code))
-    phases = set(re.findall(r'atomic\("([^"]+)"\)', code))
+    phases = set(re.findall(r'(?:atomic|run)\("([^"]+)"', code))
     commits = {f"{phase}.{side}_commit" for phase in phases for side in ("before", "after")}
 
     assert written <= FAILPOINTS

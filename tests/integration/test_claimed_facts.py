@@ -9,7 +9,7 @@ from payment_service.domain.records import StoredResponse
 from payment_service.gateways.base import GatewayResult
 from payment_service.repositories import keys
 from payment_service.services import engine
-from payment_service.services.claim import Claim, load_facts
+from payment_service.services.claim import Claim, load_context
 from payment_service.services.complete import complete
 from payment_service.services.dependencies import Dependencies
 from tests.support import orders
@@ -26,8 +26,8 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         with deps.database.atomic("compare") as connection:
             key = keys.lock_by_id(connection, claim.key_id)
             assert key is not None
-            stored = load_facts(connection, key)
-        assert repr(claim.facts) == repr(stored)
+            stored = load_context(connection, key)
+        assert repr(claim.context) == repr(stored)
         seen.append(repr(stored))
         return complete(deps, claim, result)
 

@@ -14,7 +14,6 @@ from payment_service.config import Settings
 from payment_service.connection import Connection, TransactionLost, UniqueViolation
 from payment_service.db import Database
 from payment_service.models import reservations, timers
-from payment_service.repositories.statements import rows, write
 from tests.conftest import dependencies_of
 from tests.crash.proxy import CommitProxy, commit_proxy
 from tests.support.gateways import LedgerGateway
@@ -47,15 +46,15 @@ def on_the_wire(proxy: CommitProxy) -> Iterator[Database]:
 
 
 def read(connection: Connection) -> Any:
-    return rows(connection, "find_reservation", {"channel": "trips", "kind": "payable", "value": "7"})
+    return connection.rows("find_reservation", {"channel": "trips", "kind": "payable", "value": "7"})
 
 
 def take(connection: Connection, value: str) -> None:
-    write(connection, "insert_reservation", {"channel": "trips", "kind": "payable", "value": value, "payment_id": 1})
+    connection.write("insert_reservation", {"channel": "trips", "kind": "payable", "value": value, "payment_id": 1})
 
 
 def time(connection: Connection, key_id: int) -> None:
-    write(connection, "set_timer", {"key_id": key_id, "attempts": 1, "delay": 5.0})
+    connection.write("set_timer", {"key_id": key_id, "attempts": 1, "delay": 5.0})
 
 
 def words(proxy: CommitProxy) -> list[list[str]]:
@@ -163,7 +162,7 @@ def test_write_that_breaks_a_constraint_is_a_fault_and_rolls_everything_back(dat
     wrong = {"channel": "trips", "kind": "reference", "value": "7", "payment_id": None}
     with pytest.raises(Exception, match=r"(?i)not.null"), database.atomic("test") as connection:
         time(connection, 1)
-        write(connection, "insert_reservation", wrong)
+        connection.write("insert_reservation", wrong)
     assert_nothing_is_left(database)
 
 

@@ -36,7 +36,7 @@ def test_what_happened_before_is_counted_as_if_it_had_been_counted_then(
     pay_bill(client, "b", method="whatever the cashier wrote")
     refund_trip(client, number, amount=50)
     counted = {tally.key: tally for tally in business_metrics.current(deps).totals.tallies}
-    while business_metrics.fold(deps):
+    while business_metrics.aggregate(deps):
         pass
 
     with deps.database.atomic("test") as connection:

@@ -12,8 +12,10 @@ from payment_service.db import Database
 from payment_service.delivery.base import Delivered, Outcome, Rejected, RetryLater
 from payment_service.delivery.relay import Relay
 from payment_service.domain.deliveries import Delivery
-from payment_service.services import outbox
+from payment_service.models import operator_actions
+from payment_service.services import deliveries as outbox
 from payment_service.services.dependencies import Dependencies
+from tests.support.database import rows
 from tests.support.events import TYPES, delivery, pile_up, statuses
 from tests.support.relays import ScriptedSink, drain
 
@@ -105,6 +107,17 @@ def test_a_dead_delivery_is_replayed_with_its_old_id_and_bytes(
     assert statuses(database, SINK) == {"DELIVERED": 3}
 
 
+def test_replay_by_command_is_written_down_with_the_operators_name(
+    app: Flask, deps: Dependencies, settled: ScriptedSink
+) -> None:
+    """Only the operations page did so in release 1.0.0."""
+    (dead,) = [each for each in settled.offered if each.message_key == "2"]
+    printed(app, "replay", str(dead.delivery_id), "--actor", "ann")
+    (action,) = rows(deps, operator_actions)
+    assert (action["action"], action["actor"], action["delivery_id"]) == ("REPLAY", "ann", dead.delivery_id)
+    assert action["payment_id"] == 2
+
+
 def test_what_a_sink_has_lost_is_replayed_since_a_moment(app: Flask, database: Database, settled: ScriptedSink) -> None:
     settled.answers = lambda _: Delivered()
     before = len(settled.offered)
@@ -136,7 +149,7 @@ def test_a_long_replay_goes_batch_by_batch(
     drain(Relay(database, ScriptedSink(lambda _: Rejected("HTTP 400"), SINK)))
     monkeypatch.setattr(outbox, "BATCH", 2)
     ids = outbox.replayable(deps, sink=None, dead=True, since=None)
-    assert list(outbox.replay(deps, ids)) == [(2, 2), (2, 2), (1, 1)]
+    assert list(outbox.replay(deps, ids, "ann")) == [(2, 2), (2, 2), (1, 1)]
 
 
 def test_a_replayed_event_that_fails_has_all_its_tries_again(

@@ -148,7 +148,7 @@ def test_connections_are_used_again(receiver: Receiver) -> None:
 def test_closing_waits_for_what_is_under_way_and_begins_nothing_more(receiver: Receiver) -> None:
     receiver.behaviour = lambda _: Answer(wait=0.2)
     sink = http_sink(receiver.url)
-    sink.offer([an_event(number) for number in range(40)])
+    sink.send([an_event(number) for number in range(40)])
     wait_until(lambda: receiver.seen)
     outcomes = [report.outcome for report in sink.close()]
     assert len(outcomes) == 40

@@ -42,8 +42,8 @@ class NotedSink(KafkaSink):
         options = {"delivery.timeout.ms": int(1000 * patience), "reconnect.backoff.max.ms": 100, "log_level": 0}
         super().__init__(brokers, TOPIC, backoff=QUICK, **options)
 
-    def collect(self, seconds: float) -> list[Report]:
-        reports = super().collect(seconds)
+    def poll(self, seconds: float) -> list[Report]:
+        reports = super().poll(seconds)
         self.outcomes += [report.outcome for report in reports]
         return reports
 
@@ -58,7 +58,7 @@ def test_a_message_has_the_frozen_bytes_and_says_what_tells_repeats(cluster: Kaf
     trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
     event = an_event(message_key=public_id, traceparent=trace, body='{"frozen":"ü"}')
     with closing(sink_at(cluster.brokers_at)) as sink:
-        sink.offer([event])
+        sink.send([event])
         assert reports_of(sink, 1) == [Report(event, Delivered())]
     (message,) = cluster.listen()
     assert bytes(message.value() or b"").decode() == event.body
@@ -74,7 +74,7 @@ def test_a_message_has_the_frozen_bytes_and_says_what_tells_repeats(cluster: Kaf
 def test_all_events_of_a_payment_are_in_one_partition(cluster: KafkaCluster) -> None:
     with closing(sink_at(cluster.brokers_at)) as sink:
         for version in (1, 2, 3):
-            sink.offer([an_event(payment, version=version) for payment in range(1, 10)])
+            sink.send([an_event(payment, version=version) for payment in range(1, 10)])
             reports_of(sink, 9)
     partitions: dict[bytes, set[int]] = {}
     for message in cluster.listen():
@@ -86,7 +86,7 @@ def test_all_events_of_a_payment_are_in_one_partition(cluster: KafkaCluster) -> 
 def test_errors_that_pass_are_waited_out_by_the_client(cluster: KafkaCluster) -> None:
     with closing(sink_at(cluster.brokers_at)) as sink:
         cluster.fail(PRODUCE, KafkaError.NOT_ENOUGH_REPLICAS, KafkaError.NOT_LEADER_FOR_PARTITION)
-        sink.offer([an_event()])
+        sink.send([an_event()])
         assert [report.outcome for report in reports_of(sink, 1)] == [Delivered()]
     assert len(cluster.listen()) == 1
 
@@ -94,9 +94,9 @@ def test_errors_that_pass_are_waited_out_by_the_client(cluster: KafkaCluster) ->
 def test_an_event_that_is_too_large_is_refused_for_good_and_others_are_not(cluster: KafkaCluster) -> None:
     with closing(sink_at(cluster.brokers_at)) as sink:
         cluster.fail(PRODUCE, KafkaError.MSG_SIZE_TOO_LARGE)
-        sink.offer([an_event(1)])
+        sink.send([an_event(1)])
         assert [report.outcome for report in reports_of(sink, 1)] == [Rejected("MSG_SIZE_TOO_LARGE")]
-        sink.offer([an_event(2, body="x" * 2_000_000), an_event(3)])
+        sink.send([an_event(2, body="x" * 2_000_000), an_event(3)])
         outcomes = {report.delivery.delivery_id: report.outcome for report in reports_of(sink, 2)}
     assert outcomes == {2: Rejected("MSG_SIZE_TOO_LARGE"), 3: Delivered()}
 
@@ -104,11 +104,11 @@ def test_an_event_that_is_too_large_is_refused_for_good_and_others_are_not(clust
 def test_what_the_cluster_forbids_is_tried_again(cluster: KafkaCluster) -> None:
     with closing(sink_at(cluster.brokers_at)) as sink:
         cluster.fail(PRODUCE, KafkaError.TOPIC_AUTHORIZATION_FAILED)
-        sink.offer([an_event()])
+        sink.send([an_event()])
         assert [report.outcome for report in reports_of(sink, 1)] == [RetryLater("TOPIC_AUTHORIZATION_FAILED")]
 
         def is_allowed() -> bool:
-            sink.offer([an_event()])
+            sink.send([an_event()])
             return reports_of(sink, 1)[0].outcome == Delivered()
 
         wait_until(is_allowed, patience=5)
@@ -117,16 +117,16 @@ def test_what_the_cluster_forbids_is_tried_again(cluster: KafkaCluster) -> None:
 def test_after_a_fatal_error_the_producer_starts_afresh(cluster: KafkaCluster) -> None:
     with closing(sink_at(cluster.brokers_at)) as sink:
         cluster.fail(INIT_PRODUCER_ID, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
-        sink.offer([an_event(1), an_event(2)])
+        sink.send([an_event(1), an_event(2)])
         outcomes = [report.outcome for report in reports_of(sink, 2)]
         assert all(isinstance(outcome, SinkUnavailable) for outcome in outcomes), outcomes
-        sink.offer([an_event(1), an_event(2)])
+        sink.send([an_event(1), an_event(2)])
         assert [report.outcome for report in reports_of(sink, 2)] == [Delivered()] * 2
 
 
 def test_nobody_there_says_nothing_of_the_event() -> None:
     with closing(sink_at(f"127.0.0.1:{free_port()}", patience=0.5)) as sink:
-        sink.offer([an_event(1), an_event(2)])
+        sink.send([an_event(1), an_event(2)])
         outcomes = [report.outcome for report in reports_of(sink, 2)]
     assert outcomes == [SinkUnavailable("_MSG_TIMED_OUT")] * 2
 
@@ -134,7 +134,7 @@ def test_nobody_there_says_nothing_of_the_event() -> None:
 def test_closing_waits_for_what_is_under_way(cluster: KafkaCluster) -> None:
     cluster.delay(100)
     sink = KafkaSink(cluster.brokers_at, TOPIC, log_level=0)
-    sink.offer([an_event(number) for number in range(5)])
+    sink.send([an_event(number) for number in range(5)])
     assert [report.outcome for report in sink.close()] == [Delivered()] * 5
 
 

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from payment_service import create_app
 from payment_service.config import Settings
 from payment_service.domain.operations import Kind
-from payment_service.domain.records import PaymentContext
+from payment_service.domain.records import Operation
 from payment_service.gateways.base import GatewayRequest, GatewayResult, SendResult
 from payment_service.models import payments
 from payment_service.services import complete
@@ -95,12 +95,12 @@ def test_what_is_being_finished_is_locked(
     taken: list[str] = []
     review = complete._review_reason
 
-    def try_to_lock(facts: PaymentContext, finding: GatewayResult) -> str | None:
+    def try_to_lock(operation: Operation, finding: GatewayResult) -> str | None:
         for table in ("idempotency_keys", "payments"):
             with closing(plainly(database_url)) as other, suppress(LockNotAvailable):
                 other.cursor().execute(f"SELECT FROM {table} FOR NO KEY UPDATE NOWAIT")
                 taken.append(table)
-        return review(facts, finding)
+        return review(operation, finding)
 
     monkeypatch.setattr(complete, "_review_reason", try_to_lock)
     assert pay_trip(client).status_code == 200

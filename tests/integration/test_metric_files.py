@@ -12,7 +12,9 @@ from prometheus_client.metrics_core import Metric
 from payment_service.metrics import files
 from tests.support.processes import ROOT, environment
 
-COUNTS = "from payment_service import metrics; metrics.key_was_new(); metrics.request_finished('/a', 'GET', 200, 0.01)"
+COUNTS = (
+    "from payment_service import metrics; metrics.key_used('new'); metrics.request_finished('/a', 'GET', 200, 0.01)"
+)
 
 
 def count_in_a_process(directory: Path, *, then: str = "") -> None:

@@ -20,7 +20,7 @@ def test_a_message_has_the_frozen_bytes_and_says_what_tells_repeats(broker_port:
     event = an_event(request_id="req-1", body='{"frozen":"ü"}')
     ear.bind()
     with closing(rabbit_sink(broker_port, ear)) as sink:
-        sink.offer([event])
+        sink.send([event])
         assert reports_of(sink, 1) == [Report(event, Delivered())]
     ear.bodies()
     ((properties, key, body),) = ear.messages
@@ -35,7 +35,7 @@ def test_many_travel_at_once_and_each_is_confirmed(broker_port: int, ear: Ear) -
     events = [an_event(number, version=1) for number in range(300)]
     ear.bind()
     with closing(rabbit_sink(broker_port, ear)) as sink:
-        sink.offer(events)
+        sink.send(events)
         reports = reports_of(sink, 300)
     assert {report.outcome for report in reports} == {Delivered()}
     assert len(ear.listen()) == 300
@@ -45,10 +45,10 @@ def test_many_travel_at_once_and_each_is_confirmed(broker_port: int, ear: Ear) -
 def test_what_the_document_promises_must_find_a_queue(broker_port: int, ear: Ear, kind: str) -> None:
     event = an_event(version=1, event_type=kind)
     with closing(rabbit_sink(broker_port, ear)) as sink:
-        sink.offer([event])
+        sink.send([event])
         assert reports_of(sink, 1) == [Report(event, RetryLater("no queue takes it"))]
         ear.bind()
-        sink.offer([event])
+        sink.send([event])
         assert reports_of(sink, 1) == [Report(event, Delivered())]
 
 
@@ -59,7 +59,7 @@ def test_a_step_in_between_that_nobody_wants_holds_nothing_up(broker_port: int, 
     ]
     ear.bind("payment.completed")
     with closing(rabbit_sink(broker_port, ear)) as sink:
-        sink.offer(events)
+        sink.send(events)
         assert {report.outcome for report in reports_of(sink, 3)} == {Delivered()}
     ear.listen()
     assert [key for _, key, _ in ear.messages] == ["payment.completed"]
@@ -78,14 +78,14 @@ def test_what_a_full_queue_does_not_take_is_tried_again(broker_port: int, ear: E
 
 def test_nobody_there_says_nothing_of_the_event(ear: Ear) -> None:
     with closing(rabbit_sink(free_port(), ear)) as sink:
-        sink.offer([an_event(1), an_event(2)])
+        sink.send([an_event(1), an_event(2)])
         outcomes = [report.outcome for report in reports_of(sink, 2)]
     assert all(isinstance(outcome, SinkUnavailable) for outcome in outcomes), outcomes
 
 
 def test_a_stranger_is_not_let_in_and_that_says_nothing_of_the_event(broker_port: int, ear: Ear) -> None:
     with closing(RabbitSink("127.0.0.1", broker_port, "guest", "wrong", exchange=ear.exchange)) as sink:
-        sink.offer([an_event()])
+        sink.send([an_event()])
         (report,) = reports_of(sink, 1)
     assert isinstance(report.outcome, SinkUnavailable)
     assert "ACCESS_REFUSED" in report.outcome.reason
@@ -94,16 +94,16 @@ def test_a_stranger_is_not_let_in_and_that_says_nothing_of_the_event(broker_port
 def test_a_broker_that_lives_and_does_not_confirm_is_given_up(broker_port: int, ear: Ear, proxy: TcpProxy) -> None:
     ear.bind()
     with closing(rabbit_sink(proxy.port, ear, confirmed_within=0.5)) as sink:
-        sink.offer([an_event(1, version=1)])
+        sink.send([an_event(1, version=1)])
         reports_of(sink, 1)
         proxy.swallows_answers = True
-        sink.offer([an_event(2, version=1)])
+        sink.send([an_event(2, version=1)])
         began = time.monotonic()
         assert [report.outcome for report in reports_of(sink, 1)] == [SinkUnavailable("no confirmation in time")]
         assert time.monotonic() - began < 2
         proxy.swallows_answers = False
         proxy.cut()
-        sink.offer([an_event(3, version=1)])
+        sink.send([an_event(3, version=1)])
         assert reports_of(sink, 1)[0].outcome == Delivered()
     assert [arrival.payment_id for arrival in ear.listen()] == [1, 2, 3]
 
@@ -115,7 +115,7 @@ def test_a_broker_that_does_not_even_greet_is_given_up_and_found_again(
     proxy.swallows_answers = True
     with closing(rabbit_sink(proxy.port, ear, confirmed_within=0.2)) as sink:
         for number in (1, 2):
-            sink.offer([an_event(number, version=1)])
+            sink.send([an_event(number, version=1)])
             assert [report.outcome for report in reports_of(sink, 1)] == [SinkUnavailable("no confirmation in time")]
         proxy.swallows_answers = False
         assert proxy.cut() == 1, "it is one connection that is waited for"
@@ -127,16 +127,16 @@ def test_a_broker_that_does_not_even_greet_is_given_up_and_found_again(
 def test_a_channel_that_the_broker_closes_is_opened_again(broker_port: int, ear: Ear) -> None:
     ear.bind()
     with closing(rabbit_sink(broker_port, ear)) as sink:
-        sink.offer([an_event(1, version=1)])
+        sink.send([an_event(1, version=1)])
         reports_of(sink, 1)
         ear.delete_exchange()
         events = [an_event(number, version=1) for number in range(2, 12)]
-        sink.offer(events)
+        sink.send(events)
         refused = reports_of(sink, 10)
         assert {type(report.outcome) for report in refused} <= {SinkUnavailable, RetryLater}
         assert any("NOT_FOUND" in getattr(report.outcome, "reason", "") for report in refused)
         ear.bind_again()
-        sink.offer(events)
+        sink.send(events)
         assert {report.outcome for report in reports_of(sink, 10)} == {Delivered()}
 
 
@@ -144,14 +144,14 @@ def test_an_idle_connection_stays_alive(broker_port: int, ear: Ear, proxy: TcpPr
     ear.bind()
     sink = rabbit_sink(proxy.port, ear, heartbeat=1)
     with closing(sink):
-        sink.offer([an_event(1, version=1)])
+        sink.send([an_event(1, version=1)])
         reports_of(sink, 1)
         said, until = proxy.said, time.monotonic() + 3
         while time.monotonic() < until:
-            assert sink.collect(0) == []
+            assert sink.poll(0) == []
             time.sleep(0.2)
         assert proxy.said > said, "a firewall that forgets silent connections keeps this one"
-        sink.offer([an_event(2, version=1)])
+        sink.send([an_event(2, version=1)])
         assert [report.outcome for report in reports_of(sink, 1)] == [Delivered()]
         assert proxy.cut() == 1, "it was one connection all the time"
 

@@ -10,11 +10,11 @@ from sqlalchemy import select, update
 
 from payment_service import clock
 from payment_service.connection import Connection
-from payment_service.domain.records import IdempotencyKey, Payment, PaymentContext
+from payment_service.domain.records import IdempotencyKey, Refund
 from payment_service.gateways.base import Unknown
 from payment_service.models import idempotency_keys, payments, timers
-from payment_service.services import recovery
-from payment_service.services.claim import with_refund
+from payment_service.services import claim
+from payment_service.services.claim import find_refund
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
 from tests.support.callers import pay_trip
@@ -73,13 +73,13 @@ def test_what_cannot_be_read_is_put_off(
 ) -> None:
     numbers = abandon(client, deps, gateway, 3)
 
-    def puzzled(connection: Connection, key: IdempotencyKey, payment: Payment) -> PaymentContext:
-        if payment.payment_id == numbers[0]:
+    def puzzled(connection: Connection, key: IdempotencyKey) -> Refund | None:
+        if key.payment_id == numbers[0]:
             raise ValueError("a status of a newer release")
-        return with_refund(connection, key, payment)
+        return find_refund(connection, key)
 
     with monkeypatch.context() as patch:
-        patch.setattr(recovery, "with_refund", puzzled)
+        patch.setattr(claim, "find_refund", puzzled)
         assert dict(recover(deps)) == {"failed": 1, "finished": 2}
         assert dict(recover(deps)) == {}, "it is not tried again at once"
     expire_leases(deps)

@@ -48,10 +48,10 @@ def test_a_key_that_cannot_be_finished_keeps_no_other_waiting(
     voice = deps.renderers["trips"]
     answer = voice.answer
 
-    def refuse_one(response_format: str, facts: Any) -> Any:
-        if facts.payment.payment_id == numbers[1]:
+    def refuse_one(response_format: str, context: Any) -> Any:
+        if context.payment.payment_id == numbers[1]:
             raise LookupError("no words for this")
-        return answer(response_format, facts)
+        return answer(response_format, context)
 
     expire_leases(deps)
     with monkeypatch.context() as patch:

@@ -85,7 +85,7 @@ def test_several_relays_side_by_side_deliver_everything_in_order(database: Datab
 def test_no_transaction_is_open_while_a_sink_is_at_work(database: Database) -> None:
     pile_up(database, [SINK], count=3, versions=2)
     sink = ScriptedSink(accept)
-    offer, collect = sink.offer, sink.collect
+    offer, collect = sink.send, sink.poll
     held = []
 
     def offering(deliveries: Any) -> None:
@@ -96,7 +96,7 @@ def test_no_transaction_is_open_while_a_sink_is_at_work(database: Database) -> N
         held.append(database.in_transaction)
         return collect(seconds)
 
-    sink.offer, sink.collect = offering, collecting  # type: ignore[method-assign]
+    sink.send, sink.poll = offering, collecting  # type: ignore[method-assign]
     drain(Relay(database, sink))
     assert set(held) == {False}
 

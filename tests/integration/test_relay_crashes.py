@@ -160,7 +160,7 @@ def test_a_delivery_whose_lease_ran_out_under_way_is_not_sent_a_second_time_by_t
     relay = Relay(database, sink, lease=0.01)
     relay.run_once()
     with monkeypatch.context() as slow:
-        slow.setattr(sink, "collect", lambda _seconds: [])
+        slow.setattr(sink, "poll", lambda _seconds: [])
         time.sleep(0.05)
         relay.run_once()
     drain(relay)
@@ -171,12 +171,12 @@ def test_what_a_sink_breaks_over_is_tried_again_by_the_same_relay(database: Data
     pile_up(database, [SINK], count=3)
     sink = ScriptedSink(accept)
     relay = Relay(database, sink, lease=0.1)
-    offer = sink.offer
+    offer = sink.send
     with pytest.MonkeyPatch.context() as broken:
-        broken.setattr(sink, "offer", lambda _: (_ for _ in ()).throw(RuntimeError("a sink must not raise")))
+        broken.setattr(sink, "send", lambda _: (_ for _ in ()).throw(RuntimeError("a sink must not raise")))
         with pytest.raises(RuntimeError, match="must not raise"):
             relay.run_once()
-    assert sink.offer == offer
+    assert sink.send == offer
     drain(relay, patience=5)
     assert len(sink.offered) == 3
 

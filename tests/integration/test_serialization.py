@@ -46,12 +46,12 @@ def ended(number: int, times: int = 1) -> Iterator[Counter[str]]:
         (readers.discard if how else readers.add)(id(self))
         begin(self, checked_out, how)
 
-    def send_or_fail(self: Connection, text: str, values: Any, *, fetch: bool) -> Any:
+    def send_or_fail(self: Connection, messages: Any, *, fetch: bool) -> Any:
         if id(self) not in readers:
             seen["messages"] += 1
             if seen["messages"] in range(number, number + times):
-                text, values, fetch = RAISE, (), False
-        return send(self, text, values, fetch=fetch)
+                messages, fetch = [(RAISE, ())], False
+        return send(self, messages, fetch=fetch)
 
     with patch.object(Connection, "__init__", note), patch.object(Connection, "_send", send_or_fail):
         yield seen

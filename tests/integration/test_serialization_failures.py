@@ -17,8 +17,8 @@ from payment_service.delivery.relay import Relay
 from payment_service.gateways.base import GatewayRequest, SendResult
 from payment_service.models import users
 from payment_service.services import business_metrics
+from payment_service.services.deliveries import replay, replayable
 from payment_service.services.dependencies import Dependencies
-from payment_service.services.outbox import replay, replayable
 from payment_service.services.recovery import recover
 from payment_service.services.retention import purge
 from payment_service.services.verification import verify
@@ -182,7 +182,7 @@ def test_the_relay_sends_once_what_it_could_not_claim_or_mark_at_first(
     assert [each.version for each in sink.offered] == [1, 2]
     with trouble.at("UPDATE OF status", "outbox_deliveries"):
         ids = replayable(deps, sink="rabbitmq", dead=False, since=None)[-2:]
-        assert list(replay(deps, ids)) == [(2, 2)]
+        assert list(replay(deps, ids, "ann")) == [(2, 2)]
 
 
 @at_either_moment
@@ -190,7 +190,7 @@ def test_purging_and_folding_go_on(client: FlaskClient, deps: Dependencies, trou
     assert pay_trip(client, idempotency_key=key).status_code == 200
     before = business_metrics.current(deps).totals.created
     with trouble.at("INSERT OR UPDATE", "tallies"):
-        assert business_metrics.fold(deps) > 0
+        assert business_metrics.aggregate(deps) > 0
     expire_answers(deps)
     with trouble.at("UPDATE OF response_data", "idempotency_keys"):
         assert sum(purge(deps)) > 0

@@ -12,8 +12,8 @@ from werkzeug.test import TestResponse
 
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import GatewayRequest
-from payment_service.gateways.outcomes import SuccessRates
 from payment_service.gateways.protocol import encode
+from payment_service.gateways.simulated import SuccessRates
 from simulator import create_simulator
 from tests.support.instructions import instruct
 

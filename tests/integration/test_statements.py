@@ -7,7 +7,7 @@ import pytest
 
 from payment_service.connection import Connection
 from payment_service.db import Database
-from payment_service.repositories.statements import statements
+from payment_service.statements import statements
 from tests.conftest import here
 
 DATABASES = ("postgresql", "sqlite")

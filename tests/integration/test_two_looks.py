@@ -46,7 +46,7 @@ def behind(deps: Dependencies) -> int:
 
 
 def fold_all(deps: Dependencies) -> None:
-    while business_metrics.fold(deps):
+    while business_metrics.aggregate(deps):
         pass
 
 
@@ -59,7 +59,7 @@ def test_fold_waits_for_a_transaction_that_was_open_at_the_first_look(
     with closing(plainly(database_url)) as late:
         late.cursor().execute(ANOTHER_ROW)
         pay_trip(client, idempotency_key="meanwhile")
-        assert [business_metrics.fold(deps) for _ in range(3)] == [0, 0, 0]
+        assert [business_metrics.aggregate(deps) for _ in range(3)] == [0, 0, 0]
         assert (counted(deps), behind(deps)) == (4, 2)
         late.commit()
     assert (counted(deps), behind(deps)) == (5, 3)
@@ -78,7 +78,7 @@ def test_a_transaction_that_began_after_the_first_look_is_left_for_the_next(
         tallies.first_look(connection)
     with closing(plainly(database_url)) as late:
         late.cursor().execute(ANOTHER_ROW)
-        assert business_metrics.fold(deps)
+        assert business_metrics.aggregate(deps)
         assert (counted(deps), behind(deps)) == (2, 0)
         late.commit()
     fold_all(deps)
@@ -117,7 +117,7 @@ def test_every_reading_beside_writers_and_a_fold_is_exact(
 
     def fold(_number: int) -> None:
         while clock.monotonic() < until:
-            folded.append(business_metrics.fold(deps))
+            folded.append(business_metrics.aggregate(deps))
 
     with ThreadPoolExecutor(WRITERS + 1) as threads:
         working = [threads.submit(work, number) for number, work in enumerate([write] * WRITERS + [fold])]
@@ -162,7 +162,7 @@ def test_fold_waits_for_a_prepared_transaction(preparing: ThrowawayPostgres) -> 
     with closing(plainly(url)) as late, late.cursor() as cursor:
         cursor.execute(ANOTHER_ROW)
         cursor.execute("PREPARE TRANSACTION 'late'")
-        assert [business_metrics.fold(deps) for _ in range(3)] == [0, 0, 0]
+        assert [business_metrics.aggregate(deps) for _ in range(3)] == [0, 0, 0]
         late.rollback()
         late.autocommit = True
         cursor.execute("COMMIT PREPARED 'late'")
@@ -180,9 +180,9 @@ def test_fold_beside_another_one_leaves_the_work_to_it(client: FlaskClient, deps
     with deps.database.atomic("fold") as another:
         tallies.begin(another)
         began = clock.monotonic()
-        assert business_metrics.fold(deps) == 0
+        assert business_metrics.aggregate(deps) == 0
         assert clock.monotonic() - began < 0.5
-    assert business_metrics.fold(deps) > 0
+    assert business_metrics.aggregate(deps) > 0
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)

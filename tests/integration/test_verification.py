@@ -159,7 +159,7 @@ def test_payment_whose_key_is_bound_to_nothing_is_told(client: FlaskClient, deps
 
 def test_tally_that_is_not_the_sum_of_the_journal_is_told(client: FlaskClient, deps: Dependencies) -> None:
     pay_trip(client)
-    business_metrics.fold(deps)
+    business_metrics.aggregate(deps)
     assert found(deps) == []
     alter(deps, tallies, times=tallies.c.times + 1)
     assert {invariant for invariant, _ in found(deps)} == {"T1"}

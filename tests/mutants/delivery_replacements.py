@@ -21,7 +21,7 @@ FIELDS = Delivery.__dataclass_fields__
 
 
 def adding_deliveries_later(original: Function) -> Function:
-    """Of `statements.write`: deliveries come after the commit, in a transaction of their own."""
+    """Of `Connection.write`: deliveries come after the commit, in a transaction of their own."""
 
     def write(connection: Any, name: str, values: Any) -> None:
         if name != "insert_delivery":

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pika.channel import Channel
 
 from payment_service.config import Settings
-from payment_service.domain.fingerprints import fingerprint
-from payment_service.repositories import keys, outbox, payments, recovery, retention, statements, tallies
+from payment_service.connection import Connection
+from payment_service.domain.keys import fingerprint
+from payment_service.repositories import keys, outbox, payments, recovery, retention, tallies
 from payment_service.services import first_writes, gateway_calls, persistence, transitions
 from payment_service.services.commands import Request
 from payment_service.services.complete import complete
@@ -62,7 +63,9 @@ MUTANTS: Mapping[str, Mutant] = {
     "a key belongs to every caller": Mutant(attributes=((Request, "scope", fault.in_nobodys_name(Request.scope)),)),
     "the fingerprint knows no route": Mutant({fingerprint: fault.without_route}),
     "the journal is folded after one look": Mutant({tallies.is_decided: fault.always(True)}),
-    "deliveries are written after the commit": Mutant({statements.write: later.adding_deliveries_later}),
+    "deliveries are written after the commit": Mutant(
+        attributes=((Connection, "write", later.adding_deliveries_later(Connection.write)),)
+    ),
     "a delivery is marked before it is sent": Mutant({outbox.claim: later.marking_before_sending}),
     "the relay does not wait for the event before": Mutant({outbox.claim: later.claiming_whatever_is_due}),
     "the relay reads on behind the last it has read": Mutant({outbox.claim: later.reading_on_behind_the_last}),

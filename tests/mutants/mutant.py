@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from payment_service.repositories.statements import statements
+from payment_service.statements import statements
 
 PACKAGE = "payment_service"
 DATABASES = ("postgresql", "sqlite")

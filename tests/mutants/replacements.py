@@ -25,8 +25,8 @@ def _new_gateway_key() -> str:
 
 
 def with_new_gateway_key(original: Function) -> Function:
-    """Of `instruction_for`: another gateway key for every attempt."""
-    return lambda facts: replace(original(facts), gateway_key=_new_gateway_key())
+    """Of `gateway_request_for`: another gateway key for every attempt."""
+    return lambda payment, operation: replace(original(payment, operation), gateway_key=_new_gateway_key())
 
 
 def with_new_gateway_key_after_take_over(original: Function) -> Function:
@@ -35,8 +35,8 @@ def with_new_gateway_key_after_take_over(original: Function) -> Function:
     def call(deps: Any, claim: Any) -> Any:
         if claim.taken_over is None:
             return original(deps, claim)
-        operation = replace(claim.facts.operation, gateway_key=_new_gateway_key())
-        return original(deps, replace(claim, facts=replace(claim.facts, operation=operation)))
+        operation = replace(claim.operation, gateway_key=_new_gateway_key())
+        return original(deps, replace(claim, operation=operation))
 
     return call
 
@@ -74,10 +74,9 @@ def asking_inside_the_claim(original: Function) -> Function:
     """Of `charge_payment` and `start_operation`."""
 
     def begin(connection: Any, deps: Any, *others: Any) -> Any:
-        facts = original(connection, deps, *others)
-        instruction = gateway_calls.gateway_request_for(facts)
-        deps.gateway.send(instruction)
-        return facts
+        claim = original(connection, deps, *others)
+        deps.gateway.send(gateway_calls.gateway_request_for(claim.payment, claim.operation))
+        return claim
 
     return begin
 
@@ -109,7 +108,7 @@ def with_every_amount_believed(original: Function) -> Function:
 
     def complete(deps: Any, claim: Any, result: Any) -> Any:
         if isinstance(result, Approved):
-            asked = claim.facts.operation
+            asked = claim.context.operation
             result = replace(result, amount=asked.amount, currency=asked.currency)
         return original(deps, claim, result)
 
@@ -173,8 +172,8 @@ def reserving_nothing(original: Function) -> Function:
 
     def start(payment: Any, *others: Any) -> Any:
         begun = original(payment, *others)
-        left = replace(begun.facts.payment, refund_pending_amount=payment.refund_pending_amount)
-        return replace(begun, facts=replace(begun.facts, payment=left))
+        left = replace(begun.context.payment, refund_pending_amount=payment.refund_pending_amount)
+        return replace(begun, context=replace(begun.context, payment=left))
 
     return start
 
@@ -182,11 +181,11 @@ def reserving_nothing(original: Function) -> Function:
 def giving_an_undecided_refund_back(original: Function) -> Function:
     """Of `record_undecided_attempt`."""
 
-    def record(connection: Any, facts: Any, origin: Any) -> None:
-        original(connection, facts, origin)
-        if facts.refund is not None:
-            pending = facts.payment.refund_pending_amount - facts.refund.amount
-            payments.update(connection, replace(facts.payment, refund_pending_amount=pending))
+    def record(connection: Any, context: Any, origin: Any) -> None:
+        original(connection, context, origin)
+        if context.refund is not None:
+            pending = context.payment.refund_pending_amount - context.refund.amount
+            payments.update(connection, replace(context.payment, refund_pending_amount=pending))
 
     return record
 

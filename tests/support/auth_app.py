@@ -8,13 +8,16 @@ from flask.testing import FlaskClient
 from payment_service.config import Settings
 from payment_service.domain.errors import ServiceError
 from payment_service.domain.principals import Principal
-from payment_service.web.auth import caller_from_request, init_auth
+from payment_service.web.access import caller_from_request
+from payment_service.web.auth import init_auth
 
 
 def app_with(**settings: Any) -> FlaskClient:
     """A client of an app that asks every caller who he is."""
     app = Flask(__name__)
-    init_auth(app, Settings(database_url="sqlite://", **settings))
+    known = vars(Settings(database_url="sqlite://", **settings))
+    app.config.from_mapping({name.upper(): value for name, value in known.items() if name.startswith("jwt_")})
+    init_auth(app)
 
     @app.errorhandler(ServiceError)
     def _refuse(error: ServiceError) -> tuple[Any, int]:

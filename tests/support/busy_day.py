@@ -62,7 +62,7 @@ def fill(database_url: str) -> None:
     deps = app.extensions["payment_service"]
     _pay(app, gateway)
     _deliver(deps)
-    business_metrics.fold(deps)
+    business_metrics.aggregate(deps)
     _count(deps, clock.now())
     with app.app_context():
         db.engine.dispose()

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, column, func, insert, inspect, select, table
 
-from payment_service.domain.operations import Kind, gateway_key
+from payment_service.domain.keys import gateway_key
+from payment_service.domain.operations import Kind
 
 AT = "2025-11-03 09:00:00.000000"
 KEY_HASH, REFUND_HASH = (sha256(key.encode()).hexdigest() for key in ("paid", "refunded"))

@@ -15,7 +15,7 @@ from payment_service.services.engine import execute
 from payment_service.web import fields
 from payment_service.web import response_fields as field
 from payment_service.web.channel import BaseRenderer, Channel, SharedPayments
-from payment_service.web.context import asked_of, dependencies, principal
+from payment_service.web.context import build_request, dependencies, principal
 from payment_service.web.error_schemas import DetailError
 from payment_service.web.fields import load
 from payment_service.web.openapi.decorators import KeyIn, describe, integer_param
@@ -62,14 +62,14 @@ class ParkingRenderer(BaseRenderer):
 
     errors = DetailError()
 
-    def answer(self, response_format: str, facts: PaymentContext) -> StoredResponse:
+    def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
         """201 when paid, 402 for a decline, 202 in between."""
-        if facts.payment.status is Status.FAILED:
+        if context.payment.status is Status.FAILED:
             return self.refusal(DECLINED)
-        return answered(201 if facts.payment.status is Status.CAPTURED else 202, PAYMENT.dump(facts.payment))
+        return answered(201 if context.payment.status is Status.CAPTURED else 202, PAYMENT.dump(context.payment))
 
-    def event(self, move: Move, facts: PaymentContext) -> Event:
-        return Event(event_type(move, facts.payment.version), PAYMENT.dump(facts.payment))
+    def event(self, move: Move, context: PaymentContext) -> Event:
+        return Event(event_type(move, context.payment.version), PAYMENT.dump(context.payment))
 
 
 @describe({201: PAYMENT, 202: PAYMENT}, body=NEW_PAYMENT, key=KeyIn.HEADER)
@@ -77,7 +77,7 @@ def create(body: Mapping[str, Any]) -> Response:
     """Pay a ticket."""
     key = required_key(body)
     given = load(NEW_PAYMENT, body, "body")
-    asked = asked_of(NAME, f"POST:{PREFIX}", given, "charge", key=key)
+    asked = build_request(NAME, f"POST:{PREFIX}", given, "charge", key=key)
     ticket = str(given["parking_id"])
     new = NewPayment(ticket, given["amount"], CURRENCY, "CARD", references=(PaymentReferences(key),))
     return respond(execute(dependencies(), asked, ChargePayment(new)))

@@ -32,17 +32,17 @@ class ScriptedSink:
         self.is_closed = False
         self._reports: list[Report] = []
 
-    def offer(self, deliveries: Sequence[Delivery]) -> None:
+    def send(self, deliveries: Sequence[Delivery]) -> None:
         self.offered += deliveries
         self._reports += [Report(delivery, self.answers(delivery)) for delivery in deliveries]
 
-    def collect(self, seconds: float) -> list[Report]:
+    def poll(self, seconds: float) -> list[Report]:
         reports, self._reports = self._reports, []
         return reports
 
     def close(self) -> list[Report]:
         self.is_closed = True
-        return self.collect(0)
+        return self.poll(0)
 
 
 @contextmanager

@@ -51,12 +51,12 @@ def reports_of(sink: Sink, count: int, patience: float = 20.0) -> list[Report]:
     deadline = time.monotonic() + patience
     while len(reports) < count:
         assert time.monotonic() < deadline, reports
-        reports += sink.collect(0.2)
+        reports += sink.poll(0.2)
     return reports
 
 
 def outcome_of(sink: Sink, event: Delivery | None = None) -> Outcome:
     """What becomes of one event that is sent by itself."""
-    sink.offer([event or an_event()])
+    sink.send([event or an_event()])
     (report,) = reports_of(sink, 1)
     return report.outcome

@@ -13,7 +13,7 @@ from payment_service.channels.orders.response_schemas import METHODS
 from payment_service.config import Settings
 from payment_service.domain.errors import ServiceError
 from payment_service.domain.lifecycle import Status
-from payment_service.gateways.outcomes import REFUSALS
+from payment_service.gateways.simulated import REFUSALS
 from simulator.command import simulator
 from tests.support.markdown import Document, document, documents
 from tests.support.processes import ROOT

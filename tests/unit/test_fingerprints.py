@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_service.domain.fingerprints import differing, fingerprint
+from payment_service.domain.keys import differing, fingerprint
 
 ROUTE = "POST:/payments"
 FIELDS: dict[str, Any] = {"trip_id": 101, "amount": Decimal("150.00"), "method": "CARD", "metadata": {"note": "x"}}
@@ -80,7 +80,7 @@ def test_nothing_of_what_was_sent_stands_in_it() -> None:
 
 
 def test_what_is_no_json_is_refused() -> None:
-    with pytest.raises(TypeError, match="a fingerprint cannot hold a object"):
+    with pytest.raises(TypeError, match="not JSON serializable"):
         fingerprint(ROUTE, {"a": object()})
 
 

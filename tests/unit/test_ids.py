@@ -7,7 +7,7 @@ import pytest
 
 from payment_service import clock
 from payment_service.domain.cards import contains_card_number
-from payment_service.domain.operations import derived_digits
+from payment_service.domain.keys import derived_digits
 
 MANY = 1000
 

@@ -13,7 +13,6 @@ from payment_service.domain.money import (
     decimals,
     in_currency,
     parse_amount,
-    to_currency,
     to_number,
     to_text,
 )
@@ -150,12 +149,6 @@ def test_a_bad_amount_is_a_fault_of_the_body() -> None:
         parse_amount("-1", "USD")
     assert caught.value.faults == (FieldError(("body", "amount"), "Amount must be positive", "greater_than"),)
     assert caught.value.message == "Amount must be positive"
-
-
-def test_a_computed_fare_is_rounded_to_the_currency() -> None:
-    assert str(to_currency(Decimal("12.345"), "USD")) == "12.34"
-    assert str(to_currency(Decimal("2.675"), "USD")) == "2.68"
-    assert str(to_currency(Decimal("2.5"), "JPY")) == "2"
 
 
 @pytest.mark.parametrize(

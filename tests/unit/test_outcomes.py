@@ -6,7 +6,7 @@ import pytest
 
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Approved, Declined
-from payment_service.gateways.outcomes import MAGIC_AMOUNTS, REFUSALS, SuccessRates, decide
+from payment_service.gateways.simulated import MAGIC_AMOUNTS, REFUSALS, SuccessRates, decide
 from tests.support.instructions import instruct
 
 DO_NOT_RETRY = SuccessRates(0.0)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Table, UniqueConstraint
 
 from payment_service.models import idempotency_keys, payments
-from payment_service.repositories.statements import statements
+from payment_service.statements import statements
 
 POSTGRESQL, SQLITE = statements("postgresql"), statements("sqlite")
 

@@ -23,7 +23,7 @@ from payment_service.services.commands import (
 )
 from payment_service.services.engine import execute
 from payment_service.web.channel import Channel
-from payment_service.web.context import asked_of, dependencies, principal
+from payment_service.web.context import build_request, dependencies, principal
 from payment_service.web.fields import load
 from payment_service.web.openapi.decorators import KeyIn, describe, text_param, uuid_param
 from payment_service.web.parsing import header_key, json_body, path_text, path_uuid
@@ -55,7 +55,9 @@ def create() -> Response:
     if not body:
         raise Invalid([FieldError(("body",), "Request body is required", "missing")])
     given = load(NEW_PAYMENT, body, "body")
-    return respond(execute(dependencies(), _asked("", "create", given, sent=body), CreatePayment(_new_payment(given))))
+    return respond(
+        execute(dependencies(), _request("", "create", given, sent=body), CreatePayment(_new_payment(given)))
+    )
 
 
 @blueprint.get("")
@@ -130,14 +132,14 @@ def _process(found: Payment, response_format: str) -> StoredResponse:
     Its UUID and not its number: a database restored from a backup counts on from an old number, and the gateway would
     take the new payment for the old one.
     """
-    asked = _asked(f"/{found.public_id}/process", response_format, implied_key=f"process:{found.public_id}")
+    asked = _request(f"/{found.public_id}/process", response_format, implied_key=f"process:{found.public_id}")
     return execute(dependencies(), asked, StartOperation(found.payment_id, Kind.CHARGE))
 
 
 def _refund(found: Payment, response_format: str) -> StoredResponse:
     """A payment is refunded once, though a declined refund may be tried again: that is another operation."""
     declined = sum(each.status == "FAILED" for each in queries.refunds(dependencies(), found.payment_id))
-    asked = _asked(f"/{found.public_id}/refund", response_format, implied_key=f"refund:{found.public_id}:{declined}")
+    asked = _request(f"/{found.public_id}/refund", response_format, implied_key=f"refund:{found.public_id}:{declined}")
     return execute(dependencies(), asked, StartOperation(found.payment_id, Kind.REFUND))
 
 
@@ -157,12 +159,12 @@ def _fail(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
     """The caller's own reference is kept in the audit trail: `transaction_ref` names money that moved."""
     reference = given.get("transaction_ref")
     why = f"Payment failed (reference {reference})" if reference else None
-    asked = _asked(f"/{found.public_id}/status", "status", given)
+    asked = _request(f"/{found.public_id}/status", "status", given)
     return execute(dependencies(), asked, ChangeStatus(found.payment_id, Move.FAIL, why))
 
 
 def _cancel(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
-    asked = _asked(f"/{found.public_id}/status", "status", given)
+    asked = _request(f"/{found.public_id}/status", "status", given)
     return execute(dependencies(), asked, ChangeStatus(found.payment_id, Move.CANCEL))
 
 
@@ -175,7 +177,7 @@ CHANGES: Mapping[str, Callable[[Payment, Mapping[str, Any]], StoredResponse]] = 
 """What a caller may ask for by hand; pending and processing are nobody's to set."""
 
 
-def _asked(
+def _request(
     path: str,
     response_format: str,
     given: Mapping[str, Any] | None = None,
@@ -184,7 +186,7 @@ def _asked(
     sent: Mapping[str, Any] | None = None,
 ) -> Request:
     route = f"{'PATCH' if path.endswith('/status') else 'POST'}:{PREFIX}{path}"
-    return asked_of(NAME, route, given or {}, response_format, key=header_key(sent or {}), implied_key=implied_key)
+    return build_request(NAME, route, given or {}, response_format, key=header_key(sent or {}), implied_key=implied_key)
 
 
 def _new_payment(given: Mapping[str, Any]) -> NewPayment:

@@ -5,8 +5,9 @@ from typing import Any
 from payment_service.channels.bookings import response_schemas as responses
 from payment_service.channels.bookings.response_schemas import STATUS_NAMES
 from payment_service.domain.errors import DO_NOT_RETRY, PaymentDeclined, RefundDeclined, ServiceError, StateConflict
+from payment_service.domain.keys import derived_digits
 from payment_service.domain.lifecycle import IllegalMove, Move, Status, event_type
-from payment_service.domain.operations import Kind, OperationStatus, derived_digits
+from payment_service.domain.operations import Kind, OperationStatus
 from payment_service.domain.records import Event, PaymentContext, StoredResponse
 from payment_service.services.dependencies import ChannelReferences
 from payment_service.web.channel import BaseRenderer
@@ -37,25 +38,25 @@ class BookingRenderer(BaseRenderer):
     errors = responses.BookingError()
     gives_references = True
 
-    def answer(self, response_format: str, facts: PaymentContext) -> StoredResponse:
+    def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
         """`create`, `process`, `refund` or `status`: 201 or 200, 202 while undecided, 402 for a decline."""
-        found: dict[str, Any] = {"payment": facts.payment}
-        if facts.refund is not None:
-            found["refund"] = facts.refund
-        outcome = facts.operation.status if facts.operation else OperationStatus.SUCCEEDED
+        found: dict[str, Any] = {"payment": context.payment}
+        if context.refund is not None:
+            found["refund"] = context.refund
+        outcome = context.operation.status if context.operation else OperationStatus.SUCCEEDED
         if outcome is OperationStatus.FAILED:
-            error = _decline(facts)
+            error = _decline(context)
             found |= {"error": error.message, "code": error.code, "retry": error.retry}
             return answered(402, responses.DECLINED.dump(found), retry_after=error.retry.after)
         if outcome is OperationStatus.PENDING:
-            found["message"] = f"{'Refund' if facts.refund else 'Payment'} accepted for processing"
+            found["message"] = f"{'Refund' if context.refund else 'Payment'} accepted for processing"
             return accepted(responses.PENDING.dump(found))
         found["message"] = MESSAGES[response_format]
         return answered(201 if response_format == "create" else 200, responses.CHANGE.dump(found))
 
-    def event(self, move: Move, facts: PaymentContext) -> Event:
+    def event(self, move: Move, context: PaymentContext) -> Event:
         """The payment as its caller sees it."""
-        payment = facts.payment
+        payment = context.payment
         return Event(
             event_type(move, payment.version), responses.PAYMENT.dump(payment), payment_ref=str(payment.public_id)
         )
@@ -65,7 +66,7 @@ class BookingRenderer(BaseRenderer):
         return ChannelReferences(transaction_id=f"TXN-{derived_digits(gateway_key, 'transaction', 12).upper()}")
 
 
-def _decline(facts: PaymentContext) -> ServiceError:
-    if facts.refund is not None:
-        return RefundDeclined(f"Refund declined: {facts.failure_message}")
-    return PaymentDeclined(facts.failure_message, retry=DO_NOT_RETRY)  # another try is another payment
+def _decline(context: PaymentContext) -> ServiceError:
+    if context.refund is not None:
+        return RefundDeclined(f"Refund declined: {context.failure_message}")
+    return PaymentDeclined(context.failure_message, retry=DO_NOT_RETRY)  # another try is another payment

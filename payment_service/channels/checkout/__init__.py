@@ -17,7 +17,7 @@ from payment_service.services import queries
 from payment_service.services.commands import ChargePayment, NewPayment, PaymentReferences, Request, StartOperation
 from payment_service.services.engine import execute
 from payment_service.web.channel import Channel
-from payment_service.web.context import asked_of, dependencies, principal
+from payment_service.web.context import build_request, dependencies, principal
 from payment_service.web.fields import load
 from payment_service.web.openapi.decorators import KeyIn, describe, text_param, uuid_param
 from payment_service.web.parsing import header_key, json_body, path_text, path_uuid
@@ -97,7 +97,7 @@ def _read(action: str) -> tuple[dict[str, Any], Request]:
     named, camel = in_one_style(body)
     given = load(SCHEMAS[action][camel], named, "body")
     response_format = _style(camel=camel).response_format(action)
-    return given, asked_of(NAME, f"POST:{PREFIX}/{action}", given, response_format, key=header_key(body))
+    return given, build_request(NAME, f"POST:{PREFIX}/{action}", given, response_format, key=header_key(body))
 
 
 def _style(*, camel: bool = False) -> Style:

@@ -5,9 +5,10 @@ from typing import Any
 from payment_service.channels.checkout import response_schemas as responses
 from payment_service.channels.checkout.style import Style
 from payment_service.domain.errors import RefundDeclined
+from payment_service.domain.keys import derived_digits
 from payment_service.domain.lifecycle import Move, event_type
 from payment_service.domain.money import to_number
-from payment_service.domain.operations import Kind, OperationStatus, derived_digits
+from payment_service.domain.operations import Kind, OperationStatus
 from payment_service.domain.records import Event, PaymentContext, Refund, StoredResponse
 from payment_service.services.dependencies import ChannelReferences
 from payment_service.web.channel import BaseRenderer
@@ -25,26 +26,26 @@ class CheckoutRenderer(BaseRenderer):
     gives_references = True
     event_types = dict.fromkeys(SUCCESSES, SUCCESSFUL)
 
-    def answer(self, response_format: str, facts: PaymentContext) -> StoredResponse:
+    def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
         """`process`, `capture`, `void` or `refund`, in the style that `response_format` names; 202 while undecided."""
         style = Style.of(response_format)
-        if facts.refund is not None:
-            return self._refund(facts.refund, facts, style)
-        if responses.operation_of(facts).status is OperationStatus.PENDING:
-            return accepted(style.dump(responses.PENDING, facts))
-        return answered(200, style.dump(responses.RESULT, facts))
+        if context.refund is not None:
+            return self._refund(context.refund, context, style)
+        if responses.operation_of(context).status is OperationStatus.PENDING:
+            return accepted(style.dump(responses.PENDING, context))
+        return answered(200, style.dump(responses.RESULT, context))
 
-    def _refund(self, refund: Refund, facts: PaymentContext, style: Style) -> StoredResponse:
+    def _refund(self, refund: Refund, context: PaymentContext, style: Style) -> StoredResponse:
         if refund.status == "FAILED":
             return self.refusal(RefundDeclined("Failed to process refund"))
         if refund.status == "PENDING":
-            return accepted(style.dump(responses.PENDING_REFUND, facts))
-        return answered(200, style.dump(responses.REFUND, facts))
+            return accepted(style.dump(responses.PENDING_REFUND, context))
+        return answered(200, style.dump(responses.REFUND, context))
 
-    def event(self, move: Move, facts: PaymentContext) -> Event:
+    def event(self, move: Move, context: PaymentContext) -> Event:
         """What the document's consumers read of success, failure and refund; other moves tell what a success does."""
-        kind = self.event_types.get(move) or event_type(move, facts.payment.version)
-        return Event(kind, _event_data(move, facts), payment_ref=str(facts.payment.public_id))
+        kind = self.event_types.get(move) or event_type(move, context.payment.version)
+        return Event(kind, _event_data(move, context), payment_ref=str(context.payment.public_id))
 
     def references(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         """`txn_` and 16, `pi_` and 24 hexadecimal digits."""
@@ -54,8 +55,8 @@ class CheckoutRenderer(BaseRenderer):
         )
 
 
-def _event_data(move: Move, facts: PaymentContext) -> dict[str, Any]:
-    payment, refund = facts.payment, facts.refund
+def _event_data(move: Move, context: PaymentContext) -> dict[str, Any]:
+    payment, refund = context.payment, context.refund
     shared: dict[str, Any] = {"order_id": payment.payable_id, "currency": payment.currency}
     if refund is not None:
         original = to_number(payment.amount)
@@ -63,6 +64,6 @@ def _event_data(move: Move, facts: PaymentContext) -> dict[str, Any]:
         return shared | about
     taken = payment.captured_amount if move in SUCCESSES else payment.amount
     shared |= {"amount": to_number(taken), "payment_method": payment.method}
-    if facts.operation is not None and facts.operation.status is OperationStatus.FAILED:
-        return shared | {"error": responses.failure(facts), "error_message": responses.failure(facts)}
+    if context.operation is not None and context.operation.status is OperationStatus.FAILED:
+        return shared | {"error": responses.failure(context), "error_message": responses.failure(context)}
     return shared | {"transaction_id": payment.transaction_id, "payment_intent_id": payment.payment_intent_id}

@@ -17,19 +17,19 @@ STATUS = {"description": f"One of {', '.join(Status).lower()}; in capitals where
 TRANSACTION, INTENT, REFUND_ID = "^txn_[0-9a-f]{16}$", "^pi_[0-9a-f]{24}$", "^re_[0-9a-f]{16}$"
 
 
-def operation_of(facts: PaymentContext) -> Operation:
+def operation_of(context: PaymentContext) -> Operation:
     """The operation that a result is about."""
-    if facts.operation is None:
+    if context.operation is None:
         raise ValueError("a checkout is answered about an operation")
-    return facts.operation
+    return context.operation
 
 
-def failure(facts: PaymentContext) -> str | None:
+def failure(context: PaymentContext) -> str | None:
     """Why the operation did not succeed, in the gateway's words where they are still known."""
-    operation = operation_of(facts)
+    operation = operation_of(context)
     if operation.status is not OperationStatus.FAILED:
         return None
-    return error_message(facts.payment) or f"Failed to {operation.kind} payment"
+    return error_message(context.payment) or f"Failed to {operation.kind} payment"
 
 
 def error_message(payment: Payment) -> str | None:
@@ -52,7 +52,7 @@ class CheckoutResult(CaseVariantSchema):
     """What became of it: `success`, the status the payment has now, and `error`, which says why not"""
 
     success = field.computed(
-        lambda facts: operation_of(facts).status is OperationStatus.SUCCEEDED, "boolean", example=True
+        lambda context: operation_of(context).status is OperationStatus.SUCCEEDED, "boolean", example=True
     )
     transaction_id = field.text("txn_9f2c4b7a1d3e5f60", TRANSACTION, nullable=True, attribute="payment.transaction_id")
     payment_intent_id = field.text(
@@ -72,7 +72,7 @@ class PendingCheckout(CheckoutResult):
 class CheckoutRefund(CaseVariantSchema):
     """The refund"""
 
-    success = field.computed(lambda facts: facts.refund.status == "REFUNDED", "boolean", True)
+    success = field.computed(lambda context: context.refund.status == "REFUNDED", "boolean", True)
     refund_id = field.text("re_9f2c4b7a1d3e5f60", REFUND_ID, attribute="refund.public_reference")
     amount = field.money(50.0, attribute="refund.amount")
     error = field.constant(None)

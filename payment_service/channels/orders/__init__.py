@@ -23,7 +23,7 @@ from payment_service.services import queries
 from payment_service.services.commands import ChangeStatus, ChargePayment, CreatePayment, NewPayment, StartOperation
 from payment_service.services.engine import execute
 from payment_service.web.channel import Channel, SharedPayments
-from payment_service.web.context import asked_of, dependencies, principal
+from payment_service.web.context import build_request, dependencies, principal
 from payment_service.web.fields import load
 from payment_service.web.openapi.decorators import KeyIn, describe, integer_param, text_param
 from payment_service.web.parsing import header_key, json_body, path_number, path_text, query, required_key
@@ -42,7 +42,7 @@ def charge() -> Response:
     body = json_body()
     key = required_key(body)
     given = load(NEW_PAYMENT, body, "body")
-    asked = asked_of(NAME, "POST:/v1/payments/charge", given, "charge", key=key)
+    asked = build_request(NAME, "POST:/v1/payments/charge", given, "charge", key=key)
     return respond(execute(dependencies(), asked, ChargePayment(_new_payment(given))))
 
 
@@ -51,7 +51,7 @@ def create(body: Mapping[str, Any]) -> Response:
     """Make an order's payment without charging it."""
     key = header_key(body)
     given = load(NEW_PAYMENT, body, "body")
-    asked = asked_of(NAME, "POST:/v1/payments", given, "create", key=key)
+    asked = build_request(NAME, "POST:/v1/payments", given, "create", key=key)
     return respond(execute(dependencies(), asked, CreatePayment(_new_payment(given))))
 
 
@@ -128,7 +128,7 @@ def change_status(payment_id: str) -> Response:
 
 def _change(found: Payment, name: str, text: str | None) -> StoredResponse:
     number = found.payment_id
-    asked = asked_of(NAME, f"PATCH:/v1/payments/{number}/status", {}, "change")
+    asked = build_request(NAME, f"PATCH:/v1/payments/{number}/status", {}, "change")
     if name == STATUS_NAMES[Status.CAPTURED]:
         # A charge can happen once: it is its own key, whatever the callers say with it.
         asked = replace(asked, implied_key=f"process:{found.public_id}")
@@ -150,7 +150,7 @@ def refund(payment_id: str) -> Response:
     body = json_body()
     key = header_key(body)
     given = load(NEW_REFUND, body, "body")
-    asked = asked_of(NAME, f"POST:/v1/payments/{number}/refund", given, "refund", key=key)
+    asked = build_request(NAME, f"POST:/v1/payments/{number}/refund", given, "refund", key=key)
     _find(number)
     command = StartOperation(number, Kind.REFUND, given.get("amount"), given["reason"])
     return respond(execute(dependencies(), asked, command))
@@ -162,7 +162,7 @@ def cancel(payment_id: str) -> Response:
     """Call a payment off before any money moved."""
     number = path_number(payment_id, "payment_id")
     _find(number)
-    asked = asked_of(NAME, f"DELETE:/v1/payments/{number}", {}, "change")
+    asked = build_request(NAME, f"DELETE:/v1/payments/{number}", {}, "change")
     return respond(execute(dependencies(), asked, ChangeStatus(number, Move.CANCEL)))
 
 

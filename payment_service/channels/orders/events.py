@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from payment_service.domain.deliveries import Call
+from payment_service.domain.deliveries import WebhookRequest
 from payment_service.domain.lifecycle import Move, event_type
 from payment_service.domain.money import to_number, to_text
 from payment_service.domain.records import Event, PaymentContext
@@ -26,40 +26,40 @@ RELEASE_REASON = {
 """Why the inventory may release what it reserved for an order."""
 
 
-def event_of(move: Move, facts: PaymentContext, body: Mapping[str, Any]) -> Event:
-    """The event of a move that led to these facts; `body` is the payment as its callers see it.
+def event_of(move: Move, context: PaymentContext, body: Mapping[str, Any]) -> Event:
+    """The event of a move; `body` is the payment as its callers see it.
 
     The payments of one order are one stream: a failed one is told of before the next one that succeeds.
     """
     data = dict(body)
-    if facts.refund is not None:
-        data |= {"refund_id": facts.refund.refund_id, "refund_amount": to_number(facts.refund.amount)}
-    calls = (_order(move, facts, body), _inventory(move, body), _notification(move, facts, body))
+    if context.refund is not None:
+        data |= {"refund_id": context.refund.refund_id, "refund_amount": to_number(context.refund.amount)}
+    requests = (_order(move, context, body), _inventory(move, body), _notification(move, context, body))
     return Event(
-        event_type(move, facts.payment.version),
+        event_type(move, context.payment.version),
         data,
-        calls=tuple(call for call in calls if call),
-        stream=f"orders:{body['order_id']}",
+        webhooks=tuple(each for each in requests if each),
+        ordering_key=f"orders:{body['order_id']}",
     )
 
 
-def _order(move: Move, facts: PaymentContext, body: Mapping[str, Any]) -> Call | None:
-    if move not in NOTIFIED_ON or (move is Move.CANCEL and facts.payment.version > FIRST_CHANGE):
+def _order(move: Move, context: PaymentContext, body: Mapping[str, Any]) -> WebhookRequest | None:
+    if move not in NOTIFIED_ON or (move is Move.CANCEL and context.payment.version > FIRST_CHANGE):
         return None
     said = {"payment_id": body["payment_id"], "payment_status": body["status"]}
-    return Call("order", "PATCH", f"/v1/orders/{body['order_id']}/payment-status", said)
+    return WebhookRequest("order", "PATCH", f"/v1/orders/{body['order_id']}/payment-status", said)
 
 
-def _inventory(move: Move, body: Mapping[str, Any]) -> Call | None:
+def _inventory(move: Move, body: Mapping[str, Any]) -> WebhookRequest | None:
     if move not in RELEASE_REASON:
         return None
     said = {"order_id": body["order_id"], "reason": RELEASE_REASON[move]}
-    return Call("inventory", "POST", "/v1/inventory/release", said)
+    return WebhookRequest("inventory", "POST", "/v1/inventory/release", said)
 
 
-def _notification(move: Move, facts: PaymentContext, body: Mapping[str, Any]) -> Call | None:
-    amount = facts.refund.amount if facts.refund else facts.payment.amount
-    money = f"{to_text(amount)} {facts.payment.currency} for order {body['order_id']}"
+def _notification(move: Move, context: PaymentContext, body: Mapping[str, Any]) -> WebhookRequest | None:
+    amount = context.refund.amount if context.refund else context.payment.amount
+    money = f"{to_text(amount)} {context.payment.currency} for order {body['order_id']}"
     if move in COMPLETED:
         kind, message = "PAYMENT_SUCCESS", f"Your payment of {money} was successful"
     elif move in FAILED:
@@ -69,4 +69,4 @@ def _notification(move: Move, facts: PaymentContext, body: Mapping[str, Any]) ->
     else:
         return None
     said = {"user_id": body["user_id"], "type": kind, "message": message, "channel": "EMAIL"}
-    return Call("notification", "POST", "/v1/notifications", said)
+    return WebhookRequest("notification", "POST", "/v1/notifications", said)

@@ -36,20 +36,20 @@ class OrderRenderer(BaseRenderer):
     shows_trail = True
     errors = responses.OrderError()
 
-    def answer(self, response_format: str, facts: PaymentContext) -> StoredResponse:
+    def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
         """The payment with its trail, also after a declined charge; 202 while the gateway has not decided."""
-        payment, refund = facts.payment, facts.refund
+        payment, refund = context.payment, context.refund
         if refund is not None and refund.status == "FAILED":
-            return self.refusal(RefundDeclined(f"Refund declined: {facts.failure_message}"))
+            return self.refusal(RefundDeclined(f"Refund declined: {context.failure_message}"))
         if refund is not None and refund.status == "PENDING":
-            return accepted(with_trail(payment, facts.trail, responses.PENDING_REFUND))
+            return accepted(with_trail(payment, context.trail, responses.PENDING_REFUND))
         if response_format != "create" and STATUS_NAMES[payment.status] == STATUS_NAMES[Status.PROCESSING]:
-            return accepted(with_trail(payment, facts.trail, responses.PENDING))
-        return answered(SUCCESSES[response_format], with_trail(payment, facts.trail))
+            return accepted(with_trail(payment, context.trail, responses.PENDING))
+        return answered(SUCCESSES[response_format], with_trail(payment, context.trail))
 
-    def event(self, move: Move, facts: PaymentContext) -> Event:
+    def event(self, move: Move, context: PaymentContext) -> Event:
         """The payment without its trail for the brokers, and what each downstream service gets."""
-        return event_of(move, facts, responses.EVENT.dump(facts.payment))
+        return event_of(move, context, responses.EVENT.dump(context.payment))
 
 
 def with_trail(payment: Payment, trail: Sequence[AuditEntry], schema: Schema = responses.PAYMENT) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from payment_service.services import queries
 from payment_service.services.commands import ChargePayment, NewPayment, Request, StartOperation
 from payment_service.services.engine import execute
 from payment_service.web.channel import Channel, RefundsOfPayment, SharedPayments
-from payment_service.web.context import asked_of, dependencies, principal
+from payment_service.web.context import build_request, dependencies, principal
 from payment_service.web.fields import load
 from payment_service.web.listing import cursor_after
 from payment_service.web.openapi.decorators import KeyIn, describe
@@ -34,7 +34,7 @@ def create(body: Mapping[str, Any]) -> Response:
     Without `amount` its fare is charged, which takes a trip service to ask; without one `amount` is required.
     """
     given = load(NEW_PAYMENT, body, "body")
-    asked = _asked("POST:/payments", given, "charge")
+    asked = _request("POST:/payments", given, "charge")
     return respond(execute(dependencies(), asked, ChargePayment(_new_payment(given))))
 
 
@@ -64,17 +64,16 @@ def _trip_price(given: Mapping[str, Any]) -> TripPrice:
     )
 
 
-def _asked(route: str, given: Mapping[str, Any], response_format: str) -> Request:
+def _request(route: str, given: Mapping[str, Any], response_format: str) -> Request:
     header_key(given)  # raises Invalid where the header has another key than the body
-    fields = {name: value for name, value in given.items() if name != "idempotency_key"}
-    return asked_of(NAME, route, fields, response_format, key=given["idempotency_key"])
+    return build_request(NAME, route, given, response_format, key=given["idempotency_key"])
 
 
 @describe({200: responses.REFUND, 202: responses.PENDING_REFUND}, body=NEW_REFUND, key=KeyIn.BODY)
 def refund(payment_id: int) -> Response:
     """Refund a trip's payment, in whole or in part."""
     given = load(NEW_REFUND, json_body(), "body")
-    asked = _asked(f"POST:/payments/{payment_id}/refunds", given, "refund")
+    asked = _request(f"POST:/payments/{payment_id}/refunds", given, "refund")
     paid = queries.payment(dependencies(), principal(), NAME, "payment_id", payment_id, otherwise=UnknownPayment())
     command = StartOperation(paid.payment_id, Kind.REFUND, given.get("amount"), _reason(given))
     return respond(execute(dependencies(), asked, command))

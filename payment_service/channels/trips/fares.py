@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-import requests
+from requests import codes
 
 from payment_service.domain.errors import RETRY_SAME_KEY, ServiceError, Unavailable
-from payment_service.web.fetching import fetch
-
-_SESSION = requests.Session()
-_SESSION.trust_env = False  # no proxy between two of our own services
-
+from payment_service.http_client import HttpClient, NoReply, NotConnected
 
 CONNECT_SECONDS, READ_SECONDS = 1.0, 5.0  # the document's original waited five seconds
 MOST_BYTES = 64 * 1024
+_CLIENT = HttpClient((CONNECT_SECONDS, READ_SECONDS), connections=16)
+
+NO_SUCH_TRIP = frozenset({400, 404, 410, 422})
+"""Answers that speak of the trip; any other refusal (401, 429) speaks of us, and says nothing of the trip."""
 
 
 class TripNotCompleted(ServiceError):
@@ -63,23 +63,19 @@ def _trip(url: str) -> Mapping[str, Any]:
     try:
         try:
             trip = _ask(url)
-        except requests.ConnectionError:
+        except NoReply as error:
+            if error.timed_out and not isinstance(error, NotConnected):
+                raise
             trip = _ask(url)
         if isinstance(trip, dict):
             return trip
-    except (requests.RequestException, ValueError, RecursionError):
+    except (NoReply, ValueError, RecursionError):
         pass
     raise Unavailable("The trip service cannot be reached; repeat the request with the same key")
 
 
-NO_SUCH_TRIP = frozenset({400, 404, 410, 422})
-"""Answers that speak of the trip; any other refusal (401, 429) speaks of us, and says nothing of the trip."""
-
-
 def _ask(url: str) -> Any:
-    status, body = fetch(_SESSION, url, connect=CONNECT_SECONDS, read=READ_SECONDS, most_bytes=MOST_BYTES)
+    status, body = _CLIENT.get(url, MOST_BYTES)
     if status in NO_SUCH_TRIP:
         raise TripNotCompleted
-    if status != requests.codes.ok:
-        raise requests.HTTPError(f"status {status}")
-    return json.loads(body, parse_float=Decimal)
+    return json.loads(body, parse_float=Decimal) if status == codes.ok else None

@@ -3,11 +3,12 @@
 from payment_service import clock
 from payment_service.channels.trips import response_schemas as responses
 from payment_service.channels.trips.response_schemas import STATUS_NAMES
-from payment_service.domain.deliveries import Call
+from payment_service.domain.deliveries import WebhookRequest
 from payment_service.domain.errors import RefundDeclined
+from payment_service.domain.keys import hash_key
 from payment_service.domain.lifecycle import Move, event_type
 from payment_service.domain.records import Event, PaymentContext, Refund, StoredResponse
-from payment_service.services.commands import PaymentReferences, hash_key
+from payment_service.services.commands import PaymentReferences
 from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
 
@@ -20,32 +21,38 @@ class TripRenderer(BaseRenderer):
 
     errors = responses.TripError()
 
-    def answer(self, response_format: str, facts: PaymentContext) -> StoredResponse:
+    def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
         """The response to a `charge` or a `refund`: 200, or 202 while the gateway has not decided."""
-        if response_format == "refund" and facts.refund is not None:
-            return self._refund(facts.refund, facts)
-        payment = facts.payment
+        if response_format == "refund" and context.refund is not None:
+            return self._refund(context.refund, context)
+        payment = context.payment
         if STATUS_NAMES[payment.status] == "PENDING":
             return accepted(responses.PENDING.dump(payment))
         return answered(200, (responses.DECLINED if payment.failure_code else responses.PAYMENT).dump(payment))
 
-    def _refund(self, refund: Refund, facts: PaymentContext) -> StoredResponse:
+    def _refund(self, refund: Refund, context: PaymentContext) -> StoredResponse:
         if refund.status == "PENDING":
             return accepted(responses.PENDING_REFUND.dump(refund))
         if refund.status == "FAILED":
-            return self.refusal(RefundDeclined(f"Refund declined: {facts.failure_message}"))
+            return self.refusal(RefundDeclined(f"Refund declined: {context.failure_message}"))
         return answered(200, responses.REFUND.dump(refund))
 
-    def event(self, move: Move, facts: PaymentContext) -> Event:
+    def event(self, move: Move, context: PaymentContext) -> Event:
         """`{payment_id, trip_id, amount, status, reference}`; a refund's event has its id and amount, too."""
-        data = responses.EVENT.dump(facts.payment)
-        if facts.refund is not None:
-            data |= responses.REFUND_EVENT.dump(facts.refund)
-        calls = (Call("trip_notification", "POST", "/v1/notifications", data),) if move in NOTIFIED_ON else ()
-        return Event(event_type(move, facts.payment.version), data, calls)
+        data = responses.EVENT.dump(context.payment)
+        if context.refund is not None:
+            data |= responses.REFUND_EVENT.dump(context.refund)
+        webhook = WebhookRequest("trip_notification", "POST", "/v1/notifications", data)
+        webhooks = (webhook,) if move in NOTIFIED_ON else ()
+        return Event(event_type(move, context.payment.version), data, webhooks)
 
 
 def references(key: str) -> tuple[PaymentReferences, ...]:
     """`PAY-<day>-<first 8 hex of the key's hash>`; where another payment has that, more digits."""
-    day, key_hash = f"{clock.now():%Y%m%d}", hash_key(key)
-    return tuple([PaymentReferences(f"PAY-{day}-{key_hash[:digits]}") for digits in (8, 12, 16, 64)])
+    day, key_hash = f"PAY-{clock.now():%Y%m%d}", hash_key(key)
+    return (
+        PaymentReferences(f"{day}-{key_hash[:8]}"),
+        PaymentReferences(f"{day}-{key_hash[:12]}"),
+        PaymentReferences(f"{day}-{key_hash[:16]}"),
+        PaymentReferences(f"{day}-{key_hash}"),
+    )

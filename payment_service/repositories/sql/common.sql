@@ -1,5 +1,5 @@
--- The statements of a charge that PostgreSQL and SQLite run alike; the others are in the files named after the two.
--- `:name` is a parameter.
+-- Statements that PostgreSQL and SQLite run alike, of a charge and of what follows it. Those that differ are in the
+-- files named after the two. `:name` is a parameter.
 
 -- name: adopt_key
 -- Give its own hash to a key of which a migration knew the gateway key only: until then its hash is a placeholder.
@@ -98,3 +98,44 @@ INSERT INTO transactions (
 -- name: delete_timer
 -- The operation is decided.
 DELETE FROM timers WHERE kind = 'recover' AND what = :key_id;
+
+-- name: find_user
+-- What the last token said of a subject.
+SELECT email, is_verified FROM users WHERE auth_user_id = :auth_user_id;
+
+-- name: remember_user
+-- What a token says of its subject.
+INSERT INTO users (auth_user_id, email, is_verified, created_at, updated_at)
+VALUES (:auth_user_id, :email, :is_verified, :at, :at)
+ON CONFLICT (auth_user_id) DO UPDATE
+SET email = excluded.email, is_verified = excluded.is_verified, updated_at = excluded.updated_at;
+
+-- name: find_watermark
+-- How far something has walked.
+SELECT value FROM watermarks WHERE name = :name;
+
+-- name: begin_watermark
+-- Its row, where there is none.
+INSERT INTO watermarks (name, value) VALUES (:name, 0) ON CONFLICT DO NOTHING;
+
+-- name: advance_watermark
+-- Move it up, never down.
+INSERT INTO watermarks (name, value) VALUES (:name, :value)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE watermarks.value < excluded.value;
+
+-- name: set_look
+-- Remember a number, and the transactions that were open when it was the last one drawn.
+UPDATE watermarks SET look = :look, open_transactions = :open_transactions WHERE name = :name;
+
+-- name: add_tally
+-- Count changes of one kind.
+INSERT INTO tallies (channel, method, currency, move, from_status, status, times, amount)
+VALUES (:channel, :method, :currency, :move, :from_status, :status, :times, :amount)
+ON CONFLICT (channel, method, currency, move, from_status, status) DO UPDATE
+SET times = tallies.times + excluded.times, amount = tallies.amount + excluded.amount;
+
+-- name: add_hourly_tally
+-- Count changes of one kind in one hour.
+INSERT INTO hourly_tallies (hour, move, from_status, status, times)
+VALUES (:hour, :move, :from_status, :status, :times)
+ON CONFLICT (hour, move, from_status, status) DO UPDATE SET times = hourly_tallies.times + excluded.times;

@@ -171,3 +171,8 @@ INSERT INTO outbox_deliveries (
 INSERT INTO timers (kind, what, attempts, due_at)
 VALUES ('recover', :key_id, :attempts, statement_timestamp() + make_interval(secs => :delay))
 ON CONFLICT (kind, what) DO UPDATE SET attempts = excluded.attempts, due_at = excluded.due_at;
+
+-- name: lock_watermark
+-- A watermark, its row locked; none where somebody else has locked it.
+SELECT value, look, open_transactions FROM watermarks WHERE name = :name
+FOR UPDATE SKIP LOCKED;

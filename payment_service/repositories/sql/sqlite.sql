@@ -156,3 +156,7 @@ INSERT INTO outbox_deliveries (
 INSERT INTO timers (kind, what, attempts, due_at)
 VALUES ('recover', :key_id, :attempts, strftime('%Y-%m-%d %H:%M:%f000', 'now', :delay || ' seconds'))
 ON CONFLICT (kind, what) DO UPDATE SET attempts = excluded.attempts, due_at = excluded.due_at;
+
+-- name: lock_watermark
+-- A watermark, its row locked; none where somebody else has locked it.
+SELECT value, look, open_transactions FROM watermarks WHERE name = :name;

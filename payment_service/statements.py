@@ -1,17 +1,27 @@
 """The statements of a charge as SQL text: a file for both databases and one for each, read once."""
 
 import re
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from payment_service.connection import Connection, Statement
-
-_FOLDER = Path(__file__).parent / "sql"
+_FOLDER = Path(__file__).parent / "repositories" / "sql"
 _NAMED = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^--.*\n", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL statement: `text` with `:name` parameters, and in PostgreSQL's styles with the names in their order."""
+
+    name: str
+    text: str
+    numbered: str  # $1, $2, ...: a name has one number
+    names: tuple[str, ...]
+    execute: str  # runs the statement once it is prepared
+    formatted: str  # %s: a name stands as often as it is used
+    places: tuple[str, ...]
 
 
 @cache
@@ -24,22 +34,6 @@ def statements(database: str) -> dict[str, Statement]:
     return found
 
 
-def rows(connection: Connection, name: str, values: Mapping[str, Any]) -> Sequence[Any]:
-    """The rows of a named statement."""
-    return connection.rows(statements(connection.database)[name], values)
-
-
-def one_or_none(connection: Connection, name: str, values: Mapping[str, Any]) -> Any:
-    """The only row of a named statement, None where there is none."""
-    found = rows(connection, name, values)
-    return found[0] if found else None
-
-
-def write(connection: Connection, name: str, values: Mapping[str, Any]) -> None:
-    """Run a named statement that gives no rows."""
-    connection.write(statements(connection.database)[name], values)
-
-
 def _statement(name: str, text: str) -> Statement:
     sql = _COMMENT.sub("", text.lstrip("\n")).strip().removesuffix(";")
     places = tuple(_PARAMETER.findall(sql))
@@ -49,6 +43,7 @@ def _statement(name: str, text: str) -> Statement:
         text=sql,
         numbered=_PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", sql),
         names=names,
+        execute=f"EXECUTE {name} ({', '.join(['%s'] * len(names))})" if names else f"EXECUTE {name}",
         formatted=_PARAMETER.sub("%s", sql.replace("%", "%%")),
         places=places,
     )

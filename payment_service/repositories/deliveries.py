@@ -1,0 +1,97 @@
+"""Deliveries as operators see them: listed, shown, and sent again in an operator's name."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, Select, bindparam, insert, null, select, update
+
+from payment_service.connection import Connection
+from payment_service.models import operator_actions, payments
+from payment_service.models import outbox_deliveries as deliveries
+from payment_service.sqltypes import database_now
+
+SHORT = (
+    *("delivery_id", "sink", "status", "attempts", "last_error", "due_at", "created_at", "delivered_at"),
+    *("event_id", "event_type", "payment_id", "version"),
+)
+_PAYMENTS = deliveries.join(payments, payments.c.payment_id == deliveries.c.payment_id)
+_LISTED = select(*(deliveries.c[name] for name in SHORT), payments.c.channel).select_from(_PAYMENTS)
+_ONE = select(deliveries, payments.c.channel).select_from(_PAYMENTS)
+
+
+def listed(
+    connection: Connection,
+    limit: int,
+    *,
+    sink: str | None = None,
+    status: str | None = None,
+    since: datetime | None = None,
+    before: int | None = None,
+) -> Sequence[RowMapping]:
+    """The newest deliveries, narrowed by sink, status, the moment since which they exist, and a number they precede."""
+    statement = _LISTED.where(*_narrowed(sink, status, since))
+    if before is not None:
+        statement = statement.where(deliveries.c.delivery_id < before)
+    return connection.execute(statement.order_by(deliveries.c.delivery_id.desc()).limit(limit)).mappings().all()
+
+
+def _narrowed(sink: str | None, status: str | None, since: datetime | None) -> list[Any]:
+    given = ((deliveries.c.sink, sink), (deliveries.c.status, status))
+    conditions = [column == value for column, value in given if value is not None]
+    return [*conditions, deliveries.c.created_at >= since] if since is not None else conditions
+
+
+def show(connection: Connection, delivery_id: int) -> RowMapping | None:
+    """One delivery, whole."""
+    return connection.execute(_ONE.where(deliveries.c.delivery_id == delivery_id)).mappings().one_or_none()
+
+
+_IS_SETTLED = (deliveries.c.status != "PENDING") & deliveries.c.body.is_not(null())
+"""What a broker got before release 1.1 was not kept, and cannot be sent again."""
+
+
+def replayable(
+    connection: Connection, *, sink: str | None, status: str | None, since: datetime | None
+) -> Sequence[int]:
+    """The ids, oldest first, of settled deliveries (dead, or delivered) that match."""
+    statement = select(deliveries.c.delivery_id).where(_IS_SETTLED, *_narrowed(sink, status, since))
+    return connection.execute(statement.order_by(deliveries.c.delivery_id)).scalars().all()
+
+
+_REPLAY = (
+    update(deliveries)
+    .where(deliveries.c.delivery_id.in_(bindparam("ids", expanding=True)), _IS_SETTLED)
+    .values(status="PENDING", attempts=0, due_at=database_now(), last_error=null(), delivered_at=null())
+    .returning(deliveries.c.delivery_id, deliveries.c.payment_id, deliveries.c.sink, deliveries.c.event_type)
+)
+_REPLAY_DEAD = _REPLAY.where(deliveries.c.status == "DEAD")
+_RECORD = insert(operator_actions)
+
+
+def replay(
+    connection: Connection, ids: Sequence[int], *, actor: str, request_id: str | None, at: datetime, only_dead: bool
+) -> Sequence[RowMapping]:
+    """Make settled deliveries due again, with their old ids and bytes, and write down who did it; those it made due."""
+    found = connection.execute(_REPLAY_DEAD if only_dead else _REPLAY, {"ids": ids}).mappings().all()
+    action = {"action": "REPLAY", "actor": actor, "request_id": request_id, "created_at": at}
+    if found:
+        about = [{"delivery_id": row["delivery_id"], "payment_id": row["payment_id"]} for row in found]
+        connection.execute(_RECORD, [action | each for each in about])
+    return found
+
+
+def _next_sink(status: str) -> Select[Any]:
+    found = select(deliveries.c.sink).where(deliveries.c.status == status, deliveries.c.sink > bindparam("after"))
+    return found.order_by(deliveries.c.sink).limit(1)
+
+
+_NEXT_SINK = {status: _next_sink(status) for status in ("PENDING", "DEAD")}
+
+
+def sinks_with(connection: Connection, status: str) -> list[str]:
+    """The sinks that have PENDING or DEAD deliveries, also those that are switched off; one search for each."""
+    found = [""]
+    while (name := connection.execute(_NEXT_SINK[status], {"after": found[-1]}).scalar()) is not None:
+        found.append(name)
+    return found[1:]

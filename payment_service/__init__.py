@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from alembic.script import ScriptDirectory
 from flask import Blueprint, Flask
@@ -84,8 +85,13 @@ def _dependencies(app: Flask, settings: Settings, gateway: Gateway | None, chann
             wait=settings.idempotency_wait,
             ttl=settings.idempotency_key_ttl,
             gateway_budget=settings.gateway_budget,
+            keyless_answer=settings.keyless_answer_seconds,
+            duplicate_refund=settings.duplicate_refund_seconds,
+            answer_within=settings.gunicorn_timeout - settings.lookup_budget,
         ),
         sinks=switched_on(app.config),
+        waiting=BoundedSemaphore(max(1, settings.web_threads // 2)),
+        broker_channels={"rabbitmq": settings.rabbitmq_channels, "kafka": settings.kafka_channels},
     )
 
 

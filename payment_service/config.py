@@ -74,6 +74,8 @@ class Settings:
     gateway_url: str | None = _var(None, parse.http_url)
     gateway_connect_timeout: float = _var(1.0, _SECONDS)
     gateway_read_timeout: float = _var(5.0, _SECONDS)
+    duplicate_refund_seconds: float = _var(30.0, parse.real(0, 86400))
+    keyless_answer_seconds: float = _var(8.0, parse.real(0, 20))
     gateway_success_rate: float = _var(1.0, _RATE)
     checkout_success_rate: float = _var(0.95, _RATE)
     gateway_latency_ms: int = _var(0, parse.integer(0, 60000))
@@ -87,6 +89,10 @@ class Settings:
     order_service_url: str | None = _var(None, parse.http_url)
     inventory_service_url: str | None = _var(None, parse.http_url)
     webhook_secret: str | None = _var(None, secret=True)
+    trip_notification_webhook_secret: str | None = _var(None, secret=True)
+    order_webhook_secret: str | None = _var(None, secret=True)
+    inventory_webhook_secret: str | None = _var(None, secret=True)
+    notification_webhook_secret: str | None = _var(None, secret=True)
     base_fare: Decimal = _var(Decimal("5.0"), _TARIFF)  # noqa: RUF009 - a field like the others
     rate_per_km: Decimal = _var(Decimal("2.5"), _TARIFF)  # noqa: RUF009
 
@@ -105,6 +111,8 @@ class Settings:
     rabbitmq_password: str = _var("guest", secret=True)
     kafka_brokers: str | None = _var(None, parse.brokers)
     kafka_topic: str = _var("payment-events", parse.topic)
+    rabbitmq_channels: frozenset[str] = _var(frozenset({"bookings"}), parse.channels(*CHANNELS))
+    kafka_channels: frozenset[str] = _var(frozenset({"checkout"}), parse.channels(*CHANNELS))
     allow_sqlite: bool = _var(False, parse.boolean)
     failpoints: str = _var("")
     web_workers: int = _var(2, _COUNT, name="WEB_CONCURRENCY")
@@ -119,6 +127,11 @@ class Settings:
     def gateway_budget(self) -> float:
         """The longest gateway call of one operation: two sends and at most a second of jitter between them."""
         return 2 * (self.gateway_connect_timeout + self.gateway_read_timeout) + 1
+
+    @property
+    def lookup_budget(self) -> float:
+        """The longest look-up at the gateway, and a second to write its result down."""
+        return self.gateway_connect_timeout + self.gateway_read_timeout + 1
 
     @property
     def is_production(self) -> bool:
@@ -193,7 +206,8 @@ def _time_limits(settings: Settings) -> Iterator[Violation]:
 
 
 def _secrets(settings: Settings) -> Iterator[Violation]:
-    for name in ("secret_key", "jwt_secret_key", "webhook_secret"):
+    of_webhooks = [each.name for each in fields(settings) if each.name.endswith("webhook_secret")]
+    for name in ("secret_key", "jwt_secret_key", *of_webhooks):
         secret = getattr(settings, name)
         if secret is not None and (problem := parse.secret_problem(secret)):
             yield (name.upper(),), problem

@@ -91,6 +91,12 @@ def choices(*words: str) -> Callable[[str], frozenset[str]]:
     return lambda text: frozenset(map(parse, _split(text)))
 
 
+def channels(*words: str) -> Callable[[str], frozenset[str]]:
+    """The same, where `*` stands for all of them."""
+    parse = choices(*words)
+    return lambda text: frozenset(words) if text.strip() == "*" else parse(text)
+
+
 def addresses(text: str) -> tuple[str, ...]:
     """A comma separated list of host:port."""
     parts = _split(text)

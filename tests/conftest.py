@@ -15,7 +15,7 @@ from flask_migrate import upgrade
 from sqlalchemy import Engine, text
 
 from payment_service import clock, create_app
-from payment_service.config import Settings
+from payment_service.config import CHANNELS, Settings
 from payment_service.db import Database, db, metadata
 from payment_service.services.dependencies import Dependencies
 from tests.support.gateways import LedgerGateway
@@ -95,8 +95,15 @@ def lent(postgres: Postgres) -> Iterator[Callable[[str], str]]:
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
-    """Settings of a service under test: every documented default, but nobody waits long."""
-    return Settings(database_url=database_url, log_level="ERROR", jwt_secret_key="a-test-secret-of-32-bytes-or-more!!")
+    """Settings of a service under test: documented defaults, but nobody waits long, and brokers carry every channel."""
+    return Settings(
+        database_url=database_url,
+        log_level="ERROR",
+        jwt_secret_key="a-test-secret-of-32-bytes-or-more!!",
+        keyless_answer_seconds=0.0,
+        rabbitmq_channels=frozenset(CHANNELS),
+        kafka_channels=frozenset(CHANNELS),
+    )
 
 
 @pytest.fixture

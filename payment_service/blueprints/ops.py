@@ -88,16 +88,19 @@ def payment(payment_id: str) -> Response:
 def deliveries() -> Response:
     """Show the deliveries that were given up."""
     asked = query(DEAD)
-    found = outbox.dead(dependencies(), sink=asked.get("sink"), before=asked.get("before"))
+    found = outbox.given_up(dependencies(), sink=asked.get("sink"), before=asked.get("before"))
     return _page("deliveries", found=found, sink=asked.get("sink"))
 
 
 @blueprint.post("/deliveries/<delivery_id>/replay")
 def replay(delivery_id: str) -> Response:
-    """Send a dead delivery again, in the name of whoever asks."""
+    """Send a delivery that was given up again, in the name of whoever asks; confirmed where newer ones have arrived."""
     check_csrf()
     number = path_number(delivery_id, "delivery_id", outbox.NotDeadLettered())
-    payment_id = outbox.replay_dead(dependencies(), number, principal().subject, g.request_id)
+    newer = outbox.newer(dependencies(), number)
+    if newer and "even_if_newer" not in request.form:
+        return _page("confirm_replay", 409, delivery_id=number, newer=newer)
+    payment_id = outbox.replay_given_up(dependencies(), number, principal().subject, g.request_id)
     return _to(url_for("ops.payment", payment_id=payment_id, _anchor="end"))
 
 

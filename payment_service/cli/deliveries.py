@@ -10,7 +10,7 @@ from payment_service.cli.output import ACTOR, JSON, Command, emit, progress
 from payment_service.services import deliveries as outbox
 from payment_service.web.context import dependencies
 
-STATUSES = click.Choice(["PENDING", "DELIVERED", "DEAD"], case_sensitive=False)
+STATUSES = click.Choice(["PENDING", "DELIVERED", "DEAD", "UNROUTED"], case_sensitive=False)
 COLUMNS = ("delivery_id", "status", "sink", "event_type", "payment_id", "version", "attempts", "due_at", "last_error")
 SINCE = click.option("--since", type=click.DateTime(), help="Only deliveries made since this moment (UTC).")
 SINK = click.option("--sink", help="Only this sink: order, inventory, notification, rabbitmq, ...")
@@ -21,7 +21,7 @@ def deliveries() -> None:
     """See what went out, and send it again.
 
     A delivery is one event on its way to one sink: PENDING until the sink has acknowledged it, then DELIVERED; DEAD
-    once it was refused for good or too often.
+    once it was refused for good or too often; UNROUTED where no queue of the broker takes it.
     """
 
 
@@ -66,27 +66,40 @@ def show(delivery_id: int, as_json: bool) -> None:
 @click.argument("delivery_ids", type=int, nargs=-1)
 @SINK
 @click.option("--dead", is_flag=True, help="Every dead delivery that matches.")
+@click.option("--unrouted", is_flag=True, help="Every delivery that matches and found no queue.")
 @SINCE
+@click.option("--even-if-newer", is_flag=True, help="Also deliveries that newer ones of their payment have overtaken.")
 @ACTOR
 @JSON
 @with_appcontext
 def replay(
-    delivery_ids: tuple[int, ...], sink: str | None, dead: bool, since: datetime | None, actor: str, as_json: bool
+    delivery_ids: tuple[int, ...],
+    sink: str | None,
+    dead: bool,
+    unrouted: bool,
+    since: datetime | None,
+    even_if_newer: bool,
+    actor: str,
+    as_json: bool,
 ) -> None:
     """Send deliveries again.
 
     Those named, or those that match the options, with their old ids and bytes: receivers drop what they know. What is
-    pending already stays as it is. The relay sends them; this command only makes them due, and writes down who did it.
+    pending already stays as it is, and what newer events of its payment have overtaken: their receiver would take the
+    older one for the last word. The relay sends them; this command only makes them due, and writes down who did it.
     """
-    if bool(delivery_ids) == bool(dead or since) or (delivery_ids and sink):
-        raise click.UsageError("name deliveries, or say --dead or --since (and perhaps --sink)")
-    ids = delivery_ids or outbox.replayable(dependencies(), sink=sink, dead=dead, since=_utc(since))
+    if bool(delivery_ids) == bool(dead or unrouted or since) or (delivery_ids and sink) or (dead and unrouted):
+        raise click.UsageError("name deliveries, or say --dead, --unrouted or --since (and perhaps --sink)")
+    status = "DEAD" if dead else "UNROUTED" if unrouted else None
+    ids = delivery_ids or outbox.replayable(dependencies(), sink=sink, status=status, since=_utc(since))
     total = 0
     with progress(len(ids), "Replaying deliveries") as advance:
-        for asked, replayed in outbox.replay(dependencies(), ids, actor):
+        for asked, replayed in outbox.replay(dependencies(), ids, actor, even_if_newer=even_if_newer):
             total += replayed
             advance(asked)
-    emit(as_json, {"due_again": total}, f"{total} due again")
+    left = len(ids) - total
+    hint = f", {left} left as they are: pending, or overtaken by newer ones (--even-if-newer)" if left else ""
+    emit(as_json, {"due_again": total, "left": left}, f"{total} due again{hint}")
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -9,22 +9,28 @@ class Backoff:
     """First tries within seconds, then `factor` times longer each, up to `longest`; `patience` seconds in all.
 
     `jitter` is the share by which a delay may vary either way, so that what failed together does not return together.
+    A delivery that the receiver refuses, and does not merely fail to take, is given up earlier: after `refusals` tries
+    and `refusal_patience` seconds, whichever comes later.
     """
 
     first: float = 1.0
     factor: float = 2.0
     longest: float = 300.0
     patience: float = 72 * 3600.0
+    refusals: int = 8
+    refusal_patience: float = 4500.0  # an hour even where every delay is as short as jitter allows
     jitter: float = 0.2
 
-    def delay(self, attempts: int, chance: float) -> float | None:
+    def delay(self, attempts: int, chance: float, *, is_refusal: bool = False) -> float | None:
         """Seconds to wait after the `attempts`th failure (from 1); None: no further try.
 
         `chance` is a random number from 0 to 1, handed in so that the same arguments give the same answer. Patience is
         counted in the schedule's own time: a relay that was down for days has not used it up.
         """
-        plain = self._plain(attempts)
-        if self._waited(attempts) + plain > self.patience:
+        plain, waited = self._plain(attempts), self._waited(attempts)
+        if waited + plain > self.patience:
+            return None
+        if is_refusal and attempts >= self.refusals and waited >= self.refusal_patience:
             return None
         return plain * (1 + self.jitter * (2 * chance - 1))
 

@@ -22,6 +22,21 @@ class RetryLater:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """The sink refuses it now and may take it later: an order not committed yet, a secret rotated too early."""
+
+    reason: str
+    after: float | None = None
+
+
+@dataclass(frozen=True)
+class Unrouted:
+    """The broker has no queue for it."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Rejected:
     """The sink refuses it, and would again."""
 
@@ -35,7 +50,7 @@ class SinkUnavailable:
     reason: str
 
 
-Outcome = Delivered | RetryLater | Rejected | SinkUnavailable
+Outcome = Delivered | RetryLater | Refused | Unrouted | Rejected | SinkUnavailable
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import requests
 
 from payment_service import clock
 from payment_service.delivery.backoff import Backoff
-from payment_service.delivery.base import Delivered, Outcome, Rejected, Report, RetryLater, SinkUnavailable
+from payment_service.delivery.base import Delivered, Outcome, Refused, Rejected, Report, RetryLater, SinkUnavailable
 from payment_service.delivery.signatures import Signer
 from payment_service.domain.deliveries import Delivery
 from payment_service.http_client import HttpClient, NoReply, NotConnected, TlsFailed
@@ -25,7 +25,12 @@ TIMEOUT = 5.0
 PARALLEL = 16
 """Requests under way at once: a poisoned event costs a slow neighbour's threads, not everybody's place in the queue."""
 
+GONE = 410
+"""The one answer that ends a delivery at once: the receiver says that it will never take it."""
+
 WORTH_ANOTHER_TRY = frozenset({408, 425, 429})
+"""Refusals that speak of the moment and not of the event."""
+
 LONGEST_ANSWER = 65536
 """Bytes of an answer that are read, and thrown away."""
 
@@ -104,18 +109,23 @@ class HttpSink:
             headers["X-Request-ID"] = headers["X-Correlation-ID"] = delivery.request_id
         if delivery.traceparent:
             headers["traceparent"] = delivery.traceparent
+        headers["Payment-Version"] = str(delivery.version)
+        headers["Payment-Event-Time"] = f"{delivery.occurred_at:%Y-%m-%dT%H:%M:%S.%fZ}"
         url = f"{self._base_url}{delivery.path}"
         return requests.Request(delivery.method or "POST", url, headers=headers, data=body)
 
 
 def _judged(response: requests.Response) -> Outcome:
-    """4xx is a verdict on what was sent; a redirect is one on where, and worth another try once that is put right."""
+    """After a 4xx the receiver may still take the event: once it has committed, or knows the new secret."""
     status = response.status_code
     if 200 <= status < 300:
         return Delivered()
-    if 400 <= status < 500 and status not in WORTH_ANOTHER_TRY:
+    if status == GONE:
         return Rejected(f"HTTP {status}")
-    return RetryLater(f"HTTP {status}", _retry_after(response.headers.get("Retry-After", ""), clock.now()))
+    after = _retry_after(response.headers.get("Retry-After", ""), clock.now())
+    if 400 <= status < 500 and status not in WORTH_ANOTHER_TRY:
+        return Refused(f"HTTP {status}", after)
+    return RetryLater(f"HTTP {status}", after)
 
 
 def _retry_after(text: str, now: datetime) -> float | None:

@@ -8,14 +8,14 @@ import pika
 from payment_service import clock
 from payment_service.delivery.amqp import Message, Publisher, Verdict
 from payment_service.delivery.backoff import Backoff
-from payment_service.delivery.base import Delivered, Outcome, Report, RetryLater, SinkUnavailable
+from payment_service.delivery.base import Delivered, Outcome, Report, RetryLater, SinkUnavailable, Unrouted
 from payment_service.domain.deliveries import Delivery
 
 EXCHANGE = "payment_events"
 
 AWAITED = frozenset({"payment.created", "payment.completed", "payment.failed", "payment.refunded"})
-"""The types that the document promises to its consumers: each must find a queue. The others tell of steps in between,
-or are other documents' words; where no queue is bound for one, nobody wants it, and it holds nothing up."""
+"""The types that the document promises to its consumers: where one finds no queue, an operator gets to know. The others
+are of steps in between, or other documents' words; where no queue is bound for one, nobody wants it."""
 
 CONFIRMED_WITHIN = 15.0
 """Seconds after which a broker that lives and does not confirm is taken for gone."""
@@ -101,7 +101,7 @@ def _outcome(delivery: Delivery, verdict: Verdict, reason: str) -> Outcome:
     if verdict is Verdict.CONFIRMED:
         return Delivered()
     if verdict is Verdict.UNROUTED:
-        return RetryLater("no queue takes it") if delivery.event_type in AWAITED else Delivered()
+        return Unrouted("no queue takes it") if delivery.event_type in AWAITED else Delivered()
     if verdict is Verdict.LOST:
         return SinkUnavailable(reason)
     return RetryLater(reason or "the broker could not take it")

@@ -12,7 +12,16 @@ import structlog
 from payment_service import clock, metrics
 from payment_service.db import Database
 from payment_service.delivery.backoff import Backoff
-from payment_service.delivery.base import Delivered, Report, RetryLater, Sink, SinkUnavailable
+from payment_service.delivery.base import (
+    Delivered,
+    Refused,
+    Rejected,
+    Report,
+    RetryLater,
+    Sink,
+    SinkUnavailable,
+    Unrouted,
+)
 from payment_service.delivery.notifications import NotificationListener
 from payment_service.domain.deliveries import Delivery
 from payment_service.domain.errors import DatabaseUnavailable
@@ -35,6 +44,9 @@ DOWN_AFTER = 3
 
 AWAY = 0.2
 """Seconds until a delivery that found no sink is due again."""
+
+UNROUTED_DELAYS = (5.0, 20.0)
+"""Seconds until a message that no queue takes is sent again. Then it is listed as UNROUTED, and holds up no other."""
 
 LEFT_ALONE = Backoff(first=0.5, longest=15.0, patience=float("inf"))
 """How long a sink that is down is left alone: what waits for it is sent within seconds of its return."""
@@ -133,16 +145,23 @@ class Relay:
             return outbox.DeliveryResult(delivery.delivery_id, owner, "DELIVERED")
         if isinstance(outcome, SinkUnavailable):
             return outbox.DeliveryResult(delivery.delivery_id, owner, "PENDING", outcome.reason, AWAY, counts=False)
-        delay = None
-        if isinstance(outcome, RetryLater):
-            delay = self.sink.backoff.delay(delivery.attempts, clock.jitter(1.0))
-            delay = None if delay is None else max(delay, outcome.after or 0.0)
+        delay, given_up = self._delay(delivery, outcome), "UNROUTED" if isinstance(outcome, Unrouted) else "DEAD"
         about = {"event_id": str(delivery.event_id), "delivery_id": delivery.delivery_id, "attempts": delivery.attempts}
         if delay is None:
-            log.error("delivery.dead", sink=self.sink.name, **about, reason=outcome.reason)
-            return outbox.DeliveryResult(delivery.delivery_id, owner, "DEAD", outcome.reason)
+            log.error("delivery.dead", status=given_up, sink=self.sink.name, **about, reason=outcome.reason)
+            return outbox.DeliveryResult(delivery.delivery_id, owner, given_up, outcome.reason)
         log.warning("delivery.failed", sink=self.sink.name, **about, reason=outcome.reason, again_in=round(delay, 1))
         return outbox.DeliveryResult(delivery.delivery_id, owner, "PENDING", outcome.reason, delay)
+
+    def _delay(self, delivery: Delivery, outcome: RetryLater | Refused | Unrouted | Rejected) -> float | None:
+        """Seconds until the next try; None: no further try."""
+        if isinstance(outcome, Rejected):
+            return None
+        if isinstance(outcome, Unrouted):
+            return dict(enumerate(UNROUTED_DELAYS, start=1)).get(delivery.attempts)
+        is_refusal = isinstance(outcome, Refused)
+        delay = self.sink.backoff.delay(delivery.attempts, clock.jitter(1.0), is_refusal=is_refusal)
+        return None if delay is None else max(delay, outcome.after or 0.0)
 
     def _note_health(self, reports: Sequence[Report]) -> None:
         """Leave a sink alone that is not there, longer each time; one answer of whatever kind, and it is back."""
@@ -159,8 +178,8 @@ class Relay:
 
 
 def _outcome(result: outbox.DeliveryResult) -> str:
-    """What a try is called where tries are counted: delivered, dead, failed, or down where there was no sink at all."""
-    return {"DELIVERED": "delivered", "DEAD": "dead"}.get(result.status, "failed" if result.counts else "down")
+    """What a try is called where tries are counted: `down` where there was no sink at all, `failed` if it goes on."""
+    return result.status.lower() if result.status != "PENDING" else "failed" if result.counts else "down"
 
 
 def run_all(database: Database, sinks: Mapping[str, Sink], stop: threading.Event) -> list[threading.Thread]:

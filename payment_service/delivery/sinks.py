@@ -28,9 +28,10 @@ def switched_on(config: Config) -> frozenset[str]:
 
 def build_sinks(config: Config) -> dict[str, Sink]:
     """Every sink that is switched on, ready to send; connections are made with the first message."""
-    signer = Signer.of(config["WEBHOOK_SECRET"])
     sinks: dict[str, Sink] = {
-        name: HttpSink(name, config[setting], signer) for name, setting in NEIGHBOURS.items() if config[setting]
+        name: HttpSink(name, config[setting], _signer(config, name))
+        for name, setting in NEIGHBOURS.items()
+        if config[setting]
     }
     if config["RABBITMQ_ENABLED"]:
         sinks["rabbitmq"] = RabbitSink(
@@ -41,3 +42,8 @@ def build_sinks(config: Config) -> dict[str, Sink]:
 
         sinks["kafka"] = KafkaSink(config["KAFKA_BROKERS"], config["KAFKA_TOPIC"])
     return sinks
+
+
+def _signer(config: Config, name: str) -> Signer:
+    """With the receiver's own secret; with the common one where it has none."""
+    return Signer.of(config[f"{name.upper()}_WEBHOOK_SECRET"] or config["WEBHOOK_SECRET"])

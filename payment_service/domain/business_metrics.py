@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from payment_service.domain.lifecycle import Move, Status
+from payment_service.domain.lifecycle import LATE, REVERSALS, Move, Status
 
 _METHODS = "CARD UPI WALLET CASH NETBANKING CREDIT_CARD DEBIT_CARD NET_BANKING COD PAYPAL STRIPE UNSPECIFIED"
 METHODS = frozenset(_METHODS.split())
@@ -21,9 +21,9 @@ OTHER = "OTHER"
 FAILED_ATTEMPT = "failed_attempt"
 """What is counted beside the moves: an attempt that ended without a decision of the gateway."""
 
-_FAILS = (Move.FAIL, Move.CHARGE_DECLINED, Move.AUTHORIZE_DECLINED)
-_TAKES = (Move.CHARGED, Move.CAPTURED)
-_GIVES_BACK = (Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED)
+_FAILS = (Move.FAIL, Move.CHARGE_DECLINED, Move.AUTHORIZE_DECLINED, Move.REVERSED, Move.HOLD_REVERSED)
+_TAKES = (Move.CHARGED, Move.CAPTURED, Move.CHARGED_LATE)
+_GIVES_BACK = (Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED, Move.REVERSED)
 
 
 @dataclass(frozen=True, order=True)
@@ -79,6 +79,11 @@ class Totals:
         """Refunds that succeeded."""
         return self._times(_GIVES_BACK)
 
+    @property
+    def open_reversals(self) -> int:
+        """Late approvals that have not been given back yet."""
+        return self._times(LATE) - self._times(REVERSALS)
+
     @cached_property
     def taken(self) -> Mapping[str, Decimal]:
         """Money captured, by currency."""
@@ -128,12 +133,13 @@ class Totals:
 
 @dataclass(frozen=True)
 class SinkFigures:
-    """What waits for one sink, what was given up, and how long the first in line has waited, in seconds."""
+    """What waits for one sink, what was given up or found no queue, and the seconds that the first in line waits."""
 
     sink: str
     waiting: int
     oldest: float
     dead: int
+    unrouted: int
 
 
 @dataclass(frozen=True)

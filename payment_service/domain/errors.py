@@ -193,6 +193,14 @@ class AmountTooLarge(StateConflict):
     code = "amount_exceeds_available"
 
 
+class DuplicateRefundSuspected(ServiceError):
+    """An equal refund was asked for a moment ago: send an Idempotency-Key to refund once more, or wait"""
+
+    status = 409
+    code = "duplicate_refund_suspected"
+    retry = Retry(safe=True, key="new", after=30)
+
+
 class RefundDeclined(StateConflict):
     """The refund was declined"""
 

@@ -45,6 +45,16 @@ class Move(StrEnum):
     FULLY_REFUNDED = "fully_refunded"
     REFUND_DECLINED = "refund_declined"
 
+    # The caller was told that the charge failed, and never asks again: what is approved later is given back.
+    CHARGED_LATE = "charged_late"
+    AUTHORIZED_LATE = "authorized_late"
+    REVERSED = "reversed"
+    HOLD_REVERSED = "hold_reversed"
+    REVERSAL_DECLINED = "reversal_declined"
+
+
+LATE = frozenset({Move.CHARGED_LATE, Move.AUTHORIZED_LATE})
+REVERSALS = frozenset({Move.REVERSED, Move.HOLD_REVERSED})
 
 _S, _M = Status, Move
 
@@ -77,6 +87,12 @@ LIFECYCLE: dict[tuple[Status | None, Move], Status] = {
     (_S.PARTIALLY_REFUNDED, _M.PARTLY_REFUNDED): _S.PARTIALLY_REFUNDED,
     (_S.PARTIALLY_REFUNDED, _M.FULLY_REFUNDED): _S.REFUNDED,
     (_S.PARTIALLY_REFUNDED, _M.REFUND_DECLINED): _S.PARTIALLY_REFUNDED,
+    # A late approval keeps the payment in PROCESSING until its reversal is done; a declined reversal is tried again.
+    (_S.PROCESSING, _M.CHARGED_LATE): _S.PROCESSING,
+    (_S.PROCESSING, _M.AUTHORIZED_LATE): _S.PROCESSING,
+    (_S.PROCESSING, _M.REVERSAL_DECLINED): _S.PROCESSING,
+    (_S.PROCESSING, _M.REVERSED): _S.FAILED,
+    (_S.PROCESSING, _M.HOLD_REVERSED): _S.FAILED,
     # Asked for again, a cancellation changes nothing.
     (_S.CANCELLED, _M.CANCEL): _S.CANCELLED,
     # No money moved for a failed payment: its caller may still file it as cancelled.
@@ -106,6 +122,11 @@ EVENT_TYPES: dict[Move, str] = {
     Move.PARTLY_REFUNDED: "payment.refunded",
     Move.FULLY_REFUNDED: "payment.refunded",
     Move.REFUND_DECLINED: "payment.refund_declined",
+    Move.CHARGED_LATE: "payment.failed",
+    Move.AUTHORIZED_LATE: "payment.failed",
+    Move.REVERSED: "payment.refunded",
+    Move.HOLD_REVERSED: "payment.cancelled",
+    Move.REVERSAL_DECLINED: "payment.refund_declined",
 }
 
 

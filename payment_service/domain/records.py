@@ -9,14 +9,15 @@ from uuid import UUID
 
 from payment_service.domain.deliveries import WebhookRequest
 from payment_service.domain.lifecycle import Move, Status
-from payment_service.domain.operations import Kind, OperationStatus
+from payment_service.domain.operations import Kind, OperationStatus, Purpose
 
 
 @dataclass(frozen=True)
 class Payment:
     """One payment as its row stands; `metadata` is what the caller sent along, already free of card numbers.
 
-    `charge_key` is the gateway key of its charge or authorization, None before there is one.
+    `charge_key` is the gateway key of its charge or authorization, None before there is one. `caller_reference` is an
+    id that the caller gave with a change of its status.
     """
 
     payment_id: int
@@ -41,6 +42,7 @@ class Payment:
     gateway_response: str | None
     failure_code: str | None
     metadata: Mapping[str, Any] | None
+    caller_reference: str | None
     charge_key: str | None
     created_at: datetime
     updated_at: datetime
@@ -100,6 +102,7 @@ class IdempotencyKey:
     gateway_reference: str | None
     failure_message: str | None
     review_reason: str | None
+    purpose: Purpose | None
     owner: str
     fence: int
     attempts: int

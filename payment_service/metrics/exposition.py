@@ -71,6 +71,7 @@ def _of_payments(totals: Totals) -> Iterator[Metric]:
     yield UntypedMetricFamily(
         "payment_processing_errors", "Attempts that ended without a decision of the gateway.", totals.errors
     )
+    yield GaugeMetricFamily("reversals_open", "Late approvals not given back yet.", totals.open_reversals)
     yield _labelled(GaugeMetricFamily, "payments_by_status", "Payments now in each status.", "status", totals.by_status)
     yield _labelled(
         GaugeMetricFamily, "payments_by_method", "Payments ever made with each method.", "method", totals.by_method
@@ -97,6 +98,7 @@ def _of_sinks(sinks: Iterable[SinkFigures], off: Container[str]) -> Iterator[Met
         ),
         ("outbox_oldest_seconds", "How long the first in line has waited.", attrgetter("oldest")),
         ("outbox_dead", "Deliveries given up and not replayed.", attrgetter("dead")),
+        ("outbox_unrouted", "Messages that no queue of the broker took.", attrgetter("unrouted")),
     ):
         yield _labelled(GaugeMetricFamily, name, about, "sink", {each.sink: value(each) for each in told})
 

@@ -71,6 +71,8 @@ payments = Table(
     Column("gateway_response", Text),
     Column("failure_code", String(255)),
     Column("metadata", Text),
+    # What the caller says of the payment in ids of its own, such as the transaction_ref of a status change.
+    Column("caller_reference", String(64)),
     # The hash of the client's key that made the payment; the binding itself is the key's row.
     Column("idempotency_hash", String(64)),
     # The gateway key of the charge or authorization: captures, voids and refunds name it as their parent.
@@ -142,6 +144,8 @@ transactions = Table(
     money("refunded_amount"),
     Column("operation_id", Uuid),
     Column("description", Text, nullable=False),
+    # The caller's own text, apart from ours: nobody can pass it off as the service's word.
+    Column("caller_note", Text),
     Column("actor", String(255), nullable=False),
     Column("request_id", String(64)),
     Column("event_id", Uuid),
@@ -179,6 +183,9 @@ idempotency_keys = Table(
     Column("gateway_reference", String(255)),
     Column("failure_message", Text),
     Column("review_reason", Text),
+    # `told_false`: its caller was, or may be, told that the charge failed, so an approval by any later owner is
+    # reversed. `reversal`: the operation that does so. NULL for every other key.
+    Column("purpose", String(20)),
     Column("owner", String(32), nullable=False),
     Column("fence", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),

@@ -6,7 +6,9 @@ from payment_service.db import metadata
 from payment_service.models.columns import moment, one_of, partial
 from payment_service.sqltypes import Identity64
 
-DELIVERY_STATUSES = ("PENDING", "DELIVERED", "DEAD")
+DELIVERY_STATUSES = ("PENDING", "DELIVERED", "DEAD", "UNROUTED")
+GIVEN_UP = ("DEAD", "UNROUTED")
+"""Refused for good or too often; without a queue at the broker. Both wait for an operator, and hold nobody up."""
 
 outbox_deliveries = Table(
     "outbox_deliveries",
@@ -39,5 +41,5 @@ outbox_deliveries = Table(
     partial("ix_outbox_deliveries_heads", "sink", "stream", "delivery_id", where="status = 'PENDING'"),
     partial("ix_outbox_deliveries_due", "sink", "due_at", "delivery_id", where="status = 'PENDING'"),
     partial("ix_outbox_deliveries_oldest", "sink", "created_at", where="status = 'PENDING'"),
-    partial("ix_outbox_deliveries_dead", "sink", "delivery_id", where="status = 'DEAD'"),
+    partial("ix_outbox_deliveries_given_up", "sink", "status", "delivery_id", where="status IN ('DEAD', 'UNROUTED')"),
 )

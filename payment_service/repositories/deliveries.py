@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, bindparam, insert, null, select, update
+from sqlalchemy import Boolean, RowMapping, Select, and_, bindparam, exists, insert, null, or_, select, update
 
 from payment_service.connection import Connection
 from payment_service.models import operator_actions, payments
 from payment_service.models import outbox_deliveries as deliveries
+from payment_service.models.outbox import GIVEN_UP
 from payment_service.sqltypes import database_now
 
 SHORT = (
@@ -59,21 +60,66 @@ def replayable(
     return connection.execute(statement.order_by(deliveries.c.delivery_id)).scalars().all()
 
 
+_later = deliveries.alias("later")
+_own, _of_same = payments.alias("own"), payments.alias("of_same")
+_SAME_PAYABLE = (
+    select(_of_same.c.payment_id)
+    .join_from(_own, _of_same, (_of_same.c.channel == _own.c.channel) & (_of_same.c.payable_id == _own.c.payable_id))
+    .where(_own.c.payment_id == deliveries.c.payment_id)
+)
+_OVERTOOK = and_(
+    _later.c.payment_id.in_(_SAME_PAYABLE.correlate(deliveries)),
+    _later.c.sink == deliveries.c.sink,
+    _later.c.stream == deliveries.c.stream,
+    _later.c.delivery_id > deliveries.c.delivery_id,
+    _later.c.status == "DELIVERED",
+)
+"""`_later` was delivered although it follows a delivery. An index leads to it: streams have none, payables have."""
+
+_NEWER = (
+    select(_later.c.delivery_id, _later.c.event_type, _later.c.payment_id, _later.c.version, _later.c.delivered_at)
+    .select_from(deliveries)
+    .join(_later, _OVERTOOK)
+    .where(deliveries.c.delivery_id == bindparam("delivery_id"))
+    .order_by(_later.c.delivery_id)
+)
+
+
+def newer(connection: Connection, delivery_id: int) -> Sequence[RowMapping]:
+    """What was delivered to the same sink, of the same stream, although it follows this delivery."""
+    return connection.execute(_NEWER, {"delivery_id": delivery_id}).mappings().all()
+
+
 _REPLAY = (
     update(deliveries)
-    .where(deliveries.c.delivery_id.in_(bindparam("ids", expanding=True)), _IS_SETTLED)
+    .where(
+        deliveries.c.delivery_id.in_(bindparam("ids", expanding=True)),
+        _IS_SETTLED,
+        or_(bindparam("even_if_newer", type_=Boolean()), ~exists().where(_OVERTOOK)),
+    )
     .values(status="PENDING", attempts=0, due_at=database_now(), last_error=null(), delivered_at=null())
     .returning(deliveries.c.delivery_id, deliveries.c.payment_id, deliveries.c.sink, deliveries.c.event_type)
 )
-_REPLAY_DEAD = _REPLAY.where(deliveries.c.status == "DEAD")
+_REPLAY_GIVEN_UP = _REPLAY.where(deliveries.c.status.in_(GIVEN_UP))
 _RECORD = insert(operator_actions)
 
 
 def replay(
-    connection: Connection, ids: Sequence[int], *, actor: str, request_id: str | None, at: datetime, only_dead: bool
+    connection: Connection,
+    ids: Sequence[int],
+    *,
+    actor: str,
+    request_id: str | None,
+    at: datetime,
+    only_given_up: bool,
+    even_if_newer: bool,
 ) -> Sequence[RowMapping]:
-    """Make settled deliveries due again, with their old ids and bytes, and write down who did it; those it made due."""
-    found = connection.execute(_REPLAY_DEAD if only_dead else _REPLAY, {"ids": ids}).mappings().all()
+    """Make settled deliveries due again, with their old ids and bytes, and write down who did it; those it made due.
+
+    A delivery that others of its stream have overtaken stays as it is, unless `even_if_newer`.
+    """
+    statement = _REPLAY_GIVEN_UP if only_given_up else _REPLAY
+    found = connection.execute(statement, {"ids": ids, "even_if_newer": even_if_newer}).mappings().all()
     action = {"action": "REPLAY", "actor": actor, "request_id": request_id, "created_at": at}
     if found:
         about = [{"delivery_id": row["delivery_id"], "payment_id": row["payment_id"]} for row in found]
@@ -86,11 +132,11 @@ def _next_sink(status: str) -> Select[Any]:
     return found.order_by(deliveries.c.sink).limit(1)
 
 
-_NEXT_SINK = {status: _next_sink(status) for status in ("PENDING", "DEAD")}
+_NEXT_SINK = {status: _next_sink(status) for status in ("PENDING", *GIVEN_UP)}
 
 
 def sinks_with(connection: Connection, status: str) -> list[str]:
-    """The sinks that have PENDING or DEAD deliveries, also those that are switched off; one search for each."""
+    """The sinks with deliveries in a status other than DELIVERED, also those that are switched off."""
     found = [""]
     while (name := connection.execute(_NEXT_SINK[status], {"after": found[-1]}).scalar()) is not None:
         found.append(name)

@@ -33,7 +33,10 @@ def _oldest(sink: str) -> Any:
 @cache
 def _of_sink(sink: str) -> Select[Any]:
     return select(
-        _count(sink, "PENDING").label("waiting"), _oldest(sink).label("oldest"), _count(sink, "DEAD").label("dead")
+        _count(sink, "PENDING").label("waiting"),
+        _oldest(sink).label("oldest"),
+        _count(sink, "DEAD").label("dead"),
+        _count(sink, "UNROUTED").label("unrouted"),
     )
 
 

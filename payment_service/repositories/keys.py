@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from payment_service.connection import Connection
+from payment_service.domain.operations import Purpose
 from payment_service.domain.records import IdempotencyKey, Operation, StoredResponse
 from payment_service.repositories.rows import record_from
 
@@ -100,11 +101,23 @@ def set_operation(
     connection.write("set_operation", {"key_id": key_id, "key_hash": key_hash, **values})
 
 
+def insert_reversal(connection: Connection, values: Mapping[str, Any]) -> int:
+    """Insert the key of an operation that no request asks for: its lease has ended, nobody has worked on it yet."""
+    return int(connection.rows("insert_reversal_key", values)[0][0])
+
+
 def complete_operation(
-    connection: Connection, key_id: int, key_hash: str, operation: Operation, answer: StoredResponse, at: datetime
+    connection: Connection,
+    key_id: int,
+    key_hash: str,
+    operation: Operation,
+    purpose: Purpose | None,
+    answer: StoredResponse,
+    at: datetime,
 ) -> None:
-    """End a key whose operation the gateway has decided."""
+    """End a key whose operation the gateway has decided; `purpose` is what its row says from now on."""
     outcome = {
+        "purpose": purpose,
         "operation_status": operation.status,
         "gateway_reference": operation.gateway_reference,
         "failure_message": operation.failure_message,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, func, select
@@ -75,6 +76,12 @@ def find_refund(connection: Connection, payment_id: int, key_hash: str, subject:
     """The refund of a payment that this key asked for."""
     row = connection.row("find_refund", {"payment_id": payment_id, "key_hash": key_hash, "subject": subject})
     return None if row is None else record_from(Refund, row, connection.database)
+
+
+def has_equal_refund(connection: Connection, refund: Refund, subject: str, since: datetime) -> bool:
+    """Whether the subject has asked for an equal refund since then that was not declined."""
+    values = {**vars(refund), "reason": refund.reason or "", "subject": subject, "since": since}
+    return connection.row("find_equal_refund", values) is not None
 
 
 def insert_refund(connection: Connection, refund: Refund, channel: str, subject: str) -> None:

@@ -13,7 +13,7 @@ from payment_service import clock, metrics
 from payment_service.connection import Connection, UniqueViolation
 from payment_service.db import next_attempt
 from payment_service.domain.errors import DatabaseUnavailable, KeyInUse, KeyMismatch, StateConflict
-from payment_service.domain.operations import OperationStatus
+from payment_service.domain.operations import OperationStatus, Purpose
 from payment_service.domain.records import StoredResponse
 from payment_service.repositories import keys
 from payment_service.services import first_writes
@@ -115,7 +115,9 @@ def _insert_or_resolve(
         return response
 
 
-_NO_OPERATION = dict.fromkeys(("operation_id", "kind", "amount", "currency", "operation_status", "gateway_key"))
+_NO_OPERATION = dict.fromkeys(
+    ("operation_id", "kind", "amount", "currency", "operation_status", "gateway_key", "purpose")
+)
 
 
 def _key_row(deps: Dependencies, request: Request, command: Command, operation_id: UUID) -> dict[str, Any]:
@@ -144,6 +146,7 @@ def _key_row(deps: Dependencies, request: Request, command: Command, operation_i
         "currency": new and new.currency,
         "operation_status": OperationStatus.PENDING,
         "gateway_key": request.scope.gateway_key(command.kind),
+        "purpose": Purpose.TOLD_FALSE if request.never_asks_again else None,
     }
 
 

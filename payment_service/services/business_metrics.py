@@ -6,6 +6,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from payment_service.connection import Connection
 from payment_service.domain.business_metrics import Figures, Totals
 from payment_service.domain.errors import DatabaseUnavailable
+from payment_service.models.outbox import GIVEN_UP
 from payment_service.repositories import deliveries, figures, recovery, tallies
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import advance_watermark
@@ -24,7 +25,7 @@ def current(deps: Dependencies, *, folding: bool = True) -> Figures:
     """
     with deps.database.reading() as connection:
         totals, behind = tallies.read(connection)
-        waiting = (name for status in ("PENDING", "DEAD") for name in deliveries.sinks_with(connection, status))
+        waiting = (name for status in ("PENDING", *GIVEN_UP) for name in deliveries.sinks_with(connection, status))
         off = frozenset(waiting) - deps.sinks
         sinks = figures.of_sinks(connection, sorted(deps.sinks | off))
         found = Figures(Totals(totals), sinks, recovery.figures(connection), off)

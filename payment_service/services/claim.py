@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from payment_service.connection import Connection
-from payment_service.domain.operations import Kind
+from payment_service.domain.operations import Kind, Purpose
 from payment_service.domain.principals import RECOVERY, ChangeSource
 from payment_service.domain.records import IdempotencyKey, Operation, Payment, PaymentContext, Refund
 from payment_service.repositories import keys, payments
@@ -27,6 +27,7 @@ class Claim:
     payment: Payment
     operation: Operation
     refund: Refund | None
+    purpose: Purpose | None
     taken_over: IdempotencyKey | None
     send_before: float
     is_repeatable: bool
@@ -76,6 +77,7 @@ def take_over(
         payment=payment,
         operation=key.operation,
         refund=find_refund(connection, key),
+        purpose=key.purpose,
         taken_over=key,
         send_before=since + deps.limits.time_to_send,
         is_repeatable=True,

@@ -22,6 +22,11 @@ class KeyScope:
     key_hash: str
     is_client_key: bool
 
+    @classmethod
+    def implied(cls, channel: str, subject: str, text: str) -> "KeyScope":
+        """The scope of a key that no client sent. A NUL sets it apart: no client's key may contain one."""
+        return cls(channel, subject, hash_key("\x00" + text), is_client_key=False)
+
     def gateway_key(self, kind: Kind) -> str:
         """The key under which the gateway gets this key's operation of `kind`."""
         return gateway_key(self.channel, self.subject, self.key_hash, kind)
@@ -33,8 +38,9 @@ class Request:
 
     `key` is the client's own, None where it sent none; `implied_key` then names the operation itself, where it can
     happen only once (`process:7`), or is None for a request that is new each time. `route` is method and path with its
-    ids (`POST:/payments/7/refunds`); `fields` is the validated, normalised body. `response_format` is
-    the channel's name for the shape of the response.
+    ids (`POST:/payments/7/refunds`); `fields` is the validated, normalised body. `response_format` is the channel's
+    name for the shape of the response. `never_asks_again`: the caller takes an undecided answer for a failure, so what
+    is approved later is reversed.
     """
 
     channel: str
@@ -44,6 +50,7 @@ class Request:
     response_format: str
     key: str | None = None
     implied_key: str | None = None
+    never_asks_again: bool = False
     request_id: str | None = None
     traceparent: str | None = None
 
@@ -64,14 +71,10 @@ class Request:
 
     @cached_property
     def scope(self) -> KeyScope:
-        """The scope of the request's key, drawn where it has none.
-
-        A NUL sets implied keys apart: no client's key may contain one.
-        """
-        text = self.key
-        if text is None:
-            text = "\x00" + (self.implied_key or clock.new_hex(32))
-        return KeyScope(self.channel, self.principal.subject, hash_key(text), self.key is not None)
+        """The scope of the request's key, drawn where it has none."""
+        if self.key is None:
+            return KeyScope.implied(self.channel, self.principal.subject, self.implied_key or clock.new_hex(32))
+        return KeyScope(self.channel, self.principal.subject, hash_key(self.key), is_client_key=True)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -136,13 +139,15 @@ class StartOperation:
     """Charge, capture, void or refund an existing payment.
 
     `amount` None means all there is: what is held, or what is left to refund. `reason` is the caller's own text: why
-    it refunds, or the gateway response that callers shall read once a charge is approved.
+    it refunds, or the gateway response that callers shall read once a charge is approved. `caller_reference` is an id
+    of the caller's for this change.
     """
 
     payment_id: int
     kind: Kind
     amount: Decimal | None = None
     reason: str | None = None
+    caller_reference: str | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,7 @@ class ChangeStatus:
     payment_id: int
     move: Move
     reason: str | None = None
+    caller_reference: str | None = None
 
 
 Command = CreatePayment | ChargePayment | StartOperation | ChangeStatus

@@ -7,10 +7,12 @@ from payment_service import clock
 from payment_service.connection import Connection, UniqueViolation
 from payment_service.db import next_attempt
 from payment_service.domain.errors import DatabaseUnavailable, GatewayUnavailable, KeyInUse
+from payment_service.domain.operations import Purpose
 from payment_service.domain.records import Operation, StoredResponse
 from payment_service.gateways.base import Approved, Declined, GatewayResult, NotSent, Unknown
 from payment_service.repositories import keys, payments
 from payment_service.repositories.keys import ClaimState
+from payment_service.services import reversals
 from payment_service.services.claim import Claim, load_context
 from payment_service.services.dependencies import ChannelReferences, Dependencies
 from payment_service.services.gateway_calls import NotAgain
@@ -74,11 +76,16 @@ def _decided(
     if renderer.gives_references:
         seed = f"{operation.gateway_key}/{clashes}" if clashes else operation.gateway_key
         references = renderer.references(seed, operation.kind)
-    completed = operation_completed(operation, result, claim.note)
-    transition = payment_after(claim.payment, completed, claim.refund, result, references, at)
-    save_changed(connection, deps, claim.payment, transition, claim.origin)
+    completed, purpose = operation_completed(operation, result, claim.note), claim.purpose
+    if reversals.is_late(claim, result):
+        transition = reversals.complete_late(connection, deps, claim, completed)
+    elif purpose is Purpose.REVERSAL:
+        transition = reversals.complete_reversal(connection, deps, claim, completed, result)
+    else:
+        transition, purpose = payment_after(claim.payment, completed, claim.refund, result, references, at), None
+        save_changed(connection, deps, claim.payment, transition, claim.origin)
     response = render_response(connection, deps, claim.response_format, transition.context)
-    keys.complete_operation(connection, claim.key_id, claim.key_hash, completed, response, at)
+    keys.complete_operation(connection, claim.key_id, claim.key_hash, completed, purpose, response, at)
     if claim.taken_over is not None:
         keys.delete_timer(connection, claim.key_id)
     return response

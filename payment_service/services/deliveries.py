@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping
 
 from payment_service import clock
 from payment_service.domain.errors import DO_NOT_RETRY, ServiceError
+from payment_service.models.outbox import GIVEN_UP
 from payment_service.repositories import deliveries
 from payment_service.services.dependencies import Dependencies
 
@@ -22,7 +23,7 @@ PAGE = 25
 
 
 class NotDeadLettered(ServiceError):
-    """This delivery is not dead: it has been sent again already, or there is none of this number"""
+    """This delivery is not given up: it has been sent again already, or there is none of this number"""
 
     status = 409
     code = "delivery_not_dead"
@@ -30,8 +31,8 @@ class NotDeadLettered(ServiceError):
 
 
 @dataclass(frozen=True)
-class DeadDeliveries:
-    """Dead deliveries, newest first; `sinks` have any, `before` is where the next page begins, None on the last."""
+class GivenUp:
+    """What was given up, newest first; `sinks` have any, `before` is where the next page begins, None on the last."""
 
     deliveries: Sequence[Mapping[str, Any]]
     sinks: Sequence[str]
@@ -47,16 +48,18 @@ def listed(
     return [{name: row[name] for name in deliveries.SHORT} for row in rows]
 
 
-def dead(deps: Dependencies, *, sink: str | None = None, before: int | None = None) -> DeadDeliveries:
-    """A page of dead deliveries, of one sink or of all, each with its event."""
+def given_up(deps: Dependencies, *, sink: str | None = None, before: int | None = None) -> GivenUp:
+    """A page of deliveries that were given up, of one sink or of all, each with its event."""
+    found: list[Any] = []
+    sinks: set[str] = set()
     with deps.database.reading() as connection:
-        sinks = deliveries.sinks_with(connection, "DEAD")
-        found: list[Any] = []
-        for name in sinks:  # one by one, by the index of the dead
-            if sink in (None, name):
-                found += deliveries.listed(connection, PAGE + 1, sink=name, status="DEAD", before=before)
+        for status in GIVEN_UP:
+            for name in deliveries.sinks_with(connection, status):  # one by one, by the index of what was given up
+                sinks.add(name)
+                if sink in (None, name):
+                    found += deliveries.listed(connection, PAGE + 1, sink=name, status=status, before=before)
     newest = sorted(map(dict, found), key=lambda row: row["delivery_id"], reverse=True)
-    return DeadDeliveries(newest[:PAGE], sinks, newest[PAGE - 1]["delivery_id"] if newest[PAGE:] else None)
+    return GivenUp(newest[:PAGE], sorted(sinks), newest[PAGE - 1]["delivery_id"] if newest[PAGE:] else None)
 
 
 def show(deps: Dependencies, delivery_id: int) -> Mapping[str, Any] | None:
@@ -66,34 +69,57 @@ def show(deps: Dependencies, delivery_id: int) -> Mapping[str, Any] | None:
     return None if row is None else {**row, "payload": row["body"]}
 
 
-def replayable(deps: Dependencies, *, sink: str | None, dead: bool, since: datetime | None) -> Sequence[int]:
-    """The ids of settled deliveries that match, oldest first; `dead` leaves out what was delivered."""
+def replayable(deps: Dependencies, *, sink: str | None, status: str | None, since: datetime | None) -> Sequence[int]:
+    """The ids of settled deliveries that match, oldest first; without a `status` also of those that were delivered."""
     with deps.database.reading() as connection:
-        return deliveries.replayable(connection, sink=sink, status="DEAD" if dead else None, since=since)
+        return deliveries.replayable(connection, sink=sink, status=status, since=since)
 
 
-def replay(deps: Dependencies, ids: Sequence[int], actor: str) -> Iterator[tuple[int, int]]:
-    """Make these due again, batch by batch; yields how many were asked for and how many were not due already."""
+def newer(deps: Dependencies, delivery_id: int) -> Sequence[Mapping[str, Any]]:
+    """The deliveries that have overtaken this one: the receiver would get an older event after them."""
+    with deps.database.reading() as connection:
+        return [dict(row) for row in deliveries.newer(connection, delivery_id)]
+
+
+def replay(
+    deps: Dependencies, ids: Sequence[int], actor: str, *, even_if_newer: bool = False
+) -> Iterator[tuple[int, int]]:
+    """Make these due again, batch by batch; yields how many were asked for and how many it made due.
+
+    Those that are due already stay as they are, and without `even_if_newer` those that others have overtaken.
+    """
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
-        yield len(batch), len(_replay(deps, batch, actor, None, only_dead=False))
+        yield len(batch), len(_replay(deps, batch, actor, None, only_given_up=False, even_if_newer=even_if_newer))
 
 
-def replay_dead(deps: Dependencies, delivery_id: int, actor: str, request_id: str | None) -> int:
-    """Make a dead delivery due again; the number of its payment. Raises NotDeadLettered."""
-    found = _replay(deps, [delivery_id], actor, request_id, only_dead=True)
+def replay_given_up(deps: Dependencies, delivery_id: int, actor: str, request_id: str | None) -> int:
+    """Make a delivery that was given up due again; the number of its payment. Raises NotDeadLettered."""
+    found = _replay(deps, [delivery_id], actor, request_id, only_given_up=True, even_if_newer=True)
     if not found:
         raise NotDeadLettered
     return int(found[0]["payment_id"])
 
 
 def _replay(
-    deps: Dependencies, ids: Sequence[int], actor: str, request_id: str | None, *, only_dead: bool
+    deps: Dependencies,
+    ids: Sequence[int],
+    actor: str,
+    request_id: str | None,
+    *,
+    only_given_up: bool,
+    even_if_newer: bool,
 ) -> Sequence[RowMapping]:
     """Who did it is kept beside the payment, and logged."""
-    at = clock.now()
     found = deps.database.run(
-        "replay", deliveries.replay, ids, actor=actor, request_id=request_id, at=at, only_dead=only_dead
+        "replay",
+        deliveries.replay,
+        ids,
+        actor=actor,
+        request_id=request_id,
+        at=clock.now(),
+        only_given_up=only_given_up,
+        even_if_newer=even_if_newer,
     )
     for row in found:
         log.info("delivery.replayed", actor=actor, **row)

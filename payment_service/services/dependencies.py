@@ -1,8 +1,9 @@
 """What the operations need of the world: a database, a gateway, the channels' renderers and the limits of time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from threading import BoundedSemaphore
 from typing import Protocol
 
 from payment_service.db import Database
@@ -47,12 +48,20 @@ class ChannelRenderer(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds: of a lease, of waiting for a key in use, of a cached answer, and of all sends of one gateway call."""
+    """Seconds: of a lease, of waiting for a key in use, of a cached answer, and of all sends of one gateway call.
+
+    `keyless_answer`: how long an undecided charge is looked up for a caller that never asks again, which is answered
+    `answer_within` seconds after its claim at the latest. `duplicate_refund`: how long a refund without a key is taken
+    for a repeat of an equal one; 0 for never.
+    """
 
     lease: float
     wait: float
     ttl: int
     gateway_budget: float
+    keyless_answer: float = 8.0
+    answer_within: float = 18.0
+    duplicate_refund: float = 30.0
 
     @cached_property
     def time_to_send(self) -> float:
@@ -64,7 +73,9 @@ class Limits:
 class Dependencies:
     """Handed to every operation by its caller; built once by the composition root.
 
-    `sinks` are the names of those who hear of events; whoever is not among them costs nothing.
+    `sinks` are the names of those that get events; one that is not among them costs nothing. `broker_channels` are the
+    channels whose events a broker carries, all of them where it is not named. `waiting` limits the threads in which a
+    caller waits for an undecided charge.
     """
 
     database: Database
@@ -72,3 +83,9 @@ class Dependencies:
     renderers: Mapping[str, ChannelRenderer]
     limits: Limits
     sinks: frozenset[str] = frozenset()
+    waiting: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(4))
+    broker_channels: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def carries(self, broker: str, channel: str) -> bool:
+        """Whether a broker is switched on and carries the events of a channel."""
+        return broker in self.sinks and channel in self.broker_channels.get(broker, (channel,))

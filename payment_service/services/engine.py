@@ -10,14 +10,16 @@ import structlog
 
 from payment_service.connection import TransactionLost
 from payment_service.domain.errors import OutcomeUnknown, ServiceError
+from payment_service.domain.operations import Purpose
 from payment_service.domain.records import StoredResponse
 from payment_service.failpoints import failpoint
+from payment_service.gateways.base import Approved, Declined
 from payment_service.services.acquire import acquire
 from payment_service.services.claim import Claim
 from payment_service.services.commands import Command, Request
 from payment_service.services.complete import complete
 from payment_service.services.dependencies import Dependencies
-from payment_service.services.gateway_calls import call_gateway
+from payment_service.services.gateway_calls import await_decision, call_gateway
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +46,8 @@ def execute(deps: Dependencies, request: Request, command: Command) -> StoredRes
 def execute_claim(deps: Dependencies, claim: Claim) -> StoredResponse:
     """Call the gateway for a claimed operation and write down its result."""
     result = call_gateway(deps, claim)
+    if claim.purpose is Purpose.TOLD_FALSE and claim.taken_over is None and not isinstance(result, Approved | Declined):
+        result = await_decision(deps, claim, result)
     failpoint("gateway.answered")
     try:
         return complete(deps, claim, result)

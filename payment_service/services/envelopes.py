@@ -1,6 +1,7 @@
 """The bytes that sinks get, rendered when the event happens: the same at every try."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ def rabbitmq_message(event: Event, payment: Payment, event_id: UUID) -> str:
         {
             "event_type": event.type,
             "timestamp": naive_text(payment.updated_at),
-            "data": event.data,
+            "data": _with_text_ids(event.data),
             "event_id": str(event_id),
             "channel": payment.channel,
             "version": payment.version,
@@ -33,14 +34,19 @@ def kafka_message(event: Event, payment: Payment, event_id: UUID) -> str:
         {
             "event_type": event.type,
             "event_id": str(event_id),
-            "payment_id": event.payment_ref or payment.payment_id,
+            "payment_id": event.payment_ref or str(payment.payment_id),
             "order_id": payment.payable_id,
             "timestamp": naive_text(payment.updated_at),
-            "data": event.data,
+            "data": _with_text_ids(event.data),
             "channel": payment.channel,
             "version": payment.version,
         }
     )
+
+
+def _with_text_ids(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Consumers of several channels read one type: `payment_id` and `order_id` are text on brokers."""
+    return {**data, **{name: str(data[name]) for name in ("payment_id", "order_id") if name in data}}
 
 
 def _json(message: dict[str, Any]) -> str:

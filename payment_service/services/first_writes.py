@@ -4,15 +4,16 @@ Steps of `acquire`: they take its connection and never commit. What the payment'
 StateConflict.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from payment_service import clock
 from payment_service.connection import Connection
-from payment_service.domain.errors import PayableAlreadyPaid
-from payment_service.domain.operations import Kind, OperationStatus
+from payment_service.domain.errors import DuplicateRefundSuspected, PayableAlreadyPaid
+from payment_service.domain.operations import Kind, OperationStatus, Purpose
 from payment_service.domain.records import Operation, Payment, PaymentContext, Refund, StoredResponse
 from payment_service.repositories import keys, payments
 from payment_service.services import transitions
@@ -70,14 +71,25 @@ def start_operation(
     operation = _operation(key, command.kind, amount, payment.currency, payment.charge_key)
     refund = None if refund_id is None else _refund(refund_id, key, operation, command.reason)
     said = None if refund else command.reason  # why a refund is asked for is no word of the gateway
-    transition = transitions.operation_started(payment, operation, refund, said)
+    transition = transitions.operation_started(payment, operation, refund, said, command.caller_reference)
     keys.set_operation(
         connection, key.key_id, key.scope.key_hash, operation.amount, operation.currency, operation.parent_key
     )
     if refund is not None:
+        _refuse_duplicate(connection, deps, request, refund)
         payments.insert_refund(connection, refund, payment.channel, key.scope.subject)
     save_changed(connection, deps, payment, transition, request.origin)
     return _claim(deps, request, key, transition.context.payment, operation, refund)
+
+
+def _refuse_duplicate(connection: Connection, deps: Dependencies, request: Request, refund: Refund) -> None:
+    """Two equal refunds in a row without a key are most likely one, whose answer was lost. The payment is locked."""
+    seconds = deps.limits.duplicate_refund
+    if request.is_repeatable or not seconds:
+        return
+    since = refund.created_at - timedelta(seconds=seconds)
+    if payments.has_equal_refund(connection, refund, request.principal.subject, since):
+        raise DuplicateRefundSuspected(retry=replace(DuplicateRefundSuspected.retry, after=math.ceil(seconds)))
 
 
 def change_status(
@@ -85,7 +97,7 @@ def change_status(
 ) -> StoredResponse:
     """Cancel or fail a payment; the response is final, even where nothing changes."""
     payment = payments.lock(connection, key.payment_id)
-    transition = transitions.status_changed(payment, command.move, command.reason, clock.now())
+    transition = transitions.status_changed(payment, command, clock.now())
     if transition.context.payment.status is payment.status:
         return _respond(connection, deps, request, key, PaymentContext(payment))
     save_changed(connection, deps, payment, transition, request.origin)
@@ -138,6 +150,7 @@ def _claim(
         payment=payment,
         operation=operation,
         refund=refund,
+        purpose=Purpose.TOLD_FALSE if request.never_asks_again else None,
         taken_over=None,
         send_before=key.since + deps.limits.time_to_send,
         is_repeatable=request.is_repeatable,

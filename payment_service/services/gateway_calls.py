@@ -8,7 +8,7 @@ from decimal import Decimal
 import structlog
 
 from payment_service import clock, metrics
-from payment_service.domain.operations import Kind
+from payment_service.domain.operations import Kind, Purpose
 from payment_service.domain.records import IdempotencyKey, Operation, Payment
 from payment_service.gateways.base import (
     Approved,
@@ -28,6 +28,12 @@ from payment_service.services.dependencies import Dependencies
 log = structlog.get_logger(__name__)
 
 LOOKUP = "lookup"
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
+"""Seconds between two look-ups while a caller waits."""
+
+NOT_CHARGED = Declined("GATEWAY_UNAVAILABLE", "The payment gateway did not process the payment")
+"""What becomes of a charge that never reached the gateway, and never will."""
+
 OUTCOMES = {
     Approved: "approved",
     Declined: "declined",
@@ -75,22 +81,49 @@ def _result(gateway: Gateway, claim: Claim) -> GatewayResult:
     gateway_request = gateway_request_for(claim.payment, claim.operation)
     if gateway_request.amount == 0 and gateway_request.kind in (Kind.CHARGE, Kind.AUTHORIZE):
         return Approved(Decimal(0), gateway_request.currency)  # a free trip: there is nothing to ask for
-    if claim.taken_over is not None:
-        began = clock.monotonic()
-        found = gateway.lookup(gateway_request)
-        metrics.gateway_called(LOOKUP, _outcome(found), clock.monotonic() - began)
+    if claim.taken_over is not None and claim.taken_over.attempts:  # somebody may have sent it before
+        found = _look_up(gateway, gateway_request)
         if isinstance(found, NotSent):  # about the look-up only: the operation itself may have been sent before
             return Unknown(found.reason)
         if not isinstance(found, NotFound):
             return found
-        if (reason := _against_sending(gateway.capabilities, claim.operation, claim.taken_over)) is not None:
-            return reason
+        if (instead := _instead_of_sending(gateway.capabilities, claim, claim.taken_over)) is not None:
+            return instead
     if clock.monotonic() > claim.send_before:
         return NotSent("the lease would end before the gateway's answer")
     began = clock.monotonic()
     result = gateway.send(gateway_request)
     metrics.gateway_called(gateway_request.kind, _outcome(result), clock.monotonic() - began)
     return result
+
+
+def _look_up(gateway: Gateway, gateway_request: GatewayRequest) -> GatewayResult:
+    began = clock.monotonic()
+    found = gateway.lookup(gateway_request)
+    metrics.gateway_called(LOOKUP, _outcome(found), clock.monotonic() - began)
+    return found
+
+
+def await_decision(deps: Dependencies, claim: Claim, result: GatewayResult) -> GatewayResult:
+    """Look an undecided operation up as long as its caller waits: the caller never asks again.
+
+    At most half of a process's threads wait so. A request that never reached the gateway is over at once.
+    """
+    if isinstance(result, NotSent):
+        return NOT_CHARGED
+    began, pause = claim.send_before - deps.limits.time_to_send, FIRST_PAUSE
+    deadline = min(clock.monotonic() + deps.limits.keyless_answer, began + deps.limits.answer_within)
+    if not deps.waiting.acquire(blocking=False):
+        return result
+    try:
+        while not isinstance(result, Approved | Declined) and clock.monotonic() + pause < deadline:
+            clock.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+            found = _look_up(deps.gateway, gateway_request_for(claim.payment, claim.operation))
+            result = found if isinstance(found, Approved | Declined) else result
+        return result
+    finally:
+        deps.waiting.release()
 
 
 def _outcome(result: GatewayResult) -> str:
@@ -110,14 +143,18 @@ def gateway_request_for(payment: Payment, operation: Operation) -> GatewayReques
     )
 
 
-def _against_sending(able: Capabilities, operation: Operation, before: IdempotencyKey) -> NotAgain | None:
-    """Why "not found" does not allow a second send, if it does not.
+def _instead_of_sending(able: Capabilities, claim: Claim, before: IdempotencyKey) -> Declined | Unknown | None:
+    """The result where "not found" allows no second send; None where it does.
 
-    A second send is safe while the gateway drops repeats, which it does only as long as it remembers the key, or once
-    it can no longer be working on the last one, which may have left at the end of the lease before ours.
+    A charge whose caller was told that it failed is not sent again. Any other second send is safe while the gateway
+    drops repeats, which it does only as long as it remembers the key, or once it can no longer be working on the last
+    one, which may have left at the end of the lease before ours.
     """
+    operation, is_over = claim.operation, able.lookup_consistent and before.quiet_for > able.max_in_flight
+    if claim.purpose is Purpose.TOLD_FALSE:
+        reason = "not found at the gateway, and its caller was told that it failed"
+        return NOT_CHARGED if is_over else NotAgain(reason, before.leased_until, for_good=not able.lookup_consistent)
     is_remembered = (clock.now() - operation.created_at).total_seconds() < able.key_retention
-    is_over = able.lookup_consistent and before.quiet_for > able.max_in_flight
     if is_remembered and (able.idempotent_by_key or is_over):
         return None
     reason = "not found at the gateway, and a second send could have a second effect"

@@ -42,6 +42,7 @@ def record(connection: Connection, deps: Dependencies, transition: Transition, o
         "version": payment.version,
         "amount": transition.amount,
         "description": transition.description,
+        "caller_note": transition.caller_note,
         "event_id": event_id,
         "event_type": kind,
         "created_at": payment.updated_at,
@@ -61,6 +62,7 @@ def record_undecided_attempt(connection: Connection, context: PaymentContext, or
         "version": None,
         "amount": context.operation.amount if context.operation else payment.amount,
         "description": "The gateway has not decided",
+        "caller_note": None,
         "event_id": None,
         "event_type": None,
         "created_at": clock.now(),
@@ -96,7 +98,7 @@ def _row(context: PaymentContext, move: str, from_status: Status | None, origin:
 
 
 def _deliveries(deps: Dependencies, payment: Payment, event: Event, event_id: UUID) -> list[dict[str, Any]]:
-    """One row for each sink that is switched on: brokers get every event, HTTP services the channel's calls to them."""
+    """One row for each sink: a broker gets the events of its channels, an HTTP service what the channel sends to it."""
     common = {
         "payment_id": payment.payment_id,
         "event_id": event_id,
@@ -109,9 +111,9 @@ def _deliveries(deps: Dependencies, payment: Payment, event: Event, event_id: UU
         "created_at": payment.updated_at,
     }
     rows: list[dict[str, Any]] = []
-    if "rabbitmq" in deps.sinks:
+    if deps.carries("rabbitmq", payment.channel):
         rows.append(common | {"sink": "rabbitmq", "body": rabbitmq_message(event, payment, event_id)})
-    if "kafka" in deps.sinks:
+    if deps.carries("kafka", payment.channel):
         rows.append(common | {"sink": "kafka", "body": kafka_message(event, payment, event_id)})
     for webhook in event.webhooks:
         if webhook.sink in deps.sinks:

@@ -14,7 +14,7 @@ from payment_service.domain.money import as_stored, in_currency
 from payment_service.domain.operations import Kind, OperationStatus
 from payment_service.domain.records import Operation, Payment, PaymentContext, Refund
 from payment_service.gateways.base import Approved, Declined
-from payment_service.services.commands import NewPayment, PaymentReferences, Request
+from payment_service.services.commands import ChangeStatus, NewPayment, PaymentReferences, Request
 from payment_service.services.dependencies import ChannelReferences
 
 ZERO = Decimal("0.00")
@@ -29,13 +29,17 @@ APPROVALS = {
 
 @dataclass(frozen=True)
 class Transition:
-    """One move of one payment: where it came from, the context after it, the amount it is about, in words."""
+    """One move of one payment: where it came from, the context after it, the amount it is about, in words.
+
+    `caller_note` is the caller's own text.
+    """
 
     move: Move
     from_status: Status | None
     context: PaymentContext
     amount: Decimal
     description: str
+    caller_note: str | None = None
 
 
 def created(request: Request, new: NewPayment, payment_id: int, references: PaymentReferences) -> Transition:
@@ -85,6 +89,7 @@ def _new_payment(
         gateway_response=None,
         failure_code=None,
         metadata=new.metadata,
+        caller_reference=None,
         charge_key=charge_key,
         created_at=at,
         updated_at=at,
@@ -124,37 +129,47 @@ def amount_to_move(payment: Payment, kind: Kind, wanted: Decimal | None) -> Deci
 
 
 def operation_started(
-    payment: Payment, operation: Operation, refund: Refund | None, said: str | None = None
+    payment: Payment,
+    operation: Operation,
+    refund: Refund | None,
+    said: str | None = None,
+    caller_reference: str | None = None,
 ) -> Transition:
-    """A movement of an existing payment begins; a refund reserves its amount. Raises IllegalMove.
+    """An operation on an existing payment begins; a refund reserves its amount. Raises IllegalMove.
 
-    `said` is what the caller wants to read as the gateway's response to a charge, should the gateway approve it.
+    `said` is what the caller reads as the gateway's response to a charge that is approved.
     """
     move = Move(operation.kind)
-    begun = _after(payment, move, operation.created_at, said)
+    begun = payment_moved(payment, move, operation.created_at, said, caller_reference)
     if operation.kind in (Kind.CHARGE, Kind.AUTHORIZE):
         begun = replace(begun, charge_key=operation.gateway_key)
     if refund is not None:
         begun = replace(begun, refund_pending_amount=as_stored(payment.refund_pending_amount + refund.amount))
     description = f"{operation.kind.capitalize()} started"
-    return Transition(move, payment.status, PaymentContext(begun, operation, refund), operation.amount, description)
+    context = PaymentContext(begun, operation, refund)
+    return Transition(move, payment.status, context, operation.amount, description, caller_reference)
 
 
-def _after(payment: Payment, move: Move, at: datetime, said: str | None = None) -> Payment:
+def payment_moved(
+    payment: Payment, move: Move, at: datetime, said: str | None = None, caller_reference: str | None = None
+) -> Payment:
+    """A payment in the status that a move leads to, in its next version. Raises IllegalMove."""
     return replace(
         payment,
         status=after(payment.status, move),
         version=payment.version + 1,
         gateway_response=said or payment.gateway_response,
+        caller_reference=caller_reference or payment.caller_reference,
         updated_at=at,
     )
 
 
-def status_changed(payment: Payment, move: Move, said: str | None, at: datetime) -> Transition:
-    """A move in which no money takes part (cancel, fail); `said` is why, in the caller's words. Raises IllegalMove."""
-    description = said or ("Payment cancelled" if move is Move.CANCEL else "Payment failed")
-    changed = PaymentContext(_after(payment, move, at, said))
-    return Transition(move, payment.status, changed, payment.amount, description)
+def status_changed(payment: Payment, command: ChangeStatus, at: datetime) -> Transition:
+    """A move in which no money takes part: cancel, fail. Raises IllegalMove."""
+    description = command.reason or ("Payment cancelled" if command.move is Move.CANCEL else "Payment failed")
+    after = payment_moved(payment, command.move, at, command.reason, command.caller_reference)
+    note = command.caller_reference
+    return Transition(command.move, payment.status, PaymentContext(after), payment.amount, description, note)
 
 
 def operation_completed(operation: Operation, result: Approved | Declined, note: str | None) -> Operation:
@@ -192,7 +207,7 @@ def _approved(
     if kind is Kind.CAPTURE or (kind is Kind.CHARGE and not response):  # else the caller's text, sent with the charge
         response = "Payment processed successfully"
     moved_payment = replace(
-        _after(payment, move, at),
+        payment_moved(payment, move, at),
         authorized_amount=operation.amount if held else payment.authorized_amount,
         captured_amount=operation.amount if taken else payment.captured_amount,
         authorized_at=at if held else payment.authorized_at,
@@ -210,7 +225,7 @@ def _approved(
 
 def _declined(payment: Payment, operation: Operation, result: Declined, at: datetime) -> Transition:
     move = Move(f"{operation.kind}_declined")
-    moved_payment = replace(_after(payment, move, at), failure_code=result.code, gateway_response=result.message)
+    moved_payment = replace(payment_moved(payment, move, at), failure_code=result.code, gateway_response=result.message)
     return Transition(move, payment.status, PaymentContext(moved_payment, operation), operation.amount, result.message)
 
 
@@ -226,7 +241,7 @@ def _refund_completed(
         move = Move.FULLY_REFUNDED if whole else Move.PARTLY_REFUNDED
         status, message = "REFUNDED", f"Refund: {refund.reason}" if refund.reason else "Refund processed"
     moved_payment = replace(
-        _after(payment, move, at),
+        payment_moved(payment, move, at),
         refunded_amount=refunded,
         refund_pending_amount=pending,
         refunded_at=at if isinstance(result, Approved) else payment.refunded_at,

@@ -1,7 +1,7 @@
 """Recomputing the invariants of money from the tables and the gateway, trusting nothing the service says of itself.
 
 The names are those of the reliability programme: S1 one charge, S2 no orphan money, S3 no phantom success, S4 same
-money, S5 conservation, S9 state machine, S14 audit equals state, L3 recovery finds what is open,
+money, S5 conservation, S9 state machine, S14 audit equals state, S15 told false, L3 recovery finds what is open,
 R1 reservations, K1 keys, T1 tallies.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from payment_service.domain.lifecycle import LIFECYCLE, Move, Status
-from payment_service.domain.operations import Kind, OperationStatus
+from payment_service.domain.operations import Kind, OperationStatus, Purpose
 from payment_service.gateways.base import Approved, GatewayTransaction
 from payment_service.repositories import audit, recovery, tallies
 from payment_service.repositories.audit import Trail
@@ -48,6 +48,7 @@ def verify(deps: Dependencies, seen: Callable[[], None] = lambda: None) -> Itera
         yield from _conserved(trail)
         yield from _earned(trail)
         yield from _endable(trail, _stranded(deps, trail))
+        yield from _reversed(trail)
         yield from _reserved(trail)
         yield from _bound(trail)
         yield from _audited(trail)
@@ -107,6 +108,18 @@ def _endable(trail: Trail, stranded: Container[int]) -> Iterator[Violation]:
         if key.operation_status is OperationStatus.PENDING and (is_finished or key.key_id in stranded):
             row = f"operation {key.operation_id} of payment {trail.payment.payment_id}"
             yield Violation("L3", row, "undecided, and no key is left to end it")
+    under_way = any(key.operation_status is OperationStatus.PENDING for key in trail.keys)
+    if trail.payment.status is Status.PROCESSING and not under_way:
+        yield Violation("L3", f"payment {trail.payment.payment_id}", "PROCESSING, and no operation is under way")
+
+
+def _reversed(trail: Trail) -> Iterator[Violation]:
+    """S15: what its caller was told is false stays false: money approved later is on its way back, or gone."""
+    for key in trail.keys:
+        approved = key.purpose is Purpose.TOLD_FALSE and key.operation_status is OperationStatus.SUCCEEDED
+        if approved and trail.payment.status not in (Status.PROCESSING, Status.FAILED):
+            row = f"payment {trail.payment.payment_id}"
+            yield Violation("S15", row, f"{trail.payment.status}, and its caller was told that it failed")
 
 
 def _reserved(trail: Trail) -> Iterator[Violation]:

@@ -43,6 +43,7 @@ def build_request(
     *,
     key: str | None = None,
     implied_key: str | None = None,
+    never_asks_again: bool = False,
 ) -> Request:
     """What this request asks of a channel; see `Request`. Who asks, and in which trace, is the request's own."""
     return Request(
@@ -53,6 +54,7 @@ def build_request(
         response_format=response_format,
         key=key,
         implied_key=implied_key,
+        never_asks_again=never_asks_again,
         request_id=g.request_id,
         traceparent=g.traceparent,
     )

@@ -109,7 +109,7 @@ def test_only_a_dead_delivery_is_sent_again_and_only_once(deps: Dependencies, op
     for number in (waiting, 999_999, "x", 10**30):
         answer = replay(operator, number)
         assert answer.status_code == 409
-        assert "is not dead" in answer.text
+        assert "is not given up" in answer.text
     assert standing(deps) == {waiting: before}
 
     give_up(deps)

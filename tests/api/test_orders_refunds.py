@@ -48,7 +48,7 @@ def test_without_an_amount_all_that_is_left_is_refunded(client: FlaskClient, cha
 
 
 def test_several_parts_add_up_and_the_last_one_closes_the_payment(client: FlaskClient, charged: int) -> None:
-    seen = [paid(refund_order(client, charged, amount=500), 200) for _ in range(3)]
+    seen = [paid(refund_order(client, charged, f"part-{number}", amount=500), 200) for number in range(3)]
     assert [(body["status"], body["refunded_amount"]) for body in seen] == [
         ("COMPLETED", 500.0),
         ("COMPLETED", 1000.0),
@@ -121,8 +121,8 @@ def test_a_repeat_under_the_same_key_is_the_same_refund(
 
 
 def test_without_a_key_each_request_is_a_refund(client: FlaskClient, charged: int, gateway: LedgerGateway) -> None:
-    for _ in range(2):
-        paid(refund_order(client, charged, amount=100), 200)
+    for amount in (100, 101):
+        paid(refund_order(client, charged, amount=amount), 200)
     assert gateway.count(Kind.REFUND) == 2
 
 

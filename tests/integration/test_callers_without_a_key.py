@@ -14,7 +14,7 @@ from payment_service.db import Database
 from payment_service.domain.errors import DatabaseUnavailable, GatewayUnavailable
 from payment_service.domain.operations import Kind, OperationStatus
 from payment_service.gateways.base import Approved, GatewayRequest, NotSent
-from payment_service.models import idempotency_keys
+from payment_service.models import idempotency_keys, payments
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.verification import verify
 from payment_service.web import errors
@@ -64,6 +64,9 @@ MOVEMENTS: Mapping[str, tuple[Kind, Callable[[Flask], Ask]]] = {
     "refund": (Kind.REFUND, _refund),
     "refund of an order": (Kind.REFUND, _refund_of_order),
 }
+NEVER_ASKED_AGAIN = {Kind.CHARGE, Kind.AUTHORIZE}
+"""What a checkout caller without a key never asks again: it is not sent later, and what was approved is reversed."""
+
 every_movement = pytest.mark.parametrize(("kind", "prepare"), MOVEMENTS.values(), ids=MOVEMENTS)
 
 
@@ -98,8 +101,15 @@ def assert_sent_to_look_it_up(answer: TestResponse) -> None:
 
 
 def assert_done_once(deps: Dependencies, gateway: LedgerGateway, kind: Kind) -> None:
-    """The recovery worker finishes what was begun; it happened once."""
+    """The recovery worker finishes what was begun: it happened once, or nothing of it is left."""
     recover_all(deps)
+    if kind in NEVER_ASKED_AGAIN:
+        recover_all(deps)
+        undone = Kind.REFUND if kind is Kind.CHARGE else Kind.VOID
+        assert gateway.count(kind) == gateway.count(undone) <= 1
+        assert [row["status"] for row in rows(deps, payments)] == ["FAILED"]
+        assert not list(verify(deps))
+        return
     assert gateway.count(kind) == 1
     found = [row["operation_status"] for row in rows(deps, idempotency_keys) if row["kind"] == kind]
     assert found == [OperationStatus.SUCCEEDED]

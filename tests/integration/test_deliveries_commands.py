@@ -131,7 +131,7 @@ def test_named_deliveries_are_replayed_and_pending_ones_are_left_alone(
     app: Flask, database: Database, settled: ScriptedSink
 ) -> None:
     dead, waiting = (delivery(database, *which)["delivery_id"] for which in ((SINK, 1), ("order", 0)))
-    assert printed(app, "replay", str(dead), str(waiting)) == "1 due again\n"
+    assert printed(app, "replay", str(dead), str(waiting)).startswith("1 due again, 1 left as they are: pending")
     assert statuses(database, SINK) == {"DELIVERED": 2, "PENDING": 1}
 
 
@@ -139,7 +139,7 @@ def test_named_deliveries_are_replayed_and_pending_ones_are_left_alone(
 def test_nobody_replays_everything_by_mistake(app: Flask, words: list[str]) -> None:
     result = run(app, "replay", *words)
     assert result.exit_code == 2
-    assert "name deliveries, or say --dead or --since" in result.output
+    assert "name deliveries, or say --dead, --unrouted or --since" in result.output
 
 
 def test_a_long_replay_goes_batch_by_batch(
@@ -148,7 +148,7 @@ def test_a_long_replay_goes_batch_by_batch(
     pile_up(database, [SINK], count=5)
     drain(Relay(database, ScriptedSink(lambda _: Rejected("HTTP 400"), SINK)))
     monkeypatch.setattr(outbox, "BATCH", 2)
-    ids = outbox.replayable(deps, sink=None, dead=True, since=None)
+    ids = outbox.replayable(deps, sink=None, status="DEAD", since=None)
     assert list(outbox.replay(deps, ids, "ann")) == [(2, 2), (2, 2), (1, 1)]
 
 

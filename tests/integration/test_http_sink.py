@@ -10,7 +10,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from payment_service.delivery.base import Delivered, Outcome, Rejected, RetryLater, SinkUnavailable
+from payment_service.delivery.base import Delivered, Outcome, Refused, Rejected, RetryLater, SinkUnavailable
 from payment_service.delivery.signatures import Signer
 from tests.support.events import as_uuid
 from tests.support.ports import free_port
@@ -36,9 +36,13 @@ def test_what_may_change_is_tried_again(receiver: Receiver, status: int) -> None
     assert answering(receiver, Answer(status)) == RetryLater(f"HTTP {status}")
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 422])
-def test_a_verdict_on_the_event_itself_is_final(receiver: Receiver, status: int) -> None:
-    assert answering(receiver, Answer(status)) == Rejected(f"HTTP {status}")
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+def test_refusal_may_become_an_acknowledgement(receiver: Receiver, status: int) -> None:
+    assert answering(receiver, Answer(status)) == Refused(f"HTTP {status}")
+
+
+def test_gone_is_final(receiver: Receiver) -> None:
+    assert answering(receiver, Answer(410)) == Rejected("HTTP 410")
 
 
 def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
@@ -146,7 +150,7 @@ def test_connections_are_used_again(receiver: Receiver) -> None:
 
 
 def test_closing_waits_for_what_is_under_way_and_begins_nothing_more(receiver: Receiver) -> None:
-    receiver.behaviour = lambda _: Answer(wait=0.2)
+    receiver.behaviour = lambda _: Answer(wait=0.4)
     sink = http_sink(receiver.url)
     sink.send([an_event(number) for number in range(40)])
     wait_until(lambda: receiver.seen)

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from payment_service.delivery.base import Delivered, Report, RetryLater, SinkUnavailable
+from payment_service.delivery.base import Delivered, Report, RetryLater, SinkUnavailable, Unrouted
 from payment_service.delivery.rabbitmq import AWAITED, RabbitSink
 from tests.support import broker as support
 from tests.support.broker import Ear, connect
@@ -46,7 +46,7 @@ def test_what_the_document_promises_must_find_a_queue(broker_port: int, ear: Ear
     event = an_event(version=1, event_type=kind)
     with closing(rabbit_sink(broker_port, ear)) as sink:
         sink.send([event])
-        assert reports_of(sink, 1) == [Report(event, RetryLater("no queue takes it"))]
+        assert reports_of(sink, 1) == [Report(event, Unrouted("no queue takes it"))]
         ear.bind()
         sink.send([event])
         assert reports_of(sink, 1) == [Report(event, Delivered())]

@@ -181,7 +181,7 @@ def test_the_relay_sends_once_what_it_could_not_claim_or_mark_at_first(
         drain(Relay(deps.database, sink))
     assert [each.version for each in sink.offered] == [1, 2]
     with trouble.at("UPDATE OF status", "outbox_deliveries"):
-        ids = replayable(deps, sink="rabbitmq", dead=False, since=None)[-2:]
+        ids = replayable(deps, sink="rabbitmq", status=None, since=None)[-2:]
         assert list(replay(deps, ids, "ann")) == [(2, 2)]
 
 

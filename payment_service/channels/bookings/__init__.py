@@ -126,33 +126,35 @@ def _own(payment_id: str) -> Payment:
     return queries.payment(dependencies(), principal(), NAME, "public_id", public_id, theirs=Forbidden())
 
 
-def _process(found: Payment, response_format: str) -> StoredResponse:
+def _process(found: Payment, response_format: str, caller_reference: str | None = None) -> StoredResponse:
     """A payment is charged once: without a client's key the payment is the key.
 
     Its UUID and not its number: a database restored from a backup counts on from an old number, and the gateway would
     take the new payment for the old one.
     """
     asked = _request(f"/{found.public_id}/process", response_format, implied_key=f"process:{found.public_id}")
-    return execute(dependencies(), asked, StartOperation(found.payment_id, Kind.CHARGE))
+    command = StartOperation(found.payment_id, Kind.CHARGE, caller_reference=caller_reference)
+    return execute(dependencies(), asked, command)
 
 
-def _refund(found: Payment, response_format: str) -> StoredResponse:
+def _refund(found: Payment, response_format: str, caller_reference: str | None = None) -> StoredResponse:
     """A payment is refunded once, though a declined refund may be tried again: that is another operation."""
     declined = sum(each.status == "FAILED" for each in queries.refunds(dependencies(), found.payment_id))
     asked = _request(f"/{found.public_id}/refund", response_format, implied_key=f"refund:{found.public_id}:{declined}")
-    return execute(dependencies(), asked, StartOperation(found.payment_id, Kind.REFUND))
+    command = StartOperation(found.payment_id, Kind.REFUND, caller_reference=caller_reference)
+    return execute(dependencies(), asked, command)
 
 
 def _complete(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
     if not principal().is_service:
         raise IllegalChange(found.status, given["status"], f"use POST {PREFIX}/{found.public_id}/process")
-    return _process(found, "status")
+    return _process(found, "status", given.get("transaction_ref"))
 
 
 def _give_back(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
     if not principal().is_service:
         raise IllegalChange(found.status, given["status"], f"use POST {PREFIX}/{found.public_id}/refund")
-    return _refund(found, "status")
+    return _refund(found, "status", given.get("transaction_ref"))
 
 
 def _fail(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
@@ -160,12 +162,13 @@ def _fail(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
     reference = given.get("transaction_ref")
     why = f"Payment failed (reference {reference})" if reference else None
     asked = _request(f"/{found.public_id}/status", "status", given)
-    return execute(dependencies(), asked, ChangeStatus(found.payment_id, Move.FAIL, why))
+    return execute(dependencies(), asked, ChangeStatus(found.payment_id, Move.FAIL, why, reference))
 
 
 def _cancel(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
     asked = _request(f"/{found.public_id}/status", "status", given)
-    return execute(dependencies(), asked, ChangeStatus(found.payment_id, Move.CANCEL))
+    reference = given.get("transaction_ref")
+    return execute(dependencies(), asked, ChangeStatus(found.payment_id, Move.CANCEL, caller_reference=reference))
 
 
 CHANGES: Mapping[str, Callable[[Payment, Mapping[str, Any]], StoredResponse]] = {

@@ -38,6 +38,10 @@ def _failure_message(payment: Payment) -> object:
     return missing if payment.failure_code is None else payment.gateway_response
 
 
+def _caller_reference(payment: Payment) -> object:
+    return missing if payment.caller_reference is None else payment.caller_reference
+
+
 class BookingPayment(Schema):
     """A booking's payment; one that failed says why."""
 
@@ -52,6 +56,7 @@ class BookingPayment(Schema):
     created_at = field.timestamp("2025-11-03T11:23:00.145775")
     updated_at = field.timestamp("2025-11-03T11:23:00.145775")
     refunded_amount = field.money(0.0)
+    caller_reference = field.computed(_caller_reference, "string", "bank-4711", required=False)
     failure_code = field.computed(_failure_code, "string", "CARD_DECLINED", required=False)
     failure_message = field.computed(_failure_message, "string", "Card was declined by issuer", required=False)
 

@@ -97,7 +97,11 @@ def _read(action: str) -> tuple[dict[str, Any], Request]:
     named, camel = in_one_style(body)
     given = load(SCHEMAS[action][camel], named, "body")
     response_format = _style(camel=camel).response_format(action)
-    return given, build_request(NAME, f"POST:{PREFIX}/{action}", given, response_format, key=header_key(body))
+    key = header_key(body)
+    # The document's order service reads `success` alone, and never asks again where it sent no key.
+    is_final = action == "process" and key is None
+    route = f"POST:{PREFIX}/{action}"
+    return given, build_request(NAME, route, given, response_format, key=key, never_asks_again=is_final)
 
 
 def _style(*, camel: bool = False) -> Style:

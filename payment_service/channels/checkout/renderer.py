@@ -6,7 +6,7 @@ from payment_service.channels.checkout import response_schemas as responses
 from payment_service.channels.checkout.style import Style
 from payment_service.domain.errors import RefundDeclined
 from payment_service.domain.keys import derived_digits
-from payment_service.domain.lifecycle import Move, event_type
+from payment_service.domain.lifecycle import LATE, Move, event_type
 from payment_service.domain.money import to_number
 from payment_service.domain.operations import Kind, OperationStatus
 from payment_service.domain.records import Event, PaymentContext, Refund, StoredResponse
@@ -17,6 +17,8 @@ from payment_service.web.responses import accepted, answered
 SUCCESSFUL = "payment.successful"
 """What this document calls money taken; everybody else says completed."""
 SUCCESSES = frozenset({Move.CHARGED, Move.CAPTURED})
+TOO_LATE = "Approved after the answer, and reversed"
+_TOO_LATE = {"error": TOO_LATE, "error_message": TOO_LATE}
 
 
 class CheckoutRenderer(BaseRenderer):
@@ -62,6 +64,8 @@ def _event_data(move: Move, context: PaymentContext) -> dict[str, Any]:
         original = to_number(payment.amount)
         about = {"refund_id": refund.public_reference, "amount": to_number(refund.amount), "original_amount": original}
         return shared | about
+    if move in LATE:
+        return shared | {"amount": to_number(payment.amount), "payment_method": payment.method} | _TOO_LATE
     taken = payment.captured_amount if move in SUCCESSES else payment.amount
     shared |= {"amount": to_number(taken), "payment_method": payment.method}
     if context.operation is not None and context.operation.status is OperationStatus.FAILED:

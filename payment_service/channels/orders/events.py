@@ -46,7 +46,12 @@ def event_of(move: Move, context: PaymentContext, body: Mapping[str, Any]) -> Ev
 def _order(move: Move, context: PaymentContext, body: Mapping[str, Any]) -> WebhookRequest | None:
     if move not in NOTIFIED_ON or (move is Move.CANCEL and context.payment.version > FIRST_CHANGE):
         return None
-    said = {"payment_id": body["payment_id"], "payment_status": body["status"]}
+    said = {
+        "payment_id": body["payment_id"],
+        "payment_status": body["status"],
+        # What is signed names what it is about: the path is not signed.
+        **{name: body[name] for name in ("order_id", "amount", "currency")},
+    }
     return WebhookRequest("order", "PATCH", f"/v1/orders/{body['order_id']}/payment-status", said)
 
 

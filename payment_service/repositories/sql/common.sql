@@ -24,8 +24,8 @@ WHERE key_id = :key_id AND key_hash = :key_hash;
 -- A payment as it stands.
 SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
     authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
-    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, charge_key, created_at, updated_at,
-    completed_at, authorized_at, captured_at, refunded_at
+    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
+    created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at
 FROM payments
 WHERE payment_id = :payment_id;
 
@@ -47,8 +47,8 @@ SET status = :status, version = :version, authorized_amount = :authorized_amount
     refunded_amount = :refunded_amount, refund_pending_amount = :refund_pending_amount,
     transaction_id = :transaction_id, payment_intent_id = :payment_intent_id,
     authorization_code = :authorization_code, gateway_response = :gateway_response, failure_code = :failure_code,
-    charge_key = :charge_key, updated_at = :updated_at, completed_at = :completed_at, authorized_at = :authorized_at,
-    captured_at = :captured_at, refunded_at = :refunded_at
+    caller_reference = :caller_reference, charge_key = :charge_key, updated_at = :updated_at,
+    completed_at = :completed_at, authorized_at = :authorized_at, captured_at = :captured_at, refunded_at = :refunded_at
 WHERE payment_id = :payment_id;
 
 -- name: find_refund
@@ -56,6 +56,14 @@ WHERE payment_id = :payment_id;
 SELECT refund_id, payment_id, key_hash, amount, status, reason, public_reference, created_at, updated_at
 FROM payment_refunds
 WHERE payment_id = :payment_id AND key_hash = :key_hash AND subject = :subject;
+
+-- name: find_equal_refund
+-- A refund of the same amount for the same reason, asked for by the same subject a moment ago.
+SELECT refund_id
+FROM payment_refunds
+WHERE payment_id = :payment_id AND amount = :amount AND subject = :subject AND created_at > :since
+    AND status <> 'FAILED' AND coalesce(reason, '') = :reason
+LIMIT 1;
 
 -- name: insert_refund
 -- A new refund, not decided yet.
@@ -88,10 +96,10 @@ WHERE value = :value AND channel = :channel AND kind = :kind AND payment_id = :p
 -- A change of a payment: audit row and event at once. An undecided attempt has neither version nor event.
 INSERT INTO transactions (
     payment_id, version, transaction_type, move, from_status, status, amount, captured_amount, refunded_amount,
-    operation_id, description, actor, request_id, event_id, event_type, traceparent, created_at
+    operation_id, description, caller_note, actor, request_id, event_id, event_type, traceparent, created_at
 ) VALUES (
     :payment_id, :version, :transaction_type, :move, :from_status, :status, :amount, :captured_amount,
-    :refunded_amount, :operation_id, :description, :actor, :request_id, :event_id, :event_type, :traceparent,
+    :refunded_amount, :operation_id, :description, :caller_note, :actor, :request_id, :event_id, :event_type, :traceparent,
     :created_at
 );
 

@@ -14,13 +14,13 @@ WITH found AS (
 ), made AS (
     INSERT INTO idempotency_keys (
         channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
-        operation_id, kind, amount, currency, operation_status, gateway_key, owner, fence, attempts, leased_until,
+        operation_id, kind, amount, currency, operation_status, gateway_key, purpose, owner, fence, attempts, leased_until,
         expires_at, created_at, updated_at
     )
     SELECT
         :channel, :subject, :key_hash, :is_client_key, :request_path, :response_format, :fingerprint,
         coalesce(CAST(:payment_id AS bigint), nextval('payments_payment_id_seq')),
-        :operation_id, :kind, :amount, :currency, :operation_status, :gateway_key, :owner, 1, 1,
+        :operation_id, :kind, :amount, :currency, :operation_status, :gateway_key, :purpose, :owner, 1, 1,
         statement_timestamp() + make_interval(secs => :lease),
         statement_timestamp() + make_interval(secs => :ttl), :created_at, :created_at
     WHERE NOT EXISTS (SELECT FROM found)
@@ -34,7 +34,8 @@ FROM (SELECT 1) AS one LEFT JOIN made ON true LEFT JOIN found ON true;
 -- A key as it stands.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, owner, fence, attempts, leased_until, response_status, response_data, created_at,
+    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
+    created_at,
     leased_until > clock_timestamp() AS leased,
     expires_at <= clock_timestamp() AS expired,
     clock_timestamp() AS looked_at
@@ -45,7 +46,8 @@ WHERE key_hash = :key_hash AND channel = :channel AND subject = :subject;
 -- A key that exists, for a decision about it.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, owner, fence, attempts, leased_until, response_status, response_data, created_at,
+    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
+    created_at,
     leased_until > clock_timestamp() AS leased,
     expires_at <= clock_timestamp() AS expired,
     clock_timestamp() AS looked_at
@@ -57,7 +59,8 @@ FOR UPDATE;
 -- An abandoned key that nobody else is working on.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, owner, fence, attempts, leased_until, response_status, response_data, created_at,
+    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
+    created_at,
     leased_until > clock_timestamp() AS leased,
     expires_at <= clock_timestamp() AS expired,
     clock_timestamp() AS looked_at
@@ -69,7 +72,8 @@ FOR UPDATE SKIP LOCKED;
 -- The unfinished key of an operation.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, owner, fence, attempts, leased_until, response_status, response_data, created_at,
+    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
+    created_at,
     leased_until > clock_timestamp() AS leased,
     expires_at <= clock_timestamp() AS expired,
     clock_timestamp() AS looked_at
@@ -109,7 +113,7 @@ SELECT key.*, payment.version FROM key LEFT JOIN payment ON true;
 -- The gateway decided: the operation's outcome and the response as sent, kept for a client's key only.
 UPDATE idempotency_keys
 SET operation_status = :operation_status, gateway_reference = :gateway_reference,
-    failure_message = :failure_message, review_reason = :review_reason,
+    failure_message = :failure_message, review_reason = :review_reason, purpose = :purpose,
     response_status = :response_status,
     response_data = CASE WHEN is_client_key AND expires_at > statement_timestamp()
         THEN CAST(:response_data AS text) END,
@@ -129,8 +133,8 @@ WHERE key_id = :key_id AND key_hash = :key_hash;
 -- A payment, locked against every other change; rows that refer to it can still be inserted.
 SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
     authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
-    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, charge_key, created_at, updated_at,
-    completed_at, authorized_at, captured_at, refunded_at
+    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
+    created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at
 FROM payments
 WHERE payment_id = :payment_id
 FOR NO KEY UPDATE;
@@ -139,8 +143,8 @@ FOR NO KEY UPDATE;
 -- The same for recovery, which passes over a payment that somebody is working on.
 SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
     authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
-    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, charge_key, created_at, updated_at,
-    completed_at, authorized_at, captured_at, refunded_at
+    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
+    created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at
 FROM payments
 WHERE payment_id = :payment_id
 FOR NO KEY UPDATE SKIP LOCKED;
@@ -149,8 +153,8 @@ FOR NO KEY UPDATE SKIP LOCKED;
 -- The same, with the number of the refund about to be made.
 SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
     authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
-    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, charge_key, created_at, updated_at,
-    completed_at, authorized_at, captured_at, refunded_at,
+    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
+    created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at,
     nextval('payment_refunds_refund_id_seq') AS refund_id
 FROM payments
 WHERE payment_id = :payment_id
@@ -165,6 +169,19 @@ INSERT INTO outbox_deliveries (
     :payment_id, :event_id, :event_type, :version, :sink, :stream, :message_key, :method, :path, :body, :request_id,
     :traceparent, 'PENDING', 0, statement_timestamp(), :created_at
 );
+
+-- name: insert_reversal_key
+-- The operation that gives late money back: no request asks for it, and recovery is its first owner.
+INSERT INTO idempotency_keys (
+    channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id, operation_id,
+    kind, amount, currency, operation_status, gateway_key, parent_key, purpose, owner, fence, attempts, leased_until,
+    expires_at, created_at, updated_at
+) VALUES (
+    :channel, :subject, :key_hash, :is_client_key, :request_path, :response_format, '', :payment_id, :operation_id,
+    :kind, :amount, :currency, :operation_status, :gateway_key, :parent_key, :purpose, '', 0, 0,
+    statement_timestamp(), statement_timestamp(), :created_at, :created_at
+)
+RETURNING key_id;
 
 -- name: set_timer
 -- The next look-up of an undecided operation.

@@ -6,13 +6,13 @@
 -- Insert the key with its operation. A new payment has no number yet: it gets the next one.
 INSERT INTO idempotency_keys (
         channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
-        operation_id, kind, amount, currency, operation_status, gateway_key, owner, fence, attempts, leased_until,
+        operation_id, kind, amount, currency, operation_status, gateway_key, purpose, owner, fence, attempts, leased_until,
         expires_at, created_at, updated_at
 )
 SELECT
         :channel, :subject, :key_hash, :is_client_key, :request_path, :response_format, :fingerprint,
         coalesce(:payment_id, (SELECT coalesce(max(payment_id), 0) + 1 FROM payments)),
-        :operation_id, :kind, :amount, :currency, :operation_status, :gateway_key, :owner, 1, 1,
+        :operation_id, :kind, :amount, :currency, :operation_status, :gateway_key, :purpose, :owner, 1, 1,
         strftime('%Y-%m-%d %H:%M:%f000', 'now', :lease || ' seconds'),
         strftime('%Y-%m-%d %H:%M:%f000', 'now', :ttl || ' seconds'), :created_at, :created_at
 WHERE true
@@ -30,7 +30,8 @@ WHERE key_hash = :key_hash AND channel = :channel AND subject = :subject AND res
 -- A key as it stands.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, owner, fence, attempts, leased_until, response_status, response_data, created_at,
+    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
+    created_at,
     leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AS leased,
     expires_at <= strftime('%Y-%m-%d %H:%M:%f000', 'now') AS expired,
     strftime('%Y-%m-%d %H:%M:%f000', 'now') AS looked_at
@@ -41,7 +42,8 @@ WHERE key_hash = :key_hash AND channel = :channel AND subject = :subject;
 -- A key that exists, for a decision about it.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, owner, fence, attempts, leased_until, response_status, response_data, created_at,
+    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
+    created_at,
     leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AS leased,
     expires_at <= strftime('%Y-%m-%d %H:%M:%f000', 'now') AS expired,
     strftime('%Y-%m-%d %H:%M:%f000', 'now') AS looked_at
@@ -52,7 +54,8 @@ WHERE key_hash = :key_hash AND channel = :channel AND subject = :subject;
 -- An abandoned key that nobody else is working on.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, owner, fence, attempts, leased_until, response_status, response_data, created_at,
+    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
+    created_at,
     leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AS leased,
     expires_at <= strftime('%Y-%m-%d %H:%M:%f000', 'now') AS expired,
     strftime('%Y-%m-%d %H:%M:%f000', 'now') AS looked_at
@@ -63,7 +66,8 @@ WHERE key_id = :key_id;
 -- The unfinished key of an operation.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, owner, fence, attempts, leased_until, response_status, response_data, created_at,
+    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
+    created_at,
     leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AS leased,
     expires_at <= strftime('%Y-%m-%d %H:%M:%f000', 'now') AS expired,
     strftime('%Y-%m-%d %H:%M:%f000', 'now') AS looked_at
@@ -97,7 +101,7 @@ WHERE key_id = :key_id AND key_hash = :key_hash;
 -- The gateway decided: the operation's outcome and the response as sent, kept for a client's key only.
 UPDATE idempotency_keys
 SET operation_status = :operation_status, gateway_reference = :gateway_reference,
-    failure_message = :failure_message, review_reason = :review_reason,
+    failure_message = :failure_message, review_reason = :review_reason, purpose = :purpose,
     response_status = :response_status,
     response_data = CASE WHEN is_client_key AND expires_at > strftime('%Y-%m-%d %H:%M:%f000', 'now')
         THEN :response_data END,
@@ -117,8 +121,8 @@ WHERE key_id = :key_id AND key_hash = :key_hash;
 -- A payment, locked against every other change; rows that refer to it can still be inserted.
 SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
     authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
-    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, charge_key, created_at, updated_at,
-    completed_at, authorized_at, captured_at, refunded_at
+    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
+    created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at
 FROM payments
 WHERE payment_id = :payment_id;
 
@@ -126,8 +130,8 @@ WHERE payment_id = :payment_id;
 -- The same for recovery, which passes over a payment that somebody is working on.
 SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
     authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
-    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, charge_key, created_at, updated_at,
-    completed_at, authorized_at, captured_at, refunded_at
+    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
+    created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at
 FROM payments
 WHERE payment_id = :payment_id;
 
@@ -135,8 +139,8 @@ WHERE payment_id = :payment_id;
 -- The same, with the number of the refund about to be made.
 SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
     authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
-    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, charge_key, created_at, updated_at,
-    completed_at, authorized_at, captured_at, refunded_at,
+    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
+    created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at,
     (SELECT coalesce(max(refund_id), 0) + 1 FROM payment_refunds) AS refund_id
 FROM payments
 WHERE payment_id = :payment_id;
@@ -150,6 +154,19 @@ INSERT INTO outbox_deliveries (
     :payment_id, :event_id, :event_type, :version, :sink, :stream, :message_key, :method, :path, :body, :request_id,
     :traceparent, 'PENDING', 0, strftime('%Y-%m-%d %H:%M:%f000', 'now'), :created_at
 );
+
+-- name: insert_reversal_key
+-- The operation that gives late money back: no request asks for it, and recovery is its first owner.
+INSERT INTO idempotency_keys (
+    channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id, operation_id,
+    kind, amount, currency, operation_status, gateway_key, parent_key, purpose, owner, fence, attempts, leased_until,
+    expires_at, created_at, updated_at
+) VALUES (
+    :channel, :subject, :key_hash, :is_client_key, :request_path, :response_format, '', :payment_id, :operation_id,
+    :kind, :amount, :currency, :operation_status, :gateway_key, :parent_key, :purpose, '', 0, 0,
+    strftime('%Y-%m-%d %H:%M:%f000', 'now'), strftime('%Y-%m-%d %H:%M:%f000', 'now'), :created_at, :created_at
+)
+RETURNING key_id;
 
 -- name: set_timer
 -- The next look-up of an undecided operation.

@@ -92,6 +92,9 @@ def drain_http(postgres: Postgres, events: int) -> None:
         print(f"HTTP: {events} events, two for each payment: {rate(database, 'notification', events):.0f}/s")
 
 
+EVERYTHING = {"RABBITMQ_ENABLED": "true", "RABBITMQ_CHANNELS": "*"}
+
+
 def drain_rabbitmq(postgres: Postgres, events: int) -> None:
     """One durable queue that takes everything."""
     url, database = fresh(postgres, "drain_rabbitmq")
@@ -119,7 +122,7 @@ def latency(postgres: Postgres) -> None:
         took: dict[str, list[float]] = {name: [] for name in cases}
         for _ in range(ROUNDS):
             for name, settings in cases.items():
-                with serving(DATABASE_URL=urls[name], LOG_LEVEL="ERROR", RABBITMQ_ENABLED="true", **settings) as at:
+                with serving(DATABASE_URL=urls[name], LOG_LEVEL="ERROR", **EVERYTHING, **settings) as at:
                     took[name] += charges(at)
     middle, high = ({name: _percentile(times, share) for name, times in took.items()} for share in (0.5, 0.95))
     for name, times in took.items():

@@ -20,7 +20,7 @@ from flask_migrate import upgrade
 
 from benchmarks.years import execute, fill
 from payment_service import create_app
-from payment_service.config import Settings
+from payment_service.config import CHANNELS, Settings
 from payment_service.db import db
 from payment_service.services import business_metrics
 from tests.support.postgres import ThrowawayPostgres
@@ -70,7 +70,9 @@ def main() -> None:
 
 
 def _app(url: str) -> Flask:
-    settings = replace(Settings(database_url=url, log_level="ERROR"), rabbitmq_enabled=True)
+    settings = replace(
+        Settings(database_url=url, log_level="ERROR"), rabbitmq_enabled=True, rabbitmq_channels=frozenset(CHANNELS)
+    )
     app = create_app(settings)
     with app.app_context():
         upgrade()

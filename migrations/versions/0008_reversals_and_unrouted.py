@@ -11,15 +11,18 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
+INDEX = "ix_outbox_deliveries_unrouted"
 STATUSES = "status IN ('PENDING', 'DELIVERED', 'DEAD', 'UNROUTED')"
 OLD_STATUSES = "status IN ('PENDING', 'DELIVERED', 'DEAD')"
 
 
 def upgrade() -> None:
     """Apply."""
-    op.drop_index("ix_outbox_deliveries_dead", "outbox_deliveries")
     _allow(STATUSES)
-    _index("given_up", "sink", "status", "delivery_id", where="status IN ('DEAD', 'UNROUTED')")
+    condition = sa.text("status = 'UNROUTED'")
+    op.create_index(
+        INDEX, "outbox_deliveries", ["sink", "delivery_id"], postgresql_where=condition, sqlite_where=condition
+    )
     with op.batch_alter_table("payments") as payments:
         payments.add_column(sa.Column("caller_reference", sa.String(64)))
     with op.batch_alter_table("transactions") as transactions:
@@ -36,10 +39,9 @@ def downgrade() -> None:
         transactions.drop_column("caller_note")
     with op.batch_alter_table("payments") as payments:
         payments.drop_column("caller_reference")
-    op.drop_index("ix_outbox_deliveries_given_up", "outbox_deliveries")
+    op.drop_index(INDEX, "outbox_deliveries")
     op.execute("UPDATE outbox_deliveries SET status = 'DEAD' WHERE status = 'UNROUTED'")
     _allow(OLD_STATUSES)
-    _index("dead", "sink", "delivery_id", where="status = 'DEAD'")
 
 
 def _allow(statuses: str) -> None:
@@ -47,14 +49,3 @@ def _allow(statuses: str) -> None:
     with op.batch_alter_table("outbox_deliveries") as deliveries:
         deliveries.drop_constraint(name, type_="check")
         deliveries.create_check_constraint(name, statuses)
-
-
-def _index(name: str, *columns: str, where: str) -> None:
-    condition = sa.text(where)
-    op.create_index(
-        f"ix_outbox_deliveries_{name}",
-        "outbox_deliveries",
-        list(columns),
-        postgresql_where=condition,
-        sqlite_where=condition,
-    )

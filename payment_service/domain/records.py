@@ -46,10 +46,10 @@ class Payment:
     charge_key: str | None
     created_at: datetime
     updated_at: datetime
-    completed_at: datetime | None
-    authorized_at: datetime | None
-    captured_at: datetime | None
-    refunded_at: datetime | None
+    completed_at: datetime | None = None
+    authorized_at: datetime | None = None
+    captured_at: datetime | None = None
+    refunded_at: datetime | None = None
 
     @property
     def refundable(self) -> Decimal:

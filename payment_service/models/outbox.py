@@ -41,5 +41,6 @@ outbox_deliveries = Table(
     partial("ix_outbox_deliveries_heads", "sink", "stream", "delivery_id", where="status = 'PENDING'"),
     partial("ix_outbox_deliveries_due", "sink", "due_at", "delivery_id", where="status = 'PENDING'"),
     partial("ix_outbox_deliveries_oldest", "sink", "created_at", where="status = 'PENDING'"),
-    partial("ix_outbox_deliveries_given_up", "sink", "status", "delivery_id", where="status IN ('DEAD', 'UNROUTED')"),
+    partial("ix_outbox_deliveries_dead", "sink", "delivery_id", where="status = 'DEAD'"),
+    partial("ix_outbox_deliveries_unrouted", "sink", "delivery_id", where="status = 'UNROUTED'"),
 )

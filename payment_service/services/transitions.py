@@ -93,10 +93,6 @@ def _new_payment(
         charge_key=charge_key,
         created_at=at,
         updated_at=at,
-        completed_at=None,
-        authorized_at=None,
-        captured_at=None,
-        refunded_at=None,
     )
 
 

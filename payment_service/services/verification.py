@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from payment_service.domain.lifecycle import LIFECYCLE, Move, Status
+from payment_service.domain.lifecycle import LIFECYCLE, Move, Status, allows
 from payment_service.domain.operations import Kind, OperationStatus, Purpose
 from payment_service.gateways.base import Approved, GatewayTransaction
 from payment_service.repositories import audit, recovery, tallies
@@ -109,15 +109,15 @@ def _endable(trail: Trail, stranded: Container[int]) -> Iterator[Violation]:
             row = f"operation {key.operation_id} of payment {trail.payment.payment_id}"
             yield Violation("L3", row, "undecided, and no key is left to end it")
     under_way = any(key.operation_status is OperationStatus.PENDING for key in trail.keys)
-    if trail.payment.status is Status.PROCESSING and not under_way:
-        yield Violation("L3", f"payment {trail.payment.payment_id}", "PROCESSING, and no operation is under way")
+    if allows(trail.payment.status, Move.CHARGED) and not under_way:
+        yield Violation("L3", f"payment {trail.payment.payment_id}", "waits for the gateway, and nothing is under way")
 
 
 def _reversed(trail: Trail) -> Iterator[Violation]:
     """S15: what its caller was told is false stays false: money approved later is on its way back, or gone."""
     for key in trail.keys:
         approved = key.purpose is Purpose.TOLD_FALSE and key.operation_status is OperationStatus.SUCCEEDED
-        if approved and trail.payment.status not in (Status.PROCESSING, Status.FAILED):
+        if approved and any(allows(trail.payment.status, move) for move in (Move.CAPTURE, Move.REFUND)):
             row = f"payment {trail.payment.payment_id}"
             yield Violation("S15", row, f"{trail.payment.status}, and its caller was told that it failed")
 

@@ -92,7 +92,7 @@ def test_what_is_undecided_is_told_once_it_is_decided(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(Unknown("time-out"))
-    process(client)
+    process(client, "k")
     assert [kind for kind, _ in events(deps)] == ["payment.created"]
     recover_all(deps)
     assert [kind for kind, _ in events(deps)] == ["payment.created", "payment.successful"]

@@ -77,7 +77,7 @@ def test_defect_4_refunds_at_once_never_exceed_the_payment(
     number = charged(workers, order)
     before = len(workers.bank.effects())
     path, body = f"/v1/payments/{number}/refund", {**REFUND, "amount": amount}
-    answers = all_at_once(AT_ONCE, lambda _: workers.send("POST", path, body))
+    answers = all_at_once(AT_ONCE, lambda at: workers.send("POST", path, body, key=f"{at} of {number}"))
     assert sorted(answer.status_code for answer in answers) == [200] * succeed + [400] * (AT_ONCE - succeed)
     effects = workers.bank.effects()[before:]
     assert [(effect["kind"], float(effect["amount"])) for effect in effects] == [("refund", amount)] * succeed
@@ -126,9 +126,9 @@ def test_defect_7_the_order_hears_of_its_payments_in_their_order(
     settings = {"DATABASE_URL": database_url, "ORDER_SERVICE_URL": httpserver.url_for("")}
     with closing(relay(settings)) as process:
         wait_while_alive(process, lambda: len(order_service.told) == 2)
-    assert [body for _, body in order_service.told] == [
-        {"payment_id": failed, "payment_status": "FAILED"},
-        {"payment_id": completed, "payment_status": "COMPLETED"},
+    assert [(body["payment_id"], body["payment_status"]) for _, body in order_service.told] == [
+        (failed, "FAILED"),
+        (completed, "COMPLETED"),
     ]
     assert order_service.tries == 3
 
@@ -146,8 +146,9 @@ def test_defect_12_what_must_be_told_survives_every_restart(
     order_service.refusals = 0
     with closing(relay(settings)) as process:
         wait_while_alive(process, lambda: order_service.told)
+    about = {"order_id": 3001, "amount": 2499.99, "currency": "INR"}
     assert order_service.told == [
-        ("/v1/orders/3001/payment-status", {"payment_id": number, "payment_status": "COMPLETED"})
+        ("/v1/orders/3001/payment-status", {"payment_id": number, "payment_status": "COMPLETED", **about})
     ]
 
 

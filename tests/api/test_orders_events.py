@@ -9,6 +9,7 @@ from payment_service.gateways.base import Declined, Unknown
 from payment_service.models import outbox_deliveries
 from tests.conftest import MakeApp, dependencies_of
 from tests.support.database import rows
+from tests.support.events import on_brokers
 from tests.support.gateways import LedgerGateway
 from tests.support.orders import cancel_order, change_order, charge_order, create_order, paid, refund_order
 
@@ -36,7 +37,8 @@ def told(client: FlaskClient) -> list[tuple[str, str, str, dict[str, Any]]]:
 
 
 def order_told(number: int, word: str) -> tuple[str, str, str, dict[str, Any]]:
-    body = {"payment_id": number, "payment_status": word}
+    about = {"order_id": 3001, "amount": 2499.99, "currency": "INR"}
+    body = {"payment_id": number, "payment_status": word, **about}
     return ("order", "PATCH", "/v1/orders/3001/payment-status", body)
 
 
@@ -153,5 +155,5 @@ def test_brokers_hear_the_payment_and_its_refund(make_app: MakeApp) -> None:
     message = json.loads(told[-1]["body"])
     assert isinstance(message["data"].pop("refund_id"), int)
     del shown["transactions"]
-    assert (message["payment_id"], message["order_id"], told[-1]["message_key"]) == (number, "3001", str(number))
-    assert message["data"] == {**shown, "refund_amount": 100.0}
+    assert (message["payment_id"], message["order_id"], told[-1]["message_key"]) == (str(number), "3001", str(number))
+    assert message["data"] == on_brokers({**shown, "refund_amount": 100.0})

@@ -1,5 +1,7 @@
 """The service answers the requests of a recorded run as release 1.0.0 did, byte for byte but for ids and times.
 
+What differs on purpose stands in `tests/fixtures/recorded_changes.json`, each with its reason.
+
 `tests/fixtures/recorded_run.json` holds every documented request and many more of every channel, with the answers of
 release 1.0.0; `python -m tests.fixtures.record` made it. `tests/support/placeholders.py` says how ids and times are
 compared. Each section begins on an empty database. After the first different answer of a section the numbers of
@@ -24,7 +26,7 @@ def test_every_request_is_answered_as_recorded(make_app: MakeApp, name: str) -> 
     section = SECTIONS[name]
     with settings_of(section) as changes:
         player = Player(make_app(gateway=None, **changes), Placeholders(recorded_run()["constants"]))
-        first = next(differences(player, section["entries"]), None)
+        first = next(differences(player, name), None)
 
     assert first is None, f"{name}, request {first}"
 

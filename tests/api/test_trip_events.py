@@ -11,6 +11,7 @@ from payment_service.services.dependencies import Dependencies
 from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_bill, pay_trip, refund_trip
 from tests.support.database import events, rows
+from tests.support.events import on_brokers
 from tests.support.gateways import LedgerGateway
 
 TOLD = ("payment.completed", "payment.failed", "payment.refunded")
@@ -31,14 +32,14 @@ def test_a_paid_trip_is_told_in_the_documents_five_fields(client: FlaskClient, d
     paid = pay_trip(client).get_json()
     (data,) = of_type(deps, "payment.completed")
     assert list(data) == FIELDS
-    assert data == {name: paid[name] for name in FIELDS}
+    assert data == on_brokers({name: paid[name] for name in FIELDS})
 
 
 def test_a_failed_trip_is_told(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     failed = pay_trip(client).get_json()
     (data,) = of_type(deps, "payment.failed")
-    assert data == {name: failed[name] for name in FIELDS}
+    assert data == on_brokers({name: failed[name] for name in FIELDS})
     assert data["status"] == "FAILED"
 
 
@@ -90,7 +91,7 @@ def test_the_notification_service_is_called_after_success_failure_and_refund_and
     assert {(row["sink"], row["method"], row["path"]) for row in calls} == {
         ("trip_notification", "POST", "/v1/notifications")
     }
-    assert told == [data for kind, data in events(deps) if kind in TOLD]
+    assert [on_brokers(each) for each in told] == [data for kind, data in events(deps) if kind in TOLD]
     assert [data["status"] for data in told] == ["FAILED", "SUCCESS", "SUCCESS"]
     assert told[-1]["refund_amount"] == 50.0
 
@@ -106,4 +107,4 @@ def test_events_know_the_request_and_the_trace_they_come_from(client: FlaskClien
 
 def test_a_paid_bill_is_told_as_its_caller_sees_it(client: FlaskClient, deps: Dependencies) -> None:
     paid = pay_bill(client).get_json()
-    assert of_type(deps, "payment.completed") == [paid]
+    assert of_type(deps, "payment.completed") == [on_brokers(paid)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
+from payment_service.config import CHANNELS
 from tests.crash.points import Database
 from tests.crash.processes import ForkServer, Process
 from tests.crash.proxy import CommitProxy
@@ -86,6 +87,7 @@ class Scenario:
         self.simulator = simulator
         self._fork_server = fork_server
         own = {"database_url": url, "gateway_url": simulator.url, f"{BROKER}_enabled": True}
+        own |= {f"{BROKER}_channels": frozenset(CHANNELS)}
         self._settings = {**SERVICE, **own, **settings}
         self._more = {"mutant": mutant, "gateway": gateway}
         self._living: list[Process] = []

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from payment_service import create_app
-from payment_service.config import Settings
+from payment_service.config import CHANNELS, Settings
 from payment_service.delivery.base import Delivered, Outcome
 from payment_service.domain.deliveries import Delivery
 from payment_service.models import payments
@@ -71,7 +71,8 @@ def build(gateway: LedgerGateway) -> Iterator[Callable[..., Flask]]:
 
         def build(**settings: object) -> Flask:
             own: dict[str, object] = {"log_level": "WARNING", "jwt_secret_key": "a-test-secret-of-32-bytes-or-more!!"}
-            own |= {"db_pool_size": THREADS, "rabbitmq_enabled": True} | settings
+            own |= {"db_pool_size": THREADS, "rabbitmq_enabled": True, "rabbitmq_channels": frozenset(CHANNELS)}
+            own |= settings
             app = create_app(Settings(**own), gateway=gateway)  # type: ignore[arg-type]
             stack.callback(dependencies_of(app).database.engine.dispose)
             return app

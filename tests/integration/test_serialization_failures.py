@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from payment_service import create_app
-from payment_service.config import Settings
+from payment_service.config import CHANNELS, Settings
 from payment_service.delivery.base import Delivered
 from payment_service.delivery.relay import Relay
 from payment_service.gateways.base import GatewayRequest, SendResult
@@ -64,6 +64,7 @@ def app(server: ThrowawayPostgres, gateway: LedgerGateway) -> Iterator[Flask]:
         log_level="CRITICAL",
         jwt_secret_key="a-test-secret-of-32-bytes-or-more!!",
         rabbitmq_enabled=True,
+        rabbitmq_channels=frozenset(CHANNELS),
     )
     app = create_app(settings, gateway=gateway)
     yield app

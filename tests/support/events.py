@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -26,6 +26,11 @@ class Arrival:
     payment_id: int
     version: int
     body: bytes
+
+
+def on_brokers(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Data as brokers carry it: the ids of payment and order are text."""
+    return {name: str(value) if name in {"payment_id", "order_id"} else value for name, value in data.items()}
 
 
 def pile_up(database: Database, sinks: Sequence[str], count: int, versions: int = 1, first: int = 1) -> set[str]:

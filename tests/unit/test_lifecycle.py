@@ -22,6 +22,11 @@ PROCESSING          captured            CAPTURED
 PROCESSING          capture_declined    AUTHORIZED
 PROCESSING          voided              CANCELLED
 PROCESSING          void_declined       AUTHORIZED
+PROCESSING          charged_late        PROCESSING
+PROCESSING          authorized_late     PROCESSING
+PROCESSING          reversal_declined   PROCESSING
+PROCESSING          reversed            FAILED
+PROCESSING          hold_reversed       FAILED
 AUTHORIZED          capture             PROCESSING
 AUTHORIZED          void                PROCESSING
 CAPTURED            refund              CAPTURED

@@ -155,5 +155,5 @@ def test_the_names_are_those_of_a_scrape(client: FlaskClient) -> None:
 
     assert told <= names()
     assert {name for name in names() if name.startswith(("payment", "outbox", "unknown", "keys"))} - told <= {
-        "outbox_backlog", "outbox_oldest_seconds", "outbox_dead", "outbox_sink_on",
+        "outbox_backlog", "outbox_oldest_seconds", "outbox_dead", "outbox_unrouted", "outbox_sink_on",
     }  # fmt: skip

@@ -6,7 +6,7 @@ from payment_service.channels.checkout import response_schemas as responses
 from payment_service.channels.checkout.style import Style
 from payment_service.domain.errors import RefundDeclined
 from payment_service.domain.keys import derived_digits
-from payment_service.domain.lifecycle import LATE, Move, event_type
+from payment_service.domain.lifecycle import LATE, Move, Status, event_type
 from payment_service.domain.money import to_number
 from payment_service.domain.operations import Kind, OperationStatus
 from payment_service.domain.records import Event, PaymentContext, Refund, StoredResponse
@@ -33,7 +33,8 @@ class CheckoutRenderer(BaseRenderer):
         style = Style.of(response_format)
         if context.refund is not None:
             return self._refund(context.refund, context, style)
-        if responses.operation_of(context).status is OperationStatus.PENDING:
+        is_open = context.payment.status is Status.PROCESSING and responses.is_reversed(context)
+        if responses.operation_of(context).status is OperationStatus.PENDING or is_open:
             return accepted(style.dump(responses.PENDING, context))
         return answered(200, style.dump(responses.RESULT, context))
 

@@ -24,10 +24,18 @@ def operation_of(context: PaymentContext) -> Operation:
     return context.operation
 
 
+def is_reversed(context: PaymentContext) -> bool:
+    """Whether the operation was approved after its caller may have been told that it failed, and is given back.
+
+    Such a payment never gets a transaction id; every other approved one has it.
+    """
+    return operation_of(context).status is OperationStatus.SUCCEEDED and context.payment.transaction_id is None
+
+
 def failure(context: PaymentContext) -> str | None:
     """Why the operation did not succeed, in the gateway's words where they are still known."""
     operation = operation_of(context)
-    if operation.status is not OperationStatus.FAILED:
+    if operation.status is not OperationStatus.FAILED and not is_reversed(context):
         return None
     return error_message(context.payment) or f"Failed to {operation.kind} payment"
 
@@ -52,7 +60,9 @@ class CheckoutResult(CaseVariantSchema):
     """What became of it: `success`, the status the payment has now, and `error`, which says why not"""
 
     success = field.computed(
-        lambda context: operation_of(context).status is OperationStatus.SUCCEEDED, "boolean", example=True
+        lambda context: operation_of(context).status is OperationStatus.SUCCEEDED and not is_reversed(context),
+        "boolean",
+        example=True,
     )
     transaction_id = field.text("txn_9f2c4b7a1d3e5f60", TRANSACTION, nullable=True, attribute="payment.transaction_id")
     payment_intent_id = field.text(

@@ -30,6 +30,7 @@ NAMES = {
         SELECT encode(digest('demo-client-1','sha256'),'hex') | docker logs <container_name>
         psql -h localhost -d postgres -U postgres -c "\dt" | Payment Service - Local.postman_collection.json
         app.py | api/routes/payments.py | services/idempotency_service.py | services/payment_service.py
+        python -c "import psycopg2; psycopg2.connect(...)"
         database_setup.py | Dockerfile | docker-compose.yml | .env.example
     """,
     "Bookings": r"""

@@ -1,10 +1,13 @@
 """Runs the migrations on whichever database the service is set to; two at once wait for each other."""
 
+import structlog
 from alembic import context
+from alembic.util import CommandError
 from flask import current_app
 from sqlalchemy import Connection, text
 
 from payment_service import models
+from payment_service.repositories import schema
 from payment_service.sqltypes import Identity64, Money, MoneySum, UtcDateTime
 
 LOCK = 7_302_026_001
@@ -19,6 +22,35 @@ def render_item(kind: str, item: object, autogen_context: object) -> str | bool:
         autogen_context.imports.add(f"from payment_service.sqltypes import {type(item).__name__}")  # type: ignore[attr-defined]
         return TYPES[type(item)]
     return "Identity64" if item is Identity64 else False
+
+
+def is_ahead(connection: Connection) -> bool:
+    """Tell whether a later release has migrated this database, asked to upgrade; refuse where ours may not work on it.
+
+    Raises CommandError, which names the release that is needed.
+    """
+    head, version = str(context.get_head_revision()), schema.version(connection)
+    if not schema.is_ahead(version, head) or not is_upgrade(head):
+        return False
+    min_code = schema.min_code(connection)
+    if not schema.allows(connection, head):
+        raise CommandError(
+            f"the database stands at migration {version}. It needs a release that knows migration"
+            f" {min_code or version} (schema_information.min_code); this one knows {head} at most."
+            " Start a newer release"
+        )
+    structlog.get_logger("payment_service.migrations").warning(
+        "migrations.database_is_ahead", database=version, min_code=min_code, release=head
+    )
+    return True
+
+
+def is_upgrade(head: str) -> bool:
+    """Tell whether the newest migration is asked for."""
+    try:
+        return context.get_revision_argument() == head
+    except KeyError:  # a command that goes nowhere, such as `db current`
+        return False
 
 
 def run(connection: Connection) -> None:
@@ -39,7 +71,8 @@ def run(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        context.run_migrations()
+        if not is_ahead(connection):
+            context.run_migrations()
     if connection.dialect.name == "sqlite" and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
         raise RuntimeError(f"the migration would leave {len(broken)} rows that refer to nothing")
 

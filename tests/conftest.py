@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 from payment_service import clock, create_app
 from payment_service.config import CHANNELS, Settings
 from payment_service.db import Database, db, metadata
+from payment_service.models import schema_information
 from payment_service.services.dependencies import Dependencies
 from tests.support.gateways import LedgerGateway
 from tests.support.judged import JudgedClient
@@ -180,7 +181,8 @@ def empty(database: Database) -> None:
     """Delete every row; faster than any rollback trick, and what is tested has really been committed."""
     with database.atomic("test") as connection:
         for table in reversed(metadata.sorted_tables):
-            connection.execute(table.delete())
+            if table is not schema_information:
+                connection.execute(table.delete())
         if connection.database == "postgresql":  # a fold takes so many numbers at once, whether rows have them or not
             connection.execute(text("ALTER SEQUENCE transactions_transaction_log_id_seq RESTART"))
 

@@ -47,6 +47,12 @@ _deliveries = Counter(
     ("sink", "outcome"),
     registry=own,
 )
+_dropped_lines = Counter(
+    "log_lines_dropped_total",
+    "Log lines that nobody read in time, by level: standard error was full or closed.",
+    ("level",),
+    registry=own,
+)
 
 
 def request_finished(route: str | None, method: str, status: int, seconds: float) -> None:
@@ -67,3 +73,8 @@ def key_used(outcome: KeyOutcome) -> None:
 def delivery_attempted(sink: str, outcome: str) -> None:
     """A sink was sent an event: `delivered`, `failed`, `dead`, or `down` where there was none to send it to."""
     _deliveries.labels(sink, outcome).inc()
+
+
+def log_line_dropped(level: str) -> None:
+    """A log line was given up, because standard error took none."""
+    _dropped_lines.labels(level).inc()

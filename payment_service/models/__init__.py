@@ -24,6 +24,7 @@ from payment_service.domain.lifecycle import Status
 from payment_service.models.columns import moment, money, one_of
 from payment_service.models.counted import hourly_tallies, tallies, watermarks
 from payment_service.models.outbox import outbox_deliveries
+from payment_service.models.schema import schema_information
 from payment_service.sqltypes import Identity64, Money
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "payment_refunds",
     "payments",
     "reservations",
+    "schema_information",
     "tallies",
     "timers",
     "transactions",

@@ -18,8 +18,8 @@ Address = tuple[str, int]
 class Readiness:
     """The checks by name: the database answers, its tables are ours, brokers listen.
 
-    Newer tables pass, too: during a rollout the previous release serves on the tables of the next. A broker without
-    addresses is switched off and passes; one of several addresses is enough.
+    Newer tables pass, too, where they say so: during a rollout the previous release serves on the tables of the next. A
+    broker without addresses is switched off and passes; one of several addresses is enough.
     """
 
     def __init__(self, deps: Dependencies, migration_head: str, brokers: Mapping[str, Collection[Address]]) -> None:
@@ -30,15 +30,15 @@ class Readiness:
 
     def checks(self, *, with_brokers: bool) -> dict[str, bool | None]:
         """The result of each check. Without `with_brokers` no broker is asked; those that are switched on are None."""
-        version = self._version()
+        is_migrated = self._is_migrated()
         brokers = self._listening() if with_brokers else self._unasked()
-        return {"database": version is not None, "migrations": _reaches(version, self._head), **brokers}
+        return {"database": is_migrated is not None, "migrations": bool(is_migrated), **brokers}
 
-    def _version(self) -> str | None:
-        """The schema's version, "" where there is none, None where the database does not answer."""
+    def _is_migrated(self) -> bool | None:
+        """Whether the tables are ours, None where the database does not answer."""
         try:
             with self._deps.database.reading() as connection:
-                return schema.version(connection)
+                return schema.allows(connection.core, self._head)
         except DatabaseUnavailable:
             return None
 
@@ -48,11 +48,6 @@ class Readiness:
     def _listening(self) -> dict[str, bool | None]:
         heard = self._ports.listening(address for addresses in self._brokers.values() for address in addresses)
         return {name: not addresses or not heard.isdisjoint(addresses) for name, addresses in self._brokers.items()}
-
-
-def _reaches(version: str | None, head: str) -> bool:
-    """Migrations are numbered: a greater number is a later release's."""
-    return version == head or (version is not None and version.isdecimal() and int(version) > int(head))
 
 
 class _PortProbes:

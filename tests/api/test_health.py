@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from payment_service import clock
+from payment_service.models import schema_information
 from payment_service.services.readiness import PATIENCE
 from tests.conftest import MakeApp, dependencies_of
 
@@ -168,14 +169,19 @@ def test_a_broker_whose_name_cannot_be_one_does_not_listen(make_app: MakeApp) ->
     assert (answer.status_code, answer.get_json()["checks"]["rabbitmq"]) == (503, False)
 
 
-@pytest.mark.parametrize(("version", "status"), [("0001", 503), ("9999", 200), ("another", 503)])
-def test_newer_tables_are_as_good_as_ours_and_older_ones_are_not(
-    make_app: MakeApp, tmp_path: Path, version: str, status: int
+@pytest.mark.parametrize(
+    ("version", "min_code", "status"),
+    [("0001", "0001", 503), ("9999", "0008", 200), ("9999", "9998", 503), ("another", "0008", 503)],
+)
+def test_newer_tables_are_as_good_as_ours_where_they_say_so_and_older_ones_are_not(
+    make_app: MakeApp, tmp_path: Path, version: str, min_code: str, status: int
 ) -> None:
     app = make_app(database_url=f"sqlite:///{tmp_path}/other.db")
     with app.app_context(), dependencies_of(app).database.atomic("test") as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
         connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": version})
+        schema_information.create(connection.core)
+        connection.execute(schema_information.insert().values(id=1, min_code=min_code))
     answer = app.test_client().get("/health/ready")
     assert answer.status_code == status
     assert answer.get_json()["checks"]["migrations"] is (status == 200)

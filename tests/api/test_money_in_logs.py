@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from payment_service.gateways.base import Declined, Pending, Unknown
+from payment_service.logs import flush_logs
 from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import events, recover_all
@@ -19,6 +20,7 @@ FIELDS = ("event", "level", "kind", "outcome", "payment_id", "channel", "amount"
 @pytest.fixture
 def decisions(capsys: pytest.CaptureFixture[str]) -> Lines:
     def read() -> list[dict[str, object]]:
+        flush_logs()
         lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
         return [line for line in lines if str(line["event"]).startswith("movement.")]
 

@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
+from payment_service.logs import flush_logs
 from payment_service.models import operator_actions, outbox_deliveries
 from payment_service.services.dependencies import Dependencies
 from tests.conftest import MakeApp, dependencies_of
@@ -94,6 +95,7 @@ def test_a_replay_makes_it_due_again_and_says_who_did_it(make_app: MakeApp, caps
     assert (action["action"], action["actor"], action["delivery_id"], action["payment_id"]) == (
         "REPLAY", "maria@example.com", first, 1,
     )  # fmt: skip
+    flush_logs()
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     (line,) = [line for line in lines if line["event"] == "delivery.replayed"]
     assert (line["actor"], line["delivery_id"], line["payment_id"], line["sink"]) == (

@@ -39,6 +39,7 @@ from payment_service.db import db
 from payment_service.delivery.relay import Relay
 from payment_service.delivery.sinks import build_sinks
 from payment_service.gateways.remote import RemoteGateway
+from payment_service.logs import flush_logs
 from payment_service.services import recovery
 from payment_service.services.dependencies import Dependencies
 from tests.mutants.faults import MUTANTS
@@ -137,6 +138,7 @@ def _live(order: Order, listener: socket.socket | None) -> None:
     except BaseException:  # noqa: BLE001 - whatever it is, it belongs into the log and not into the fork server
         traceback.print_exc()
     finally:
+        flush_logs()  # os._exit asks nobody
         os._exit(status)
 
 

@@ -16,6 +16,7 @@ from payment_service import create_app
 from payment_service.config import CHANNELS, Settings
 from payment_service.delivery.base import Delivered, Outcome
 from payment_service.domain.deliveries import Delivery
+from payment_service.logs import flush_logs
 from payment_service.models import payments
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.retention import purge
@@ -174,6 +175,7 @@ def test_its_limits_hold_by_the_role(app: Flask, server: ThrowawayPostgres, capf
 
     assert (refused.status_code, refused.get_json()["code"]) == (503, "database_unavailable")
     assert 2.5 < took < 10
+    flush_logs()
     assert "database.without_limits" not in capfd.readouterr().err
 
 
@@ -188,6 +190,7 @@ def test_without_them_it_says_so_and_works_all_the_same(
         use_every_channel(app, 1)
         (paid, *_) = rows(dependencies_of(app), payments)
 
+    flush_logs()
     assert "database.without_limits" in capfd.readouterr().err
     assert abs(datetime.now(UTC) - paid["created_at"]) < timedelta(minutes=1)
 

@@ -12,7 +12,7 @@ from payment_service.config import Settings
 from tests.conftest import here, migrate
 from tests.support.callers import pay_trip
 
-MOST_CALLS, MOST_FUNCTIONS, MOST_MODULES, MOST_CLIMBS = 203, 120, 31, 1
+MOST_CALLS, MOST_FUNCTIONS, MOST_MODULES, MOST_CLIMBS = 205, 121, 32, 1
 """Bounds to be lowered when the code gets shorter; raising one needs a reason."""
 
 PACKAGE = f"{here('payment_service')}/"

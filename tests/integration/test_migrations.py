@@ -127,7 +127,7 @@ def test_every_step_goes_up_and_down_with_rows_in_every_table(new_database: NewD
         for revision in _oldest_first():
             upgrade(revision=revision)
             there = described(url)
-            if revision < ONE_WAY:
+            if revision != ONE_WAY:
                 _fill()
                 downgrade(revision="-1")
                 assert described(url) != there

@@ -8,7 +8,7 @@ import structlog
 
 from payment_service.config import Settings
 from payment_service.gateways.base import Approved, GatewayRequest, SendResult
-from payment_service.logs import MASKED, configure_logging, mask
+from payment_service.logs import MASKED, configure_logging, flush_logs, mask
 from tests.conftest import MakeApp
 from tests.support.callers import pay_bill, pay_trip, refund_trip
 from tests.support.gateways import LedgerGateway
@@ -23,6 +23,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Captured:
     """What was logged since the last call: every line must be a JSON object, and nothing goes to standard output."""
 
     def read() -> list[dict[str, object]]:
+        flush_logs()
         out, err = capsys.readouterr()
         assert out == ""
         return [json.loads(line) for line in err.splitlines()]

@@ -18,7 +18,20 @@ from tests.support.callers import pay_trip
 from tests.support.scraped import scraped
 
 PROMETHEUS_OWN = {"up"}
-LABELS = {"le", "route", "method", "status", "kind", "outcome", "sink", "channel", "move", "currency", "job"}
+LABELS = {
+    "le",
+    "route",
+    "method",
+    "status",
+    "kind",
+    "outcome",
+    "sink",
+    "channel",
+    "move",
+    "currency",
+    "job",
+    "instance",
+}
 LANGUAGE = {"sum", "max", "by", "rate", "increase", "histogram_quantile", "topk", "absent", "or", "and", "unless"}
 OUTCOMES = {
     "gateway_call_duration_seconds_count": {"approved", "declined", "pending", "not_found", "not_sent", "unknown"},
@@ -89,6 +102,7 @@ def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
         "-(worker|relay|recover)",
         'absent(up{job=~"payment-service-(worker|relay)',
         'absent(up{job=~"payment-service-(worker|recover)',
+        "log_lines_dropped_total",
     ],
 )
 def test_what_must_not_go_unnoticed_has_an_alert(about: str) -> None:

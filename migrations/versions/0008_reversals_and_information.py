@@ -1,15 +1,19 @@
-"""Reversals, messages that no queue takes, and the caller's own references.
+"""What release 1.1.0 adds: reversals, messages that no queue takes, the caller's own references, which programs may work.
 
-Revision: 0008, after 0007. Running releases go on beside it: it adds columns and allows one status more.
+Revision: 0008, after 0007. It adds columns, a status and a table; the release before must not run beside it.
 """
 
 import sqlalchemy as sa
+import structlog
 from alembic import op
 
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
+
+MIN_CODE = "0008"
+"""The oldest release that can work on these tables, by the newest migration that it knows."""
 
 INDEX = "ix_outbox_deliveries_unrouted"
 STATUSES = "status IN ('PENDING', 'DELIVERED', 'DEAD', 'UNROUTED')"
@@ -29,10 +33,31 @@ def upgrade() -> None:
         transactions.add_column(sa.Column("caller_note", sa.Text()))
     with op.batch_alter_table("idempotency_keys", table_kwargs={"sqlite_autoincrement": True}) as keys:
         keys.add_column(sa.Column("purpose", sa.String(20)))
+    information = op.create_table(
+        "schema_information",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("min_code", sa.String(length=32), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_schema_information_one_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_schema_information")),
+    )
+    op.bulk_insert(information, [{"id": 1, "min_code": MIN_CODE}])
+    if op.get_bind().dialect.name == "postgresql":
+        _add_digest()
+
+
+def _add_digest() -> None:
+    """Add `digest()`, which the trips document's queries call, where this role may and the server has it."""
+    try:
+        with op.get_bind().begin_nested():
+            op.execute("CREATE EXTENSION IF NOT EXISTS pgcrypto")
+    except sa.exc.DBAPIError as error:
+        log = structlog.get_logger("payment_service.migrations")
+        log.warning("migrations.without_pgcrypto", why=str(error.orig).strip())
 
 
 def downgrade() -> None:
-    """Take back. What no queue took is dead to the release before."""
+    """Take back. What no queue took is dead to the release before. The extension stays: others may use it."""
+    op.drop_table("schema_information")
     with op.batch_alter_table("idempotency_keys", table_kwargs={"sqlite_autoincrement": True}) as keys:
         keys.drop_column("purpose")
     with op.batch_alter_table("transactions") as transactions:

@@ -17,6 +17,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from payment_service.domain.cards import ENOUGH_DIGITS, contains_card_number
+from payment_service.logs.writer import QueuedLines
 
 SECRET_WORDS = frozenset({"authorization", "cookie", "token", "secret", "password", "cvv", "cvc", "pin", "pan", "key"})
 """A field with one of these words in its name is replaced by a mark; idempotency keys are logged by their hash only."""
@@ -37,7 +38,7 @@ _DETAIL = re.compile(r"(?<=DETAIL:)[^\n]*")
 
 
 def configure_logging(level: str) -> None:
-    """Write everything from `level` on to standard error as JSON lines.
+    """Write everything from `level` on to standard error as JSON lines, by a thread that nobody waits for.
 
     DEBUG applies to our own lines only: the libraries' DEBUG lines contain addresses, frames and raw bytes.
     """
@@ -55,7 +56,7 @@ def configure_logging(level: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = QueuedLines(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -63,9 +64,19 @@ def configure_logging(level: str) -> None:
         )
     )
     root = logging.getLogger()
+    for former in root.handlers:
+        if isinstance(former, QueuedLines):
+            former.flush()
+            former.close()
     root.handlers = [handler]
     root.setLevel(max(logging.getLevelName(level), logging.INFO))
     logging.getLogger(OURS).setLevel(level)
+
+
+def flush_logs() -> None:
+    """Wait until the lines so far are written, where somebody reads them. Python's end of a process does the same."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
 
 
 def _as_json(_logger: Any, _method: str, event: EventDict) -> str:
@@ -86,6 +97,7 @@ def log_what_nobody_caught() -> None:
             sys.__excepthook__(kind, error, trace)  # type: ignore[arg-type]
             return
         log.critical("process.crashed", exc_info=(kind, error, trace))
+        flush_logs()
 
     def fatal_to_thread(crash: threading.ExceptHookArgs) -> None:
         log.critical("thread.crashed", exc_info=(crash.exc_type, crash.exc_value, crash.exc_traceback))

@@ -1,4 +1,4 @@
-"""What release 1.1.0 adds: reversals, messages that no queue takes, the caller's own references, which programs may work.
+"""What release 1.1.0 adds: reversals, messages without a queue, the caller's own references, which programs may work.
 
 Revision: 0008, after 0007. It adds columns, a status and a table; the release before must not run beside it.
 """

@@ -18,6 +18,7 @@ from payment_service.domain.errors import DatabaseUnavailable
 from payment_service.metrics.exposition import serve
 from payment_service.services import business_metrics, recovery
 from payment_service.services.dependencies import Dependencies
+from payment_service.services.readiness import require_writable
 from payment_service.web.context import dependencies
 
 log = structlog.get_logger(__name__)
@@ -91,6 +92,7 @@ def recover(loop: bool, as_json: bool) -> None:
 
 def _recover_once() -> Counter[str]:
     """Each that is undecided now, once: what a gateway does not know yet would else be asked about for ever."""
+    require_writable(dependencies())
     outcomes: Counter[str] = Counter()
     undecided = business_metrics.current(dependencies()).keys.undecided
     with progress(undecided, "Asking the gateway") as advance:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future, wait
 from threading import Lock, Thread
 
-from payment_service.domain.errors import DatabaseUnavailable
+from payment_service.domain.errors import DatabaseNotMigrated, DatabaseUnavailable
 from payment_service.repositories import schema
 from payment_service.services.dependencies import Dependencies
 
@@ -16,7 +16,7 @@ Address = tuple[str, int]
 
 
 class Readiness:
-    """The checks by name: the database answers, its tables are ours, brokers listen.
+    """The checks by name: the database takes what is written, its tables are ours, brokers listen.
 
     Newer tables pass, too: during a rollout the previous release serves on the tables of the next. A broker without
     addresses is switched off and passes; one of several addresses is enough.
@@ -30,17 +30,21 @@ class Readiness:
 
     def checks(self, *, with_brokers: bool) -> dict[str, bool | None]:
         """The result of each check. Without `with_brokers` no broker is asked; those that are switched on are None."""
-        version = self._version()
         brokers = self._listening() if with_brokers else self._unasked()
-        return {"database": version is not None, "migrations": _reaches(version, self._head), **brokers}
+        return {**self._database(), **brokers}
 
-    def _version(self) -> str | None:
-        """The schema's version, "" where there is none, None where the database does not answer."""
+    def _database(self) -> dict[str, bool]:
+        """Whether the database answers and may be written to, and whether its tables are those of this release."""
+        is_migrated = False
         try:
             with self._deps.database.reading() as connection:
-                return schema.version(connection)
+                is_migrated = _reaches(schema.version(connection), self._head)
+                schema.require_writable(connection)
+        except DatabaseNotMigrated:
+            return {"database": True, "migrations": False}
         except DatabaseUnavailable:
-            return None
+            return {"database": False, "migrations": is_migrated}
+        return {"database": True, "migrations": is_migrated}
 
     def _unasked(self) -> dict[str, bool | None]:
         return {name: None if addresses else True for name, addresses in self._brokers.items()}
@@ -50,9 +54,15 @@ class Readiness:
         return {name: not addresses or not heard.isdisjoint(addresses) for name, addresses in self._brokers.items()}
 
 
-def _reaches(version: str | None, head: str) -> bool:
+def require_writable(deps: Dependencies) -> None:
+    """Raise DatabaseUnavailable where nothing can be written, for work that may find nothing to write."""
+    with deps.database.reading() as connection:
+        schema.require_writable(connection)
+
+
+def _reaches(version: str, head: str) -> bool:
     """Migrations are numbered: a greater number is a later release's."""
-    return version == head or (version is not None and version.isdecimal() and int(version) > int(head))
+    return version == head or (version.isdecimal() and int(version) > int(head))
 
 
 class _PortProbes:

@@ -5,9 +5,11 @@ a writing transaction begins with BEGIN IMMEDIATE there: the database's write lo
 """
 
 import sqlite3
+import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -97,6 +99,7 @@ def engine_options(database_url: str, pool_size: int) -> dict[str, Any]:
 def prepare_engine(engine: Engine) -> None:
     """Attach what both drivers need: SQLite's transaction mode and pragmas, the ping of idle connections."""
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", partial(_let_write_again, Path(engine.url.database or "")))
         event.listen(engine, "connect", _configure_sqlite)
     else:
         event.listen(engine, "first_connect", _warn_of_weakness)
@@ -108,6 +111,14 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # the driver's own implicit BEGIN loses updates without an error
     for pragma in SQLITE_PRAGMAS:
         connection.execute(pragma)
+
+
+def _let_write_again(file: Path, *_: Any) -> None:
+    """Give SQLite's log and its index the file's mode: who opened the file while it was read-only left them so."""
+    for name in (f"{file.name}-wal", f"{file.name}-shm"):
+        with suppress(OSError):  # there is none, or it is another user's
+            if (beside := file.with_name(name)).stat().st_mode != file.stat().st_mode:
+                beside.chmod(stat.S_IMODE(file.stat().st_mode))
 
 
 def _warn_of_weakness(connection: Any, _record: Any) -> None:

@@ -14,14 +14,10 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from marshmallow import ValidationError, fields, validate
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL
 
-_POSTGRESQL = "postgresql+psycopg2"
-# SQLAlchemy's plain "postgresql" means another driver from 2.1 on, and "postgres" none at all; the checkout document
-# names asyncpg, which a synchronous service cannot use.
-_POSTGRESQL_DRIVERS = frozenset({"postgres", "postgresql", "postgresql+asyncpg", _POSTGRESQL})
-_SQLITE_DRIVERS = frozenset({"sqlite", "sqlite+pysqlite"})
+from payment_service import database_urls
+
 _SHORTEST_RSA_KEY = 2048  # bits; RFC 7518 §3.3
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
@@ -139,26 +135,6 @@ def public_key(text: str) -> str:
     return pem
 
 
-def database_url(text: str) -> str:
-    """A database address for SQLAlchemy: PostgreSQL through psycopg2, or SQLite by an absolute path."""
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError) as error:
-        raise ValidationError("must be a database address such as postgresql://user:password@host/name.") from error
-    if url.drivername in _POSTGRESQL_DRIVERS:
-        # asyncpg's word for libpq's sslmode is ssl, with the same values.
-        query = {"sslmode" if name == "ssl" else name: value for name, value in url.query.items()}
-        url = url.set(drivername=_POSTGRESQL, query=query)
-    elif url.drivername in _SQLITE_DRIVERS:
-        # An absolute path is the same file for every process and for Flask-SQLAlchemy, which resolves `./` differently.
-        is_file = url.database and url.database != ":memory:" and not url.database.startswith("file:")
-        path = str(Path(url.database or "").resolve()) if is_file else url.database
-        url = url.set(drivername="sqlite", database=path)
-    else:
-        raise ValidationError("must begin with postgresql:// or sqlite:///.")
-    return url.render_as_string(hide_password=False)
-
-
 def secret_problem(secret: str) -> str | None:
     """Why a text is no secret for production, None if it may be one."""
     if len(secret.encode()) < _MINIMUM_SECRET_BYTES:
@@ -191,7 +167,7 @@ class Reader:
 
     def database_url(self) -> str:
         """DATABASE_URL, else the trips document's DB_HOST, DB_PORT, ... (any of them), else a file below `var/`."""
-        url: str | None = self.read("DATABASE_URL", None, database_url)
+        url: str | None = self.read("DATABASE_URL", None, database_urls.parse)
         host, name, user = (self.read(f"DB_{part}", "") for part in ("HOST", "NAME", "USER"))
         password = self.read("DB_PASS", "") or self.read("DB_PASSWORD", None)
         db_port = self.read("DB_PORT", None, port)
@@ -199,14 +175,16 @@ class Reader:
             return url
         if not (host or name or user or password or db_port):
             return f"sqlite:///{Path.cwd() / 'var' / 'payments.db'}"
-        return URL.create(
-            _POSTGRESQL,
-            host=host or "localhost",
-            port=db_port or 5433,  # the trips document's, not PostgreSQL's own
-            database=name or "postgres",
-            username=user or "postgres",
-            password=password,
-        ).render_as_string(hide_password=False)
+        return database_urls.postgresql(
+            URL.create(
+                database_urls.POSTGRESQL,
+                host=host or "localhost",
+                port=db_port or 5433,  # the trips document's, not PostgreSQL's own
+                database=name or "postgres",
+                username=user or "postgres",
+                password=password,
+            )
+        )
 
     def bind(self) -> tuple[str, ...]:
         """BIND, else 127.0.0.1 with SERVICE_PORT, PORT or 8082."""

@@ -16,7 +16,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import structlog
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, MetaData, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -85,14 +85,24 @@ def engine_options(database_url: str, pool_size: int) -> dict[str, Any]:
         "pool_recycle": 1800,
         "use_native_hstore": False,  # else three round trips of each new connection go to asking for a type
         "executemany_mode": "values_plus_batch",  # a hundred UPDATEs travel in one round trip
-        "connect_args": {
-            "connect_timeout": 2,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 10_000,  # milliseconds; keepalives say nothing while words of ours lie unacknowledged
-            "options": POSTGRESQL_OPTIONS,
-        },
+        "connect_args": _connect_args(url),
+    }
+
+
+def _connect_args(url: URL) -> dict[str, Any]:
+    """What every connection is told; what the address says itself wins, but for the encoding that we write in."""
+    own = {
+        "connect_timeout": 2,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,  # milliseconds; keepalives say nothing while words of ours lie unacknowledged
+    }
+    options = url.query.get("options", ())
+    return {
+        **{name: value for name, value in own.items() if name not in url.query},
+        "options": " ".join((POSTGRESQL_OPTIONS, *((options,) if isinstance(options, str) else options))),
+        "client_encoding": "utf8",
     }
 
 

@@ -1,10 +1,12 @@
 """Runs the migrations on whichever database the service is set to; two at once wait for each other."""
 
+import click
 from alembic import context
 from flask import current_app
 from sqlalchemy import Connection, text
 
 from payment_service import models
+from payment_service.domain.errors import DatabaseNotUtf8
 from payment_service.sqltypes import Identity64, Money, MoneySum, UtcDateTime
 
 LOCK = 7_302_026_001
@@ -44,7 +46,11 @@ def run(connection: Connection) -> None:
         raise RuntimeError(f"the migration would leave {len(broken)} rows that refer to nothing")
 
 
-with current_app.extensions["migrate"].db.engine.connect() as engine_connection:
+try:
+    connected = current_app.extensions["migrate"].db.engine.connect()
+except DatabaseNotUtf8 as error:
+    raise click.ClickException(error.message) from error
+with connected as engine_connection:
     if engine_connection.dialect.name == "postgresql":
         engine_connection.execution_options(isolation_level="READ COMMITTED")
     try:

@@ -12,6 +12,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from payment_service.cli.output import JSON, Command, emit, progress
+from payment_service.db import require_utf8
 from payment_service.delivery.relay import run_all
 from payment_service.delivery.sinks import build_sinks
 from payment_service.domain.errors import DatabaseUnavailable
@@ -136,6 +137,7 @@ def _run(*starters: Starter) -> None:
 
     Half a worker is no worker: when a part ends by itself, all ends, for whoever restarts it to see.
     """
+    require_utf8(dependencies().database.engine)
     stop = threading.Event()
 
     def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from payment_service.domain.errors import DatabaseNotMigrated, Unavailable
+from payment_service.domain.errors import DatabaseNotMigrated, DatabaseNotUtf8, Unavailable
 
 ACTOR = click.option("--actor", default=getpass.getuser, help="Your name; that of the system's user by default.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead, for scripts.")
@@ -28,6 +28,8 @@ class Command(click.Command):
         """Run it; what cannot be reached is a sentence and an exit code, not a stack of calls."""
         try:
             return super().invoke(ctx)
+        except DatabaseNotUtf8 as error:
+            raise click.ClickException(error.message) from error
         except DatabaseNotMigrated as error:
             raise TemporaryFailure(f"{error.code}: {error.message}") from error
         except Unavailable as error:

@@ -3,6 +3,8 @@
 A parser raises ValidationError. Its message names what is expected and never the value, which may be a secret.
 """
 
+import base64
+import binascii
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -38,7 +40,8 @@ def _number(kind: type[fields.Number[Any]], low: float, high: float, *, min_incl
 integer, real, decimal = (partial(_number, kind) for kind in (fields.Integer, fields.Float, fields.Decimal))
 boolean: Parser = fields.Boolean().deserialize
 port = integer(1, 65535)
-topic: Parser = fields.String(validate=validate.Regexp(r"[A-Za-z0-9._-]{1,249}\Z")).deserialize
+directory = database_urls.directory
+topic: Parser = fields.String(validate=validate.Regexp(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}\Z")).deserialize
 
 
 def http_url(text: str) -> str:
@@ -46,7 +49,8 @@ def http_url(text: str) -> str:
     fault = ValidationError("must be an http:// or https:// address without query or fragment.")
     try:
         parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")  # no label is empty or too long
     except ValueError as error:
         raise fault from error
     if parts.scheme not in ("http", "https") or not host or port == 0 or parts.query or parts.fragment:
@@ -54,6 +58,36 @@ def http_url(text: str) -> str:
     if not text.isprintable() or " " in text:
         raise fault
     return text.rstrip("/")
+
+
+def gateway_url(text: str) -> str:
+    """The same without a name and password: the gateway's transport sends none."""
+    if "@" in urlsplit(http_url(text)).netloc:
+        raise ValidationError("must be an address without a name and password.")
+    return http_url(text)
+
+
+def host(text: str) -> str:
+    """A host name or an address."""
+    bracketed = f"[{text}]" if ":" in text else text
+    try:
+        if http_url(f"http://{bracketed}") and not {*"/@[]"} & {*text}:
+            return text
+    except ValidationError:
+        pass
+    raise ValidationError("must be a host name or an address.")
+
+
+def webhook_secrets(text: str) -> str:
+    """Secrets for signatures, separated by commas. One that begins with `whsec_` is base64 behind that."""
+    parts = _split(text)
+    try:
+        keys = [base64.b64decode(part[6:], validate=True) if part.startswith("whsec_") else part for part in parts]
+    except binascii.Error as error:
+        raise ValidationError("must have base64 after whsec_.") from error
+    if not keys or not all(keys):
+        raise ValidationError("must be a secret, or several separated by commas.")
+    return text
 
 
 RESERVED_PREFIXES = frozenset({"/api", "/api/v1", "/ops"})
@@ -160,7 +194,11 @@ class Reader:
         if not given:
             return default
         try:
+            given.encode()
             return parser(given)
+        except UnicodeEncodeError:
+            self.faults[name] = "must be text in UTF-8."
+            return default
         except ValidationError as error:
             self.faults[name] = " ".join(map(str, error.messages))
             return default

@@ -3,6 +3,7 @@
 A fault is a ValidationError. Its message names what is expected and parameters by name, never a value.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,7 +81,18 @@ def _sqlite(url: URL) -> str:
     # An absolute path is the same file for every process and for Flask-SQLAlchemy, which resolves `./` differently.
     is_file = url.database and url.database != ":memory:" and not url.database.startswith("file:")
     path = str(Path(url.database or "").resolve()) if is_file else url.database
+    if is_file and path and not Path(path).parent.is_dir():
+        directory(str(Path(path).parent))  # the service makes it
     return url.set(drivername="sqlite", database=path).render_as_string(hide_password=False)
+
+
+def directory(text: str) -> str:
+    """A directory in which this process may write, or that it can make."""
+    place = Path(text).absolute()
+    there = next(path for path in (place, *place.parents) if os.path.lexists(path))
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise ValidationError("must be, or lie in, a directory in which this process may write.")
+    return text
 
 
 def _with_hosts_apart(text: str) -> URL:

@@ -43,7 +43,10 @@ class Address(click.ParamType[tuple[str, int]]):
 
 def _tell_metrics(_context: click.Context, _option: click.Parameter, address: tuple[str, int] | None) -> None:
     if address is not None:
-        serve(*address)
+        try:
+            serve(*address)
+        except (OSError, UnicodeError) as error:
+            raise click.BadParameter(f"nobody can listen there: {error}") from error
 
 
 METRICS = click.option(

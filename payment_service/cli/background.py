@@ -84,6 +84,7 @@ def recover(loop: bool, as_json: bool) -> None:
     if loop and as_json:
         raise click.UsageError("--json tells of one run, --loop never comes to an end")
     if loop:
+        require_utf8(dependencies().database.engine)
         _run(_recovering(), _aggregating())
         return
     outcomes = _recover_once()
@@ -116,6 +117,7 @@ def relay() -> None:
     least once. Several may run at once. SIGTERM or Ctrl-C: what is in hand is finished first. Exit code 1 where a part
     of it ended by itself: start it again.
     """
+    require_utf8(dependencies().database.engine)
     _run(_relaying())
 
 
@@ -128,6 +130,7 @@ def worker() -> None:
     The service needs at least one of these, or the two apart, beside it. Several may run at once. SIGTERM or Ctrl-C:
     what is in hand is finished first. Exit code 1 where a part of it ended by itself: start it again.
     """
+    require_utf8(dependencies().database.engine)
     _run(_recovering(), _aggregating(), _relaying())
 
 
@@ -140,7 +143,6 @@ def _run(*starters: Starter) -> None:
 
     Half a worker is no worker: when a part ends by itself, all ends, for whoever restarts it to see.
     """
-    require_utf8(dependencies().database.engine)
     stop = threading.Event()
 
     def _stop(_signal: int, _frame: FrameType | None) -> None:

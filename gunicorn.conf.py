@@ -6,6 +6,7 @@ A proxy that buffers belongs in front (deploy/nginx): no number of threads survi
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,13 +20,19 @@ if not os.environ.get(METRICS_DIRECTORY):
 
 from gunicorn.glogging import Logger  # noqa: E402 - see above
 from gunicorn.workers.gthread import ThreadWorker  # noqa: E402
+from sqlalchemy import create_engine  # noqa: E402
 
 from payment_service import draining  # noqa: E402
-from payment_service.config import Settings  # noqa: E402
+from payment_service.config import ConfigurationError, Settings  # noqa: E402
+from payment_service.db import engine_options, prepare_engine, require_utf8  # noqa: E402
+from payment_service.domain.errors import DatabaseNotUtf8  # noqa: E402
 from payment_service.logs import configure_logging  # noqa: E402
 from payment_service.metrics import files  # noqa: E402
 
-settings = Settings.from_env(os.environ)
+try:
+    settings = Settings.from_env(os.environ)
+except ConfigurationError as error:
+    sys.exit(str(error))
 
 bind = list(settings.bind)
 workers = settings.web_workers
@@ -131,6 +138,13 @@ worker_class = Worker
 def on_starting(_server: Any) -> None:
     """Begin with empty figures: those of processes long gone would be added up with ours."""
     files.begin(os.environ[METRICS_DIRECTORY])
+    engine = create_engine(settings.database_url, **engine_options(settings.database_url, pool_size=1))
+    prepare_engine(engine)
+    try:
+        require_utf8(engine)
+    except DatabaseNotUtf8 as error:
+        sys.exit(error.message)
+    engine.dispose()
 
 
 def when_ready(server: Any) -> None:

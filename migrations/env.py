@@ -1,12 +1,15 @@
 """Runs the migrations on whichever database the service is set to; two at once wait for each other."""
 
+import click
 import structlog
 from alembic import context
 from alembic.util import CommandError
 from flask import current_app
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from payment_service import models
+from payment_service.domain.errors import DatabaseNotUtf8
+from payment_service.models import schema_information
 from payment_service.repositories import schema
 from payment_service.sqltypes import Identity64, Money, MoneySum, UtcDateTime
 
@@ -29,11 +32,12 @@ def is_ahead(connection: Connection) -> bool:
 
     Raises CommandError, which names the release that is needed.
     """
-    head, version = str(context.get_head_revision()), schema.version(connection)
+    head, version = str(context.get_head_revision()), context.get_context().get_current_revision() or ""
     if not schema.is_ahead(version, head) or not is_upgrade(head):
         return False
-    min_code = schema.min_code(connection)
-    if not schema.allows(connection, head):
+    has_table = inspect(connection).has_table(schema_information.name)
+    min_code = str(connection.execute(schema.MIN_CODE).scalar() or "") if has_table else ""
+    if not schema.is_known(min_code, head):
         raise CommandError(
             f"the database stands at migration {version}. It needs a release that knows migration"
             f" {min_code or version} (schema_information.min_code); this one knows {head} at most."
@@ -77,7 +81,11 @@ def run(connection: Connection) -> None:
         raise RuntimeError(f"the migration would leave {len(broken)} rows that refer to nothing")
 
 
-with current_app.extensions["migrate"].db.engine.connect() as engine_connection:
+try:
+    connected = current_app.extensions["migrate"].db.engine.connect()
+except DatabaseNotUtf8 as error:
+    raise click.ClickException(error.message) from error
+with connected as engine_connection:
     if engine_connection.dialect.name == "postgresql":
         engine_connection.execution_options(isolation_level="READ COMMITTED")
     try:

@@ -7,12 +7,15 @@ A process starts with `Settings.from_env(os.environ)`. A test builds `Settings(d
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
+from marshmallow import ValidationError
 from sqlalchemy.engine import make_url
 
 from payment_service import config_fields as parse
+from payment_service import failpoints
 
 CHANNELS = ("trips", "bills", "bookings", "orders", "checkout")
 _OPEN_IN_DEVELOPMENT = ("trips", "bills", "orders", "checkout")
@@ -43,6 +46,14 @@ def _var(default: Any, parser: Callable[[str], Any] = str, *, name: str = "", se
     return field(default=default, repr=not secret, metadata={"name": name, "parser": parser})
 
 
+def _failpoints(text: str) -> str:
+    try:
+        failpoints.parse(text)
+    except ValueError as error:
+        raise ValidationError("must be points and actions such as claim.after_commit=kill.") from error
+    return text
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of a process. Times are seconds unless the name says otherwise; None means "off".
@@ -71,7 +82,7 @@ class Settings:
     lease_seconds: float = _var(30.0, _SECONDS)
     recover_interval: float = _var(5.0, _SECONDS)
 
-    gateway_url: str | None = _var(None, parse.http_url)
+    gateway_url: str | None = _var(None, parse.gateway_url)
     gateway_connect_timeout: float = _var(1.0, _SECONDS)
     gateway_read_timeout: float = _var(5.0, _SECONDS)
     duplicate_refund_seconds: float = _var(30.0, parse.real(0, 86400))
@@ -88,11 +99,11 @@ class Settings:
     trip_notification_service_url: str | None = _var(None, parse.http_url)
     order_service_url: str | None = _var(None, parse.http_url)
     inventory_service_url: str | None = _var(None, parse.http_url)
-    webhook_secret: str | None = _var(None, secret=True)
-    trip_notification_webhook_secret: str | None = _var(None, secret=True)
-    order_webhook_secret: str | None = _var(None, secret=True)
-    inventory_webhook_secret: str | None = _var(None, secret=True)
-    notification_webhook_secret: str | None = _var(None, secret=True)
+    webhook_secret: str | None = _var(None, parse.webhook_secrets, secret=True)
+    trip_notification_webhook_secret: str | None = _var(None, parse.webhook_secrets, secret=True)
+    order_webhook_secret: str | None = _var(None, parse.webhook_secrets, secret=True)
+    inventory_webhook_secret: str | None = _var(None, parse.webhook_secrets, secret=True)
+    notification_webhook_secret: str | None = _var(None, parse.webhook_secrets, secret=True)
     base_fare: Decimal = _var(Decimal("5.0"), _TARIFF)  # noqa: RUF009 - a field like the others
     rate_per_km: Decimal = _var(Decimal("2.5"), _TARIFF)  # noqa: RUF009
 
@@ -105,7 +116,7 @@ class Settings:
     jwt_issuer: str | None = _var(None)
 
     rabbitmq_enabled: bool = _var(False, parse.boolean)
-    rabbitmq_host: str = _var("localhost")
+    rabbitmq_host: str = _var("localhost", parse.host)
     rabbitmq_port: int = _var(5672, parse.port)
     rabbitmq_user: str = _var("guest")
     rabbitmq_password: str = _var("guest", secret=True)
@@ -114,14 +125,16 @@ class Settings:
     rabbitmq_channels: frozenset[str] = _var(frozenset({"bookings"}), parse.channels(*CHANNELS))
     kafka_channels: frozenset[str] = _var(frozenset({"checkout"}), parse.channels(*CHANNELS))
     allow_sqlite: bool = _var(False, parse.boolean)
-    failpoints: str = _var("")
+    failpoints: str = _var("", _failpoints)
     web_workers: int = _var(2, _COUNT, name="WEB_CONCURRENCY")
     web_threads: int = _var(8, _COUNT)
     gunicorn_timeout: int = _var(25, _COUNT)
     drain_seconds: float = _var(0.0, parse.real(0, 300))
     nginx_timeout: int = _var(28, _COUNT)
     db_pool_size: int = _var(8, _COUNT)
-    prometheus_multiproc_dir: str | None = _var(None)  # its client library looks at it, too; None: one process
+    prometheus_multiproc_dir: str | None = _var(
+        None, parse.directory
+    )  # its client library looks at it, too; None: one process
 
     @property
     def gateway_budget(self) -> float:
@@ -188,6 +201,8 @@ def _contradictions(settings: Settings, environ: Mapping[str, str]) -> Iterator[
         yield ("ENVIRONMENT", "FLASK_ENV"), "name two different environments."
     if "bookings" in settings.auth_open_channels:
         yield ("AUTH_OPEN_CHANNELS",), "bookings always need a token."
+    if settings.kafka_brokers and find_spec("confluent_kafka") is None:
+        yield ("KAFKA_BROKERS",), "needs the packages of requirements-kafka.txt."
 
 
 def _time_limits(settings: Settings) -> Iterator[Violation]:

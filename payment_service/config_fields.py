@@ -3,6 +3,8 @@
 A parser raises ValidationError. Its message names what is expected and never the value, which may be a secret.
 """
 
+import base64
+import binascii
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -14,14 +16,10 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from marshmallow import ValidationError, fields, validate
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL
 
-_POSTGRESQL = "postgresql+psycopg2"
-# SQLAlchemy's plain "postgresql" means another driver from 2.1 on, and "postgres" none at all; the checkout document
-# names asyncpg, which a synchronous service cannot use.
-_POSTGRESQL_DRIVERS = frozenset({"postgres", "postgresql", "postgresql+asyncpg", _POSTGRESQL})
-_SQLITE_DRIVERS = frozenset({"sqlite", "sqlite+pysqlite"})
+from payment_service import database_urls
+
 _SHORTEST_RSA_KEY = 2048  # bits; RFC 7518 §3.3
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
@@ -42,7 +40,8 @@ def _number(kind: type[fields.Number[Any]], low: float, high: float, *, min_incl
 integer, real, decimal = (partial(_number, kind) for kind in (fields.Integer, fields.Float, fields.Decimal))
 boolean: Parser = fields.Boolean().deserialize
 port = integer(1, 65535)
-topic: Parser = fields.String(validate=validate.Regexp(r"[A-Za-z0-9._-]{1,249}\Z")).deserialize
+directory = database_urls.directory
+topic: Parser = fields.String(validate=validate.Regexp(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}\Z")).deserialize
 
 
 def http_url(text: str) -> str:
@@ -50,7 +49,8 @@ def http_url(text: str) -> str:
     fault = ValidationError("must be an http:// or https:// address without query or fragment.")
     try:
         parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")  # no label is empty or too long
     except ValueError as error:
         raise fault from error
     if parts.scheme not in ("http", "https") or not host or port == 0 or parts.query or parts.fragment:
@@ -58,6 +58,36 @@ def http_url(text: str) -> str:
     if not text.isprintable() or " " in text:
         raise fault
     return text.rstrip("/")
+
+
+def gateway_url(text: str) -> str:
+    """The same without a name and password: the gateway's transport sends none."""
+    if "@" in urlsplit(http_url(text)).netloc:
+        raise ValidationError("must be an address without a name and password.")
+    return http_url(text)
+
+
+def host(text: str) -> str:
+    """A host name or an address."""
+    bracketed = f"[{text}]" if ":" in text else text
+    try:
+        if http_url(f"http://{bracketed}") and not {*"/@[]"} & {*text}:
+            return text
+    except ValidationError:
+        pass
+    raise ValidationError("must be a host name or an address.")
+
+
+def webhook_secrets(text: str) -> str:
+    """Secrets for signatures, separated by commas. One that begins with `whsec_` is base64 behind that."""
+    parts = _split(text)
+    try:
+        keys = [base64.b64decode(part[6:], validate=True) if part.startswith("whsec_") else part for part in parts]
+    except binascii.Error as error:
+        raise ValidationError("must have base64 after whsec_.") from error
+    if not keys or not all(keys):
+        raise ValidationError("must be a secret, or several separated by commas.")
+    return text
 
 
 RESERVED_PREFIXES = frozenset({"/api", "/api/v1", "/ops"})
@@ -145,26 +175,6 @@ def public_key(text: str) -> str:
     return pem
 
 
-def database_url(text: str) -> str:
-    """A database address for SQLAlchemy: PostgreSQL through psycopg2, or SQLite by an absolute path."""
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError) as error:
-        raise ValidationError("must be a database address such as postgresql://user:password@host/name.") from error
-    if url.drivername in _POSTGRESQL_DRIVERS:
-        # asyncpg's word for libpq's sslmode is ssl, with the same values.
-        query = {"sslmode" if name == "ssl" else name: value for name, value in url.query.items()}
-        url = url.set(drivername=_POSTGRESQL, query=query)
-    elif url.drivername in _SQLITE_DRIVERS:
-        # An absolute path is the same file for every process and for Flask-SQLAlchemy, which resolves `./` differently.
-        is_file = url.database and url.database != ":memory:" and not url.database.startswith("file:")
-        path = str(Path(url.database or "").resolve()) if is_file else url.database
-        url = url.set(drivername="sqlite", database=path)
-    else:
-        raise ValidationError("must begin with postgresql:// or sqlite:///.")
-    return url.render_as_string(hide_password=False)
-
-
 def secret_problem(secret: str) -> str | None:
     """Why a text is no secret for production, None if it may be one."""
     if len(secret.encode()) < _MINIMUM_SECRET_BYTES:
@@ -190,14 +200,18 @@ class Reader:
         if not given:
             return default
         try:
+            given.encode()
             return parser(given)
+        except UnicodeEncodeError:
+            self.faults[name] = "must be text in UTF-8."
+            return default
         except ValidationError as error:
             self.faults[name] = " ".join(map(str, error.messages))
             return default
 
     def database_url(self) -> str:
         """DATABASE_URL, else the trips document's DB_HOST, DB_PORT, ... (any of them), else a file below `var/`."""
-        url: str | None = self.read("DATABASE_URL", None, database_url)
+        url: str | None = self.read("DATABASE_URL", None, database_urls.parse)
         host, name, user = (self.read(f"DB_{part}", "") for part in ("HOST", "NAME", "USER"))
         password = self.read("DB_PASS", "") or self.read("DB_PASSWORD", None)
         db_port = self.read("DB_PORT", None, port)
@@ -205,14 +219,16 @@ class Reader:
             return url
         if not (host or name or user or password or db_port):
             return f"sqlite:///{Path.cwd() / 'var' / 'payments.db'}"
-        return URL.create(
-            _POSTGRESQL,
-            host=host or "localhost",
-            port=db_port or 5433,  # the trips document's, not PostgreSQL's own
-            database=name or "postgres",
-            username=user or "postgres",
-            password=password,
-        ).render_as_string(hide_password=False)
+        return database_urls.postgresql(
+            URL.create(
+                database_urls.POSTGRESQL,
+                host=host or "localhost",
+                port=db_port or 5433,  # the trips document's, not PostgreSQL's own
+                database=name or "postgres",
+                username=user or "postgres",
+                password=password,
+            )
+        )
 
     def bind(self) -> tuple[str, ...]:
         """BIND, else 127.0.0.1 with SERVICE_PORT, PORT or 8082."""

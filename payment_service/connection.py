@@ -7,6 +7,7 @@ order in which they were written, BEGIN with the first; it stops at the first on
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from itertools import chain
 from typing import Any
 
@@ -14,9 +15,9 @@ import psycopg2
 import sqlalchemy
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_INTRANS
 from sqlalchemy import CursorResult, Executable
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
-from payment_service.domain.errors import DatabaseUnavailable
+from payment_service.domain.errors import DatabaseNotMigrated, DatabaseUnavailable
 from payment_service.statements import Statement, statements
 
 RETRYABLE = frozenset({"40001", "40P01", "55P03"})
@@ -25,8 +26,16 @@ RETRYABLE = frozenset({"40001", "40P01", "55P03"})
 STALE_STATEMENT = frozenset({"0A000", "26000", "42P05"})
 """SQLSTATEs of a session whose prepared statements are missing or older than the tables: a new session has neither."""
 
-INTERNAL_ERROR = "XX"
-"""The class of SQLSTATEs of PostgreSQL's own trouble, such as a file that it cannot extend."""
+READ_ONLY = "25006"
+"""The SQLSTATE of a session that may not write: its server is a standby, or the session began while nothing was."""
+
+UNAVAILABLE = ("08", READ_ONLY, "42501", "53", "57P0", "XX")
+"""How SQLSTATEs begin that tell of the database and not of a statement: no connection, read only, no privilege, no
+resources, stopping or starting, and PostgreSQL's own trouble, such as a file that it cannot extend."""
+
+NOT_MIGRATED = frozenset({"3F000", "42703", "42P01"})
+"""SQLSTATEs of a schema, column or table that does not exist."""
+NOT_MIGRATED_ON_SQLITE = ("no such table", "no such column", "has no column named")
 
 
 class TransactionLost(DatabaseUnavailable):
@@ -62,7 +71,8 @@ class Connection:
             return self._checked_out.execute(statement, parameters)
         except DBAPIError as error:
             self._is_lost = error.connection_invalidated
-            meaning = _meaning(error.orig, is_lost=self._is_lost, is_operational=isinstance(error, OperationalError))
+            self._discard_if_read_only(error.orig)
+            meaning = _meaning(error.orig, is_lost=error.connection_invalidated)
             if meaning is None:
                 raise
             raise meaning from error
@@ -101,6 +111,12 @@ class Connection:
             self._waiting.append(("COMMIT", ()))
             self._flush()
 
+    def discard(self) -> None:
+        """Throw the connection away, and its pool: its neighbours there began when it did."""
+        self._is_lost = True
+        self._checked_out.invalidate()
+        self._checked_out.engine.dispose()
+
     def close(self) -> None:
         """Roll back what was not committed, so that the pool gets an idle connection or none."""
         self._waiting.clear()
@@ -112,6 +128,10 @@ class Connection:
             cursor.close()
         except (psycopg2.Error, sqlite3.Error):
             self._checked_out.invalidate()
+
+    def _discard_if_read_only(self, error: BaseException | None) -> None:
+        if _sqlstate(error) == READ_ONLY or getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
+            self.discard()
 
     def _transaction_status(self) -> int:
         driver: Any = self._driver.dbapi_connection
@@ -150,32 +170,37 @@ class Connection:
     def _send(self, messages: Sequence[tuple[str, Any]], *, fetch: bool) -> Sequence[Any]:
         cursor = self._driver.cursor()
         try:
-            for text, values in messages:
-                cursor.execute(text, values)
-            return cursor.fetchall() if fetch else ()
+            with closing(cursor):
+                for text, values in messages:
+                    cursor.execute(text, values)
+                return cursor.fetchall() if fetch else ()
         except (psycopg2.Error, sqlite3.Error) as error:
-            self._is_lost = self._checked_out.dialect.is_disconnect(error, self._driver, cursor)  # type: ignore[arg-type]
-            if self._is_lost or getattr(error, "pgcode", None) in STALE_STATEMENT:
+            is_lost = self._checked_out.dialect.is_disconnect(error, self._driver, cursor)  # type: ignore[arg-type]
+            if is_lost or _sqlstate(error) in STALE_STATEMENT:
                 self._is_lost = True
                 self._checked_out.invalidate(error)
-            operational = isinstance(error, psycopg2.OperationalError | sqlite3.OperationalError)
-            meaning = _meaning(error, is_lost=self._is_lost, is_operational=operational)
+            meaning = _meaning(error, is_lost=self._is_lost)
+            self._discard_if_read_only(error)
             if meaning is None:
                 raise
             raise meaning from error
-        finally:
-            cursor.close()
 
 
-def _meaning(error: BaseException | None, *, is_lost: bool, is_operational: bool) -> Exception | None:
+def _sqlstate(error: BaseException | None) -> str:
+    return getattr(error, "pgcode", None) or ""
+
+
+def _meaning(error: BaseException | None, *, is_lost: bool) -> Exception | None:
     """What a driver's error means to the service; None for faults of our own making, such as a broken CHECK."""
-    code = getattr(error, "pgcode", None) or ""
+    code, text = _sqlstate(error), str(error).partition("\n")[0]
     if is_lost or code in RETRYABLE:
         return TransactionLost()
-    if is_operational or code.startswith(INTERNAL_ERROR):
+    if code in NOT_MIGRATED or (isinstance(error, sqlite3.Error) and any(w in text for w in NOT_MIGRATED_ON_SQLITE)):
+        return DatabaseNotMigrated()
+    if isinstance(error, psycopg2.OperationalError | sqlite3.OperationalError) or code.startswith(UNAVAILABLE):
         return DatabaseUnavailable()
     is_unique = code == "23505" or getattr(error, "sqlite_errorname", "") in {
         "SQLITE_CONSTRAINT_UNIQUE",
         "SQLITE_CONSTRAINT_PRIMARYKEY",
     }
-    return UniqueViolation(str(error).partition("\n")[0]) if is_unique else None
+    return UniqueViolation(text) if is_unique else None

@@ -7,18 +7,20 @@ a writing transaction begins with BEGIN IMMEDIATE there: the database's write lo
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, MetaData, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from payment_service import clock
+from payment_service import connection_checks as checks
 from payment_service.connection import Connection, TransactionLost
 from payment_service.domain.errors import DatabaseUnavailable
 from payment_service.failpoints import failpoint
@@ -42,9 +44,6 @@ db = SQLAlchemy(metadata=metadata)
 
 ATTEMPTS = 3
 """Runs of one transaction before its caller is told to come back: contention that outlasts three is not chance."""
-
-IDLE_PING_SECONDS = 1.0
-"""A pooled connection that lay idle this long is pinged first; one in constant use does not pay the round trip."""
 
 POSTGRESQL_OPTIONS = (
     "-c lock_timeout=1000"  # a queue of 50 short transactions on one payment fits, a hung holder does not
@@ -83,57 +82,50 @@ def engine_options(database_url: str, pool_size: int) -> dict[str, Any]:
         "pool_recycle": 1800,
         "use_native_hstore": False,  # else three round trips of each new connection go to asking for a type
         "executemany_mode": "values_plus_batch",  # a hundred UPDATEs travel in one round trip
-        "connect_args": {
-            "connect_timeout": 2,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 10_000,  # milliseconds; keepalives say nothing while words of ours lie unacknowledged
-            "options": POSTGRESQL_OPTIONS,
-        },
+        "connect_args": _connect_args(url),
+    }
+
+
+def _connect_args(url: URL) -> dict[str, Any]:
+    """What every connection is told; what the address says itself wins, but for the encoding that we write in."""
+    own = {
+        "connect_timeout": 2,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,  # milliseconds; keepalives say nothing while words of ours lie unacknowledged
+    }
+    options = url.query.get("options", ())
+    return {
+        **{name: value for name, value in own.items() if name not in url.query},
+        "options": " ".join((POSTGRESQL_OPTIONS, *((options,) if isinstance(options, str) else options))),
+        "client_encoding": "utf8",
     }
 
 
 def prepare_engine(engine: Engine) -> None:
     """Attach what both drivers need: SQLite's transaction mode and pragmas, the ping of idle connections."""
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", partial(checks.let_write_again, Path(engine.url.database or "")))
         event.listen(engine, "connect", _configure_sqlite)
     else:
-        event.listen(engine, "first_connect", _warn_of_weakness)
-        event.listen(engine, "checkin", _note_checkin)
-        event.listen(engine, "checkout", _ping_when_idle)
+        event.listen(engine, "connect", checks.require_utf8)
+        event.listen(engine, "first_connect", checks.warn_of_weakness)
+        event.listen(engine, "checkin", checks.note_checkin)
+        event.listen(engine, "checkout", checks.ping_when_idle)
+
+
+def require_utf8(engine: Engine) -> None:
+    """Raise DatabaseNotUtf8, for a process that starts. A database that does not answer is judged when it does."""
+    if engine.dialect.name != "sqlite":
+        with suppress(DBAPIError):
+            engine.connect().close()
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # the driver's own implicit BEGIN loses updates without an error
     for pragma in SQLITE_PRAGMAS:
         connection.execute(pragma)
-
-
-def _warn_of_weakness(connection: Any, _record: Any) -> None:
-    with connection.cursor() as cursor:
-        names = ("lock_timeout", "statement_timeout", "synchronous_commit")
-        cursor.execute("SELECT current_setting(%s), current_setting(%s), current_setting(%s)", names)
-        *limits, synchronous = cursor.fetchone()
-    if synchronous == "off":
-        log.warning("database.loses_commits", synchronous_commit=synchronous)
-    if "0" in limits:
-        log.warning("database.without_limits", lock_timeout=limits[0], statement_timeout=limits[1])
-
-
-def _note_checkin(_connection: Any, record: Any) -> None:
-    record.info["idle_since"] = clock.monotonic()
-
-
-def _ping_when_idle(connection: Any, record: Any, _proxy: Any) -> None:
-    idle_since = record.info.get("idle_since")
-    if idle_since is None or clock.monotonic() - idle_since < IDLE_PING_SECONDS:
-        return
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except connection.Error as error:
-        raise DisconnectionError from error
 
 
 BEGIN = {"postgresql": "BEGIN", "sqlite": "BEGIN IMMEDIATE"}

@@ -44,24 +44,31 @@ def failpoint(name: str) -> None:
 
 
 def arm(specification: str) -> None:
-    """Arm failpoints from `claim.after_commit=kill;gateway.sent=sleep:0.5`; an empty text disarms all.
+    """Arm failpoints from `claim.after_commit=kill;gateway.sent=sleep:0.5`; an empty text disarms all."""
+    actions = parse(specification)
+    _armed.clear()
+    _armed.update(actions)
+
+
+def parse(specification: str) -> dict[str, Callable[[], None]]:
+    """The actions of a specification by their points.
 
     Actions: `kill` (SIGKILL), `stop` (SIGSTOP), `sleep:<seconds>`, `raise`. Raises ValueError for anything else.
     """
-    _armed.clear()
+    actions = {}
     for part in filter(None, (piece.strip() for piece in specification.split(";"))):
         name, _, action = part.partition("=")
         if name not in POINTS:
             raise ValueError(f"no failpoint is named {name!r}")
-        _armed[name] = _action(name, action)
+        actions[name] = _action(name, action)
+    return actions
 
 
 def _action(name: str, text: str) -> Callable[[], None]:
     verb, _, argument = text.partition(":")
     if verb in _SIGNALS:
         return lambda: _signal_this_thread(_SIGNALS[verb])
-    if verb == "sleep":
-        seconds = float(argument)
+    if verb == "sleep" and (seconds := float(argument)) >= 0:
         return lambda: clock.sleep(seconds)
     if verb == "raise":
         return lambda: _raise(name)

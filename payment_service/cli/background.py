@@ -12,12 +12,14 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from payment_service.cli.output import JSON, Command, emit, progress
+from payment_service.db import require_utf8
 from payment_service.delivery.relay import run_all
 from payment_service.delivery.sinks import build_sinks
 from payment_service.domain.errors import DatabaseUnavailable
 from payment_service.metrics.exposition import serve
 from payment_service.services import business_metrics, recovery
 from payment_service.services.dependencies import Dependencies
+from payment_service.services.readiness import require_writable
 from payment_service.web.context import dependencies
 
 log = structlog.get_logger(__name__)
@@ -41,7 +43,10 @@ class Address(click.ParamType[tuple[str, int]]):
 
 def _tell_metrics(_context: click.Context, _option: click.Parameter, address: tuple[str, int] | None) -> None:
     if address is not None:
-        serve(*address)
+        try:
+            serve(*address)
+        except (OSError, UnicodeError) as error:
+            raise click.BadParameter(f"nobody can listen there: {error}") from error
 
 
 METRICS = click.option(
@@ -79,6 +84,7 @@ def recover(loop: bool, as_json: bool) -> None:
     if loop and as_json:
         raise click.UsageError("--json tells of one run, --loop never comes to an end")
     if loop:
+        require_utf8(dependencies().database.engine)
         _run(_recovering(), _aggregating())
         return
     outcomes = _recover_once()
@@ -91,6 +97,7 @@ def recover(loop: bool, as_json: bool) -> None:
 
 def _recover_once() -> Counter[str]:
     """Each that is undecided now, once: what a gateway does not know yet would else be asked about for ever."""
+    require_writable(dependencies())
     outcomes: Counter[str] = Counter()
     undecided = business_metrics.current(dependencies()).keys.undecided
     with progress(undecided, "Asking the gateway") as advance:
@@ -110,6 +117,7 @@ def relay() -> None:
     least once. Several may run at once. SIGTERM or Ctrl-C: what is in hand is finished first. Exit code 1 where a part
     of it ended by itself: start it again.
     """
+    require_utf8(dependencies().database.engine)
     _run(_relaying())
 
 
@@ -122,6 +130,7 @@ def worker() -> None:
     The service needs at least one of these, or the two apart, beside it. Several may run at once. SIGTERM or Ctrl-C:
     what is in hand is finished first. Exit code 1 where a part of it ended by itself: start it again.
     """
+    require_utf8(dependencies().database.engine)
     _run(_recovering(), _aggregating(), _relaying())
 
 

@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 import click
 from flask.cli import with_appcontext
 
+from payment_service.cli.arguments import NUMBER, Moment, Words
 from payment_service.cli.output import ACTOR, JSON, Command, emit, progress
 from payment_service.services import deliveries as outbox
 from payment_service.web.context import dependencies
 
 STATUSES = click.Choice(["PENDING", "DELIVERED", "DEAD", "UNROUTED"], case_sensitive=False)
 COLUMNS = ("delivery_id", "status", "sink", "event_type", "payment_id", "version", "attempts", "due_at", "last_error")
-SINCE = click.option("--since", type=click.DateTime(), help="Only deliveries made since this moment (UTC).")
-SINK = click.option("--sink", help="Only this sink: order, inventory, notification, rabbitmq, ...")
+SINCE = click.option("--since", type=Moment(), help="Only deliveries made since this moment.")
+SINK = click.option("--sink", type=Words(30), help="Only this sink: order, inventory, notification, rabbitmq, ...")
 
 
 @click.group
@@ -48,7 +49,7 @@ def list_(sink: str | None, status: str | None, dead: bool, since: datetime | No
 
 
 @deliveries.command(cls=Command)
-@click.argument("delivery_id", type=int)
+@click.argument("delivery_id", type=NUMBER)
 @click.option("--json", "as_json", is_flag=True, help="On one line, for scripts.")
 @with_appcontext
 def show(delivery_id: int, as_json: bool) -> None:
@@ -63,7 +64,7 @@ def show(delivery_id: int, as_json: bool) -> None:
 
 
 @deliveries.command(cls=Command)
-@click.argument("delivery_ids", type=int, nargs=-1)
+@click.argument("delivery_ids", type=NUMBER, nargs=-1)
 @SINK
 @click.option("--dead", is_flag=True, help="Every dead delivery that matches.")
 @click.option("--unrouted", is_flag=True, help="Every delivery that matches and found no queue.")

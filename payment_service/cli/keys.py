@@ -9,6 +9,7 @@ from flask.cli import with_appcontext
 
 from payment_service.cli.output import JSON, Command, emit, progress
 from payment_service.services import business_metrics, retention, verification
+from payment_service.services.readiness import require_writable
 from payment_service.web.context import dependencies
 
 
@@ -29,6 +30,7 @@ def purge(batch: int, as_json: bool) -> None:
     gets the payment as it is then, never a second charge. Keys that made nothing are deleted, keys whose outcome is
     not known are left alone. Safe beside traffic; run it once a day.
     """
+    require_writable(dependencies())
     total = 0
     with progress(retention.purgeable(dependencies()), "Purging cached answers") as advance:
         for deleted in retention.purge(dependencies(), batch):

@@ -5,6 +5,7 @@ from uuid import UUID
 import click
 from flask.cli import with_appcontext
 
+from payment_service.cli.arguments import Words
 from payment_service.cli.output import ACTOR, JSON, Command, TemporaryFailure, emit
 from payment_service.domain.errors import KeyInUse
 from payment_service.services import manual_resolution
@@ -14,7 +15,7 @@ from payment_service.web.context import dependencies
 @click.command(cls=Command)
 @click.argument("operation_id", type=click.UUID)
 @click.argument("outcome", type=click.Choice(["approved", "declined"]))
-@click.option("--why", required=True, help="What the gateway told you, and who of them: kept for ever.")
+@click.option("--why", type=Words(), required=True, help="What the gateway told you, and who of them: kept for ever.")
 @ACTOR
 @JSON
 @with_appcontext

@@ -1,6 +1,5 @@
 """What the commands have in common: JSON for scripts, a bar for people, exit codes for schedulers."""
 
-import getpass
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -9,9 +8,10 @@ from typing import Any
 
 import click
 
-from payment_service.domain.errors import Unavailable
+from payment_service.cli.arguments import Words, user
+from payment_service.domain.errors import DatabaseNotMigrated, DatabaseNotUtf8, Unavailable
 
-ACTOR = click.option("--actor", default=getpass.getuser, help="Your name; that of the system's user by default.")
+ACTOR = click.option("--actor", type=Words(255), default=user, help="Your name; that of the system's user by default.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead, for scripts.")
 
 
@@ -28,6 +28,10 @@ class Command(click.Command):
         """Run it; what cannot be reached is a sentence and an exit code, not a stack of calls."""
         try:
             return super().invoke(ctx)
+        except DatabaseNotUtf8 as error:
+            raise click.ClickException(error.message) from error
+        except DatabaseNotMigrated as error:
+            raise TemporaryFailure(f"{error.code}: {error.message}") from error
         except Unavailable as error:
             raise TemporaryFailure(f"{error.code}: try again later") from error
 

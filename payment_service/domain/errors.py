@@ -233,3 +233,13 @@ class DatabaseUnavailable(Unavailable):
     """The database cannot be reached; repeat the request with the same key."""
 
     code = "database_unavailable"
+
+
+class DatabaseNotMigrated(DatabaseUnavailable):
+    """The database lacks tables or columns of this release: run `flask --app wsgi db upgrade`."""
+
+    code = "database_not_migrated"
+
+
+class DatabaseNotUtf8(DatabaseUnavailable):
+    """The database is not encoded in UTF-8: create one WITH ENCODING 'UTF8' for this service."""

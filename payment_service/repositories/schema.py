@@ -1,24 +1,41 @@
-"""Which migration the database stands at, and which releases may work on it.
+"""Which migration the database stands at, which releases may work on it, and whether this role may write to its tables.
 
 A release is named by the newest migration that it knows, its `head`. A greater number is a later release's.
 """
 
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import column, select, table, text
 
+from payment_service.connection import Connection
+from payment_service.domain.errors import DatabaseNotMigrated, DatabaseUnavailable
 from payment_service.models import schema_information
 
+VERSION = select(table("alembic_version", column("version_num")).c.version_num)
+MIN_CODE = select(schema_information.c.min_code)
 
-def version(connection: Connection) -> str:
-    """The revision of the newest migration applied, "" for an empty database."""
-    return MigrationContext.configure(connection).get_current_revision() or ""
+MAY_WRITE = text(
+    """
+    SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS is_writable,
+           bool_and(to_regclass(needed.name) IS NOT NULL) AS has_tables,
+           bool_and(has_table_privilege(to_regclass(needed.name), needed.privilege)) AS has_privileges
+    FROM (VALUES ('payments', 'INSERT'), ('payments', 'UPDATE'), ('transactions', 'INSERT'),
+                 ('idempotency_keys', 'INSERT'), ('idempotency_keys', 'UPDATE')) AS needed (name, privilege)
+    """
+)
+"""What a charge needs of PostgreSQL; it locks nothing."""
+
+WRITE_NOTHING = text("UPDATE payments SET version = version WHERE false")
+"""SQLite has no such question, and begins a transaction on a file that it cannot write as one that only reads."""
 
 
-def min_code(connection: Connection) -> str:
-    """The oldest release that may work on the tables, "" where they do not say."""
-    if not inspect(connection).has_table(schema_information.name):
-        return ""
-    return connection.execute(select(schema_information.c.min_code)).scalar() or ""
+def allows(connection: Connection, head: str) -> bool:
+    """Tell whether a release may work on the tables: they are its own, or a later release's that says so."""
+    try:
+        current = str(connection.execute(VERSION).scalar() or "")
+        if not is_ahead(current, head):
+            return current == head
+        return is_known(str(connection.execute(MIN_CODE).scalar() or ""), head)
+    except DatabaseNotMigrated:
+        return False
 
 
 def is_ahead(current: str, head: str) -> bool:
@@ -26,10 +43,24 @@ def is_ahead(current: str, head: str) -> bool:
     return current.isdecimal() and int(current) > int(head)
 
 
-def allows(connection: Connection, head: str) -> bool:
-    """Tell whether a release may work on the tables."""
-    current = version(connection)
-    if not is_ahead(current, head):
-        return current == head
-    oldest = min_code(connection)
+def is_known(oldest: str, head: str) -> bool:
+    """Tell whether a release knows the `oldest` migration that the tables ask for."""
     return oldest.isdecimal() and int(oldest) <= int(head)
+
+
+def require_writable(connection: Connection) -> None:
+    """Raise DatabaseUnavailable where no charge can be written: the database is read only, or a privilege is missing.
+
+    A connection that may only read is thrown away with its pool: the next one tells whether that still holds.
+    """
+    if connection.database == "sqlite":
+        connection.execute(WRITE_NOTHING)
+        return
+    found = connection.execute(MAY_WRITE).one()
+    if not found.is_writable:
+        connection.discard()
+        raise DatabaseUnavailable
+    if not found.has_tables:
+        raise DatabaseNotMigrated
+    if not found.has_privileges:
+        raise DatabaseUnavailable

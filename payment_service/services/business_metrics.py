@@ -40,7 +40,7 @@ def if_told(deps: Dependencies) -> Figures | None:
         return current(deps)
     except DatabaseUnavailable:
         log.warning("metrics.without_figures")
-    except SQLAlchemyError:  # it answers, but not this: its tables are missing, or not those of this release
+    except SQLAlchemyError:  # it answers, but not this
         log.exception("metrics.without_figures")
     return None
 
@@ -51,6 +51,8 @@ def _try_to_catch_up(deps: Dependencies, behind: int) -> None:
         if behind > BATCH:
             aggregate(deps)
         advance_watermark(deps)
+    except DatabaseUnavailable:
+        log.warning("figures.not_folded")
     except Exception:  # whatever it is, what was read is right: whoever asked for it gets it
         log.exception("figures.not_folded")
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future, wait
 from threading import Lock, Thread
 
-from payment_service.domain.errors import DatabaseUnavailable
+from payment_service.domain.errors import DatabaseNotMigrated, DatabaseUnavailable
 from payment_service.repositories import schema
 from payment_service.services.dependencies import Dependencies
 
@@ -16,7 +16,7 @@ Address = tuple[str, int]
 
 
 class Readiness:
-    """The checks by name: the database answers, its tables are ours, brokers listen.
+    """The checks by name: the database takes what is written, its tables are ours, brokers listen.
 
     Newer tables pass, too, where they say so: during a rollout the previous release serves on the tables of the next. A
     broker without addresses is switched off and passes; one of several addresses is enough.
@@ -30,17 +30,21 @@ class Readiness:
 
     def checks(self, *, with_brokers: bool) -> dict[str, bool | None]:
         """The result of each check. Without `with_brokers` no broker is asked; those that are switched on are None."""
-        is_migrated = self._is_migrated()
         brokers = self._listening() if with_brokers else self._unasked()
-        return {"database": is_migrated is not None, "migrations": bool(is_migrated), **brokers}
+        return {**self._database(), **brokers}
 
-    def _is_migrated(self) -> bool | None:
-        """Whether the tables are ours, None where the database does not answer."""
+    def _database(self) -> dict[str, bool]:
+        """Whether the database answers and may be written to, and whether its tables are those of this release."""
+        is_migrated = False
         try:
             with self._deps.database.reading() as connection:
-                return schema.allows(connection.core, self._head)
+                is_migrated = schema.allows(connection, self._head)
+                schema.require_writable(connection)
+        except DatabaseNotMigrated:
+            return {"database": True, "migrations": False}
         except DatabaseUnavailable:
-            return None
+            return {"database": False, "migrations": is_migrated}
+        return {"database": True, "migrations": is_migrated}
 
     def _unasked(self) -> dict[str, bool | None]:
         return {name: None if addresses else True for name, addresses in self._brokers.items()}
@@ -48,6 +52,12 @@ class Readiness:
     def _listening(self) -> dict[str, bool | None]:
         heard = self._ports.listening(address for addresses in self._brokers.values() for address in addresses)
         return {name: not addresses or not heard.isdisjoint(addresses) for name, addresses in self._brokers.items()}
+
+
+def require_writable(deps: Dependencies) -> None:
+    """Raise DatabaseUnavailable where nothing can be written, for work that may find nothing to write."""
+    with deps.database.reading() as connection:
+        schema.require_writable(connection)
 
 
 class _PortProbes:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from payment_service import clock
 from payment_service.models import schema_information
 from payment_service.services.readiness import PATIENCE
-from tests.conftest import MakeApp, dependencies_of
+from tests.conftest import MakeApp, dependencies_of, migrate
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 NOWHERE = "postgresql+psycopg2://nobody:nothing@127.0.0.1:9/none"
@@ -176,12 +176,11 @@ def test_a_broker_whose_name_cannot_be_one_does_not_listen(make_app: MakeApp) ->
 def test_newer_tables_are_as_good_as_ours_where_they_say_so_and_older_ones_are_not(
     make_app: MakeApp, tmp_path: Path, version: str, min_code: str, status: int
 ) -> None:
-    app = make_app(database_url=f"sqlite:///{tmp_path}/other.db")
+    migrate(url := f"sqlite:///{tmp_path}/other.db")
+    app = make_app(database_url=url)
     with app.app_context(), dependencies_of(app).database.atomic("test") as connection:
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-        connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": version})
-        schema_information.create(connection.core)
-        connection.execute(schema_information.insert().values(id=1, min_code=min_code))
+        connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+        connection.execute(schema_information.update().values(min_code=min_code))
     answer = app.test_client().get("/health/ready")
     assert answer.status_code == status
     assert answer.get_json()["checks"]["migrations"] is (status == 200)

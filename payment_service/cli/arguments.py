@@ -1,0 +1,54 @@
+"""What may stand behind a command. A value that cannot be meant is answered by a sentence and exit code 2."""
+
+import getpass
+import os
+from datetime import UTC, datetime
+
+import click
+
+NUMBER = click.IntRange(1, 2**63 - 1)
+"""A number that the database gives."""
+
+
+class Moment(click.ParamType[datetime]):
+    """A moment as the commands and the log print it; UTC where it names no zone."""
+
+    name = "moment"
+
+    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The moment in UTC."""
+        try:
+            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
+            return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no moment such as 2026-11-30, 2026-11-30T08:15:00Z or +01:00.", param, ctx)
+
+
+class Words(click.ParamType[str]):
+    """A text that says something and fits where it is kept; `longest` is in characters."""
+
+    name = "text"
+
+    def __init__(self, longest: int | None = None) -> None:
+        self._longest = longest
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text without blanks around it."""
+        text = value.strip()
+        if not text:
+            self.fail("it must not be empty.", param, ctx)
+        if self._longest is not None and len(text) > self._longest:
+            self.fail(f"it must not be longer than {self._longest} characters.", param, ctx)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail("it must be text in UTF-8.", param, ctx)
+        return text
+
+
+def user() -> str:
+    """The system's name of whoever runs the command, or the number where it has no name, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

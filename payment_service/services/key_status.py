@@ -13,3 +13,8 @@ def key_statuses(deps: Dependencies, principal: Principal, channels: Sequence[st
     """What the caller used its key for, in each of these channels where it did; nothing of anybody else's keys."""
     with deps.database.reading() as connection:
         return key_status.of_key(connection, channels, principal.subject, hash_key(key))
+
+
+def is_known(deps: Dependencies, principal: Principal, channel: str, key: str) -> bool:
+    """Whether the caller has used this key in a channel."""
+    return bool(key_statuses(deps, principal, [channel], key))

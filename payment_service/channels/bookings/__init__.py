@@ -25,8 +25,9 @@ from payment_service.services.engine import execute
 from payment_service.web.channel import Channel
 from payment_service.web.context import build_request, dependencies, principal
 from payment_service.web.fields import load
+from payment_service.web.key_header import header_key
 from payment_service.web.openapi.decorators import KeyIn, describe, text_param, uuid_param
-from payment_service.web.parsing import header_key, json_body, path_text, path_uuid
+from payment_service.web.parsing import json_body, path_text, path_uuid
 from payment_service.web.responses import respond, show
 
 NAME = "bookings"
@@ -86,7 +87,7 @@ def show_payment(payment_id: str) -> Response:
     return show(responses.ONE_PAYMENT.dump({"payment": _own(payment_id)}))
 
 
-@blueprint.get("/booking/<path:booking_id>")
+@blueprint.get("/booking/<text:booking_id>")
 @describe({200: responses.PAYMENTS}, path=[text_param("booking_id", "BOOK-001")])
 def list_of_booking(booking_id: str) -> Response:
     """List the caller's payments of one booking, newest first."""

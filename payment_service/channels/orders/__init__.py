@@ -25,8 +25,9 @@ from payment_service.services.engine import execute
 from payment_service.web.channel import Channel, SharedPayments
 from payment_service.web.context import build_request, dependencies, principal
 from payment_service.web.fields import load
+from payment_service.web.key_header import header_key, required_key
 from payment_service.web.openapi.decorators import KeyIn, describe, integer_param, text_param
-from payment_service.web.parsing import header_key, json_body, path_number, path_text, query, required_key
+from payment_service.web.parsing import json_body, path_number, path_text, query
 from payment_service.web.responses import respond, show
 
 NAME = "orders"

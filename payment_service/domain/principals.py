@@ -8,11 +8,14 @@ SERVICE_SCOPE = "payments:service"
 
 @dataclass(frozen=True)
 class Principal:
-    """The subject of a verified token, or the anonymous caller of an open channel (`subject` is then empty)."""
+    """The subject of a verified token, or the anonymous caller of an open channel (`subject` is then empty).
+
+    `email` and `is_verified` are None where the token says nothing of them.
+    """
 
     subject: str = ""
     email: str | None = None
-    is_verified: bool = False
+    is_verified: bool | None = None
     scopes: frozenset[str] = field(default=frozenset())
 
     @property

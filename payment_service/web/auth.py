@@ -130,7 +130,8 @@ def _claims(token: str) -> Mapping[str, Any]:
 
 def _caller(claims: Mapping[str, Any]) -> Principal:
     """Judge the claims of a token whose signature, audience and times are right."""
-    expires, subject, email = claims["exp"], claims.get("sub"), claims.get("email")
+    expires, subject = claims["exp"], claims.get("sub")
+    email, is_verified = claims.get("email"), claims.get("is_verified")
     if type(expires) is not int or expires > _END_OF_TIME or claims.get("type") == "refresh":
         raise Unauthenticated
     if subject is None or subject == "":
@@ -142,7 +143,7 @@ def _caller(claims: Mapping[str, Any]) -> Principal:
     return Principal(
         subject=subject,
         email=email if isinstance(email, str) and _EMAIL.fullmatch(email) else None,
-        is_verified=claims.get("is_verified") is True,
+        is_verified=None if is_verified is None else is_verified is True,
         scopes=_scopes(claims),
     )
 

@@ -12,7 +12,7 @@ from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import rows
 from tests.support.gateways import LedgerGateway
 
-NOTES = ({"note": "local test"}, {}, {"note": "another"}, None, "text")
+NOTES: tuple[Any, ...] = ({"note": "local test"}, {}, {"note": "another"}, None, "text")
 
 
 def test_c5_the_documents_two_bodies_are_one_payment(client: FlaskClient, gateway: LedgerGateway) -> None:

@@ -137,9 +137,10 @@ def select_payments(channel: str, subject: str | None, filters: dict[str, Any]) 
     return select(*PAYMENT).where(and_(*conditions))
 
 
-def count(connection: Connection, statement: Select[Any]) -> int:
-    """How many payments a `select_payments()` statement finds."""
-    return int(connection.execute(select(func.count()).select_from(statement.subquery())).scalar_one())
+def count(connection: Connection, statement: Select[Any]) -> tuple[int, int | None]:
+    """How many payments a `select_payments()` statement finds, and the largest of their numbers."""
+    total, newest = connection.execute(statement.with_only_columns(func.count(), func.max(payments.c.payment_id))).one()
+    return int(total), newest
 
 
 def fetch(connection: Connection, statement: Select[Any], limit: int, offset: int = 0) -> Sequence[Payment]:

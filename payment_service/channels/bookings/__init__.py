@@ -26,6 +26,7 @@ from payment_service.web.channel import Channel
 from payment_service.web.context import build_request, dependencies, principal
 from payment_service.web.fields import load
 from payment_service.web.key_header import header_key
+from payment_service.web.listing import cursor_after
 from payment_service.web.openapi.decorators import KeyIn, describe, text_param, uuid_param
 from payment_service.web.parsing import json_body, path_text, path_uuid
 from payment_service.web.responses import respond, show
@@ -67,17 +68,18 @@ def list_payments() -> Response:
     """List the caller's payments, newest first, page by page."""
     given = load(PAGE, request.args.to_dict(), "query")
     page, per_page = given["page"], given["per_page"]
-    found, total = queries.page(dependencies(), principal(), NAME, page, per_page, {})
-    pages = -(-total // per_page)
+    found = queries.page(dependencies(), principal(), NAME, page, per_page, {"before": given.get("before")})
+    pages = -(-found.total // per_page)
     pagination = {
         "page": page,
         "per_page": per_page,
-        "total": total,
+        "total": found.total,
         "pages": pages,
         "has_next": page < pages,
         "has_prev": page > 1,
+        "before": found.before and cursor_after(found.before),
     }
-    return show(responses.PAYMENTS_PAGE.dump({"payments": found, "pagination": pagination}))
+    return show(responses.PAYMENTS_PAGE.dump({"payments": found.payments, "pagination": pagination}))
 
 
 @blueprint.get("/<payment_id>")

@@ -71,7 +71,7 @@ class Request:
         text = self.key
         if text is None:
             text = "\x00" + (self.implied_key or clock.new_hex(32))
-        return KeyScope(self.channel, self.principal.subject, hash_key(text), self.key is not None)
+        return KeyScope(self.channel, self.principal.canonical_subject, hash_key(text), self.key is not None)
 
     @cached_property
     def fingerprint(self) -> str:

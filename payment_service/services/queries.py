@@ -96,11 +96,11 @@ def with_trail(deps: Dependencies, found: Payment) -> PaymentContext:
         return PaymentContext(found, trail=journal.trail_of(connection, found))
 
 
-def visible_to(principal: Principal) -> str | None:
+def visible_to(principal: Principal) -> Sequence[str] | None:
     """Whose payments a caller may see: its own, or everybody's (None) for a service."""
-    return None if principal.is_service else principal.subject
+    return None if principal.is_service else principal.subjects
 
 
 def may_see(principal: Principal, found: Payment) -> bool:
     """Whether a payment is the caller's to see and to move."""
-    return principal.is_service or found.subject == principal.subject
+    return principal.is_service or found.subject in principal.subjects

@@ -1,7 +1,8 @@
 """Acquiring a key: the right to move money for it, or the response that already exists.
 
 INSERT key … ON CONFLICT DO NOTHING. Inserted: the command's first writes follow, COMMIT, and the claim is ours. Not
-inserted: a finished key is replayed, for it never changes again; everything else is decided after SELECT … FOR UPDATE.
+inserted: a finished key whose response is kept is replayed without a lock, for it never changes again; everything else
+is decided after SELECT … FOR UPDATE.
 """
 
 from dataclasses import replace

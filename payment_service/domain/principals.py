@@ -21,11 +21,6 @@ class Principal:
     alias_of: str | None = None
 
     @property
-    def canonical_subject(self) -> str:
-        """The subject that the caller's new keys and payments belong to."""
-        return self.subject if self.alias_of is None else self.alias_of
-
-    @property
     def subjects(self) -> tuple[str, ...]:
         """All whose keys and payments are the caller's, its own first."""
         return (self.subject,) if self.alias_of is None else (self.subject, self.alias_of)

@@ -44,7 +44,8 @@ def acquire(deps: Dependencies, request: Request, command: Command) -> Claim | S
     Waits for a key in use. Raises KeyInUse, KeyMismatch, DatabaseUnavailable, what a price source raises, and
     StateConflict where the client sent no key to store the refusal under.
     """
-    request = _in_known_scope(deps, request)
+    if request.principal.alias_of is not None and request.is_repeatable:
+        request = _in_known_scope(deps, request)
     try:
         outcome = _wait_and_acquire(deps, request, _with_price(deps, request, command))
     except KeyInUse:
@@ -63,8 +64,6 @@ def acquire(deps: Dependencies, request: Request, command: Command) -> Claim | S
 def _in_known_scope(deps: Dependencies, request: Request) -> Request:
     """The request under its own subject, where that has used the key before it became an alias."""
     principal = request.principal
-    if principal.alias_of is None or not request.is_repeatable:
-        return request
     with deps.database.reading() as connection:
         known = key_status.of_key(connection, [request.channel], principal.subject, request.scope.key_hash)
     return replace(request, principal=replace(principal, alias_of=None)) if known else request

@@ -71,7 +71,9 @@ class Request:
         text = self.key
         if text is None:
             text = "\x00" + (self.implied_key or clock.new_hex(32))
-        return KeyScope(self.channel, self.principal.canonical_subject, hash_key(text), self.key is not None)
+        subject, alias_of = self.principal.subject, self.principal.alias_of
+        canonical = subject if alias_of is None else alias_of
+        return KeyScope(self.channel, canonical, hash_key(text), self.key is not None)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -31,9 +31,10 @@ def header_key(body: Mapping[str, Any]) -> str | None:
 
     Raises Invalid for a key that could be misread, and for a body that names another one.
     """
-    sent = _sent()
-    if sent is None:
+    given = request.headers.get(KEY_HEADER)
+    if given is None:
         return None
+    sent = _text(given)
     if "," in sent or '"' in sent:
         is_old = len(sent) <= LONGEST_KEY and is_known(dependencies(), principal(), g.channel, sent)
         key = sent if is_old else only_value(sent)
@@ -55,8 +56,8 @@ def required_key(body: Mapping[str, Any]) -> str:
 
 def check_header(key: str) -> None:
     """Where the document has the key in the body: raise Invalid for a header that names another one."""
-    sent = _sent()
-    if sent is not None and sent != key and only_value(sent) != key:
+    given = request.headers.get(KEY_HEADER)
+    if given is not None and key != (sent := _text(given)) and key != only_value(sent):
         raise _differ()
 
 
@@ -80,14 +81,11 @@ def unquoted(value: str) -> str:
     return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else value
 
 
-def _sent() -> str | None:
+def _text(given: str) -> str:
     """The header's text, trimmed.
 
     WSGI hands its bytes over as Latin-1; clients mean UTF-8, and the key's hash is one of the bytes that they sent.
     """
-    given = request.headers.get(KEY_HEADER)
-    if given is None:
-        return None
     try:
         return trimmed(given.encode("latin-1").decode())
     except UnicodeError:

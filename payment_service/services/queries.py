@@ -82,10 +82,11 @@ def page(
 
     `before` among the `filters` is that of an earlier page: payments that have arrived since do not shift this one.
     """
-    statement = payments.select_payments(channel, visible_to(principal), filters)
+    subjects = visible_to(principal)
     with deps.database.reading() as connection:
-        total, newest = payments.count(connection, statement)
+        total, newest = payments.count(connection, payments.select_payments(channel, subjects, filters))
         before = filters.get("before") or (newest and newest + 1)
+        statement = payments.select_payments(channel, subjects, {**filters, "before": before})
         ordered = statement.order_by(table.c.payment_id.desc())
         return Page(payments.fetch(connection, ordered, size, (number - 1) * size), total, before)
 

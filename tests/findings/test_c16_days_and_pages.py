@@ -9,6 +9,7 @@ from marshmallow import Schema
 from sqlalchemy import update
 
 from payment_service.models import payments
+from payment_service.repositories import payments as repositories
 from payment_service.services.dependencies import Dependencies
 from payment_service.web.listing import Moment
 from tests.support.bookers import Booker
@@ -67,6 +68,24 @@ def test_c16_pages_of_bookings_do_not_shift(client: FlaskClient) -> None:
         told = found["pagination"]
         assert (told["total"], told["pages"], told["has_next"], told["before"]) == (5, 3, page < 3, before)
     assert ada.page("?per_page=2")["pagination"]["total"] == 6
+
+
+def test_c16_a_payment_that_arrives_while_a_page_is_read_hides_none(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would push the last row of the first page out, which the second page leaves out as well."""
+    ada, count = Booker(client.application, "ada"), repositories.count
+    ids = [ada.made(amount=number) for number in range(1, 4)]
+
+    def count_and_let_arrive(*args: Any) -> Any:
+        found = count(*args)
+        ada.made(amount=9)
+        return found
+
+    monkeypatch.setattr(repositories, "count", count_and_let_arrive)
+    first = ada.page("?per_page=2")
+    second = ada.page(f"?per_page=2&page=2&before={first['pagination']['before']}")
+    assert [payment["payment_id"] for payment in first["payments"] + second["payments"]] == ids[::-1]
 
 
 @pytest.mark.parametrize("nonsense", ["", "x", "p4", "cDQ%3D"])

@@ -32,6 +32,7 @@ from payment_service.web.channel import Channel
 from payment_service.web.context import EXTENSION, init_context
 from payment_service.web.errors import init_errors
 from payment_service.web.openapi import Description
+from payment_service.web.routing import AnyText
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
@@ -50,6 +51,7 @@ def create_app(settings: Settings, *, gateway: Gateway | None = None, channels: 
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # a payable may be called "a//b", and no document knows redirects
+    app.url_map.converters["text"] = AnyText
     # Without a secret key Flask opens no session: no request uses one, and every request would pay 20 µs for it.
     app.config.from_mapping({name.upper(): value for name, value in vars(settings).items() if name != "secret_key"})
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024

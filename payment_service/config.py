@@ -109,6 +109,8 @@ class Settings:
 
     # Tokens are verified, never issued. The secret's documented default stands in only where nothing else is given.
     auth_open_channels: frozenset[str] = field(default=frozenset(_OPEN_IN_DEVELOPMENT))
+    # Whose keys and payments a subject uses beside its own: new subject, old subject ("" for nobody in particular).
+    key_scope_aliases: tuple[tuple[str, str], ...] = _var((), parse.aliases)
     jwt_secret_key: str | None = _var(None, secret=True)
     jwt_public_key: str | None = _var(None, parse.public_key)
     jwt_jwks_url: str | None = _var(None, parse.http_url)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -125,6 +125,28 @@ def channels(*words: str) -> Callable[[str], frozenset[str]]:
     """The same, where `*` stands for all of them."""
     parse = choices(*words)
     return lambda text: frozenset(words) if text.strip() == "*" else parse(text)
+
+
+ANONYMOUS = "anonymous"
+"""In an alias: whoever called an open channel without a token."""
+
+
+def aliases(text: str) -> tuple[tuple[str, str], ...]:
+    """A comma separated list of new-subject=old-subject; "" stands for an old one that is `anonymous`.
+
+    In a subject %2C is a comma, %3D an equals sign and %25 a percent sign.
+    """
+    pairs = [part.split("=") for part in _split(text)]
+    if not all(len(pair) == 2 and all(subject.strip() for subject in pair) for pair in pairs):
+        raise ValidationError("must be new-subject=old-subject, or several separated by commas.")
+    old_of = {_subject(new): _subject(old) for new, old in pairs}
+    if len(old_of) < len(pairs) or "" in old_of or not old_of.keys().isdisjoint(old_of.values()):
+        raise ValidationError("must give each new subject one old subject, which has no alias itself.")
+    return tuple(old_of.items())
+
+
+def _subject(text: str) -> str:
+    return "" if text.strip() == ANONYMOUS else unquote(text.strip())
 
 
 def addresses(text: str) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
-"""`GET /v1/idempotency-keys/{key}`: what has become of a request whose answer its caller did not hear.
+"""`GET /v1/idempotency-keys/{key}` and `?key=`: what has become of a request whose answer its caller did not hear.
 
 A key belongs to whoever used it: the token's subject, or, on channels that are open, everybody without a token. It is
 looked for in every channel that its caller may use; `channel` narrows that, and must where several have the key.
+Clients and proxies shorten paths with `.` and `..`: such a key is asked for as the parameter `key`.
 """
 
 from collections.abc import Mapping
@@ -18,9 +19,10 @@ from payment_service.web import response_fields as field
 from payment_service.web.access import is_allowed
 from payment_service.web.context import dependencies, principal
 from payment_service.web.error_schemas import RetryAdvice
-from payment_service.web.fields import Choice
+from payment_service.web.fields import Choice, Text
+from payment_service.web.key_header import unquoted
 from payment_service.web.openapi.decorators import describe, text_param
-from payment_service.web.parsing import path_key, query
+from payment_service.web.parsing import LONGEST_KEY, key_text, query
 from payment_service.web.responses import show
 
 STATES = ("in_progress", "finished", "expired")
@@ -62,16 +64,40 @@ KEY_STATE = KeyState()
 def keys_blueprint(payment_paths: Mapping[str, str]) -> Blueprint:
     """Keys of every channel; `payment_paths` say where each one's payments are shown, with their id in braces."""
     blueprint = Blueprint("keys", __name__)
-    filters = type("KeyFilters", (Schema,), {"channel": Choice(list(payment_paths))})()
+    channel, key_filter = (
+        Choice(list(payment_paths)),
+        Text(LONGEST_KEY, stripped=True, required=True, example="demo-client-1"),
+    )
+    filters = Schema.from_dict({"channel": channel}, name="KeyFilters")()
+    filters_and_key = Schema.from_dict({"key": key_filter, "channel": channel}, name="KeyFiltersWithKey")()
 
-    @blueprint.get("/idempotency-keys/<path:key>")
+    @blueprint.get("/idempotency-keys/<text:key>")
     @describe({200: KEY_STATE}, query=filters, path=[text_param("key", "demo-client-1")])
     def inspect(key: str) -> Response:
         """Tell what has become of a key: in progress, finished, or expired and bound to its payment for ever."""
-        use = _one(key_statuses(dependencies(), principal(), _channels(payment_paths, query(filters)), path_key(key)))
-        return show(KEY_STATE.dump(_state_of(use, payment_paths[use.channel])))
+        return _show(payment_paths, query(filters), key_text(key, ("path", "key")))
+
+    @blueprint.get("/idempotency-keys")
+    @describe({200: KEY_STATE}, query=filters_and_key)
+    def inspect_parameter() -> Response:
+        """Tell the same of any key at all, `.` and `..` too."""
+        given = query(filters_and_key)
+        return _show(payment_paths, given, key_text(given["key"], ("query", "key")))
 
     return blueprint
+
+
+def _show(payment_paths: Mapping[str, str], filters: Mapping[str, Any], key: str) -> Response:
+    use = _one(_statuses(_channels(payment_paths, filters), key))
+    return show(KEY_STATE.dump(_state_of(use, payment_paths[use.channel])))
+
+
+def _statuses(channels: list[str], key: str) -> list[KeyStatus]:
+    """Those of the key as it is written, else as a header's value is read."""
+    found = key_statuses(dependencies(), principal(), channels, key)
+    if not found and '"' in key:
+        found = key_statuses(dependencies(), principal(), channels, unquoted(key))
+    return found
 
 
 def _channels(payment_paths: Mapping[str, str], given: Mapping[str, Any]) -> list[str]:

@@ -20,8 +20,9 @@ from payment_service.web.channel import BaseRenderer, Channel, SharedPayments
 from payment_service.web.context import build_request, dependencies, principal
 from payment_service.web.error_schemas import DetailError
 from payment_service.web.fields import load
+from payment_service.web.key_header import required_key
 from payment_service.web.openapi.decorators import KeyIn, describe
-from payment_service.web.parsing import query, required_key
+from payment_service.web.parsing import query
 from payment_service.web.responses import accepted, answered, respond, show
 
 NAME = "bills"

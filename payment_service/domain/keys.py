@@ -1,8 +1,9 @@
 """What is derived from an idempotency key and its request: hash, fingerprint, gateway key, ids.
 
 A request's fingerprint is a line of `name:digest` pairs, one for the route with its path ids and one for each field of
-the validated, normalised body without the key. A digest is the first 64 bits of the SHA-256 of the field's canonical
-JSON: a mismatch can name what differs, and nothing of the body is stored.
+the validated, normalised body, without the key and the caller's `metadata`, which decide nothing. A digest is the first
+64 bits of the SHA-256 of the field's canonical JSON: a mismatch can name what differs, and nothing of the body is
+stored.
 """
 
 import hashlib
@@ -14,7 +15,9 @@ from typing import Any
 from payment_service.domain.cards import contains_card_number
 from payment_service.domain.operations import Kind
 
-ROUTE, KEY_FIELD = "route", "idempotency_key"
+ROUTE = "route"
+NOT_COMPARED = frozenset({"idempotency_key", "metadata"})
+"""Fields that do not decide what happens to money. Fingerprints of release 1.0.0 have `metadata`."""
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
@@ -47,19 +50,21 @@ def derived_digits(gateway_key: str, purpose: str, digits: int) -> str:
 def fingerprint(route: str, fields: Mapping[str, Any]) -> str:
     """The fingerprint of a request: `route` is method, path and path ids (`POST:/payments/7/refunds`).
 
-    The key itself is no part of it, nor are absent fields. `150`, `150.0` and `"150.00"` are one amount once parsed.
+    The key itself and `metadata` are no part of it, nor are absent fields. `150`, `150.0` and `"150.00"` are one amount
+    once parsed.
     """
     pairs = []
     for name, value in sorted({ROUTE: route, **fields}.items()):
-        if value is not None and name != KEY_FIELD:
+        if value is not None and name not in NOT_COMPARED:
             pairs.append(f"{name}:{_digest(value)}")
     return " ".join(pairs)
 
 
 def differing(one: str, other: str) -> list[str]:
-    """The names of the fields in which two fingerprints differ, sorted."""
+    """The names of the fields in which two fingerprints differ, sorted; `metadata` in a stored one is not compared."""
     left, right = _parse(one), _parse(other)
-    return sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
+    names = left.keys() | right.keys()
+    return sorted(name for name in names - NOT_COMPARED if left.get(name) != right.get(name))
 
 
 def _digest(value: Any) -> str:

@@ -8,12 +8,22 @@ SERVICE_SCOPE = "payments:service"
 
 @dataclass(frozen=True)
 class Principal:
-    """The subject of a verified token, or the anonymous caller of an open channel (`subject` is then empty)."""
+    """The subject of a verified token, or the anonymous caller of an open channel (`subject` is then empty).
+
+    `email` and `is_verified` are None where the token says nothing of them. `alias_of` is the older subject that the
+    caller had ("" for an anonymous one), None where it has always had this one.
+    """
 
     subject: str = ""
     email: str | None = None
-    is_verified: bool = False
+    is_verified: bool | None = None
     scopes: frozenset[str] = field(default=frozenset())
+    alias_of: str | None = None
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """All whose keys and payments are the caller's, its own first."""
+        return (self.subject,) if self.alias_of is None else (self.subject, self.alias_of)
 
     @property
     def is_service(self) -> bool:

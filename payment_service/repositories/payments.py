@@ -122,16 +122,16 @@ def refunds_for(connection: Connection, payment_id: int) -> list[Refund]:
     return [record_from(Refund, row) for row in connection.execute(_REFUNDS, {"payment_id": payment_id})]
 
 
-def select_payments(channel: str, subject: str | None, filters: dict[str, Any]) -> Select[Any]:
-    """The channel's payments visible to `subject` (None: all), narrowed by equal columns and `from`/`to` times.
+def select_payments(channel: str, subjects: Sequence[str] | None, filters: dict[str, Any]) -> Select[Any]:
+    """The channel's payments of these `subjects` (None: all), narrowed by equal columns and `from`/`to` times.
 
     `filters` may name any column of the table, plus `from` (inclusive) and `to` (exclusive) for `created_at`, and
     `before` for payments with a smaller `payment_id`; None values do not narrow.
     """
     given = {name: value for name, value in filters.items() if value is not None}
     conditions = [payments.c.channel == channel]
-    if subject is not None:
-        conditions.append(payments.c.subject == subject)
+    if subjects is not None:
+        conditions.append(payments.c.subject.in_(subjects))
     if (start := given.pop("from", None)) is not None:
         conditions.append(payments.c.created_at >= start)
     if (end := given.pop("to", None)) is not None:
@@ -144,9 +144,10 @@ def select_payments(channel: str, subject: str | None, filters: dict[str, Any]) 
     return select(*PAYMENT).where(and_(*conditions))
 
 
-def count(connection: Connection, statement: Select[Any]) -> int:
-    """How many payments a `select_payments()` statement finds."""
-    return int(connection.execute(select(func.count()).select_from(statement.subquery())).scalar_one())
+def count(connection: Connection, statement: Select[Any]) -> tuple[int, int | None]:
+    """How many payments a `select_payments()` statement finds, and the largest of their numbers."""
+    total, newest = connection.execute(statement.with_only_columns(func.count(), func.max(payments.c.payment_id))).one()
+    return int(total), newest
 
 
 def fetch(connection: Connection, statement: Select[Any], limit: int, offset: int = 0) -> Sequence[Payment]:

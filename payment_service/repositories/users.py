@@ -5,8 +5,10 @@ from datetime import datetime
 from payment_service.connection import Connection
 
 
-def remember(connection: Connection, subject: str, email: str | None, *, is_verified: bool, at: datetime) -> None:
-    """Create the user's row, or refresh what the token says differently."""
+def remember(
+    connection: Connection, subject: str, email: str | None, *, is_verified: bool | None, at: datetime
+) -> None:
+    """Create the user's row, or refresh what the token says differently; None leaves what is known."""
     values = {"auth_user_id": subject, "email": email, "is_verified": is_verified, "at": at}
     connection.write("remember_user", values)
 

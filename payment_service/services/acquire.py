@@ -1,7 +1,8 @@
 """Acquiring a key: the right to move money for it, or the response that already exists.
 
 INSERT key … ON CONFLICT DO NOTHING. Inserted: the command's first writes follow, COMMIT, and the claim is ours. Not
-inserted: a finished key is replayed, for it never changes again; everything else is decided after SELECT … FOR UPDATE.
+inserted: a finished key whose response is kept is replayed without a lock, for it never changes again; everything else
+is decided after SELECT … FOR UPDATE.
 """
 
 from dataclasses import replace
@@ -15,7 +16,7 @@ from payment_service.db import next_attempt
 from payment_service.domain.errors import DatabaseUnavailable, KeyInUse, KeyMismatch, StateConflict
 from payment_service.domain.operations import OperationStatus, Purpose
 from payment_service.domain.records import StoredResponse
-from payment_service.repositories import keys
+from payment_service.repositories import key_status, keys
 from payment_service.services import first_writes
 from payment_service.services.claim import Claim
 from payment_service.services.commands import (
@@ -43,6 +44,8 @@ def acquire(deps: Dependencies, request: Request, command: Command) -> Claim | S
     Waits for a key in use. Raises KeyInUse, KeyMismatch, DatabaseUnavailable, what a price source raises, and
     StateConflict where the client sent no key to store the refusal under.
     """
+    if request.principal.alias_of is not None and request.is_repeatable:
+        request = _in_known_scope(deps, request)
     try:
         outcome = _wait_and_acquire(deps, request, _with_price(deps, request, command))
     except KeyInUse:
@@ -56,6 +59,14 @@ def acquire(deps: Dependencies, request: Request, command: Command) -> Claim | S
     else:
         metrics.key_used("replayed" if outcome.replayed else "new")
     return outcome
+
+
+def _in_known_scope(deps: Dependencies, request: Request) -> Request:
+    """The request under its own subject, where that has used the key before it became an alias."""
+    principal = request.principal
+    with deps.database.reading() as connection:
+        known = key_status.of_key(connection, [request.channel], principal.subject, request.scope.key_hash)
+    return replace(request, principal=replace(principal, alias_of=None)) if known else request
 
 
 def _with_price(deps: Dependencies, request: Request, command: Command) -> Command:

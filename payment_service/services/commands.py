@@ -72,9 +72,11 @@ class Request:
     @cached_property
     def scope(self) -> KeyScope:
         """The scope of the request's key, drawn where it has none."""
+        alias_of = self.principal.alias_of
+        subject = self.principal.subject if alias_of is None else alias_of
         if self.key is None:
-            return KeyScope.implied(self.channel, self.principal.subject, self.implied_key or clock.new_hex(32))
-        return KeyScope(self.channel, self.principal.subject, hash_key(self.key), is_client_key=True)
+            return KeyScope.implied(self.channel, subject, self.implied_key or clock.new_hex(32))
+        return KeyScope(self.channel, subject, hash_key(self.key), is_client_key=True)
 
     @cached_property
     def fingerprint(self) -> str:

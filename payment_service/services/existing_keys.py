@@ -67,9 +67,9 @@ def _replay(
 
 
 def _check_fingerprint(connection: Connection, request: Request, made: str, payment_id: int | None) -> None:
-    if made == request.fingerprint:
-        return
     fields = differing(made, request.fingerprint)
+    if not fields:
+        return
     payment = None if payment_id is None else payments.find(connection, payment_id)
     raise KeyMismatch(
         f"This idempotency key was used for another request (different: {', '.join(fields)})",

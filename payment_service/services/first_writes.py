@@ -88,7 +88,7 @@ def _refuse_duplicate(connection: Connection, deps: Dependencies, request: Reque
     if request.is_repeatable or not seconds:
         return
     since = refund.created_at - timedelta(seconds=seconds)
-    if payments.has_equal_refund(connection, refund, request.principal.subject, since):
+    if payments.has_equal_refund(connection, refund, request.scope.subject, since):
         raise DuplicateRefundSuspected(retry=replace(DuplicateRefundSuspected.retry, after=math.ceil(seconds)))
 
 

@@ -11,5 +11,14 @@ from payment_service.services.dependencies import Dependencies
 
 def key_statuses(deps: Dependencies, principal: Principal, channels: Sequence[str], key: str) -> list[KeyStatus]:
     """What the caller used its key for, in each of these channels where it did; nothing of anybody else's keys."""
+    found: dict[str, KeyStatus] = {}
     with deps.database.reading() as connection:
-        return key_status.of_key(connection, channels, principal.subject, hash_key(key))
+        for subject in principal.subjects:
+            for status in key_status.of_key(connection, channels, subject, hash_key(key)):
+                found.setdefault(status.channel, status)
+    return list(found.values())
+
+
+def is_known(deps: Dependencies, principal: Principal, channel: str, key: str) -> bool:
+    """Whether the caller has used this key in a channel."""
+    return bool(key_statuses(deps, principal, [channel], key))

@@ -1,6 +1,7 @@
 """Looking: payments and refunds as their callers may see them. Nothing here changes anything."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from payment_service.domain.errors import PaymentNotFound, ServiceError
@@ -65,15 +66,29 @@ def oldest(
         return payments.fetch(connection, statement, limit, offset)
 
 
+@dataclass(frozen=True)
+class Page:
+    """Some payments of a list, how many there are on all pages, and the number below which all of them are."""
+
+    payments: Sequence[Payment]
+    total: int
+    before: int | None
+
+
 def page(
     deps: Dependencies, principal: Principal, channel: str, number: int, size: int, filters: dict[str, Any]
-) -> tuple[Sequence[Payment], int]:
-    """The `number`th page (from 1) of `size` payments, newest first, and how many there are on all pages."""
-    statement = payments.select_payments(channel, visible_to(principal), filters)
+) -> Page:
+    """The `number`th page (from 1) of `size` payments, newest first.
+
+    `before` among the `filters` is that of an earlier page: payments that have arrived since do not shift this one.
+    """
+    subjects = visible_to(principal)
     with deps.database.reading() as connection:
-        total = payments.count(connection, statement)
+        total, newest = payments.count(connection, payments.select_payments(channel, subjects, filters))
+        before = filters.get("before") or (newest and newest + 1)
+        statement = payments.select_payments(channel, subjects, {**filters, "before": before})
         ordered = statement.order_by(table.c.payment_id.desc())
-        return payments.fetch(connection, ordered, size, (number - 1) * size), total
+        return Page(payments.fetch(connection, ordered, size, (number - 1) * size), total, before)
 
 
 def with_trail(deps: Dependencies, found: Payment) -> PaymentContext:
@@ -82,11 +97,11 @@ def with_trail(deps: Dependencies, found: Payment) -> PaymentContext:
         return PaymentContext(found, trail=journal.trail_of(connection, found))
 
 
-def visible_to(principal: Principal) -> str | None:
+def visible_to(principal: Principal) -> Sequence[str] | None:
     """Whose payments a caller may see: its own, or everybody's (None) for a service."""
-    return None if principal.is_service else principal.subject
+    return None if principal.is_service else principal.subjects
 
 
 def may_see(principal: Principal, found: Payment) -> bool:
     """Whether a payment is the caller's to see and to move."""
-    return principal.is_service or found.subject == principal.subject
+    return principal.is_service or found.subject in principal.subjects

@@ -70,7 +70,7 @@ def _new_payment(
         payment_id=payment_id,
         public_id=clock.new_id(),
         channel=request.channel,
-        subject=request.principal.subject,
+        subject=request.scope.subject,
         payable_id=new.payable_id,
         customer_id=new.customer_id,
         amount=amount_of(new),

@@ -7,9 +7,13 @@ from payment_service.services.dependencies import Dependencies
 
 
 def remember(deps: Dependencies, principal: Principal) -> None:
-    """Create or refresh the row of a token's subject; most often there is nothing to write."""
+    """Create or refresh the row of a token's subject; most often there is nothing to write.
+
+    A token without `email` or `is_verified` leaves what an earlier one said.
+    """
     with deps.database.reading() as connection:
         known = users.find(connection, principal.subject)
-    if known != (principal.email, principal.is_verified):
+    said = (principal.email, principal.is_verified)
+    if known is None or any(claim not in (None, there) for claim, there in zip(said, known, strict=True)):
         at, is_verified = clock.now(), principal.is_verified
         deps.database.run("user", users.remember, principal.subject, principal.email, is_verified=is_verified, at=at)

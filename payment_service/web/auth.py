@@ -25,7 +25,7 @@ LEEWAY = 30  # seconds by which two clocks may differ
 # HMAC fills a key up with zeros to the block of its hash (RFC 2104 §2): the documents' short development secret signs
 # the same filled up, and PyJWT does not warn. Production's settings refuse short secrets.
 _HMAC_KEY_BYTES = 32
-_CACHE = "token_cache"
+_CACHE, _ALIASES = "token_cache", "key_scope_aliases"
 _END_OF_TIME = 253_402_300_799  # the year 9999
 
 SIGNED = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
@@ -54,6 +54,7 @@ def init_auth(app: Flask) -> None:
         JWT_VERIFY_SUB=False,
     )
     app.extensions[_CACHE] = TokenCache()
+    app.extensions[_ALIASES] = dict(app.config["KEY_SCOPE_ALIASES"])
     manager = JWTManager(app)
 
     @manager.decode_key_loader
@@ -130,7 +131,8 @@ def _claims(token: str) -> Mapping[str, Any]:
 
 def _caller(claims: Mapping[str, Any]) -> Principal:
     """Judge the claims of a token whose signature, audience and times are right."""
-    expires, subject, email = claims["exp"], claims.get("sub"), claims.get("email")
+    expires, subject = claims["exp"], claims.get("sub")
+    email, is_verified = claims.get("email"), claims.get("is_verified")
     if type(expires) is not int or expires > _END_OF_TIME or claims.get("type") == "refresh":
         raise Unauthenticated
     if subject is None or subject == "":
@@ -142,8 +144,9 @@ def _caller(claims: Mapping[str, Any]) -> Principal:
     return Principal(
         subject=subject,
         email=email if isinstance(email, str) and _EMAIL.fullmatch(email) else None,
-        is_verified=claims.get("is_verified") is True,
+        is_verified=None if is_verified is None else is_verified is True,
         scopes=_scopes(claims),
+        alias_of=current_app.extensions[_ALIASES].get(subject),
     )
 
 

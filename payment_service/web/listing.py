@@ -3,11 +3,13 @@
 import base64
 import binascii
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from payment_service.web.field_errors import BaseField
 from payment_service.web.strict_json import LARGEST_INTEGER
+
+_DAY = timedelta(days=1)
 
 
 def cursor_after(payment_id: int) -> str:
@@ -16,13 +18,12 @@ def cursor_after(payment_id: int) -> str:
 
 
 class Cursor(BaseField):
-    """A cursor as given out by `cursor_after` → the payment's number it stands for."""
+    """A cursor as given out by `cursor_after` → the payment's number it stands for; `given_as` is its name there."""
 
-    described: Mapping[str, Any] = {
-        "type": "string",
-        "pattern": "^[A-Za-z0-9_-]+$",
-        "description": "As an answer's `next_cursor`.",
-    }
+    def __init__(self, given_as: str = "next_cursor", **kwargs: Any) -> None:
+        about = f"As an answer's `{given_as}`."
+        self.described = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "description": about}
+        super().__init__(**kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
         try:
@@ -37,17 +38,31 @@ class Cursor(BaseField):
 
 
 class Moment(BaseField):
-    """An ISO 8601 date or time, UTC where it names no zone → an aware datetime."""
+    """An ISO 8601 date or time, UTC where it names no zone → an aware datetime.
 
-    described: Mapping[str, Any] = {
-        "type": "string",
-        "format": "date-time",
-        "description": "UTC without a zone; a date is its first moment.",
-    }
+    A date is its first moment; with `after_date` the first one of the next day, so that what is before includes it.
+    """
+
+    def __init__(self, *, after_date: bool = False, **kwargs: Any) -> None:
+        self.after_date = after_date
+        of_date = "includes the whole day" if after_date else "is its first moment"
+        about = f"UTC without a zone; a date {of_date}."
+        self.described = {"type": "string", "format": "date-time", "description": about}
+        super().__init__(**kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
+        if self.after_date and (day := _date(str(value))) is not None:
+            return datetime.combine(min(day, date.max - _DAY) + _DAY, time.min, UTC)
         try:
             moment = datetime.fromisoformat(str(value))
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         except (ValueError, OverflowError):
             raise self.fault(f"{self.label} must be an ISO 8601 time", "datetime_parsing") from None
+
+
+def _date(text: str) -> date | None:
+    """A date without a time, None for anything else."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

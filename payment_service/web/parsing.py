@@ -1,7 +1,6 @@
 """What a request brings, read strictly: body, query, path and idempotency key. Nothing here answers 5xx."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +15,6 @@ from payment_service.web.strict_json import LARGEST_INTEGER, judge_text, parse_o
 
 MOST_BYTES = 64 * 1024
 LONGEST_KEY = 255
-
-KEY_HEADER = "Idempotency-Key"
-KEY_FIELD = "idempotency_key"
 
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -103,55 +99,21 @@ def path_text(text: str, name: str) -> str:
     return text
 
 
-def idempotency_key(header: str | None = None, body_value: object = None) -> str | None:
-    """The client's key, trimmed, from the `Idempotency-Key` header's value or the body's `idempotency_key`.
+def key_text(value: object, loc: tuple[str, str]) -> str:
+    """A client's key, trimmed, from where `loc` says.
 
-    None when neither is given. Raises Invalid for an empty or overlong key, control characters, and two different
-    keys; CardDataNotAccepted for a card number, whose hash anybody could undo. A server joins repeated headers with
-    commas before we see them: two keys sent so are one key, with a comma in it, the same on every repeat.
+    Raises Invalid for what is no text, an empty or overlong key and control characters; CardDataNotAccepted for a card
+    number, whose hash anybody could undo.
     """
-    keys = []
-    if header is not None:
-        keys.append(_key(_header_text(header), ("header", KEY_HEADER)))
-    if body_value is not None:
-        keys.append(_key(body_value, ("body", KEY_FIELD)))
-    if len(set(keys)) > 1:
-        raise Invalid([FieldError(("header", KEY_HEADER), f"{KEY_HEADER} and {KEY_FIELD} differ")])
-    return keys[0] if keys else None
-
-
-def path_key(text: str) -> str:
-    """The client's key in a path, trimmed. Raises what `idempotency_key` raises."""
-    return _key(text, ("path", "key"))
-
-
-def header_key(body: Mapping[str, Any]) -> str | None:
-    """The client's key where the document has it in the header; a body that names another one is refused."""
-    given = request.headers.get(KEY_HEADER)
-    return None if given is None else idempotency_key(given, body.get(KEY_FIELD))
-
-
-def required_key(body: Mapping[str, Any]) -> str:
-    """The same, where the document demands it. Raises Invalid without one."""
-    key = header_key(body)
-    if key is None:
-        raise Invalid([FieldError(("header", KEY_HEADER), f"{KEY_HEADER} is required", "missing")])
-    return key
-
-
-def _key(value: object, loc: tuple[str, str]) -> str:
     if not isinstance(value, str):
         raise Invalid([FieldError(loc, f"{loc[1]} must be a text", "string_type")])
-    key = value.strip(" \t\r\n")  # str.strip() would also take control characters away, unseen
+    key = trimmed(value)
     if not 1 <= len(key) <= LONGEST_KEY:
         raise Invalid([FieldError(loc, f"{loc[1]} must have 1 to {LONGEST_KEY} characters", "string_length")])
     judge_text(key, loc, lines=False)
     return key
 
 
-def _header_text(value: str) -> str:
-    """WSGI hands header bytes over as Latin-1; clients mean UTF-8, and the key's hash is one of the bytes they sent."""
-    try:
-        return value.encode("latin-1").decode()
-    except UnicodeError:
-        raise Invalid([FieldError(("header", KEY_HEADER), f"{KEY_HEADER} is not UTF-8", "string_unicode")]) from None
+def trimmed(text: str) -> str:
+    """A text without blanks around it; `str.strip()` would also take control characters away, unseen."""
+    return text.strip(" \t\r\n")

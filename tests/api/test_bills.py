@@ -100,7 +100,7 @@ def test_another_key_in_the_body_is_refused(client: FlaskClient) -> None:
 
 
 def test_a_key_of_1_to_255_characters_becomes_the_reference(client: FlaskClient) -> None:
-    for key in ("k", "x" * 255, "a b,c;d=e"):
+    for key in ("k", "x" * 255, "a b;c;d=e"):
         assert pay_bill(client, key=key).get_json()["reference"] == key
     assert pay_bill(client, key="  trimmed  ").get_json()["reference"] == "trimmed"
     umlaut = pay_bill(client, key="schlüssel".encode().decode("latin-1"))

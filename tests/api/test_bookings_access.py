@@ -88,7 +88,7 @@ def test_the_user_is_remembered_on_first_sight(ada: Booker, deps: Dependencies) 
 
 def test_the_user_is_refreshed_when_the_token_says_something_else(app: Any, ada: Booker, deps: Dependencies) -> None:
     ada.page()
-    Booker(app, "ada", email="ada@example.org").page()
+    Booker(app, "ada", email="ada@example.org", is_verified=False).page()
     (row,) = rows(deps, users)
     assert (row["email"], row["is_verified"]) == ("ada@example.org", False)
     assert row["updated_at"] > row["created_at"]

@@ -42,7 +42,9 @@ def charged(workers: Workers, order: dict[str, Any]) -> int:
 def test_defect_1_one_key_twenty_times_at_once_is_one_payment(workers: Workers, order: dict[str, Any]) -> None:
     """Several workers answered a mixture of 201, 400 and 500."""
     before = len(workers.bank.effects())
-    answers = all_at_once(AT_ONCE, lambda _: workers.send("POST", "/v1/payments/charge", order, key=f"same {order}"))
+    answers = all_at_once(
+        AT_ONCE, lambda _: workers.send("POST", "/v1/payments/charge", order, key=f"same {order['order_id']}")
+    )
     assert [answer.status_code for answer in answers] == [201] * AT_ONCE
     assert len({answer.content for answer in answers}) == 1
     assert len(workers.bank.effects()) == before + 1

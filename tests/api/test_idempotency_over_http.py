@@ -114,15 +114,15 @@ def test_eight_at_once_make_one_payment(app: Flask, gateway: LedgerGateway, call
 
 def test_another_request_under_a_key_is_422_and_names_what_differs(client: FlaskClient, deps: Dependencies) -> None:
     paid = pay_trip(client).get_json()
-    answer = pay_trip(client, amount=151, method="UPI", metadata={"note": "new"})
+    answer = pay_trip(client, amount=151, method="UPI", trip_id=102, metadata={"note": "new"})
     body = answer.get_json()
     assert answer.status_code == 422
     assert body["code"] == "idempotency_key_mismatch"
-    assert body["fields"] == ["amount", "metadata", "method"]
+    assert body["fields"] == ["amount", "method", "trip_id"]
     assert body["payment"]["payment_id"] == paid["payment_id"]
     assert body["payment"]["reference"] == paid["reference"]
     assert body["retry"] == {"safe": True, "key": "new", "after": None}
-    assert "amount, metadata, method" in body["error"]
+    assert "amount, method, trip_id" in body["error"]
     assert pay_trip(client).get_json() == paid
 
 

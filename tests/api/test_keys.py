@@ -183,6 +183,6 @@ def test_an_unknown_channel_and_an_unknown_key_are_told_apart(client: FlaskClien
     gateway.script.extend([Declined("NO", "no"), Unknown("?")])
     assert unknown(client, "never-used")
     assert client.get("/v1/idempotency-keys/x?channel=taxis").status_code == 422
-    assert client.get("/v1/idempotency-keys/").status_code == 404
+    assert client.get("/v1/idempotency-keys/").status_code == 422
     pay_trip(client, idempotency_key="declined")
     assert told(client, "declined")["state"] == "finished"

@@ -102,7 +102,7 @@ def test_an_id_that_is_no_number_is_a_fault_of_the_path(client: FlaskClient, tex
 
 def test_a_list_has_an_envelope_and_no_transactions(client: FlaskClient, many: list[dict[str, Any]]) -> None:
     body = listed(client, page=1)
-    assert list(body) == ["total", "page", "page_size", "payments"]
+    assert list(body) == ["total", "page", "page_size", "before", "payments"]
     assert (body["total"], body["page"], body["page_size"]) == (6, 1, 10)
     assert [list(payment) for payment in body["payments"]] == [FIELDS] * 6
     assert body["payments"] == [{**payment, "transactions": []} for payment in reversed(many)]

@@ -91,6 +91,8 @@ def left_out(case: "Case[Any]", answer: Response) -> list[CheckFunction]:
         found.append(checks.negative_data_rejection)
     if answer.status_code in (400, 402, 422) and is_by_state(answer):
         found.append(checks.positive_data_acceptance)
+    if case.path == "/v1/payments" and "status must be one of" in answer.text:  # a word of another channel's list
+        found.append(checks.positive_data_acceptance)
     if case.path == "/v1/payments/charge":  # by other methods it is a payment whose id is no number
         found += [checks.allow_header_conformance, checks.unsupported_method]
     return found

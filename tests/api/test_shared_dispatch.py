@@ -30,7 +30,14 @@ BODIES: Mapping[str, Mapping[str, Any]] = {"trip_id": TRIP, "bill_id": BILL, "or
 PAIRS, ALL_THREE = list(combinations(BODIES, 2)), tuple(BODIES)
 
 OF_BILLS = {"skip": "0", "limit": "5", "bill_id": "1"}
-OF_ORDERS = {"page": "1", "page_size": "5", "status": "PENDING", "payment_method": "UPI", "user_id": "601"}
+OF_ORDERS = {
+    "page": "1",
+    "page_size": "5",
+    "before": "cDk",
+    "status": "PENDING",
+    "payment_method": "UPI",
+    "user_id": "601",
+}
 OF_TRIPS = {"trip_id": "101", "cursor": cursor_after(10**6)}
 ALSO_OF_TRIPS = {"limit", "status"}
 """What trips share with the lists of the others, once a parameter of their own says that trips are meant."""

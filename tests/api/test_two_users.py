@@ -76,10 +76,11 @@ ASKED: Mapping[Route, Asked] = {
         404, "numbers", ({"reason": "It is mine"}, {"reason": "It is mine", "amount": 1})
     ),
     ("DELETE", "/v1/payments/<payment_id>"): Asked(404, "numbers"),
-    ("GET", "/v1/idempotency-keys/<path:key>"): Asked(404, (KEY, "ann-trip"), queries=("", "?channel=trips")),
+    ("GET", "/v1/idempotency-keys"): Asked(404, (KEY, "ann-trip"), queries=("?key={}", "?channel=trips&key={}")),
+    ("GET", "/v1/idempotency-keys/<text:key>"): Asked(404, (KEY, "ann-trip"), queries=("", "?channel=trips")),
     ("GET", "/api/payments"): Asked(200, ("unnamed",), queries=("", "?page=1&per_page=100")),
     ("GET", "/api/payments/<payment_id>"): Asked(404, "uuids"),
-    ("GET", "/api/payments/booking/<path:booking_id>"): Asked(200, PAYABLES),
+    ("GET", "/api/payments/booking/<text:booking_id>"): Asked(200, PAYABLES),
     ("POST", "/api/payments/<payment_id>/process"): Asked(404, "uuids"),
     ("POST", "/api/payments/<payment_id>/refund"): Asked(404, "uuids"),
     ("PATCH", "/api/payments/<payment_id>/status"): Asked(404, "uuids", BOOKINGS_WORDS),
@@ -90,7 +91,7 @@ ASKED: Mapping[Route, Asked] = {
     ("POST", "/api/v1/payments/void"): Asked(400, "transactions", ({"transaction_id": ID},)),
     ("GET", "/api/v1/payments/payment/<payment_id>"): Asked(404, "uuids"),
     ("GET", "/api/v1/payments/transaction/<transaction_id>"): Asked(404, "transactions"),
-    ("GET", "/api/v1/payments/order/<path:order_id>"): Asked(404, PAYABLES),
+    ("GET", "/api/v1/payments/order/<text:order_id>"): Asked(404, PAYABLES),
 }
 """Every route that finds something, and how it speaks of what is not there: nothing, or an empty list."""
 

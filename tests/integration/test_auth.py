@@ -27,6 +27,7 @@ def test_a_good_token_names_its_caller(client: FlaskClient) -> None:
         "is_verified": True,
         "scopes": ["a", "payments:service"],
         "is_service": True,
+        "alias_of": None,
     }
 
 

@@ -80,13 +80,14 @@ def looks(made: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
         "/v1/payments/<payment_id>/refunds": [f"/v1/payments/{trip}/refunds"],
         "/v1/payments/order/<order_id>": [f"/v1/payments/order/{order['order_id']}"],
         "/v1/payments/transaction/<transaction_id>": [f"/v1/payments/transaction/{order['transaction_id']}"],
-        "/v1/idempotency-keys/<path:key>": ["/v1/idempotency-keys/trip-0", "/v1/idempotency-keys/none"],
+        "/v1/idempotency-keys": ["/v1/idempotency-keys?key=trip-0"],
+        "/v1/idempotency-keys/<text:key>": ["/v1/idempotency-keys/trip-0", "/v1/idempotency-keys/none"],
         "/api/payments": ["/api/payments", "/api/payments?page=1&per_page=100"],
         "/api/payments/<payment_id>": [f"/api/payments/{booking}"],
-        "/api/payments/booking/<path:booking_id>": ["/api/payments/booking/b0"],
+        "/api/payments/booking/<text:booking_id>": ["/api/payments/booking/b0"],
         "/api/v1/payments/payment/<payment_id>": [f"/api/v1/payments/payment/{checkout['payment_id']}"],
         "/api/v1/payments/transaction/<transaction_id>": [f"/api/v1/payments/transaction/{checkout['transaction_id']}"],
-        "/api/v1/payments/order/<path:order_id>": ["/api/v1/payments/order/o0"],
+        "/api/v1/payments/order/<text:order_id>": ["/api/v1/payments/order/o0"],
     }
 
 

@@ -162,8 +162,14 @@ def test_audit_trails_are_equal(undecided: Observed, before: Observed) -> None:
     assert different(undecided["trails"], before["trails"]) == {}
 
 
+def without_before(reads: Observed) -> Observed:
+    """Leave out the token `before`, which the pages of lists did not have."""
+    added = re.compile(r',"before":(?:"[\w-]+"|null)')
+    return {name: {**answer, "body": added.sub("", answer["body"])} for name, answer in reads.items()}
+
+
 def test_reads_are_answered_equally(undecided: Observed, before: Observed) -> None:
-    assert different(undecided["reads"], before["reads"]["answers"]) == {}
+    assert different(without_before(undecided["reads"]), before["reads"]["answers"]) == {}
 
 
 @pytest.mark.parametrize("name", NAMES["repeats"]["asked"])

@@ -16,7 +16,9 @@ def app_with(**settings: Any) -> FlaskClient:
     """A client of an app that asks every caller who he is."""
     app = Flask(__name__)
     known = vars(Settings(database_url="sqlite://", **settings))
-    app.config.from_mapping({name.upper(): value for name, value in known.items() if name.startswith("jwt_")})
+    app.config.from_mapping(
+        {name.upper(): value for name, value in known.items() if name.startswith(("jwt_", "key_scope_"))}
+    )
     init_auth(app)
 
     @app.errorhandler(ServiceError)

@@ -94,7 +94,7 @@ BROKEN: tuple[bytes, ...] = (
 )  # fmt: skip
 
 PARAMETERS = (
-    "trip_id", "status", "method", "from", "to", "limit", "cursor", "skip", "bill_id", "page", "page_size",
+    "trip_id", "status", "method", "from", "to", "limit", "cursor", "skip", "bill_id", "page", "page_size", "before",
     "per_page", "user_id", "payment_method", "order_id", "sort", "unknown",
 )  # fmt: skip
 METHODS = ("TRACE", "PROPFIND", "CONNECT", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "LINK", "post", "G\u00cbT")

@@ -18,8 +18,9 @@ from payment_service.web.channel import BaseRenderer, Channel, SharedPayments
 from payment_service.web.context import build_request, dependencies, principal
 from payment_service.web.error_schemas import DetailError
 from payment_service.web.fields import load
+from payment_service.web.key_header import required_key
 from payment_service.web.openapi.decorators import KeyIn, describe, integer_param
-from payment_service.web.parsing import json_body, path_number, query, required_key
+from payment_service.web.parsing import json_body, path_number, query
 from payment_service.web.responses import answered, respond, show
 
 NAME, CURRENCY, PREFIX = "parking", "EUR", "/parking/payments"

@@ -10,7 +10,8 @@ from werkzeug.test import TestResponse
 
 from payment_service.domain.errors import ServiceError
 from payment_service.web.fields import Amount, Choice, Currency, Metadata, PositiveId, Text, Whole, load
-from payment_service.web.parsing import idempotency_key, json_body, query
+from payment_service.web.key_header import only_value
+from payment_service.web.parsing import json_body, query
 
 
 class Payment(Schema):
@@ -51,8 +52,11 @@ def body() -> Response:
 def payment() -> Response:
     """A payment as it was understood."""
     loaded = load(Payment(), json_body(), "body")
-    key = idempotency_key(request.headers.get("Idempotency-Key"))
-    return jsonify(key=key, **{name: _shown(value) for name, value in loaded.items()})
+    key = request.headers.get("Idempotency-Key")
+    return jsonify(
+        key=key and only_value(key.encode("latin-1").decode()),
+        **{name: _shown(value) for name, value in loaded.items()},
+    )
 
 
 @app.get("/payments")

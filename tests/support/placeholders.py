@@ -23,7 +23,7 @@ _TEXTS = {
     "refund_text": r"\bre_[0-9a-f]{16}\b",
     "reference": r"\bREF[0-9A-Z]{12}\b",
     "authorization": r'(?<="authorization_code":")[0-9A-Z]{6}(?=")',
-    "cursor": r'(?<="next_cursor":")[\w-]+(?=")|(?<=cursor=)[\w-]+',
+    "cursor": r'(?<="next_cursor":")[\w-]+(?=")|(?<="before":")[\w-]+(?=")|(?<=cursor=)[\w-]+',
     "form": r'(?<=name="form_token" value=")[0-9a-f]{64}|(?<=form_token=)[0-9a-f]{64}',
 }
 _VARYING = {*_NUMBERS, "moment", "cursor"}

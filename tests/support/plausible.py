@@ -51,7 +51,8 @@ class Plausible:
         """Change a request that fits its description into one that fits the service, too."""
         self._path(case)
         # No cursor is one unless it was given out.
-        case.query = {name: value for name, value in printable(case.query).items() if name != "cursor"}
+        cursors = ("cursor", "before")
+        case.query = {name: value for name, value in printable(case.query).items() if name not in cursors}
         if KEY in case.headers:
             case.headers[KEY] = self._key()
         if isinstance(case.body, dict):

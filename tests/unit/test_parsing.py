@@ -8,7 +8,8 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.test import TestResponse
 
 from payment_service.domain.errors import CardDataNotAccepted, Invalid, NotFound
-from payment_service.web.parsing import idempotency_key, path_number
+from payment_service.web.key_header import header_key
+from payment_service.web.parsing import key_text, path_number
 from payment_service.web.strict_json import Number
 from tests.support.parsing_app import app, chunked
 
@@ -171,6 +172,14 @@ def test_what_is_no_number_in_the_path_is_refused_as_its_document_says(text: str
     assert caught.value.faults[0].loc == ("path", "payment_id")
 
 
+def key_of(header: str | None, body: object) -> str | None:
+    """The key of a request with this header and this `idempotency_key`, or of a document that has it in the body."""
+    if header is None:
+        return None if body is None else key_text(body, ("body", "idempotency_key"))
+    with app.test_request_context(headers={"Idempotency-Key": header}):
+        return header_key({"idempotency_key": body})
+
+
 @pytest.mark.parametrize(
     ("header", "body", "key"),
     [
@@ -181,13 +190,13 @@ def test_what_is_no_number_in_the_path_is_refused_as_its_document_says(text: str
         ("a" * 255, None, "a" * 255),
         (None, "\u00e9" * 255, "\u00e9" * 255),
         ("caf\u00e9".encode().decode("latin-1"), "caf\u00e9", "caf\u00e9"),
-        ("one,two", None, "one,two"),
-        ('"quoted"', None, '"quoted"'),
+        (None, "one,two", "one,two"),
+        (None, '"quoted"', '"quoted"'),
         ("6fa459ea-ee8a-3ca4-894e-db77e160355e", None, "6fa459ea-ee8a-3ca4-894e-db77e160355e"),
     ],
 )
 def test_a_key_is_trimmed_and_otherwise_left_alone(header: str | None, body: object, key: str | None) -> None:
-    assert idempotency_key(header, body) == key
+    assert key_of(header, body) == key
 
 
 @pytest.mark.parametrize(
@@ -213,12 +222,12 @@ def test_a_key_is_trimmed_and_otherwise_left_alone(header: str | None, body: obj
 )
 def test_a_key_that_could_be_misread_is_refused(header: str | None, body: object, loc: tuple[str, str]) -> None:
     with pytest.raises(Invalid) as caught:
-        idempotency_key(header, body)
+        key_of(header, body)
     assert caught.value.faults[0].loc == loc
 
 
 def test_a_card_number_is_no_key() -> None:
     for header, body in (("4111111111111111", None), (None, "order 4111 1111 1111 1111")):
         with pytest.raises(CardDataNotAccepted) as caught:
-            idempotency_key(header, body)
+            key_of(header, body)
         assert "4111" not in str(caught.value)

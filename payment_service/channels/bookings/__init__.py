@@ -25,8 +25,10 @@ from payment_service.services.engine import execute
 from payment_service.web.channel import Channel
 from payment_service.web.context import build_request, dependencies, principal
 from payment_service.web.fields import load
+from payment_service.web.key_header import header_key
+from payment_service.web.listing import cursor_after
 from payment_service.web.openapi.decorators import KeyIn, describe, text_param, uuid_param
-from payment_service.web.parsing import header_key, json_body, path_text, path_uuid
+from payment_service.web.parsing import json_body, path_text, path_uuid
 from payment_service.web.responses import respond, show
 
 NAME = "bookings"
@@ -66,17 +68,18 @@ def list_payments() -> Response:
     """List the caller's payments, newest first, page by page."""
     given = load(PAGE, request.args.to_dict(), "query")
     page, per_page = given["page"], given["per_page"]
-    found, total = queries.page(dependencies(), principal(), NAME, page, per_page, {})
-    pages = -(-total // per_page)
+    found = queries.page(dependencies(), principal(), NAME, page, per_page, {"before": given.get("before")})
+    pages = -(-found.total // per_page)
     pagination = {
         "page": page,
         "per_page": per_page,
-        "total": total,
+        "total": found.total,
         "pages": pages,
         "has_next": page < pages,
         "has_prev": page > 1,
+        "before": found.before and cursor_after(found.before),
     }
-    return show(responses.PAYMENTS_PAGE.dump({"payments": found, "pagination": pagination}))
+    return show(responses.PAYMENTS_PAGE.dump({"payments": found.payments, "pagination": pagination}))
 
 
 @blueprint.get("/<payment_id>")
@@ -86,7 +89,7 @@ def show_payment(payment_id: str) -> Response:
     return show(responses.ONE_PAYMENT.dump({"payment": _own(payment_id)}))
 
 
-@blueprint.get("/booking/<path:booking_id>")
+@blueprint.get("/booking/<text:booking_id>")
 @describe({200: responses.PAYMENTS}, path=[text_param("booking_id", "BOOK-001")])
 def list_of_booking(booking_id: str) -> Response:
     """List the caller's payments of one booking, newest first."""

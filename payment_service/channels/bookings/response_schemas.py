@@ -115,6 +115,7 @@ class Pagination(Schema):
     pages = field.integer(1)
     has_next = field.boolean(example=False)
     has_prev = field.boolean(example=False)
+    before = field.text("cDM1NA", nullable=True)
 
 
 class BookingPaymentsPage(BookingPayments):

@@ -8,6 +8,7 @@ from marshmallow import Schema, ValidationError
 
 from payment_service.channels.bookings.response_schemas import STATUS_NAMES
 from payment_service.web import fields
+from payment_service.web.listing import Cursor
 from payment_service.web.strict_json import Number
 
 CURRENCY = "USD"
@@ -48,6 +49,16 @@ class PageNumber(fields.Whole):
         return min(int(value), self.high) if _PAGE_NUMBER.fullmatch(value) else self.default
 
 
+class Before(Cursor):
+    """A cursor of this list → its number; nonsense is none."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)
+        except ValidationError:
+            return None
+
+
 class NewBookingPayment(Schema):
     """`POST /api/payments`; the booking's id is judged first, as its callers are used to."""
 
@@ -69,6 +80,7 @@ class Page(Schema):
 
     page = PageNumber(1, 10**9)
     per_page = PageNumber(20, 100)
+    before = Before("before")
 
 
 NEW_PAYMENT, NEW_STATUS, PAGE = NewBookingPayment(), NewStatus(), Page()

@@ -19,8 +19,9 @@ from payment_service.services.engine import execute
 from payment_service.web.channel import Channel
 from payment_service.web.context import build_request, dependencies, principal
 from payment_service.web.fields import load
+from payment_service.web.key_header import header_key
 from payment_service.web.openapi.decorators import KeyIn, describe, text_param, uuid_param
-from payment_service.web.parsing import header_key, json_body, path_text, path_uuid
+from payment_service.web.parsing import json_body, path_text, path_uuid
 from payment_service.web.responses import respond, show
 
 NAME = "checkout"
@@ -80,7 +81,7 @@ def show_transaction(transaction_id: str) -> Response:
     return _show(_payment("transaction_id", path_text(transaction_id, "transaction_id")))
 
 
-@blueprint.get("/order/<path:order_id>")
+@blueprint.get("/order/<text:order_id>")
 @describe({200: responses.PAYMENT[0]}, path=[text_param("order_id", "ORD-1001")])
 def show_order(order_id: str) -> Response:
     """Show the payment that paid an order; where none did, the newest attempt."""

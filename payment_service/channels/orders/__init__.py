@@ -25,8 +25,10 @@ from payment_service.services.engine import execute
 from payment_service.web.channel import Channel, SharedPayments
 from payment_service.web.context import build_request, dependencies, principal
 from payment_service.web.fields import load
+from payment_service.web.key_header import header_key, required_key
+from payment_service.web.listing import cursor_after
 from payment_service.web.openapi.decorators import KeyIn, describe, integer_param, text_param
-from payment_service.web.parsing import header_key, json_body, path_number, path_text, query, required_key
+from payment_service.web.parsing import json_body, path_number, path_text, query
 from payment_service.web.responses import respond, show
 
 NAME = "orders"
@@ -106,15 +108,18 @@ def list_payments() -> Response:
     """List the payments, newest first, page by page."""
     given = query(FILTERS)
     page, size = given["page"], given["page_size"]
-    found, total = queries.page(dependencies(), principal(), NAME, page, size, _columns(given))
-    return show(responses.PAYMENTS.dump({"total": total, "page": page, "page_size": size, "payments": found}))
+    found = queries.page(dependencies(), principal(), NAME, page, size, _columns(given))
+    before = found.before and cursor_after(found.before)
+    body = {"total": found.total, "page": page, "page_size": size, "before": before, "payments": found.payments}
+    return show(responses.PAYMENTS.dump(body))
 
 
 def _columns(given: Mapping[str, Any]) -> dict[str, Any]:
     """The filters in the words of the tables."""
     user, name = given.get("user_id"), given.get("status")
     statuses = [status for status in Status if STATUS_NAMES[status] == name] if name else None
-    return {"customer_id": user and str(user), "method": given.get("payment_method"), "status": statuses}
+    columns = {"customer_id": user and str(user), "method": given.get("payment_method"), "status": statuses}
+    return columns | {"before": given.get("before")}
 
 
 @blueprint.patch("/payments/<payment_id>/status")
@@ -175,7 +180,7 @@ CHANNEL = Channel(
     blueprints=((blueprint, "/v1"),),
     shared=SharedPayments(
         payable_field="order_id",
-        own_parameters=frozenset({"page", "page_size", "status", "payment_method", "user_id"}),
+        own_parameters=frozenset({"page", "page_size", "before", "status", "payment_method", "user_id"}),
         more_parameters=frozenset(),
         create=create,
         listing=list_payments,

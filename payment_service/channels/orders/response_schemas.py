@@ -86,6 +86,7 @@ class OrderPayments(Schema):
     total = field.integer(1)
     page = field.integer(1)
     page_size = field.integer(10)
+    before = field.text("cDM1NA", nullable=True)
     payments = field.nested(OrderPayment, many=True)
 
 

@@ -4,6 +4,7 @@ from marshmallow import Schema
 
 from payment_service.channels.orders.response_schemas import METHODS, STATUSES
 from payment_service.web import fields
+from payment_service.web.listing import Cursor
 
 CURRENCY = "INR"
 LARGEST_AMOUNT = 100_000
@@ -45,6 +46,7 @@ class OrderFilters(Schema):
     user_id = fields.PositiveId(texts=True)
     page = fields.Whole(1, LAST_PAGE, load_default=1)
     page_size = fields.Whole(1, 100, load_default=10)
+    before = Cursor("before")
 
 
 NEW_PAYMENT, STATUS_CHANGE, NEW_REFUND, FILTERS = NewOrderPayment(), StatusChange(), NewOrderRefund(), OrderFilters()

@@ -19,9 +19,10 @@ from payment_service.services.engine import execute
 from payment_service.web.channel import Channel, RefundsOfPayment, SharedPayments
 from payment_service.web.context import build_request, dependencies, principal
 from payment_service.web.fields import load
+from payment_service.web.key_header import check_header
 from payment_service.web.listing import cursor_after
 from payment_service.web.openapi.decorators import KeyIn, describe
-from payment_service.web.parsing import header_key, json_body, query
+from payment_service.web.parsing import json_body, query
 from payment_service.web.responses import respond, show
 
 NAME = "trips"
@@ -65,7 +66,7 @@ def _trip_price(given: Mapping[str, Any]) -> TripPrice:
 
 
 def _request(route: str, given: Mapping[str, Any], response_format: str) -> Request:
-    header_key(given)  # raises Invalid where the header has another key than the body
+    check_header(given["idempotency_key"])
     return build_request(NAME, route, given, response_format, key=given["idempotency_key"])
 
 

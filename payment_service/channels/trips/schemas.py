@@ -35,7 +35,7 @@ FILTERS = Schema.from_dict(
         "status": fields.Choice(tuple(dict.fromkeys(STATUS_NAMES.values())), any_case=True),
         "method": fields.Choice(METHODS, any_case=True),
         "from": Moment(),
-        "to": Moment(),
+        "to": Moment(after_date=True),
         "limit": fields.Whole(1, 100, load_default=100),
         "cursor": Cursor(),
     },

@@ -112,11 +112,13 @@ DELETE FROM timers WHERE kind = 'recover' AND what = :key_id;
 SELECT email, is_verified FROM users WHERE auth_user_id = :auth_user_id;
 
 -- name: remember_user
--- What a token says of its subject.
+-- What a token says of its subject. NULL leaves what is known.
 INSERT INTO users (auth_user_id, email, is_verified, created_at, updated_at)
-VALUES (:auth_user_id, :email, :is_verified, :at, :at)
+VALUES (:auth_user_id, :email, coalesce(CAST(:is_verified AS boolean), false), :at, :at)
 ON CONFLICT (auth_user_id) DO UPDATE
-SET email = excluded.email, is_verified = excluded.is_verified, updated_at = excluded.updated_at;
+SET email = coalesce(excluded.email, users.email),
+    is_verified = coalesce(CAST(:is_verified AS boolean), users.is_verified),
+    updated_at = excluded.updated_at;
 
 -- name: find_watermark
 -- How far something has walked.

@@ -12,15 +12,20 @@ from marshmallow.fields import Nested
 from payment_service.web.access import Access
 from payment_service.web.errors import ErrorRenderer
 from payment_service.web.field_errors import BaseField
+from payment_service.web.key_header import KEY_HEADER
 from payment_service.web.openapi.converter import Converter, Described, about_of, either
 from payment_service.web.openapi.decorators import Body, DispatchedRoute, KeyIn, Media, ViewDoc, doc_of
-from payment_service.web.parsing import KEY_HEADER, LONGEST_KEY
+from payment_service.web.parsing import LONGEST_KEY
 from payment_service.web.responses import JSON
 
 View = Callable[..., Any]
 
 ERROR = "An error: `code` says which one, `retry` whether and how to repeat the request."
 ON_EVERY_RESPONSE = ("X-Request-ID", "X-Correlation-ID")
+KEY_ABOUT = (
+    "The same for every repeat of one request, another one for another. It may stand in double quotes; with a comma in "
+    "it, it must. Several equal headers are one."
+)
 REPLAYED, RETRY_AFTER = "Idempotent-Replayed", "Retry-After"
 
 
@@ -96,7 +101,7 @@ class OperationDoc:
             "in": "header",
             "name": KEY_HEADER,
             "required": len(needed) == len(self.views),
-            "description": f"The same for every repeat of one request, another one for another. {about}".strip(),
+            "description": f"{KEY_ABOUT} {about}".strip(),
             "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "example": "unique-key-123"},
         }
 

@@ -1,0 +1,61 @@
+"""Which keys a repeat locks. Release 1.0.0's documents said that each is locked before it is replayed."""
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+
+from payment_service.connection import Connection
+from payment_service.services.dependencies import Dependencies
+from tests.conftest import here
+from tests.support.callers import pay_trip
+from tests.support.database import expire_answers, purge_answers
+from tests.support.gateways import LedgerGateway
+
+
+@pytest.fixture
+def locks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the statements that lock, as they are sent."""
+    sent: list[str] = []
+    send = Connection.write
+
+    def write(connection: Connection, name: str, values: object) -> None:
+        if name.startswith("lock_key"):
+            sent.append(name)
+        send(connection, name, values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Connection, "write", write)
+    return sent
+
+
+def test_e3_a_finished_key_is_replayed_without_a_lock(client: FlaskClient, locks: list[str]) -> None:
+    """The code did so in release 1.0.0; its documents said otherwise."""
+    first = pay_trip(client)
+    assert pay_trip(client).data == first.data
+    assert pay_trip(client, amount=151).status_code == 422
+    assert locks == []
+
+
+def test_e3_every_other_key_is_locked_before_it_is_judged(
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, locks: list[str]
+) -> None:
+    """A key without an outcome, and one whose response has ended."""
+    gateway.script.append(gateway.lose_answer)
+    pay_trip(client)
+    changes: tuple[Callable[[Dependencies], object], ...] = (lambda _deps: None, expire_answers, purge_answers)
+    for change in changes:
+        change(deps)
+        locks.clear()
+        assert pay_trip(client).status_code == 200
+        assert locks == ["lock_key"]
+
+
+def test_e3_the_documents_say_what_the_code_does() -> None:
+    """Where the diagram and the record speak of a finished key, they speak of no lock."""
+    diagram, record = (
+        here("docs/architecture.md").read_text(),
+        here("docs/adr/0003-claim-gateway-finish.md").read_text(),
+    )
+    assert "the stored response, without a lock" in diagram
+    assert diagram.index("the stored response, without a lock") < diagram.index("services->>database: lock its row")
+    assert "so it is not\n   locked" in record

@@ -1,0 +1,114 @@
+"""An `Idempotency-Key` header that arrives twice or in quotes. Release 1.0.0 took it for another key and paid again."""
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import update
+from werkzeug.test import TestResponse
+
+from payment_service.domain.errors import Invalid
+from payment_service.domain.keys import hash_key
+from payment_service.models import idempotency_keys
+from payment_service.services.dependencies import Dependencies
+from payment_service.web import key_header
+from payment_service.web.key_header import only_value
+from tests.support.bookers import Booker
+from tests.support.callers import pay_bill, pay_trip
+from tests.support.checkouts import process
+from tests.support.gateways import LedgerGateway
+from tests.support.orders import charge_order, refund_order
+
+SPELLINGS = ("d1,d1", "d1, d1", '"d1"', '"d1", "d1"', 'd1, "d1"', '  "d1"\t')
+SEVERAL = ("d1,d2", '"d1", "d2"', "d1,", ",d1", "d1,,d1", '"d1,d2', "d1, d1, d2")
+
+
+def same(first: TestResponse, repeat: TestResponse) -> bool:
+    return repeat.data == first.data and repeat.headers.get("Idempotent-Replayed") == "true"
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_k1_doubled_key_header_pays_once(client: FlaskClient, gateway: LedgerGateway, spelling: str) -> None:
+    """Release 1.0.0 hashed `d1, d1` and `"d1"` as they came: each was another key, and another payment."""
+    order = charge_order(client, "o1").get_json()["payment_id"]
+    before = len(gateway.sent)
+    requests: tuple[Callable[[str], TestResponse], ...] = (
+        lambda key: pay_bill(client, key),
+        lambda key: process(client, key),
+        lambda key: refund_order(client, order, key, amount=1),
+    )
+    for ask in requests:
+        first = ask("d1")
+        assert first.status_code in {200, 201}
+        assert same(first, ask(spelling))
+    assert len(gateway.sent) == before + 3
+
+
+def test_k1_the_first_request_may_be_the_doubled_one(client: FlaskClient, gateway: LedgerGateway) -> None:
+    """Release 1.0.0 made `d1,d1` the reference of the bill."""
+    first = pay_bill(client, "d1,d1")
+    assert first.get_json()["reference"] == "d1"
+    assert same(first, pay_bill(client, "d1"))
+    assert len(gateway.sent) == 1
+
+
+@pytest.mark.parametrize("header", SEVERAL)
+def test_k1_different_values_are_refused(client: FlaskClient, gateway: LedgerGateway, header: str) -> None:
+    """Release 1.0.0 took two keys for a third one."""
+    booker = Booker(client.application, "ada")
+    answers = {pay_bill(client, header): 422, process(client, header): 422, charge_order(client, header): 422}
+    answers[booker.create(header)] = answers[pay_trip(client, headers={"Idempotency-Key": header})] = 400
+    for answer, status in answers.items():
+        assert (answer.status_code, answer.get_json()["code"]) == (status, "validation_error"), answer.text
+    assert not gateway.sent
+
+
+def test_k1_a_comma_in_quotes_is_part_of_the_key(client: FlaskClient) -> None:
+    """Release 1.0.0 kept the quotes."""
+    first = pay_bill(client, r'"a, \"b\" \\ c"')
+    assert first.get_json()["reference"] == r"a, " + r'"b" \ c'
+    assert same(first, pay_bill(client, r'"a, \"b\" \\ c", "a, \"b\" \\ c"'))
+
+
+@pytest.mark.parametrize("text", ["d1,d1", "d1, d2", '"d1"', '"d1'])
+def test_k1_a_key_that_1_0_0_stored_as_it_came_stays_that_key(
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, text: str
+) -> None:
+    """What release 1.0.0 paid under such a key is found by it, and by nothing else."""
+    first = pay_bill(client, "before")
+    with deps.database.atomic("test") as connection:
+        connection.execute(update(idempotency_keys).values(key_hash=hash_key(text)))
+    assert same(first, pay_bill(client, text))
+    assert len(gateway.sent) == 1
+    assert pay_bill(client, "d1").headers.get("Idempotent-Replayed") is None
+
+
+def test_k1_a_key_without_comma_or_quote_costs_no_look_up(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Release 1.0.0 looked nothing up; ordinary keys still pay for nothing."""
+    looked_up = []
+    monkeypatch.setattr(key_header, "is_known", lambda *_: looked_up.append(True))
+    assert pay_bill(client, "ordinary-1").status_code == 201
+    assert not looked_up
+    assert pay_bill(client, '"ordinary-1"').status_code == 201
+    assert looked_up
+
+
+@pytest.mark.parametrize("header", [*SPELLINGS, "d1"])
+def test_k1_the_header_of_a_document_with_the_key_in_the_body_may_be_doubled(client: FlaskClient, header: str) -> None:
+    """Release 1.0.0 refused a trip whose header said the same as its body, twice."""
+    assert pay_trip(client, idempotency_key="d1", headers={"Idempotency-Key": header}).status_code == 200
+    assert pay_bill(client, header, idempotency_key="d1").status_code == 201
+
+
+def test_k1_a_key_in_the_body_is_left_alone(client: FlaskClient) -> None:
+    """Bodies have no second value: commas and quotes in them are the client's own."""
+    for key in ("a,b", '"a"'):
+        assert pay_trip(client, idempotency_key=key, headers={"Idempotency-Key": key}).status_code == 200
+        assert client.get("/v1/idempotency-keys", query_string={"key": key}).get_json()["channel"] == "trips"
+
+
+@pytest.mark.parametrize("text", ["a" * 1021, '"' + '\\"' * 400, '""', '"a' * 300, "é" * 256])
+def test_k1_a_header_that_could_be_misread_is_refused_at_once(text: str) -> None:
+    """A header with many quotes and commas must cost nothing."""
+    with pytest.raises(Invalid):
+        only_value(text)

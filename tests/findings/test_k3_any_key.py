@@ -1,0 +1,79 @@
+"""Keys, bookings and orders whose names begin with a slash, or are the dots that paths are shortened by."""
+
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.conftest import MakeApp
+from tests.support.bookers import Booker
+from tests.support.callers import pay_trip
+from tests.support.checkouts import process
+
+STRANGE = (
+    "/",
+    "//",
+    "/a",
+    "//a",
+    "/a/",
+    "a/",
+    ".",
+    "..",
+    "../a",
+    "/./a",
+    "a//b",
+    "?",
+    "#a",
+    "%2F",
+    "a b",
+    "ключ",
+    "key",
+)
+
+
+def test_k3_any_key_can_be_looked_up(client: FlaskClient) -> None:
+    """Release 1.0.0 answered 404 without looking for a key that begins with a slash, and had no `?key=`."""
+    for number, key in enumerate(STRANGE):
+        assert pay_trip(client, idempotency_key=key, trip_id=number + 1).status_code == 200
+    for number, key in enumerate(STRANGE):
+        asked = [client.get("/v1/idempotency-keys", query_string={"key": key})]
+        asked.append(client.get("/v1/idempotency-keys", query_string={"key": f" {key} ", "channel": "trips"}))
+        asked.append(client.get(f"/v1/idempotency-keys/{quote(key, safe='')}"))
+        for answer in asked:
+            assert answer.status_code == 200, (key, answer.request.path, answer.text)
+            shown = client.get(answer.get_json()["payment"]["path"]).get_json()
+            assert shown["trip_id"] == number + 1, key
+
+
+def test_k3_a_key_can_be_looked_up_under_the_prefix_too(make_app: MakeApp) -> None:
+    """Release 1.0.0 had no `?key=` anywhere."""
+    client = make_app(api_prefix="/rides").test_client()
+    pay_trip(client, idempotency_key="/a")
+    assert client.get("/rides/idempotency-keys?key=/a").status_code == 200
+    assert client.get("/rides/idempotency-keys//a").status_code == 200
+
+
+@pytest.mark.parametrize(("parameter", "code"), [("", 422), ("?key=", 422), ("?key=a&key=b", 422), ("?key=never", 404)])
+def test_k3_the_parameter_must_be_one_key(client: FlaskClient, parameter: str, code: int) -> None:
+    """There was no such parameter."""
+    assert client.get(f"/v1/idempotency-keys{parameter}").status_code == code
+
+
+def test_k3_a_key_that_was_sent_in_quotes_is_found_in_quotes(client: FlaskClient) -> None:
+    """The same key as the header's, written as the client writes it there."""
+    process(client, '"a key"')
+    for key in ("a key", '"a key"'):
+        assert client.get("/v1/idempotency-keys", query_string={"key": key}).get_json()["channel"] == "checkout"
+
+
+@pytest.mark.parametrize("name", ["/a", "//a/", "a//b", "/"])
+def test_k3_bookings_and_orders_may_begin_with_a_slash(app: Flask, client: FlaskClient, name: str) -> None:
+    """Release 1.0.0 took their money and then did not find them."""
+    booker = Booker(app, "ada")
+    booker.create(booking_id=name)
+    found = client.get(f"/api/payments/booking/{quote(name, safe='')}", headers=booker.headers).get_json()
+    assert [payment["booking_id"] for payment in found["payments"]] == [name]
+
+    process(client, order_id=name)
+    assert client.get(f"/api/v1/payments/order/{quote(name, safe='')}").get_json()["order_id"] == name

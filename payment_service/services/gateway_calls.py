@@ -113,12 +113,13 @@ def gateway_request_for(payment: Payment, operation: Operation) -> GatewayReques
 def _against_sending(able: Capabilities, operation: Operation, before: IdempotencyKey) -> NotAgain | None:
     """Why "not found" does not allow a second send, if it does not.
 
-    A second send is safe while the gateway drops repeats, which it does only as long as it remembers the key, or once
-    it can no longer be working on the last one, which may have left at the end of the lease before ours.
+    A second send is safe only while the gateway drops repeats: as long as it remembers the key. No silence makes it
+    safe otherwise, for an earlier sender may have fallen asleep before it sends. The gateway may still find what left
+    at the end of the lease before ours; after that a person must look.
     """
     is_remembered = (clock.now() - operation.created_at).total_seconds() < able.key_retention
-    is_over = able.lookup_consistent and before.quiet_for > able.max_in_flight
-    if is_remembered and (able.idempotent_by_key or is_over):
+    if is_remembered and able.idempotent_by_key:
         return None
     reason = "not found at the gateway, and a second send could have a second effect"
-    return NotAgain(reason, before.leased_until, for_good=not (is_remembered and able.lookup_consistent))
+    may_arrive = able.lookup_consistent and before.quiet_for <= able.max_in_flight
+    return NotAgain(reason, before.leased_until, for_good=not may_arrive)

@@ -88,6 +88,7 @@ class Scenario:
         own = {"database_url": url, "gateway_url": simulator.url, f"{BROKER}_enabled": True}
         self._settings = {**SERVICE, **own, **settings}
         self._more = {"mutant": mutant, "gateway": gateway}
+        self.is_forgetful = not (gateway or {}).get("idempotent_by_key", True)
         self._living: list[Process] = []
         self._exit = ExitStack()
         self.tables = Tables(url)

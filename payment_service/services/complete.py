@@ -66,6 +66,18 @@ def _write(
     return _undecided(connection, deps, claim, result, state, review)
 
 
+def reread(deps: Dependencies, claim: Claim) -> StoredResponse:
+    """The response as the operation stands in the tables, whose lock waits for a COMMIT of ours that is under way.
+
+    Raises KeyInUse, DatabaseUnavailable.
+    """
+    with deps.database.atomic("finish") as connection:
+        state = keys.lock_claim(connection, claim.key_id, claim.key_hash, claim.payment.payment_id)
+        if state is None:
+            raise KeyInUse
+        return _stored(connection, deps, claim, state)
+
+
 def _decided(
     connection: Connection, deps: Dependencies, claim: Claim, result: Approved | Declined, clashes: int
 ) -> StoredResponse:
@@ -102,7 +114,7 @@ def _undecided(
 
 
 def _stored(connection: Connection, deps: Dependencies, claim: Claim, state: ClaimState) -> StoredResponse:
-    """What the key was finished with, rendered anew where the response was not kept."""
+    """What the key was finished with, rendered anew where the response was not kept, or as it stands unfinished."""
     replayed = state.fence != claim.fence
     if state.response_status is not None and state.response_data is not None:
         return StoredResponse(state.response_status, state.response_data, replayed=replayed)

@@ -64,11 +64,12 @@ def test_when_the_database_is_lost_after_the_charge_the_caller_is_not_sent_back_
         return gateway.approve(instruction)
 
     gateway.script.extend([lose_database, lose_database])
-    body = body_of(process(client), 202)
+    answer = process(client)
     monkeypatch.undo()
-    assert (body["success"], body["status"]) == (False, "processing")
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "outcome_unknown")
+    assert answer.get_json()["retry"] == {"safe": False, "key": None, "after": None}
     recover_all(deps)
-    assert body_of(client.get(f"/api/v1/payments/payment/{body['payment_id']}"))["status"] == "captured"
+    assert [row["status"] for row in rows(deps, payments)] == ["CAPTURED"]
     assert detail_of(process(client, "key"), 503) == TransactionLost().message
     monkeypatch.undo()
     assert gateway.count(Kind.CHARGE) == 2

@@ -97,6 +97,7 @@ class Capabilities:
     `lookup_consistent`: "not found" means the gateway will not do it later either, once `max_in_flight` seconds have
     passed since the last send.
     `key_retention`: seconds the gateway remembers a key. `lists_effects`: `effects()` walks the whole ledger.
+    `remembers`: a look-up tells what was done, not what the same request would lead to under today's settings.
     """
 
     idempotent_by_key: bool
@@ -104,6 +105,7 @@ class Capabilities:
     max_in_flight: float
     key_retention: float
     lists_effects: bool
+    remembers: bool = True
 
 
 class Gateway(Protocol):

@@ -107,7 +107,8 @@ def test_amounts_are_rounded_half_even_to_two_decimals(client: FlaskClient, gate
 def test_any_other_amount_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
     refused = {
         "0": "greater_than", "0.004": "greater_than", "0.005": "greater_than", "-1": "greater_than",
-        "100000.01": "less_than_equal", "100000.005": "less_than_equal", "100000.006": "less_than_equal", "999999999999": "less_than_equal",
+        "100000.01": "less_than_equal",
+        "100000.005": "less_than_equal", "100000.006": "less_than_equal", "999999999999": "less_than_equal",
         "1e2000000": "decimal_parsing", "1e2": "decimal_parsing", '"NaN"': "decimal_parsing",
         '"Infinity"': "decimal_parsing", "1000000000000": "decimal_whole_digits", '"abc"': "decimal_parsing",
         '""': "decimal_parsing", "true": "decimal_type", "[]": "decimal_type", "{}": "decimal_type",

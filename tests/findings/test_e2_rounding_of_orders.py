@@ -93,7 +93,7 @@ def test_e2_a_refund_that_rounds_to_nothing_is_refused(client: FlaskClient, curr
 def test_e2_three_decimals_are_refunded_in_parts_to_the_last(client: FlaskClient, deps: Dependencies) -> None:
     """Release 1.0.0 left a fils behind."""
     number = paid(charge_order(client, amount=99.999, currency="KWD"))["payment_id"]
-    for key, amount in (("first", 33.333), ("second", 66.666)):
-        answer = refund_order(client, number, key, amount=amount)
-    assert (paid(answer, 200)["status"], paid(answer, 200)["refunded_amount"]) == ("REFUNDED", 99.999)
+    assert paid(refund_order(client, number, "first", amount=33.333), 200)["status"] == "COMPLETED"
+    whole = paid(refund_order(client, number, "second", amount=66.666), 200)
+    assert (whole["status"], whole["refunded_amount"]) == ("REFUNDED", 99.999)
     assert not list(verify(deps))

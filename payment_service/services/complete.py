@@ -17,7 +17,7 @@ from payment_service.services.gateway_calls import NotAgain
 from payment_service.services.persistence import record_undecided_attempt, render_response, save_changed
 from payment_service.services.transitions import operation_completed, payment_after
 
-SHORTEST_DELAY, LONGEST_DELAY = 5.0, 300.0
+SHORTEST_DELAY, LONGEST_DELAY = 1.0, 300.0
 """Seconds before the recovery worker looks an undecided operation up again: doubling, then every five minutes."""
 
 PATIENCE, REVIEW_DELAY = timedelta(hours=24), 3600.0
@@ -144,4 +144,4 @@ def _overdue(operation: Operation) -> str | None:
 
 def _delay(attempts: int, *, is_reviewed: bool) -> float:
     longest = REVIEW_DELAY if is_reviewed else LONGEST_DELAY
-    return min(longest, SHORTEST_DELAY * 2.0 ** min(attempts - 1, 10))
+    return min(longest, SHORTEST_DELAY * 2.0 ** min(attempts - 1, 12))

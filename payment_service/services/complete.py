@@ -115,7 +115,7 @@ def _undecided(
 
 def _stored(connection: Connection, deps: Dependencies, claim: Claim, state: ClaimState) -> StoredResponse:
     """What the key was finished with, rendered anew where the response was not kept, or as it stands unfinished."""
-    replayed = state.fence != claim.fence
+    replayed = state.response_status is not None and state.fence != claim.fence
     if state.response_status is not None and state.response_data is not None:
         return StoredResponse(state.response_status, state.response_data, replayed=replayed)
     key = keys.lock_by_id(connection, claim.key_id)

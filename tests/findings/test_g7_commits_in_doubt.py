@@ -10,7 +10,7 @@ from payment_service.connection import Connection, TransactionLost
 from payment_service.db import ATTEMPTS, Database
 from payment_service.domain.errors import DatabaseUnavailable
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Declined
+from payment_service.gateways.base import Declined, GatewayRequest, SendResult, Unknown
 from payment_service.models import payments
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.verification import verify
@@ -112,3 +112,19 @@ def test_g7_a_database_that_was_never_reached_leaves_no_doubt(
     recover_all(deps)
     assert [row["status"] for row in rows(deps, payments)] == ["CAPTURED"]
     assert not list(verify(deps))
+
+
+def test_g7_an_owner_that_was_overtaken_in_vain_says_undecided_and_replays_nothing(
+    app: Flask, deps: Dependencies, gateway: LedgerGateway
+) -> None:
+    """Another one holds the key now, and knows no more."""
+
+    def sleep(asked: GatewayRequest) -> SendResult:
+        gateway.found.append(Unknown("silence"))
+        recover_all(deps)
+        return gateway.approve(asked)
+
+    gateway.script.append(sleep)
+    answer = checkouts.process(app.test_client())
+    assert (answer.status_code, "Idempotent-Replayed" in answer.headers) == (202, False)
+    assert_done_once(deps, gateway, Kind.CHARGE)

@@ -80,7 +80,7 @@ class Settings:
     idempotency_key_ttl: int = _var(86400, parse.integer(1, 10 * 366 * 86400))
     idempotency_wait: float = _var(2.0, parse.real(0, 20))
     lease_seconds: float = _var(30.0, _SECONDS)
-    recover_interval: float = _var(5.0, _SECONDS)
+    recover_interval: float = _var(1.0, _SECONDS)
 
     gateway_url: str | None = _var(None, parse.gateway_url)
     gateway_connect_timeout: float = _var(1.0, _SECONDS)

@@ -14,5 +14,7 @@ metrics_blueprint = Blueprint("metrics", __name__)
 @describe({200: Media("text/plain", "The figures")})
 def scrape() -> Response:
     """Tell all figures, in Prometheus's text format; who may ask is the proxy's to say."""
-    text = exposition(business_metrics.if_told(dependencies()), current_app.config["PROMETHEUS_MULTIPROC_DIR"])
+    deps = dependencies()
+    names = {name: renderer.status_names for name, renderer in deps.renderers.items()}
+    text = exposition(business_metrics.if_told(deps), names, current_app.config["PROMETHEUS_MULTIPROC_DIR"])
     return Response(text, content_type=CONTENT_TYPE)

@@ -27,6 +27,9 @@ log = structlog.get_logger(__name__)
 LOOK_AFTER = 1.0
 """Seconds between two looks whether every part still lives."""
 
+AGGREGATE_AFTER = 5.0
+"""Seconds, at least, between two looks at the journal: its figures are exact at any moment, and each look writes."""
+
 
 class Address(click.ParamType[tuple[str, int]]):
     """host:port."""
@@ -161,8 +164,8 @@ def _run(*starters: Starter) -> None:
         raise click.ClickException("a part of the worker ended by itself")
 
 
-def _in_a_thread(name: str, until: Until) -> Starter:
-    engine, interval = dependencies(), float(current_app.config["RECOVER_INTERVAL"])
+def _in_a_thread(name: str, until: Until, at_least: float = 0.0) -> Starter:
+    engine, interval = dependencies(), max(at_least, float(current_app.config["RECOVER_INTERVAL"]))
 
     def start(stop: threading.Event) -> list[threading.Thread]:
         thread = threading.Thread(target=until, args=(engine, interval, stop), name=name)
@@ -177,7 +180,7 @@ def _recovering() -> Starter:
 
 
 def _aggregating() -> Starter:
-    return _in_a_thread("folding", _aggregate_until)
+    return _in_a_thread("folding", _aggregate_until, AGGREGATE_AFTER)
 
 
 def _recover_until(engine: Dependencies, interval: float, stop: threading.Event) -> None:

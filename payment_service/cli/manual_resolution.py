@@ -24,18 +24,22 @@ def decide(operation_id: UUID, outcome: str, why: str, actor: str, as_json: bool
 
     For those that /ops shows with a reason to look: the gateway moved another amount, or does not know it and must not
     be sent it again, or has not decided for a day. Ask the gateway's people first. approved: the amount that was asked
-    for has moved. declined: nothing has, or it was given back. Its caller, the neighbours and the audit trail are told
-    as if the gateway had said so.
+    for has moved. declined: nothing has, or it was given back; a request may still be on its way to the gateway for a
+    while, and nothing is declined before. Its caller, the neighbours and the audit trail are told as if the gateway
+    had said so.
 
     \b
     Exit code: 1 it is decided already, or there is none of this id
-               3 somebody is at work on it, or the database did not answer
+               3 somebody is at work on it, or a request may still be on its way (it says for how
+                 long), or the database did not answer
     """
     try:
         approved = outcome == "approved"
         answer = manual_resolution.decide(dependencies(), operation_id, approved=approved, why=why, actor=actor)
     except manual_resolution.NotOpen as error:
         raise click.ClickException(str(error)) from error
+    except manual_resolution.TooEarly as error:
+        raise TemporaryFailure(error.message) from error
     except KeyInUse as error:
         raise TemporaryFailure("somebody is at work on it: try again later") from error
     document = {"operation_id": operation_id, "outcome": outcome, "status": answer.status}

@@ -105,11 +105,18 @@ class Totals:
         return now
 
     @cached_property
-    def by_method(self) -> Mapping[str, int]:
-        """Payments ever made with each method."""
-        made: Counter[str] = Counter()
+    def by_channel_and_status(self) -> Mapping[tuple[str, Status], int]:
+        """The same for each channel that has ever had a payment."""
+        channels = dict.fromkeys(tally.key.channel for tally in self.tallies)
+        each = {name: Totals([tally for tally in self.tallies if tally.key.channel == name]) for name in channels}
+        return {(name, status): count for name in channels for status, count in each[name].by_status.items()}
+
+    @cached_property
+    def by_channel_and_method(self) -> Mapping[tuple[str, str], int]:
+        """Payments ever made in each channel with each method."""
+        made: Counter[tuple[str, str]] = Counter()
         for tally in self.tallies:
-            made[tally.key.method] += 0 if tally.key.from_status else tally.times
+            made[tally.key.channel, tally.key.method] += 0 if tally.key.from_status else tally.times
         return made
 
     @cached_property

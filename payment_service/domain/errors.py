@@ -185,6 +185,7 @@ class PayableAlreadyPaid(StateConflict):
     """A live payment for this already exists"""
 
     code = "payable_already_paid"
+    retry = DO_NOT_RETRY  # a new key gets the same refusal as long as that payment lives
 
 
 class AmountTooLarge(StateConflict):

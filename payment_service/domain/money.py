@@ -74,13 +74,23 @@ def in_currency(amount: Decimal, currency: str) -> Decimal:
     return exact
 
 
+def rounded_in(amount: Decimal, currency: str) -> Decimal:
+    """The amount rounded half-even to the currency's decimals. Raises BadAmount where nothing or too much is left."""
+    rounded = amount.quantize(Decimal(1).scaleb(-decimals(currency)), rounding=ROUND_HALF_EVEN)
+    _refuse_too_large(rounded)
+    if not rounded:
+        raise BadAmount("zero", "Amount must be positive")
+    return rounded
+
+
 def parse_amount(text: str, currency: str | None, *, allow_zero: bool = False, rounded: bool = False) -> Decimal:
     """An amount in major units from its text as sent, with the currency's decimals (`"150"`, `USD` → `150.00`).
 
     Accepted: ASCII digits, at most 12 before the point, no sign but `-` (refused as negative, also `-0`), no exponent.
-    Decimals beyond the currency's are refused unless they are zeros; with `rounded` (the orders document) the amount
-    is first rounded half-even to two decimals. Zero passes only with `allow_zero`. Where the currency is not known yet
-    (None: a refund, whose payment decides) three decimals pass, and `in_currency` judges later. Raises BadAmount.
+    Decimals beyond the currency's are refused unless they are zeros; with `rounded` (the orders document) they are
+    rounded half-even. Zero passes only with `allow_zero`. Where the currency is not known yet (None: a refund, whose
+    payment decides) three decimals pass, and `in_currency` judges later; with `rounded` any, and `rounded_in` does.
+    Raises BadAmount.
     """
     match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
     if match is None:
@@ -89,11 +99,10 @@ def parse_amount(text: str, currency: str | None, *, allow_zero: bool = False, r
         raise BadAmount("negative", "Amount must be positive")
     amount = Decimal(text)
     _refuse_too_large(amount)  # before rounding, which knows no more than 28 digits, and after it: 999.999 grows
-    if rounded:
-        amount = amount.quantize(_CENTS, rounding=ROUND_HALF_EVEN)
-        _refuse_too_large(amount)
     if not amount and not allow_zero:
         raise BadAmount("zero", "Amount must be positive")
+    if rounded:
+        return amount if currency is None else rounded_in(amount, currency)
     if currency is not None:
         return in_currency(amount, currency)
     exact = amount.quantize(Decimal(1).scaleb(-_MOST_DECIMALS))

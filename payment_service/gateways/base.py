@@ -93,9 +93,11 @@ class GatewayTransaction:
 class Capabilities:
     """What an adapter promises; recovery chooses its course by these alone.
 
-    `idempotent_by_key`: a resend under the same key has no second effect. `lookup_consistent`: "not found" means the
-    gateway will not do it later either, once `max_in_flight` seconds have passed since the last send.
+    `idempotent_by_key`: a resend under the same key has no second effect; without it there is no second send.
+    `lookup_consistent`: "not found" means the gateway will not do it later either, once `max_in_flight` seconds have
+    passed since the last send.
     `key_retention`: seconds the gateway remembers a key. `lists_effects`: `effects()` walks the whole ledger.
+    `remembers`: a look-up tells what was done, not what the same request would lead to under today's settings.
     """
 
     idempotent_by_key: bool
@@ -103,6 +105,7 @@ class Capabilities:
     max_in_flight: float
     key_retention: float
     lists_effects: bool
+    remembers: bool = True
 
 
 class Gateway(Protocol):

@@ -2,7 +2,8 @@
 
 A reply counts only when it is whole: JSON without repeated names, every field of its type, and about the operation
 that was asked. Anything less is `Unknown`, because a reply that cannot be trusted may hide money that moved. What a
-whole reply says is not corrected here: another amount or currency than asked is handed on as the gateway's word.
+whole reply says is not corrected here: another amount or currency than asked is handed on as the gateway's word. Only
+the words of a decline are made fit to store: a decline with a long message is a decline all the same.
 
 One operation, as POST /operations and GET /operations/{gateway_key} answer it::
 
@@ -30,7 +31,7 @@ from payment_service.gateways.base import (
 )
 
 TEXT_LIMIT = 255
-"""No reference, code or message of a gateway is longer; what is longer is not one."""
+"""No reference, code or message of a gateway is longer: a decline's words are cut, any other longer text is not one."""
 
 # 12 integer digits is what the service accepts, 3 more leave room for a gateway that misplaced a point; four decimals
 # are the most any ISO 4217 currency has.
@@ -130,12 +131,31 @@ def _answer(gateway_request: GatewayRequest, body: dict[str, Any], reply: Reply)
         raise UnreadableReplyError(f"HTTP {reply.status} decides nothing")
     _same(body, "gateway_key", gateway_request.gateway_key)
     _same(body, "kind", gateway_request.kind.value)
-    reference = _text_or_none(body, "reference")
     if status == "declined":
-        return Declined(_text(body, "code"), _text(body, "message"), reference)
+        return _declined(body)
+    reference = _text_or_none(body, "reference")
     if status == "pending":
         return Pending(reference)
     return Approved(_amount(body), _currency(body), reference, _text_or_none(body, "authorization_code"))
+
+
+def _declined(body: dict[str, Any]) -> Declined:
+    """A decline, whose words are for people: they are cleaned and cut. Where there is no message, the code says it."""
+    code = _words(body, "code")
+    if not code:
+        raise UnreadableReplyError("code is not a text")
+    return Declined(code, _words(body, "message") or code, _words(body, "reference") or None)
+
+
+def _words(body: dict[str, Any], name: str) -> str:
+    """A text on one line without what cannot be printed, at most `TEXT_LIMIT` characters; empty where there is none."""
+    value = body.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise UnreadableReplyError(f"{name} is not a text")
+    printable = "".join(character if character.isprintable() else " " for character in value)
+    return " ".join(printable.split())[:TEXT_LIMIT].rstrip()
 
 
 def _effect(row: Any) -> GatewayTransaction:

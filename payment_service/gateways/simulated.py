@@ -135,6 +135,7 @@ class SimulatedGateway:
         max_in_flight=0.0,
         key_retention=float("inf"),
         lists_effects=False,
+        remembers=False,
     )
 
     def __init__(self, rates: SuccessRates, *, latency_ms: int = 0) -> None:

@@ -1,5 +1,6 @@
 """Everything in Prometheus's text format: what the processes counted, and the figures of the business in words."""
 
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from decimal import Decimal
 from operator import attrgetter
@@ -11,19 +12,24 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from payment_service.domain.business_metrics import Figures, KeyFigures, SinkFigures, Totals
+from payment_service.domain.lifecycle import Status
 from payment_service.metrics import own
 from payment_service.metrics.files import of_all_processes
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
-def exposition(figures: Figures | None, directory: str | None = None) -> bytes:
+StatusNames = Mapping[str, Mapping[Status, str]]
+"""The words of each channel for the statuses; one that has none uses the canonical words."""
+
+
+def exposition(figures: Figures | None, status_names: StatusNames, directory: str | None = None) -> bytes:
     """Everything there is to tell; without the figures where the database did not answer.
 
     `directory` is that of all processes' files; None: this process speaks for itself.
     """
     counted = own.collect() if directory is None else of_all_processes(directory)
-    return generate_latest(_Collected([*counted, *_worded(figures)]))
+    return generate_latest(_Collected([*counted, *_worded(figures, status_names)]))
 
 
 def serve(host: str, port: int) -> None:
@@ -34,7 +40,7 @@ def serve(host: str, port: int) -> None:
 def names() -> frozenset[str]:
     """Every name that a scrape may hold, for comparison with what dashboards and alerts refer to."""
     found: set[str] = set()
-    for metric in (*own.collect(), *_worded(Figures.nothing())):
+    for metric in (*own.collect(), *_worded(Figures.nothing(), {})):
         suffixes = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("_total",)}.get(metric.type, ("",))
         found.update(f"{metric.name}{suffix}" for suffix in suffixes)
     return frozenset(found)
@@ -51,17 +57,17 @@ class _Collected(Collector):
         return self._metrics
 
 
-def _worded(figures: Figures | None) -> Iterator[Metric]:
+def _worded(figures: Figures | None, status_names: StatusNames) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "business_figures_up", "Whether the database told the figures below.", 0 if figures is None else 1
     )
     if figures is not None:
-        yield from _of_payments(figures.totals)
+        yield from _of_payments(figures.totals, status_names)
         yield from _of_sinks(figures.sinks, figures.off)
         yield from _of_keys(figures.keys)
 
 
-def _of_payments(totals: Totals) -> Iterator[Metric]:
+def _of_payments(totals: Totals, status_names: StatusNames) -> Iterator[Metric]:
     # The orders document's names and no others; the untyped ones only grow, but do not end as counters must.
     yield CounterMetricFamily("payments_created", "Payments ever made.", totals.created)
     yield CounterMetricFamily("payments_failed", "Payments that ever failed.", totals.failed)
@@ -72,18 +78,38 @@ def _of_payments(totals: Totals) -> Iterator[Metric]:
         "payment_processing_errors", "Attempts that ended without a decision of the gateway.", totals.errors
     )
     yield GaugeMetricFamily("reversals_open", "Late approvals not given back yet.", totals.open_reversals)
-    yield _labelled(GaugeMetricFamily, "payments_by_status", "Payments now in each status.", "status", totals.by_status)
-    yield _labelled(
-        GaugeMetricFamily, "payments_by_method", "Payments ever made with each method.", "method", totals.by_method
+    yield _by_channel(
+        GaugeMetricFamily,
+        "payments_by_status",
+        "Payments now in each status.",
+        "status",
+        _standing(totals, status_names),
+    )
+    yield _by_channel(
+        GaugeMetricFamily,
+        "payments_by_method",
+        "Payments ever made with each method.",
+        "method",
+        totals.by_channel_and_method,
     )
     yield _labelled(CounterMetricFamily, "amount_processed", "Money captured, by currency.", "currency", totals.taken)
     yield _labelled(
         CounterMetricFamily, "amount_refunded", "Money refunded, by currency.", "currency", totals.given_back
     )
-    moves = CounterMetricFamily("payment_moves", "What happened to payments.", labels=("channel", "move"))
-    for labels, times in sorted(totals.moves.items()):
-        moves.add_metric(labels, times)
-    yield moves
+    yield _by_channel(CounterMetricFamily, "payment_moves", "What happened to payments.", "move", totals.moves)
+
+
+def _standing(totals: Totals, status_names: StatusNames) -> Mapping[tuple[str, str], int]:
+    """Payments by channel and its word, also the words of which there are none."""
+    counted = Counter({(name, word): 0 for name, names in status_names.items() for word in _words(names).values()})
+    for (channel, status), count in totals.by_channel_and_status.items():
+        counted[channel, _words(status_names.get(channel, {}))[status]] += count
+    return counted
+
+
+def _words(names: Mapping[Status, str]) -> Mapping[Status, str]:
+    """A channel's word for each status, in upper case."""
+    return {status: names.get(status, status).upper() for status in Status}
 
 
 def _of_sinks(sinks: Iterable[SinkFigures], off: Container[str]) -> Iterator[Metric]:
@@ -122,6 +148,15 @@ def _labelled(
     metric = family(name, about, labels=(label,))
     for each, value in sorted(by_label.items()):
         metric.add_metric((str(each),), float(value))
+    return metric
+
+
+def _by_channel(
+    family: type[Family], name: str, about: str, label: str, counted: Mapping[tuple[str, str], int]
+) -> Family:
+    metric = family(name, about, labels=("channel", label))
+    for labels, value in sorted(counted.items()):
+        metric.add_metric(labels, value)
     return metric
 
 

@@ -19,7 +19,7 @@ from payment_service.services.gateway_calls import NotAgain
 from payment_service.services.persistence import record_undecided_attempt, render_response, save_changed
 from payment_service.services.transitions import operation_completed, payment_after
 
-SHORTEST_DELAY, LONGEST_DELAY = 5.0, 300.0
+SHORTEST_DELAY, LONGEST_DELAY = 1.0, 300.0
 """Seconds before the recovery worker looks an undecided operation up again: doubling, then every five minutes."""
 
 PATIENCE, REVIEW_DELAY = timedelta(hours=24), 3600.0
@@ -68,6 +68,18 @@ def _write(
     return _undecided(connection, deps, claim, result, state, review)
 
 
+def reread(deps: Dependencies, claim: Claim) -> StoredResponse:
+    """The response as the operation stands in the tables, whose lock waits for a COMMIT of ours that is under way.
+
+    Raises KeyInUse, DatabaseUnavailable.
+    """
+    with deps.database.atomic("finish") as connection:
+        state = keys.lock_claim(connection, claim.key_id, claim.key_hash, claim.payment.payment_id)
+        if state is None:
+            raise KeyInUse
+        return _stored(connection, deps, claim, state)
+
+
 def _decided(
     connection: Connection, deps: Dependencies, claim: Claim, result: Approved | Declined, clashes: int
 ) -> StoredResponse:
@@ -109,8 +121,8 @@ def _undecided(
 
 
 def _stored(connection: Connection, deps: Dependencies, claim: Claim, state: ClaimState) -> StoredResponse:
-    """What the key was finished with, rendered anew where the response was not kept."""
-    replayed = state.fence != claim.fence
+    """What the key was finished with, rendered anew where the response was not kept, or as it stands unfinished."""
+    replayed = state.response_status is not None and state.fence != claim.fence
     if state.response_status is not None and state.response_data is not None:
         return StoredResponse(state.response_status, state.response_data, replayed=replayed)
     key = keys.lock_by_id(connection, claim.key_id)
@@ -139,4 +151,4 @@ def _overdue(operation: Operation) -> str | None:
 
 def _delay(attempts: int, *, is_reviewed: bool) -> float:
     longest = REVIEW_DELAY if is_reviewed else LONGEST_DELAY
-    return min(longest, SHORTEST_DELAY * 2.0 ** min(attempts - 1, 10))
+    return min(longest, SHORTEST_DELAY * 2.0 ** min(attempts - 1, 12))

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from payment_service.db import Database
 from payment_service.domain.errors import ServiceError
-from payment_service.domain.lifecycle import Move
+from payment_service.domain.lifecycle import Move, Status
 from payment_service.domain.operations import Kind
 from payment_service.domain.records import Event, PaymentContext, StoredResponse
 from payment_service.gateways.base import Gateway
@@ -27,11 +27,13 @@ class ChannelRenderer(Protocol):
 
     Where `shows_trail`, the context of every response has the payment's audit trail. `event_types` are the moves whose
     events have another name here than elsewhere. Where `gives_references`, money that moved gets ids of the channel's.
+    `status_names` are the channel's words for the statuses; one that is missing is called as everywhere.
     """
 
     shows_trail: bool
     gives_references: bool
     event_types: Mapping[Move, str]
+    status_names: Mapping[Status, str]
 
     def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
         """The response to a request that asked for `response_format`."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 import structlog
 
 from payment_service.connection import TransactionLost
-from payment_service.domain.errors import OutcomeUnknown, ServiceError
+from payment_service.domain.errors import DatabaseUnavailable, OutcomeUnknown, ServiceError
 from payment_service.domain.operations import Purpose
 from payment_service.domain.records import StoredResponse
 from payment_service.failpoints import failpoint
@@ -17,7 +17,7 @@ from payment_service.gateways.base import Approved, Declined
 from payment_service.services.acquire import acquire
 from payment_service.services.claim import Claim
 from payment_service.services.commands import Command, Request
-from payment_service.services.complete import complete
+from payment_service.services.complete import complete, reread
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.gateway_calls import await_decision, call_gateway
 
@@ -44,19 +44,27 @@ def execute(deps: Dependencies, request: Request, command: Command) -> StoredRes
 
 
 def execute_claim(deps: Dependencies, claim: Claim) -> StoredResponse:
-    """Call the gateway for a claimed operation and write down its result."""
+    """Call the gateway for a claimed operation and write down its result.
+
+    Raises OutcomeUnknown where the caller cannot come back and nobody knows whether the result was written down.
+    """
     result = call_gateway(deps, claim)
     if claim.purpose is Purpose.TOLD_FALSE and claim.taken_over is None and not isinstance(result, Approved | Declined):
         result = await_decision(deps, claim, result)
     failpoint("gateway.answered")
     try:
         return complete(deps, claim, result)
-    except Exception:
+    except Exception as error:
         if claim.is_repeatable:
             raise
-        log.exception("movement.not_written_down", payment_id=claim.payment.payment_id)
         # A repeat would be another payment: its caller is told to look, and the recovery worker writes it down.
-        return deps.renderers[claim.payment.channel].answer(claim.response_format, claim.context)
+        log.exception("movement.not_written_down", payment_id=claim.payment.payment_id)
+        if isinstance(error, DatabaseUnavailable) and not isinstance(error, TransactionLost):  # no COMMIT was sent
+            return deps.renderers[claim.payment.channel].answer(claim.response_format, claim.context)
+        try:
+            return reread(deps, claim)
+        except Exception as doubt:
+            raise OutcomeUnknown from doubt
 
 
 def _advised(request: Request, error: ServiceError) -> ServiceError:

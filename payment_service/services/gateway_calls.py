@@ -146,16 +146,17 @@ def gateway_request_for(payment: Payment, operation: Operation) -> GatewayReques
 def _instead_of_sending(able: Capabilities, claim: Claim, before: IdempotencyKey) -> Declined | Unknown | None:
     """The result where "not found" allows no second send; None where it does.
 
-    A charge whose caller was told that it failed is not sent again. Any other second send is safe while the gateway
-    drops repeats, which it does only as long as it remembers the key, or once it can no longer be working on the last
-    one, which may have left at the end of the lease before ours.
+    A charge whose caller was told that it failed is not sent again. Any other second send is safe only while the
+    gateway drops repeats: as long as it remembers the key. No silence makes it safe otherwise, for an earlier sender
+    may have fallen asleep before it sends. The gateway may still find what left at the end of the lease before ours;
+    after that a person must look.
     """
     operation, is_over = claim.operation, able.lookup_consistent and before.quiet_for > able.max_in_flight
     if claim.purpose is Purpose.TOLD_FALSE:
         reason = "not found at the gateway, and its caller was told that it failed"
         return NOT_CHARGED if is_over else NotAgain(reason, before.leased_until, for_good=not able.lookup_consistent)
     is_remembered = (clock.now() - operation.created_at).total_seconds() < able.key_retention
-    if is_remembered and (able.idempotent_by_key or is_over):
+    if is_remembered and able.idempotent_by_key:
         return None
     reason = "not found at the gateway, and a second send could have a second effect"
-    return NotAgain(reason, before.leased_until, for_good=not (is_remembered and able.lookup_consistent))
+    return NotAgain(reason, before.leased_until, for_good=is_over or not able.lookup_consistent)

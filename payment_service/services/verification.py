@@ -10,9 +10,10 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from payment_service.domain.errors import GatewayUnavailable
 from payment_service.domain.lifecycle import LIFECYCLE, Move, Status, allows
 from payment_service.domain.operations import Kind, OperationStatus, Purpose
-from payment_service.gateways.base import Approved, GatewayTransaction
+from payment_service.gateways.base import Approved, GatewayTransaction, NotSent, Unknown
 from payment_service.repositories import audit, recovery, tallies
 from payment_service.repositories.audit import Trail
 from payment_service.services.dependencies import Dependencies
@@ -52,7 +53,8 @@ def verify(deps: Dependencies, seen: Callable[[], None] = lambda: None) -> Itera
         yield from _reserved(trail)
         yield from _bound(trail)
         yield from _audited(trail)
-        yield from _matched(deps, trail, None if effects is None else by_key)
+        if deps.gateway.capabilities.remembers:
+            yield from _matched(deps, trail, None if effects is None else by_key)
         seen()
     yield from _counted(deps)
     for key, count in counted.items():
@@ -170,7 +172,7 @@ def _audited(trail: Trail) -> Iterator[Violation]:
 def _matched(deps: Dependencies, trail: Trail, effects: dict[str, GatewayTransaction] | None) -> Iterator[Violation]:
     """S3 and S4: what succeeded here happened at the gateway, with the same money; what failed here did not.
 
-    What is undecided here may have happened, but not with other money.
+    What is undecided here may have happened, but not with other money. Raises GatewayUnavailable.
     """
     for operation in trail.operations:
         asked_gateway = operation.amount > 0 or operation.kind is Kind.VOID
@@ -184,6 +186,8 @@ def _matched(deps: Dependencies, trail: Trail, effects: dict[str, GatewayTransac
         # What is not on the list may have happened since it was drawn up: the gateway itself has the last word.
         if effects is None or (happened is None and operation.status is OperationStatus.SUCCEEDED):
             finding = deps.gateway.lookup(gateway_request_for(trail.payment, operation))
+            if isinstance(finding, NotSent | Unknown):
+                raise GatewayUnavailable(f"the gateway cannot be asked: {finding.reason}")
             happened = finding if isinstance(finding, Approved) else None
         if operation.status is OperationStatus.SUCCEEDED and happened is None:
             yield Violation("S3", row, "succeeded here, unknown to the gateway")

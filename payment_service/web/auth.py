@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from flask import Flask, current_app, g
 from flask_jwt_extended import JWTManager, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
-from jwt import InvalidTokenError, PyJWTError
+from jwt import InvalidTokenError, PyJWK, PyJWS, PyJWTError
 
 from payment_service.domain.errors import Unauthenticated, Unavailable, UserNotFound
 from payment_service.domain.principals import Principal
@@ -29,10 +29,10 @@ _CACHE, _ALIASES = "token_cache", "key_scope_aliases"
 _END_OF_TIME = 253_402_300_799  # the year 9999
 
 SIGNED = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
-_KEY_ID = re.compile(r"[A-Za-z0-9._=+-]{1,128}")
+_LONGEST_KEY_ID = 200
 # OpenID Connect: at most 255 ASCII characters.
 _SUBJECT = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
-_EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f-\x9f]{1,64}@[^\s@\x00-\x1f\x7f-\x9f]{1,189}")
+_EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}@[^\s@\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,189}")
 # What the two libraries say of a bad token, and what json, base64 and int() say where PyJWT lets it through.
 _UNREADABLE = (JWTExtendedException, PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
@@ -64,8 +64,8 @@ def init_auth(app: Flask) -> None:
             g.key_is_valid = _always
             return source
         key = _published(source, header)
-        g.key_is_valid = partial(_is_published, source, header, key)
-        return key
+        g.key_is_valid = partial(source.publishes, key)
+        return key.key
 
 
 def _keys(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,23 +81,23 @@ def _keys(config: Mapping[str, Any]) -> dict[str, Any]:
     return keys
 
 
-def _published(jwks: Jwks, header: Mapping[str, Any]) -> Any:
-    """The issuer's key the token names, if it is one for the token's algorithm."""
+def _published(jwks: Jwks, header: Mapping[str, Any]) -> PyJWK:
+    """The issuer's key for the token's algorithm that the token names, or that has signed it."""
     kid = header.get("kid")
-    if not isinstance(kid, str) or not _KEY_ID.fullmatch(kid):
+    if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= _LONGEST_KEY_ID):
         raise InvalidTokenError
-    key = jwks.find(kid)
-    if key is None or key.algorithm_name != header.get("alg"):
+    key = jwks.find(kid, str(header.get("alg")), partial(_has_signed, g.token))
+    if key is None:
         raise InvalidTokenError
-    return key.key
+    return key
 
 
-def _is_published(jwks: Jwks, header: Mapping[str, Any], key: Any) -> bool:
-    """Whether this very key is still the one the issuer publishes under the token's key id."""
+def _has_signed(token: str, key: PyJWK) -> bool:
     try:
-        return _published(jwks, header) is key
-    except (InvalidTokenError, KeysUnreachable):
+        PyJWS().decode(token, key.key, algorithms=[key.algorithm_name])
+    except InvalidTokenError:
         return False
+    return True
 
 
 def _always() -> bool:
@@ -120,6 +120,7 @@ def caller_of_token(token: str) -> Principal:
 
 def _claims(token: str) -> Mapping[str, Any]:
     """The claims of a token whose signature, audience and times are right."""
+    g.token = token
     try:
         claims: Mapping[str, Any] = decode_token(token)
     except KeysUnreachable:
@@ -133,7 +134,7 @@ def _caller(claims: Mapping[str, Any]) -> Principal:
     """Judge the claims of a token whose signature, audience and times are right."""
     expires, subject = claims["exp"], claims.get("sub")
     email, is_verified = claims.get("email"), claims.get("is_verified")
-    if type(expires) is not int or expires > _END_OF_TIME or claims.get("type") == "refresh":
+    if type(expires) not in (int, float) or expires > _END_OF_TIME or claims.get("type") == "refresh":
         raise Unauthenticated
     if subject is None or subject == "":
         raise UserNotFound

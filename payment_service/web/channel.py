@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from payment_service.domain.errors import ServiceError
-from payment_service.domain.lifecycle import Move
+from payment_service.domain.lifecycle import Move, Status
 from payment_service.domain.operations import Kind
 from payment_service.domain.records import StoredResponse
 from payment_service.services.dependencies import ChannelReferences, ChannelRenderer
@@ -39,11 +39,12 @@ class RefundsOfPayment:
 
 
 class BaseRenderer(ChannelRenderer):
-    """What the renderers of channels share: errors have the shape `errors`; no audit trail, no ids of their own."""
+    """What the renderers of channels share: errors have the shape `errors`; nothing of their own."""
 
     shows_trail = False
     gives_references = False
     event_types: Mapping[Move, str] = {}
+    status_names: Mapping[Status, str] = {}
     errors: ErrorSchema
 
     def refusal(self, error: ServiceError) -> StoredResponse:

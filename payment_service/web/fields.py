@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing
@@ -54,7 +55,7 @@ class Amount(BaseField, fields.Decimal):
 
     The currency is the `currency` field's where it names one, else the default given here. Without a default the
     stored payment knows it: up to three decimals pass, and the engine judges them. `rounded` and `allow_zero` as there;
-    `most` is the largest amount, after rounding, that the document allows.
+    `most` is the largest amount, before and after rounding, that the document allows.
     """
 
     null_is_absence = False
@@ -69,10 +70,8 @@ class Amount(BaseField, fields.Decimal):
         **kwargs: Any,
     ) -> None:
         self.currency, self.allow_zero, self.rounded, self.most = currency, allow_zero, rounded, most
-        # The smallest amount of any currency, or of two decimals; "exclusiveMinimum" means different things in OpenAPI
-        # 3.0 and 3.1.
-        smallest = 0.01 if rounded else 0.001
-        self.described = {"minimum": 0 if allow_zero else smallest, "maximum": most or 999_999_999_999.999}
+        # The smallest amount of any currency; "exclusiveMinimum" means different things in OpenAPI 3.0 and 3.1.
+        self.described = {"minimum": 0 if allow_zero else 0.001, "maximum": most or 999_999_999_999.999}
         super().__init__(**kwargs)
 
     def make_error(self, key: str, **kwargs: Any) -> ValidationError:
@@ -95,7 +94,7 @@ class Amount(BaseField, fields.Decimal):
             amount = parse_amount(text, currency, allow_zero=self.allow_zero, rounded=self.rounded)
         except BadAmount as error:
             raise self.fault(error.message, error.faults[0].type) from None
-        if self.most is not None and amount > self.most:
+        if self.most is not None and max(amount, Decimal(text)) > self.most:
             raise self.fault(f"Amount must be at most {self.most}", "less_than_equal")
         return amount
 

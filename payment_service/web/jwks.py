@@ -7,7 +7,7 @@ they have, and no more than one fetch begins per cooldown, whatever tokens arriv
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -27,6 +27,8 @@ _COOLDOWN_WITHOUT_KEYS = 1.0
 _TIMEOUT = 2.0
 _MOST_BYTES = 256 * 1024
 _SHORTEST_RSA_KEY = 2048
+MOST_TRIED = 10
+"""Keys tried for a token that names none: each costs a verification."""
 
 
 class KeysUnreachable(Exception):
@@ -34,35 +36,45 @@ class KeysUnreachable(Exception):
 
 
 class Jwks:
-    """The keys of one issuer, by key id. Safe for threads; nothing is fetched before the first token asks."""
+    """The keys of one issuer. Safe for threads; nothing is fetched before the first token asks."""
 
     def __init__(self, url: str, *, cooldown: float = _COOLDOWN, lifespan: float = _LIFESPAN) -> None:
         self._url = url
         self._client = HttpClient((_TIMEOUT, _TIMEOUT), 1)
         self._cooldown = cooldown
         self._lifespan = lifespan
-        self._keys: Mapping[str, PyJWK] = {}
+        self._keys: tuple[PyJWK, ...] = ()
         self._fetched = float("-inf")
         self._tried = float("-inf")
         self._fetching = threading.Lock()
 
-    def find(self, kid: str) -> PyJWK | None:
-        """The key of this id, None where the issuer has none. Raises KeysUnreachable.
+    def find(self, kid: str | None, algorithm: str, has_signed: Callable[[PyJWK], bool]) -> PyJWK | None:
+        """The key of this id and algorithm, None where the issuer has none. Raises KeysUnreachable.
 
+        Where the token names no key, or the issuer's keys have no ids, it is the one that has signed the token.
         An outage is bridged with the last good keys, however old: their tokens still end by their own `exp`.
         """
-        known = self._keys.get(kid)
-        if known is None:
+        known = _choose(self._keys, kid, algorithm, has_signed)
+        if known is not None:
+            self._refresh_when_old()
+        else:
             with self._fetching:  # whoever is fetching now may be bringing this very key
                 self._refresh()
-        elif clock.monotonic() - self._fetched > self._lifespan and self._fetching.acquire(blocking=False):
+        if not self._keys:
+            raise KeysUnreachable
+        return _choose(self._keys, kid, algorithm, has_signed)
+
+    def publishes(self, key: PyJWK) -> bool:
+        """Whether this very key is in the set that was fetched last."""
+        self._refresh_when_old()
+        return any(known is key for known in self._keys)
+
+    def _refresh_when_old(self) -> None:
+        if clock.monotonic() - self._fetched > self._lifespan and self._fetching.acquire(blocking=False):
             try:
                 self._refresh()
             finally:
                 self._fetching.release()
-        if not self._keys:
-            raise KeysUnreachable
-        return self._keys.get(kid)
 
     def _refresh(self) -> None:
         now = clock.monotonic()
@@ -76,15 +88,25 @@ class Jwks:
             log.warning("jwks.unreachable", error=type(error).__name__, keys_kept=len(self._keys))
 
 
-def _usable(document: Any) -> dict[str, PyJWK]:
-    """Signing keys with an id; symmetric ones and short RSA keys are none. A set without any is no set."""
+def _choose(
+    keys: tuple[PyJWK, ...], kid: str | None, algorithm: str, has_signed: Callable[[PyJWK], bool]
+) -> PyJWK | None:
+    """The one key that a token names; else the first of those that fit and have signed it, of `MOST_TRIED`."""
+    fitting = [key for key in keys if key.algorithm_name == algorithm]
+    if kid is not None:
+        fitting = [key for key in fitting if key.key_id == kid] or [key for key in fitting if not key.key_id]
+        if len(fitting) == 1:  # its signature is verified with the claims
+            return fitting[0]
+    return next(filter(has_signed, fitting[:MOST_TRIED]), None)
+
+
+def _usable(document: Any) -> tuple[PyJWK, ...]:
+    """Signing keys; symmetric ones and short RSA keys are none. A set without any is no set."""
     if not isinstance(document, dict):
         raise ValueError("the key set is no JSON object")  # noqa: TRY004 - the issuer's value, not a caller's type
-    keys = {
-        key.key_id: key
-        for key in PyJWKSet.from_dict(document).keys
-        if key.key_id and key.public_key_use in (None, "sig") and _is_strong(key)
-    }
+    keys = tuple(
+        key for key in PyJWKSet.from_dict(document).keys if key.public_key_use in (None, "sig") and _is_strong(key)
+    )
     if not keys:
         raise ValueError("the key set has no usable key")
     return keys

@@ -50,14 +50,14 @@ def test_when_the_database_is_lost_after_the_charge_the_caller_is_not_sent_back_
         monkeypatch.setattr(Database, "atomic", lost)
         return gateway.approve(instruction)
 
-    gateway.script.append(lose_database)
-    body = body_of(process(client), 202)
+    gateway.script.extend([lose_database, lose_database])
+    answer = process(client)
     monkeypatch.undo()
-    assert (body["success"], body["status"]) == (False, "processing")
-    for _ in range(2):
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "outcome_unknown")
+    assert answer.get_json()["retry"] == {"safe": False, "key": None, "after": None}
+    for _ in ("the charge", "its reversal"):
         recover_all(deps)
-    assert body_of(client.get(f"/api/v1/payments/payment/{body['payment_id']}"))["status"] == "failed"
-    gateway.script.append(lose_database)
+    assert [row["status"] for row in rows(deps, payments)] == ["FAILED"]
     assert detail_of(process(client, "key"), 503) == TransactionLost().message
     monkeypatch.undo()
     assert gateway.count(Kind.CHARGE) == 2

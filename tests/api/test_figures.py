@@ -53,9 +53,20 @@ def test_a_service_where_nothing_happened_tells_every_documented_name(client: Fl
 
     assert set(DOCUMENTED) - {"payments_by_method"} <= told.names
     assert sum(told(name) for name in DOCUMENTED) == 0
-    assert {dict(labels)["status"] for name, labels in told.series if name == "payments_by_status"} == {
+    canonical = {
         "PENDING", "PROCESSING", "AUTHORIZED", "CAPTURED", "PARTIALLY_REFUNDED", "REFUNDED", "FAILED", "CANCELLED",
     }  # fmt: skip
+    words = {"PENDING", "PROCESSING", "COMPLETED", "REFUNDED", "FAILED", "CANCELLED"}
+    found: dict[str, set[str]] = {}
+    for labels in (dict(labels) for name, labels in told.series if name == "payments_by_status"):
+        found.setdefault(labels["channel"], set()).add(labels["status"])
+    assert found == {
+        "trips": {"PENDING", "SUCCESS", "REFUNDED", "FAILED", "CANCELLED"},
+        "bills": canonical,
+        "bookings": words,
+        "orders": words,
+        "checkout": canonical,
+    }
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/v1/metrics"])
@@ -67,9 +78,8 @@ def test_the_figures_are_what_happened(busy: FlaskClient, path: str) -> None:
     assert told("total_amount_processed") == 825.25
     assert (told("total_refunds"), told("refunds_processed_total")) == (200.15, 2)
     assert told("payment_processing_errors") == 1
-    assert standing(told) == {
-        "CAPTURED": 1, "PARTIALLY_REFUNDED": 1, "REFUNDED": 1, "FAILED": 1, "PROCESSING": 1
-    }  # fmt: skip
+    assert standing(told) == {"CAPTURED": 1, "SUCCESS": 1, "REFUNDED": 1, "FAILED": 1, "PENDING": 1}
+    assert told("payments_by_status", channel="bills", status="CAPTURED") == 1
     assert {method: told("payments_by_method", method=method) for method in ("CARD", "UPI", "NET_BANKING")} == {
         "CARD": 2, "UPI": 2, "NET_BANKING": 1
     }  # fmt: skip

@@ -67,6 +67,8 @@ class Stage:
 ASLEEP = "sleep:0.15"
 SILENCE_MS = 600
 """Longer than the service under trial waits for the gateway."""
+UNDER_WAY = 2 * SILENCE_MS / 1000
+"""Seconds after which the slowest bank has done what it was sent."""
 
 SLOW = Fault("slow", more=(("ms", SILENCE_MS),))
 LATE_ANSWER = Fault("sleep_then_answer", more=(("ms", SILENCE_MS),))

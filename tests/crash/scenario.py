@@ -90,6 +90,7 @@ class Scenario:
         own |= {f"{BROKER}_channels": frozenset(CHANNELS)}
         self._settings = {**SERVICE, **own, **settings}
         self._more = {"mutant": mutant, "gateway": gateway}
+        self.is_forgetful = not (gateway or {}).get("idempotent_by_key", True)
         self._living: list[Process] = []
         self._exit = ExitStack()
         self.tables = Tables(url)

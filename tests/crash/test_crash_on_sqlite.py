@@ -14,7 +14,7 @@ def test_no_death_costs_anybody_money_on_sqlite(honest: list[WorkerSlot], point:
 
 
 @pytest.mark.parametrize("point", ["C4", "C6", "C10"])
-def test_a_bank_that_honours_no_keys_is_looked_up_before_it_is_asked_again(
+def test_a_bank_that_honours_no_keys_is_looked_up_and_never_asked_again(
     forgetful: list[WorkerSlot], point: str
 ) -> None:
     report = run(forgetful, SEED, point, "sqlite", range(TRIALS), gateway=FORGETFUL, ways={0, 1})

@@ -11,7 +11,7 @@ from random import Random
 
 from tests.crash.caller import Heard, Intent, ask, ask_and_leave
 from tests.crash.intents import BEFORE, intent_for, key_at_the_bank, may_be_partial, wishes
-from tests.crash.points import RETRY_KILLS, Stage
+from tests.crash.points import RETRY_KILLS, UNDER_WAY, Stage
 from tests.crash.processes import Process
 from tests.crash.scenario import Scenario
 from tests.support.waiting import wait_until
@@ -185,6 +185,7 @@ class Trial:
             self._intent.ends = "nothing"  # the client gives up, and nothing of it is anywhere
             return False
         helper = self._scenario.steady if self._random.random() < 0.5 else self._helper()
+        began = time.monotonic()
         for _ in range(2 if self._intent.ends == "review" else ROUNDS):
             self._scenario.tables.end_leases(self._intent.key_hash)
             if by_worker and self._scenario.tables.key(self._intent.key_hash):
@@ -192,6 +193,9 @@ class Trial:
             else:
                 self._hear(helper, self._intent)
             if self._is_final():
+                return True
+            if self._scenario.is_forgetful and time.monotonic() - began > UNDER_WAY and self._needs_a_person():
+                self._intent.ends = "review"
                 return True
             time.sleep(PAUSE)
         if self._intent.ends != "review":
@@ -228,6 +232,12 @@ class Trial:
     def _is_final(self) -> bool:
         key = self._scenario.tables.key(self._intent.key_hash)
         return key is not None and key["response_status"] is not None
+
+    def _needs_a_person(self) -> bool:
+        """Whether the bank knows nothing of it, and the service says so: it may not send it again."""
+        key = self._scenario.tables.key(self._intent.key_hash)
+        known = {effect["gateway_key"] for effect in self._scenario.ledger.effects()}
+        return key is not None and bool(key["review_reason"]) and key["gateway_key"] not in known
 
     def _no_orphans(self, when: str) -> None:
         """S2: what the bank did was written down before it was asked."""

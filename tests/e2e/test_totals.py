@@ -19,8 +19,10 @@ import requests
 from sqlalchemy import create_engine, text
 
 from payment_service import create_app
+from payment_service.channels.trips.response_schemas import STATUS_NAMES
 from payment_service.config import Settings
 from payment_service.db import db
+from payment_service.domain.lifecycle import Status
 from tests.support.ports import free_port
 from tests.support.postgres import Postgres
 from tests.support.processes import Service, flask
@@ -152,7 +154,9 @@ def counted(database_url: str) -> dict[str, float]:
         cursor.execute(str(text(statement)))
         row = list(cursor.fetchone() or ())
         cursor.execute("SELECT status, count(*) FROM payments GROUP BY status")
-        by_status = {f"payments_by_status {status}": float(count) for status, count in cursor.fetchall()}
+        by_status: Counter[str] = Counter()
+        for status, count in cursor.fetchall():
+            by_status[f"payments_by_status {STATUS_NAMES[Status(status)]}"] += count
     engine.dispose()
     if database_url.startswith("sqlite"):  # which stores thousandths
         row[2:4] = [Decimal(each) / 1000 for each in row[2:4]]

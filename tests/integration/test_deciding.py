@@ -1,6 +1,7 @@
 """What nobody else can decide, a person does: `flask decide`."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from uuid import uuid4
 
@@ -21,6 +22,12 @@ WORDS = ("--why", "Ticket 7 of the bank", "--actor", "maria")
 
 def more_than_asked(instruction: GatewayRequest) -> SendResult:
     return Approved(instruction.amount + 1, instruction.currency)
+
+
+@pytest.fixture(autouse=True)
+def prompt(gateway: LedgerGateway) -> None:
+    """A bank at which nothing is under way once its answer was waited for."""
+    gateway.capabilities = replace(gateway.capabilities, max_in_flight=0.0)
 
 
 @pytest.fixture

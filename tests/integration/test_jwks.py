@@ -48,25 +48,31 @@ STRANGE = (
     "../../etc/passwd",
     "/etc/passwd",
     "' OR 1=1 --",
-    "x" * 129,
-    "x" * 5_000,
+    "x" * 200,
     "a\x00b",
     "one\n",
-    "",
     "http://h/k",
+    "\u043ene",
 )
 
 
-@pytest.mark.parametrize("kid", [*STRANGE, "\u043ene"], ids=repr)
-def test_a_strange_key_id_asks_nobody_anything(client: FlaskClient, publisher: Publisher, kid: str) -> None:
+@pytest.mark.parametrize("kid", STRANGE, ids=repr)
+def test_a_strange_key_id_is_looked_for_in_the_key_set_and_nowhere_else(
+    client: FlaskClient, publisher: Publisher, kid: str
+) -> None:
+    assert answer(client, by(RSA, kid)) == "TOKEN_INVALID"
+    assert publisher.requests == 1
+
+
+@pytest.mark.parametrize("kid", ["", "x" * 201, "x" * 5_000], ids=len)
+def test_a_key_id_of_an_unfit_length_asks_nobody_anything(client: FlaskClient, publisher: Publisher, kid: str) -> None:
     assert answer(client, by(RSA, kid)) == "TOKEN_INVALID"
     assert publisher.requests == 0
 
 
 @pytest.mark.parametrize("kid", [None, 1, ["one"], {"one": 1}, True], ids=repr)
 def test_a_key_id_that_is_no_text_asks_nobody_anything(client: FlaskClient, publisher: Publisher, kid: Any) -> None:
-    for header in ({"alg": "RS256", "kid": kid}, {"alg": "RS256"}):
-        assert answer(client, signed(claims(), header=header)) == "TOKEN_INVALID"
+    assert answer(client, signed(claims(), header={"alg": "RS256", "kid": kid})) == "TOKEN_INVALID"
     assert publisher.requests == 0
 
 

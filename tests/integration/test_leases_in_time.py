@@ -1,10 +1,8 @@
-"""Who may send: one at a time, and only as long as the answer can come within the lease. Before a bank that honours no
-keys every second send is a second charge."""
+"""Who may send: one at a time, and only as long as the answer can come within the lease."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
 from flask import Flask
@@ -26,23 +24,16 @@ from tests.support.waiting import wait_until
 CALLERS = 4
 
 
-@pytest.fixture
-def careless(gateway: LedgerGateway) -> LedgerGateway:
-    """A bank that does again whatever it is sent again, and says at once what it knows."""
-    gateway.capabilities = replace(gateway.capabilities, idempotent_by_key=False, max_in_flight=1.0)
-    return gateway
-
-
 def test_one_of_many_repeats_takes_an_abandoned_key_over(
-    app: Flask, deps: Dependencies, careless: LedgerGateway
+    app: Flask, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     for round_ in range(8):
         key = f"key-{round_}"
-        careless.script.append(Unknown("lost on its way"))
+        gateway.script.append(Unknown("lost on its way"))
         pay_trip(app.test_client(), idempotency_key=key)
         expire_leases(deps)
-        sent, together = len(careless.sent), threading.Barrier(CALLERS)
-        careless.latency = 0.05
+        sent, together = len(gateway.sent), threading.Barrier(CALLERS)
+        gateway.latency = 0.05
 
         def repeat(
             _number: int,
@@ -55,19 +46,19 @@ def test_one_of_many_repeats_takes_an_abandoned_key_over(
 
         with ThreadPoolExecutor(CALLERS) as threads:
             statuses = list(threads.map(repeat, range(CALLERS)))
-        careless.latency = 0.0
-        assert len(careless.sent) == sent + 1, statuses
+        gateway.latency = 0.0
+        assert len(gateway.sent) == sent + 1, statuses
 
 
 @pytest.mark.parametrize("who", ["a request", "the worker"])
 def test_an_owner_that_sleeps_too_long_before_it_sends_sends_nothing(
-    client: FlaskClient, deps: Dependencies, careless: LedgerGateway, monkeypatch: pytest.MonkeyPatch, who: str
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch, who: str
 ) -> None:
     if who == "the worker":
-        careless.script.append(Unknown("lost on its way"))
+        gateway.script.append(Unknown("lost on its way"))
         pay_trip(client)
         expire_leases(deps)
-    sent, begun = len(careless.sent), clock.monotonic
+    sent, begun = len(gateway.sent), clock.monotonic
     call_gateway = gateway_calls.call_gateway
 
     def sleep_and_call(deps: Dependencies, claim: Claim) -> object:
@@ -77,7 +68,7 @@ def test_an_owner_that_sleeps_too_long_before_it_sends_sends_nothing(
     monkeypatch.setattr(engine, "call_gateway", sleep_and_call)
     outcome = pay_trip(client).status_code if who == "a request" else dict(recover(deps))
     assert outcome in (503, {"undecided": 1})
-    assert len(careless.sent) == sent
+    assert len(gateway.sent) == sent
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # SQLite has one writer, who waits for nobody

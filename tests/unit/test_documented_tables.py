@@ -30,6 +30,7 @@ NOT_FOR_CALLERS = {
     "refused",
     "scope_missing",
     "token_too_long",
+    "too_early_to_decide",
 }
 """Codes that no answer to a caller carries: base classes, commands, and the operations pages."""
 GLOSSARY_TITLES = ("Callers and keys", "Money", "Gateway", "Journal and events", "Operations")

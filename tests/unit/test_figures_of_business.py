@@ -29,5 +29,5 @@ def test_nothing_counted_is_nothing_everywhere() -> None:
     totals = Figures.nothing().totals
 
     assert (totals.created, totals.failed, totals.errors, totals.refunds) == (0, 0, 0, 0)
-    assert (dict(totals.taken), dict(totals.given_back), dict(totals.by_method)) == ({}, {}, {})
-    assert set(totals.by_status.values()) == {0}
+    assert (dict(totals.taken), dict(totals.given_back), dict(totals.by_channel_and_method)) == ({}, {}, {})
+    assert (set(totals.by_status.values()), dict(totals.by_channel_and_status)) == ({0}, {})

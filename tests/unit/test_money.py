@@ -13,6 +13,7 @@ from payment_service.domain.money import (
     decimals,
     in_currency,
     parse_amount,
+    rounded_in,
     to_number,
     to_text,
 )
@@ -63,9 +64,19 @@ def test_what_rounds_to_nothing_is_refused(text: str) -> None:
     assert reason_of(text, "INR", rounded=True) == "zero"
 
 
-def test_rounding_for_orders_does_not_invent_decimals_a_currency_lacks() -> None:
-    assert reason_of("100.5", "JPY", rounded=True) == "too_precise"
-    assert parse_amount("100.001", "JPY", rounded=True) == 100
+@pytest.mark.parametrize(
+    ("text", "currency", "amount"),
+    [("100.5", "JPY", "100"), ("101.5", "JPY", "102"), ("99.999", "KWD", "99.999"), ("0.0015", "KWD", "0.002")],
+)
+def test_orders_amounts_are_rounded_to_the_decimals_of_the_currency(text: str, currency: str, amount: str) -> None:
+    assert str(parse_amount(text, currency, rounded=True)) == amount
+
+
+def test_a_refunds_amount_is_rounded_once_its_currency_is_known() -> None:
+    amount = parse_amount("10.0051", None, rounded=True)
+    assert (str(rounded_in(amount, "INR")), str(rounded_in(amount, "KWD"))) == ("10.01", "10.005")
+    with pytest.raises(BadAmount, match="must be positive"):
+        rounded_in(Decimal("0.004"), "INR")
 
 
 def test_rounding_up_past_the_limit_is_refused() -> None:

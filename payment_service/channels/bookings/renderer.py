@@ -36,6 +36,7 @@ class BookingRenderer(BaseRenderer):
     """Renders for the bookings callers."""
 
     errors = responses.BookingError()
+    status_names = STATUS_NAMES
     gives_references = True
 
     def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:

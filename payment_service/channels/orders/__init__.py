@@ -17,6 +17,7 @@ from payment_service.channels.orders.renderer import (
 from payment_service.channels.orders.response_schemas import STATUS_NAMES
 from payment_service.channels.orders.schemas import FILTERS, NEW_PAYMENT, NEW_REFUND, STATUS_CHANGE
 from payment_service.domain.lifecycle import Move, Status
+from payment_service.domain.money import rounded_in
 from payment_service.domain.operations import Kind
 from payment_service.domain.records import Payment, StoredResponse
 from payment_service.services import queries
@@ -155,8 +156,10 @@ def refund(payment_id: str) -> Response:
     body = json_body()
     key = header_key(body)
     given = load(NEW_REFUND, body, "body")
+    found = _find(number)
+    if "amount" in given:
+        given["amount"] = rounded_in(given["amount"], found.currency)
     asked = build_request(NAME, f"POST:/v1/payments/{number}/refund", given, "refund", key=key)
-    _find(number)
     command = StartOperation(number, Kind.REFUND, given.get("amount"), given["reason"])
     return respond(execute(dependencies(), asked, command))
 

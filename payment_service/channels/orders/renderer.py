@@ -35,6 +35,7 @@ class OrderRenderer(BaseRenderer):
 
     shows_trail = True
     errors = responses.OrderError()
+    status_names = STATUS_NAMES
 
     def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
         """The payment with its trail, also after a declined charge; 202 while the gateway has not decided."""

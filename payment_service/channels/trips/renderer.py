@@ -20,6 +20,7 @@ class TripRenderer(BaseRenderer):
     """Renders for the trips callers."""
 
     errors = responses.TripError()
+    status_names = STATUS_NAMES
 
     def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
         """The response to a `charge` or a `refund`: 200, or 202 while the gateway has not decided."""

@@ -1,0 +1,112 @@
+"""C14: advice is true, and what is undecided is known soon after the caller was told to wait."""
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from flask.testing import FlaskClient
+
+from payment_service import clock
+from payment_service.cli.background import _recover_until
+from payment_service.config import Settings
+from payment_service.gateways.base import GatewayRequest, Pending, SendResult, Unknown
+from payment_service.models import payments, timers
+from payment_service.services.dependencies import Dependencies
+from payment_service.services.recovery import recover
+from tests.support import checkouts
+from tests.support.callers import pay_trip
+from tests.support.database import expire_leases, rows
+from tests.support.gateways import LedgerGateway
+from tests.support.markdown import document
+from tests.support.orders import cancel_order, charge_order, create_order, paid
+from tests.support.waiting import wait_until
+
+DO_NOT = {"safe": False, "key": None, "after": None}
+
+
+@pytest.mark.parametrize("key", ["another", None])
+def test_c14_an_order_that_is_paid_already_advises_no_new_key(client: FlaskClient, key: str | None) -> None:
+    """Release 1.0.0 advised a new key, which got the same refusal."""
+    assert paid(charge_order(client, "first"))["status"] == "COMPLETED"
+    refusals = [create_order(client, key)]
+    if key is not None:
+        refusals += [charge_order(client, f"{key}-{number}") for number in range(2)]
+    for refused in refusals:
+        assert (refused.status_code, refused.get_json()["code"]) == (400, "payable_already_paid")
+        assert refused.get_json()["retry"] == DO_NOT
+        assert "Retry-After" not in refused.headers
+
+
+def test_c14_a_new_key_works_once_that_payment_is_cancelled(client: FlaskClient) -> None:
+    """The page says so."""
+    number = paid(create_order(client))["payment_id"]
+    assert charge_order(client, "refused").get_json()["retry"] == DO_NOT
+    cancel_order(client, number)
+    assert paid(charge_order(client, "new"))["status"] == "COMPLETED"
+
+
+def test_c14_every_kind_of_advice_is_explained() -> None:
+    """Release 1.0.0 explained three of four."""
+    rows_of_table = list(document("docs/reference/errors.md").section("Retry advice").rows())
+    explained = {re.sub(r"[`\"]", "", cells[0]) for cells in rows_of_table if "safe" in cells[0]}
+    kinds = {"safe: true, key: same", "safe: true, key: new", "safe: true, key: null", "safe: false, key: null"}
+    assert explained == kinds
+
+
+@pytest.mark.parametrize("reply", [Unknown("silence"), Pending()], ids=["unknown", "pending"])
+def test_c14_a_fresh_undecided_operation_is_looked_up_after_1_2_and_4_seconds(
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, reply: SendResult
+) -> None:
+    """Release 1.0.0 began with 5 seconds."""
+    gateway.script.append(reply)
+    gateway.found.extend([Pending()] * 9)
+    pay_trip(client)
+    pauses = [_pause(deps)]
+    for _ in range(9):
+        expire_leases(deps)
+        assert dict(recover(deps)) == {"undecided": 1}
+        pauses.append(_pause(deps))
+    assert pauses == pytest.approx([1, 2, 4, 8, 16, 32, 64, 128, 256, 300], abs=0.9)
+
+
+def _pause(deps: Dependencies) -> float:
+    (timer,) = rows(deps, timers)
+    pause: timedelta = timer["due_at"] - clock.now()
+    return pause.total_seconds()
+
+
+@contextmanager
+def worker(deps: Dependencies) -> Iterator[None]:
+    """The recovery worker as it runs beside the service, with the default pause."""
+    stop = threading.Event()
+    interval = Settings(database_url="sqlite://").recover_interval
+    thread = threading.Thread(target=_recover_until, args=(deps, interval, stop))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_c14_a_keyless_outcome_is_known_within_seconds(
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
+) -> None:
+    """Release 1.0.0 said `Retry-After: 2` and took ten seconds."""
+
+    def act_later(asked: GatewayRequest) -> SendResult:
+        gateway.approve(asked)
+        return Pending()
+
+    gateway.script.append(act_later)
+    gateway.found.append(Pending())
+    with worker(deps):
+        told = checkouts.process(client)
+        began = time.monotonic()
+        assert (told.status_code, told.headers["Retry-After"]) == (202, "2")
+        wait_until(lambda: rows(deps, payments)[0]["status"] == "CAPTURED")
+        assert time.monotonic() - began < 1 + 1 + 2 + 1 + 1, "two look-ups, each a pause after it is due"

@@ -1,0 +1,130 @@
+"""G7: nothing is said about money while the own COMMIT is in doubt."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from flask import Flask
+
+from payment_service.connection import Connection, TransactionLost
+from payment_service.db import ATTEMPTS, Database
+from payment_service.domain.errors import DatabaseUnavailable
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import Declined, GatewayRequest, SendResult, Unknown
+from payment_service.models import payments
+from payment_service.services.dependencies import Dependencies
+from payment_service.services.verification import verify
+from tests.integration.test_callers_without_a_key import (
+    Ask,
+    assert_done_once,
+    assert_sent_to_look_it_up,
+    every_movement,
+)
+from tests.support import checkouts
+from tests.support.database import recover_all, rows
+from tests.support.gateways import LedgerGateway
+
+
+@contextmanager
+def commits_lost(times: int, *, heard: bool, then: type[Exception] | None = None) -> Iterator[None]:
+    """The first `times` COMMITs that complete an operation get no answer; then nothing is lost, or all fails `then`."""
+    real = Database.atomic
+    lost: list[str] = []
+
+    @contextmanager
+    def atomic(database: Database, name: str) -> Iterator[Connection]:
+        is_lost = name == "finish" and len(lost) < times
+        if name == "finish" and not is_lost and then is not None:
+            raise then
+        with real(database, name) as connection:
+            yield connection
+            if is_lost:
+                lost.append(name)
+                if not heard or len(lost) < times:
+                    raise TransactionLost  # rolled back
+        if is_lost:
+            raise TransactionLost
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "atomic", atomic)
+        yield
+
+
+@every_movement
+@pytest.mark.parametrize("heard", [True, False], ids=["heard", "unheard"])
+def test_g7_where_the_tables_cannot_be_read_the_answer_is_outcome_unknown(
+    app: Flask,
+    deps: Dependencies,
+    gateway: LedgerGateway,
+    kind: Kind,
+    prepare: Callable[[Flask], Ask],
+    heard: bool,
+) -> None:
+    """Release 1.0.0 said that it was undecided, although it may have been written down as done."""
+    ask = prepare(app)
+    with commits_lost(1, heard=heard, then=DatabaseUnavailable):
+        answer = ask()
+    assert_sent_to_look_it_up(answer)
+    assert_done_once(deps, gateway, kind)
+
+
+@every_movement
+def test_g7_what_was_written_down_is_told_once_the_tables_can_be_read(
+    app: Flask, deps: Dependencies, gateway: LedgerGateway, kind: Kind, prepare: Callable[[Flask], Ask]
+) -> None:
+    """Release 1.0.0 said that it was undecided."""
+    ask = prepare(app)
+    with commits_lost(ATTEMPTS, heard=True):
+        answer = ask()
+    assert answer.status_code == 200, answer.text
+    assert_done_once(deps, gateway, kind)
+
+
+@every_movement
+def test_g7_what_was_not_written_down_is_undecided(
+    app: Flask, deps: Dependencies, gateway: LedgerGateway, kind: Kind, prepare: Callable[[Flask], Ask]
+) -> None:
+    """The re-reading holds the key's lock: no COMMIT of ours can follow."""
+    ask = prepare(app)
+    with commits_lost(ATTEMPTS, heard=False):
+        answer = ask()
+    assert answer.status_code == 202, answer.text
+    assert_done_once(deps, gateway, kind)
+
+
+def test_g7_a_decline_that_was_written_down_is_not_told_as_undecided(
+    app: Flask, deps: Dependencies, gateway: LedgerGateway
+) -> None:
+    """Release 1.0.0 said "processing" of a payment that had failed."""
+    gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
+    with commits_lost(ATTEMPTS, heard=True):
+        body = checkouts.body_of(checkouts.process(app.test_client()))
+    assert (body["status"], body["error"]) == ("failed", "Card was declined by issuer")
+
+
+def test_g7_a_database_that_was_never_reached_leaves_no_doubt(
+    app: Flask, deps: Dependencies, gateway: LedgerGateway
+) -> None:
+    """No COMMIT was sent: the payment is undecided, and its caller may know it."""
+    with commits_lost(0, heard=False, then=DatabaseUnavailable):
+        body = checkouts.body_of(checkouts.process(app.test_client()), 202)
+    assert (body["success"], body["status"]) == (False, "processing")
+    recover_all(deps)
+    assert [row["status"] for row in rows(deps, payments)] == ["CAPTURED"]
+    assert not list(verify(deps))
+
+
+def test_g7_an_owner_that_was_overtaken_in_vain_says_undecided_and_replays_nothing(
+    app: Flask, deps: Dependencies, gateway: LedgerGateway
+) -> None:
+    """Another one holds the key now, and knows no more."""
+
+    def sleep(asked: GatewayRequest) -> SendResult:
+        gateway.found.append(Unknown("silence"))
+        recover_all(deps)
+        return gateway.approve(asked)
+
+    gateway.script.append(sleep)
+    answer = checkouts.process(app.test_client())
+    assert (answer.status_code, "Idempotent-Replayed" in answer.headers) == (202, False)
+    assert_done_once(deps, gateway, Kind.CHARGE)

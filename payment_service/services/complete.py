@@ -89,7 +89,7 @@ def _decided(
         seed = f"{operation.gateway_key}/{clashes}" if clashes else operation.gateway_key
         references = renderer.references(seed, operation.kind)
     completed, purpose = operation_completed(operation, result, claim.note), claim.purpose
-    if reversals.is_late(claim, result):
+    if claim.taken_over is not None and reversals.is_late(claim, result):
         transition = reversals.complete_late(connection, deps, claim, completed)
     elif purpose is Purpose.REVERSAL:
         transition = reversals.complete_reversal(connection, deps, claim, completed, result)

@@ -32,8 +32,8 @@ FIRST_DELAY, LONGEST_DELAY = 60.0, 3600.0
 
 
 def is_late(claim: Claim, result: Approved | Declined) -> bool:
-    """Whether an approval comes after its caller may have been told that the charge failed."""
-    return claim.purpose is Purpose.TOLD_FALSE and claim.taken_over is not None and isinstance(result, Approved)
+    """Whether an approval comes after the caller of a claim taken over may have been told that the charge failed."""
+    return claim.purpose is Purpose.TOLD_FALSE and isinstance(result, Approved)
 
 
 def complete_late(connection: Connection, deps: Dependencies, claim: Claim, operation: Operation) -> Transition:

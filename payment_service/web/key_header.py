@@ -55,9 +55,8 @@ def required_key(body: Mapping[str, Any]) -> str:
 
 
 def check_header(key: str) -> None:
-    """Where the document has the key in the body: raise Invalid for a header that names another one."""
-    given = request.headers.get(KEY_HEADER)
-    if given is not None and key != (sent := _text(given)) and key != only_value(sent):
+    """Where the document has the key in the body: raise Invalid if the header, which was sent, names another one."""
+    if key != (sent := _text(request.headers[KEY_HEADER])) and key != only_value(sent):
         raise _differ()
 
 

@@ -19,6 +19,8 @@ from tests.support.recorded import Player, Sent
 from tests.support.recorded_run import differences, recorded_run, settings_of
 
 SECTIONS = recorded_run()["sections"]
+NEW_ROUTES = {("GET", "/v1/idempotency-keys")}
+"""Routes that release 1.0.0 does not have: their own tests cover them."""
 
 
 @pytest.mark.parametrize("name", SECTIONS)
@@ -42,7 +44,7 @@ def test_every_route_is_recorded(app: Flask) -> None:
             continue
         recorded.add((request.method, path_of(rule)))
 
-    assert {(method, path) for method, path in routes if method not in {"HEAD", "OPTIONS"}} - recorded == set()
+    assert {(method, path) for method, path in routes if method not in {"HEAD", "OPTIONS"}} - recorded == NEW_ROUTES
 
 
 def test_every_kind_of_answer_is_recorded() -> None:

@@ -12,8 +12,8 @@ from payment_service.config import Settings
 from tests.conftest import here, migrate
 from tests.support.callers import pay_trip
 
-MOST_CALLS, MOST_FUNCTIONS, MOST_MODULES, MOST_CLIMBS = 205, 121, 33, 1
-"""Bounds to be lowered when the code gets shorter; raising one needs a reason. The key header has a module."""
+MOST_CALLS, MOST_FUNCTIONS, MOST_MODULES, MOST_CLIMBS = 203, 120, 32, 1
+"""Bounds to be lowered when the code gets shorter; raising one needs a reason."""
 
 PACKAGE = f"{here('payment_service')}/"
 

@@ -95,7 +95,10 @@ _REPLAY = (
     .where(
         deliveries.c.delivery_id.in_(bindparam("ids", expanding=True)),
         _IS_SETTLED,
-        or_(bindparam("even_if_newer", type_=Boolean()), ~exists().where(_OVERTOOK)),
+        or_(
+            bindparam("even_if_newer", type_=Boolean()),
+            ~exists().where(_OVERTOOK, _later.c.delivery_id.not_in(bindparam("ids", expanding=True))),
+        ),
     )
     .values(status="PENDING", attempts=0, due_at=database_now(), last_error=null(), delivered_at=null())
     .returning(deliveries.c.delivery_id, deliveries.c.payment_id, deliveries.c.sink, deliveries.c.event_type)
@@ -116,7 +119,8 @@ def replay(
 ) -> Sequence[RowMapping]:
     """Make settled deliveries due again, with their old ids and bytes, and write down who did it; those it made due.
 
-    A delivery that others of its stream have overtaken stays as it is, unless `even_if_newer`.
+    A delivery that others of its stream have overtaken, which are not replayed with it, stays as it is, unless
+    `even_if_newer`.
     """
     statement = _REPLAY_GIVEN_UP if only_given_up else _REPLAY
     found = connection.execute(statement, {"ids": ids, "even_if_newer": even_if_newer}).mappings().all()

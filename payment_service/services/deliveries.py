@@ -86,9 +86,11 @@ def replay(
 ) -> Iterator[tuple[int, int]]:
     """Make these due again, batch by batch; yields how many were asked for and how many it made due.
 
-    Those that are due already stay as they are, and without `even_if_newer` those that others have overtaken.
+    Those that are due already stay as they are, and without `even_if_newer` those that others have overtaken which are
+    not replayed with them. So the newest batch comes first.
     """
-    for start in range(0, len(ids), BATCH):
+    ids = sorted(ids)
+    for start in reversed(range(0, len(ids), BATCH)):
         batch = ids[start : start + BATCH]
         yield len(batch), len(_replay(deps, batch, actor, None, only_given_up=False, even_if_newer=even_if_newer))
 

@@ -48,6 +48,24 @@ def dead(deps: Dependencies) -> int:
     return int(row["delivery_id"])
 
 
+@pytest.mark.parametrize("batch", [1, 1000])
+def test_c7_deliveries_that_are_replayed_together_overtake_each_other_in_nothing(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(deliveries, "BATCH", batch)
+    app = make_app(rabbitmq_enabled=True)
+    client, deps = app.test_client(), dependencies_of(app)
+    number = paid(charge_order(client))["payment_id"]
+    paid(refund_order(client, number), 200)
+    sink = ScriptedSink(lambda _: Delivered(), "rabbitmq")
+    drain(Relay(deps.database, sink))
+    first = [each.version for each in sink.offered]
+    ids = deliveries.replayable(deps, sink="rabbitmq", status=None, since=None)
+    assert sum(done for _, done in deliveries.replay(deps, ids, "ann")) == len(first) == 4
+    drain(Relay(deps.database, sink))
+    assert [each.version for each in sink.offered] == 2 * first
+
+
 def test_c7_command_leaves_an_overtaken_delivery_as_it_is(refunded: Flask) -> None:
     deps = dependencies_of(refunded)
     run = refunded.test_cli_runner().invoke

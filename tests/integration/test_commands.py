@@ -122,7 +122,7 @@ def test_deliveries_tell_themselves_and_how_many_are_due_again(make_app: MakeApp
     ids = [json.loads(line)["delivery_id"] for line in lines]
 
     assert told(app, "deliveries", "show", str(ids[0]))["delivery_id"] == ids[0]
-    assert told(app, "deliveries", "replay", str(ids[0])) == {"due_again": 0}, "it is pending"
+    assert told(app, "deliveries", "replay", str(ids[0])) == {"due_again": 0, "left": 1}, "it is pending"
 
 
 @pytest.mark.parametrize("words", ONCE)

@@ -12,7 +12,7 @@ import pytest
 
 from payment_service import clock
 from payment_service.db import Database
-from payment_service.delivery.base import Delivered, Rejected
+from payment_service.delivery.base import Delivered, Refused
 from payment_service.delivery.http import HttpSink
 from payment_service.delivery.relay import Relay
 from payment_service.delivery.signatures import Signer
@@ -85,7 +85,7 @@ def test_it_accepts_either_signature_while_the_secret_is_changed(documented: Doc
 @pytest.mark.parametrize("secrets", ["", "another secret"])
 def test_it_refuses_what_is_not_ours(documented: Documented, secrets: str) -> None:
     with closing(documented.sink(secrets)) as sink:
-        assert outcome_of(sink) == Rejected("HTTP 401")
+        assert outcome_of(sink) == Refused("HTTP 401")
     assert documented.kept() == []
 
 
@@ -93,7 +93,7 @@ def test_it_refuses_what_was_signed_long_ago(documented: Documented, monkeypatch
     then = clock.now() - timedelta(minutes=10)
     monkeypatch.setattr(clock, "now", lambda: then)
     with closing(documented.sink()) as sink:
-        assert outcome_of(sink) == Rejected("HTTP 401")
+        assert outcome_of(sink) == Refused("HTTP 401")
 
 
 @on_postgresql

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from payment_service import create_app
-from payment_service.config import Settings
+from payment_service.config import CHANNELS, Settings
 from payment_service.delivery.base import Delivered
 from payment_service.delivery.relay import Relay
 from payment_service.delivery.sinks import NEIGHBOURS, build_sinks
@@ -40,6 +40,10 @@ def sent(migrated: Callable[[str], str]) -> Sent:
     return found
 
 
+OPTIONAL = {"caller_reference"}
+"""Fields that are there or not, whatever else there is."""
+
+
 def everybody_listens(database_url: str, gateway: LedgerGateway, receiver: Receiver) -> Flask:
     """A service with every sink switched on."""
     urls: dict[str, Any] = {setting.lower(): f"{receiver.url}/{name}" for name, setting in NEIGHBOURS.items()}
@@ -50,6 +54,8 @@ def everybody_listens(database_url: str, gateway: LedgerGateway, receiver: Recei
         jwt_secret_key=secret,
         rabbitmq_enabled=True,
         kafka_brokers="127.0.0.1:9",
+        rabbitmq_channels=frozenset(CHANNELS),
+        kafka_channels=frozenset(CHANNELS),
         **urls,
     )
     return create_app(settings, gateway=gateway)
@@ -71,10 +77,11 @@ def all_sent(app: Flask, receiver: Receiver) -> Sent:
 
 
 def broken(message: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
-    """The message with each of its fields left out, and with a stranger in each of its objects."""
+    """The message with each of its required fields left out, and with a stranger in each of its objects."""
     yield {**message, "stranger": 1}
     for name, value in message.items():
-        yield {other: kept for other, kept in message.items() if other != name}
+        if name not in OPTIONAL:
+            yield {other: kept for other, kept in message.items() if other != name}
         if isinstance(value, dict):
             yield from ({**message, name: inner} for inner in broken(value))
 

@@ -150,7 +150,8 @@ def test_the_documented_requests_of_orders_are_sent_exactly(
 
 
 def order_told(order: int, payment: int, word: str) -> Sent:
-    return ("PATCH", f"/v1/orders/{order}/payment-status", {"payment_id": payment, "payment_status": word})
+    about = {"order_id": order, "amount": 2499.99, "currency": "INR"}
+    return ("PATCH", f"/v1/orders/{order}/payment-status", {"payment_id": payment, "payment_status": word, **about})
 
 
 def released(order: int, reason: str) -> Sent:

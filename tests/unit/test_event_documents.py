@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from payment_service.delivery.http import LONGEST_PAUSE, TIMEOUT, WORTH_ANOTHER_TRY
+from payment_service.delivery.backoff import Backoff
+from payment_service.delivery.http import GONE, LONGEST_PAUSE, TIMEOUT, WORTH_ANOTHER_TRY
 from payment_service.delivery.rabbitmq import AWAITED, EXCHANGE
+from payment_service.delivery.relay import UNROUTED_DELAYS
 from payment_service.delivery.sinks import NEIGHBOURS
 from tests.support.event_schemas import DOCUMENTED, FILES, validator
 from tests.support.markdown import document
@@ -46,7 +48,12 @@ def test_the_documents_messages_are_valid() -> None:
 def test_the_documents_figures_are_the_programs() -> None:
     text = " ".join(document("docs/events.md").text.split())
     assert f"2xx within {TIMEOUT:g} seconds" in text
-    assert f"{', '.join(map(str, sorted(WORTH_ANOTHER_TRY)))}, 5xx" in text
+    *others, last = sorted(WORTH_ANOTHER_TRY)
+    assert f"Any other 4xx than {', '.join(map(str, others))} and {last} ends it" in text
+    assert f"**{GONE}** alone ends a delivery at once" in text
+    assert f"at least {Backoff().refusals} tries in more than an hour" in text
+    assert len(UNROUTED_DELAYS) + 1 == 3, "tried 3 times within a minute"
+    assert "is tried 3 times within a minute" in text
     assert LONGEST_PAUSE == 3600, "an hour"
     assert EXCHANGE in text
     promises = text.partition("The bookings document promises ")[2].partition(":")[0]

@@ -11,11 +11,10 @@ from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
-from marshmallow import ValidationError
 from sqlalchemy.engine import make_url
 
+from payment_service import config_contents as contents
 from payment_service import config_fields as parse
-from payment_service import failpoints
 
 CHANNELS = ("trips", "bills", "bookings", "orders", "checkout")
 _OPEN_IN_DEVELOPMENT = ("trips", "bills", "orders", "checkout")
@@ -44,14 +43,6 @@ class ConfigurationError(Exception):
 def _var(default: Any, parser: Callable[[str], Any] = str, *, name: str = "", secret: bool = False) -> Any:
     """A setting read by `parser` from the variable `name` (else the attribute in capitals)."""
     return field(default=default, repr=not secret, metadata={"name": name, "parser": parser})
-
-
-def _failpoints(text: str) -> str:
-    try:
-        failpoints.parse(text)
-    except ValueError as error:
-        raise ValidationError("must be points and actions such as claim.after_commit=kill.") from error
-    return text
 
 
 @dataclass(frozen=True)
@@ -99,11 +90,11 @@ class Settings:
     trip_notification_service_url: str | None = _var(None, parse.http_url)
     order_service_url: str | None = _var(None, parse.http_url)
     inventory_service_url: str | None = _var(None, parse.http_url)
-    webhook_secret: str | None = _var(None, parse.webhook_secrets, secret=True)
-    trip_notification_webhook_secret: str | None = _var(None, parse.webhook_secrets, secret=True)
-    order_webhook_secret: str | None = _var(None, parse.webhook_secrets, secret=True)
-    inventory_webhook_secret: str | None = _var(None, parse.webhook_secrets, secret=True)
-    notification_webhook_secret: str | None = _var(None, parse.webhook_secrets, secret=True)
+    webhook_secret: str | None = _var(None, contents.webhook_secrets, secret=True)
+    trip_notification_webhook_secret: str | None = _var(None, contents.webhook_secrets, secret=True)
+    order_webhook_secret: str | None = _var(None, contents.webhook_secrets, secret=True)
+    inventory_webhook_secret: str | None = _var(None, contents.webhook_secrets, secret=True)
+    notification_webhook_secret: str | None = _var(None, contents.webhook_secrets, secret=True)
     base_fare: Decimal = _var(Decimal("5.0"), _TARIFF)  # noqa: RUF009 - a field like the others
     rate_per_km: Decimal = _var(Decimal("2.5"), _TARIFF)  # noqa: RUF009
 
@@ -112,7 +103,7 @@ class Settings:
     # Whose keys and payments a subject uses beside its own: new subject, old subject ("" for nobody in particular).
     key_scope_aliases: tuple[tuple[str, str], ...] = _var((), parse.aliases)
     jwt_secret_key: str | None = _var(None, secret=True)
-    jwt_public_key: str | None = _var(None, parse.public_key)
+    jwt_public_key: str | None = _var(None, contents.public_key)
     jwt_jwks_url: str | None = _var(None, parse.http_url)
     jwt_audience: str | None = _var(None)
     jwt_issuer: str | None = _var(None)
@@ -127,7 +118,7 @@ class Settings:
     rabbitmq_channels: frozenset[str] = _var(frozenset({"bookings"}), parse.channels(*CHANNELS))
     kafka_channels: frozenset[str] = _var(frozenset({"checkout"}), parse.channels(*CHANNELS))
     allow_sqlite: bool = _var(False, parse.boolean)
-    failpoints: str = _var("", _failpoints)
+    failpoints: str = _var("", contents.armed_failpoints)
     web_workers: int = _var(2, _COUNT, name="WEB_CONCURRENCY")
     web_threads: int = _var(8, _COUNT)
     gunicorn_timeout: int = _var(25, _COUNT)
@@ -226,7 +217,7 @@ def _secrets(settings: Settings) -> Iterator[Violation]:
     of_webhooks = [each.name for each in fields(settings) if each.name.endswith("webhook_secret")]
     for name in ("secret_key", "jwt_secret_key", *of_webhooks):
         secret = getattr(settings, name)
-        if secret is not None and (problem := parse.secret_problem(secret)):
+        if secret is not None and (problem := contents.secret_problem(secret)):
             yield (name.upper(),), problem
     if not (settings.jwt_secret_key or settings.jwt_public_key or settings.jwt_jwks_url):
         yield ("JWT_SECRET_KEY", "JWT_PUBLIC_KEY", "JWT_JWKS_URL"), "one is needed in production to verify tokens."

@@ -3,8 +3,6 @@
 A parser raises ValidationError. Its message names what is expected and never the value, which may be a secret.
 """
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -13,22 +11,14 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from marshmallow import ValidationError, fields, validate
 from sqlalchemy.engine import URL
 
 from payment_service import database_urls
 
-_SHORTEST_RSA_KEY = 2048  # bits; RFC 7518 §3.3
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
-# HS256 needs a key as long as its digest (RFC 7518 §3.2); the same floor serves every secret.
-_MINIMUM_SECRET_BYTES = 32
-# Length is not enough: templates and tutorials publish long secrets.
-_PLACEHOLDERS = ("change-me", "changeme", "change_me", "replace", "example", "placeholder", "insecure", "secret-key")
-_FEWEST_DIFFERENT_CHARACTERS = 10
 
 Parser = Callable[[str], Any]
 
@@ -78,18 +68,6 @@ def host(text: str) -> str:
     raise ValidationError("must be a host name or an address.")
 
 
-def webhook_secrets(text: str) -> str:
-    """Secrets for signatures, separated by commas. One that begins with `whsec_` is base64 behind that."""
-    parts = _split(text)
-    try:
-        keys = [base64.b64decode(part[6:], validate=True) if part.startswith("whsec_") else part for part in parts]
-    except binascii.Error as error:
-        raise ValidationError("must have base64 after whsec_.") from error
-    if not keys or not all(keys):
-        raise ValidationError("must be a secret, or several separated by commas.")
-    return text
-
-
 RESERVED_PREFIXES = frozenset({"/api", "/api/v1", "/ops"})
 """Under these `/payments` belongs to bookings, checkout and operators: the trips' paths there would open theirs."""
 
@@ -118,7 +96,7 @@ def choice(*words: str) -> Callable[[str], str]:
 def choices(*words: str) -> Callable[[str], frozenset[str]]:
     """A parser for a comma separated selection of `words`."""
     parse = choice(*words)
-    return lambda text: frozenset(map(parse, _split(text)))
+    return lambda text: frozenset(map(parse, split(text)))
 
 
 def channels(*words: str) -> Callable[[str], frozenset[str]]:
@@ -136,7 +114,7 @@ def aliases(text: str) -> tuple[tuple[str, str], ...]:
 
     In a subject %2C is a comma, %3D an equals sign and %25 a percent sign.
     """
-    pairs = [part.split("=") for part in _split(text)]
+    pairs = [part.split("=") for part in split(text)]
     if not all(len(pair) == 2 and all(subject.strip() for subject in pair) for pair in pairs):
         raise ValidationError("must be new-subject=old-subject, or several separated by commas.")
     old_of = {_subject(new): _subject(old) for new, old in pairs}
@@ -151,7 +129,7 @@ def _subject(text: str) -> str:
 
 def addresses(text: str) -> tuple[str, ...]:
     """A comma separated list of host:port."""
-    parts = _split(text)
+    parts = split(text)
     matches = [_HOST_AND_PORT.fullmatch(part) for part in parts]
     if not parts or not all(match and 0 < int(match[2]) < 65536 for match in matches):
         raise ValidationError("must be host:port, or several separated by commas.")
@@ -165,7 +143,7 @@ def brokers(text: str) -> str:
 
 def bind(text: str) -> tuple[str, ...]:
     """A comma separated list of host:port and unix:/path, as gunicorn takes them."""
-    parts = _split(text)
+    parts = split(text)
     ports = ",".join(part for part in parts if not part.startswith("unix:/"))
     if ports or not parts:
         addresses(ports)
@@ -176,34 +154,12 @@ def origins(text: str) -> tuple[str, ...]:
     """Origins allowed by CORS: separated by commas, or a JSON list as the checkout document writes it."""
     fault = ValidationError("must be origins such as https://shop.example.com, separated by commas.")
     try:
-        found = _split(",".join(json.loads(text)) if text.lstrip().startswith("[") else text)
+        found = split(",".join(json.loads(text)) if text.lstrip().startswith("[") else text)
     except (ValueError, TypeError, RecursionError) as error:
         raise fault from error
     if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in found):
         raise fault
     return found
-
-
-def public_key(text: str) -> str:
-    """A PEM public key (RSA of at least 2048 bits, or EC on P-256); a backslash and n may stand for a line end."""
-    pem = text.replace("\\n", "\n").strip() + "\n"
-    try:
-        key = load_pem_public_key(pem.encode())
-    except (ValueError, TypeError) as error:
-        raise ValidationError("must be a PEM public key.") from error
-    strong_rsa = isinstance(key, rsa.RSAPublicKey) and key.key_size >= _SHORTEST_RSA_KEY
-    if not strong_rsa and not (isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1"):
-        raise ValidationError("must be an RSA key of at least 2048 bits or an EC key on P-256.")
-    return pem
-
-
-def secret_problem(secret: str) -> str | None:
-    """Why a text is no secret for production, None if it may be one."""
-    if len(secret.encode()) < _MINIMUM_SECRET_BYTES:
-        return f"a secret of at least {_MINIMUM_SECRET_BYTES} bytes is needed in production."
-    if any(part in secret.lower() for part in _PLACEHOLDERS) or len(set(secret)) < _FEWEST_DIFFERENT_CHARACTERS:
-        return "a placeholder is no secret: make a random one for production."
-    return None
 
 
 class Reader:
@@ -259,5 +215,6 @@ class Reader:
         return cast("tuple[str, ...]", self.read("BIND", default, bind))
 
 
-def _split(text: str) -> tuple[str, ...]:
+def split(text: str) -> tuple[str, ...]:
+    """The parts of a comma separated list, without blanks; empty ones are left out."""
     return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -33,6 +33,14 @@ def upgrade() -> None:
         transactions.add_column(sa.Column("caller_note", sa.Text()))
     with op.batch_alter_table("idempotency_keys", table_kwargs={"sqlite_autoincrement": True}) as keys:
         keys.add_column(sa.Column("purpose", sa.String(20)))
+    # Release 1.0.0 told these callers that it failed; they sent no key and never ask again.
+    op.execute(
+        """
+        UPDATE idempotency_keys SET purpose = 'told_false'
+        WHERE channel = 'checkout' AND kind IN ('charge', 'authorize') AND NOT is_client_key
+        AND response_status IS NULL
+        """
+    )
     information = op.create_table(
         "schema_information",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -57,6 +65,8 @@ def _add_digest() -> None:
 
 def downgrade() -> None:
     """Take back. What no queue took is dead to the release before. The extension stays: others may use it."""
+    if op.get_bind().execute(sa.text("SELECT 1 FROM idempotency_keys WHERE purpose IS NOT NULL LIMIT 1")).scalar():
+        raise RuntimeError("0008 cannot be taken back once it has marked or reversed charges: restore the back-up")
     op.drop_table("schema_information")
     with op.batch_alter_table("idempotency_keys", table_kwargs={"sqlite_autoincrement": True}) as keys:
         keys.drop_column("purpose")

@@ -97,10 +97,12 @@ def replay(delivery_id: str) -> Response:
     """Send a delivery that was given up again, in the name of whoever asks; confirmed where newer ones have arrived."""
     check_csrf()
     number = path_number(delivery_id, "delivery_id", outbox.NotDeadLettered())
-    newer = outbox.newer(dependencies(), number)
-    if newer and "even_if_newer" not in request.form:
+    even_if_newer = "even_if_newer" in request.form
+    if not even_if_newer and (newer := outbox.newer(dependencies(), number)):
         return _page("confirm_replay", 409, delivery_id=number, newer=newer)
-    payment_id = outbox.replay_given_up(dependencies(), number, principal().subject, g.request_id)
+    payment_id = outbox.replay_given_up(
+        dependencies(), number, principal().subject, g.request_id, even_if_newer=even_if_newer
+    )
     return _to(url_for("ops.payment", payment_id=payment_id, _anchor="end"))
 
 

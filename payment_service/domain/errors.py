@@ -199,7 +199,7 @@ class DuplicateRefundSuspected(ServiceError):
 
     status = 409
     code = "duplicate_refund_suspected"
-    retry = Retry(safe=True, key="new", after=30)
+    retry = DO_NOT_RETRY  # the first one may have been paid: a program that repeats it would refund twice
 
 
 class RefundDeclined(StateConflict):

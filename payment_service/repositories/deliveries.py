@@ -72,9 +72,12 @@ _OVERTOOK = and_(
     _later.c.sink == deliveries.c.sink,
     _later.c.stream == deliveries.c.stream,
     _later.c.delivery_id > deliveries.c.delivery_id,
-    _later.c.status == "DELIVERED",
+    or_(_later.c.status == "DELIVERED", and_(_later.c.status == "PENDING", _later.c.attempts > 0)),
 )
-"""`_later` was delivered although it follows a delivery. An index leads to it: streams have none, payables have."""
+"""`_later` was delivered, or is under way, although it follows a delivery.
+
+An index leads to it: streams have none, payables have.
+"""
 
 _NEWER = (
     select(_later.c.delivery_id, _later.c.event_type, _later.c.payment_id, _later.c.version, _later.c.delivered_at)

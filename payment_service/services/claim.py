@@ -90,8 +90,12 @@ def take_over_for(
 ) -> Claim:
     """The same for a repeat of the key's request, which is answered in the format that it asks for."""
     payment = payments.lock(connection, payment_of(key))
+    claim = take_over(connection, deps, key, payment, request.owner, since)
+    # Our own claim, of which only the COMMIT's answer was lost: nobody has sent anything yet.
+    is_own = key.owner == request.owner and key.attempts == 1
     return replace(
-        take_over(connection, deps, key, payment, request.owner, since),
+        claim,
+        taken_over=None if is_own else claim.taken_over,
         response_format=request.response_format,
         is_repeatable=request.is_repeatable,
         origin=request.origin,

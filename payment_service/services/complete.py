@@ -77,7 +77,7 @@ def reread(deps: Dependencies, claim: Claim) -> StoredResponse:
         state = keys.lock_claim(connection, claim.key_id, claim.key_hash, claim.payment.payment_id)
         if state is None:
             raise KeyInUse
-        return _stored(connection, deps, claim, state)
+        return replace(_stored(connection, deps, claim, state), replayed=False)
 
 
 def _decided(

@@ -95,9 +95,11 @@ def replay(
         yield len(batch), len(_replay(deps, batch, actor, None, only_given_up=False, even_if_newer=even_if_newer))
 
 
-def replay_given_up(deps: Dependencies, delivery_id: int, actor: str, request_id: str | None) -> int:
+def replay_given_up(
+    deps: Dependencies, delivery_id: int, actor: str, request_id: str | None, *, even_if_newer: bool
+) -> int:
     """Make a delivery that was given up due again; the number of its payment. Raises NotDeadLettered."""
-    found = _replay(deps, [delivery_id], actor, request_id, only_given_up=True, even_if_newer=True)
+    found = _replay(deps, [delivery_id], actor, request_id, only_given_up=True, even_if_newer=even_if_newer)
     if not found:
         raise NotDeadLettered
     return int(found[0]["payment_id"])

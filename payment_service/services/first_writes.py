@@ -4,8 +4,7 @@ Steps of `acquire`: they take its connection and never commit. What the payment'
 StateConflict.
 """
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -89,7 +88,7 @@ def _refuse_duplicate(connection: Connection, deps: Dependencies, request: Reque
         return
     since = refund.created_at - timedelta(seconds=seconds)
     if payments.has_equal_refund(connection, refund, request.scope.subject, since):
-        raise DuplicateRefundSuspected(retry=replace(DuplicateRefundSuspected.retry, after=math.ceil(seconds)))
+        raise DuplicateRefundSuspected
 
 
 def change_status(

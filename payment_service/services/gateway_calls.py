@@ -8,7 +8,7 @@ from decimal import Decimal
 import structlog
 
 from payment_service import clock, metrics
-from payment_service.domain.operations import Kind, Purpose
+from payment_service.domain.operations import Kind
 from payment_service.domain.records import IdempotencyKey, Operation, Payment
 from payment_service.gateways.base import (
     Approved,
@@ -87,8 +87,8 @@ def _result(gateway: Gateway, claim: Claim) -> GatewayResult:
             return Unknown(found.reason)
         if not isinstance(found, NotFound):
             return found
-        if (instead := _instead_of_sending(gateway.capabilities, claim, claim.taken_over)) is not None:
-            return instead
+        if (reason := _against_sending(gateway.capabilities, claim.operation, claim.taken_over)) is not None:
+            return reason
     if clock.monotonic() > claim.send_before:
         return NotSent("the lease would end before the gateway's answer")
     began = clock.monotonic()
@@ -143,18 +143,15 @@ def gateway_request_for(payment: Payment, operation: Operation) -> GatewayReques
     )
 
 
-def _instead_of_sending(able: Capabilities, claim: Claim, before: IdempotencyKey) -> Declined | Unknown | None:
-    """The result where "not found" allows no second send; None where it does.
+def _against_sending(able: Capabilities, operation: Operation, before: IdempotencyKey) -> NotAgain | None:
+    """Why "not found" does not allow a second send, if it does not.
 
-    A charge whose caller was told that it failed is not sent again. Any other second send is safe only while the
-    gateway drops repeats: as long as it remembers the key. No silence makes it safe otherwise, for an earlier sender
-    may have fallen asleep before it sends. The gateway may still find what left at the end of the lease before ours;
-    after that a person must look.
+    A second send is safe only while the gateway drops repeats: as long as it remembers the key. No silence makes it
+    safe otherwise, for an earlier sender may have fallen asleep before it sends. The gateway may still find what left
+    at the end of the lease before ours; after that a person must look. A charge whose caller was told that it failed
+    is no exception: to give it up would leave the earlier sender's charge with the money. It is sent and reversed.
     """
-    operation, is_over = claim.operation, able.lookup_consistent and before.quiet_for > able.max_in_flight
-    if claim.purpose is Purpose.TOLD_FALSE:
-        reason = "not found at the gateway, and its caller was told that it failed"
-        return NOT_CHARGED if is_over else NotAgain(reason, before.leased_until, for_good=not able.lookup_consistent)
+    is_over = able.lookup_consistent and before.quiet_for > able.max_in_flight
     is_remembered = (clock.now() - operation.created_at).total_seconds() < able.key_retention
     if is_remembered and able.idempotent_by_key:
         return None

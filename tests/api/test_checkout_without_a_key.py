@@ -50,7 +50,7 @@ def test_when_the_database_is_lost_after_the_charge_the_caller_is_not_sent_back_
         monkeypatch.setattr(Database, "atomic", lost)
         return gateway.approve(instruction)
 
-    gateway.script.extend([lose_database, lose_database])
+    gateway.script.append(lose_database)
     answer = process(client)
     monkeypatch.undo()
     assert (answer.status_code, answer.get_json()["code"]) == (503, "outcome_unknown")
@@ -58,6 +58,7 @@ def test_when_the_database_is_lost_after_the_charge_the_caller_is_not_sent_back_
     for _ in ("the charge", "its reversal"):
         recover_all(deps)
     assert [row["status"] for row in rows(deps, payments)] == ["FAILED"]
+    gateway.script.append(lose_database)
     assert detail_of(process(client, "key"), 503) == TransactionLost().message
     monkeypatch.undo()
     assert gateway.count(Kind.CHARGE) == 2

@@ -129,16 +129,38 @@ def test_c1_charge_that_never_left_is_over_at_once(
     assert list(verify(deps)) == []
 
 
-def test_c1_charge_that_the_gateway_does_not_know_is_not_sent_again(
+def test_c1_charge_that_the_gateway_does_not_know_is_settled_and_reversed(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
+    """To give it up would leave the money with a sender that wakes up later."""
     gateway.script.append(LOST)
     payment_id = told_false(client)
 
-    recover_all(deps)
+    for _ in ("the charge", "its reversal"):
+        recover_all(deps)
 
     assert shown(client, payment_id)["status"] == "failed"
-    assert (len(gateway.sent), gateway.ledger) == (1, {})
+    assert {each.kind for each in gateway.ledger.values()} == {Kind.CHARGE, Kind.REFUND}
+    assert kept(gateway) == 0
+
+
+def test_c1_owner_that_sends_after_its_charge_was_reversed_charges_nothing_more(
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
+) -> None:
+    """It falls asleep between the look at the clock and the send; recovery settles the charge meanwhile."""
+
+    def sleep(asked: GatewayRequest) -> Approved:
+        for _ in ("the charge", "its reversal"):
+            recover_all(deps)
+        return gateway.approve(asked)
+
+    gateway.script.append(sleep)
+    body = process(client).get_json()
+
+    assert body["success"] is False
+    assert kept(gateway) == 0
+    assert list(verify(deps)) == []
+    assert "Idempotent-Replayed" not in process(client, "another").headers
 
 
 def test_c1_reversal_that_is_declined_is_tried_again_under_another_key(

@@ -149,7 +149,7 @@ def test_a_long_replay_goes_batch_by_batch(
     drain(Relay(database, ScriptedSink(lambda _: Rejected("HTTP 400"), SINK)))
     monkeypatch.setattr(outbox, "BATCH", 2)
     ids = outbox.replayable(deps, sink=None, status="DEAD", since=None)
-    assert list(outbox.replay(deps, ids, "ann")) == [(2, 2), (2, 2), (1, 1)]
+    assert list(outbox.replay(deps, ids, "ann")) == [(1, 1), (2, 2), (2, 2)], "the newest first"
 
 
 def test_a_replayed_event_that_fails_has_all_its_tries_again(

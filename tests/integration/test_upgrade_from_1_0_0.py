@@ -195,10 +195,8 @@ def test_reads_are_answered_equally(undecided: Observed, before: Observed) -> No
 
 @pytest.mark.parametrize("name", NAMES["repeats"]["asked"])
 def test_a_repeat_is_answered_equally(undecided: Observed, before: Observed, name: str) -> None:
-    state, expected_answer = before["repeats"]["states"][name], before["repeats"]["answers"][name]
-    if state == "no row":
-        expected_answer = with_new_advice(expected_answer)
-    assert undecided["repeats"][name] == expected_answer, state
+    state, answer = before["repeats"]["states"][name], before["repeats"]["answers"][name]
+    assert undecided["repeats"][name] == (with_new_advice(answer) if state == "no row" else answer), state
 
 
 def test_a_mismatch_of_a_key_is_answered_equally(undecided: Observed, before: Observed) -> None:

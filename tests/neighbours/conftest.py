@@ -1,0 +1,22 @@
+"""What the neighbours' tests share: the deployed processes on a clean database, a receiver, a broker."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.integration.conftest import broker, receiver
+from tests.neighbours.processes import Processes
+
+__all__ = ["broker", "receiver"]
+
+Start = Callable[..., Processes]
+
+
+@pytest.fixture
+def start(app: Flask, database_url: str, tmp_path: Path) -> Iterator[Start]:
+    """Start the processes with these settings, by their names in the environment. `app` has emptied the database."""
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(closing(Processes(database_url, tmp_path, settings)))

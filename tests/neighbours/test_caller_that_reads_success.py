@@ -1,0 +1,48 @@
+"""A checkout caller that sends no key and reads only `success`: who is told false has paid nothing."""
+
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.neighbours.conftest import Start
+from tests.neighbours.processes import Processes
+from tests.support.waiting import wait_until
+
+PAYMENTS = "/api/v1/payments"
+ORDER = {"order_id": "ORD-1", "amount": 100.0, "currency": "USD", "payment_method": "credit_card"}
+TAKEN = {"charge": 1, "authorize": 1, "refund": -1, "void": -1}
+
+
+def kept(service: Processes) -> Decimal:
+    """What the gateway holds, and has not given back."""
+    moved = [Decimal(each["amount"]) * TAKEN[each["kind"]] for each in service.bank.effects()]
+    return sum(moved, Decimal(0))
+
+
+def status(service: Processes, payment_id: Any) -> Any:
+    return service.ask("GET", f"{PAYMENTS}/payment/{payment_id}")["status"]
+
+
+@pytest.mark.parametrize(("capture", "kinds"), [(True, ["charge", "refund"]), (False, ["authorize", "void"])])
+def test_caller_that_was_told_false_has_paid_nothing_when_the_gateway_approves_later(
+    start: Start, capture: bool, kinds: list[str]
+) -> None:
+    service = start(KEYLESS_ANSWER_SECONDS="0.5")
+    service.bank.arm("pending", kind=kinds[0], times=1, lookups=3)  # two are asked for while the caller waits
+    answer = service.ask("POST", f"{PAYMENTS}/process", {**ORDER, "capture": capture}, 202)
+    assert answer["success"] is False
+    assert service.bank.effects() == []
+
+    worker = service.start_worker()
+    wait_until(lambda: status(service, answer["payment_id"]) == "failed", worker.last_words, patience=60)
+    assert Counter(each["kind"] for each in service.bank.effects()) == Counter(kinds)
+    assert kept(service) == 0
+    service.verify()
+
+    # Told that it failed, the caller pays again: this time it is true, and the only money that stays.
+    assert service.ask("POST", f"{PAYMENTS}/process", {**ORDER, "capture": capture})["success"] is True
+    assert kept(service) == 100
+    assert worker.stop() == 0, worker.last_words()
+    service.verify()

@@ -25,7 +25,9 @@ def status(service: Processes, payment_id: Any) -> Any:
     return service.ask("GET", f"{PAYMENTS}/payment/{payment_id}")["status"]
 
 
-@pytest.mark.parametrize(("capture", "kinds"), [(True, ["charge", "refund"]), (False, ["authorize", "void"])])
+@pytest.mark.parametrize(
+    ("capture", "kinds"), [(True, ["charge", "refund"]), (False, ["authorize", "void"])], ids=["charge", "hold"]
+)
 def test_caller_that_was_told_false_has_paid_nothing_when_the_gateway_approves_later(
     start: Start, capture: bool, kinds: list[str]
 ) -> None:

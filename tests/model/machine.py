@@ -27,6 +27,8 @@ OPENINGS = st.sampled_from(
     ]
 )
 NEEDS_KEY = {("trips", "charge"), ("trips", "refund"), ("bills", "charge"), ("orders", "charge")}
+NEEDS_KEY |= {("checkout", "charge"), ("checkout", "hold")}
+"""What has a key here. Checkout would take none: tests/crash/test_callers_without_a_key.py plays what is reversed."""
 POINTS = ["claim.begin", "claim.before_commit", "claim.after_commit", "gateway.sent", "gateway.answered"]
 POINTS += ["finish.before_commit", "finish.after_commit", "answer.begin"]
 SWEEPS = ["recover.before_commit", "recover.after_commit", *POINTS[3:-1]]

@@ -52,6 +52,7 @@ class System:
     def __init__(self, database_url: str) -> None:
         self.bank = Bank()
         settings = Settings(
+            duplicate_refund_seconds=0,
             database_url=database_url,
             log_level="CRITICAL",
             jwt_secret_key=SECRET,

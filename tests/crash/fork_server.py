@@ -96,9 +96,11 @@ def _app_of(settings: str, gateway: str) -> Flask:
     """The application for settings and keywords of an adapter, both as JSON; it has opened no connection yet."""
     database = importlib.import_module("payment_service.db")  # the package has an attribute of that name, too
     vars(database)["POSTGRESQL_OPTIONS"] = database.POSTGRESQL_OPTIONS.replace(*HASTE)
-    made = Settings(**json.loads(settings))
+    made: dict[str, Any] = json.loads(settings)
+    made = {name: frozenset(value) if isinstance(value, list) else value for name, value in made.items()}
+    built = Settings(**made)
     keywords = json.loads(gateway)
-    return create_app(made, gateway=RemoteGateway(str(made.gateway_url), **keywords) if keywords else None)
+    return create_app(built, gateway=RemoteGateway(str(built.gateway_url), **keywords) if keywords else None)
 
 
 def _app(order: Order) -> Flask:

@@ -87,7 +87,7 @@ class Scenario:
         self.simulator = simulator
         self._fork_server = fork_server
         own = {"database_url": url, "gateway_url": simulator.url, f"{BROKER}_enabled": True}
-        own |= {f"{BROKER}_channels": frozenset(CHANNELS)}
+        own |= {f"{BROKER}_channels": list(CHANNELS)}
         self._settings = {**SERVICE, **own, **settings}
         self._more = {"mutant": mutant, "gateway": gateway}
         self.is_forgetful = not (gateway or {}).get("idempotent_by_key", True)

@@ -24,9 +24,10 @@ def pay(scenario: Scenario) -> None:
         order = {"order_id": number, "user_id": 1, "amount": 30, "payment_method": "UPI"}
         paid = requests.post(f"{url}/charge", json=order, headers={"Idempotency-Key": f"{scenario.name}{number}"})
         assert paid.status_code == 201, paid.text
-        for _ in range(2):
+        for turn in range(2):
             part = {"amount": 15, "reason": "wrong size"}
-            back = requests.post(f"{url}/{paid.json()['payment_id']}/refund", json=part)
+            named = {"Idempotency-Key": f"{scenario.name}{number}-{turn}"}
+            back = requests.post(f"{url}/{paid.json()['payment_id']}/refund", json=part, headers=named)
             assert back.status_code == 200, back.text
 
 

@@ -150,9 +150,10 @@ def without_kept_response(original: Function) -> Function:
 def spelling_responses_anew(original: Function) -> Function:
     """Of `keys.complete_operation`."""
 
-    def complete(connection: Any, key_id: Any, key_hash: Any, operation: Any, answer: Any, at: Any) -> None:
+    def complete(*arguments: Any) -> None:
+        *others, answer, at = arguments
         body = json.dumps(json.loads(answer.body), sort_keys=True)
-        original(connection, key_id, key_hash, operation, replace(answer, body=body), at)
+        original(*others, replace(answer, body=body), at)
 
     return complete
 

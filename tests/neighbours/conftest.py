@@ -1,5 +1,6 @@
 """What the neighbours' tests share: the deployed processes on a clean database, a receiver, a broker."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -13,6 +14,16 @@ from tests.neighbours.processes import Processes
 __all__ = ["broker", "receiver"]
 
 Start = Callable[..., Processes]
+
+
+DATABASES = ["postgresql", "sqlite"] if "NEIGHBOUR_SECONDS" in os.environ else ["postgresql"]
+"""Both in a long run. What a neighbour hears does not depend on the database; `tests/findings/` has both."""
+
+
+@pytest.fixture(scope="session", params=DATABASES)
+def engine_name(request: pytest.FixtureRequest) -> str:
+    """Which database a test runs on."""
+    return str(request.param)
 
 
 @pytest.fixture

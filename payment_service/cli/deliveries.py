@@ -1,7 +1,7 @@
 """`flask deliveries list | show | replay`: what went out, what is stuck, and sending it again."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 from flask.cli import with_appcontext
@@ -37,7 +37,7 @@ def deliveries() -> None:
 def list_(sink: str | None, status: str | None, dead: bool, since: datetime | None, limit: int, as_json: bool) -> None:
     """List deliveries, newest first."""
     wanted = "DEAD" if dead else status and status.upper()
-    rows = outbox.listed(dependencies(), limit, sink=sink, status=wanted, since=_utc(since))
+    rows = outbox.listed(dependencies(), limit, sink=sink, status=wanted, since=since)
     if as_json:
         for row in rows:
             click.echo(json.dumps(row, default=str))
@@ -92,7 +92,7 @@ def replay(
     if bool(delivery_ids) == bool(dead or unrouted or since) or (delivery_ids and sink) or (dead and unrouted):
         raise click.UsageError("name deliveries, or say --dead, --unrouted or --since (and perhaps --sink)")
     status = "DEAD" if dead else "UNROUTED" if unrouted else None
-    ids = delivery_ids or outbox.replayable(dependencies(), sink=sink, status=status, since=_utc(since))
+    ids = delivery_ids or outbox.replayable(dependencies(), sink=sink, status=status, since=since)
     total = 0
     with progress(len(ids), "Replaying deliveries") as advance:
         for asked, replayed in outbox.replay(dependencies(), ids, actor, even_if_newer=even_if_newer):
@@ -101,7 +101,3 @@ def replay(
     left = len(ids) - total
     hint = f", {left} left as they are: pending, or overtaken by newer ones (--even-if-newer)" if left else ""
     emit(as_json, {"due_again": total, "left": left}, f"{total} due again{hint}")
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(tzinfo=UTC)

@@ -7,7 +7,7 @@ the watermark, which passes only what is finished or has a timer.
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, null, or_, select, union
+from sqlalchemy import ColumnElement, bindparam, case, exists, func, null, or_, select, union
 
 from payment_service.connection import Connection
 from payment_service.domain.business_metrics import KeyFigures
@@ -66,14 +66,6 @@ def next_watermark(connection: Connection) -> int | None:
     """Where the watermark may move: before the first key that may still be abandoned. None where it is there."""
     last = connection.execute(_NEXT, {"margin": -MARGIN}).scalar()
     return last if last is not None and last > marks.value(connection, RECOVERY) else None
-
-
-_FORGET = delete(timers).where(timers.c.kind == "recover", timers.c.what == bindparam("key_id"))
-
-
-def forget(connection: Connection, key_id: int) -> None:
-    """Delete the timer of a key that is finished."""
-    connection.execute(_FORGET, {"key_id": key_id})
 
 
 UNFINISHED_KEYS = union(

@@ -17,6 +17,7 @@ from tests.conftest import here, migrate
 from tests.support import manifests
 from tests.support.ports import free_port
 from tests.support.processes import ROOT, Service, environment
+from tests.support.served import is_ready
 from tests.support.waiting import wait_until
 
 HEAD = str(ScriptDirectory(str(here("migrations"))).get_current_head())
@@ -101,14 +102,7 @@ def test_d5_bin_run_serves_where_it_may_and_ends_where_not(
             assert "knows migration 9000" in service.log()
             return
 
-        def is_ready() -> bool:
-            assert service.process.poll() is None, service.last_words()
-            try:
-                return requests.get(f"{url}/health/ready", timeout=5).status_code == 200
-            except requests.ConnectionError:
-                return False
-
-        wait_until(is_ready, service.last_words)
+        wait_until(lambda: is_ready(service, url), service.last_words)
         body = {"idempotency_key": "after-rollback", "trip_id": 7, "method": "CARD", "amount": 150.0}
         assert requests.post(f"{url}/payments", json=body, timeout=20).status_code == 200
         assert service.stop() == 0

@@ -17,6 +17,7 @@ from tests.support.ports import free_port
 from tests.support.postgres_binaries import Runner, bin_directory
 from tests.support.processes import ROOT, Service
 from tests.support.release_1_0_0 import SINKS, expected, load, run
+from tests.support.served import is_ready
 from tests.support.stored_ledger import StoredLedgerGateway
 from tests.support.waiting import wait_until
 
@@ -51,15 +52,7 @@ class Machine:
         # The gateway is away, so that its worker decides nothing of what release 1.0.0 has left undecided.
         settings = self.settings | {"GATEWAY_URL": "http://127.0.0.1:9"}
         with closing(Service(str(ROOT / "bin" / "run"), settings=settings)) as service:
-
-            def is_ready() -> bool:
-                assert service.process.poll() is None, service.last_words()
-                try:
-                    return requests.get(f"{url}/health/ready", timeout=5).status_code == 200
-                except requests.ConnectionError:
-                    return False
-
-            wait_until(is_ready, service.last_words)
+            wait_until(lambda: is_ready(service, url), service.last_words)
             figures = requests.get(f"{url}/metrics", timeout=10).text
             made = expected(make_url(self.url).get_backend_name())["figures"]["payments_created_total"]
             assert f"payments_created_total {made}" in figures

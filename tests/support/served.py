@@ -35,11 +35,12 @@ def served(**settings: str) -> Iterator[Served]:
         service = Service(str(ROOT / "bin" / "run"), settings=own)
         stack.callback(service.close)
         url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: _is_ready(service, url), service.last_words, patience=90)  # three programs start, one by one
+        wait_until(lambda: is_ready(service, url), service.last_words, patience=90)  # three programs start, one by one
         yield Served(url, own)
 
 
-def _is_ready(service: Service, url: str) -> bool:
+def is_ready(service: Service, url: str) -> bool:
+    """Whether the service at this base URL may be called; its process must be running."""
     assert service.process.poll() is None, service.last_words()
     try:
         return requests.get(f"{url}/health/ready", timeout=5).status_code == 200

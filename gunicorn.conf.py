@@ -1,6 +1,6 @@
 """How gunicorn serves the application: threads for waiting gateways, limits for hostile clients, and no surprises.
 
-A proxy that buffers belongs in front (deploy/nginx): no number of threads survives clients that send a byte a minute.
+A proxy belongs in front (deploy/nginx), for TLS and for limits by address. Slow clients alone stop nothing here.
 """
 
 import os
@@ -8,7 +8,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ if not os.environ.get(METRICS_DIRECTORY):
     os.environ[METRICS_DIRECTORY] = _own_metrics_directory = tempfile.mkdtemp(prefix="payment-service-metrics-")
 
 from gunicorn.glogging import Logger  # noqa: E402 - see above
-from gunicorn.workers.gthread import ThreadWorker  # noqa: E402
 from sqlalchemy import create_engine  # noqa: E402
 
 from payment_service import draining  # noqa: E402
@@ -28,6 +26,7 @@ from payment_service.db import engine_options, prepare_engine, require_utf8  # n
 from payment_service.domain.errors import DatabaseNotUtf8  # noqa: E402
 from payment_service.logs import configure_logging  # noqa: E402
 from payment_service.metrics import files  # noqa: E402
+from payment_service.server.worker import Worker  # noqa: E402
 
 try:
     settings = Settings.from_env(os.environ)
@@ -51,6 +50,10 @@ max_requests_jitter = 1_000  # and not all of them at once
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190
+# Connections of one worker: with its other files it stays below 1,024, the usual limit of an ordinary user.
+worker_connections = 800
+# A file would be sent to the socket itself; the worker sends from memory, which waits for slow clients.
+sendfile = False
 
 # The workers' heartbeat is a file: on a busy disk its touch could block a healthy worker.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
@@ -88,50 +91,7 @@ class JsonLogger(Logger):
 logger_class = JsonLogger
 
 
-COURTESY, MOST_COURTESY = 0.001, 0.005
-"""Seconds for which a worker whose threads all have a connection lets the others take the next one."""
-
-
-class Worker(ThreadWorker):
-    """Threads that share connections with the other workers' threads.
-
-    Told to stop, they also answer those who were connected already and waited to be let in.
-    """
-
-    told_to_stop = False
-
-    def accept(self, listener: Any) -> None:
-        """Take a connection. A proxy keeps its connections: whoever takes them all serves them all, on one core.
-
-        Both workers are woken by each. Who holds more than it has threads for waits, the longer the more it holds,
-        and finds nothing left if another was free.
-        """
-        if self.cfg.workers > 1 and self.alive and self.nr_conns >= self.cfg.threads:
-            time.sleep(min(COURTESY * self.nr_conns / self.cfg.threads, MOST_COURTESY))
-        super().accept(listener)
-
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        """SIGTERM."""
-        self.told_to_stop = True
-        super().handle_exit(sig, frame)
-
-    def set_accept_enabled(self, enabled: bool) -> None:
-        """Before the doors are closed for good: everybody who stands there comes in."""
-        if self.told_to_stop and not enabled:
-            for listener in self.sockets:
-                while self._admits_another(listener):
-                    pass
-        super().set_accept_enabled(enabled)
-        if self.told_to_stop:
-            for listener in self.sockets:
-                listener.close()  # now and not after the last answer: nobody is to wait for nothing
-
-    def _admits_another(self, listener: Any) -> bool:
-        before = self.nr_conns
-        self.accept(listener)
-        return bool(self.nr_conns > before)
-
-
+Worker.read_seconds = settings.request_read_seconds
 worker_class = Worker
 
 

@@ -20,7 +20,8 @@ from flask_migrate import upgrade
 
 from benchmarks.years import execute, fill
 from payment_service import create_app
-from payment_service.config import CHANNELS, Settings
+from payment_service.config import Settings
+from payment_service.config_fields import CHANNELS
 from payment_service.db import db
 from payment_service.services import business_metrics
 from tests.support.postgres import ThrowawayPostgres

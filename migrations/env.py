@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, text
 from payment_service import models
 from payment_service.domain.errors import DatabaseNotUtf8
 from payment_service.models import schema_information
-from payment_service.repositories import schema
+from payment_service.repositories import privileges, schema
 from payment_service.sqltypes import Identity64, Money, MoneySum, UtcDateTime
 
 LOCK = 7_302_026_001
@@ -74,9 +74,13 @@ def run(connection: Connection) -> None:
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = 0"))
+            # A migration may compute between two statements, for long on a busy machine.
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         if not is_ahead(connection):
             context.run_migrations()
+            if connection.dialect.name == "postgresql":
+                privileges.grant(connection)
     if connection.dialect.name == "sqlite" and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
         raise RuntimeError(f"the migration would leave {len(broken)} rows that refer to nothing")
 

@@ -5,28 +5,47 @@ They raise ValidationError as those of `config_fields` do, and never name the va
 
 import base64
 import binascii
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from marshmallow import ValidationError
 
 from payment_service import failpoints
-from payment_service.config_fields import split
+from payment_service.config_fields import choice, real, split
+
+SecondsByWord = tuple[tuple[str, float], ...]
 
 _SHORTEST_RSA_KEY = 2048  # bits; RFC 7518 §3.3
 
 # HS256 needs a key as long as its digest (RFC 7518 §3.2); the same floor serves every secret.
 _MINIMUM_SECRET_BYTES = 32
 # Length is not enough: templates and tutorials publish long secrets.
-_PLACEHOLDERS = ("change-me", "changeme", "change_me", "replace", "example", "placeholder", "insecure", "secret-key")
-_FEWEST_DIFFERENT_CHARACTERS = 10
+_PLACEHOLDERS = (
+    "change-me", "changeme", "change_me", "replace", "example", "placeholder", "insecure", "secret-key", "secretkey",
+    "password", "passw0rd", "passwort", "letmein", "qwerty", "welcome", "administrator", "12345678", "abcdefgh",
+)  # fmt: skip
+_COMMON = ("postgres", "guest", "admin", "root", "payments", "secret", "test", "kafka", "rabbitmq")
+_FEWEST_DIFFERENT_BYTES = 10
+_FEWEST_STEPS = 8
+
+# What Standard Webhooks asks of a key behind whsec_, in bytes.
+_MINIMUM_KEY_BYTES = 24
+_BASE64 = "whsec_"
+
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,16}")
+PLAIN = "plain"
+"""What the hashes of the journal say in place of a key's id where there is no key: `domain/chain.py` says the same."""
 
 
 def webhook_secrets(text: str) -> str:
     """Secrets for signatures, separated by commas. One that begins with `whsec_` is base64 behind that."""
     parts = split(text)
     try:
-        keys = [base64.b64decode(part[6:], validate=True) if part.startswith("whsec_") else part for part in parts]
+        keys = [base64.b64decode(part[6:], validate=True) if part.startswith(_BASE64) else part for part in parts]
     except binascii.Error as error:
         raise ValidationError("must have base64 after whsec_.") from error
     if not keys or not all(keys):
@@ -47,13 +66,91 @@ def public_key(text: str) -> str:
     return pem
 
 
+def journal_keys(text: str) -> tuple[tuple[str, str], ...]:
+    """Keys of the journal as id:secret, separated by commas; the first signs."""
+    pairs = [part.partition(":") for part in split(text)]
+    keys = tuple((name.strip(), secret.strip()) for name, _, secret in pairs)
+    if not keys or not all(_KEY_ID.fullmatch(name) and secret for name, secret in keys):
+        raise ValidationError("must be id:secret, or several separated by commas; an id has letters, digits, - and _.")
+    if len(dict(keys)) < len(keys) or PLAIN in dict(keys):
+        raise ValidationError(f"must not have an id twice, and none is {PLAIN!r}.")
+    return keys
+
+
+def signing_key(text: str) -> str:
+    """A PEM private key for Ed25519 without a passphrase; a backslash and n may stand for a line end."""
+    pem = text.replace("\\n", "\n").strip() + "\n"
+    try:
+        key = load_pem_private_key(pem.encode(), None)
+    except (ValueError, TypeError) as error:
+        raise ValidationError("must be a PEM private key without a passphrase.") from error
+    if not isinstance(key, ed25519.Ed25519PrivateKey):
+        raise ValidationError("must be a key for Ed25519.")
+    return pem
+
+
 def secret_problem(secret: str) -> str | None:
     """Why a text is no secret for production, None if it may be one."""
-    if len(secret.encode()) < _MINIMUM_SECRET_BYTES:
-        return f"a secret of at least {_MINIMUM_SECRET_BYTES} bytes is needed in production."
-    if any(part in secret.lower() for part in _PLACEHOLDERS) or len(set(secret)) < _FEWEST_DIFFERENT_CHARACTERS:
+    key, minimum = secret.encode(), _MINIMUM_SECRET_BYTES
+    if secret.startswith(_BASE64):
+        key, minimum = _behind_base64(secret), _MINIMUM_KEY_BYTES
+    if len(key) < minimum:
+        return f"a secret of at least {minimum} bytes is needed in production."
+    if is_placeholder(secret) or _is_regular(key):
         return "a placeholder is no secret: make a random one for production."
     return None
+
+
+def _behind_base64(secret: str) -> bytes:
+    """The key of a secret that begins with `whsec_`; Stripe writes its own so, too, and means the text."""
+    text = secret.removeprefix(_BASE64)
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return text.encode()
+
+
+def is_placeholder(secret: str) -> bool:
+    """Whether a text is, or contains, what templates and tutorials publish."""
+    lower = secret.lower()
+    return lower in _COMMON or any(part in lower for part in _PLACEHOLDERS)
+
+
+def _is_regular(key: bytes) -> bool:
+    """Whether a key has few different bytes, counts upwards or downwards, or repeats a part of itself."""
+    steps = {after - before for before, after in pairwise(key)}
+    repeats = key in (key + key)[1:-1]
+    return len(set(key)) < _FEWEST_DIFFERENT_BYTES or len(steps) < _FEWEST_STEPS or repeats
+
+
+def header_value(text: str) -> str:
+    """A text that may stand in an HTTP header: visible ASCII."""
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValidationError("must be visible ASCII characters without a blank.")
+    return text
+
+
+def readable_file(text: str) -> str:
+    """The path of a file that this process may read."""
+    try:
+        Path(text).open("rb").close()
+    except OSError as error:
+        raise ValidationError("must be a file that can be read.") from error
+    return text
+
+
+def seconds_of(*words: str) -> Callable[[str], SecondsByWord]:
+    """A parser for seconds, and other ones for some of `words`: `86400,orders=3600`; "" stands for the rest."""
+    parse, seconds = choice(*words), real(0, 366 * 86400)
+
+    def parser(text: str) -> SecondsByWord:
+        pairs = [part.rpartition("=") for part in split(text)]
+        values = [(parse(word) if equals else "", seconds(number)) for word, equals, number in pairs]
+        if "" not in dict(values) or len(dict(values)) < len(values):
+            raise ValidationError("must be seconds for all, and then for some of them, such as 86400,orders=3600.")
+        return tuple(values)
+
+    return parser
 
 
 def armed_failpoints(text: str) -> str:

@@ -6,6 +6,7 @@ A parser raises ValidationError. Its message names what is expected and never th
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +21,20 @@ _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})"
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
+CHANNELS = ("trips", "bills", "bookings", "orders", "checkout")
+
 Parser = Callable[[str], Any]
+
+Violation = tuple[tuple[str, ...], str]
+"""The variables that break a rule together, and the rule: it names settings and limits, never a secret."""
+
+Refusal = tuple[str | None, tuple[str, ...], str]
+"""What production refuses: the variable that allows it all the same, if one does; then as in a Violation."""
+
+
+def var(default: Any, parser: Parser = str, *, name: str = "", secret: bool = False) -> Any:
+    """A field of settings, read by `parser` from the variable `name` (else the attribute in capitals)."""
+    return field(default=default, repr=not secret, metadata={"name": name, "parser": parser})
 
 
 def _number(kind: type[fields.Number[Any]], low: float, high: float, *, min_inclusive: bool = True) -> Parser:
@@ -70,14 +84,16 @@ def host(text: str) -> str:
 
 RESERVED_PREFIXES = frozenset({"/api", "/api/v1", "/ops"})
 """Under these `/payments` belongs to bookings, checkout and operators: the trips' paths there would open theirs."""
+CALLERS_PATHS = re.compile(r"/ops/|(/v1)?/(payments|idempotency-keys)/|/api(/v1)?/payments/")
+"""What lies below these is a caller's word or an operator's page; the proxy does not look there for figures."""
 
 
 def route_prefix(text: str) -> str:
     """A path such as /v1, but not a reserved one."""
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", text):
         raise ValidationError("must be a path such as /v1.")
-    if text.rstrip("/") in RESERVED_PREFIXES:
-        raise ValidationError("belongs to the payments of bookings or checkout, or to operators.")
+    if text.rstrip("/") in RESERVED_PREFIXES or CALLERS_PATHS.match(f"{text}/"):
+        raise ValidationError("belongs to the payments of the channels, or to operators.")
     return text.rstrip("/")
 
 
@@ -193,6 +209,7 @@ class Reader:
         host, name, user = (self.read(f"DB_{part}", "") for part in ("HOST", "NAME", "USER"))
         password = self.read("DB_PASS", "") or self.read("DB_PASSWORD", None)
         db_port = self.read("DB_PORT", None, port)
+        sslmode = self.read("DB_SSLMODE", None, choice(*database_urls.SSL_MODES))
         if url:
             return url
         if not (host or name or user or password or db_port):
@@ -205,6 +222,7 @@ class Reader:
                 database=name or "postgres",
                 username=user or "postgres",
                 password=password,
+                query={"sslmode": sslmode} if sslmode else {},
             )
         )
 

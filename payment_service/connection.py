@@ -7,7 +7,7 @@ order in which they were written, BEGIN with the first; it stops at the first on
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from itertools import chain
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from payment_service.domain.errors import DatabaseNotMigrated, DatabaseUnavailable
 from payment_service.statements import Statement, statements
+from payment_service.watchdog import LONGEST_COMMIT, Wait
 
 RETRYABLE = frozenset({"40001", "40P01", "55P03"})
 """SQLSTATEs after which the whole transaction may run again: serialization, deadlock, lock not available."""
@@ -54,6 +55,7 @@ class Connection:
     """A connection with the transaction that `begin` opens; "" for statements that stand for themselves.
 
     `rows`, `row` and `write` run a statement of the SQL files by its name. A write is sent together with what follows.
+    `wait` is how long one answer of PostgreSQL's may take.
     """
 
     def __init__(self, checked_out: sqlalchemy.Connection, begin: str) -> None:
@@ -61,6 +63,8 @@ class Connection:
         self._statements = statements(self.database)
         self._checked_out = checked_out
         self._driver = checked_out.connection
+        is_sqlite = self.database == "sqlite"
+        self.wait: Wait | nullcontext[None] = nullcontext() if is_sqlite else Wait(self._driver.dbapi_connection)
         self._is_lost = False
         self._waiting: list[tuple[str, Any]] = [(begin, ())] if begin else []
 
@@ -68,10 +72,11 @@ class Connection:
         """Run a statement of SQLAlchemy Core."""
         self._flush()
         try:
-            return self._checked_out.execute(statement, parameters)
+            with self.wait:
+                return self._checked_out.execute(statement, parameters)
         except DBAPIError as error:
             self._is_lost = error.connection_invalidated
-            self._discard_if_read_only(error.orig)
+            self._discard_if_useless(error.orig)
             meaning = _meaning(error.orig, is_lost=error.connection_invalidated)
             if meaning is None:
                 raise
@@ -109,6 +114,8 @@ class Connection:
             self._waiting.clear()
         else:
             self._waiting.append(("COMMIT", ()))
+            if isinstance(self.wait, Wait):
+                self.wait.seconds = LONGEST_COMMIT
             self._flush()
 
     def discard(self) -> None:
@@ -117,20 +124,26 @@ class Connection:
         self._checked_out.invalidate()
         self._checked_out.engine.dispose()
 
+    def wait_for_ever(self) -> None:
+        """Let answers take any time."""
+        self.wait = nullcontext()
+
     def close(self) -> None:
         """Roll back what was not committed, so that the pool gets an idle connection or none."""
         self._waiting.clear()
         if self._is_lost or self._transaction_status() == TRANSACTION_STATUS_IDLE:
             return
         try:
-            cursor = self._driver.cursor()
-            cursor.execute("ROLLBACK")
-            cursor.close()
+            with self.wait, closing(self._driver.cursor()) as cursor:
+                cursor.execute("ROLLBACK")
         except (psycopg2.Error, sqlite3.Error):
             self._checked_out.invalidate()
 
-    def _discard_if_read_only(self, error: BaseException | None) -> None:
-        if _sqlstate(error) == READ_ONLY or getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
+    def _discard_if_useless(self, error: BaseException | None) -> None:
+        """Throw the pool away where the server takes no writes, or is silent: it is so for all connections to it."""
+        is_read_only = getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY")
+        is_silent = isinstance(self.wait, Wait) and self.wait.is_cut
+        if is_read_only or is_silent or _sqlstate(error) == READ_ONLY:
             self.discard()
 
     def _transaction_status(self) -> int:
@@ -170,7 +183,7 @@ class Connection:
     def _send(self, messages: Sequence[tuple[str, Any]], *, fetch: bool) -> Sequence[Any]:
         cursor = self._driver.cursor()
         try:
-            with closing(cursor):
+            with closing(cursor), self.wait:
                 for text, values in messages:
                     cursor.execute(text, values)
                 return cursor.fetchall() if fetch else ()
@@ -180,7 +193,7 @@ class Connection:
                 self._is_lost = True
                 self._checked_out.invalidate(error)
             meaning = _meaning(error, is_lost=self._is_lost)
-            self._discard_if_read_only(error)
+            self._discard_if_useless(error)
             if meaning is None:
                 raise
             raise meaning from error

@@ -10,11 +10,15 @@ from sqlalchemy.exc import DisconnectionError
 
 from payment_service import clock
 from payment_service.domain.errors import DatabaseNotUtf8
+from payment_service.watchdog import Wait
 
 log = structlog.get_logger(__name__)
 
 IDLE_PING_SECONDS = 1.0
 """A pooled connection that lay idle this long is pinged first; one in constant use does not pay the round trip."""
+
+PING_WAIT = 1.0
+"""Seconds for the answer to a ping."""
 
 
 def require_utf8(connection: Any, _record: Any) -> None:
@@ -35,7 +39,7 @@ def let_write_again(file: Path, *_: Any) -> None:
 
 def warn_of_weakness(connection: Any, _record: Any) -> None:
     """Log what PostgreSQL, or a pooler before it, takes from the service's promises."""
-    with connection.cursor() as cursor:
+    with Wait(connection), connection.cursor() as cursor:
         names = ("lock_timeout", "statement_timeout", "synchronous_commit")
         cursor.execute("SELECT current_setting(%s), current_setting(%s), current_setting(%s)", names)
         *limits, synchronous = cursor.fetchone()
@@ -56,7 +60,7 @@ def ping_when_idle(connection: Any, record: Any, _proxy: Any) -> None:
     if idle_since is None or clock.monotonic() - idle_since < IDLE_PING_SECONDS:
         return
     try:
-        with connection.cursor() as cursor:
+        with Wait(connection, PING_WAIT), connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except connection.Error as error:
         raise DisconnectionError from error

@@ -27,11 +27,13 @@ _PORTS_BY_HOST = re.compile(
 """libpq's own form of several hosts, `host1:port1,host2:port2`, which SQLAlchemy does not read."""
 _HOST = re.compile(r"\[?(?P<host>[^\[\]]*?)\]?(?::(?P<port>[0-9]+))?")
 
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
 _REPEATABLE = frozenset({"host", "port", "options"})
 _ANY = re.compile(r".*", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]+")
 _VALUES = {
-    "sslmode": re.compile(r"disable|allow|prefer|require|verify-ca|verify-full"),
+    "sslmode": re.compile("|".join(SSL_MODES)),
     "target_session_attrs": re.compile(r"any|read-write|primary"),  # a service that writes needs a primary
     "connect_timeout": _NUMBER,
     "keepalives": _NUMBER,

@@ -15,15 +15,28 @@ POINTS = frozenset(
         "claim.begin",  # C1: the request is read and valid, nothing is written
         "claim.before_commit",  # C2
         "claim.after_commit",  # C3, C4: committed, nothing sent
+        "gateway.registered",  # C6a: the gateway has an object whose id nobody else knows
+        "note.before_commit",  # C6b: that id, or the mark of a cancel, is being written down
+        "note.after_commit",  # C6b
+        "gateway.noted",  # C6c: the id is known, nothing is confirmed
+        "gateway.cancelling",  # C9: refused, marked, no cancel sent
+        "gateway.cancelled",  # C9: the cancel's answer is known to this process only
         "gateway.sent",  # C6: the instruction left, its answer was not read
         "gateway.answered",  # C5, C7 to C10: the gateway's answer is known to this process only
         "finish.before_commit",  # C11
         "finish.after_commit",  # C12, C13: committed, not answered
         "answer.begin",  # C13, C14: the response is made and not yet sent
+        "notice.before_commit",  # C16: a gateway's notice is being stored, or handled by the worker
+        "notice.after_commit",  # C16
         "relay.claimed",  # C20: a batch is ours and nothing of it is sent
         "relay.sent",  # C21, C22: sent, and nobody here has noted it
         "recover.before_commit",  # C18: the sweeper dies while taking a key over
         "recover.after_commit",  # C18: the sweeper took keys over and dies
+        "revise.before_commit",  # C19: the gateway took its word back, and nothing is written
+        "revise.after_commit",  # C19
+        "reconcile.page",  # C23: a page of the gateway's list is compared, the next one is not read
+        "reconcile.before_commit",  # C23: everything is compared, the result is not written down
+        "reconcile.after_commit",  # C23
     }
 )
 

@@ -83,6 +83,16 @@ class DeadlineReader(io.RawIOBase):
         super().close()
 
 
+def deadline_adapter(connections: int, response: type[DeadlineResponse] = DeadlineResponse) -> HTTPAdapter:
+    """An adapter for `requests` whose time-out of a reply limits the whole reply."""
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+    adapter.poolmanager.pool_classes_by_scheme = {
+        "http": _pool_class(urllib3.HTTPConnectionPool, HTTPConnection, response),
+        "https": _pool_class(urllib3.HTTPSConnectionPool, HTTPSConnection, response),
+    }
+    return adapter
+
+
 class HttpClient:
     """Connections to one service. `timeouts` are seconds: to connect, and for the whole reply. Thread-safe."""
 
@@ -90,11 +100,7 @@ class HttpClient:
         self, timeouts: tuple[float, float], connections: int, response: type[DeadlineResponse] = DeadlineResponse
     ) -> None:
         self._timeouts = timeouts
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
-        self._adapter.poolmanager.pool_classes_by_scheme = {
-            "http": _pool_class(urllib3.HTTPConnectionPool, HTTPConnection, response),
-            "https": _pool_class(urllib3.HTTPSConnectionPool, HTTPSConnection, response),
-        }
+        self._adapter = deadline_adapter(connections, response)
 
     def send(self, request: requests.Request, most_bytes: int) -> tuple[requests.Response, bytes]:
         """The reply, and up to `most_bytes` of its body as they came. Raises NoReply, or errors of a malformed reply.

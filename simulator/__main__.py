@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--checkout-success-rate", type=float, default=0.95)
     parser.add_argument("--latency-ms", type=int, default=0)
     parser.add_argument("--not-idempotent", action="store_true", help="every send is a new effect")
+    parser.add_argument("--token", help="bearer token that operations and effects need")
     parser.add_argument("--until-stdin-ends", action="store_true", help="end when the process that started this ends")
     args = parser.parse_args()
     if args.until_stdin_ends:
@@ -31,6 +32,7 @@ def main() -> None:
         rates=SuccessRates(args.success_rate, {"checkout": args.checkout_success_rate}),
         latency_ms=args.latency_ms,
         idempotent=not args.not_idempotent,
+        token=args.token,
     )
 
 

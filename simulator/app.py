@@ -4,18 +4,24 @@
 POST /operations           do what an instruction says: 200 approved, 202 pending, 402 declined, 400 unreadable,
                            409 the key is known with another content (and nothing happened)
 GET /operations/{key}      what became of it; 404 with status "not_found"
-GET /effects               every movement that succeeded, oldest first: `after` (0), `limit` (100, at most 500); faults
-                           never change it, because tests count by it
+GET /effects               every movement that succeeded, oldest first: `after` (0), `limit` (100, at most 500),
+                           `since` and `until` (moments, the second not included); faults never change it, because
+                           tests count by it
 POST, GET, DELETE /faults  arm a fault (see `faults.InjectedFault`), list the armed faults, disarm all
 GET /health                200 while the process serves
+/registrations/…           charges and authorizations that are registered first: see `simulator.registrations`
+/v1/…, /3ds/…              the same bank in Stripe's language: see `simulator.stripe`
 =========================  ============================================================================================
 
 Bodies are described in `gateways.protocol`. The first answer to a key is the answer to all its resends.
 """
 
+from functools import partial
+from hmac import compare_digest
 from pathlib import Path
 
 from flask import Flask, Response, jsonify, request
+from flask.typing import ResponseReturnValue
 
 from payment_service import clock
 from payment_service.gateways.simulated import SuccessRates, decide
@@ -23,6 +29,8 @@ from simulator import codec
 from simulator.fault_injection import after_effect, before_effect, hang_up, plan_of
 from simulator.faults import FaultError, FaultRegistry, read_fault
 from simulator.ledger import KeyConflictError, Ledger
+from simulator.registrations import register_first
+from simulator.stripe import speak_stripe
 
 PAGE_LIMIT = 500
 """Effects on one page, at most."""
@@ -34,11 +42,13 @@ def create_simulator(
     rates: SuccessRates,
     latency_ms: int = 0,
     idempotent: bool = True,
+    token: str | None = None,
 ) -> Flask:
     """The simulator over the ledger in the file `ledger_path` (made if it is not there).
 
-    `latency_ms` delays every operation and look-up; with `idempotent=False` every send is a new effect. The caller
-    closes `app.extensions["ledger"]` at the end.
+    `latency_ms` delays every operation and look-up; with `idempotent=False` every send is a new effect. With a
+    `token`, requests about operations and effects that do not carry it are answered 401. The caller closes
+    `app.extensions["ledger"]` at the end.
     """
     ledger, faults = Ledger(ledger_path, idempotent=idempotent), FaultRegistry()
     operations = _OperationViews(ledger, faults, rates, latency_ms / 1000)
@@ -52,7 +62,18 @@ def create_simulator(
     app.add_url_rule("/faults", view_func=fault_views.armed)
     app.add_url_rule("/faults", view_func=fault_views.disarm, methods=["DELETE"])
     app.add_url_rule("/health", "health", lambda: {"status": "healthy", "service": "gateway-simulator"})
+    if token is not None:
+        app.before_request(partial(_require_token, f"Bearer {token}"))
+    register_first(app, ledger, faults, rates, operations.wait)
+    speak_stripe(app, ledger, faults, rates, latency_ms / 1000)
     return app
+
+
+def _require_token(credentials: str) -> ResponseReturnValue | None:
+    is_guarded = request.path.startswith(("/operations", "/effects", "/registrations"))
+    if is_guarded and not compare_digest(request.headers.get("Authorization", "").encode(), credentials.encode()):
+        return jsonify(error="the token is missing or wrong"), 401
+    return None
 
 
 class _OperationViews:
@@ -67,8 +88,8 @@ class _OperationViews:
             gateway_request = codec.read_request(request.get_json(silent=True))
         except codec.BadRequestError as error:
             return codec.error(400, "BAD_INSTRUCTION", str(error))
-        self._wait()
-        fault = self._faults.take("send", gateway_request.gateway_key, gateway_request.kind)
+        self.wait()
+        fault = self._faults.take("send", gateway_request.gateway_key, gateway_request.kind, gateway_request.amount)
         if ended := before_effect(fault):
             return ended
         outcome = decide(gateway_request, self._rates)
@@ -81,7 +102,7 @@ class _OperationViews:
         return after_effect(fault, codec.render(entry, lookup=False))
 
     def look_up(self, gateway_key: str) -> Response:
-        self._wait()
+        self.wait()
         fault = self._faults.take("lookup", gateway_key)
         if ended := before_effect(fault):
             return ended
@@ -94,11 +115,15 @@ class _OperationViews:
 
     def effects(self) -> Response:
         limit = min(max(request.args.get("limit", 100, type=int), 1), PAGE_LIMIT)
-        page = self._ledger.effects(request.args.get("after", 0, type=int), limit)
-        following = page[-1][0] if len(page) == limit else None
-        return jsonify(effects=[codec.render_effect(number, effect) for number, effect in page], next=following)
+        try:
+            since, until = (codec.read_moment(request.args.get(name)) for name in ("since", "until"))
+        except codec.BadRequestError as error:
+            return codec.error(400, "BAD_WINDOW", str(error))
+        page = self._ledger.effects(request.args.get("after", 0, type=int), limit, since, until)
+        following = page[-1]["id"] if len(page) == limit else None
+        return jsonify(effects=[row | {"created_at": row["created_at"] or None} for row in page], next=following)
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
         if self._latency:
             clock.sleep(self._latency)
 

@@ -1,13 +1,14 @@
 """The bank's side of the protocol: JSON to instructions, ledger entries to JSON."""
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from flask import Response, json
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Approved, Declined, GatewayRequest, GatewayTransaction
+from payment_service.gateways.base import Approved, Declined, GatewayRequest
 from simulator.ledger import Entry
 
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
@@ -55,15 +56,15 @@ def render(entry: Entry, *, lookup: bool) -> Response:
             return reply(200 if lookup else 202, body | {"status": "pending"})
 
 
-def render_effect(number: int, effect: GatewayTransaction) -> dict[str, Any]:
-    """A row of GET /effects."""
-    return {
-        "id": number,
-        "gateway_key": effect.gateway_key,
-        "kind": effect.kind,
-        "amount": format(effect.amount, "f"),
-        "currency": effect.currency,
-    }
+def read_moment(text: str | None) -> datetime | None:
+    """A bound of GET /effects; None where none is given. Raises BadRequestError."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as fault:
+        raise BadRequestError("since and until are moments as ISO 8601 writes them") from fault
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def reply(status: int, body: Any) -> Response:

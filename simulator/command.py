@@ -31,8 +31,9 @@ def simulator(host: str, port: int, ledger: Path, not_idempotent: bool) -> None:
     """Run a payment gateway that moves no money.
 
     A process of its own with a ledger of its own, for GATEWAY_URL to name. Magic amounts are declined or answered late,
-    faults come on demand (POST /faults), and `GET /effects` lists what it did. GATEWAY_SUCCESS_RATE,
-    CHECKOUT_SUCCESS_RATE and GATEWAY_LATENCY_MS hold here as well. Prints its address; runs until stopped.
+    faults come on demand (POST /faults), and `GET /effects` lists what it did. Under /v1 it speaks Stripe's language.
+    GATEWAY_TOKEN, GATEWAY_SUCCESS_RATE, CHECKOUT_SUCCESS_RATE and GATEWAY_LATENCY_MS hold here as well.
+    Prints its address; runs until stopped.
     """
     settings = current_app.config
     try:
@@ -44,6 +45,7 @@ def simulator(host: str, port: int, ledger: Path, not_idempotent: bool) -> None:
             rates=SuccessRates(settings["GATEWAY_SUCCESS_RATE"], {"checkout": settings["CHECKOUT_SUCCESS_RATE"]}),
             latency_ms=settings["GATEWAY_LATENCY_MS"],
             idempotent=not not_idempotent,
+            token=settings["GATEWAY_TOKEN"],
         )
     except (OSError, UnicodeError, sqlite3.Error) as error:
         raise click.UsageError(f"{ledger} or {host}:{port} cannot be used: {error}") from error

@@ -1,6 +1,6 @@
 """Injected faults: what the simulator does wrong, for which requests, and how often."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from decimal import Decimal, InvalidOperation
 from threading import Lock
@@ -27,7 +27,8 @@ Name = Literal[
     "not_found",  # look-ups only: deny knowing the key
     "down",  # close every connection at once, look-ups included, until it is disarmed
 ]
-On = Literal["send", "lookup", "any"]
+On = Literal["send", "register", "lookup", "any"]
+"""`register`: creating a Stripe intent that is not confirmed, which moves nothing."""
 
 
 class FaultError(ValueError):
@@ -36,12 +37,16 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True)
 class InjectedFault:
-    """A fault for requests that `on`, `kind` and `gateway_key` match (None: all), `times` times (None: always)."""
+    """A fault for requests that `on`, `kind`, `gateway_key` and `asked` match (None: all).
+
+    It strikes `times` times (None: always). `asked` is the amount that the request names.
+    """
 
     fault: Name
     on: On = "send"
     kind: Kind | None = None
     gateway_key: str | None = None
+    asked: Decimal | None = None
     times: int | None = None
     ms: int = 0
     status: int = 500
@@ -53,18 +58,20 @@ class InjectedFault:
     body: str = ""
     location: str | None = None
 
-    def matches(self, on: On, gateway_key: str, kind: Kind | None) -> bool:
-        """Whether this fault applies to such a request; a look-up has no kind: only faults for all kinds match it."""
-        return self.on in {on, "any"} and self.kind in {None, kind} and self.gateway_key in {None, gateway_key}
+    def matches(self, on: On, keys: Collection[str], kind: Kind | None, asked: Decimal | None) -> bool:
+        """Whether this fault applies to such a request. A look-up has neither kind nor amount."""
+        is_meant = self.kind in {None, kind} and self.asked in {None, asked}
+        return is_meant and self.on in {on, "any"} and self.gateway_key in {None, *keys}
 
     @property
-    def specificity(self) -> tuple[bool, bool]:
-        """Sorts faults: one key beats one kind beats all."""
-        return (self.gateway_key is not None, self.kind is not None)
+    def specificity(self) -> tuple[bool, bool, bool]:
+        """Sorts faults: one key beats one amount beats one kind beats all."""
+        return (self.gateway_key is not None, self.asked is not None, self.kind is not None)
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON object of this fault."""
-        return {**asdict(self), "amount": None if self.amount is None else format(self.amount, "f")}
+        amounts = {"amount": self.amount, "asked": self.asked}
+        return asdict(self) | {name: None if each is None else format(each, "f") for name, each in amounts.items()}
 
 
 class FaultRegistry:
@@ -89,10 +96,18 @@ class FaultRegistry:
         with self._lock:
             return list(self._armed)
 
-    def take(self, on: On, gateway_key: str, kind: Kind | None = None) -> InjectedFault | None:
+    def take(
+        self, on: On, gateway_key: str, kind: Kind | None = None, asked: Decimal | None = None
+    ) -> InjectedFault | None:
         """The fault for this request, one of its `times` used up; None if no fault matches."""
+        return self.take_any(on, [gateway_key], kind, asked)
+
+    def take_any(
+        self, on: On, keys: Collection[str], kind: Kind | None = None, asked: Decimal | None = None
+    ) -> InjectedFault | None:
+        """As `take`, for a request that is about several gateway keys."""
         with self._lock:
-            matching = [fault for fault in self._armed if fault.matches(on, gateway_key, kind)]
+            matching = [fault for fault in self._armed if fault.matches(on, keys, kind, asked)]
             if not matching:
                 return None
             chosen = max(matching, key=lambda fault: fault.specificity)
@@ -133,7 +148,7 @@ def read_fault(body: Any) -> InjectedFault:
             raise FaultError(f"{name} is of the wrong type")
     try:
         values |= {"kind": Kind(values["kind"])} if "kind" in values else {}
-        values |= {"amount": Decimal(values["amount"])} if "amount" in values else {}
+        values |= {name: Decimal(values[name]) for name in ("amount", "asked") if name in values}
     except (ValueError, TypeError, InvalidOperation) as error:
         raise FaultError("kind or amount is not one") from error
     if values["fault"] == "down":

@@ -5,57 +5,25 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from payment_service import clock
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Approved, Declined, GatewayRequest, GatewayTransaction, Pending
+from payment_service.gateways.base import Approved, Declined, GatewayRequest, Pending
+from simulator import ledger_sql as sql
 from simulator.rules import Parent, decline_reason
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS operations (
-    id INTEGER PRIMARY KEY,
-    gateway_key TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    parent_key TEXT,
-    content TEXT NOT NULL,           -- of the instruction, for comparison with a resend
-    status TEXT NOT NULL CHECK (status IN ('approved', 'declined', 'pending')),
-    lookups_left INTEGER,            -- look-ups that a pending operation still answers with "pending"
-    amount TEXT NOT NULL,            -- what moves: decimal text, because SQLite's NUMERIC is a float
-    currency TEXT NOT NULL,
-    reference TEXT,
-    authorization_code TEXT,
-    code TEXT,                       -- of the refusal; a pending operation that has one will be declined
-    message TEXT
-);
-CREATE INDEX IF NOT EXISTS operations_parent ON operations (parent_key);
-CREATE TABLE IF NOT EXISTS effects (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    operation_id INTEGER NOT NULL UNIQUE REFERENCES operations (id)
-);
-"""
-_ONE_PER_KEY = "CREATE UNIQUE INDEX IF NOT EXISTS operations_key ON operations (gateway_key)"
-_MANY_PER_KEY = "CREATE INDEX IF NOT EXISTS operations_keys ON operations (gateway_key)"
-
-# An approved operation first: where keys are not honoured, the money that moved is what counts.
-_FIND = "SELECT * FROM operations WHERE gateway_key = ? ORDER BY status = 'approved' DESC, id DESC LIMIT 1"
-_CHILDREN = "SELECT kind, status, amount FROM operations WHERE parent_key = ? AND code IS NULL"
-_INSERT = """
-INSERT INTO operations (gateway_key, kind, parent_key, content, status, lookups_left, amount, currency, reference,
-                        authorization_code, code, message)
-VALUES (:gateway_key, :kind, :parent_key, :content, :status, :lookups_left, :amount, :currency, :reference,
-        :authorization_code, :code, :message)
-"""
-_EFFECTS = """
-SELECT e.id, o.gateway_key, o.kind, o.amount, o.currency FROM effects e JOIN operations o ON o.id = e.operation_id
- WHERE e.id > ? ORDER BY e.id LIMIT ?
-"""
 
 
 class KeyConflictError(Exception):
     """A gateway key came back with another content."""
+
+
+class LedgerClosedError(Exception):
+    """The file was closed while something still wanted to use it."""
 
 
 @dataclass(frozen=True)
@@ -83,87 +51,116 @@ class Ledger:
     """
 
     def __init__(self, path: Path | str, *, idempotent: bool = True) -> None:
-        self._idempotent = idempotent
+        self.idempotent = idempotent
+        self._is_open = True
         self._lock = Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
         self._db.row_factory = sqlite3.Row
         # WAL with NORMAL survives kill -9 of the process without a disk flush per charge; power loss is not simulated.
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(_SCHEMA + (_ONE_PER_KEY if idempotent else _MANY_PER_KEY))
+        self._db.executescript(sql.SCHEMA)
+        self._add_missing_columns()
+        self._db.executescript(sql.MANY_PER_KEY + (sql.ONE_PER_KEY if idempotent else ""))
 
     def record(self, gateway_request: GatewayRequest, plan: Plan) -> Entry:
         """Record the plan, or the refusal where a rule forbids it; a known key returns its first entry.
 
         Raises KeyConflictError when the key is known with another content; nothing is written.
         """
-        with self._transaction():
-            if self._idempotent and (row := self._find(gateway_request.gateway_key)):
-                if row["content"] != _content(gateway_request):
-                    raise KeyConflictError(gateway_request.gateway_key)
-                return _entry(row)
-            declined = decline_reason(gateway_request, self._parent(gateway_request.parent_key))
-            self._insert(gateway_request, Plan(declined) if declined else plan)
-            row = self._db.execute("SELECT * FROM operations WHERE id = last_insert_rowid()").fetchone()
-            self._record_effect(row)
-            return replace(_entry(row), fresh=True)
+        with self.transaction():
+            return self.enter(gateway_request, plan)
+
+    def enter(self, gateway_request: GatewayRequest, plan: Plan) -> Entry:
+        """As `record`, within the caller's transaction."""
+        if self.idempotent and (row := self._find(gateway_request.gateway_key)):
+            if row["content"] != _content(gateway_request):
+                raise KeyConflictError(gateway_request.gateway_key)
+            return _entry(row)
+        declined = decline_reason(gateway_request, self._parent(gateway_request.parent_key))
+        number = self.write(gateway_request, Plan(declined) if declined else plan)
+        return replace(_entry(self._by_number(number)), fresh=True)
+
+    def find(self, gateway_key: str) -> Entry | None:
+        """The operation by its key, within the caller's transaction; it comes no nearer to its decision."""
+        row = self._find(gateway_key)
+        return _entry(row) if row is not None else None
 
     def look_up(self, gateway_key: str) -> Entry | None:
         """The operation by its key; a look-up that finds a pending operation due also decides it."""
-        with self._transaction():
+        with self.transaction():
             row = self._find(gateway_key)
-            if row is not None and row["status"] == "pending":
-                row = self._advance(row)
-            return _entry(row) if row is not None else None
+            return self.advance(row["id"]) if row is not None else None
 
-    def effects(self, after: int, limit: int) -> list[tuple[int, GatewayTransaction]]:
-        """Successful movements with their numbers, in the order they happened, those after number `after`."""
+    def write(self, gateway_request: GatewayRequest, plan: Plan, object_id: str | None = None) -> int:
+        """Record the plan within the caller's transaction, whatever the rules say; the operation's number."""
+        row = _columns(gateway_request, plan) | {"object_id": object_id}
+        number = self._db.execute(sql.INSERT, row).lastrowid or 0
+        if row["status"] == "approved":
+            self._record_effect(number)
+        return number
+
+    def advance(self, number: int, *, at_once: bool = False) -> Entry:
+        """An operation within the caller's transaction; one look-up nearer to its decision, or decided `at_once`."""
+        row = self._by_number(number)
+        if row["status"] == "pending" and (at_once or row["lookups_left"] == 0):
+            return _entry(self._decide(row))
+        if row["status"] == "pending":
+            self._db.execute("UPDATE operations SET lookups_left = lookups_left - 1 WHERE id = ?", (number,))
+        return _entry(row)
+
+    def effects(
+        self, after: int, limit: int, since: datetime | None = None, until: datetime | None = None
+    ) -> list[dict[str, Any]]:
+        """Successful movements of [`since`, `until`) in the order they happened, those after number `after`."""
+        bounds = {"since": _text(since) if since else "", "until": _text(until) if until else "~"}
         with self._lock:
-            rows = self._db.execute(_EFFECTS, (after, limit)).fetchall()
-        return [
-            (
-                row["id"],
-                GatewayTransaction(row["gateway_key"], Kind(row["kind"]), Decimal(row["amount"]), row["currency"]),
-            )
-            for row in rows
-        ]
+            return [dict(row) for row in self._db.execute(sql.EFFECTS, {"after": after, "limit": limit, **bounds})]
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        with self._lock:
+            self._is_open = False
+            self._db.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One transaction over the file, alone; raises LedgerClosedError after the end."""
         # The connection as context manager commits on the way out and rolls back after an error.
-        with self._lock, self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
+        with self._lock:
+            if not self._is_open:
+                raise LedgerClosedError
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
 
     def _find(self, gateway_key: str) -> Any:
-        return self._db.execute(_FIND, (gateway_key,)).fetchone()
+        return self._db.execute(sql.FIND, (gateway_key,)).fetchone()
 
-    def _insert(self, gateway_request: GatewayRequest, plan: Plan) -> None:
-        self._db.execute(_INSERT, _columns(gateway_request, plan))
+    def _by_number(self, number: int) -> Any:
+        return self._db.execute("SELECT * FROM operations WHERE id = ?", (number,)).fetchone()
 
-    def _record_effect(self, row: Any) -> None:
-        if row["status"] == "approved":
-            self._db.execute("INSERT INTO effects (operation_id) VALUES (?)", (row["id"],))
+    def _record_effect(self, number: int) -> None:
+        self._db.execute("INSERT INTO effects (operation_id, created_at) VALUES (?, ?)", (number, _text(clock.now())))
 
-    def _advance(self, row: Any) -> Any:
-        if row["lookups_left"] > 0:
-            self._db.execute("UPDATE operations SET lookups_left = lookups_left - 1 WHERE id = ?", (row["id"],))
-            return row
+    def _decide(self, row: Any) -> Any:
         status = "declined" if row["code"] else "approved"
         self._db.execute("UPDATE operations SET status = ?, lookups_left = NULL WHERE id = ?", (status, row["id"]))
-        decided = self._db.execute("SELECT * FROM operations WHERE id = ?", (row["id"],)).fetchone()
-        self._record_effect(decided)
-        return decided
+        if status == "approved":
+            self._record_effect(row["id"])
+        return self._by_number(row["id"])
+
+    def _add_missing_columns(self) -> None:
+        for table, column in (("operations", "object_id TEXT"), ("effects", "created_at TEXT NOT NULL DEFAULT ''")):
+            known = {row["name"] for row in self._db.execute(f"PRAGMA table_info({table})")}
+            if column.partition(" ")[0] not in known:
+                self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
     def _parent(self, parent_key: str | None) -> Parent | None:
         row = self._find(parent_key) if parent_key else None
         if row is None or row["status"] != "approved":
             return None
-        children = self._db.execute(_CHILDREN, (parent_key,)).fetchall()
+        children = self._db.execute(sql.CHILDREN, (parent_key,)).fetchall()
         captures = [child for child in children if child["kind"] == "capture"]
         return Parent(
             kind=Kind(row["kind"]),
@@ -174,6 +171,11 @@ class Ledger:
             refunding=_total(child for child in children if child["kind"] == "refund"),
             voided=any(child["kind"] == "void" for child in children),
         )
+
+
+def _text(moment: datetime) -> str:
+    """A moment in UTC as a text; texts of this form are ordered as the moments are."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _total(rows: Iterable[Any]) -> Decimal:

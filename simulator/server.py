@@ -34,6 +34,7 @@ def serve(
     rates: SuccessRates,
     latency_ms: int = 0,
     idempotent: bool = True,
+    token: str | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way and return. Main thread only.
 
@@ -41,7 +42,7 @@ def serve(
     `http://127.0.0.1:40123`. The other arguments are those of `create_simulator`.
     """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    app = create_simulator(ledger_path, rates=rates, latency_ms=latency_ms, idempotent=idempotent)
+    app = create_simulator(ledger_path, rates=rates, latency_ms=latency_ms, idempotent=idempotent, token=token)
     server = _Server(host, port, app, _QuietHandler)
 
     # shutdown() waits for the loop that the signal interrupts, so another thread has to call it.

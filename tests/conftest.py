@@ -1,5 +1,9 @@
 """The databases, apps and callers of all tests. Every test that takes `app` runs on PostgreSQL and on SQLite."""
 
+import json
+import logging
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,19 +19,46 @@ from flask_migrate import upgrade
 from sqlalchemy import Engine, text
 
 from payment_service import clock, create_app
-from payment_service.config import CHANNELS, Settings
+from payment_service.config import Settings
+from payment_service.config_fields import CHANNELS
 from payment_service.db import Database, db, metadata
+from payment_service.logs import flush_logs
+from payment_service.logs.writer import QueuedLines
 from payment_service.models import schema_information
 from payment_service.services.dependencies import Dependencies
 from tests.support.gateways import LedgerGateway
 from tests.support.judged import JudgedClient
-from tests.support.postgres import Postgres, start_postgres
-from tests.support.quick_routes import remember_builders
+from tests.support.memory import directory
+from tests.support.postgres import AS_OWNER, Postgres, prepare_roles, start_postgres
+from tests.support.quick_routes import remember_rules
 
 MakeApp = Callable[..., Flask]
 Later = Callable[[float], None]
+Lines = Callable[[], list[dict[str, object]]]
 
-remember_builders()
+remember_rules()
+
+SLOW = {"crash", "e2e", "model", "neighbours", "torture"}
+"""Folders with files that keep a worker busy for long, mostly with waiting for processes."""
+
+
+def pytest_configure() -> None:
+    """Let pytest make its temporary directories where nobody waits for a disk."""
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", directory())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the slow files over the first half of the others.
+
+    A worker takes file by file: so neither do all of them wait at the same time, nor does one of them end with a slow
+    file when the others have nothing left to do.
+    """
+    files = dict.fromkeys(item.path for item in items)
+    slow = [path for path in files if path.parent.name in SLOW]
+    quick = [path for path in files if path.parent.name not in SLOW]
+    place = {path: number / len(slow) for number, path in enumerate(slow)}
+    place |= {path: 2 * number / len(quick) for number, path in enumerate(quick)}
+    items.sort(key=lambda item: (place[item.path], item.path))
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +82,9 @@ def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     @cache
     def make(engine_name: str) -> str:
         if engine_name == "postgresql":
-            url = str(request.getfixturevalue("postgres").create_database("payments"))
-        else:
-            url = f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/payments.db"
+            server: Postgres = request.getfixturevalue("postgres")
+            return fresh_database(server, "payments")
+        url = f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/payments.db"
         migrate(url)
         return url
 
@@ -75,11 +106,21 @@ def migrate(url: str) -> None:
 
 
 def fresh_database(server: Postgres, name: str) -> str:
-    """An empty, migrated database of this name."""
+    """An empty, migrated database of this name, for the role of the service."""
     server.drop_database(name)
-    url = server.create_database(name)
-    migrate(url)
-    return url
+    server.create_database(name, template=template(server))
+    return server.url_as("payments_app", name)
+
+
+@cache
+def template(server: Postgres) -> str:
+    """A migrated database to copy: migrations run once on each server."""
+    name = "payments_template"
+    server.drop_database(name)
+    server.create_database(name)
+    prepare_roles(server, name)
+    migrate(server.url_as("payments_owner", name))
+    return name
 
 
 @pytest.fixture
@@ -128,7 +169,7 @@ def make_app(settings: Settings, gateway: LedgerGateway) -> Iterator[MakeApp]:
         app.test_client_class = JudgedClient
         with app.app_context():
             made.append(db.engine)
-        if isinstance(gateway, LedgerGateway):
+        if hasattr(gateway, "in_transaction"):
             gateway.in_transaction = lambda: dependencies_of(app).database.in_transaction
         return app
 
@@ -170,6 +211,21 @@ def deps(app: Flask) -> Dependencies:
     return dependencies_of(app)
 
 
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
+    """What was logged since the last call: every line must be a JSON object, and nothing goes to standard output."""
+
+    def read() -> list[dict[str, object]]:
+        flush_logs()
+        for handler in (each for each in logging.getLogger().handlers if isinstance(each, QueuedLines)):
+            handler.stream = sys.stderr  # pytest's is another one where the app was made by a fixture
+        out, err = capsys.readouterr()
+        assert out == ""
+        return [json.loads(line) for line in err.splitlines()]
+
+    return read
+
+
 def dependencies_of(app: Flask) -> Dependencies:
     """The engine behind an app."""
     found = app.extensions["payment_service"]
@@ -179,12 +235,14 @@ def dependencies_of(app: Flask) -> Dependencies:
 
 def empty(database: Database) -> None:
     """Delete every row; faster than any rollback trick, and what is tested has really been committed."""
+    deletions = [str(each.delete()) for each in reversed(metadata.sorted_tables) if each is not schema_information]
     with database.atomic("test") as connection:
-        for table in reversed(metadata.sorted_tables):
-            if table is not schema_information:
-                connection.execute(table.delete())
-        if connection.database == "postgresql":  # a fold takes so many numbers at once, whether rows have them or not
-            connection.execute(text("ALTER SEQUENCE transactions_transaction_log_id_seq RESTART"))
+        if connection.database == "postgresql":
+            # A fold takes so many numbers at once, whether rows have them or not.
+            deletions.append("ALTER SEQUENCE transactions_transaction_log_id_seq RESTART")
+            deletions = [";".join((AS_OWNER, *deletions))]  # one round trip
+        for deletion in deletions:
+            connection.execute(text(deletion))
 
 
 def here(path: str) -> Path:

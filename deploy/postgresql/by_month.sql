@@ -56,6 +56,7 @@ END $$;
 
 CREATE FUNCTION history_divide(whole text, first timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
+    granted record;
     numbered text;
 BEGIN
     EXECUTE format('ALTER TABLE %1$I RENAME TO %2$I', whole, whole || '_before');
@@ -66,6 +67,14 @@ BEGIN
         'ALTER TABLE %1$I ATTACH PARTITION %2$I FOR VALUES FROM (MINVALUE) TO (%3$L)', whole, whole || '_before', first
     );
     EXECUTE format('ALTER TABLE %I DROP CONSTRAINT earlier', whole || '_before');
+    -- Who could use the table can use the whole one, and nobody but the owner its parts.
+    FOR granted IN
+        SELECT grantee::regrole AS role, privilege_type AS privilege
+        FROM pg_class, aclexplode(relacl) WHERE oid = (whole || '_before')::regclass AND grantee NOT IN (0, relowner)
+    LOOP
+        EXECUTE format('GRANT %s ON %I TO %s', granted.privilege, whole, granted.role);
+        EXECUTE format('REVOKE %s ON %I FROM %s', granted.privilege, whole || '_before', granted.role);
+    END LOOP;
     -- This part takes the rows of a month that has no part yet, which PostgreSQL would refuse otherwise.
     PERFORM history_part(whole, whole || '_later', 'DEFAULT');
     -- The sequence belongs to the whole table from now on, and outlives the part that it came with.

@@ -54,6 +54,14 @@ class Ready(Schema):
     status = field.constant("ready", enum=["ready"])
     draining = field.boolean(example=False)
     checks = field.nested(Checks)
+    gateways = fields.Dict(
+        keys=fields.String(),
+        values=fields.Boolean(),
+        metadata={
+            "description": "Whether each gateway accepts this service's credentials, as this process saw it last.",
+            "example": {"stripe/live": True},
+        },
+    )
     services = fields.Dict(
         keys=fields.String(),
         values=fields.String(allow_none=True),
@@ -103,6 +111,8 @@ def ready() -> Response:
     well = False not in results.values() and not draining.begun()
     services = {name: _address(current_app.config[f"{name.upper()}_SERVICE_URL"]) for name in SERVICES}
     found = {"draining": draining.begun(), "checks": results, "services": services}
+    if gateways := readiness.gateways():
+        found["gateways"] = gateways
     return show(READY.dump(found)) if well else show(NOT_READY.dump(found), 503)
 
 

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from string import Formatter
 from typing import Any
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 from marshmallow import Schema, fields
 
-from payment_service.domain.errors import FieldError, Invalid, NotFound, Retry, TokenMissing
+from payment_service.domain.errors import FieldError, Invalid, NotFound, Retry
 from payment_service.domain.records import KeyStatus, Payment
 from payment_service.services.key_status import key_statuses
 from payment_service.web import response_fields as field
-from payment_service.web.access import is_allowed
+from payment_service.web.access import is_allowed, refusal
 from payment_service.web.context import dependencies, principal
 from payment_service.web.error_schemas import RetryAdvice
 from payment_service.web.fields import Choice, Text
@@ -101,11 +101,11 @@ def _statuses(channels: list[str], key: str) -> list[KeyStatus]:
 
 
 def _channels(payment_paths: Mapping[str, str], given: Mapping[str, Any]) -> list[str]:
-    """Those to look in: the one that was named, else all that the caller may authorize_channel."""
+    """Those to look in: the one that was named, else all that the caller may use."""
     wanted = [given["channel"]] if "channel" in given else list(payment_paths)
-    allowed = [channel for channel in wanted if is_allowed(current_app, channel)]
+    allowed = [channel for channel in wanted if is_allowed(channel)]
     if not allowed:
-        raise TokenMissing
+        raise refusal(wanted)
     return allowed
 
 

@@ -1,6 +1,6 @@
 """The operations pages: how the service stands, every payment's story, and what was given up, to be sent again.
 
-For people with a token of scope `payments:service`. Without scripts, so that nothing can run here; all styles and
+For people with the scope `payments:operate`. Without scripts, so that nothing can run here; all styles and
 pictures are files of ours.
 """
 
@@ -8,8 +8,7 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-import structlog
-from flask import Blueprint, Response, g, render_template, request, url_for
+from flask import Blueprint, Response, current_app, g, render_template, request, url_for
 from marshmallow import Schema
 
 from payment_service.domain.cards import contains_card_number
@@ -20,13 +19,13 @@ from payment_service.services import timeline
 from payment_service.services.dashboard import overview
 from payment_service.services.search import find
 from payment_service.web import operators
+from payment_service.web.access_log import log_view
 from payment_service.web.charts import bars_of, shares_of
 from payment_service.web.context import dependencies, principal
 from payment_service.web.fields import PositiveId, Text
-from payment_service.web.operators import COOKIE, address_of, check_csrf, check_origin, csrf_token
+from payment_service.web.operators import COOKIE, address_of, check_csrf, check_origin, cookie_name, csrf_token
 from payment_service.web.parsing import path_number, query
-
-log = structlog.get_logger(__name__)
+from payment_service.web.sign_in_provider import ProviderUnavailable, SignInFailed
 
 PREFIX = operators.PATH
 login_blueprint = Blueprint("ops_entrance", __name__, url_prefix=PREFIX)
@@ -39,6 +38,11 @@ POLICY = (
 )
 _OURS = re.compile("/ops(?:/(?!log)[a-z0-9]+)*")
 """Paths to which a login may lead: not to itself, and not out again."""
+
+
+_SIGN_IN = {"ops_entrance.enter", "ops_entrance.leave_for_provider", "ops_entrance.callback"}
+"""Views in which somebody tries to sign in."""
+_LONGEST_QUERY = 500  # characters
 
 
 class SearchQuery(Schema):
@@ -74,6 +78,9 @@ def search() -> Response:
     found = find(dependencies(), wanted, before=before) if wanted else None
     if found and before is None and len(found.payments) == 1 and not found.keys:
         return _to(url_for("ops.payment", payment_id=found.payments[0]["payment_id"]))
+    if found:
+        log_view("payment", [row["payment_id"] for row in found.payments])
+        log_view("idempotency_key", [row["key_id"] for row in found.keys])
     return _page("search", wanted=wanted, found=found)
 
 
@@ -81,7 +88,9 @@ def search() -> Response:
 def payment(payment_id: str) -> Response:
     """Show everything that is known of a payment."""
     number = path_number(payment_id, "payment_id", PaymentNotFound())
-    return _page("payment", story=timeline.of_payment(dependencies(), number))
+    story = timeline.of_payment(dependencies(), number)
+    log_view("payment", [number])
+    return _page("payment", story=story)
 
 
 @blueprint.get("/deliveries")
@@ -108,34 +117,61 @@ def replay(delivery_id: str) -> Response:
 
 @login_blueprint.get("/login")
 def login() -> Response:
-    """Ask for a token."""
-    return _page("login", refusal=None, then=url_for("ops.home"))
+    """Ask people to sign in."""
+    return _login(None, _then(request.args.get("then", "")))
 
 
 @login_blueprint.post("/login")
 def enter() -> Response:
-    """Keep a token in the browser's cookie, if it is an operator's."""
+    """Begin the session of an operator who pastes a token."""
     check_origin()
-    token, operator = operators.operator_of(request.form.get("token", ""))
-    log.info("operator.entered", actor=operator.subject)
-    return operators.set_cookie(_to(_then(request.form.get("then", ""))), token)
+    sign_in = operators.sign_in_of_token(request.form.get("token", ""))
+    return operators.begin_session(sign_in, _to(_then(request.form.get("then", ""))))
+
+
+@login_blueprint.get("/login/provider")
+def leave_for_provider() -> Response:
+    """Send the browser to the provider; it leads back to `callback`."""
+    provider = operators.provider()
+    if provider is None:
+        raise SignInFailed("no_provider")
+    url, flow = provider.begin(operators.redirect_uri(), _then(request.args.get("then", "")))
+    return operators.remember_flow(_to(url), flow)
+
+
+@login_blueprint.get("/login/callback")
+def callback() -> Response:
+    """Begin the session of an operator whom the provider has sent back."""
+    sign_in = operators.sign_in_of_provider()
+    return operators.begin_session(sign_in, _to(_then(operators.flow_from_request().then)))
 
 
 @login_blueprint.post("/logout")
 def leave() -> Response:
-    """Drop the token from the browser, also one that has ended."""
+    """End the session, also in the browser."""
     check_csrf()
-    return operators.delete_cookie(_to(url_for("ops_entrance.login")))
+    return operators.end_session(_to(url_for("ops_entrance.login")))
 
 
 def error_page(error: ServiceError) -> Response:
-    """An error as people read it; whoever is not known is asked for a token, and led back where he wanted to go."""
-    if not isinstance(error, Unauthenticated):
-        return _page("error", error.status, error=error)
-    has_tried = request.endpoint == "ops_entrance.enter"
-    wanted = request.form.get("then", "") if has_tried else request.full_path
+    """Show an error as people read it. A person who is not signed in gets the sign-in page, which leads back."""
+    has_tried = request.endpoint in _SIGN_IN
     refusal = error if has_tried or not isinstance(error, TokenMissing) else None
-    return _page("login", error.status, refusal=refusal, then=_then(wanted))
+    if isinstance(error, Unauthenticated | ProviderUnavailable | operators.TokensOff):
+        page = _login(refusal, _then(_wanted(has_tried=has_tried)), error.status)
+    else:
+        page = _page("error", error.status, error=error)
+    return operators.forget_flow(page) if request.endpoint == "ops_entrance.callback" else page
+
+
+def _wanted(*, has_tried: bool) -> str:
+    """The page that a person who has to sign in asked for."""
+    if not has_tried:
+        return request.full_path if request.method == "GET" else ""
+    try:
+        return request.values.get("then") or operators.flow_from_request().then
+    except SignInFailed:
+        return ""
 
 
 def _then(wanted: str) -> str:
@@ -143,8 +179,18 @@ def _then(wanted: str) -> str:
     address = address_of(wanted)
     if address.scheme or address.netloc or not _OURS.fullmatch(address.path):
         return url_for("ops.home")
-    is_kept = address.query and not contains_card_number(unquote(address.query))  # the page would show it
+    # The page would show a card number, and a cookie has little room.
+    is_kept = 0 < len(address.query) <= _LONGEST_QUERY and not contains_card_number(unquote(address.query))
     return f"{address.path}?{address.query}" if is_kept else address.path
+
+
+def _login(refusal: ServiceError | None, then: str, status: int = 200) -> Response:
+    """The page that asks people to sign in, by the ways that there are."""
+    provider, longest = operators.provider(), current_app.config["OPS_SESSION_SECONDS"]
+    host = None if provider is None else address_of(provider.issuer).netloc
+    takes_tokens = current_app.config["OPS_TOKEN_SIGN_IN"]
+    known = {"then": then, "provider": host, "takes_tokens": takes_tokens, "longest": longest}
+    return _page("login", status, refusal=refusal, **known)
 
 
 def _to(address: str) -> Response:
@@ -153,7 +199,7 @@ def _to(address: str) -> Response:
 
 def _page(name: str, status: int = 200, **values: Any) -> Response:
     known = getattr(g, "principal", Principal())
-    common = {"operator": known.subject, "form_token": csrf_token(), "is_known": COOKIE in request.cookies}
+    common = {"operator": known.subject, "form_token": csrf_token(), "is_known": cookie_name(COOKIE) in request.cookies}
     text = render_template(f"ops/{name}.html", page=name, request_id=g.get("request_id"), **common, **values)
     return _guarded(Response(text, status))
 

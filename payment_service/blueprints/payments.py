@@ -11,7 +11,7 @@ from flask import Blueprint, Response, current_app, request
 
 from payment_service.domain.errors import FieldError, Invalid, NotFound, PaymentNotFound
 from payment_service.services import queries
-from payment_service.web.access import authorize_channel
+from payment_service.web.access import authorize_channel, is_allowed
 from payment_service.web.channel import SharedPayments
 from payment_service.web.context import dependencies, principal
 from payment_service.web.openapi.decorators import dispatched, integer_param
@@ -48,7 +48,8 @@ def payments_blueprint(name: str, parts: Parts, default: str, *, owned: bool) ->
     def show(payment_id: str) -> Response:
         """Show a payment, in the words of the callers who made it."""
         wanted = path_number(payment_id, "payment_id", elsewhere)
-        return _enter(parts, queries.channel_of(dependencies(), principal(), wanted) or default).show(wanted)
+        channel = queries.channel_of(dependencies(), principal(), wanted)
+        return _enter(parts, channel or _of_nothing(parts, default)).show(wanted)
 
     return blueprint
 
@@ -58,6 +59,12 @@ def _enter(parts: Parts, channel: str) -> SharedPayments:
         raise PaymentNotFound
     authorize_channel(current_app, channel)
     return parts[channel]
+
+
+def _of_nothing(parts: Parts, default: str) -> str:
+    """Who says that there is no such payment: the path's own channel, else one that the token's scopes name."""
+    may_answer = (name for name in (default, *parts) if principal().subject and is_allowed(name))
+    return next(may_answer, default)
 
 
 def _of_body(parts: Parts, body: Mapping[str, Any], default: str | None) -> str:

@@ -7,10 +7,11 @@ from flask import Response
 from marshmallow import Schema
 
 from payment_service.clock import naive_text
+from payment_service.domain.deliveries import Event
 from payment_service.domain.errors import RETRY_NEW_KEY, PaymentDeclined, PaymentNotFound
 from payment_service.domain.lifecycle import Move, Status, event_type
 from payment_service.domain.money import to_text
-from payment_service.domain.records import Event, PaymentContext, StoredResponse
+from payment_service.domain.records import PaymentContext, StoredResponse
 from payment_service.services import queries
 from payment_service.services.commands import ChargePayment, NewPayment, PaymentReferences
 from payment_service.services.engine import execute
@@ -23,6 +24,7 @@ from payment_service.web.fields import load
 from payment_service.web.key_header import required_key
 from payment_service.web.openapi.decorators import KeyIn, describe
 from payment_service.web.parsing import query
+from payment_service.web.payment_terms import AwaitingSchema, PayingSchema
 from payment_service.web.responses import accepted, answered, respond, show
 
 NAME = "bills"
@@ -30,7 +32,7 @@ CURRENCY = "INR"  # the document names none; its payment methods are Indian ones
 PAID = (Status.CAPTURED, Status.PARTIALLY_REFUNDED, Status.REFUNDED)
 
 
-class NewBillPayment(Schema):
+class NewBillPayment(PayingSchema):
     """`POST /v1/payments` with a bill."""
 
     bill_id = fields.PositiveId(texts=True, required=True, example=1)
@@ -62,7 +64,7 @@ class BillPayment(Schema):
     )
 
 
-class PendingBillPayment(BillPayment):
+class PendingBillPayment(BillPayment, AwaitingSchema):
     """The gateway has not decided yet; ask again, or repeat the key."""
 
     status = field.constant("PENDING", enum=["PENDING"])
@@ -83,7 +85,7 @@ class BillRenderer(BaseRenderer):
         if context.payment.status is Status.FAILED:
             return self.refusal(PaymentDeclined(context.payment.gateway_response, retry=RETRY_NEW_KEY))
         if context.payment.status not in PAID:
-            return accepted(PENDING.dump(context.payment))
+            return accepted(PENDING.dump(context.payment), context.action)
         return answered(201, PAYMENT.dump(context.payment))
 
     def event(self, move: Move, context: PaymentContext) -> Event:

@@ -3,12 +3,18 @@
 from flask import Flask
 
 from payment_service.cli.background import recover, relay, worker
+from payment_service.cli.catch_up import catch_up
 from payment_service.cli.deliveries import deliveries
+from payment_service.cli.erasure import forget_subject
+from payment_service.cli.journal import journal
 from payment_service.cli.keys import purge, verify
 from payment_service.cli.manual_resolution import decide
+from payment_service.cli.operators import ops
+from payment_service.cli.reconcile import reconcile
 
 
 def register_commands(app: Flask) -> None:
     """Make the commands known to `flask`."""
-    for command in (recover, relay, worker, deliveries, decide, purge, verify):
+    running = (recover, relay, worker)
+    for command in (*running, deliveries, decide, catch_up, reconcile, ops, purge, forget_subject, verify, journal):
         app.cli.add_command(command)

@@ -11,11 +11,11 @@ import structlog
 from flask import current_app
 from flask.cli import with_appcontext
 
+from payment_service.cli import loops
 from payment_service.cli.output import JSON, Command, emit, progress
 from payment_service.db import require_utf8
 from payment_service.delivery.relay import run_all
 from payment_service.delivery.sinks import build_sinks
-from payment_service.domain.errors import DatabaseUnavailable
 from payment_service.metrics.exposition import serve
 from payment_service.services import business_metrics, recovery
 from payment_service.services.dependencies import Dependencies
@@ -27,8 +27,14 @@ log = structlog.get_logger(__name__)
 LOOK_AFTER = 1.0
 """Seconds between two looks whether every part still lives."""
 
+SEAL_AFTER = 60.0
+"""Seconds, at least, between two looks whether the daily seal is due."""
+
 AGGREGATE_AFTER = 5.0
 """Seconds, at least, between two looks at the journal: its figures are exact at any moment, and each look writes."""
+
+EXPIRE_AFTER = 5.0
+"""Seconds, at least, between two looks for payments whose callers did not charge them in time."""
 
 
 class Address(click.ParamType[tuple[str, int]]):
@@ -73,7 +79,9 @@ def recover(loop: bool, as_json: bool) -> None:
     r"""Finish what was left undecided.
 
     A crash, a time-out or a patient gateway leaves payments and refunds whose outcome is not known. The gateway is
-    asked about each, and what it says is written down; nothing is decided by a timer. Several may run at once.
+    asked about each, and what it says is written down; nothing is decided by a timer. The gateway's own notices that
+    wait are handled as well. With --loop, holds that should have ended are asked about, and the gateways' lists of
+    disputes are read every six hours. Several may run at once.
 
     \b
     Prints how many are now finished, how many are still undecided (they are asked
@@ -88,7 +96,7 @@ def recover(loop: bool, as_json: bool) -> None:
         raise click.UsageError("--json tells of one run, --loop never comes to an end")
     if loop:
         require_utf8(dependencies().database.engine)
-        _run(_recovering(), _aggregating())
+        _run(_recovering(), _handling_notices(), _looking_again(), _expiring(), _aggregating(), _sealing())
         return
     outcomes = _recover_once()
     words = ("finished", "undecided", "elsewhere")
@@ -101,6 +109,7 @@ def recover(loop: bool, as_json: bool) -> None:
 def _recover_once() -> Counter[str]:
     """Each that is undecided now, once: what a gateway does not know yet would else be asked about for ever."""
     require_writable(dependencies())
+    loops.handle_all_notices(dependencies(), lambda: False)
     outcomes: Counter[str] = Counter()
     undecided = business_metrics.current(dependencies()).keys.undecided
     with progress(undecided, "Asking the gateway") as advance:
@@ -134,7 +143,7 @@ def worker() -> None:
     what is in hand is finished first. Exit code 1 where a part of it ended by itself: start it again.
     """
     require_utf8(dependencies().database.engine)
-    _run(_recovering(), _aggregating(), _relaying())
+    _run(_recovering(), _handling_notices(), _looking_again(), _expiring(), _aggregating(), _sealing(), _relaying())
 
 
 Until = Callable[[Dependencies, float, threading.Event], None]
@@ -176,41 +185,28 @@ def _in_a_thread(name: str, until: Until, at_least: float = 0.0) -> Starter:
 
 
 def _recovering() -> Starter:
-    return _in_a_thread("recovery", _recover_until)
+    return _in_a_thread("recovery", loops.recover_until)
+
+
+def _looking_again() -> Starter:
+    return _in_a_thread("holds", loops.look_after_holds_until)
+
+
+def _expiring() -> Starter:
+    return _in_a_thread("expiry", loops.expire_until, EXPIRE_AFTER)
+
+
+def _handling_notices() -> Starter:
+    # Beside recovery: what a notice wakes is looked up there, while a silent gateway makes this part wait.
+    return _in_a_thread("notices", loops.handle_notices_until)
 
 
 def _aggregating() -> Starter:
-    return _in_a_thread("folding", _aggregate_until, AGGREGATE_AFTER)
+    return _in_a_thread("folding", loops.aggregate_until, AGGREGATE_AFTER)
 
 
-def _recover_until(engine: Dependencies, interval: float, stop: threading.Event) -> None:
-    def recover_all() -> None:
-        # One by one: between two keys, each of which may wait for a silent gateway, somebody may want us to stop.
-        while not stop.is_set() and (outcomes := recovery.recover(engine, limit=1)):
-            log.info("recovery.worked", **outcomes)
-
-    _repeat("recovery", recover_all, interval, stop)
-
-
-def _aggregate_until(engine: Dependencies, interval: float, stop: threading.Event) -> None:
-    def aggregate_all() -> None:
-        while not stop.is_set() and business_metrics.aggregate(engine) == business_metrics.BATCH:
-            pass
-
-    _repeat("folding", aggregate_all, interval, stop)
-
-
-def _repeat(name: str, work: Callable[[], None], interval: float, stop: threading.Event) -> None:
-    log.info("background.started", part=name, interval=interval)
-    while not stop.is_set():
-        try:
-            work()
-        except DatabaseUnavailable:
-            log.warning("background.database_unavailable", part=name)
-        except Exception:  # whatever it is, the thread must live: a dead one would look like nothing to do
-            log.exception("background.failed", part=name)
-        stop.wait(interval)
-    log.info("background.stopped", part=name)
+def _sealing() -> Starter:
+    return _in_a_thread("seals", loops.seal_until, SEAL_AFTER)
 
 
 def _relaying() -> Starter:

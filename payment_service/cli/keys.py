@@ -1,4 +1,4 @@
-"""`flask purge | verify`: looking after keys, and after the truth."""
+"""`flask purge | verify`: looking after keys, notices and sessions, and after the truth."""
 
 import json
 import sys
@@ -7,8 +7,9 @@ from dataclasses import asdict
 import click
 from flask.cli import with_appcontext
 
+from payment_service.cli.arguments import Words
 from payment_service.cli.output import JSON, Command, emit, progress
-from payment_service.services import business_metrics, retention, verification
+from payment_service.services import business_metrics, operator_sessions, retention, verification
 from payment_service.services.readiness import require_writable
 from payment_service.web.context import dependencies
 
@@ -19,16 +20,17 @@ from payment_service.web.context import dependencies
     default=retention.BATCH,
     show_default=True,
     type=click.IntRange(1, 100_000),
-    help="Keys looked at in one transaction.",
+    help="Rows looked at in one transaction.",
 )
 @JSON
 @with_appcontext
 def purge(batch: int, as_json: bool) -> None:
-    """Empty cached answers that have ended.
+    """Empty ended answers, delete old notices and sessions.
 
     An answer is kept for IDEMPOTENCY_KEY_TTL seconds. The key itself stays for ever, with what it made: a later repeat
     gets the payment as it is then, never a second charge. Keys that made nothing are deleted, keys whose outcome is
-    not known are left alone. Safe beside traffic; run it once a day.
+    not known are left alone. A gateway's notice is kept for 30 days, an operator's session until its
+    time is over. Safe beside traffic; run it once a day.
     """
     require_writable(dependencies())
     total = 0
@@ -36,18 +38,23 @@ def purge(batch: int, as_json: bool) -> None:
         for deleted in retention.purge(dependencies(), batch):
             total += deleted
             advance(deleted)
-    emit(as_json, {"purged": total}, f"{total} purged")
+    notices = sum(retention.purge_notices(dependencies(), batch))
+    sessions = operator_sessions.purge(dependencies())
+    others = {"notices": notices, "sessions": sessions}
+    words = (f"{total} purged", *(f"{count} {what}" for what, count in others.items() if count))
+    emit(as_json, {"purged": total, **others}, ", ".join(words))
 
 
 @click.command(cls=Command)
+@click.option("--seal", "kept", type=Words(100), help="The hash of a seal that you have kept: it must still be there.")
 @JSON
 @with_appcontext
-def verify(as_json: bool) -> None:
+def verify(kept: str | None, as_json: bool) -> None:
     r"""Check that no money is lost or doubled.
 
-    Reads every payment with its refunds, operations and history, and the gateway's ledger where the gateway lists it,
-    and recomputes from them what must be true. Prints a line for each row that breaks a rule. It changes and locks
-    nothing: safe beside traffic.
+    Compares every row with its hash and with the seals: nobody may have changed one. Reads every payment with its
+    refunds, operations and history, and the gateway's ledger where the gateway lists it, and recomputes from them what
+    must be true. Prints a line for each row that breaks a rule. It changes and locks nothing: safe beside traffic.
 
     \b
     Exit code: 0 nothing is wrong
@@ -57,7 +64,7 @@ def verify(as_json: bool) -> None:
     found = []
     payments = business_metrics.current(dependencies(), folding=False).totals.created
     with progress(payments, "Verifying payments") as advance:
-        for violation in verification.verify(dependencies(), seen=lambda: advance(1)):
+        for violation in verification.verify(dependencies(), lambda: advance(1), kept):
             found.append(violation)
             if not as_json:
                 click.echo(str(violation))

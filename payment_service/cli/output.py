@@ -10,6 +10,8 @@ import click
 
 from payment_service.cli.arguments import Words, user
 from payment_service.domain.errors import DatabaseNotMigrated, DatabaseNotUtf8, Unavailable
+from payment_service.services.dependencies import Dependencies
+from payment_service.services.readiness import may_rewrite_journal
 
 ACTOR = click.option("--actor", type=Words(255), default=user, help="Your name; that of the system's user by default.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead, for scripts.")
@@ -34,6 +36,12 @@ class Command(click.Command):
             raise TemporaryFailure(f"{error.code}: {error.message}") from error
         except Unavailable as error:
             raise TemporaryFailure(f"{error.code}: try again later") from error
+
+
+def require_owner(deps: Dependencies) -> None:
+    """End the command where this process may not change rows that the service only adds."""
+    if not may_rewrite_journal(deps):
+        raise click.ClickException("only the role that owns the tables may do this: connect as payments_owner")
 
 
 @contextmanager

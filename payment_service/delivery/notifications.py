@@ -10,7 +10,10 @@ from psycopg2.extensions import connection as Driver  # noqa: N812 - it is a cla
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from payment_service import clock
+from payment_service.connection_checks import PING_WAIT
 from payment_service.db import Database
+from payment_service.watchdog import Wait
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +24,9 @@ POLL_NOTIFIED = 1.0
 """Seconds between looks where notifications come: retries fall due without one, and one may be lost."""
 POLL_BLIND = 0.1
 """Seconds between looks where none come: on SQLite, through a pooler, and until PostgreSQL is listened to again."""
+
+ASK_AFTER = 5.0
+"""Seconds of silence after which the server is asked whether it still lives: a frozen one is silent, too."""
 
 
 class Pooled(Exception):
@@ -71,19 +77,30 @@ class NotificationListener:
             assert isinstance(driver, Driver)  # noqa: S101 - the engine speaks through psycopg2, see Settings
             driver.autocommit = True
             # A pooler says a number of its own when somebody connects, since it does not know yet who will serve them.
-            if connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() != driver.get_backend_pid():
-                raise Pooled
-            connection.exec_driver_sql(f"LISTEN {CHANNEL}")
+            with Wait(driver):
+                if connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() != driver.get_backend_pid():
+                    raise Pooled
+                connection.exec_driver_sql(f"LISTEN {CHANNEL}")
             self.is_listening = True
             self._ring()  # for whatever was committed while nobody listened
-            with selectors.DefaultSelector() as selector:
-                selector.register(driver, selectors.EVENT_READ)
-                while not self._stop.is_set():
-                    if selector.select(POLL_NOTIFIED):
-                        driver.poll()
-                        if driver.notifies:
-                            driver.notifies.clear()
-                            self._ring()
+            self._hear(driver)
+
+    def _hear(self, driver: Driver) -> None:
+        ask_at = clock.monotonic() + ASK_AFTER
+        with selectors.DefaultSelector() as selector:
+            selector.register(driver, selectors.EVENT_READ)
+            while not self._stop.is_set():
+                if selector.select(POLL_NOTIFIED):
+                    driver.poll()
+                elif clock.monotonic() > ask_at:
+                    with Wait(driver, PING_WAIT), driver.cursor() as cursor:
+                        cursor.execute("SELECT 1")
+                else:
+                    continue
+                ask_at = clock.monotonic() + ASK_AFTER
+                if driver.notifies:
+                    driver.notifies.clear()
+                    self._ring()
 
     def _ring(self) -> None:
         for rung in self._waiting:

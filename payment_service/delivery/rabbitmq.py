@@ -30,34 +30,24 @@ logging.getLogger("pika").setLevel(logging.CRITICAL)  # whatever it would say at
 
 
 class RabbitSink:
-    """The broker, over one connection; heartbeats are answered whenever the relay collects."""
+    """The broker that `parameters` name, over one connection; heartbeats are answered whenever the relay collects."""
 
     name = "rabbitmq"
     window = 200
 
     def __init__(
         self,
-        host: str,
-        port: int,
-        user: str,
-        password: str,
+        parameters: pika.ConnectionParameters,
         *,
         exchange: str = EXCHANGE,
-        vhost: str = "/",
         confirmed_within: float = CONFIRMED_WITHIN,
         heartbeat: int = HEARTBEAT,
         backoff: Backoff | None = None,
     ) -> None:
-        parameters = pika.ConnectionParameters(
-            host,
-            port,
-            vhost,
-            pika.PlainCredentials(user, password),
-            socket_timeout=5,
-            stack_timeout=10,
-            blocked_connection_timeout=10,
-            heartbeat=heartbeat,
-        )
+        parameters.socket_timeout = 5
+        parameters.stack_timeout = 10
+        parameters.blocked_connection_timeout = 10
+        parameters.heartbeat = heartbeat
         self.backoff = backoff or Backoff(longest=60.0)
         self._publisher: Publisher[Delivery] = Publisher(parameters, exchange, self._told)
         self._confirmed_within = confirmed_within

@@ -1,7 +1,10 @@
 """Which sinks are switched on, and how each is reached. `config` is the app's: settings by their upper-case names."""
 
+import ssl
 from collections.abc import Mapping
 from typing import Any
+
+import pika
 
 from payment_service.delivery.base import Sink
 from payment_service.delivery.http import HttpSink
@@ -34,14 +37,35 @@ def build_sinks(config: Config) -> dict[str, Sink]:
         if config[setting]
     }
     if config["RABBITMQ_ENABLED"]:
-        sinks["rabbitmq"] = RabbitSink(
-            config["RABBITMQ_HOST"], config["RABBITMQ_PORT"], config["RABBITMQ_USER"], config["RABBITMQ_PASSWORD"]
-        )
+        sinks["rabbitmq"] = RabbitSink(_rabbitmq(config))
     if config["KAFKA_BROKERS"]:
         from payment_service.delivery.kafka import KafkaSink  # noqa: PLC0415 - its client is an optional extra
 
-        sinks["kafka"] = KafkaSink(config["KAFKA_BROKERS"], config["KAFKA_TOPIC"])
+        sinks["kafka"] = KafkaSink(config["KAFKA_BROKERS"], config["KAFKA_TOPIC"], **_kafka_security(config))
     return sinks
+
+
+def _rabbitmq(config: Config) -> pika.ConnectionParameters:
+    if config["RABBITMQ_URL"] is None:
+        credentials = pika.PlainCredentials(config["RABBITMQ_USER"], config["RABBITMQ_PASSWORD"])
+        return pika.ConnectionParameters(config["RABBITMQ_HOST"], config["RABBITMQ_PORT"], "/", credentials)
+    parameters = pika.URLParameters(config["RABBITMQ_URL"])
+    if parameters.ssl_options is not None:
+        context = ssl.create_default_context(cafile=config["RABBITMQ_CA_FILE"])
+        parameters.ssl_options = pika.SSLOptions(context, parameters.host)
+    return parameters
+
+
+def _kafka_security(config: Config) -> dict[str, Any]:
+    """The client's own names for what `KAFKA_SECURITY_PROTOCOL` and its companions say."""
+    options: dict[str, Any] = {"security.protocol": config["KAFKA_SECURITY_PROTOCOL"]}
+    if config["KAFKA_CA_FILE"]:
+        options["ssl.ca.location"] = config["KAFKA_CA_FILE"]
+    if config["KAFKA_SECURITY_PROTOCOL"].startswith("SASL_"):
+        options["sasl.mechanism"] = config["KAFKA_SASL_MECHANISM"]
+        options["sasl.username"] = config["KAFKA_SASL_USERNAME"]
+        options["sasl.password"] = config["KAFKA_SASL_PASSWORD"]
+    return options
 
 
 def _signer(config: Config, name: str) -> Signer:

@@ -7,10 +7,11 @@ tallies stand for any number of payments, and every figure is a sum over them.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 
-from payment_service.domain.lifecycle import LATE, REVERSALS, Move, Status
+from payment_service.domain.lifecycle import LATE, REFUNDS_UNDONE, REVERSALS, Move, Status
 
 _METHODS = "CARD UPI WALLET CASH NETBANKING CREDIT_CARD DEBIT_CARD NET_BANKING COD PAYPAL STRIPE UNSPECIFIED"
 METHODS = frozenset(_METHODS.split())
@@ -67,7 +68,8 @@ class Totals:
     @property
     def failed(self) -> int:
         """Payments that ever failed: declined by the gateway, or given up by their callers."""
-        return self._times(_FAILS)
+        times = (tally for tally in self.tallies if tally.key.move in _FAILS)
+        return sum(tally.times for tally in times if tally.key.from_status != tally.key.status)
 
     @property
     def errors(self) -> int:
@@ -80,9 +82,19 @@ class Totals:
         return self._times(_GIVES_BACK)
 
     @property
+    def reversed_refunds(self) -> int:
+        """Refunds that succeeded and failed later; they are counted by `refunds` as well, which never falls."""
+        return self._times(REFUNDS_UNDONE)
+
+    @cached_property
+    def taken_back(self) -> Mapping[str, Decimal]:
+        """Money of refunds that failed later, by currency: `given_back` less this is what customers have got back."""
+        return self._amounts(REFUNDS_UNDONE)
+
+    @property
     def open_reversals(self) -> int:
         """Late approvals that have not been given back yet."""
-        return self._times(LATE) - self._times(REVERSALS)
+        return self._times((*LATE, Move.REVERSAL_FAILED)) - self._times(REVERSALS)
 
     @cached_property
     def taken(self) -> Mapping[str, Decimal]:
@@ -151,24 +163,73 @@ class SinkFigures:
 
 @dataclass(frozen=True)
 class KeyFigures:
-    """Keys somebody works on, keys nobody works on that are not finished, and the age of the oldest of these."""
+    """Keys somebody works on, keys nobody works on that are not finished, and the age of the oldest of these.
+
+    `for_review`: how many of all of them need a person, whatever the reason.
+    """
 
     in_flight: int
     undecided: int
     oldest: float
+    for_review: int = 0
+
+
+@dataclass(frozen=True)
+class LaterFigures:
+    """What needs a person after it was decided.
+
+    Open disputes, those of them in another currency than their payment's, and holds that end within a day.
+    """
+
+    disputes_open: int = 0
+    disputes_unfit: int = 0
+    holds_expiring: int = 0
+
+
+@dataclass(frozen=True)
+class NoticeFigures:
+    """Gateways' notices that wait to be handled, and those that still fit nothing after days of trying."""
+
+    waiting: int = 0
+    unmatched: int = 0
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """What comparing [`since`, `until`) with a gateway's list has found, and when."""
+
+    gateway: str
+    since: datetime
+    until: datetime
+    movements: int
+    differences: int
+    finished_at: datetime
+
+
+@dataclass(frozen=True)
+class ReconciliationFigures:
+    """How far a gateway is reconciled: `age` is the seconds since the end of the last period, infinite for never."""
+
+    gateway: str
+    age: float
+    last: Reconciliation | None
 
 
 @dataclass(frozen=True)
 class Figures:
     """Everything the database tells about the business, at one moment.
 
-    `off` are those of the sinks that are switched off, and have deliveries left.
+    `off` are those of the sinks that are switched off, and have deliveries left. `reconciliations` are of the gateways
+    that should be reconciled, or were.
     """
 
     totals: Totals
     sinks: Sequence[SinkFigures]
     keys: KeyFigures
+    notices: NoticeFigures = NoticeFigures()
+    later: LaterFigures = LaterFigures()
     off: frozenset[str] = frozenset()
+    reconciliations: Sequence[ReconciliationFigures] = ()
 
     @classmethod
     def nothing(cls) -> "Figures":

@@ -37,3 +37,19 @@ class Delivery:
     path: str | None = None
     request_id: str | None = None
     traceparent: str | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """The event of a change: its type (`payment.completed`) and its data, frozen when it happened.
+
+    `data` is for brokers, which get every event; `webhooks` are for single downstream services. `payment_ref` is the id
+    by which the channel's callers know the payment, where that is not its number. Events of one `ordering_key` reach a
+    sink in their order; where the channel names none, each payment has its own.
+    """
+
+    type: str
+    data: Mapping[str, Any]
+    webhooks: tuple[WebhookRequest, ...] = ()
+    payment_ref: str | None = None
+    ordering_key: str | None = None

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from payment_service.domain.refusals import Refusal
+
 
 @dataclass(frozen=True)
 class Retry:
@@ -32,6 +34,7 @@ class ServiceError(Exception):
     status: int = 400
     code: str = "bad_request"
     retry: Retry = DO_NOT_RETRY
+    refusal: Refusal | None = None
 
     def __init__(self, message: str | None = None, *, retry: Retry | None = None, **details: Any) -> None:
         self.message = message or (type(self).__doc__ or "").splitlines()[0]
@@ -68,13 +71,16 @@ class CardDataNotAccepted(Invalid):
     code = "card_data_not_accepted"
 
 
-class HttpFault(ServiceError):
-    """The request cannot be served."""
+class PaymentTokenRequired(Invalid):
+    """payment_token is required: the gateway's own form makes it of the customer's payment method"""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        self.status = status
-        self.code = code
-        super().__init__(message)
+    code = "payment_token_required"
+
+
+class ReturnUrlRequired(Invalid):
+    """return_url is required: the customer pays on a page of the gateway's and comes back to this one"""
+
+    code = "return_url_required"
 
 
 class InternalError(ServiceError):
@@ -171,12 +177,9 @@ class KeyMismatch(ServiceError):
 
 
 class StateConflict(ServiceError):
-    """The payment's state does not allow this.
+    """The payment's state does not allow this."""
 
-    A refusal by business state is an answer: stored under the key and replayed.
-    """
-
-    status = 400
+    status = 400  # an answer: stored under the key and replayed
     code = "refused"
     retry = RETRY_NEW_KEY
 

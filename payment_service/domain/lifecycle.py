@@ -9,10 +9,11 @@ from payment_service.domain.errors import StateConflict
 
 
 class Status(StrEnum):
-    """Where a payment stands. PROCESSING means the gateway has the word, whatever happens to this process."""
+    """Where a payment stands. PROCESSING means the gateway has the word, REQUIRES_ACTION that its customer has."""
 
     PENDING = "PENDING"
     PROCESSING = "PROCESSING"
+    REQUIRES_ACTION = "REQUIRES_ACTION"
     AUTHORIZED = "AUTHORIZED"
     CAPTURED = "CAPTURED"
     PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED"
@@ -33,7 +34,9 @@ class Move(StrEnum):
     CANCEL = "cancel"
     FAIL = "fail"
 
+    ACTION_REQUIRED = "action_required"
     CHARGED = "charged"
+    CHARGE_CANCELLED = "charge_cancelled"
     CHARGE_DECLINED = "charge_declined"
     AUTHORIZED = "authorized"
     AUTHORIZE_DECLINED = "authorize_declined"
@@ -51,10 +54,20 @@ class Move(StrEnum):
     REVERSED = "reversed"
     HOLD_REVERSED = "hold_reversed"
     REVERSAL_DECLINED = "reversal_declined"
+    REVERSAL_FAILED = "reversal_failed"
+
+    # What the gateway says after it had decided: a refund failed after all, a hold ended, the customer's bank disputes.
+    REFUND_REVERSED = "refund_reversed"
+    REFUNDS_ALL_REVERSED = "refunds_all_reversed"
+    HOLD_EXPIRED = "hold_expired"
+    DISPUTED = "disputed"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
 
 
 LATE = frozenset({Move.CHARGED_LATE, Move.AUTHORIZED_LATE})
 REVERSALS = frozenset({Move.REVERSED, Move.HOLD_REVERSED})
+REFUNDS_UNDONE = frozenset({Move.REFUND_REVERSED, Move.REFUNDS_ALL_REVERSED, Move.REVERSAL_FAILED})
 
 _S, _M = Status, Move
 
@@ -66,10 +79,21 @@ LIFECYCLE: dict[tuple[Status | None, Move], Status] = {
     (_S.PENDING, _M.AUTHORIZE): _S.PROCESSING,
     (_S.PENDING, _M.CANCEL): _S.CANCELLED,
     (_S.PENDING, _M.FAIL): _S.FAILED,
-    (_S.PROCESSING, _M.CHARGED): _S.CAPTURED,
-    (_S.PROCESSING, _M.CHARGE_DECLINED): _S.FAILED,
-    (_S.PROCESSING, _M.AUTHORIZED): _S.AUTHORIZED,
-    (_S.PROCESSING, _M.AUTHORIZE_DECLINED): _S.FAILED,
+    # What the customer must do first, the gateway decides later; the operation stays the same.
+    (_S.PROCESSING, _M.ACTION_REQUIRED): _S.REQUIRES_ACTION,
+    **{
+        (waiting, move): status
+        for waiting in (_S.PROCESSING, _S.REQUIRES_ACTION)
+        for move, status in {
+            _M.CHARGED: _S.CAPTURED,
+            _M.CHARGE_DECLINED: _S.FAILED,
+            _M.CHARGE_CANCELLED: _S.CANCELLED,
+            _M.AUTHORIZED: _S.AUTHORIZED,
+            _M.AUTHORIZE_DECLINED: _S.FAILED,
+            _M.CHARGED_LATE: _S.PROCESSING,
+            _M.AUTHORIZED_LATE: _S.PROCESSING,
+        }.items()
+    },
     # A capture or void under way holds the payment in PROCESSING, so that no second one can start beside it; a refused
     # one gives the authorization back.
     (_S.AUTHORIZED, _M.CAPTURE): _S.PROCESSING,
@@ -88,11 +112,32 @@ LIFECYCLE: dict[tuple[Status | None, Move], Status] = {
     (_S.PARTIALLY_REFUNDED, _M.FULLY_REFUNDED): _S.REFUNDED,
     (_S.PARTIALLY_REFUNDED, _M.REFUND_DECLINED): _S.PARTIALLY_REFUNDED,
     # A late approval keeps the payment in PROCESSING until its reversal is done; a declined reversal is tried again.
-    (_S.PROCESSING, _M.CHARGED_LATE): _S.PROCESSING,
-    (_S.PROCESSING, _M.AUTHORIZED_LATE): _S.PROCESSING,
     (_S.PROCESSING, _M.REVERSAL_DECLINED): _S.PROCESSING,
     (_S.PROCESSING, _M.REVERSED): _S.FAILED,
     (_S.PROCESSING, _M.HOLD_REVERSED): _S.FAILED,
+    # Approved after its caller was told that it failed: the payment stays as it was told, and the money goes back.
+    **{
+        (told, move): told
+        for told in (_S.FAILED, _S.CANCELLED)
+        for move in (*LATE, *REVERSALS, _M.REVERSAL_DECLINED, _M.REVERSAL_FAILED)
+    },
+    # A refund that fails after it was told gives its amount back to what may be refunded.
+    **{
+        (refunded, move): status
+        for refunded in (_S.PARTIALLY_REFUNDED, _S.REFUNDED)
+        for move, status in {
+            _M.REFUND_REVERSED: _S.PARTIALLY_REFUNDED,
+            _M.REFUNDS_ALL_REVERSED: _S.CAPTURED,
+        }.items()
+    },
+    (_S.AUTHORIZED, _M.HOLD_EXPIRED): _S.CANCELLED,
+    # A dispute is written down whatever became of the payment, and no dispute ends for good: a lost one may be won.
+    **{
+        (status, move): status
+        for status in _S
+        if status is not _S.PENDING
+        for move in (_M.DISPUTED, _M.DISPUTE_WON, _M.DISPUTE_LOST)
+    },
     # Asked for again, a cancellation changes nothing.
     (_S.CANCELLED, _M.CANCEL): _S.CANCELLED,
     # No money moved for a failed payment: its caller may still file it as cancelled.
@@ -111,7 +156,9 @@ EVENT_TYPES: dict[Move, str] = {
     Move.REFUND: "payment.refund_requested",
     Move.CANCEL: "payment.cancelled",
     Move.FAIL: "payment.failed",
+    Move.ACTION_REQUIRED: "payment.action_required",
     Move.CHARGED: "payment.completed",
+    Move.CHARGE_CANCELLED: "payment.cancelled",
     Move.CHARGE_DECLINED: "payment.failed",
     Move.AUTHORIZED: "payment.authorized",
     Move.AUTHORIZE_DECLINED: "payment.failed",
@@ -127,6 +174,13 @@ EVENT_TYPES: dict[Move, str] = {
     Move.REVERSED: "payment.refunded",
     Move.HOLD_REVERSED: "payment.cancelled",
     Move.REVERSAL_DECLINED: "payment.refund_declined",
+    Move.REVERSAL_FAILED: "payment.refund_reversed",
+    Move.REFUND_REVERSED: "payment.refund_reversed",
+    Move.REFUNDS_ALL_REVERSED: "payment.refund_reversed",
+    Move.HOLD_EXPIRED: "payment.hold_expired",
+    Move.DISPUTED: "payment.disputed",
+    Move.DISPUTE_WON: "payment.dispute_won",
+    Move.DISPUTE_LOST: "payment.dispute_lost",
 }
 
 
@@ -155,6 +209,16 @@ def after(status: Status | None, move: Move) -> Status:
         return LIFECYCLE[status, move]
     except KeyError:
         raise IllegalMove(status or Status.PENDING, move) from None
+
+
+def awaits_customer(status: Status) -> bool:
+    """Whether the customer must act before the gateway decides."""
+    return status is Status.REQUIRES_ACTION
+
+
+def awaits_caller(status: Status) -> bool:
+    """Whether the payment waits for its caller to charge it."""
+    return status is Status.PENDING
 
 
 def allows(status: Status, move: Move) -> bool:

@@ -1,23 +1,24 @@
 """The rows the engine works with, as values. Amounts are Decimals in major units, times are aware UTC."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from payment_service.domain.deliveries import WebhookRequest
+from payment_service.domain.disputes import PaymentDispute
 from payment_service.domain.lifecycle import Move, Status
-from payment_service.domain.operations import Kind, OperationStatus, Purpose
+from payment_service.domain.operations import NO_TERMS, Action, CancelReason, Kind, OperationStatus, Purpose, Terms
 
 
 @dataclass(frozen=True)
 class Payment:
     """One payment as its row stands; `metadata` is what the caller sent along, already free of card numbers.
 
-    `charge_key` is the gateway key of its charge or authorization, None before there is one. `caller_reference` is an
-    id that the caller gave with a change of its status.
+    `charge_key` is the gateway key of its charge or authorization at `gateway`; `charge_reference` that gateway's id
+    of it. `caller_reference` is an id that the caller gave with a change of its status. `disputed_amount` may be taken
+    back by the customer's bank, `charged_back_amount` was. The hashes are of the key that made it and its last change.
     """
 
     payment_id: int
@@ -44,22 +45,34 @@ class Payment:
     metadata: Mapping[str, Any] | None
     caller_reference: str | None
     charge_key: str | None
+    gateway: str | None
     created_at: datetime
     updated_at: datetime
     completed_at: datetime | None = None
     authorized_at: datetime | None = None
     captured_at: datetime | None = None
     refunded_at: datetime | None = None
+    hold_expires_at: datetime | None = None
+    charge_reference: str | None = None
+    disputed_amount: Decimal = Decimal("0.00")
+    charged_back_amount: Decimal = Decimal("0.00")
+    idempotency_hash: str | None = None
+    journal_hash: str | None = None
 
     @property
     def refundable(self) -> Decimal:
-        """What a further refund may ask for: reservations of refunds under way already count."""
-        return self.captured_amount - self.refunded_amount - self.refund_pending_amount
+        """What a further refund may ask for: refunds under way count, and what the customer's bank took back."""
+        spoken_for = self.refunded_amount + self.refund_pending_amount + self.charged_back_amount
+        return max(Decimal(0), self.captured_amount - spoken_for)
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One money movement: asked under `gateway_key`, belonging to the movement `parent_key` (capture, void, refund)."""
+    """One money movement: asked under `gateway_key`, belonging to the movement `parent_key` (capture, void, refund).
+
+    `gateway_reference` is the gateway's own id of it. `action` is what the customer must do, `cancel_asked` why it is
+    to end without money, `resend` how many send keys the gateway has spent.
+    """
 
     operation_id: UUID
     payment_id: int
@@ -73,6 +86,10 @@ class Operation:
     failure_message: str | None
     review_reason: str | None
     created_at: datetime
+    terms: Terms = NO_TERMS
+    action: Action | None = None
+    cancel_asked: CancelReason | None = None
+    resend: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,6 +120,10 @@ class IdempotencyKey:
     failure_message: str | None
     review_reason: str | None
     purpose: Purpose | None
+    terms: str | None = field(repr=False)
+    action: str | None = field(repr=False)
+    cancel_asked: CancelReason | None
+    resend: int
     owner: str
     fence: int
     attempts: int
@@ -139,6 +160,10 @@ class IdempotencyKey:
             gateway_reference=self.gateway_reference,
             failure_message=self.failure_message,
             review_reason=self.review_reason,
+            terms=Terms.read(self.terms),
+            action=Action.read(self.action),
+            cancel_asked=self.cancel_asked,
+            resend=self.resend,
             created_at=self.created_at,
         )
 
@@ -178,15 +203,19 @@ class AuditEntry:
 
 @dataclass(frozen=True)
 class PaymentContext:
-    """All that an answer or an event may speak of: the payment, and the operation and refund it is about.
-
-    `trail` is the payment's audit trail, oldest first, where the channel shows it.
-    """
+    """All that an answer or event may speak of; `trail` is the audit trail, oldest first, where a channel shows it."""
 
     payment: Payment
     operation: Operation | None = None
     refund: Refund | None = None
     trail: Sequence[AuditEntry] = ()
+    dispute: PaymentDispute | None = None
+
+    @property
+    def action(self) -> Action | None:
+        """What the customer must do, while that is open."""
+        operation = self.operation
+        return operation.action if operation and operation.status is OperationStatus.PENDING else None
 
     @property
     def failure_message(self) -> str | None:
@@ -219,19 +248,3 @@ class StoredResponse:
     body: str
     replayed: bool = False
     retry_after: int | None = None
-
-
-@dataclass(frozen=True)
-class Event:
-    """The event of a change: its type (`payment.completed`) and its data, frozen when it happened.
-
-    `data` is for brokers, which get every event; `webhooks` are for single downstream services. `payment_ref` is the id
-    by which the channel's callers know the payment, where that is not its number. Events of one `ordering_key` reach a
-    sink in their order; where the channel names none, each payment has its own.
-    """
-
-    type: str
-    data: Mapping[str, Any]
-    webhooks: tuple[WebhookRequest, ...] = ()
-    payment_ref: str | None = None
-    ordering_key: str | None = None

@@ -13,22 +13,25 @@ One operation, as POST /operations and GET /operations/{gateway_key} answer it::
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NoReturn
 
+from payment_service.domain.cards import masked
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import (
     Approved,
     Declined,
     GatewayRequest,
     GatewayResult,
-    GatewayTransaction,
     NotFound,
     Pending,
     SendResult,
     Unknown,
 )
+from payment_service.gateways.listed import Entry
 
 TEXT_LIMIT = 255
 """No reference, code or message of a gateway is longer: a decline's words are cut, any other longer text is not one."""
@@ -41,10 +44,11 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP reply that arrived whole: its status and its body, uncompressed."""
+    """An HTTP reply that arrived whole: its status, its uncompressed body, its headers (their names in any case)."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def is_success(self) -> bool:
@@ -58,10 +62,10 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class EffectPage:
+class LedgerPage:
     """Part of the ledger, oldest first; `following` is the cursor of the next part, None at the end."""
 
-    effects: tuple[GatewayTransaction, ...]
+    entries: tuple[Entry, ...]
     following: int | None
 
 
@@ -102,7 +106,7 @@ def read_finding(gateway_request: GatewayRequest, reply: Reply) -> GatewayResult
         return Unknown(str(fault))
 
 
-def read_effects(reply: Reply) -> EffectPage:
+def read_ledger(reply: Reply) -> LedgerPage:
     """A page of GET /effects. Raises UnreadableReplyError: half a ledger must not pass for a whole one."""
     body = _body(reply)
     rows, following = body.get("effects"), body.get("next")
@@ -110,12 +114,17 @@ def read_effects(reply: Reply) -> EffectPage:
         raise UnreadableReplyError(f"HTTP {reply.status} instead of the ledger")
     if following is not None and type(following) is not int:
         raise UnreadableReplyError("next is not a cursor")
-    return EffectPage(tuple(_effect(row) for row in rows), following)
+    return LedgerPage(tuple(_entry(row) for row in rows), following)
 
 
 def _body(reply: Reply) -> dict[str, Any]:
     if not (reply.is_success or reply.is_refusal):
         raise UnreadableReplyError(f"HTTP {reply.status}")
+    return json_object(reply)
+
+
+def json_object(reply: Reply) -> dict[str, Any]:
+    """The body of a reply with any status. Raises UnreadableReplyError unless it is one unambiguous JSON object."""
     try:
         body = json.loads(reply.body, object_pairs_hook=_unambiguous, parse_constant=_no_number)
     except (ValueError, RecursionError) as fault:
@@ -148,24 +157,40 @@ def _declined(body: dict[str, Any]) -> Declined:
 
 
 def _words(body: dict[str, Any], name: str) -> str:
-    """A text on one line without what cannot be printed, at most `TEXT_LIMIT` characters; empty where there is none."""
+    """A text made fit to store; empty where there is none."""
     value = body.get(name)
     if value is None:
         return ""
     if not isinstance(value, str):
         raise UnreadableReplyError(f"{name} is not a text")
-    printable = "".join(character if character.isprintable() else " " for character in value)
-    return " ".join(printable.split())[:TEXT_LIMIT].rstrip()
+    return one_line(value)
 
 
-def _effect(row: Any) -> GatewayTransaction:
+def one_line(text: str) -> str:
+    """A gateway's words made fit to store: one line of at most `TEXT_LIMIT` characters, card numbers masked."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return masked(" ".join(printable.split()))[:TEXT_LIMIT].rstrip()
+
+
+def _entry(row: Any) -> Entry:
     if not isinstance(row, dict):
-        raise UnreadableReplyError("an effect is not a JSON object")
+        raise UnreadableReplyError("a movement is not a JSON object")
     try:
         kind = Kind(_text(row, "kind"))
+        moment = None if row.get("created_at") is None else datetime.fromisoformat(_text(row, "created_at"))
     except ValueError as fault:
-        raise UnreadableReplyError("an effect is of no known kind") from fault
-    return GatewayTransaction(_text(row, "gateway_key"), kind, _amount(row), _currency(row))
+        raise UnreadableReplyError("a movement is of no known kind, or of no moment") from fault
+    if moment is not None and moment.tzinfo is None:
+        raise UnreadableReplyError("created_at names no zone")
+    return Entry(
+        _text(row, "gateway_key"),
+        kind,
+        _amount(row),
+        _currency(row),
+        reference=_text_or_none(row, "reference"),
+        created_at=moment and moment.astimezone(UTC),
+        parent_key=_text_or_none(row, "parent_key"),
+    )
 
 
 def _same(body: dict[str, Any], name: str, expected: str) -> None:

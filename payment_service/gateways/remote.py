@@ -1,22 +1,16 @@
 """The gateway over HTTP."""
 
-from collections.abc import Iterator
-from urllib.parse import quote
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from urllib.parse import quote, urlencode
 
 from payment_service import clock
 from payment_service.domain.errors import GatewayUnavailable
 from payment_service.failpoints import failpoint
 from payment_service.gateways import protocol
-from payment_service.gateways.base import (
-    Capabilities,
-    GatewayRequest,
-    GatewayResult,
-    GatewayTransaction,
-    NotSent,
-    SendResult,
-    Unknown,
-)
-from payment_service.gateways.protocol import EffectPage, Reply, UnreadableReplyError
+from payment_service.gateways.base import Capabilities, GatewayRequest, GatewayResult, NotSent, SendResult, Unknown
+from payment_service.gateways.listed import Entry
+from payment_service.gateways.protocol import LedgerPage, Reply, UnreadableReplyError
 from payment_service.gateways.transport import Transport
 
 RESEND_PAUSE = 0.2
@@ -26,32 +20,34 @@ MAX_IN_FLIGHT = 30.0
 """Seconds a request may still lie in a queue of the gateway's after we stopped waiting for its answer."""
 
 LEDGER_PAGE = 200
-"""Effects per page: about 30 kB, half of what a reply may have."""
+"""Movements per page: about 50 kB, less than what a reply may have."""
 
 
 class RemoteGateway:
     """Speaks to the simulator, or to anything with its protocol, at `url`; time-outs in seconds.
 
-    A send takes at most two times `connect_timeout` + `read_timeout`, plus `RESEND_PAUSE`. `idempotent_by_key` says
-    whether that gateway honours the key; `max_in_flight` see `Capabilities`. Raises ValueError for an unfit `url`.
+    `token` is the bearer token that every request carries. A send takes at most two times `connect_timeout` +
+    `read_timeout`, plus `RESEND_PAUSE`. `idempotent_by_key` says whether that gateway honours the key; `max_in_flight`
+    see `Capabilities`. Raises ValueError for an unfit `url`.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        token: str | None = None,
         connect_timeout: float = 1.0,
         read_timeout: float = 5.0,
         idempotent_by_key: bool = True,
         max_in_flight: float = MAX_IN_FLIGHT,
     ) -> None:
-        self._transport = Transport(url, connect_timeout=connect_timeout, read_timeout=read_timeout)
+        self._transport = Transport(url, token, connect_timeout=connect_timeout, read_timeout=read_timeout)
         self.capabilities = Capabilities(
             idempotent_by_key=idempotent_by_key,
             lookup_consistent=True,
             max_in_flight=max_in_flight,
             key_retention=float("inf"),
-            lists_effects=True,
+            lists=True,
         )
 
     def send(self, gateway_request: GatewayRequest) -> SendResult:
@@ -68,15 +64,17 @@ class RemoteGateway:
         reply = self._transport.get(f"/operations/{quote(gateway_request.gateway_key, safe='')}")
         return protocol.read_finding(gateway_request, reply) if isinstance(reply, Reply) else reply
 
-    def effects(self) -> Iterator[GatewayTransaction]:
-        """The gateway's whole ledger, oldest first.
+    def ledger(self, since: datetime | None, until: datetime | None) -> Iterator[Entry]:
+        """The gateway's ledger, oldest first. Raises GatewayUnavailable while iterating.
 
-        The one place that raises (GatewayUnavailable, while iterating): a ledger cut short must not pass for whole.
+        A gateway that is older than the bounds lists everything, and does not say when anything happened.
         """
+        bounds = {"since": since, "until": until}
+        window = {name: moment.isoformat() for name, moment in bounds.items() if moment is not None}
         cursor: int | None = 0
         while cursor is not None:
-            page = self._ledger_page(cursor)
-            yield from page.effects
+            page = self._ledger_page(cursor, window)
+            yield from page.entries
             cursor = page.following
 
     def close(self) -> None:
@@ -86,11 +84,11 @@ class RemoteGateway:
     def _post(self, gateway_request: GatewayRequest) -> Reply | NotSent | Unknown:
         return self._transport.post("/operations", protocol.encode(gateway_request))
 
-    def _ledger_page(self, after: int) -> EffectPage:
-        reply = self._transport.get(f"/effects?after={after}&limit={LEDGER_PAGE}")
+    def _ledger_page(self, after: int, window: Mapping[str, str]) -> LedgerPage:
+        reply = self._transport.get(f"/effects?{urlencode({'after': after, 'limit': LEDGER_PAGE, **window})}")
         if not isinstance(reply, Reply):
             raise GatewayUnavailable(f"the gateway's ledger cannot be read: {reply.reason}")
         try:
-            return protocol.read_effects(reply)
+            return protocol.read_ledger(reply)
         except UnreadableReplyError as fault:
             raise GatewayUnavailable(f"the gateway's ledger cannot be read: {fault}") from fault

@@ -26,21 +26,14 @@ import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
 from payment_service import clock
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import (
-    Approved,
-    Capabilities,
-    Declined,
-    GatewayRequest,
-    GatewayTransaction,
-    Pending,
-    SendResult,
-    Unknown,
-)
+from payment_service.gateways.base import Approved, Capabilities, Declined, GatewayRequest, Pending, SendResult, Unknown
+from payment_service.gateways.listed import Entry
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +127,7 @@ class SimulatedGateway:
         lookup_consistent=True,
         max_in_flight=0.0,
         key_retention=float("inf"),
-        lists_effects=False,
+        lists=False,
         remembers=False,
     )
 
@@ -162,6 +155,6 @@ class SimulatedGateway:
             clock.sleep(self._latency)
         return decide(gateway_request, self._rates).actual_outcome
 
-    def effects(self) -> Iterator[GatewayTransaction]:
-        """Nothing: there is no ledger to list (`capabilities.lists_effects` is false)."""
+    def ledger(self, since: datetime | None, until: datetime | None) -> Iterator[Entry]:
+        """Nothing: there is no ledger to list (`capabilities.lists` is false)."""
         return iter(())

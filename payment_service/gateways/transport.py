@@ -30,35 +30,38 @@ class _Response(DeadlineResponse):
 
 
 class Transport:
-    """HTTP to one base URL (`http://` or `https://`); times in seconds. Safe to share between threads.
+    """HTTP to one base URL (`http://` or `https://`); times in seconds. `token` goes along as a bearer token.
+
+    Safe to share between threads.
 
     Raises ValueError for any other URL.
     """
 
-    def __init__(self, url: str, *, connect_timeout: float, read_timeout: float) -> None:
+    def __init__(self, url: str, token: str | None = None, *, connect_timeout: float, read_timeout: float) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
             raise ValueError("a gateway's URL is http:// or https://, a host, maybe a port and a path")
         self._base = url.rstrip("/")
+        self._headers = JSON_HEADERS if token is None else {**JSON_HEADERS, "Authorization": f"Bearer {token}"}
         self._client = HttpClient((connect_timeout, read_timeout), CONNECTIONS, _Response)
 
     def get(self, path: str) -> Reply | NotSent | Unknown:
         """Send a look-up; it changes nothing at the gateway, so it passes no failpoint."""
-        return self._exchange(requests.Request("GET", self._base + path, headers=JSON_HEADERS))
+        return self.exchange("GET", self._base + path, self._headers)
 
     def post(self, path: str, payload: Mapping[str, str | None]) -> Reply | NotSent | Unknown:
         """Send a request as JSON. Passes the failpoint `gateway.sent`."""
-        headers = {**JSON_HEADERS, "Content-Type": "application/json"}
+        headers = {**self._headers, "Content-Type": "application/json"}
         body = json.dumps(payload, separators=(",", ":")).encode()
-        return self._exchange(requests.Request("POST", self._base + path, headers=headers, data=body))
+        return self.exchange("POST", self._base + path, headers, body)
 
-    def close(self) -> None:
-        """Close the connections that are kept open."""
-        self._client.close()
-
-    def _exchange(self, request: requests.Request) -> Reply | NotSent | Unknown:
+    def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None, limit: int = BODY_LIMIT
+    ) -> Reply | NotSent | Unknown:
+        """Send a request to the same host; `limit` is the most bytes of its reply. A POST passes the failpoint."""
         try:
-            response, body = self._client.send(request, BODY_LIMIT + 1)
+            request = requests.Request(method, url, headers=headers, data=body)
+            response, content = self._client.send(request, limit + 1)
         except NotConnected as error:
             timed_out = error.timed_out
             return NotSent("connecting to the gateway timed out" if timed_out else "the gateway refused the connection")
@@ -67,6 +70,10 @@ class Transport:
             return Unknown("the gateway did not answer in time" if timed_out else "the connection to the gateway broke")
         except MALFORMED:
             return Unknown("the gateway's reply broke off or is not HTTP")
-        if len(body) > BODY_LIMIT:
-            return Unknown(f"the gateway's reply is larger than {BODY_LIMIT} bytes")
-        return Reply(response.status_code, body)
+        if len(content) > limit:
+            return Unknown(f"the gateway's reply is larger than {limit} bytes")
+        return Reply(response.status_code, content, response.headers)
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._client.close()

@@ -16,13 +16,11 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
-from payment_service.domain.cards import ENOUGH_DIGITS, contains_card_number
+from payment_service.domain.cards import ENOUGH_DIGITS, MASKED, contains_card_number, masked
 from payment_service.logs.writer import QueuedLines
 
 SECRET_WORDS = frozenset({"authorization", "cookie", "token", "secret", "password", "cvv", "cvc", "pin", "pan", "key"})
 """A field with one of these words in its name is replaced by a mark; idempotency keys are logged by their hash only."""
-
-MASKED = "[masked]"
 
 OURS = "payment_service"
 
@@ -31,6 +29,7 @@ _WORDS = re.compile("[a-z]+")
 # A signed token: three parts of base64url, the first one beginning with `{"`.
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _NUMBERS = frozenset({int, float, bool, type(None)})
+_LARGE, _TOO_LARGE = 10**12, 10**19  # what is smaller, or larger, is no card's
 # What a harmless text has not: the digits of a card number, the beginning of a token, an error's detail.
 _SUSPECT = re.compile(f"{ENOUGH_DIGITS.pattern}|eyJ|DETAIL:")
 # PostgreSQL's error detail quotes the value that was wrong.
@@ -111,7 +110,8 @@ def mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutable
     """Mask secrets by their field's name, and card numbers and tokens by their look."""
     for name, value in event.items():
         is_harmless = isinstance(value, str) and value.isascii() and not _SUSPECT.search(value)
-        if _is_secret(name) or not (is_harmless or type(value) in _NUMBERS):
+        is_small = type(value) in _NUMBERS and (value is None or -_LARGE < value < _LARGE)
+        if _is_secret(name) or not (is_harmless or is_small):
             event[name] = _masked(name, value)
     return event
 
@@ -122,9 +122,11 @@ def _masked(name: str, value: Any) -> Any:
     if isinstance(value, str):
         return MASKED if contains_card_number(value) else _without_secrets(value)
     if isinstance(value, Mapping):
-        return {str(inner): _masked(str(inner), each) for inner, each in value.items()}
+        return {masked(str(inner)): _masked(str(inner), each) for inner, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_masked("", each) for each in value]
+    if isinstance(value, int | float) and abs(value) < _TOO_LARGE and contains_card_number(str(value)):
+        return MASKED
     return value
 
 

@@ -34,7 +34,7 @@ class QueuedLines(logging.Handler):
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
-        self._stream = stream
+        self.stream = stream
         self._begin()
 
     def _begin(self) -> None:
@@ -89,7 +89,7 @@ class QueuedLines(logging.Handler):
                 continue
             level, line = item
             try:
-                _write(self._stream, line)
+                _write(self.stream, line)
             except (OSError, ValueError):  # nobody will ever read it: a closed pipe, a full disk, a closed file
                 self._drop(level)
 

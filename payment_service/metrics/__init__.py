@@ -9,6 +9,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
+NoticeOutcome = Literal["stored", "duplicate", "forged"]
 KeyOutcome = Literal["new", "replayed", "conflict", "mismatch", "taken_over"]
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED, OTHER = "unmatched", "other"
@@ -47,6 +48,12 @@ _deliveries = Counter(
     ("sink", "outcome"),
     registry=own,
 )
+_notices = Counter(
+    "gateway_notices_total",
+    "Notices of gateways that came in: stored, duplicate, forged (and refused).",
+    ("gateway", "outcome"),
+    registry=own,
+)
 _dropped_lines = Counter(
     "log_lines_dropped_total",
     "Log lines that nobody read in time, by level: standard error was full or closed.",
@@ -73,6 +80,11 @@ def key_used(outcome: KeyOutcome) -> None:
 def delivery_attempted(sink: str, outcome: str) -> None:
     """A sink was sent an event: `delivered`, `failed`, `dead`, or `down` where there was none to send it to."""
     _deliveries.labels(sink, outcome).inc()
+
+
+def notice_received(gateway: str, outcome: NoticeOutcome) -> None:
+    """A notice came in that names this gateway as its sender; `forged`: it is not from there."""
+    _notices.labels(gateway, outcome).inc()
 
 
 def log_line_dropped(level: str) -> None:

@@ -11,7 +11,15 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric, UntypedMetricFamily
 from prometheus_client.registry import Collector
 
-from payment_service.domain.business_metrics import Figures, KeyFigures, SinkFigures, Totals
+from payment_service.domain.business_metrics import (
+    Figures,
+    KeyFigures,
+    LaterFigures,
+    NoticeFigures,
+    ReconciliationFigures,
+    SinkFigures,
+    Totals,
+)
 from payment_service.domain.lifecycle import Status
 from payment_service.metrics import own
 from payment_service.metrics.files import of_all_processes
@@ -65,6 +73,9 @@ def _worded(figures: Figures | None, status_names: StatusNames) -> Iterator[Metr
         yield from _of_payments(figures.totals, status_names)
         yield from _of_sinks(figures.sinks, figures.off)
         yield from _of_keys(figures.keys)
+        yield from _of_later(figures.later)
+        yield from _of_notices(figures.notices)
+        yield from _of_reconciliations(figures.reconciliations)
 
 
 def _of_payments(totals: Totals, status_names: StatusNames) -> Iterator[Metric]:
@@ -72,6 +83,7 @@ def _of_payments(totals: Totals, status_names: StatusNames) -> Iterator[Metric]:
     yield CounterMetricFamily("payments_created", "Payments ever made.", totals.created)
     yield CounterMetricFamily("payments_failed", "Payments that ever failed.", totals.failed)
     yield CounterMetricFamily("refunds_processed", "Refunds that succeeded.", totals.refunds)
+    yield CounterMetricFamily("refunds_reversed", "Refunds that succeeded and failed later.", totals.reversed_refunds)
     yield UntypedMetricFamily("total_amount_processed", "Money captured, all currencies.", _sum(totals.taken))
     yield UntypedMetricFamily("total_refunds", "Money refunded, all currencies.", _sum(totals.given_back))
     yield UntypedMetricFamily(
@@ -96,6 +108,8 @@ def _of_payments(totals: Totals, status_names: StatusNames) -> Iterator[Metric]:
     yield _labelled(
         CounterMetricFamily, "amount_refunded", "Money refunded, by currency.", "currency", totals.given_back
     )
+    about = "Money of refunds that failed later, by currency."
+    yield _labelled(CounterMetricFamily, "amount_refunds_reversed", about, "currency", totals.taken_back)
     yield _by_channel(CounterMetricFamily, "payment_moves", "What happened to payments.", "move", totals.moves)
 
 
@@ -137,6 +151,29 @@ def _of_keys(keys: KeyFigures) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "unknown_outcomes_oldest_seconds", "Age of the oldest operation of unknown outcome.", keys.oldest
     )
+    yield GaugeMetricFamily("operations_for_review", "Undecided operations that need a person.", keys.for_review)
+
+
+def _of_later(later: LaterFigures) -> Iterator[Metric]:
+    yield GaugeMetricFamily("payment_disputes_open", "Disputes that are not decided.", later.disputes_open)
+    yield GaugeMetricFamily("payment_holds_expiring", "Holds that end within a day.", later.holds_expiring)
+
+
+def _of_notices(notices: NoticeFigures) -> Iterator[Metric]:
+    yield GaugeMetricFamily("gateway_notices_waiting", "Gateways' notices not handled yet.", notices.waiting)
+    yield GaugeMetricFamily(
+        "gateway_notices_unmatched", "Gateways' notices that fitted nothing for three days.", notices.unmatched
+    )
+
+
+def _of_reconciliations(reconciled: Iterable[ReconciliationFigures]) -> Iterator[Metric]:
+    told = list(reconciled)
+    ages = {each.gateway: each.age for each in told}
+    differences = {each.gateway: each.last.differences for each in told if each.last}
+    about = "How long the end of the last period lies back that was reconciled completely."
+    yield _labelled(GaugeMetricFamily, "reconciliation_age_seconds", about, "gateway", ages)
+    about = "Differences that the last complete reconciliation found."
+    yield _labelled(GaugeMetricFamily, "reconciliation_differences", about, "gateway", differences)
 
 
 Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)

@@ -23,18 +23,28 @@ from payment_service.db import metadata
 from payment_service.domain.lifecycle import Status
 from payment_service.models.columns import moment, money, one_of
 from payment_service.models.counted import hourly_tallies, tallies, watermarks
+from payment_service.models.due import timers
+from payment_service.models.gateways import disputes, gateway_notices, reconciliations
 from payment_service.models.outbox import outbox_deliveries
+from payment_service.models.people import operator_actions, operator_revocations, operator_sessions, users
 from payment_service.models.schema import schema_information
+from payment_service.models.seals import journal_seals
 from payment_service.sqltypes import Identity64, Money
 
 __all__ = [
+    "disputes",
+    "gateway_notices",
     "hourly_tallies",
     "idempotency_keys",
+    "journal_seals",
     "metadata",
     "operator_actions",
+    "operator_revocations",
+    "operator_sessions",
     "outbox_deliveries",
     "payment_refunds",
     "payments",
+    "reconciliations",
     "reservations",
     "schema_information",
     "tallies",
@@ -45,8 +55,6 @@ __all__ = [
 ]
 
 REFUND_STATUSES = ("PENDING", "REFUNDED", "FAILED")
-OPERATOR_ACTIONS = ("REPLAY",)
-TIMER_KINDS = ("recover",)
 
 payments = Table(
     "payments",
@@ -79,6 +87,16 @@ payments = Table(
     Column("idempotency_hash", String(64)),
     # The gateway key of the charge or authorization: captures, voids and refunds name it as their parent.
     Column("charge_key", String(64)),
+    # Whose the money is at, and the id by which that gateway knows the charge. NULL before anything was asked of one.
+    Column("gateway", String(40)),
+    Column("charge_reference", String(255)),
+    moment("hold_expires_at", nullable=True),
+    # Sums of the payment's disputes: money that may be taken back, and money that was.
+    Column("disputed_amount", Money(), nullable=False, server_default="0"),
+    Column("charged_back_amount", Money(), nullable=False, server_default="0"),
+    # The hash of its last journal row, and that of the payment itself together with it (domain/chain.py).
+    Column("journal_hash", String(100)),
+    Column("state_hash", String(100)),
     moment("created_at"),
     moment("updated_at"),
     moment("completed_at", nullable=True),
@@ -121,6 +139,7 @@ payment_refunds = Table(
     Column("status", String(20), nullable=False),
     Column("reason", Text),
     Column("public_reference", String(64), nullable=False, unique=True),
+    Column("row_hash", String(100)),
     moment("created_at"),
     moment("updated_at"),
     one_of("status", REFUND_STATUSES),
@@ -153,6 +172,11 @@ transactions = Table(
     Column("event_id", Uuid),
     Column("event_type", String(60)),
     Column("traceparent", String(55)),
+    # The chain: the hash of the payment's row before, that of this row, and one that stands for the texts of a row with
+    # a caller's note, so that they can be emptied.
+    Column("previous_hash", String(100)),
+    Column("row_hash", String(100)),
+    Column("texts_hash", String(100)),
     moment("created_at"),
     UniqueConstraint("payment_id", "version"),
     UniqueConstraint("event_id"),
@@ -188,6 +212,13 @@ idempotency_keys = Table(
     # `told_false`: its caller was, or may be, told that the charge failed, so an approval by any later owner is
     # reversed. `reversal`: the operation that does so. NULL for every other key.
     Column("purpose", String(20)),
+    # What the operation takes to the gateway beside the money, and what the customer must do; emptied at its end.
+    Column("terms", Text),
+    Column("action", Text),
+    # Why the gateway is to cancel the operation: committed before any cancel is sent.
+    Column("cancel_asked", String(20)),
+    # How many send keys the gateway has spent on failures of its own.
+    Column("resend", Integer, nullable=False, server_default="0"),
     Column("owner", String(32), nullable=False),
     Column("fence", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -195,6 +226,9 @@ idempotency_keys = Table(
     # Alone means finished; the response itself may have ended, or never been stored.
     Column("response_status", Integer),
     Column("response_data", Text),
+    # The response's own hash lies apart: the response ends, the key stays.
+    Column("row_hash", String(100)),
+    Column("response_hash", String(100)),
     moment("expires_at"),
     moment("created_at"),
     moment("updated_at"),
@@ -210,41 +244,4 @@ idempotency_keys = Table(
     Index("ix_idempotency_keys_operation_id", "operation_id"),
     # No number twice: the purge deletes rows, and a watermark would have passed a new key that got an old number.
     sqlite_autoincrement=True,
-)
-
-# What is due later: an undecided key's next look-up at the gateway (`what` is its key_id).
-timers = Table(
-    "timers",
-    metadata,
-    Column("kind", String(20), primary_key=True),
-    Column("what", Identity64, primary_key=True, autoincrement=False),
-    Column("attempts", Integer, nullable=False),
-    moment("due_at"),
-    one_of("kind", TIMER_KINDS),
-    Index("ix_timers_due", "kind", "attempts", "due_at"),
-)
-
-users = Table(
-    "users",
-    metadata,
-    Column("user_id", Identity64, primary_key=True),
-    Column("auth_user_id", String(255), nullable=False, unique=True),
-    Column("email", String(320)),
-    Column("is_verified", Boolean, nullable=False),
-    moment("created_at"),
-    moment("updated_at"),
-)
-
-# What people did who look after the service: `actor` is the subject of their token.
-operator_actions = Table(
-    "operator_actions",
-    metadata,
-    Column("action_id", Identity64, primary_key=True),
-    Column("action", String(20), nullable=False),
-    Column("actor", String(255), nullable=False),
-    Column("payment_id", ForeignKey("payments.payment_id"), nullable=False, index=True),
-    Column("delivery_id", Identity64, nullable=False),
-    Column("request_id", String(64)),
-    moment("created_at"),
-    one_of("action", OPERATOR_ACTIONS),
 )

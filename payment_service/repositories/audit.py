@@ -10,8 +10,10 @@ from sqlalchemy import BindParameter, Select, bindparam, literal, select
 
 from payment_service.connection import Connection
 from payment_service.db import Database
+from payment_service.domain.disputes import PaymentDispute
 from payment_service.domain.records import IdempotencyKey, Operation, Payment, Refund
 from payment_service.models import idempotency_keys, payment_refunds, payments, reservations, transactions
+from payment_service.repositories import disputes
 from payment_service.repositories.rows import KEY, PAYMENT, REFUND, payment_of, record_from
 
 PAGE = 500
@@ -27,6 +29,7 @@ class AuditRow:
     move: str
     from_status: str | None
     status: str
+    amount: Decimal
     captured_amount: Decimal
     refunded_amount: Decimal
 
@@ -41,6 +44,7 @@ class Trail:
     refunds: Sequence[Refund]
     audit: Sequence[AuditRow]
     reserved: frozenset[tuple[str, str]]
+    disputes: Sequence[PaymentDispute]
 
     @property
     def operations(self) -> Sequence[Operation]:
@@ -93,6 +97,7 @@ def _page(database: Database, after: int) -> list[Trail]:
         of_keys = _grouped(record_from(IdempotencyKey, row) for row in _rows(connection, _KEYS, ids))
         of_refunds = _grouped(record_from(Refund, row) for row in _rows(connection, _REFUNDS, ids))
         of_audit = _grouped(AuditRow(*row) for row in _rows(connection, _ENTRIES, ids))
+        of_disputes = _grouped(disputes.of_payments(connection, ids))
         of_reservations = _grouped(_rows(connection, _RESERVED, ids))
     return [
         Trail(
@@ -102,6 +107,7 @@ def _page(database: Database, after: int) -> list[Trail]:
             of_refunds[number],
             of_audit[number],
             frozenset((row.kind, row.value) for row in of_reservations[number]),
+            of_disputes[number],
         )
         for payment, key_hash in found
         for number in (payment.payment_id,)

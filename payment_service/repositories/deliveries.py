@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, RowMapping, Select, and_, bindparam, exists, insert, null, or_, select, update
+from sqlalchemy import Boolean, RowMapping, Select, and_, bindparam, exists, null, or_, select, update
 
 from payment_service.connection import Connection
-from payment_service.models import operator_actions, payments
+from payment_service.domain.chain import JournalKeys
 from payment_service.models import outbox_deliveries as deliveries
+from payment_service.models import payments
 from payment_service.models.outbox import GIVEN_UP
+from payment_service.repositories.operator_actions import record
 from payment_service.sqltypes import database_now
 
 SHORT = (
@@ -107,7 +109,6 @@ _REPLAY = (
     .returning(deliveries.c.delivery_id, deliveries.c.payment_id, deliveries.c.sink, deliveries.c.event_type)
 )
 _REPLAY_GIVEN_UP = _REPLAY.where(deliveries.c.status.in_(GIVEN_UP))
-_RECORD = insert(operator_actions)
 
 
 def replay(
@@ -119,6 +120,7 @@ def replay(
     at: datetime,
     only_given_up: bool,
     even_if_newer: bool,
+    journal: JournalKeys,
 ) -> Sequence[RowMapping]:
     """Make settled deliveries due again, with their old ids and bytes, and write down who did it; those it made due.
 
@@ -130,7 +132,7 @@ def replay(
     action = {"action": "REPLAY", "actor": actor, "request_id": request_id, "created_at": at}
     if found:
         about = [{"delivery_id": row["delivery_id"], "payment_id": row["payment_id"]} for row in found]
-        connection.execute(_RECORD, [action | each for each in about])
+        record(connection, journal, [action | each for each in about])
     return found
 
 

@@ -1,5 +1,7 @@
 """The journal, read as the audit trail of one payment."""
 
+from typing import Any
+
 from sqlalchemy import bindparam, select
 
 from payment_service.connection import Connection
@@ -7,8 +9,11 @@ from payment_service.domain.lifecycle import Move, Status
 from payment_service.domain.records import AuditEntry, Payment
 from payment_service.models import transactions
 
+REFUNDED = (Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED)
+"""Where callers read the reason of the refund as the description."""
+
 _TRAIL = (
-    select(*(transactions.c[name] for name in AuditEntry.__dataclass_fields__))
+    select(*(transactions.c[name] for name in AuditEntry.__dataclass_fields__), transactions.c.caller_note)
     .where(transactions.c.payment_id == bindparam("payment_id"), transactions.c.version <= bindparam("version"))
     .order_by(transactions.c.version)
 )
@@ -17,4 +22,10 @@ _TRAIL = (
 def trail_of(connection: Connection, payment: Payment) -> list[AuditEntry]:
     """How a payment came to stand as it does, oldest first; what happened since it was read is left out."""
     rows = connection.execute(_TRAIL, {"payment_id": payment.payment_id, "version": payment.version}).mappings()
-    return [AuditEntry(**{**row, "move": Move(row["move"]), "status": Status(row["status"])}) for row in rows]
+    return [_entry(dict(row)) for row in rows]
+
+
+def _entry(row: dict[str, Any]) -> AuditEntry:
+    move, note = Move(row["move"]), row.pop("caller_note")
+    description = f"Refund: {note}" if note is not None and move in REFUNDED else row["description"]
+    return AuditEntry(**{**row, "move": move, "status": Status(row["status"]), "description": description})

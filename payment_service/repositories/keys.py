@@ -1,39 +1,17 @@
 """Idempotency keys: the row that serialises every decision about a key, with its operation, claim and response."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import bindparam, select
+
 from payment_service.connection import Connection
-from payment_service.domain.operations import Purpose
+from payment_service.domain.operations import Action, CancelReason, Purpose
 from payment_service.domain.records import IdempotencyKey, Operation, StoredResponse
+from payment_service.models import idempotency_keys
+from payment_service.repositories.key_states import ClaimState, FinishedKey
 from payment_service.repositories.rows import record_from
-
-
-@dataclass(frozen=True)
-class FinishedKey:
-    """What a replay reads of a finished key, without a lock: it never changes again, but its response may be purged."""
-
-    key_id: int
-    fingerprint: str
-    payment_id: int | None
-    owner: str
-    response_status: int
-    response_data: str | None
-    expired: bool
-
-
-@dataclass(frozen=True)
-class ClaimState:
-    """What an owner must know before it completes; `version` is that of the payment."""
-
-    fence: int
-    attempts: int
-    response_status: int | None
-    response_data: str | None
-    version: int | None
 
 
 def claim(connection: Connection, values: Mapping[str, Any]) -> tuple[int, int] | FinishedKey | None:
@@ -56,13 +34,31 @@ def find(connection: Connection, scope: Mapping[str, Any]) -> IdempotencyKey | N
     return _key(connection, "find_key", scope)
 
 
-def lock(connection: Connection, scope: Mapping[str, Any], gateway_key: str | None) -> IdempotencyKey | None:
-    """The same, its row locked. A key that a migration knew only by its `gateway_key` gets its own hash now."""
-    found = _key(connection, "lock_key", scope)
-    if found is None and gateway_key is not None:
-        connection.write("adopt_key", {**scope, "gateway_key": gateway_key})
-        found = _key(connection, "lock_key", scope)
-    return found
+def lock(connection: Connection, scope: Mapping[str, Any]) -> IdempotencyKey | None:
+    """The same, its row locked."""
+    return _key(connection, "lock_key", scope)
+
+
+def adopt(connection: Connection, scope: Mapping[str, Any], gateway_key: str) -> IdempotencyKey | None:
+    """Give its own hash to a key that a migration knew only by its `gateway_key`; the key, its row locked."""
+    connection.write("adopt_key", {**scope, "gateway_key": gateway_key})
+    return lock(connection, scope)
+
+
+def set_hash(connection: Connection, key: IdempotencyKey, row_hash: str) -> None:
+    """The hash of a key that has changed."""
+    connection.write("set_key_hash", {"key_id": key.key_id, "key_hash": key.key_hash, "row_hash": row_hash})
+
+
+_SCOPE = select(
+    *(idempotency_keys.c[name] for name in ("channel", "subject", "key_hash")),
+).where(idempotency_keys.c.gateway_key == bindparam("gateway_key"))
+
+
+def find_by_gateway_key(connection: Connection, gateway_key: str) -> IdempotencyKey | None:
+    """The key whose operation the gateway knows by this key, as it stands."""
+    scope = connection.execute(_SCOPE, {"gateway_key": gateway_key}).mappings().one_or_none()
+    return None if scope is None else find(connection, dict(scope))
 
 
 def lock_by_id(connection: Connection, key_id: int) -> IdempotencyKey | None:
@@ -90,15 +86,55 @@ def lock_claim(connection: Connection, key_id: int, key_hash: str, payment_id: i
     """What a claim stands at, its key and then its payment locked; None for a key that is gone."""
     values = {"key_id": key_id, "key_hash": key_hash, "payment_id": payment_id}
     row = connection.row("lock_claim", values)
-    return None if row is None else ClaimState(*row)
+    if row is None:
+        return None
+    fence, attempts, response_status, response_data, cancel_asked, version, head = row
+    asked = None if cancel_asked is None else CancelReason(cancel_asked)
+    return ClaimState(fence, attempts, response_status, response_data, asked, version, head)
 
 
-def set_operation(
-    connection: Connection, key_id: int, key_hash: str, amount: Decimal, currency: str, parent_key: str | None
-) -> None:
+def note_reference(
+    connection: Connection, key_id: int, key_hash: str, fence: int, reference: str, row_hash: str
+) -> bool:
+    """Write down the id of the object that the gateway has made. False where the fence is not this one any more."""
+    noted = {"gateway_reference": reference, "row_hash": row_hash}
+    return _note(connection, "note_reference", key_id, key_hash, fence, noted)
+
+
+def note_cancel(connection: Connection, key_id: int, key_hash: str, fence: int, reason: CancelReason) -> bool:
+    """Write down that the gateway is to cancel the operation, and why. False as above."""
+    return _note(connection, "note_cancel", key_id, key_hash, fence, {"cancel_asked": reason})
+
+
+def note_resend(connection: Connection, key_id: int, key_hash: str, fence: int, resend: int) -> bool:
+    """Write down how many send keys are spent. False as above."""
+    return _note(connection, "note_resend", key_id, key_hash, fence, {"resend": resend})
+
+
+def _note(connection: Connection, name: str, key_id: int, key_hash: str, fence: int, values: Mapping[str, Any]) -> bool:
+    return bool(connection.rows(name, {"key_id": key_id, "key_hash": key_hash, "fence": fence, **values}))
+
+
+def ask_to_cancel(connection: Connection, key: IdempotencyKey, reason: CancelReason) -> None:
+    """Let the owner of a key cancel its operation; the caller holds the row's lock. The first reason stays."""
+    connection.write("ask_to_cancel", {"key_id": key.key_id, "key_hash": key.key_hash, "cancel_asked": reason})
+
+
+def ask_to_cancel_charge(connection: Connection, payment_id: int, reason: CancelReason) -> list[int]:
+    """The same for the open charge or authorization of a payment; the numbers of its keys, which are locked now."""
+    rows = connection.rows("ask_to_cancel_charge", {"payment_id": payment_id, "cancel_asked": reason})
+    return [int(row[0]) for row in rows]
+
+
+def set_action(connection: Connection, key_id: int, key_hash: str, action: Action | None) -> None:
+    """What the customer must do before the gateway decides; None: nothing any more."""
+    connection.write("set_action", {"key_id": key_id, "key_hash": key_hash, "action": action and action.text()})
+
+
+def set_operation(connection: Connection, key_id: int, key_hash: str, operation: Operation, row_hash: str) -> None:
     """Write down what an operation on an existing payment moves."""
-    values = {"amount": amount, "currency": currency, "parent_key": parent_key}
-    connection.write("set_operation", {"key_id": key_id, "key_hash": key_hash, **values})
+    moves = {"amount": operation.amount, "currency": operation.currency, "parent_key": operation.parent_key}
+    connection.write("set_operation", {"key_id": key_id, "key_hash": key_hash, "row_hash": row_hash, **moves})
 
 
 def insert_reversal(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -114,9 +150,11 @@ def complete_operation(
     purpose: Purpose | None,
     answer: StoredResponse,
     at: datetime,
+    hashes: Mapping[str, Any],
 ) -> None:
     """End a key whose operation the gateway has decided; `purpose` is what its row says from now on."""
     outcome = {
+        **hashes,
         "purpose": purpose,
         "operation_status": operation.status,
         "gateway_reference": operation.gateway_reference,
@@ -126,14 +164,31 @@ def complete_operation(
     connection.write("complete_operation", _response(key_id, key_hash, answer, at) | outcome)
 
 
-def store_response(connection: Connection, key_id: int, key_hash: str, answer: StoredResponse, at: datetime) -> None:
-    """End a key that asked nothing of the gateway."""
-    connection.write("store_response", _response(key_id, key_hash, answer, at))
+def store_response(
+    connection: Connection,
+    key_id: int,
+    key_hash: str,
+    answer: StoredResponse,
+    at: datetime,
+    hashes: Mapping[str, Any],
+    *,
+    is_kept: bool,
+) -> None:
+    """End a key that asked nothing of the gateway. A response that is not kept is rendered anew at each repeat."""
+    values = {**_response(key_id, key_hash, answer, at), **hashes}
+    connection.write("store_response", values if is_kept else values | {"response_data": None, "response_hash": None})
 
 
-def store_refusal(connection: Connection, key_id: int, key_hash: str, answer: StoredResponse, at: datetime) -> None:
+def store_refusal(
+    connection: Connection,
+    key_id: int,
+    key_hash: str,
+    answer: StoredResponse,
+    at: datetime,
+    hashes: Mapping[str, Any],
+) -> None:
     """End a key with a refusal by the payment's state: it made nothing and asks for nothing."""
-    connection.write("store_refusal", _response(key_id, key_hash, answer, at))
+    connection.write("store_refusal", {**_response(key_id, key_hash, answer, at), **hashes})
 
 
 def _response(key_id: int, key_hash: str, answer: StoredResponse, at: datetime) -> dict[str, Any]:
@@ -149,7 +204,9 @@ def _response(key_id: int, key_hash: str, answer: StoredResponse, at: datetime) 
 def release(
     connection: Connection, key_id: int, key_hash: str, at: datetime, ended_at: datetime | None, review: str | None
 ) -> None:
-    """End the lease, so that a repeat of the key may go on at once; `review` is why a person must look at it.
+    """End the lease, so that a repeat of the key may go on at once.
+
+    `review` is why a person must look at it; None keeps an earlier reason, an empty text takes it back.
 
     The end of a lease is the last moment at which its owner may have sent something: an owner that has sent nothing
     leaves the end of the lease before its own, `ended_at`.
@@ -158,9 +215,31 @@ def release(
     connection.write("release_key", {"key_id": key_id, "key_hash": key_hash, **values})
 
 
+def end_lease(connection: Connection, key_hash: str, owner: str) -> bool:
+    """End the lease of an owner that sends nothing more: whether it has the key, and has not finished it."""
+    return bool(connection.rows("end_lease", {"key_hash": key_hash, "owner": owner}))
+
+
+def revise_operation(
+    connection: Connection, key: IdempotencyKey, operation: Operation, purpose: Purpose | None, row_hash: str
+) -> None:
+    """What the gateway says of an operation that it had decided; the stored response stays. The row is locked."""
+    outcome = {
+        "key_id": key.key_id,
+        "key_hash": key.key_hash,
+        "operation_status": operation.status,
+        "gateway_reference": operation.gateway_reference,
+        "failure_message": operation.failure_message,
+        "review_reason": operation.review_reason,
+        "purpose": purpose,
+        "row_hash": row_hash,
+    }
+    connection.write("revise_operation", outcome)
+
+
 def set_timer(connection: Connection, key_id: int, attempts: int, delay: float) -> None:
     """Let the recovery worker look an undecided key up in `delay` seconds."""
-    connection.write("set_timer", {"key_id": key_id, "attempts": attempts, "delay": delay})
+    connection.write("set_timer", {"kind": "recover", "what": key_id, "attempts": attempts, "delay": delay})
 
 
 def delete_timer(connection: Connection, key_id: int) -> None:

@@ -1,7 +1,7 @@
 """Payments, their refunds and reservations: found by what their callers know them by, and written change by change."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,17 +22,15 @@ def find(connection: Connection, payment_id: int) -> Payment | None:
     return None if row is None else record_from(Payment, row, connection.database)
 
 
-def find_in_channel(connection: Connection, channel: str, by: str, value: Any) -> Payment | None:
-    """The channel's payment whose `by` (payment_id, public_id or transaction_id) is `value`."""
+def find_by(connection: Connection, channel: str, by: str, value: Any) -> Payment | None:
+    """The payment whose `by` (payment_id, public_id or, in this channel, transaction_id) is `value`, in any channel."""
     if by == "transaction_id":
         value = find_reservation(connection, channel, "transaction", value)
         by = "payment_id"
     if by == "payment_id":
-        found = None if value is None else find(connection, value)
-    else:
-        row = connection.execute(_BY_PUBLIC_ID, {"value": value}).one_or_none()
-        found = None if row is None else record_from(Payment, row)
-    return found if found and found.channel == channel else None
+        return None if value is None else find(connection, value)
+    row = connection.execute(_BY_PUBLIC_ID, {"value": value}).one_or_none()
+    return None if row is None else record_from(Payment, row)
 
 
 def lock(connection: Connection, payment_id: int) -> Payment:
@@ -60,16 +58,20 @@ def lock_for_refund(connection: Connection, payment_id: int) -> tuple[Payment, i
     return record_from(Payment, row[:-1], connection.database), row[-1]
 
 
-def insert(connection: Connection, payment: Payment, idempotency_hash: str | None) -> None:
-    """A new payment; `idempotency_hash` is that of the client's key that made it."""
+def insert(connection: Connection, payment: Payment, hashes: Mapping[str, Any]) -> None:
+    """A new payment, with its hashes."""
     metadata = None if payment.metadata is None else json.dumps(payment.metadata, separators=(",", ":"))
-    values = vars(payment) | {"metadata": metadata, "idempotency_hash": idempotency_hash}
-    connection.write("insert_payment", values)
+    connection.write("insert_payment", {**vars(payment), "metadata": metadata, **hashes})
 
 
-def update(connection: Connection, payment: Payment) -> None:
-    """What a change has made of a payment."""
-    connection.write("update_payment", vars(payment))
+def update(connection: Connection, payment: Payment, hashes: Mapping[str, Any]) -> None:
+    """What a change has made of a payment, with its hashes."""
+    connection.write("update_payment", {**vars(payment), **hashes})
+
+
+def extend_journal(connection: Connection, payment: Payment, hashes: Mapping[str, Any]) -> None:
+    """The hashes of a payment after a journal row that changed nothing of it."""
+    connection.write("extend_journal", {"payment_id": payment.payment_id, **hashes})
 
 
 def find_refund(connection: Connection, payment_id: int, key_hash: str, subject: str) -> Refund | None:
@@ -84,14 +86,14 @@ def has_equal_refund(connection: Connection, refund: Refund, subject: str, since
     return connection.row("find_equal_refund", values) is not None
 
 
-def insert_refund(connection: Connection, refund: Refund, channel: str, subject: str) -> None:
+def insert_refund(connection: Connection, refund: Refund, channel: str, subject: str, row_hash: str) -> None:
     """A new refund; its key's scope is `channel` and `subject`, which need not be the payment's."""
-    connection.write("insert_refund", vars(refund) | {"channel": channel, "subject": subject})
+    connection.write("insert_refund", {**vars(refund), "channel": channel, "subject": subject, "row_hash": row_hash})
 
 
-def update_refund(connection: Connection, refund: Refund) -> None:
+def update_refund(connection: Connection, refund: Refund, row_hash: str) -> None:
     """What the gateway has decided about a refund."""
-    connection.write("update_refund", vars(refund))
+    connection.write("update_refund", {**vars(refund), "row_hash": row_hash})
 
 
 def find_reservation(connection: Connection, channel: str, kind: str, value: str) -> int | None:

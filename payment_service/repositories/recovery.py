@@ -35,7 +35,7 @@ _ABANDONED = (
 )
 _DUE = (
     select(timers.c.what)
-    .where(timers.c.kind == "recover", timers.c.due_at < database_now())
+    .where(timers.c.kind == "recover", timers.c.due_at <= database_now())
     # What was never looked up comes before what was, in vain: a hundred hung look-ups take minutes.
     .order_by(timers.c.attempts, timers.c.due_at)
     .limit(bindparam("at_most"))
@@ -75,22 +75,23 @@ UNFINISHED_KEYS = union(
 """The numbers of keys without a final response."""
 
 _SEEN = (
-    select(keys.c.created_at, (keys.c.leased_until > database_now()).label("leased"))
+    select(keys.c.created_at, keys.c.review_reason, (keys.c.leased_until > database_now()).label("leased"))
     .where(keys.c.key_id.in_(UNFINISHED_KEYS), _UNFINISHED)
     .subquery()
 )
 _FIGURES = select(
     func.count(case((_SEEN.c.leased, 1))).label("in_flight"),
     func.count(case((~_SEEN.c.leased, 1))).label("undecided"),
+    func.count(_SEEN.c.review_reason).label("for_review"),
     func.coalesce(seconds_since(func.min(case((~_SEEN.c.leased, _SEEN.c.created_at)))), 0).label("oldest"),
 )
 
 
 def figures(connection: Connection) -> KeyFigures:
-    """How many keys are worked on and how many are undecided, and the age of the oldest of these in seconds."""
+    """How many keys are worked on, are undecided and need a person; and the seconds that the oldest is undecided."""
     row = connection.execute(_FIGURES).one()
     # Ages by the database's clock of moments by ours, which may be a little ahead.
-    return KeyFigures(row.in_flight, row.undecided, max(0.0, float(row.oldest)))
+    return KeyFigures(row.in_flight, row.undecided, max(0.0, float(row.oldest)), row.for_review)
 
 
 _STRANDED = select(keys.c.key_id).where(

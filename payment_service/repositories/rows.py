@@ -12,7 +12,7 @@ from sqlalchemy import Label, RowMapping, Table
 
 from payment_service.domain.lifecycle import Status
 from payment_service.domain.money import as_stored
-from payment_service.domain.operations import Kind, OperationStatus, Purpose
+from payment_service.domain.operations import CancelReason, Kind, OperationStatus, Purpose
 from payment_service.domain.records import IdempotencyKey, Payment, Refund
 from payment_service.models import idempotency_keys, payment_refunds, payments
 from payment_service.sqltypes import money_from_sqlite, time_from_sqlite
@@ -20,7 +20,7 @@ from payment_service.sqltypes import money_from_sqlite, time_from_sqlite
 Record = TypeVar("Record", Payment, Refund, IdempotencyKey)
 Reader = Callable[[Any], Any]
 
-_ENUMS: dict[type, Reader] = {Status: Status, Kind: Kind, OperationStatus: OperationStatus, Purpose: Purpose}
+_ENUMS: dict[type, Reader] = {each: each for each in (Status, Kind, OperationStatus, Purpose, CancelReason)}
 _READERS: dict[str, dict[type, Reader]] = {
     # What SQLAlchemy Core selected is converted by the columns' types.
     "core": _ENUMS,

@@ -139,11 +139,12 @@ _UNFINISHED = (
     )
     .join_from(keys, timers, (timers.c.kind == "recover") & (timers.c.what == keys.c.key_id), isouter=True)
     .where(keys.c.key_id.in_(UNFINISHED_KEYS), keys.c.response_status.is_(null()))
-    .order_by(func.coalesce(timers.c.due_at, keys.c.leased_until), keys.c.key_id)
+    # What needs a person comes first: it is looked up only once an hour, and would stand behind all the rest.
+    .order_by(keys.c.review_reason.is_(null()), func.coalesce(timers.c.due_at, keys.c.leased_until), keys.c.key_id)
     .limit(bindparam("at_most"))
 )
 
 
 def unfinished_keys(connection: Connection, limit: int) -> Sequence[RowMapping]:
-    """Keys without a final response, the next one to be looked up first, each with what it asks the gateway."""
+    """Keys without a final response, each with what it asks the gateway: those that need a person, then by time."""
     return connection.execute(_UNFINISHED, {"at_most": limit}).mappings().all()

@@ -6,8 +6,15 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, bindparam, func, select
 
 from payment_service.connection import Connection
+from payment_service.models import (
+    disputes,
+    operator_actions,
+    outbox_deliveries,
+    payment_refunds,
+    payments,
+    transactions,
+)
 from payment_service.models import idempotency_keys as keys
-from payment_service.models import operator_actions, outbox_deliveries, payment_refunds, payments, transactions
 from payment_service.sqltypes import database_now
 
 MOST = 200
@@ -33,6 +40,7 @@ _OF: dict[str, Select[Any]] = {
     .where(operator_actions.c.payment_id == _ID)
     .order_by(operator_actions.c.action_id),
 }
+_DISPUTES = select(disputes).where(disputes.c.payment_id == _ID).order_by(disputes.c.dispute_id).limit(MOST)
 KINDS = tuple(_OF)
 """change (of the journal), key (with its operation), refund, delivery, action (of an operator)."""
 
@@ -45,6 +53,11 @@ def of_payment(connection: Connection, payment_id: int) -> dict[str, Sequence[Ro
         kind: connection.execute(statement, {"payment_id": payment_id}).mappings().all()
         for kind, statement in _STATEMENTS.items()
     }
+
+
+def disputes_of(connection: Connection, payment_id: int) -> Sequence[RowMapping]:
+    """The payment's disputes, oldest first."""
+    return connection.execute(_DISPUTES, {"payment_id": payment_id}).mappings().all()
 
 
 _PAYMENT = select(payments).where(payments.c.payment_id == _ID)

@@ -11,13 +11,15 @@ from typing import Any
 from uuid import UUID
 
 from payment_service import clock, metrics
-from payment_service.connection import Connection, UniqueViolation
+from payment_service.connection import Connection, TransactionLost, UniqueViolation
 from payment_service.db import next_attempt
+from payment_service.domain.chain import CLAIM, KEY, NO_OPERATION, OPEN_KEY, digest
 from payment_service.domain.errors import DatabaseUnavailable, KeyInUse, KeyMismatch, StateConflict
-from payment_service.domain.operations import OperationStatus, Purpose
+from payment_service.domain.operations import Kind, OperationStatus, Purpose
 from payment_service.domain.records import StoredResponse
 from payment_service.repositories import key_status, keys
 from payment_service.services import first_writes
+from payment_service.services.chaining import finished_key_hashes
 from payment_service.services.claim import Claim
 from payment_service.services.commands import (
     ChangeStatus,
@@ -30,6 +32,7 @@ from payment_service.services.commands import (
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.existing_keys import InProgress, resolve_existing_key
 from payment_service.services.first_writes import InsertedKey
+from payment_service.services.lease_ends import end_lease_later
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.2
 """Seconds between looks at a key in use: a fast gateway is noticed at once, a slow one is not pestered."""
@@ -90,12 +93,21 @@ def _wait_and_acquire(deps: Dependencies, request: Request, command: Command) ->
             if clashes == MOST_CLASHES:
                 raise
         except DatabaseUnavailable as error:
-            attempt = next_attempt(error, attempt)
+            attempt = _next_attempt(deps, request, error, attempt)
         else:
             if not isinstance(outcome, InProgress):
                 return outcome
             _wait_until_free(deps, request, deadline)
             attempt = 1
+
+
+def _next_attempt(deps: Dependencies, request: Request, error: DatabaseUnavailable, attempt: int) -> int:
+    """As `next_attempt`. A claim that may have been committed, and nobody works on, ends as soon as it can."""
+    try:
+        return next_attempt(error, attempt)
+    except TransactionLost:
+        end_lease_later(deps, request.scope.key_hash, request.owner)
+        raise
 
 
 def _insert_or_resolve(
@@ -107,7 +119,9 @@ def _insert_or_resolve(
     found = keys.claim(connection, row)
     if not isinstance(found, tuple):
         return resolve_existing_key(connection, deps, request, command, since, found)
-    key = InsertedKey(request.scope, *found, operation_id, row["created_at"], since)
+    key = InsertedKey(
+        request.scope, *found, operation_id, row["created_at"], since, row["purpose"], row["claim_digest"]
+    )
     try:
         match command:
             case CreatePayment():
@@ -122,12 +136,16 @@ def _insert_or_resolve(
         if request.key is None:
             raise  # there is nothing to repeat, hence nothing to store
         response = deps.renderers[request.channel].refusal(conflict)
-        keys.store_refusal(connection, key.key_id, request.scope.key_hash, response, clock.now())
+        hashes = finished_key_hashes(deps.journal, key.claim_digest, None, None, None, response)
+        keys.store_refusal(connection, key.key_id, request.scope.key_hash, response, clock.now(), hashes)
         return response
 
 
 _NO_OPERATION = dict.fromkeys(
-    ("operation_id", "kind", "amount", "currency", "operation_status", "gateway_key", "purpose")
+    (
+        *("operation_id", "kind", "amount", "currency", "operation_status", "gateway_key", "purpose", "terms"),
+        "row_hash",
+    )
 )
 
 
@@ -136,7 +154,7 @@ def _key_row(deps: Dependencies, request: Request, command: Command, operation_i
 
     For an existing payment the amount is known once the payment is locked.
     """
-    row = vars(request.scope) | {
+    row: dict[str, Any] = vars(request.scope) | {
         "request_path": request.route,
         "response_format": request.response_format,
         "fingerprint": request.fingerprint,
@@ -146,10 +164,11 @@ def _key_row(deps: Dependencies, request: Request, command: Command, operation_i
         "created_at": clock.now(),
         "payment_id": None if isinstance(command, CreatePayment | ChargePayment) else command.payment_id,
     }
+    row["claim_digest"] = digest(CLAIM, row)
     if isinstance(command, CreatePayment | ChangeStatus):
-        return row | _NO_OPERATION
+        return row | _NO_OPERATION  # it gets its hash when it is finished, in the same transaction
     new = command.payment if isinstance(command, ChargePayment) else None
-    return row | {
+    row |= {
         "operation_id": operation_id,
         "kind": command.kind,
         # No amount where the price was not asked for: then the key is known, and nothing is inserted.
@@ -157,8 +176,20 @@ def _key_row(deps: Dependencies, request: Request, command: Command, operation_i
         "currency": new and new.currency,
         "operation_status": OperationStatus.PENDING,
         "gateway_key": request.scope.gateway_key(command.kind),
-        "purpose": Purpose.TOLD_FALSE if request.never_asks_again else None,
+        "purpose": _purpose(deps, request, command),
+        "terms": request.terms.text() if command.kind in (Kind.CHARGE, Kind.AUTHORIZE) else None,
     }
+    row["row_hash"] = deps.journal.sign(KEY, {**NO_OPERATION, **row, **OPEN_KEY})
+    return row
+
+
+def _purpose(deps: Dependencies, request: Request, command: Command) -> Purpose | None:
+    """TOLD_FALSE for a caller that never asks again, unless it waits for its customer, who may have to act."""
+    if not request.never_asks_again or not isinstance(command, ChargePayment):
+        return None
+    gateway = deps.gateways.named(deps.gateways.name_for(command.payment.method))
+    may_ask_customer = gateway is not None and command.kind in gateway.capabilities.registers
+    return None if may_ask_customer and request.terms.return_url else Purpose.TOLD_FALSE
 
 
 def _wait_until_free(deps: Dependencies, request: Request, deadline: float) -> None:

@@ -1,14 +1,28 @@
 """The figures of the business: read at any moment, exact, at a cost that does not grow with the tables."""
 
+import math
+from collections.abc import Mapping
+
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from payment_service import clock
 from payment_service.connection import Connection
-from payment_service.domain.business_metrics import Figures, Totals
+from payment_service.domain.business_metrics import Figures, LaterFigures, Reconciliation, ReconciliationFigures, Totals
 from payment_service.domain.errors import DatabaseUnavailable
 from payment_service.models.outbox import GIVEN_UP
-from payment_service.repositories import deliveries, figures, recovery, tallies
+from payment_service.repositories import (
+    deliveries,
+    disputes,
+    figures,
+    holds,
+    notices,
+    reconciliation,
+    recovery,
+    tallies,
+)
 from payment_service.services.dependencies import Dependencies
+from payment_service.services.notices import PATIENCE
 from payment_service.services.recovery import advance_watermark
 
 log = structlog.get_logger(__name__)
@@ -28,9 +42,23 @@ def current(deps: Dependencies, *, folding: bool = True) -> Figures:
         waiting = (name for status in ("PENDING", *GIVEN_UP) for name in deliveries.sinks_with(connection, status))
         off = frozenset(waiting) - deps.sinks
         sinks = figures.of_sinks(connection, sorted(deps.sinks | off))
-        found = Figures(Totals(totals), sinks, recovery.figures(connection), off)
+        later = LaterFigures(*disputes.figures(connection), holds.expiring(connection))
+        told = notices.figures(connection, PATIENCE)
+        reconciled = _reconciled(deps, reconciliation.latest(connection))
+        found = Figures(Totals(totals), sinks, recovery.figures(connection), told, later, off, reconciled)
     if folding:
         _try_to_catch_up(deps, behind)
+    return found
+
+
+def _reconciled(deps: Dependencies, latest: Mapping[str, Reconciliation]) -> list[ReconciliationFigures]:
+    """Of each gateway that moves real money and lists it, and of whatever else was reconciled before."""
+    now, found = clock.now(), []
+    for name, gateway in deps.gateways:
+        last = latest.get(name)
+        if last is not None or (gateway.capabilities.lists and gateway.capabilities.needs_token):
+            age = max(0.0, (now - last.until).total_seconds()) if last else math.inf
+            found.append(ReconciliationFigures(name, age, last))
     return found
 
 

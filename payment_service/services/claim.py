@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 
 from payment_service.connection import Connection
-from payment_service.domain.operations import Kind, Purpose
+from payment_service.domain.chain import CLAIM, digest
+from payment_service.domain.operations import CancelReason, Kind, Purpose
 from payment_service.domain.principals import RECOVERY, ChangeSource
 from payment_service.domain.records import IdempotencyKey, Operation, Payment, PaymentContext, Refund
 from payment_service.repositories import keys, payments
@@ -13,16 +14,18 @@ from payment_service.services.dependencies import Dependencies
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to carry an operation through, held under `fence` until the lease ends.
+    """The right to carry an operation through, held by `owner` under `fence` until the lease ends.
 
     `send_before` is the moment of the monotonic clock after which nothing may be sent under this lease any more.
     `is_repeatable`: a caller that comes back is recognised. `taken_over` is the key as an earlier owner left it, None
-    where there was none. `note` is kept beside the operation when it completes.
+    where there was none. `claim_digest` is part of the key's hash; `head` is the hash of the payment's last journal
+    row, known once the claim is completed. `note` is kept beside the operation when it completes.
     """
 
     key_id: int
     key_hash: str
     response_format: str
+    owner: str
     fence: int
     payment: Payment
     operation: Operation
@@ -32,6 +35,8 @@ class Claim:
     send_before: float
     is_repeatable: bool
     origin: ChangeSource
+    claim_digest: str
+    head: str | None = None
     note: str | None = None
 
     @property
@@ -67,21 +72,28 @@ def take_over(
 
     The payment is locked as well. Raises ValueError for a key that asks nothing of the gateway.
     """
-    if key.operation is None:
+    operation = key.operation
+    if operation is None:
         raise ValueError(f"key {key.key_id} has no operation")
+    expires_at = operation.action and operation.action.expires_at
+    if expires_at and expires_at < key.looked_at and operation.cancel_asked is None:
+        keys.ask_to_cancel(connection, key, CancelReason.EXPIRED)
+        operation = replace(operation, cancel_asked=CancelReason.EXPIRED)
     return Claim(
         key_id=key.key_id,
         key_hash=key.key_hash,
         response_format=key.response_format,
+        owner=owner,
         fence=keys.take_over(connection, key, owner, deps.limits.lease),
         payment=payment,
-        operation=key.operation,
+        operation=operation,
         refund=find_refund(connection, key),
         purpose=key.purpose,
         taken_over=key,
         send_before=since + deps.limits.time_to_send,
         is_repeatable=True,
         origin=RECOVERY,
+        claim_digest=digest(CLAIM, vars(key)),
     )
 
 

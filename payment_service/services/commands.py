@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from payment_service import clock
 from payment_service.domain.keys import fingerprint, gateway_key, hash_key
 from payment_service.domain.lifecycle import Move
-from payment_service.domain.operations import Kind
+from payment_service.domain.operations import NO_TERMS, Kind, Terms
 from payment_service.domain.principals import ChangeSource, Principal
 
 
@@ -40,7 +40,7 @@ class Request:
     happen only once (`process:7`), or is None for a request that is new each time. `route` is method and path with its
     ids (`POST:/payments/7/refunds`); `fields` is the validated, normalised body. `response_format` is the channel's
     name for the shape of the response. `never_asks_again`: the caller takes an undecided answer for a failure, so what
-    is approved later is reversed.
+    is approved later is reversed. `terms` go to the gateway with a charge; they distinguish no request from another.
     """
 
     channel: str
@@ -51,6 +51,7 @@ class Request:
     key: str | None = None
     implied_key: str | None = None
     never_asks_again: bool = False
+    terms: Terms = NO_TERMS
     request_id: str | None = None
     traceparent: str | None = None
 

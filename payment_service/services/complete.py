@@ -2,35 +2,67 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from typing import cast
 
 from payment_service import clock
 from payment_service.connection import Connection, UniqueViolation
 from payment_service.db import next_attempt
 from payment_service.domain.errors import DatabaseUnavailable, GatewayUnavailable, KeyInUse
-from payment_service.domain.operations import Purpose
-from payment_service.domain.records import Operation, StoredResponse
-from payment_service.gateways.base import Approved, Declined, GatewayResult, NotSent, Unknown
-from payment_service.repositories import keys, payments
-from payment_service.repositories.keys import ClaimState
-from payment_service.services import reversals
+from payment_service.domain.lifecycle import Move, allows
+from payment_service.domain.operations import Kind, Purpose
+from payment_service.domain.records import PaymentContext, StoredResponse
+from payment_service.gateways.base import (
+    ActionRequired,
+    Approved,
+    Declined,
+    GatewayResult,
+    NotSent,
+    Pending,
+    Unknown,
+)
+from payment_service.repositories import keys, payments, timers
+from payment_service.repositories.key_states import ClaimState
+from payment_service.services import reversals, undecided
+from payment_service.services.chaining import finished_key_hashes
 from payment_service.services.claim import Claim, load_context
 from payment_service.services.dependencies import ChannelReferences, Dependencies
 from payment_service.services.gateway_calls import NotAgain
+from payment_service.services.lease_ends import give_up_later
+from payment_service.services.outcomes import action_required, operation_completed, payment_after
 from payment_service.services.persistence import record_undecided_attempt, render_response, save_changed
-from payment_service.services.transitions import operation_completed, payment_after
 
-SHORTEST_DELAY, LONGEST_DELAY = 1.0, 300.0
-"""Seconds before the recovery worker looks an undecided operation up again: doubling, then every five minutes."""
+TURNED_AWAY = "The payment gateway turned this service away: nothing has moved, and the service tries again"
+"""What a caller is told whose gateway does not accept this service's credentials: why is an operator's matter."""
 
-PATIENCE, REVIEW_DELAY = timedelta(hours=24), 3600.0
-"""What is undecided for so long is a person's to ask about; the worker goes on looking it up, once an hour."""
+LONGEST_INTENT = 64
 
 MOST_CLASHES = 4
 """Tries to find ids that no payment has: 12 digits clash once in millions of payments, never four times."""
 
 
 def complete(deps: Dependencies, claim: Claim, result: GatewayResult) -> StoredResponse:
-    """Write down the gateway's result, or a person's in its place, and the response. Raises KeyInUse, Unavailable."""
+    """Write down the gateway's result, or a person's in its place, and the response. Raises KeyInUse, Unavailable.
+
+    Where the database is away the process goes on trying until its lease ends.
+    """
+    try:
+        response = _completed(deps, claim, result)
+    except DatabaseUnavailable:
+        is_told_false = claim.purpose is Purpose.TOLD_FALSE and claim.taken_over is None
+        if is_told_false and not isinstance(result, Declined):
+            give_up_later(deps, claim)  # an approval is the next owner's to reverse
+        else:
+            until = claim.send_before + deps.limits.gateway_budget
+            deps.deferred.add(until, "complete", partial(_completed, deps, claim, result))
+        raise
+    # "Come back" would make a second payment of a request that is not recognised: recovery completes it.
+    if isinstance(result, NotSent) and claim.is_repeatable:
+        raise GatewayUnavailable(TURNED_AWAY) if result.rejects_us else GatewayUnavailable
+    return response
+
+
+def _completed(deps: Dependencies, claim: Claim, result: GatewayResult) -> StoredResponse:
     attempt, clashes = 1, 0
     while True:
         try:
@@ -43,9 +75,6 @@ def complete(deps: Dependencies, claim: Claim, result: GatewayResult) -> StoredR
         except DatabaseUnavailable as error:
             attempt = next_attempt(error, attempt)
         else:  # committed
-            # "Come back" would make a second payment of a request that is not recognised: recovery completes it.
-            if isinstance(result, NotSent) and claim.is_repeatable:
-                raise GatewayUnavailable
             return response
 
 
@@ -62,9 +91,14 @@ def _write(
         return _stored(connection, deps, claim, state)
     if state.fence != claim.fence:
         raise KeyInUse
-    review = _review_reason(claim.operation, result)
-    if review is None and isinstance(result, Approved | Declined):
-        return _decided(connection, deps, claim, result, clashes)
+    operation = replace(claim.operation, cancel_asked=state.cancel_asked)
+    claim = replace(claim, operation=operation, head=state.journal_hash)
+    review = undecided.review_reason(claim.operation, result)
+    # A hold that somebody has asked to cancel meanwhile is never told: its next owner cancels it.
+    is_unwanted = state.cancel_asked is not None and claim.operation.kind is Kind.AUTHORIZE
+    is_decision = isinstance(result, Declined) or (isinstance(result, Approved) and not is_unwanted)
+    if review is None and is_decision:
+        return _decided(connection, deps, claim, cast("Approved | Declined", result), clashes)
     return _undecided(connection, deps, claim, result, state, review)
 
 
@@ -80,6 +114,15 @@ def reread(deps: Dependencies, claim: Claim) -> StoredResponse:
         return replace(_stored(connection, deps, claim, state), replayed=False)
 
 
+def finished_meanwhile(deps: Dependencies, claim: Claim) -> StoredResponse:
+    """The response of another owner that has taken over and finished. Raises KeyInUse while it has not."""
+    with deps.database.atomic("finish") as connection:
+        state = keys.lock_claim(connection, claim.key_id, claim.key_hash, claim.payment.payment_id)
+        if state is None or state.response_status is None:
+            raise KeyInUse
+        return _stored(connection, deps, claim, state)
+
+
 def _decided(
     connection: Connection, deps: Dependencies, claim: Claim, result: Approved | Declined, clashes: int
 ) -> StoredResponse:
@@ -88,19 +131,36 @@ def _decided(
     if renderer.gives_references:
         seed = f"{operation.gateway_key}/{clashes}" if clashes else operation.gateway_key
         references = renderer.references(seed, operation.kind)
+        references = _with_intent(deps, claim, references, result)
     completed, purpose = operation_completed(operation, result, claim.note), claim.purpose
     if claim.taken_over is not None and reversals.is_late(claim, result):
-        transition = reversals.complete_late(connection, deps, claim, completed)
+        transition = reversals.approve_late(connection, deps, claim.payment, claim.head, completed, claim.origin)
     elif purpose is Purpose.REVERSAL:
         transition = reversals.complete_reversal(connection, deps, claim, completed, result)
     else:
         transition, purpose = payment_after(claim.payment, completed, claim.refund, result, references, at), None
-        save_changed(connection, deps, claim.payment, transition, claim.origin)
+        save_changed(connection, deps, claim.payment, claim.head, transition, claim.origin)
+        expires_at = transition.context.payment.hold_expires_at
+        if transition.move is Move.AUTHORIZED and expires_at:
+            timers.set_at(connection, "hold", claim.payment.payment_id, expires_at)
     response = render_response(connection, deps, claim.response_format, transition.context)
-    keys.complete_operation(connection, claim.key_id, claim.key_hash, completed, purpose, response, at)
+    payment_id, digest = claim.payment.payment_id, claim.claim_digest
+    hashes = finished_key_hashes(deps.journal, digest, payment_id, completed, purpose, response)
+    keys.complete_operation(connection, claim.key_id, claim.key_hash, completed, purpose, response, at, hashes)
     if claim.taken_over is not None:
         keys.delete_timer(connection, claim.key_id)
     return response
+
+
+def _with_intent(
+    deps: Dependencies, claim: Claim, references: ChannelReferences, result: Approved | Declined
+) -> ChannelReferences:
+    """The payment intent is the gateway's own where it has such a thing, and its id fits."""
+    gateway = deps.gateways.named(claim.payment.gateway)
+    is_shown = gateway is not None and gateway.capabilities.shows_reference and references.payment_intent_id
+    if not is_shown or result.reference is None or len(result.reference) > LONGEST_INTENT:
+        return references
+    return replace(references, payment_intent_id=result.reference)
 
 
 def _undecided(
@@ -111,13 +171,44 @@ def _undecided(
     state: ClaimState,
     review: str | None,
 ) -> StoredResponse:
-    if review is not None or isinstance(result, NotSent | Unknown):
-        record_undecided_attempt(connection, claim.context, claim.origin)
-    response = render_response(connection, deps, claim.response_format, claim.context)
+    known = claim.operation.review_reason
+    is_news = review is None or review != known
+    if is_news and (review is not None or isinstance(result, NotSent | Unknown)):
+        head = record_undecided_attempt(connection, deps, claim.context, claim.head, claim.origin)
+        claim = replace(claim, head=head)
+    context = claim.context
+    if isinstance(result, ActionRequired):
+        context = _awaiting_customer(connection, deps, claim, result)
+    elif isinstance(result, Pending) and claim.operation.action is not None:
+        # The customer has acted: nothing is asked of anybody, and no time runs out.
+        keys.set_action(connection, claim.key_id, claim.key_hash, None)
+        context = replace(context, operation=replace(claim.operation, action=None))
+    response = render_response(connection, deps, claim.response_format, context)
     quiet_since = result.quiet_since if isinstance(result, NotAgain) else None
+    if review is None and known is not None and known.startswith(undecided.REJECTS_US):
+        review = ""  # it accepts us again: nobody need look
     keys.release(connection, claim.key_id, claim.key_hash, clock.now(), quiet_since, review)
-    keys.set_timer(connection, claim.key_id, state.attempts, _delay(state.attempts, is_reviewed=review is not None))
+    # Credentials are mended at any moment: those operations are looked at as often as the others.
+    is_reviewed = bool(review) and not undecided.rejects_us(result)
+    delay = undecided.delay(state.attempts, is_reviewed=is_reviewed)
+    keys.set_timer(connection, claim.key_id, state.attempts, delay)
     return response
+
+
+def _awaiting_customer(
+    connection: Connection, deps: Dependencies, claim: Claim, result: ActionRequired
+) -> PaymentContext:
+    """Write down what the customer must do. The time to do it begins with the gateway's first word of it."""
+    first, at = claim.operation.action, clock.now()
+    expires_at = first.expires_at if first else at + timedelta(seconds=deps.limits.action_ttl)
+    action = replace(result.action, expires_at=expires_at)
+    keys.set_action(connection, claim.key_id, claim.key_hash, action)
+    operation = replace(claim.operation, action=action)
+    if not allows(claim.payment.status, Move.ACTION_REQUIRED):
+        return replace(claim.context, operation=operation)
+    transition = action_required(claim.payment, operation, at)
+    save_changed(connection, deps, claim.payment, claim.head, transition, claim.origin)
+    return transition.context
 
 
 def _stored(connection: Connection, deps: Dependencies, claim: Claim, state: ClaimState) -> StoredResponse:
@@ -130,25 +221,3 @@ def _stored(connection: Connection, deps: Dependencies, claim: Claim, state: Cla
         raise KeyInUse
     response = render_response(connection, deps, claim.response_format, load_context(connection, key))
     return replace(response, replayed=replayed)
-
-
-def _review_reason(operation: Operation, result: GatewayResult) -> str | None:
-    """Why a person must look at this operation: an approval not believed, a send never safe again, a day of waiting."""
-    if isinstance(result, NotAgain) and result.for_good:
-        return result.reason
-    if not isinstance(result, Approved):
-        return None if isinstance(result, Declined) else _overdue(operation)
-    if (result.amount, result.currency) == (operation.amount, operation.currency):
-        return None
-    return f"asked for {operation.amount} {operation.currency}, gateway says {result.amount} {result.currency}"
-
-
-def _overdue(operation: Operation) -> str | None:
-    if clock.now() - operation.created_at < PATIENCE:
-        return None
-    return "the gateway has not decided for more than a day"
-
-
-def _delay(attempts: int, *, is_reviewed: bool) -> float:
-    longest = REVIEW_DELAY if is_reviewed else LONGEST_DELAY
-    return min(longest, SHORTEST_DELAY * 2.0 ** min(attempts - 1, 12))

@@ -124,6 +124,7 @@ def _replay(
         at=clock.now(),
         only_given_up=only_given_up,
         even_if_newer=even_if_newer,
+        journal=deps.journal,
     )
     for row in found:
         log.info("delivery.replayed", actor=actor, **row)

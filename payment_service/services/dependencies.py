@@ -7,11 +7,14 @@ from threading import BoundedSemaphore
 from typing import Protocol
 
 from payment_service.db import Database
+from payment_service.domain.chain import JournalKeys
+from payment_service.domain.deliveries import Event
 from payment_service.domain.errors import ServiceError
 from payment_service.domain.lifecycle import Move, Status
 from payment_service.domain.operations import Kind
-from payment_service.domain.records import Event, PaymentContext, StoredResponse
-from payment_service.gateways.base import Gateway
+from payment_service.domain.records import PaymentContext, StoredResponse
+from payment_service.gateways.routing import Gateways
+from payment_service.services.deferred import Deferred
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class Limits:
 
     `keyless_answer`: how long an undecided charge is looked up for a caller that never asks again, which is answered
     `answer_within` seconds after its claim at the latest. `duplicate_refund`: how long a refund without a key is taken
-    for a repeat of an equal one; 0 for never.
+    for a repeat of an equal one; 0 for never. `action_ttl`: how long a customer may take to act. `pending_ttl`:
+    how long a payment waits to be charged, by channel; 0 for as long as its caller likes.
     """
 
     lease: float
@@ -64,6 +68,8 @@ class Limits:
     keyless_answer: float = 8.0
     answer_within: float = 18.0
     duplicate_refund: float = 30.0
+    action_ttl: float = 3600.0
+    pending_ttl: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def time_to_send(self) -> float:
@@ -77,16 +83,19 @@ class Dependencies:
 
     `sinks` are the names of those that get events; one that is not among them costs nothing. `broker_channels` are the
     channels whose events a broker carries, all of them where it is not named. `waiting` limits the threads in which a
-    caller waits for an undecided charge.
+    caller waits for an undecided charge. `journal` signs and verifies the rows' hashes. `deferred` is what the database
+    did not take yet.
     """
 
     database: Database
-    gateway: Gateway
+    gateways: Gateways
     renderers: Mapping[str, ChannelRenderer]
     limits: Limits
     sinks: frozenset[str] = frozenset()
     waiting: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(4))
     broker_channels: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    journal: JournalKeys = field(default_factory=JournalKeys)
+    deferred: Deferred = field(default_factory=Deferred)
 
     def carries(self, broker: str, channel: str) -> bool:
         """Whether a broker is switched on and carries the events of a channel."""

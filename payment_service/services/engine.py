@@ -9,7 +9,7 @@ from dataclasses import replace
 import structlog
 
 from payment_service.connection import TransactionLost
-from payment_service.domain.errors import DatabaseUnavailable, OutcomeUnknown, ServiceError
+from payment_service.domain.errors import DatabaseUnavailable, KeyInUse, OutcomeUnknown, ServiceError
 from payment_service.domain.operations import Purpose
 from payment_service.domain.records import StoredResponse
 from payment_service.failpoints import failpoint
@@ -17,9 +17,10 @@ from payment_service.gateways.base import Approved, Declined
 from payment_service.services.acquire import acquire
 from payment_service.services.claim import Claim
 from payment_service.services.commands import Command, Request
-from payment_service.services.complete import complete, reread
+from payment_service.services.complete import complete, finished_meanwhile, reread
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.gateway_calls import await_decision, call_gateway
+from payment_service.services.lease_ends import give_up_later
 
 log = structlog.get_logger(__name__)
 
@@ -46,25 +47,43 @@ def execute(deps: Dependencies, request: Request, command: Command) -> StoredRes
 def execute_claim(deps: Dependencies, claim: Claim) -> StoredResponse:
     """Call the gateway for a claimed operation and write down its result.
 
-    Raises OutcomeUnknown where the caller cannot come back and nobody knows whether the result was written down.
+    Raises OutcomeUnknown where the caller cannot come back and nobody knows whether the result was written down,
+    KeyInUse where another owner is at work on it.
     """
-    result = call_gateway(deps, claim)
-    if claim.purpose is Purpose.TOLD_FALSE and claim.taken_over is None and not isinstance(result, Approved | Declined):
-        result = await_decision(deps, claim, result)
+    try:
+        result = call_gateway(deps, claim)
+        is_told_false = claim.purpose is Purpose.TOLD_FALSE and claim.taken_over is None
+        if is_told_false and not isinstance(result, Approved | Declined):
+            result = await_decision(deps, claim, result)
+    except (KeyInUse, DatabaseUnavailable) as error:  # its progress could not be committed, or read
+        if isinstance(error, DatabaseUnavailable):
+            give_up_later(deps, claim)
+        if not claim.is_repeatable:
+            return _not_written_down(deps, claim, error)
+        if isinstance(error, KeyInUse):
+            return finished_meanwhile(deps, claim)
+        raise
     failpoint("gateway.answered")
     try:
         return complete(deps, claim, result)
     except Exception as error:
         if claim.is_repeatable:
             raise
-        # A repeat would be another payment: its caller is told to look, and the recovery worker writes it down.
-        log.exception("movement.not_written_down", payment_id=claim.payment.payment_id)
-        if isinstance(error, DatabaseUnavailable) and not isinstance(error, TransactionLost):  # no COMMIT was sent
-            return deps.renderers[claim.payment.channel].answer(claim.response_format, claim.context)
-        try:
-            return reread(deps, claim)
-        except Exception as doubt:
-            raise OutcomeUnknown from doubt
+        return _not_written_down(deps, claim, error)
+
+
+def _not_written_down(deps: Dependencies, claim: Claim, error: Exception) -> StoredResponse:
+    """The answer to a caller that cannot come back: a repeat would be another payment.
+
+    It is told to look, and the recovery worker carries the operation through. Raises OutcomeUnknown.
+    """
+    log.error("movement.not_written_down", payment_id=claim.payment.payment_id, exc_info=error)
+    if isinstance(error, DatabaseUnavailable) and not isinstance(error, TransactionLost):  # no COMMIT was sent
+        return deps.renderers[claim.payment.channel].answer(claim.response_format, claim.context)
+    try:
+        return reread(deps, claim)
+    except Exception as doubt:
+        raise OutcomeUnknown from doubt
 
 
 def _advised(request: Request, error: ServiceError) -> ServiceError:

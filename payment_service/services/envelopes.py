@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from payment_service.clock import naive_text
-from payment_service.domain.records import Event, Payment
+from payment_service.domain.deliveries import Event
+from payment_service.domain.records import Payment
 
 
 def call_body(body: Any) -> str:

@@ -6,9 +6,11 @@ from enum import Enum
 from payment_service.connection import Connection
 from payment_service.domain.errors import KeyMismatch
 from payment_service.domain.keys import differing
+from payment_service.domain.operations import Kind
 from payment_service.domain.records import IdempotencyKey, StoredResponse
 from payment_service.repositories import keys, payments
-from payment_service.repositories.keys import FinishedKey
+from payment_service.repositories.key_states import FinishedKey
+from payment_service.services.chaining import key_row_hash
 from payment_service.services.claim import Claim, load_context, take_over_for
 from payment_service.services.commands import ChargePayment, Command, Request, StartOperation
 from payment_service.services.dependencies import Dependencies
@@ -40,7 +42,9 @@ def resolve_existing_key(
         # Written by ourselves, a moment ago, where only the answer to our COMMIT was lost.
         return StoredResponse(seen.response_status, seen.response_data, replayed=seen.owner != request.owner)
     asks = command.kind if isinstance(command, ChargePayment | StartOperation) else None
-    key = keys.lock(connection, vars(request.scope), request.scope.gateway_key(asks) if asks else None)
+    key = keys.lock(connection, vars(request.scope))
+    if key is None and asks is not None:
+        key = _adopted(connection, deps, request, asks)
     if key is None:  # its claim is being undone, or it was purged just now: the next try will own it
         return InProgress.IN_PROGRESS
     _check_fingerprint(connection, request, key.fingerprint, key.payment_id)
@@ -49,6 +53,14 @@ def resolve_existing_key(
     if key.leased and key.owner != request.owner:
         return InProgress.IN_PROGRESS
     return take_over_for(connection, deps, key, request, since)
+
+
+def _adopted(connection: Connection, deps: Dependencies, request: Request, kind: Kind) -> IdempotencyKey | None:
+    """A key that a migration knew by its gateway key only: it gets its own hash, and with it a new one of its row."""
+    key = keys.adopt(connection, vars(request.scope), request.scope.gateway_key(kind))
+    if key is not None:
+        keys.set_hash(connection, key, key_row_hash(deps.journal, key))
+    return key
 
 
 def _replay(

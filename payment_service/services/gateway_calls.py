@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import structlog
 
-from payment_service import clock, metrics
-from payment_service.domain.operations import Kind
+from payment_service import clock
+from payment_service.domain.operations import Kind, Purpose
 from payment_service.domain.records import IdempotencyKey, Operation, Payment
 from payment_service.gateways.base import (
     Approved,
@@ -19,11 +19,14 @@ from payment_service.gateways.base import (
     GatewayResult,
     NotFound,
     NotSent,
-    Pending,
+    Refused,
     Unknown,
 )
+from payment_service.repositories import keys
+from payment_service.services import registration
 from payment_service.services.claim import Claim
 from payment_service.services.dependencies import Dependencies
+from payment_service.services.registration import outcome_of
 
 log = structlog.get_logger(__name__)
 
@@ -33,16 +36,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 
 NOT_CHARGED = Declined("GATEWAY_UNAVAILABLE", "The payment gateway did not process the payment")
 """What becomes of a charge that never reached the gateway, and never will."""
-
-OUTCOMES = {
-    Approved: "approved",
-    Declined: "declined",
-    Pending: "pending",
-    NotFound: "not_found",
-    NotSent: "not_sent",
-    Unknown: "unknown",
-}
-"""What the gateway's results are called where they are counted and logged."""
 
 
 @dataclass(frozen=True)
@@ -59,49 +52,66 @@ class NotAgain(Unknown):
 def call_gateway(deps: Dependencies, claim: Claim) -> GatewayResult:
     """The gateway's result for a claimed operation. After a takeover, the operation is looked up first.
 
-    The result is logged as soon as it is known, even where writing it down fails.
+    The result is logged as soon as it is known, even where writing it down fails. Raises KeyInUse, DatabaseUnavailable
+    where the operation's progress could not be committed: nothing was sent after that.
     """
-    result = _result(deps.gateway, claim)
+    result = _result(deps, claim)
     operation, is_decided = claim.operation, isinstance(result, Approved | Declined)
     log.log(
         logging.INFO if is_decided else logging.WARNING,
         "movement.decided" if is_decided else "movement.undecided",
-        outcome=_outcome(result),
+        outcome=outcome_of(result),
         kind=operation.kind,
         payment_id=operation.payment_id,
         channel=claim.payment.channel,
         amount=str(operation.amount),
         currency=operation.currency,
-        why=result.code if isinstance(result, Declined) else getattr(result, "reason", None),
+        why=result.code if isinstance(result, Declined | Refused) else getattr(result, "reason", None),
     )
     return result
 
 
-def _result(gateway: Gateway, claim: Claim) -> GatewayResult:
-    gateway_request = gateway_request_for(claim.payment, claim.operation)
+def _result(deps: Dependencies, claim: Claim) -> GatewayResult:
+    gateway = deps.gateways.named(claim.payment.gateway)
+    if gateway is None:
+        return NotSent(f"the payment's gateway {claim.payment.gateway} is not configured")
+    gateway_request = gateway_request_for(claim.payment, claim.operation, claim.fence)
     if gateway_request.amount == 0 and gateway_request.kind in (Kind.CHARGE, Kind.AUTHORIZE):
         return Approved(Decimal(0), gateway_request.currency)  # a free trip: there is nothing to ask for
-    if claim.taken_over is not None and claim.taken_over.attempts:  # somebody may have sent it before
-        found = _look_up(gateway, gateway_request)
-        if isinstance(found, NotSent):  # about the look-up only: the operation itself may have been sent before
-            return Unknown(found.reason)
-        if not isinstance(found, NotFound):
-            return found
-        if (reason := _against_sending(gateway.capabilities, claim.operation, claim.taken_over)) is not None:
-            return reason
+    if (found := _earlier(deps, claim, gateway, gateway_request)) is not None:
+        return found
     if clock.monotonic() > claim.send_before:
         return NotSent("the lease would end before the gateway's answer")
-    began = clock.monotonic()
-    result = gateway.send(gateway_request)
-    metrics.gateway_called(gateway_request.kind, _outcome(result), clock.monotonic() - began)
-    return result
+    if gateway_request.kind in gateway.capabilities.registers:
+        return registration.send(deps, claim, gateway, gateway_request)
+    return registration.send_once(deps, claim, gateway, gateway_request)
 
 
-def _look_up(gateway: Gateway, gateway_request: GatewayRequest) -> GatewayResult:
-    began = clock.monotonic()
-    found = gateway.lookup(gateway_request)
-    metrics.gateway_called(LOOKUP, _outcome(found), clock.monotonic() - began)
-    return found
+def _earlier(
+    deps: Dependencies, claim: Claim, gateway: Gateway, gateway_request: GatewayRequest
+) -> GatewayResult | None:
+    """What became of an earlier owner's request, or why there must be no second one; None where this one may send."""
+    is_registered = gateway_request.kind in gateway.capabilities.registers
+    if claim.taken_over is None or not claim.taken_over.attempts:
+        return None
+    is_told_false = claim.purpose is Purpose.TOLD_FALSE
+    if is_registered and not gateway_request.reference:
+        # Nobody has sent it: what is registered is not sent before its id is committed.
+        return NOT_CHARGED if is_told_false else None
+    found = look_up(gateway, gateway_request)
+    if isinstance(found, NotSent):  # about the look-up only: the operation itself may have been sent before
+        return Unknown.after(found)
+    if not isinstance(found, NotFound):
+        return registration.settle(deps, claim, gateway, gateway_request, found)
+    if is_registered and is_told_false:  # its caller was told that it failed, and nothing has happened yet
+        return registration.give_up(deps, claim, gateway, gateway_request)
+    # A registered object can be confirmed only once, however often it is tried.
+    return None if is_registered else _against_sending(gateway.capabilities, claim.operation, claim.taken_over)
+
+
+def look_up(gateway: Gateway, gateway_request: GatewayRequest) -> GatewayResult:
+    """What became of an operation at its gateway, counted as a look-up."""
+    return registration.timed(LOOKUP, gateway.lookup, gateway_request)
 
 
 def await_decision(deps: Dependencies, claim: Claim, result: GatewayResult) -> GatewayResult:
@@ -109,29 +119,37 @@ def await_decision(deps: Dependencies, claim: Claim, result: GatewayResult) -> G
 
     At most half of a process's threads wait so. A request that never reached the gateway is over at once.
     """
-    if isinstance(result, NotSent):
+    gateway = deps.gateways.named(claim.payment.gateway)
+    if isinstance(result, NotSent) or gateway is None:
         return NOT_CHARGED
     began, pause = claim.send_before - deps.limits.time_to_send, FIRST_PAUSE
     deadline = min(clock.monotonic() + deps.limits.keyless_answer, began + deps.limits.answer_within)
     if not deps.waiting.acquire(blocking=False):
         return result
     try:
+        gateway_request = gateway_request_for(claim.payment, _as_committed(deps, claim))
         while not isinstance(result, Approved | Declined) and clock.monotonic() + pause < deadline:
             clock.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
-            found = _look_up(deps.gateway, gateway_request_for(claim.payment, claim.operation))
+            found = look_up(gateway, gateway_request)
             result = found if isinstance(found, Approved | Declined) else result
         return result
     finally:
         deps.waiting.release()
 
 
-def _outcome(result: GatewayResult) -> str:
-    return OUTCOMES.get(type(result), OUTCOMES[Unknown])
+def _as_committed(deps: Dependencies, claim: Claim) -> Operation:
+    """The operation with the gateway's id of it, which was committed while it was sent."""
+    payment = claim.payment
+    scope = {"channel": payment.channel, "subject": payment.subject, "key_hash": claim.key_hash}
+    with deps.database.reading() as connection:
+        key = keys.find(connection, scope)
+    return (key and key.operation) or claim.operation
 
 
-def gateway_request_for(payment: Payment, operation: Operation) -> GatewayRequest:
-    """What the gateway is asked, word for word the same at every send."""
+def gateway_request_for(payment: Payment, operation: Operation, attempt: int = 1) -> GatewayRequest:
+    """What the gateway is asked, word for word the same at every send; `attempt` is the fence of who asks."""
+    belongs_to_charge = operation.kind not in (Kind.CHARGE, Kind.AUTHORIZE)
     return GatewayRequest(
         gateway_key=operation.gateway_key,
         kind=operation.kind,
@@ -140,6 +158,12 @@ def gateway_request_for(payment: Payment, operation: Operation) -> GatewayReques
         currency=operation.currency,
         method=payment.method,
         parent_key=operation.parent_key,
+        reference=operation.gateway_reference,
+        parent_reference=payment.charge_reference if belongs_to_charge else None,
+        payment=str(payment.public_id),
+        terms=operation.terms,
+        attempt=attempt,
+        resend=operation.resend,
     )
 
 

@@ -15,13 +15,18 @@ from payment_service.connection import Connection
 from payment_service.domain.errors import DO_NOT_RETRY, Retry, ServiceError
 from payment_service.domain.principals import ChangeSource
 from payment_service.domain.records import IdempotencyKey, StoredResponse
-from payment_service.gateways.base import Approved, Declined
+from payment_service.gateways.base import Approved, Declined, GatewayResult
 from payment_service.repositories import keys, payments
 from payment_service.services.claim import Claim, payment_of, take_over
 from payment_service.services.complete import complete
 from payment_service.services.dependencies import Dependencies
+from payment_service.services.gateway_calls import gateway_request_for
+from payment_service.services.registration import give_up
 
 log = structlog.get_logger(__name__)
+
+MAX_IN_FLIGHT = 300.0
+"""Seconds for which a request to a gateway that is not configured any more may still be on its way."""
 
 CODE, MESSAGE = "DECIDED_BY_A_PERSON", "Declined after review"
 """What a caller is told of a payment that was declined by hand; why is nobody's business but ours."""
@@ -61,8 +66,21 @@ def decide(deps: Dependencies, operation_id: UUID, *, approved: bool, why: str, 
         amount=str(operation.amount),
         currency=operation.currency,
     )
-    result = Approved(operation.amount, operation.currency) if approved else Declined(CODE, MESSAGE)
-    return complete(deps, claim, result)
+    if approved:
+        return complete(deps, claim, Approved(operation.amount, operation.currency))
+    stands = _cancelled_at_the_gateway(deps, claim)
+    if not isinstance(stands, Declined):
+        complete(deps, claim, stands)
+        raise TooEarly("The gateway has not cancelled this operation: it stands as the gateway says")
+    return complete(deps, claim, Declined(CODE, MESSAGE))
+
+
+def _cancelled_at_the_gateway(deps: Dependencies, claim: Claim) -> GatewayResult:
+    """Declined once nothing can be approved any more: what a gateway can cancel is cancelled there first."""
+    gateway = deps.gateways.named(claim.payment.gateway)
+    if gateway is None or not gateway.capabilities.cancels or claim.operation.gateway_reference is None:
+        return Declined(CODE, MESSAGE)
+    return give_up(deps, claim, gateway, gateway_request_for(claim.payment, claim.operation, claim.fence))
 
 
 def _take_over(
@@ -71,12 +89,14 @@ def _take_over(
     since, key = clock.monotonic(), keys.lock_of_operation(connection, operation_id)
     if key is None:
         raise NotOpen
-    _check_is_quiet(key, 0.0 if approved else deps.gateway.capabilities.max_in_flight)
-    claim = take_over(connection, deps, key, payments.lock(connection, payment_of(key)), clock.new_hex(32), since)
+    payment = payments.lock(connection, payment_of(key))
+    gateway = deps.gateways.named(payment.gateway)
+    check_is_quiet(key, 0.0 if approved else gateway.capabilities.max_in_flight if gateway else MAX_IN_FLIGHT)
+    claim = take_over(connection, deps, key, payment, clock.new_hex(32), since)
     return replace(claim, origin=ChangeSource(actor), note=f"{actor}: {why}")
 
 
-def _check_is_quiet(key: IdempotencyKey, seconds: float) -> None:
+def check_is_quiet(key: IdempotencyKey, seconds: float) -> None:
     """Raise TooEarly unless the lease ended so many seconds ago: what was sent under it may still be on its way."""
     remaining = math.ceil(seconds - key.quiet_for)
     if key.leased or remaining > 0:

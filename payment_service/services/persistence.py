@@ -1,16 +1,22 @@
 """Writing a transition down: payment, refund, reservations, journal row, deliveries and the response to it."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from payment_service import clock
+from payment_service.clock import naive_text
 from payment_service.connection import Connection
 from payment_service.domain.business_metrics import FAILED_ATTEMPT
+from payment_service.domain.chain import ERASED, REFUND
+from payment_service.domain.deliveries import Event
 from payment_service.domain.lifecycle import Status, event_type
+from payment_service.domain.money import to_number
 from payment_service.domain.principals import ChangeSource
-from payment_service.domain.records import Event, Payment, PaymentContext, StoredResponse
+from payment_service.domain.records import Payment, PaymentContext, StoredResponse
 from payment_service.repositories import journal, payments
+from payment_service.services.chaining import chained, payment_hashes
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.envelopes import call_body, kafka_message, rabbitmq_message
 from payment_service.services.transitions import Transition
@@ -19,23 +25,29 @@ GIVES_PAYABLE_BACK = (Status.FAILED, Status.CANCELLED)
 
 
 def save_changed(
-    connection: Connection, deps: Dependencies, before: Payment, transition: Transition, origin: ChangeSource
+    connection: Connection,
+    deps: Dependencies,
+    before: Payment,
+    head: str | None,
+    transition: Transition,
+    origin: ChangeSource,
 ) -> None:
-    """Write a change of an existing payment; `before` is how it stood."""
+    """Write a change of an existing payment; `before` is how it stood, `head` the hash of its last journal row."""
     payment, refund = transition.context.payment, transition.context.refund
-    payments.update(connection, payment)
+    row = change_row(deps, transition, head, origin)
+    payments.update(connection, payment, payment_hashes(deps.journal, payment, row["row_hash"]))
     if refund is not None and refund.status != "PENDING":
-        payments.update_refund(connection, refund)
+        payments.update_refund(connection, refund, deps.journal.sign(REFUND, vars(refund)))
     if payment.transaction_id is not None and before.transaction_id is None:
         payments.reserve(connection, payment, "transaction", payment.transaction_id)
     if payment.status in GIVES_PAYABLE_BACK:
         payments.give_back(connection, payment, "payable", payment.payable_id)
-    record(connection, deps, transition, origin)
+    record(connection, deps, transition, row)
 
 
-def record(connection: Connection, deps: Dependencies, transition: Transition, origin: ChangeSource) -> None:
-    """Append the journal row of a transition, and its deliveries to the sinks that are switched on."""
-    payment, event_id = transition.context.payment, clock.new_id()
+def change_row(deps: Dependencies, transition: Transition, head: str | None, origin: ChangeSource) -> dict[str, Any]:
+    """The journal row of a transition, chained to the payment's row before it; `head` is that row's hash."""
+    payment = transition.context.payment
     renderer = deps.renderers[payment.channel]
     kind = renderer.event_types.get(transition.move) or event_type(transition.move, payment.version)
     row = _row(transition.context, transition.move, transition.from_status, origin) | {
@@ -43,31 +55,67 @@ def record(connection: Connection, deps: Dependencies, transition: Transition, o
         "amount": transition.amount,
         "description": transition.description,
         "caller_note": transition.caller_note,
-        "event_id": event_id,
+        "event_id": clock.new_id(),
         "event_type": kind,
         "created_at": payment.updated_at,
     }
+    return chained(deps.journal, row, head)
+
+
+def record(connection: Connection, deps: Dependencies, transition: Transition, row: dict[str, Any]) -> None:
+    """Append the journal row of a transition, and its deliveries to the sinks that are switched on."""
     connection.write("insert_journal_row", row)
     if deps.sinks:
-        event = renderer.event(transition.move, transition.context)
-        for delivery in _deliveries(deps, payment, event, event_id):
-            origins = {"request_id": origin.request_id, "traceparent": origin.traceparent}
+        payment, renderer = transition.context.payment, deps.renderers[transition.context.payment.channel]
+        event = _with_dispute(renderer.event(transition.move, transition.context), transition.context)
+        for delivery in _deliveries(deps, payment, event, row["event_id"]):
+            origins = {"request_id": row["request_id"], "traceparent": row["traceparent"]}
             connection.write("insert_delivery", delivery | origins)
 
 
-def record_undecided_attempt(connection: Connection, context: PaymentContext, origin: ChangeSource) -> None:
-    """Append an attempt that ended without a decision of the gateway: the payment stays where it is."""
+def record_undecided_attempt(
+    connection: Connection, deps: Dependencies, context: PaymentContext, head: str | None, origin: ChangeSource
+) -> str:
+    """Append an attempt that ended without a decision of the gateway: the payment stays where it is. The row's hash."""
+    amount = context.operation.amount if context.operation else context.payment.amount
+    return _extend(connection, deps, context, head, origin, FAILED_ATTEMPT, amount, "The gateway has not decided")
+
+
+def record_erasure(connection: Connection, deps: Dependencies, payment: Payment, origin: ChangeSource) -> None:
+    """Append that texts of the payment were emptied: `verify` no longer misses those of the journal rows before.
+
+    The payment is as it stands after that, and locked. A refund or key whose text was emptied gets a new hash as well.
+    """
+    description = "Texts of the caller were emptied"
+    context = PaymentContext(payment)
+    _extend(connection, deps, context, payment.journal_hash, origin, ERASED, Decimal("0.00"), description)
+
+
+def _extend(
+    connection: Connection,
+    deps: Dependencies,
+    context: PaymentContext,
+    head: str | None,
+    origin: ChangeSource,
+    move: str,
+    amount: Decimal,
+    description: str,
+) -> str:
+    """Append a row without version and event; the hash of it."""
     payment = context.payment
-    row = _row(context, FAILED_ATTEMPT, payment.status, origin) | {
+    row = _row(context, move, payment.status, origin) | {
         "version": None,
-        "amount": context.operation.amount if context.operation else payment.amount,
-        "description": "The gateway has not decided",
+        "amount": amount,
+        "description": description,
         "caller_note": None,
         "event_id": None,
         "event_type": None,
         "created_at": clock.now(),
     }
+    row_hash: str = chained(deps.journal, row, head)["row_hash"]
     connection.write("insert_journal_row", row)
+    payments.extend_journal(connection, payment, payment_hashes(deps.journal, payment, row_hash))
+    return row_hash
 
 
 def render_response(
@@ -78,6 +126,22 @@ def render_response(
     if renderer.shows_trail:
         context = replace(context, trail=journal.trail_of(connection, context.payment))
     return renderer.answer(response_format, context)
+
+
+def _with_dispute(event: Event, context: PaymentContext) -> Event:
+    """The channel's event, with the dispute that it is about: no document has words for one, so all say the same."""
+    dispute = context.dispute
+    if dispute is None:
+        return event
+    about = {
+        "reference": dispute.reference,
+        "status": dispute.status,
+        "amount": to_number(dispute.amount),
+        "currency": dispute.currency,
+        "reason": dispute.reason,
+        "evidence_due_at": naive_text(dispute.evidence_due_at) if dispute.evidence_due_at else None,
+    }
+    return replace(event, data={**event.data, "dispute": about})
 
 
 def _row(context: PaymentContext, move: str, from_status: Status | None, origin: ChangeSource) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from payment_service.domain.errors import PaymentNotFound, ServiceError
 from payment_service.domain.principals import Principal
 from payment_service.domain.records import Payment, PaymentContext, Refund
+from payment_service.domain.refusals import Reason, refused
 from payment_service.models import payments as table
 from payment_service.repositories import journal, payments
 from payment_service.services.dependencies import Dependencies
@@ -27,11 +28,14 @@ def payment(
     channel's document wants it told (`theirs`).
     """
     with deps.database.reading() as connection:
-        found = payments.find_in_channel(connection, channel, by, value)
+        found = payments.find_by(connection, channel, by, value)
+    missing = otherwise or PaymentNotFound()
     if found is None:
-        raise otherwise or PaymentNotFound()
+        raise missing
     if not may_see(principal, found):
-        raise theirs or otherwise or PaymentNotFound()
+        raise refused(theirs if theirs and found.channel == channel else missing, Reason.FOREIGN)
+    if found.channel != channel:
+        raise missing
     return found
 
 
@@ -40,6 +44,13 @@ def channel_of(deps: Dependencies, principal: Principal, payment_id: int) -> str
     with deps.database.reading() as connection:
         found = payments.find(connection, payment_id)
     return found.channel if found and may_see(principal, found) else None
+
+
+def nothing_to_see(deps: Dependencies, channel: str, filters: dict[str, Any], missing: ServiceError) -> ServiceError:
+    """Return `missing` to be raised where a caller sees none of the channel's payments; it notes if another has one."""
+    with deps.database.reading() as connection:
+        others = payments.fetch(connection, payments.select_payments(channel, None, filters), 1)
+    return refused(missing, Reason.FOREIGN) if others else missing
 
 
 def refunds(deps: Dependencies, payment_id: int) -> Sequence[Refund]:
@@ -52,7 +63,9 @@ def newest(
     deps: Dependencies, principal: Principal, channel: str, limit: int, filters: dict[str, Any]
 ) -> Sequence[Payment]:
     """At most `limit` of the channel's payments that `principal` may see, newest first; `filters` narrow them."""
-    statement = payments.select_payments(channel, visible_to(principal), filters).order_by(table.c.payment_id.desc())
+    statement = payments.select_payments(channel, visible_to(principal, channel), filters).order_by(
+        table.c.payment_id.desc()
+    )
     with deps.database.reading() as connection:
         return payments.fetch(connection, statement, limit)
 
@@ -61,7 +74,7 @@ def oldest(
     deps: Dependencies, principal: Principal, channel: str, limit: int, offset: int, filters: dict[str, Any]
 ) -> Sequence[Payment]:
     """The same, oldest first, from the `offset`th on."""
-    statement = payments.select_payments(channel, visible_to(principal), filters).order_by(table.c.payment_id)
+    statement = payments.select_payments(channel, visible_to(principal, channel), filters).order_by(table.c.payment_id)
     with deps.database.reading() as connection:
         return payments.fetch(connection, statement, limit, offset)
 
@@ -82,7 +95,7 @@ def page(
 
     `before` among the `filters` is that of an earlier page: payments that have arrived since do not shift this one.
     """
-    subjects = visible_to(principal)
+    subjects = visible_to(principal, channel)
     with deps.database.reading() as connection:
         total, newest = payments.count(connection, payments.select_payments(channel, subjects, filters))
         before = filters.get("before") or (newest and newest + 1)
@@ -97,11 +110,11 @@ def with_trail(deps: Dependencies, found: Payment) -> PaymentContext:
         return PaymentContext(found, trail=journal.trail_of(connection, found))
 
 
-def visible_to(principal: Principal) -> Sequence[str] | None:
-    """Whose payments a caller may see: its own, or everybody's (None) for a service."""
-    return None if principal.is_service else principal.subjects
+def visible_to(principal: Principal, channel: str) -> Sequence[str] | None:
+    """Whose payments of a channel a caller may see: its own, or everybody's (None) for a service."""
+    return None if principal.acts_for_all(channel) else principal.subjects
 
 
 def may_see(principal: Principal, found: Payment) -> bool:
     """Whether a payment is the caller's to see and to move."""
-    return principal.is_service or found.subject in principal.subjects
+    return principal.acts_for_all(found.channel) or found.subject in principal.subjects

@@ -1,18 +1,28 @@
 """Readiness: whether this process can do its work."""
 
 import socket
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from concurrent.futures import Future, wait
+from functools import partial
 from threading import Lock, Thread
+from typing import Generic, TypeVar
 
+from payment_service import clock
 from payment_service.domain.errors import DatabaseNotMigrated, DatabaseUnavailable
-from payment_service.repositories import schema
+from payment_service.gateways.base import has_credentials
+from payment_service.repositories import privileges, schema
 from payment_service.services.dependencies import Dependencies
 
 PATIENCE = 1.0
 """Seconds for all brokers' ports together to accept a connection, the look-up of their names included."""
 
+DATABASE_PATIENCE = 1.2
+"""Seconds for the database to answer. A connection to one that is frozen takes longer to give up."""
+
+SILENT = {"database": False, "migrations": False}
+
 Address = tuple[str, int]
+Result = TypeVar("Result")
 
 
 class Readiness:
@@ -26,12 +36,24 @@ class Readiness:
         self._deps = deps
         self._head = migration_head
         self._brokers = brokers
-        self._ports = _PortProbes()
+        self._databases: _Probes[dict[str, bool]] = _Probes()
+        self._ports: _Probes[bool] = _Probes()
 
     def checks(self, *, with_brokers: bool) -> dict[str, bool | None]:
         """The result of each check. Without `with_brokers` no broker is asked; those that are switched on are None."""
+        ends_at = clock.monotonic() + DATABASE_PATIENCE
+        database = self._databases.start("database", self._database)
         brokers = self._listening() if with_brokers else self._unasked()
-        return {**self._database(), **brokers}
+        wait([database], timeout=max(0.0, ends_at - clock.monotonic()))
+        has_answered = database.done() and not database.cancelled()
+        return {**(database.result() if has_answered else SILENT), **brokers}
+
+    def gateways(self) -> dict[str, bool]:
+        """Whether each gateway that knows this service by credentials accepted them when this process asked it last.
+
+        It decides nothing: reads, replays and the payments of other gateways need none of them.
+        """
+        return {name: gateway.accepts_us for name, gateway in self._deps.gateways if has_credentials(gateway)}
 
     def _database(self) -> dict[str, bool]:
         """Whether the database answers and may be written to, and whether its tables are those of this release."""
@@ -50,7 +72,12 @@ class Readiness:
         return {name: None if addresses else True for name, addresses in self._brokers.items()}
 
     def _listening(self) -> dict[str, bool | None]:
-        heard = self._ports.listening(address for addresses in self._brokers.values() for address in addresses)
+        asked = {address for addresses in self._brokers.values() for address in addresses}
+        probes = {address: self._ports.start(address, partial(_accepts, address)) for address in asked}
+        wait(probes.values(), timeout=PATIENCE)
+        heard = {
+            address for address, probe in probes.items() if probe.done() and not probe.cancelled() and probe.result()
+        }
         return {name: not addresses or not heard.isdisjoint(addresses) for name, addresses in self._brokers.items()}
 
 
@@ -60,36 +87,47 @@ def require_writable(deps: Dependencies) -> None:
         schema.require_writable(connection)
 
 
-class _PortProbes:
-    """Connects to ports side by side, at most one thread for each port.
+def may_rewrite_journal(deps: Dependencies) -> bool:
+    """Whether the role of this process may change rows that the service only adds: on PostgreSQL the tables' owner."""
+    with deps.database.reading() as connection:
+        return privileges.may_rewrite_journal(connection)
+
+
+class _Probes(Generic[Result]):
+    """Looks that may take long, at most one thread for each name.
 
     A port that never answers, or whose name look-up hangs, holds one thread however often readiness is asked.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._probes: dict[Address, Future[bool]] = {}
+        self._probes: dict[Hashable, Future[Result]] = {}
 
-    def listening(self, addresses: Iterable[Address]) -> set[Address]:
-        """The ports that accept a connection within PATIENCE."""
+    def start(self, name: Hashable, look: Callable[[], Result]) -> Future[Result]:
+        """The look of this name that is under way, else a new one."""
         with self._lock:
-            probes = {address: self._probe(address) for address in addresses}
-        wait(probes.values(), timeout=PATIENCE)
-        return {address for address, probe in probes.items() if probe.done() and probe.result()}
-
-    def _probe(self, address: Address) -> Future[bool]:
-        probe = self._probes.get(address)
-        if probe is None or probe.done():
-            probe = self._probes[address] = Future()
-            # Not a pool's thread: a process that stops would wait for its end.
-            Thread(target=_connect, args=(address, probe), name="readiness", daemon=True).start()
+            probe = self._probes.get(name)
+            if probe is None or probe.done():
+                probe = self._probes[name] = Future()
+                # Not a pool's thread: a process that stops would wait for its end.
+                thread = Thread(target=_fulfil, args=(probe, look), name="readiness", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # none can be started
+                    probe.cancel()
         return probe
 
 
-def _connect(address: Address, probe: Future[bool]) -> None:
+def _fulfil(probe: Future[Result], look: Callable[[], Result]) -> None:
+    try:
+        probe.set_result(look())
+    except Exception as error:  # noqa: BLE001 - whoever asks raises it
+        probe.set_exception(error)
+
+
+def _accepts(address: Address) -> bool:
     try:
         socket.create_connection(address, PATIENCE).close()
     except (OSError, UnicodeError):  # UnicodeError: the text cannot be a host name
-        probe.set_result(False)
-    else:
-        probe.set_result(True)
+        return False
+    return True

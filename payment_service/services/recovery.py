@@ -12,9 +12,9 @@ from payment_service.domain.errors import KeyInUse, Unavailable
 from payment_service.repositories import keys, payments, watermarks
 from payment_service.repositories import recovery as candidates
 from payment_service.services.claim import Claim, payment_of, take_over
-from payment_service.services.complete import LONGEST_DELAY
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.engine import execute_claim
+from payment_service.services.undecided import LONGEST_DELAY
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ def recover(deps: Dependencies, limit: int = BATCH) -> Mapping[str, int]:
 def _recover_one(deps: Dependencies, key_id: int) -> str | None:
     """How one key went; None where it needed nobody any more, or somebody else is working on it."""
     try:
-        claim = deps.database.run("recover", _take_over, deps, key_id)
+        claim = deps.database.run("recover", _take_over, deps, key_id, clock.new_hex(32))
     except (LookupError, TypeError, ValueError):
         # What belongs to the key says nothing to this release, such as a newer one's words: no other key waits for it.
         log.exception("recovery.unreadable", key_id=key_id)
@@ -51,9 +51,9 @@ def _recover_one(deps: Dependencies, key_id: int) -> str | None:
     return None if claim is None else _carry_through(deps, claim)
 
 
-def _take_over(connection: Connection, deps: Dependencies, key_id: int) -> Claim | None:
+def _take_over(connection: Connection, deps: Dependencies, key_id: int, owner: str) -> Claim | None:
     since, key = clock.monotonic(), keys.lock_by_id(connection, key_id)
-    if key is None or key.leased:
+    if key is None or (key.leased and key.owner != owner):  # `owner` is ours, where only the COMMIT's answer was lost
         return None
     if key.response_status is not None:
         keys.delete_timer(connection, key_id)
@@ -62,7 +62,7 @@ def _take_over(connection: Connection, deps: Dependencies, key_id: int) -> Claim
         payment = payments.lock_for_recovery(connection, payment_of(key))
     except NoResultFound:
         return None
-    claim = take_over(connection, deps, key, payment, clock.new_hex(32), since)
+    claim = take_over(connection, deps, key, payment, owner, since)
     metrics.key_used("taken_over")
     return claim
 

@@ -1,12 +1,13 @@
-"""Ending cached responses after `IDEMPOTENCY_KEY_TTL`: the keys stay for ever, with what they made."""
+"""Ending cached responses after `IDEMPOTENCY_KEY_TTL`: the keys stay for ever, with what they made. Notices go."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
 from payment_service import clock
 from payment_service.connection import Connection
-from payment_service.repositories import retention, watermarks
+from payment_service.repositories import notices, retention, watermarks
 from payment_service.services.dependencies import Dependencies
+from payment_service.services.notices import KEPT
 
 BATCH = 1000
 """Keys looked at in one transaction: few enough that no request notices."""
@@ -33,3 +34,10 @@ def _purge_batch(connection: Connection, moment: datetime, batch: int) -> int | 
         return None
     watermarks.advance(connection, PURGE, ended[-1])
     return retention.purge(connection, ended)
+
+
+def purge_notices(deps: Dependencies, batch: int = BATCH) -> Iterator[int]:
+    """Delete the notices of gateways that are older than KEPT, batch by batch, yielding how many of each."""
+    before = clock.now() - KEPT
+    while deleted := deps.database.run("purge", notices.purge, before, batch):
+        yield deleted

@@ -1,18 +1,24 @@
 """Reversals: money that was approved after its caller had been told that the charge failed goes back in full.
 
-The caller of such a charge sent no key and never asks again. Its operation is marked TOLD_FALSE at the claim. Only the
-owner that made the claim may complete it as captured. Every later owner that learns of an approval writes it down as
-late and begins an operation of its own that gives the money back: a refund of a charge, a void of a hold.
+A caller without a key never asks again: its operation is marked TOLD_FALSE at the claim, and only the owner that made
+the claim may complete it as captured. Every later owner that learns of an approval writes it down as late. The same
+happens where a decline was told, and the gateway approves all the same. Whoever writes a late approval down begins an
+operation that gives the money back: a refund of a charge, a void of a hold.
 """
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from payment_service import clock
 from payment_service.connection import Connection
+from payment_service.domain.cards import without_card_number
+from payment_service.domain.chain import CLAIM, KEY, NO_OPERATION, OPEN_KEY, REFUND, digest
 from payment_service.domain.lifecycle import REVERSALS, Move
 from payment_service.domain.operations import Kind, OperationStatus, Purpose
-from payment_service.domain.records import Operation, Payment, PaymentContext, Refund
+from payment_service.domain.principals import GATEWAY, ChangeSource
+from payment_service.domain.records import IdempotencyKey, Operation, Payment, PaymentContext, Refund
 from payment_service.gateways.base import Approved, Declined
 from payment_service.repositories import keys, payments
 from payment_service.services import transitions
@@ -30,18 +36,39 @@ REASON = "Approved after the caller was told that the charge failed"
 FIRST_DELAY, LONGEST_DELAY = 60.0, 3600.0
 """Seconds until a declined reversal is tried again: doubling, then every hour."""
 
+MOST_TRIES = 5
+"""Declined tries after which a person must look as well: after half an hour. The worker goes on trying."""
+
 
 def is_late(claim: Claim, result: Approved | Declined) -> bool:
     """Whether an approval comes after the caller of a claim taken over may have been told that the charge failed."""
     return claim.purpose is Purpose.TOLD_FALSE and isinstance(result, Approved)
 
 
-def complete_late(connection: Connection, deps: Dependencies, claim: Claim, operation: Operation) -> Transition:
-    """Write a late approval down and begin its reversal, all in the transaction of the caller."""
-    transition = _approved_late(claim.payment, operation, clock.now())
-    save_changed(connection, deps, claim.payment, transition, claim.origin)
-    _begin(connection, transition.context.payment, 1, 0.0)
+def approve_late(
+    connection: Connection,
+    deps: Dependencies,
+    payment: Payment,
+    head: str | None,
+    operation: Operation,
+    origin: ChangeSource,
+) -> Transition:
+    """Write a late approval down and begin its reversal, all in the transaction of the caller.
+
+    `head` is the hash of the payment's last journal row.
+    """
+    transition = _approved_late(payment, operation, clock.now())
+    save_changed(connection, deps, payment, head, transition, origin)
+    _begin(connection, deps, transition.context.payment, 1, 0.0)
     return transition
+
+
+def begin_again(
+    connection: Connection, deps: Dependencies, payment: Payment, key: IdempotencyKey, transition: Transition
+) -> None:
+    """Write down that a reversal of this key failed after it had succeeded, and begin the next one."""
+    save_changed(connection, deps, payment, payment.journal_hash, transition, GATEWAY)
+    _begin(connection, deps, transition.context.payment, _number(key) + 1, FIRST_DELAY)
 
 
 def complete_reversal(
@@ -49,11 +76,13 @@ def complete_reversal(
 ) -> Transition:
     """Write the gateway's decision about a reversal down. A declined one is tried again, under another key."""
     transition = _reversal_completed(claim.payment, operation, claim.refund, result, clock.now())
-    save_changed(connection, deps, claim.payment, transition, claim.origin)
+    save_changed(connection, deps, claim.payment, claim.head, transition, claim.origin)
     if transition.move not in REVERSALS and claim.taken_over is not None:
-        tried = int(claim.taken_over.request_path.removeprefix(PATH))
+        tried = _number(claim.taken_over)
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(tried - 1, 10))
-        _begin(connection, transition.context.payment, tried + 1, delay)
+        why = f"the gateway has declined {tried} reversals: {transition.description}"
+        review = why if tried >= MOST_TRIES else None
+        _begin(connection, deps, transition.context.payment, tried + 1, delay, review)
     return transition
 
 
@@ -62,6 +91,7 @@ def _approved_late(payment: Payment, operation: Operation, at: datetime) -> Tran
     move = Move.CHARGED_LATE if is_charge else Move.AUTHORIZED_LATE
     late = replace(
         payment_moved(payment, move, at),
+        charge_reference=operation.gateway_reference,
         authorized_amount=operation.amount,
         authorized_at=at,
         captured_amount=operation.amount if is_charge else payment.captured_amount,
@@ -93,33 +123,50 @@ def _reversal_completed(
     return Transition(move, payment.status, PaymentContext(after, operation, refund), operation.amount, description)
 
 
-def _begin(connection: Connection, payment: Payment, number: int, delay: float) -> None:
-    """Leave the operation to recovery, which finds it in `delay` seconds. Its key grows only after a decline."""
+def scope_of(channel: str, subject: str, public_id: UUID, request_path: str) -> KeyScope:
+    """Whose key a payment's reversal has, and which: it names the payment and the number of the try."""
+    return KeyScope.implied(channel, subject, f"reverse:{public_id}/{request_path.removeprefix(PATH)}")
+
+
+def _number(key: IdempotencyKey) -> int:
+    return int(key.request_path.removeprefix(PATH))
+
+
+def _begin(
+    connection: Connection, deps: Dependencies, payment: Payment, number: int, delay: float, review: str | None = None
+) -> None:
+    """Leave the operation to recovery, which finds it in `delay` seconds. Its key grows only after a decline.
+
+    `review` is why a person must look at it as well.
+    """
     kind = Kind.REFUND if payment.captured_amount else Kind.VOID
-    scope = KeyScope.implied(payment.channel, payment.subject, f"reverse:{payment.public_id}/{number}")
+    scope = scope_of(payment.channel, payment.subject, payment.public_id, f"{PATH}{number}")
     at = clock.now()
     if kind is Kind.REFUND:
         _, refund_id = payments.lock_for_refund(connection, payment.payment_id)
         refund = _refund(refund_id, payment, scope.key_hash, at)
-        payments.insert_refund(connection, refund, payment.channel, payment.subject)
-    key_id = keys.insert_reversal(
-        connection,
-        {
-            **vars(scope),
-            "request_path": f"{PATH}{number}",
-            "response_format": kind,
-            "payment_id": payment.payment_id,
-            "operation_id": clock.new_id(),
-            "kind": kind,
-            "amount": payment.authorized_amount,
-            "currency": payment.currency,
-            "operation_status": OperationStatus.PENDING,
-            "gateway_key": scope.gateway_key(kind),
-            "parent_key": payment.charge_key,
-            "purpose": Purpose.REVERSAL,
-            "created_at": at,
-        },
-    )
+        row_hash = deps.journal.sign(REFUND, vars(refund))
+        payments.insert_refund(connection, refund, payment.channel, payment.subject, row_hash)
+    row: dict[str, Any] = {
+        **vars(scope),
+        "request_path": f"{PATH}{number}",
+        "response_format": kind,
+        "fingerprint": "",
+        "payment_id": payment.payment_id,
+        "operation_id": clock.new_id(),
+        "kind": kind,
+        "amount": payment.authorized_amount,
+        "currency": payment.currency,
+        "operation_status": OperationStatus.PENDING,
+        "gateway_key": scope.gateway_key(kind),
+        "parent_key": payment.charge_key,
+        "purpose": Purpose.REVERSAL,
+        "created_at": at,
+        "review_reason": review,
+    }
+    row["claim_digest"] = digest(CLAIM, row)
+    row["row_hash"] = deps.journal.sign(KEY, {**NO_OPERATION, **row, **OPEN_KEY})
+    key_id = keys.insert_reversal(connection, row)
     keys.set_timer(connection, key_id, 1, delay)
 
 
@@ -131,7 +178,7 @@ def _refund(refund_id: int, payment: Payment, key_hash: str, at: datetime) -> Re
         amount=payment.captured_amount,
         status="PENDING",
         reason=REASON,
-        public_reference="re_" + clock.new_hex(16),
+        public_reference=without_card_number(lambda: "re_" + clock.new_hex(16)),
         created_at=at,
         updated_at=at,
     )

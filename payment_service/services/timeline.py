@@ -36,7 +36,7 @@ class TimelineEntry:
 
 @dataclass(frozen=True)
 class Timeline:
-    """A payment's row, its owner's email where one is known, and all entries.
+    """A payment's row, its owner's email where one is known, all entries, and its disputes.
 
     `cut` is how many rows of each kind are told, the oldest, where there are more of one; None where all are.
     """
@@ -45,6 +45,7 @@ class Timeline:
     email: str | None
     entries: Sequence[TimelineEntry]
     cut: int | None
+    disputes: Sequence[Row]
 
 
 def of_payment(deps: Dependencies, payment_id: int) -> Timeline:
@@ -54,10 +55,11 @@ def of_payment(deps: Dependencies, payment_id: int) -> Timeline:
         if payment is None:
             raise PaymentNotFound
         rows = timeline.of_payment(connection, payment_id)
+        disputes = [dict(row) for row in timeline.disputes_of(connection, payment_id)]
         user = users.find(connection, payment["subject"]) if payment["subject"] else None
     is_cut = any(len(found) > timeline.MOST for found in rows.values())
     entries = sorted(_entries(rows), key=lambda entry: (entry.at, _IN_ORDER.index((entry.kind, entry.is_end))))
-    return Timeline(dict(payment), user[0] if user else None, entries, timeline.MOST if is_cut else None)
+    return Timeline(dict(payment), user[0] if user else None, entries, timeline.MOST if is_cut else None, disputes)
 
 
 def _entries(rows: Mapping[str, Sequence[Any]]) -> Iterator[TimelineEntry]:

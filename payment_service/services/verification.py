@@ -1,67 +1,98 @@
 """Recomputing the invariants of money from the tables and the gateway, trusting nothing the service says of itself.
 
 The names are those of the reliability programme: S1 one charge, S2 no orphan money, S3 no phantom success, S4 same
-money, S5 conservation, S9 state machine, S14 audit equals state, S15 told false, L3 recovery finds what is open,
-R1 reservations, K1 keys, T1 tallies.
+money, S5 conservation, S9 state machine, S14 audit equals state, S15 told false, S21 what became known later, L3
+recovery finds what is open, R1 reservations, K1 keys, T1 tallies. J1 to J6, the journal's chain, come first.
 """
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 
 from payment_service.domain.errors import GatewayUnavailable
 from payment_service.domain.lifecycle import LIFECYCLE, Move, Status, allows
 from payment_service.domain.operations import Kind, OperationStatus, Purpose
-from payment_service.gateways.base import Approved, GatewayTransaction, NotSent, Unknown
+from payment_service.domain.records import Operation
+from payment_service.gateways.base import Approved, Declined, Gateway, NotSent, Unknown
+from payment_service.gateways.listed import Entry
 from payment_service.repositories import audit, recovery, tallies
 from payment_service.repositories.audit import Trail
+from payment_service.services.chain_verification import verify_rows
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.gateway_calls import gateway_request_for
+from payment_service.services.later_verification import Violation, has_expired, known_later
 from payment_service.services.persistence import GIVES_PAYABLE_BACK
+from payment_service.services.seals import detached_before, verify_seals
 
 ZERO = Decimal(0)
+UNDONE = (OperationStatus.FAILED, OperationStatus.REVERSED)
 
 
-@dataclass(frozen=True)
-class Violation:
-    """One row that breaks an invariant."""
+def verify(
+    deps: Dependencies, seen: Callable[[], None] = lambda: None, kept_seal: str | None = None
+) -> Iterator[Violation]:
+    """Every violation there is: of the journal's chain, of money payment by payment, and what only the gateway knows.
 
-    invariant: str
-    row: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.invariant} {self.row}: {self.what}"
-
-
-def verify(deps: Dependencies, seen: Callable[[], None] = lambda: None) -> Iterator[Violation]:
-    """Every violation there is, payment by payment, then what only the gateway knows of.
-
-    `seen` is called after each payment, for a progress bar. Raises DatabaseUnavailable, GatewayUnavailable.
+    `seen` is called after each payment, for a progress bar. `kept_seal` is the hash of a seal that must still be there.
+    Raises DatabaseUnavailable, GatewayUnavailable.
     """
-    effects = list(deps.gateway.effects()) if deps.gateway.capabilities.lists_effects else None
-    counted = Counter(effect.gateway_key for effect in effects or ())
-    by_key = {effect.gateway_key: effect for effect in effects or ()}
+    is_whole = True
+    for violation in chain_of(deps, kept_seal):
+        is_whole = False
+        yield violation
+    try:
+        yield from money_of(deps, seen)
+    except (LookupError, TypeError, ValueError) as error:  # somebody has written what no release writes
+        if is_whole:
+            raise
+        yield Violation("J2", "payments", f"a row that was changed cannot be read: {error}")
+
+
+def chain_of(deps: Dependencies, kept_seal: str | None = None) -> Iterator[Violation]:
+    """What the hashes of rows and the seals tell."""
+    yield from verify_rows(deps, detached_before(deps))
+    yield from verify_seals(deps, kept_seal)
+
+
+def money_of(deps: Dependencies, seen: Callable[[], None] = lambda: None) -> Iterator[Violation]:
+    """What must be true of money, recomputed from the rows and the gateway."""
+    counted: Counter[str] = Counter()
+    ledgers: dict[str, dict[str, Entry]] = {}
+    for name, gateway in deps.gateways:
+        if gateway.capabilities.lists:
+            ledgers[name] = {}
+            for entry in gateway.ledger(None, None):
+                if entry.gateway_key is not None and isinstance(entry.kind, Kind):
+                    counted[entry.gateway_key] += 1
+                    ledgers[name][entry.gateway_key] = entry
     known: set[str] = set()
+    is_cut = detached_before(deps) is not None
     for trail in audit.trails(deps.database):
         known.update(operation.gateway_key for operation in trail.operations)
-        yield from _conserved(trail)
-        yield from _earned(trail)
-        yield from _endable(trail, _stranded(deps, trail))
-        yield from _reversed(trail)
-        yield from _reserved(trail)
-        yield from _bound(trail)
-        yield from _audited(trail)
-        if deps.gateway.capabilities.remembers:
-            yield from _matched(deps, trail, None if effects is None else by_key)
+        yield from _agreeing(deps, trail, is_cut=is_cut)
+        gateway_of_payment = deps.gateways.named(trail.payment.gateway)
+        if gateway_of_payment is not None and gateway_of_payment.capabilities.remembers:
+            yield from _matched(gateway_of_payment, trail, ledgers.get(deps.gateways.resolved(trail.payment.gateway)))
         seen()
-    yield from _counted(deps)
+    yield from _counted(deps, is_cut=is_cut)
     for key, count in counted.items():
         if count > 1:
             yield Violation("S1", f"gateway key {key}", f"{count} effects at the gateway")
         if key not in known:
             yield Violation("S2", f"gateway key {key}", "an effect at the gateway that no operation asked for")
+
+
+def _agreeing(deps: Dependencies, trail: Trail, *, is_cut: bool) -> Iterator[Violation]:
+    """What the rows of one payment say of each other; `is_cut`: months of the journal were taken out."""
+    yield from _conserved(trail)
+    yield from _earned(trail)
+    yield from _endable(trail, _stranded(deps, trail))
+    yield from _reversed(trail)
+    if not is_cut or len(trail.audit) == trail.payment.version:
+        yield from known_later(trail)
+    yield from _reserved(trail)
+    yield from _bound(trail)
+    yield from _audited(trail, is_cut=is_cut)
 
 
 def _stranded(deps: Dependencies, trail: Trail) -> frozenset[int]:
@@ -117,11 +148,15 @@ def _endable(trail: Trail, stranded: Container[int]) -> Iterator[Violation]:
 
 def _reversed(trail: Trail) -> Iterator[Violation]:
     """S15: what its caller was told is false stays false: money approved later is on its way back, or gone."""
+    payment, row = trail.payment, f"payment {trail.payment.payment_id}"
     for key in trail.keys:
-        approved = key.purpose is Purpose.TOLD_FALSE and key.operation_status is OperationStatus.SUCCEEDED
-        if approved and any(allows(trail.payment.status, move) for move in (Move.CAPTURE, Move.REFUND)):
-            row = f"payment {trail.payment.payment_id}"
-            yield Violation("S15", row, f"{trail.payment.status}, and its caller was told that it failed")
+        if key.purpose is not Purpose.TOLD_FALSE or key.operation_status is not OperationStatus.SUCCEEDED:
+            continue
+        if any(allows(payment.status, move) for move in (Move.CAPTURE, Move.REFUND)):
+            yield Violation("S15", row, f"{payment.status}, and its caller was told that it failed")
+        back = [each.operation_status for each in trail.keys if each.purpose is Purpose.REVERSAL]
+        if not {OperationStatus.PENDING, OperationStatus.SUCCEEDED} & set(back):
+            yield Violation("S15", row, "approved after its caller was told that it failed, and nothing gives it back")
 
 
 def _reserved(trail: Trail) -> Iterator[Violation]:
@@ -143,21 +178,29 @@ def _bound(trail: Trail) -> Iterator[Violation]:
         yield Violation("K1", f"payment {trail.payment.payment_id}", "the key that made it is not bound to it")
 
 
-def _counted(deps: Dependencies) -> Iterator[Violation]:
-    """T1: the tallies are the sums of the journal up to the watermark."""
+def _counted(deps: Dependencies, *, is_cut: bool) -> Iterator[Violation]:
+    """T1: the tallies are the sums of the journal up to the watermark, while no month of it was taken out."""
+    if is_cut:
+        return
     with deps.database.snapshot() as connection:
         for key, times, amount in tallies.differences(connection):
             what = f"off by {times} changes and {amount} {key.currency}"
             yield Violation("T1", f"tally {key.channel} {key.method} {key.move} {key.status}", what)
 
 
-def _audited(trail: Trail) -> Iterator[Violation]:
-    """S9 and S14: the audit rows are gapless, walk the lifecycle table, and end where the payment stands."""
+def _audited(trail: Trail, *, is_cut: bool) -> Iterator[Violation]:
+    """S9 and S14: the audit rows are gapless, walk the lifecycle table, and end where the payment stands.
+
+    `is_cut`: the first ones may lie in months that were taken out of the database.
+    """
     payment, row = trail.payment, f"payment {trail.payment.payment_id}"
-    if [entry.version for entry in trail.audit] != list(range(1, payment.version + 1)):
+    first = payment.version + 1 - len(trail.audit) if is_cut else 1
+    if [entry.version for entry in trail.audit] != list(range(first, payment.version + 1)):
         yield Violation("S14", row, "its audit rows are not versions 1 to the present one without a gap")
         return
-    came_from: Status | None = None
+    if not trail.audit:
+        return
+    came_from = Status(trail.audit[0].from_status) if first > 1 and trail.audit[0].from_status else None
     for entry in trail.audit:
         if entry.from_status != came_from or LIFECYCLE.get((came_from, Move(entry.move))) != entry.status:
             what = f"{came_from} cannot {entry.move} to {entry.status}"
@@ -169,7 +212,7 @@ def _audited(trail: Trail) -> Iterator[Violation]:
         yield Violation("S14", row, "its last audit row is not how it stands")
 
 
-def _matched(deps: Dependencies, trail: Trail, effects: dict[str, GatewayTransaction] | None) -> Iterator[Violation]:
+def _matched(gateway: Gateway, trail: Trail, effects: dict[str, Entry] | None) -> Iterator[Violation]:
     """S3 and S4: what succeeded here happened at the gateway, with the same money; what failed here did not.
 
     What is undecided here may have happened, but not with other money. Raises GatewayUnavailable.
@@ -180,18 +223,28 @@ def _matched(deps: Dependencies, trail: Trail, effects: dict[str, GatewayTransac
         if not asked_gateway or (pending and effects is None):
             continue
         row = f"operation {operation.operation_id} of payment {operation.payment_id}"
-        happened: GatewayTransaction | Approved | None = None
+        happened: Entry | Approved | None = None
         if effects is not None:
             happened = effects.get(operation.gateway_key)
         # What is not on the list may have happened since it was drawn up: the gateway itself has the last word.
         if effects is None or (happened is None and operation.status is OperationStatus.SUCCEEDED):
-            finding = deps.gateway.lookup(gateway_request_for(trail.payment, operation))
+            finding = gateway.lookup(gateway_request_for(trail.payment, operation))
             if isinstance(finding, NotSent | Unknown):
                 raise GatewayUnavailable(f"the gateway cannot be asked: {finding.reason}")
             happened = finding if isinstance(finding, Approved) else None
-        if operation.status is OperationStatus.SUCCEEDED and happened is None:
+        if operation.status is OperationStatus.SUCCEEDED and happened is None and not has_expired(trail, operation):
             yield Violation("S3", row, "succeeded here, unknown to the gateway")
-        elif operation.status is OperationStatus.FAILED and happened is not None:
-            yield Violation("S3", row, "failed here, done at the gateway")
+        elif operation.status in UNDONE and happened is not None and not _is_over(gateway, trail, operation):
+            yield Violation("S3", row, f"{operation.status.lower()} here, done at the gateway")
         elif happened is not None and (happened.amount, happened.currency) != (operation.amount, operation.currency):
             yield Violation("S4", row, f"{operation.amount} here, {happened.amount} at the gateway")
+
+
+def _is_over(gateway: Gateway, trail: Trail, operation: Operation) -> bool:
+    """Whether a hold that failed here was there, and ended by itself before it was known. Raises GatewayUnavailable."""
+    if operation.kind is not Kind.AUTHORIZE:
+        return False
+    finding = gateway.lookup(gateway_request_for(trail.payment, operation))
+    if isinstance(finding, NotSent | Unknown):
+        raise GatewayUnavailable(f"the gateway cannot be asked: {finding.reason}")
+    return isinstance(finding, Declined)

@@ -4,46 +4,78 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from typing import cast
 
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request
 
 from payment_service import clock
 from payment_service.domain.errors import DO_NOT_RETRY, DatabaseUnavailable, TokenMissing, Unauthenticated
-from payment_service.domain.principals import Principal
+from payment_service.domain.principals import Principal, TokenScope
 from payment_service.services import queries
-from payment_service.web.auth import SIGNED, caller_of_token
+from payment_service.web.auth import SIGNED, ScopeMissing, caller_of_token
 from payment_service.web.context import dependencies
 from payment_service.web.operators import operator_from_request
 
 
+class Guard(Enum):
+    """Why a view asks for no token."""
+
+    PUBLIC = "public"
+    PROXY = "guarded by the proxy"
+    GATEWAY = "for gateways: it decides nothing"
+
+
+Need = TokenScope | Guard
+Refusal = Unauthenticated | ScopeMissing
+CALLERS_SCOPES = frozenset({TokenScope.CHARGE, TokenScope.REFUND, TokenScope.READ})
+"""What the view of a channel may need; a service's scope includes all three."""
+
+
 @dataclass(frozen=True)
 class Access:
-    """Public, or for the callers of these channels: with a token, or without one where a channel is open.
+    """What each view of a blueprint needs, or all of them; and for the callers of which channels they are.
 
     On a shared path the channel is known only after the body or the row was read: `authorize_channel` checks it then.
-    Pages for operators ask for the token in their cookie, whichever channels are open.
+    Pages for operators ask for the session that their cookie names, whichever channels are open.
     """
 
+    needs: Need | Mapping[str, Need]
     channels: tuple[str, ...] = ()
-    for_operators: bool = False
 
     @property
     def is_public(self) -> bool:
-        """Whether nobody is asked who he is."""
+        """Whether the service asks for no token, whatever else guards the views."""
         return not self.channels and not self.for_operators
+
+    @property
+    def for_operators(self) -> bool:
+        """Whether only operators are served."""
+        return self.needs is TokenScope.OPERATE
+
+    def need_of(self, view: str) -> Need:
+        """What a view needs. Raises LookupError for one that declares nothing, or what does not fit its callers."""
+        need = self.needs if isinstance(self.needs, TokenScope | Guard) else self.needs.get(view)
+        fits = need in CALLERS_SCOPES if self.channels else isinstance(need, Guard) or self.for_operators
+        if need is None or not fits:
+            raise LookupError(f"{view} declares no need that fits its callers")
+        return need
 
 
 _BEARER = re.compile(rf"Bearer +({SIGNED})")
 
-PUBLIC = Access()
-OPERATORS = Access(for_operators=True)
 
+def init_access(app: Flask, table: Mapping[str, Access], open_channels: frozenset[str], plain: frozenset[str]) -> None:
+    """Judge every request by the access its blueprint was registered with (`table`, by registered name).
 
-def init_access(app: Flask, table: Mapping[str, Access], open_channels: frozenset[str]) -> None:
-    """Judge every request by the access its blueprint was registered with (`table`, by registered name)."""
+    The callers of `open_channels` need no token, those of `plain` channels no scope in it. Raises LookupError for a
+    route that declares no need.
+    """
     app.extensions["access"] = table
     app.extensions["open_channels"] = open_channels
+    app.extensions["plain_channels"] = plain
     app.extensions["anonymous_payments"] = AnonymousPayments()
+    needs = app.extensions["needs"] = _needs(app, table)
 
     @app.before_request
     def _admit() -> None:
@@ -51,15 +83,27 @@ def init_access(app: Flask, table: Mapping[str, Access], open_channels: frozense
         if request.endpoint is None:  # nothing is served here: the error handlers answer
             return
         access = table[request.blueprint or ""]
+        g.need = needs[request.endpoint]
         if access.for_operators:
             g.principal = operator_from_request()
         elif access.channels:
             if len(access.channels) == 1:
-                g.channel = access.channels[0]  # a missing token is told in the words of the path's only channel, too
+                g.channel = access.channels[0]  # a refusal has the words of the path's only channel, too
             try:
                 g.principal = caller_from_request(open_access=not open_channels.isdisjoint(access.channels))
-            except Unauthenticated as error:
+                if request.method != "OPTIONS":  # a preflight does nothing, and carries no token
+                    _require_any(access.channels)
+            except (Unauthenticated, ScopeMissing) as error:
                 raise _advised(app, error, access.channels) from None
+
+
+def _needs(app: Flask, table: Mapping[str, Access]) -> dict[str, Need]:
+    """What every route needs, by its endpoint."""
+    found = {}
+    for rule in app.url_map.iter_rules():
+        blueprint, _, view = rule.endpoint.rpartition(".")
+        found[rule.endpoint] = table[blueprint].need_of(view)
+    return found
 
 
 def caller_from_request(*, open_access: bool) -> Principal:
@@ -80,15 +124,40 @@ def caller_from_request(*, open_access: bool) -> Principal:
 
 
 def authorize_channel(app: Flask, channel: str) -> None:
-    """The request turned out to be `channel`'s: from here on its rules and its words hold. Raises TokenMissing."""
+    """The request turned out to be `channel`'s: from here on its rules and its words hold.
+
+    Raises TokenMissing and ScopeMissing.
+    """
     g.channel = channel
-    if not is_allowed(app, channel):
-        raise _advised(app, TokenMissing(), (channel,))
+    if not is_allowed(channel):
+        raise _advised(app, refusal([channel]), [channel])
 
 
-def is_allowed(app: Flask, channel: str) -> bool:
-    """Whether this request's caller may be served as `channel`'s: with a token, or where the channel is open."""
-    return bool(g.principal.subject) or channel in app.extensions["open_channels"]
+def is_allowed(channel: str) -> bool:
+    """Whether this request's caller may be served as `channel`'s: by what its token may do, or without one.
+
+    A plain token, one without any scope of this service, is enough where the channel asks for no scopes.
+    """
+    caller: Principal = g.principal
+    if not caller.subject:
+        return channel in current_app.extensions["open_channels"]
+    if not caller.scopes:
+        return channel in current_app.extensions["plain_channels"]
+    return caller.may(cast(TokenScope, g.need), channel)
+
+
+def refusal(channels: Sequence[str]) -> Refusal:
+    """Why this request's caller is served in none of these channels."""
+    if not g.principal.subject:
+        return TokenMissing()
+    need = cast(TokenScope, g.need)
+    names = [need.value, need.within(channels[0])] if len(channels) == 1 else [need.value]
+    return ScopeMissing(f"The token needs the scope {' or '.join(names)}")
+
+
+def _require_any(channels: Sequence[str]) -> None:
+    if not any(map(is_allowed, channels)):
+        raise refusal(channels)
 
 
 class AnonymousPayments:
@@ -118,8 +187,10 @@ class AnonymousPayments:
         return found
 
 
-def _advised(app: Flask, error: Unauthenticated, channels: Sequence[str]) -> Unauthenticated:
-    """A 401 with advice that is true: where a first try may have been anonymous, a token makes another key of its key.
+def _advised(app: Flask, error: Refusal, channels: Sequence[str]) -> Refusal:
+    """A 401 or 403 with advice that is true.
+
+    Where a first try may have been anonymous, a token makes another key of its key.
 
     An alias of anonymous callers takes care of that.
     """

@@ -16,10 +16,12 @@ from flask_jwt_extended import JWTManager, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt import InvalidTokenError, PyJWK, PyJWS, PyJWTError
 
-from payment_service.domain.errors import Unauthenticated, Unavailable, UserNotFound
-from payment_service.domain.principals import Principal
+from payment_service.domain.errors import RETRY_SAME_KEY, Forbidden, Unauthenticated, Unavailable, UserNotFound
+from payment_service.domain.principals import SCOPE_PREFIX, Principal
+from payment_service.domain.refusals import Reason, refused
 from payment_service.web.jwks import Jwks, KeysUnreachable
 from payment_service.web.token_cache import CachedToken, TokenCache
+from payment_service.web.token_reasons import UnknownKey, reason_of, signed_claims
 
 LEEWAY = 30  # seconds by which two clocks may differ
 # HMAC fills a key up with zeros to the block of its hash (RFC 2104 §2): the documents' short development secret signs
@@ -35,6 +37,13 @@ _SUBJECT = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}@[^\s@\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,189}")
 # What the two libraries say of a bad token, and what json, base64 and int() say where PyJWT lets it through.
 _UNREADABLE = (JWTExtendedException, PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
+
+
+class ScopeMissing(Forbidden):
+    """This token does not have the scope that is needed"""
+
+    code = "scope_missing"
+    retry = RETRY_SAME_KEY  # nothing was done under the key, nor is it used up: a token with the scope may send it
 
 
 def init_auth(app: Flask) -> None:
@@ -61,10 +70,10 @@ def init_auth(app: Flask) -> None:
     def _key(header: Mapping[str, Any], _claims: Mapping[str, Any]) -> Any:
         source = keys.get(str(header.get("alg")))
         if not isinstance(source, Jwks):
-            g.key_is_valid = _always
+            g.key_is_valid, g.signing_key = _always, source
             return source
-        key = _published(source, header)
-        g.key_is_valid = partial(source.publishes, key)
+        key = published_key(source, header, g.token)
+        g.key_is_valid, g.signing_key = partial(source.publishes, key), key.key
         return key.key
 
 
@@ -81,14 +90,14 @@ def _keys(config: Mapping[str, Any]) -> dict[str, Any]:
     return keys
 
 
-def _published(jwks: Jwks, header: Mapping[str, Any]) -> PyJWK:
+def published_key(jwks: Jwks, header: Mapping[str, Any], token: str) -> PyJWK:
     """The issuer's key for the token's algorithm that the token names, or that has signed it."""
     kid = header.get("kid")
     if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= _LONGEST_KEY_ID):
         raise InvalidTokenError
-    key = jwks.find(kid, str(header.get("alg")), partial(_has_signed, g.token))
+    key = jwks.find(kid, str(header.get("alg")), partial(_has_signed, token))
     if key is None:
-        raise InvalidTokenError
+        raise UnknownKey
     return key
 
 
@@ -113,35 +122,42 @@ def caller_of_token(token: str) -> Principal:
     if not re.fullmatch(SIGNED, token):
         raise Unauthenticated
     claims = _claims(token)
-    principal = _caller(claims)
+    principal = caller_of_claims(claims)
     cache.keep(token, CachedToken(principal, claims["exp"] + LEEWAY, g.key_is_valid))
     return principal
 
 
 def _claims(token: str) -> Mapping[str, Any]:
     """The claims of a token whose signature, audience and times are right."""
-    g.token = token
+    g.token, g.signing_key = token, None
     try:
         claims: Mapping[str, Any] = decode_token(token)
     except KeysUnreachable:
         raise Unavailable("The keys of the auth service cannot be reached; repeat the request") from None
-    except _UNREADABLE:
-        raise Unauthenticated from None
+    except _UNREADABLE as error:
+        subject = _subject(signed_claims(token, g.signing_key, _UNREADABLE)) or ""
+        raise refused(Unauthenticated(), reason_of(error), subject) from None
     return claims
 
 
-def _caller(claims: Mapping[str, Any]) -> Principal:
+def caller_and_claims(token: str) -> tuple[Principal, Mapping[str, Any]]:
+    """The subject of a token with its claims, verified anew. Raises as `caller_of_token`."""
+    if not re.fullmatch(SIGNED, token):
+        raise Unauthenticated
+    claims = _claims(token)
+    return caller_of_claims(claims), claims
+
+
+def caller_of_claims(claims: Mapping[str, Any]) -> Principal:
     """Judge the claims of a token whose signature, audience and times are right."""
-    expires, subject = claims["exp"], claims.get("sub")
+    expires, subject = claims["exp"], _subject(claims)
     email, is_verified = claims.get("email"), claims.get("is_verified")
     if type(expires) not in (int, float) or expires > _END_OF_TIME or claims.get("type") == "refresh":
-        raise Unauthenticated
-    if subject is None or subject == "":
+        raise refused(Unauthenticated(), Reason.WRONG_CLAIM, subject or "")
+    if claims.get("sub") in (None, ""):
         raise UserNotFound
-    if type(subject) is int:
-        subject = str(subject)
-    if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
-        raise Unauthenticated
+    if subject is None:
+        raise refused(Unauthenticated(), Reason.WRONG_CLAIM)
     return Principal(
         subject=subject,
         email=email if isinstance(email, str) and _EMAIL.fullmatch(email) else None,
@@ -151,11 +167,22 @@ def _caller(claims: Mapping[str, Any]) -> Principal:
     )
 
 
+def _subject(claims: Mapping[str, Any]) -> str | None:
+    """The subject as text, None for one of a wrong form."""
+    subject = claims.get("sub")
+    if type(subject) is int:
+        subject = str(subject)
+    return subject if isinstance(subject, str) and _SUBJECT.fullmatch(subject) else None
+
+
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
-    """Scopes as issuers write them: a text separated by blanks, or a list, under one of three names."""
+    """This service's scopes as issuers write them: a text separated by spaces, or a list, under one of three names.
+
+    They are compared as written (RFC 6749 §3.3): case counts, and no other blank separates two of them.
+    """
     found: set[str] = set()
     for name in ("scope", "scp", "scopes"):
         value = claims.get(name)
-        parts = value.split() if isinstance(value, str) else value if isinstance(value, list) else ()
-        found.update(part for part in parts if isinstance(part, str))
+        parts = value.split(" ") if isinstance(value, str) else value if isinstance(value, list) else ()
+        found.update(part for part in parts if isinstance(part, str) and part.startswith(SCOPE_PREFIX))
     return frozenset(found)

@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 from payment_service.domain.errors import ServiceError
 from payment_service.domain.lifecycle import Move, Status
 from payment_service.domain.operations import Kind
+from payment_service.domain.principals import TokenScope
 from payment_service.domain.records import StoredResponse
 from payment_service.services.dependencies import ChannelReferences, ChannelRenderer
 from payment_service.web.error_schemas import ErrorSchema
@@ -39,12 +40,15 @@ class RefundsOfPayment:
 
 
 class BaseRenderer(ChannelRenderer):
-    """What the renderers of channels share: errors have the shape `errors`; nothing of their own."""
+    """What the renderers of channels share: errors have the shape `errors`; nothing of their own.
+
+    No document knows a customer who must act: such a payment is being processed.
+    """
 
     shows_trail = False
     gives_references = False
     event_types: Mapping[Move, str] = {}
-    status_names: Mapping[Status, str] = {}
+    status_names: Mapping[Status, str] = {Status.REQUIRES_ACTION: Status.PROCESSING.value}
     errors: ErrorSchema
 
     def refusal(self, error: ServiceError) -> StoredResponse:
@@ -61,8 +65,9 @@ class Channel:
     """One kind of caller, complete: deleting it means deleting its file and its line in the registry.
 
     `paths` are the prefixes on which errors have this channel's shape even where no route was found. `blueprints` are
-    its own routes, each under its prefix. `about` says who its callers are, for the API's description. `payment_path`
-    is where a payment is shown, with the id its callers know in braces: {payment_id} or {public_id}.
+    its own routes, each under its prefix, with the scope that each view needs. The callers of a channel that
+    `serves_customers` need none for what is their own. `about` says who its callers are, for the API's description.
+    `payment_path` is where a payment is shown, with the id its callers know in braces: {payment_id} or {public_id}.
     """
 
     name: str
@@ -70,6 +75,7 @@ class Channel:
     about: str = ""
     payment_path: str = ""
     paths: Sequence[str] = ()
-    blueprints: Sequence[tuple[Blueprint, str]] = ()
+    blueprints: Sequence[tuple[Blueprint, str, Mapping[str, TokenScope]]] = ()
+    serves_customers: bool = False
     shared: SharedPayments | None = None
     refunds: RefundsOfPayment | None = None

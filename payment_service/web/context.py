@@ -8,10 +8,11 @@ import structlog
 from flask import Flask, Response, current_app, g, request
 
 from payment_service import clock, metrics
-from payment_service.domain.cards import contains_card_number
+from payment_service.domain.cards import contains_card_number, without_card_number
 from payment_service.domain.principals import Principal
 from payment_service.services.commands import Request
 from payment_service.services.dependencies import Dependencies
+from payment_service.web.payment_terms import split_terms
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +21,9 @@ EXTENSION = "payment_service"
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 """A caller's request id is kept when it can do no harm in a log line, a header or a column."""
 
+
+NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+"""The policy of what is no page: whoever has a browser show it as one gets nothing more."""
 
 SANE_TRACE = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 """W3C Trace Context's `traceparent`: neither the version nor the ids may be those that mean none."""
@@ -45,7 +49,11 @@ def build_request(
     implied_key: str | None = None,
     never_asks_again: bool = False,
 ) -> Request:
-    """What this request asks of a channel; see `Request`. Who asks, and in which trace, is the request's own."""
+    """What this request asks of a channel; see `Request`. Who asks, and in which trace, is the request's own.
+
+    The payment's terms are taken out of the fields. Raises Invalid for terms that are not fit.
+    """
+    fields, terms = split_terms(fields)
     return Request(
         channel=channel,
         principal=principal(),
@@ -55,9 +63,21 @@ def build_request(
         key=key,
         implied_key=implied_key,
         never_asks_again=never_asks_again,
+        terms=terms,
         request_id=g.request_id,
         traceparent=g.traceparent,
     )
+
+
+def trace_of(given: str) -> str | None:
+    """The caller's trace; a new one where its ids look like a card number, none where it is not well formed."""
+    if not SANE_TRACE.fullmatch(given):
+        return None
+    version, trace, parent, flags = given.split("-")
+    if not any(map(contains_card_number, (given, trace.strip("0"), parent.strip("0")))):
+        return given
+    new = without_card_number(lambda: f"{clock.new_id().hex}-{clock.new_hex(16)}")
+    return f"{version}-{new}-{flags}"
 
 
 def init_context(app: Flask) -> None:
@@ -69,8 +89,7 @@ def init_context(app: Flask) -> None:
         given = headers.get("X-Request-ID") or headers.get("X-Correlation-ID") or ""
         is_sane = SANE_ID.fullmatch(given) and not contains_card_number(given)
         g.request_id = given if is_sane else str(clock.new_id())
-        trace_of_caller = headers.get("traceparent", "")
-        g.traceparent = trace_of_caller if SANE_TRACE.fullmatch(trace_of_caller) else None
+        g.traceparent = trace_of(headers.get("traceparent", ""))
         trace = {"traceparent": g.traceparent} if g.traceparent else {}
         structlog.contextvars.bind_contextvars(request_id=g.request_id, **trace)
         g.started = clock.monotonic()
@@ -80,6 +99,7 @@ def init_context(app: Flask) -> None:
         identity = getattr(g, "request_id", None) or str(clock.new_id())
         response.headers["X-Request-ID"] = response.headers["X-Correlation-ID"] = identity
         response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Content-Security-Policy", NO_PAGE)
         response.headers.setdefault("Cache-Control", "no-store")
         # Of the route and not of the path, in which anything may stand.
         route = request.url_rule.rule if request.url_rule else None

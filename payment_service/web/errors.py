@@ -8,13 +8,13 @@ from werkzeug.exceptions import BadHost, HTTPException, MethodNotAllowed, Reques
 
 from payment_service.domain.errors import (
     BodyTooLarge,
-    HttpFault,
     InternalError,
     NotFound,
     OutcomeUnknown,
     ServiceError,
     Unavailable,
 )
+from payment_service.web.access_log import log_refusal
 from payment_service.web.error_schemas import ErrorSchema
 from payment_service.web.responses import respond
 
@@ -24,6 +24,15 @@ log = structlog.get_logger(__name__)
 ERROR_RENDERER = "error_renderer"
 """Where the app keeps its ErrorRenderer."""
 COMMON = ErrorSchema()
+
+
+class HttpFault(ServiceError):
+    """The request cannot be served."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        self.status = status
+        self.code = code
+        super().__init__(message)
 
 
 class ErrorRenderer:
@@ -56,6 +65,7 @@ def init_errors(
     renderer = app.extensions[ERROR_RENDERER] = ErrorRenderer(schemas, paths)
 
     def render(error: ServiceError) -> Response:
+        log_refusal(error)
         # A page has links to others, and a request under an impossible host name has no links.
         readable = {} if isinstance(request.routing_exception, BadHost) else pages
         for prefix, page in readable.items():

@@ -5,14 +5,12 @@ Every message names its field, so that it can stand alone in `{"error": text}`; 
 demands stands in its `metadata` as well, for the API's description.
 """
 
-import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing
+from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from payment_service.domain.errors import FieldError, Invalid
 from payment_service.domain.money import EXPONENTS, BadAmount, parse_amount
@@ -198,46 +196,3 @@ class Flag(BaseField, fields.Boolean):
         if not isinstance(value, bool):
             raise self.fault(f"{self.label} must be true or false", "bool_type")
         return value
-
-
-class Metadata(BaseField, fields.Dict):
-    """A small object of the caller's own: plain JSON values, few names, short values (nested ones by their JSON text).
-
-    `ignore_others` drops anything that is no object, as the trips document's original did.
-    """
-
-    MOST_NAMES, LONGEST_NAME, LONGEST_VALUE, LONGEST_NUMBER = 20, 40, 500, 40
-
-    def __init__(self, *, ignore_others: bool = False, **kwargs: Any) -> None:
-        self.ignore_others = ignore_others
-        self.described = {"maxProperties": self.MOST_NAMES}
-        super().__init__(**kwargs)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> Any:
-        if not isinstance(value, dict):
-            if self.ignore_others:
-                return missing
-            raise self.fault(f"{self.label} must be an object", "dict_type")
-        if len(value) > self.MOST_NAMES or any(len(name) > self.LONGEST_NAME for name in value):
-            wanted = f"at most {self.MOST_NAMES} names of {self.LONGEST_NAME} characters"
-            raise self.fault(f"{self.label} must have {wanted}", "too_long")
-        plain: dict[str, Any] = self._plain(value)
-        if any(_length(inner) > self.LONGEST_VALUE for inner in plain.values()):
-            raise self.fault(f"{self.label} must have values of at most {self.LONGEST_VALUE} characters", "too_long")
-        return plain
-
-    def _plain(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: self._plain(inner) for name, inner in value.items()}
-        if isinstance(value, list):
-            return [self._plain(inner) for inner in value]
-        if not isinstance(value, Number):
-            return value
-        number = json.loads(value.text) if len(value.text) <= self.LONGEST_NUMBER else math.inf
-        if not math.isfinite(number):
-            raise self.fault(f"{self.label} contains a number that is too large", "finite_number")
-        return number
-
-
-def _length(value: Any) -> int:
-    return len(value) if isinstance(value, str) else len(json.dumps(value, ensure_ascii=False))

@@ -80,12 +80,13 @@ class Jwks:
         now = clock.monotonic()
         if now - self._tried < (self._cooldown if self._keys else min(self._cooldown, _COOLDOWN_WITHOUT_KEYS)):
             return
-        self._tried = now
         try:
             status, body = self._client.get(self._url, _MOST_BYTES)
             self._keys, self._fetched = _usable(json.loads(body) if status == codes.ok else None), now
         except (NoReply, ValueError, RecursionError, PyJWTError) as error:
             log.warning("jwks.unreachable", error=type(error).__name__, keys_kept=len(self._keys))
+        finally:
+            self._tried = clock.monotonic()  # whoever waited for this fetch makes none of its own
 
 
 def _choose(

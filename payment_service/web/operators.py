@@ -1,33 +1,47 @@
-"""The people who look after the service: who they are is in the token that their browser keeps in a cookie.
+"""The people who look after the service: how they sign in, and the cookie by which their browser is known.
 
-Nothing is kept here: each request's token is verified as any other caller's, and ends when it says so. What changes
-something has to prove besides that it comes from one of our own pages.
+The cookie names a session that the database keeps (`services/operator_sessions.py`). What changes something has to
+prove besides that it comes from one of our own pages.
 """
 
 import hashlib
 import hmac
+from typing import cast
 from urllib.parse import SplitResult, urlsplit
 
-from flask import Response, current_app, request
+import structlog
+from flask import Response, current_app, request, url_for
 
 from payment_service.domain.errors import Forbidden, TokenMissing, Unauthenticated
-from payment_service.domain.principals import Principal
-from payment_service.web.auth import caller_of_token
+from payment_service.domain.principals import Principal, TokenScope
+from payment_service.domain.refusals import Reason, refused
+from payment_service.services import operator_sessions
+from payment_service.services.operator_sessions import SignIn
+from payment_service.web.access_log import client_address
+from payment_service.web.auth import ScopeMissing, caller_and_claims
+from payment_service.web.context import dependencies
+from payment_service.web.sign_in_provider import Flow, Provider, SignInFailed
 
-COOKIE = "ops_token"
+log = structlog.get_logger(__name__)
+
 PATH = "/ops"
-"""Where the cookie is sent; the API below other paths never sees it."""
+PROVIDER = "ops_provider"
+"""Where the app keeps its Provider, None without one."""
+
+COOKIE, FLOW_COOKIE = "ops", "ops-sign-in"
+FLOW_SECONDS = 600
+"""How long somebody may take at the provider."""
 
 FORM_TOKEN = "form_token"  # noqa: S105 - the field's name
 _PURPOSE = b"forms of the operations pages"
-LONGEST_TOKEN = 3800
-"""Browsers keep cookies of 4096 bytes, with their name and attributes; a longer one is dropped without a word."""
 
 
-class NoOperator(Forbidden):
-    """This token does not have the scope payments:service, which these pages need"""
+class NoOperator(ScopeMissing):
+    """You are known, but do not have the scope payments:operate, which these pages need"""
 
-    code = "scope_missing"
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        super().__init__()
 
 
 class CsrfError(Forbidden):
@@ -43,49 +57,114 @@ class TokenRequired(TokenMissing):
     code = "nothing_pasted"
 
 
-class TokenTooLong(Unauthenticated):
-    """This token is too long to be kept in a cookie: ask for one with fewer claims"""
+class TokensOff(Forbidden):
+    """Tokens are not taken here: sign in at the provider"""
 
-    code = "token_too_long"
+    code = "token_sign_in_off"
+
+
+class SessionEnded(Unauthenticated):
+    """Your session has ended: sign in anew"""
+
+    code = "session_ended"
 
 
 def operator_from_request() -> Principal:
-    """Who is looking, by the token in the cookie.
-
-    Raises TokenMissing without one, NoOperator for one without the scope, and what any bad token raises.
-    """
-    token = request.cookies.get(COOKIE)
-    if not token:
+    """Find the operator whose session the cookie names. Raises TokenMissing without a cookie, SessionEnded."""
+    session = request.cookies.get(cookie_name(COOKIE))
+    if not session:
         raise TokenMissing
-    return _operator(token)
+    subject = operator_sessions.find(dependencies(), session)
+    if subject is None:
+        raise SessionEnded
+    return Principal(subject=subject, scopes=frozenset({TokenScope.OPERATE.value}))
 
 
-def operator_of(pasted: str) -> tuple[str, Principal]:
-    """The token in a text that somebody pasted (`Bearer ` may stand before it), and whose it is. Raises as above."""
+def sign_in_of_token(pasted: str) -> SignIn:
+    """What a pasted token proves (`Bearer ` may stand before it).
+
+    Raises NoOperator for one without the scope, and what any bad token raises.
+    """
+    if not current_app.config["OPS_TOKEN_SIGN_IN"]:
+        raise TokensOff
     token = pasted.strip().removeprefix("Bearer ").strip()
     if not token:
         raise TokenRequired
-    if len(token) > LONGEST_TOKEN:
-        raise TokenTooLong
-    return token, _operator(token)
+    caller, claims = caller_and_claims(token)
+    if not caller.is_operator:
+        raise refused(NoOperator(caller.subject), Reason.SCOPE_MISSING, caller.subject, TokenScope.OPERATE.value)
+    return SignIn(caller.subject, "TOKEN", issued=claims.get("iat"), expires=claims["exp"])
 
 
-def _operator(token: str) -> Principal:
-    principal = caller_of_token(token)
-    if not principal.is_service:
-        raise NoOperator
-    return principal
+def provider() -> Provider | None:
+    """The provider at which operators sign in."""
+    return cast("Provider | None", current_app.extensions[PROVIDER])
 
 
-def set_cookie(response: Response, token: str) -> Response:
-    """Have the browser keep the token until it is closed: for these pages alone, out of reach of any script."""
-    response.set_cookie(COOKIE, token, path=PATH, secure=_is_secure(), httponly=True, samesite="Strict")
+def redirect_uri() -> str:
+    """Where the provider sends the browser back to."""
+    return current_app.config["OPS_OIDC_REDIRECT_URI"] or url_for("ops_entrance.callback", _external=True)
+
+
+def flow_from_request() -> Flow:
+    """The sign-in that this browser has begun. Raises SignInFailed without one."""
+    return Flow.from_text(request.cookies.get(cookie_name(FLOW_COOKIE), ""))
+
+
+def sign_in_of_provider() -> SignIn:
+    """What the provider's reply in this request proves. Raises SignInFailed, NoOperator, ProviderUnavailable."""
+    known = provider()
+    if known is None:
+        raise SignInFailed("no_provider")
+    caller, may_operate = known.finish(flow_from_request(), request.args, redirect_uri())
+    if not may_operate:
+        raise refused(NoOperator(caller.subject), Reason.SCOPE_MISSING, caller.subject, TokenScope.OPERATE.value)
+    return SignIn(caller.subject, "PROVIDER")
+
+
+def begin_session(sign_in: SignIn, response: Response) -> Response:
+    """Begin a session, and have the browser keep it until it is closed: out of reach of any script."""
+    seconds, previous = current_app.config["OPS_SESSION_SECONDS"], request.cookies.get(cookie_name(COOKIE), "")
+    session = operator_sessions.begin(dependencies(), sign_in, seconds, previous)
+    log.info("ops.signed_in", actor=sign_in.subject, way=sign_in.way, address=client_address())
+    return set_cookie(forget_flow(response), COOKIE, session)
+
+
+def end_session(response: Response) -> Response:
+    """End the session in the database and in the browser."""
+    subject = operator_sessions.sign_out(dependencies(), request.cookies.get(cookie_name(COOKIE), ""))
+    if subject is not None:
+        log.info("ops.signed_out", actor=subject, address=client_address())
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return delete_cookie(response, COOKIE)
+
+
+def remember_flow(response: Response, flow: Flow) -> Response:
+    """Have the browser keep what its sign-in needs when the provider sends it back."""
+    return set_cookie(response, FLOW_COOKIE, flow.as_text(), FLOW_SECONDS)
+
+
+def forget_flow(response: Response) -> Response:
+    """Have the browser drop its sign-in: the provider's reply to it is taken once."""
+    return delete_cookie(response, FLOW_COOKIE) if cookie_name(FLOW_COOKIE) in request.cookies else response
+
+
+def cookie_name(name: str) -> str:
+    """With the prefix that binds a cookie to this host and to TLS, wherever the cookie can have it."""
+    return f"__Host-{name}" if _is_secure() else name
+
+
+def set_cookie(response: Response, name: str, value: str, seconds: int | None = None) -> Response:
+    """Set a cookie. It is Lax and not Strict, because the browser comes back from the provider's site."""
+    response.set_cookie(
+        cookie_name(name), value, max_age=seconds, path="/", secure=_is_secure(), httponly=True, samesite="Lax"
+    )
     return response
 
 
-def delete_cookie(response: Response) -> Response:
-    """Have the browser drop the token."""
-    response.delete_cookie(COOKIE, path=PATH, secure=_is_secure(), httponly=True, samesite="Strict")
+def delete_cookie(response: Response, name: str) -> Response:
+    """Have the browser drop a cookie."""
+    response.delete_cookie(cookie_name(name), path="/", secure=_is_secure(), httponly=True, samesite="Lax")
     return response
 
 
@@ -95,9 +174,9 @@ def _is_secure() -> bool:
 
 
 def csrf_token() -> str:
-    """What every form of this login carries: nobody without its cookie can make it, and it opens nothing by itself."""
-    token = request.cookies.get(COOKIE, "")
-    return hmac.new(token.encode(), _PURPOSE, hashlib.sha256).hexdigest()
+    """What every form of this session carries: only the cookie's holder can compute it, and it opens no page."""
+    session = request.cookies.get(cookie_name(COOKIE), "")
+    return hmac.new(session.encode(), _PURPOSE, hashlib.sha256).hexdigest()
 
 
 def check_origin() -> None:
@@ -116,7 +195,7 @@ def address_of(text: str) -> SplitResult:
 
 
 def check_csrf() -> None:
-    """Raise CsrfError unless this form was made for this login."""
+    """Raise CsrfError unless this form was made for this session."""
     check_origin()
     given = request.form.get(FORM_TOKEN, "")
     if not hmac.compare_digest(given.encode(), csrf_token().encode()):

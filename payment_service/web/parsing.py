@@ -26,7 +26,7 @@ def json_body() -> dict[str, Any]:
     Raises UnsupportedMediaType unless the body is plain `application/json`, BodyTooLarge above 64 kB (chunked, too),
     Invalid for a missing, cut off or malformed body, CardDataNotAccepted for a card number anywhere in it.
     """
-    body = _body() if _may_have_body() else b""
+    body = raw_body() if _may_have_body() else b""
     if not body:
         raise Invalid([FieldError(("body",), "Request body is required", "missing")])
     return parse_object(body)
@@ -48,17 +48,19 @@ def _may_have_body() -> bool:
     return True
 
 
-def _body() -> bytes:
+def raw_body(most: int = MOST_BYTES) -> bytes:
+    """The request's body, byte for byte. Raises BodyTooLarge above `most` bytes, Invalid for one that is cut off."""
     # One byte more than allowed: a body of exactly the limit must not trip over the end of the limited stream.
-    request.max_content_length = MOST_BYTES + 1
+    request.max_content_length = most + 1
+    too_large = BodyTooLarge(f"The body is larger than {most // 1024} kB.")
     try:
         body = request.get_data(cache=False)
     except RequestEntityTooLarge:
-        raise BodyTooLarge from None
+        raise too_large from None
     except (HTTPException, ParseException, OSError):
         raise _cut_off() from None
-    if len(body) > MOST_BYTES:
-        raise BodyTooLarge
+    if len(body) > most:
+        raise too_large
     if request.content_length not in (None, len(body)):
         raise _cut_off()
     return body

@@ -6,8 +6,10 @@ from typing import Any
 
 from flask import Response
 
+from payment_service.domain.operations import Action
 from payment_service.domain.records import StoredResponse
 from payment_service.failpoints import failpoint
+from payment_service.web.payment_terms import with_action
 
 JSON = "application/json"
 # Every response is compact, with its fields in their documented order.
@@ -19,9 +21,12 @@ def answered(status: int, body: Any, retry_after: int | None = None) -> StoredRe
     return StoredResponse(status, _ENCODER.encode(body), retry_after=retry_after)
 
 
-def accepted(body: Any) -> StoredResponse:
-    """The answer while the gateway has not decided: the client may ask for the payment again after two seconds."""
-    return answered(202, body, retry_after=2)
+def accepted(body: dict[str, Any], action: Action | None = None, name: str = "next_action") -> StoredResponse:
+    """The answer while the gateway has not decided: the client may ask for the payment again after two seconds.
+
+    `action` is what the customer must do first; the body has it as `name`.
+    """
+    return answered(202, with_action(body, action, name), retry_after=2)
 
 
 def respond(answer: StoredResponse) -> Response:

@@ -7,11 +7,12 @@ stays the text it was: only the field it belongs to knows what it means.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, NoReturn
 
-from payment_service.domain.cards import ENOUGH_DIGITS, contains_card_number
+from payment_service.domain.cards import ENOUGH_DIGITS, contains_card_number, is_number_in_parts
 from payment_service.domain.errors import CardDataNotAccepted, FieldError, Invalid
 
 MOST_DEPTH = 16
@@ -25,9 +26,18 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 # in a value: whether a field has lines is the field's to say.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNPRINTABLE_OR_LINE_END = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_SANE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+# A text may not have an integer that only `_integer` reads: minus nought, and what may have more than 64 bits.
+_NO_PLAIN_INTEGER = re.compile("-0|[0-9]{19}")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS = bytes(set(range(256)) - set(_STEPS))
+_BETWEEN_LEAVES = "\nx\n"  # no part of a number
+_SHORTEST_NUMBER = len("400000e1")
+_FEWEST_PARTS, _MOST_PARTS = 3, 19
+SANE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
 Path = tuple[str | int, ...]
+Leaf = tuple[Path, str, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +62,10 @@ def parse_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _malformed(0, "The body must be a JSON object")
     # Without a backslash, which may spell any of them, control characters and card numbers are seen in the whole text.
-    is_harmless = (
-        text.isascii() and "\\" not in text and not _UNPRINTABLE.search(text) and not ENOUGH_DIGITS.search(text)
-    )
-    if not is_harmless:
-        for path, leaf, is_name in _leaves(value, ("body",)):
-            judge_text(leaf, path, lines=not is_name)
+    has_escapes = "\\" in text
+    if has_escapes or not text.isascii() or _UNPRINTABLE.search(text) or ENOUGH_DIGITS.search(text):
+        shortest = 1 if has_escapes or _UNPRINTABLE.search(text) else _SHORTEST_NUMBER
+        _judge_leaves(list(_leaves(value, ("body",), shortest)))
     return value
 
 
@@ -66,18 +74,40 @@ def judge_text(text: str, loc: Path, *, lines: bool = True) -> None:
     if (_UNPRINTABLE if lines else _UNPRINTABLE_OR_LINE_END).search(text):
         raise Invalid([FieldError(loc, f"{loc[min(1, len(loc) - 1)]} contains control characters", "string_unicode")])
     if contains_card_number(text):
-        raise CardDataNotAccepted([FieldError(loc, CardDataNotAccepted.__doc__ or "", CardDataNotAccepted.code)])
+        raise card_data(loc)
+
+
+def card_data(loc: Path) -> CardDataNotAccepted:
+    """The refusal of card data in this place, which is named; the data is not."""
+    return CardDataNotAccepted([FieldError(loc, CardDataNotAccepted.__doc__ or "", CardDataNotAccepted.code)])
+
+
+def _judge_leaves(leaves: list[Leaf]) -> None:
+    """Judge all the texts at once, and only where something is wrong, each: there may be thousands."""
+    names, values = ("".join(text for _, text, is_name in leaves if is_name == wanted) for wanted in (True, False))
+    if _UNPRINTABLE_OR_LINE_END.search(names) or _UNPRINTABLE.search(values):
+        for loc, text, is_name in leaves:
+            judge_text(text, loc, lines=not is_name)
+    if _has_card_number(leaves):
+        while len(leaves) > 1:
+            half = len(leaves) // 2
+            leaves = leaves[:half] if _has_card_number(leaves[:half]) else leaves[half:]
+        raise card_data(leaves[0][0])
+
+
+def _has_card_number(leaves: Sequence[Leaf]) -> bool:
+    return contains_card_number(_BETWEEN_LEAVES.join(text for _, text, _ in leaves))
 
 
 def _judge_depth(body: bytes) -> None:
+    brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKETS)
+    if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) <= MOST_DEPTH:
+        return
     depth = 0
     for token in _TOKEN.finditer(body):
-        if token[0] in (b"[", b"{"):
-            depth += 1
-            if depth > MOST_DEPTH:
-                raise _malformed(token.start(), f"The body is nested deeper than {MOST_DEPTH} levels")
-        elif token[0] in (b"]", b"}"):
-            depth -= 1
+        depth += _STEPS.get(token[0][0], 0)
+        if depth > MOST_DEPTH:
+            raise _malformed(token.start(), f"The body is nested deeper than {MOST_DEPTH} levels")
 
 
 def _parse(text: str) -> Any:
@@ -94,8 +124,9 @@ def _parse(text: str) -> Any:
         return found
 
     try:
+        parse_int = _integer if _NO_PLAIN_INTEGER.search(text) else int
         return json.loads(
-            text, object_pairs_hook=unique, parse_int=_integer, parse_float=Number, parse_constant=_refuse_constant
+            text, object_pairs_hook=unique, parse_int=parse_int, parse_float=Number, parse_constant=_refuse_constant
         )
     except json.JSONDecodeError as error:
         raise _malformed(error.pos, f"The body is not JSON: {error.msg}") from None
@@ -112,21 +143,36 @@ def _refuse_constant(name: str) -> NoReturn:
     raise _malformed(0, f"The body is not JSON: {name} is no number")
 
 
-def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, str, bool]]:
-    """Every text in it with its place and whether it is a name, and the digits before every number's point."""
+def _leaves(value: Any, path: Path, shortest: int) -> Iterator[Leaf]:
+    """Every name, and every text of `shortest` characters or more, with its place and whether it is a name.
+
+    Texts are also numbers as they were written, and what the elements of a list make together.
+    """
     if isinstance(value, dict):
         for name, inner in value.items():
             yield path, name, True
-            yield from _leaves(inner, (*path, name) if _SANE_NAME.fullmatch(name) else path)
-    elif isinstance(value, list):
-        for position, inner in enumerate(value):
-            yield from _leaves(inner, (*path, position))
-    elif isinstance(value, str):
-        yield path, value, False
-    elif isinstance(value, Number):
-        yield path, value.text.partition(".")[0], False
-    elif type(value) is int:
-        yield path, str(value), False
+            place = (*path, name) if SANE_NAME.fullmatch(name) else path
+            if isinstance(inner, dict | list):
+                yield from _leaves(inner, place, shortest)
+            elif len(text := _as_written(inner)) >= shortest:
+                yield place, text, False
+        return
+    for position, inner in enumerate(value):
+        if isinstance(inner, dict | list):
+            yield from _leaves(inner, (*path, position), shortest)
+        elif len(text := _as_written(inner)) >= shortest:
+            yield (*path, position), text, False
+    if _FEWEST_PARTS <= len(value) <= _MOST_PARTS and is_number_in_parts(parts := list(map(_as_written, value))):
+        yield path, "".join(parts), False
+
+
+def _as_written(value: Any) -> str:
+    """A text, or a number as it was written; nothing for other values."""
+    if type(value) is str:
+        return value
+    if type(value) is int:
+        return str(value)
+    return value.text if isinstance(value, Number) else ""
 
 
 def _malformed(offset: int, message: str) -> Invalid:

@@ -179,4 +179,4 @@ def test_a_callers_reference_is_kept_in_the_trail_and_never_shown_as_a_transacti
     payment_id = ada.made()
     payment = payment_of(ada.patch(payment_id, status="failed", transaction_ref="TXN-THEIRS"))
     assert payment["transaction_ref"] is None
-    assert rows(deps, transactions)[-1]["description"] == "Payment failed (reference TXN-THEIRS)"
+    assert rows(deps, transactions)[-1]["caller_note"] == "TXN-THEIRS"

@@ -101,7 +101,7 @@ def test_the_reason_is_kept(client: FlaskClient, deps: Dependencies) -> None:
         body_of(post(client, "refund", transaction_id=transaction, amount=amount, reason=reason))
     kept = [row["reason"] for row in rows(deps, payment_refunds)]
     assert kept == ["Two lines\nof it", None, None]
-    assert "Refund: Two lines\nof it" in {row["description"] for row in rows(deps, transactions)}
+    assert "Two lines\nof it" in {row["caller_note"] for row in rows(deps, transactions)}
 
 
 def test_a_key_refunds_once(client: FlaskClient, gateway: LedgerGateway, deps: Dependencies) -> None:

@@ -198,7 +198,7 @@ def test_the_request_id_wins_over_the_correlation_id(client: FlaskClient) -> Non
     assert answer.headers["X-Request-ID"] == answer.headers["X-Correlation-ID"] == "one"
 
 
-def test_every_kind_of_answer_carries_the_ids(client: FlaskClient) -> None:
+def test_every_kind_of_answer_carries_the_ids_and_is_no_page(client: FlaskClient) -> None:
     answers = (
         client.post("/payments", json=dict(TRIP)), client.post("/v1/payments", json=dict(BILL)),
         client.get("/nothing"), client.delete("/payments"), client.post("/payments", data="{"),
@@ -207,6 +207,7 @@ def test_every_kind_of_answer_carries_the_ids(client: FlaskClient) -> None:
     for answer in answers:
         assert UUID.fullmatch(answer.headers["X-Request-ID"]), answer
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
 @pytest.mark.parametrize("path", ["/payments", "/ops", "/ops/login", "/ops/payments/1", "/docs", "/nothing"])

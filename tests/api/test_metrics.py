@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 from payment_service.delivery.base import Delivered, Outcome, Rejected, RetryLater, SinkUnavailable
 from payment_service.delivery.relay import Relay
 from payment_service.gateways.base import Approved, Declined, GatewayRequest, NotSent, Pending, Unknown
+from payment_service.metrics.exposition import names
 from payment_service.services import business_metrics
 from payment_service.services.dependencies import Dependencies
 from tests.conftest import MakeApp, dependencies_of
@@ -107,3 +108,13 @@ def test_every_outcome_of_a_delivery_is_counted(make_app: MakeApp) -> None:
 
     assert outcomes() == dict.fromkeys(("down", "failed", "dead", "delivered"), 1)
     assert scraped(client)("outbox_backlog", sink="rabbitmq") == 0
+
+
+def test_the_names_are_those_of_a_scrape(client: FlaskClient) -> None:
+    pay_trip(client)
+    told = scraped(client).names
+
+    assert told <= names()
+    assert {name for name in names() if name.startswith(("payment", "outbox", "unknown", "keys"))} - told <= {
+        "outbox_backlog", "outbox_oldest_seconds", "outbox_dead", "outbox_unrouted", "outbox_sink_on",
+    }  # fmt: skip

@@ -1,30 +1,20 @@
 """Every word of the gateway about money is one line with what an operator looks for, and with the request's ids."""
 
-import json
-from collections.abc import Callable
-
 import pytest
 
 from payment_service.gateways.base import Declined, Pending, Unknown
-from payment_service.logs import flush_logs
-from tests.conftest import MakeApp, dependencies_of
+from tests.conftest import Lines, MakeApp, dependencies_of
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import events, recover_all
 from tests.support.gateways import LedgerGateway
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-Lines = Callable[[], list[dict[str, object]]]
 FIELDS = ("event", "level", "kind", "outcome", "payment_id", "channel", "amount", "currency", "why")
 
 
 @pytest.fixture
-def decisions(capsys: pytest.CaptureFixture[str]) -> Lines:
-    def read() -> list[dict[str, object]]:
-        flush_logs()
-        lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-        return [line for line in lines if str(line["event"]).startswith("movement.")]
-
-    return read
+def decisions(lines: Lines) -> Lines:
+    return lambda: [line for line in lines() if str(line["event"]).startswith("movement.")]
 
 
 def test_a_charge_and_its_refund_are_told_with_amount_and_ids(make_app: MakeApp, decisions: Lines) -> None:
@@ -82,7 +72,8 @@ def test_only_a_sane_trace_is_kept(make_app: MakeApp, decisions: Lines, sent: st
 
 
 def test_the_hash_of_a_key_may_be_told_and_nothing_else_under_its_name() -> None:
-    from payment_service.logs import MASKED, mask
+    from payment_service.domain.cards import MASKED
+    from payment_service.logs import mask
 
     assert mask(None, "", {"key_hash": "ab" * 32}) == {"key_hash": "ab" * 32}
     assert mask(None, "", {"key_hash": "demo-client-1"}) == {"key_hash": MASKED}

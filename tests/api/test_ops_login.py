@@ -1,4 +1,4 @@
-"""Who may see the operations pages: a token with the scope, kept by the browser alone and verified on each request."""
+"""Who may see the operations pages: people with the scope, by a session that the database keeps."""
 
 import re
 
@@ -6,8 +6,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from payment_service.models import operator_sessions
+from payment_service.services.dependencies import Dependencies
 from tests.conftest import MakeApp
-from tests.support.operators import HOME, SCOPE, form_token, page, sign_in, signed_in
+from tests.support.database import rows
+from tests.support.operators import HOME, SCOPE, page, sign_in, signed_in
 from tests.support.tokens import bearer, service, token
 
 PAGES = ("/ops", "/ops/search", "/ops/payments/1", "/ops/deliveries")
@@ -21,9 +24,10 @@ REFUSED = {
         "Invalid or expired token",
     ),
     "no subject": (token(None, scope=SCOPE), 401, "User not found in token"),
-    "no scope": (token("maria"), 403, "does not have the scope payments:service"),
-    "another scope": (token("maria", scope="payments:read payments:services"), 403, "does not have the scope"),
-    "too long": (token("maria", scope=SCOPE, claim="x" * 4000), 401, "too long to be kept in a cookie"),
+    "no scope": (token("maria"), 403, "do not have the scope payments:operate"),
+    "another scope": (token("maria", scope="payments:read payments:operates"), 403, "do not have the scope"),
+    "a service's scope": (token("maria", scope="payments:service"), 403, "do not have the scope"),
+    "only a channel's scope": (token("maria", scope="payments:operate:trips"), 403, "do not have the scope"),
 }
 
 
@@ -57,36 +61,48 @@ def test_a_token_is_taken_as_it_is_copied(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "base_url", "is_secure"),
+    ("environment", "base_url", "name"),
     [
-        ("development", "http://127.0.0.1:8082", False),
-        ("development", "https://pay.example", True),
-        ("production", "http://127.0.0.1:8082", True),
+        ("development", "http://127.0.0.1:8082", "ops"),
+        ("development", "https://pay.example", "__Host-ops"),
+        ("production", "http://127.0.0.1:8082", "__Host-ops"),
     ],
 )
-def test_the_cookie_is_for_these_pages_alone_and_out_of_reach_of_scripts(
-    make_app: MakeApp, environment: str, base_url: str, is_secure: bool
+def test_the_cookie_names_a_session_is_bound_to_the_host_and_out_of_reach_of_scripts(
+    make_app: MakeApp, environment: str, base_url: str, name: str
 ) -> None:
     client = make_app(environment=environment).test_client()
-    good = token("maria", scope=SCOPE)
+    good = token("maria", scope=SCOPE, claim="x" * 3000)
     answer = client.post("/ops/login", data={"token": good}, base_url=base_url)
 
-    name, *attributes = re.split("; ", answer.headers["Set-Cookie"])
-    assert name == f"ops_token={good}"
-    assert set(attributes) == {"HttpOnly", "Path=/ops", "SameSite=Strict", *(["Secure"] if is_secure else [])}
+    value, *attributes = re.split("; ", answer.headers["Set-Cookie"])
+    assert re.fullmatch(f"{name}=[0-9a-f]{{64}}", value)
+    secure = ["Secure"] if name.startswith("__Host-") else []
+    assert set(attributes) == {"HttpOnly", "Path=/", "SameSite=Lax", *secure}
 
 
-def test_the_cookie_is_verified_on_each_request(make_app: MakeApp) -> None:
+def test_only_the_cookie_of_a_session_opens(make_app: MakeApp) -> None:
     client = signed_in(make_app())
-    assert client.get(HOME).status_code == 200
-    for bad in (token("maria", scope=SCOPE, expires_in=-120), token("maria"), "nonsense", ""):
-        client.set_cookie("ops_token", bad, path="/ops")
-        assert client.get(HOME).status_code in {401, 403}, bad
+    good = client.get_cookie("ops")
+    assert good is not None
+    for bad in (token("maria", scope=SCOPE), "nonsense", good.value.upper(), good.value[:-1], "é", "0" * 64, ""):
+        client.set_cookie("ops", bad)
+        assert client.get(HOME).status_code == 401, bad
     assert client.get("/ops").headers.getlist("Set-Cookie") == []
 
-    elsewhere = make_app().test_client()  # another instance, that never saw the login
-    elsewhere.set_cookie("ops_token", token("maria", scope=SCOPE), path="/ops")
+    elsewhere = make_app().test_client()  # another instance, that never saw the sign-in
+    elsewhere.set_cookie("ops", good.value)
     assert elsewhere.get(HOME).status_code == 200
+
+
+def test_the_database_does_not_know_the_cookie(app: Flask, deps: Dependencies) -> None:
+    client = signed_in(app)
+    cookie = client.get_cookie("ops")
+    assert cookie is not None
+    (session,) = rows(deps, operator_sessions)
+    assert cookie.value not in str(session)
+    client.set_cookie("ops", session["session_hash"])
+    assert client.get(HOME).status_code == 401
 
 
 def test_the_pages_take_no_bearer_header_and_the_api_no_cookie(make_app: MakeApp) -> None:
@@ -94,31 +110,10 @@ def test_the_pages_take_no_bearer_header_and_the_api_no_cookie(make_app: MakeApp
     assert app.test_client().get(HOME, headers=service()).status_code == 401
 
     client = app.test_client()
-    client.set_cookie("ops_token", token("maria", scope=SCOPE), path="/")
+    assert sign_in(client).status_code == 303
+    assert client.get(HOME).status_code == 200
     assert client.get("/payments").status_code == 401
     assert client.get("/payments", headers=bearer()).status_code == 200
-
-
-def test_a_token_without_the_scope_can_be_laid_down(client: FlaskClient) -> None:
-    client.set_cookie("ops_token", token("maria"), path="/ops")
-    refused = client.get("/ops/payments/1")
-    assert refused.status_code == 403
-    assert "Sign out" in refused.text
-
-    found = re.search(r'name="form_token" value="(\w+)"', refused.text)
-    assert found is not None
-    assert client.post("/ops/logout", data={"form_token": found[1]}).status_code == 303
-    assert client.get(HOME).status_code == 401
-
-
-def test_signing_out_makes_the_browser_forget(app: Flask) -> None:
-    client = signed_in(app)
-    assert client.post("/ops/logout").status_code == 403
-    assert client.get(HOME).status_code == 200
-
-    answer = client.post("/ops/logout", data={"form_token": form_token(client)})
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/ops/login")
-    assert client.get(HOME).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -187,7 +182,7 @@ def test_errors_are_pages_for_people_here_and_json_elsewhere(app: Flask) -> None
 
 def test_a_database_that_is_away_is_told_on_a_page(make_app: MakeApp) -> None:
     client = make_app(database_url="postgresql+psycopg2://nobody@127.0.0.1:1/nothing").test_client()
-    client.set_cookie("ops_token", token("maria", scope=SCOPE), path="/ops")
+    client.set_cookie("ops", "0" * 64)
     answer = client.get(HOME)
 
     assert (answer.status_code, answer.mimetype) == (503, "text/html")

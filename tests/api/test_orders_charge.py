@@ -217,7 +217,7 @@ def test_a_repeat_of_an_undecided_charge_learns_what_became_of_it(client: FlaskC
 def test_the_recovery_worker_finishes_an_undecided_charge(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("payment_service.services.complete.SHORTEST_DELAY", 0.0)
+    monkeypatch.setattr("payment_service.services.undecided.SHORTEST_DELAY", 0.0)
     gateway.script.append(gateway.lose_answer)
     number = paid(charge_order(client), 202)["payment_id"]
     wait_until(lambda: recovery.recover(deps).get("finished"))

@@ -130,9 +130,13 @@ def test_a_scope_is_read_as_issuers_write_it(client: FlaskClient, trip: int, sco
     assert client.get(f"/payments/{trip}", headers=bearer("s", **scopes)).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "scope", ["payments:servic", "PAYMENTS:SERVICE", "payments", "xpayments:service", {"payments:service": 1}]
-)
+def test_an_unknown_scope_of_this_service_restricts_its_token(client: FlaskClient, trip: int) -> None:
+    for subject in ("s", "ann"):
+        answer = client.get(f"/payments/{trip}", headers=bearer(subject, scope="payments:servic"))
+        assert (answer.status_code, answer.get_json()["code"]) == (403, "scope_missing")
+
+
+@pytest.mark.parametrize("scope", ["PAYMENTS:SERVICE", "payments", "xpayments:service", {"payments:service": 1}])
 def test_another_scope_opens_nothing(client: FlaskClient, trip: int, scope: object) -> None:
     assert client.get(f"/payments/{trip}", headers=bearer("s", scope=scope)).status_code == 404
 

@@ -6,13 +6,18 @@ from flask import Flask
 from payment_service.models import idempotency_keys, outbox_deliveries, payments, reservations, transactions
 from payment_service.services.dependencies import Dependencies
 from tests.conftest import MakeApp, dependencies_of
+from tests.support.changing import ChangingGateway
 from tests.support.database import rows
 from tests.support.every_event import everything
-from tests.support.gateways import LedgerGateway
 
 
 @pytest.fixture
-def app(make_app: MakeApp, gateway: LedgerGateway) -> Flask:
+def gateway() -> ChangingGateway:
+    return ChangingGateway()
+
+
+@pytest.fixture
+def app(make_app: MakeApp, gateway: ChangingGateway) -> Flask:
     """A service that tells both brokers and has been used by every channel."""
     app = make_app(rabbitmq_enabled=True, kafka_brokers="127.0.0.1:9")
     everything(app, gateway)

@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-from tests.crash.points import Ending
+from tests.crash.stages import ACTS, Ending, News
 
 Channel = Literal["trips", "bills", "bookings", "orders", "checkout"]
 Wish = Literal["charge", "authorize", "capture", "void", "refund", "create", "cancel"]
 
 FREE = frozenset({"create", "cancel"})
 """Wishes that move no money."""
+
+CARD, CARD_THAT_ASKS = "pm_card_visa", "pm_card_authenticationRequired"
+"""The customer's payment method; a gateway that wants none never sees it. For the second one the customer must act."""
+BACK = "https://shop.example.com/back"
 
 PATIENCE = 15.0
 """Seconds a client waits for an answer: longer than any honest one takes."""
@@ -49,6 +53,15 @@ class Heard:
         """The body; numbers with a point as Decimals."""
         return json.loads(self.body, parse_float=Decimal)
 
+    @property
+    def says_success(self) -> bool | None:
+        """What a caller takes from it that never asks again; None where it says of no repeat that it is safe."""
+        if not self.content_type.startswith("application/json"):
+            return None
+        if "success" in self.json:
+            return self.status == 200 and bool(self.json["success"])
+        return False if self.json.get("retry", {}).get("safe") else None
+
 
 @dataclass
 class Intent:
@@ -56,7 +69,9 @@ class Intent:
     can be told by it alone, whatever keys the service may have sent to the bank.
 
     `bent` is the amount that a bank would move which does not do as it is told. `opens` tells whether a payment is made
-    by it. Without a `key` the wish is its own key: a repeat after it was granted is refused.
+    by it. Without a `key` the wish is its own key: a repeat after it was granted is refused; or it `asks_once`, because
+    a repeat would be another payment. `new_token` is that of the same caller, its subject renamed. `news` becomes known
+    of it later. `card` is the customer's payment method, `return_url` where the customer comes back to.
     """
 
     label: str
@@ -72,6 +87,11 @@ class Intent:
     method: str = "POST"
     subject: str = ""
     token: str | None = None
+    new_token: str | None = None
+    asks_once: bool = False
+    news: News | None = None
+    card: str = CARD
+    return_url: str = ""
     heard: list[Heard] = field(default_factory=list)
 
     @property
@@ -94,12 +114,22 @@ class Intent:
         """The final answers so far."""
         return [heard for heard in self.heard if heard.is_final]
 
-    def request(self, **changes: Any) -> bytes:
-        """The request's bytes; with `changes` it is another one under the same key."""
-        fields = {**self.fields, **changes}
+    @property
+    def told(self) -> bool | None:
+        """What a caller that asks once was told: that it has paid, that it has not, or nothing to rely on."""
+        return self.heard[0].says_success if self.heard else None
+
+    def request(self, *, renamed: bool = False, **changes: Any) -> bytes:
+        """The request's bytes, under the new subject where `renamed`; with `changes` another one under the same key."""
+        fields, token = {**self.fields, **changes}, self.new_token if renamed else self.token
         headers = {"Host": "localhost", "Connection": "close", "Content-Type": "application/json"}
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
+        headers["Payment-Token"] = self.card
+        if self.return_url:
+            headers["Payment-Return-Url"] = self.return_url
+        if self.news in ACTS:
+            headers |= {"Payment-Token": CARD_THAT_ASKS, "Payment-Return-Url": BACK}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         if self.key and self.channel == "trips":
             fields["idempotency_key"] = self.key
         elif self.key:

@@ -16,8 +16,9 @@ def word(intent: Intent, status: int, body: Any) -> str:
     if status not in {200, 201}:
         return f"status {status}"
     told = body.get("payment", body)
-    if str(told.get("status", "")).upper() == "FAILED":
-        return "declined"
+    status_told = str(told.get("status", "")).upper()
+    if status_told == "FAILED" or (status_told == "CANCELLED" and intent.kind not in {"void", "cancel"}):
+        return "declined" if status_told == "FAILED" else "cancelled"
     amount = amount_told(intent, told)
     return "done" if amount in {None, intent.amount} else "another amount"
 
@@ -33,6 +34,11 @@ def amount_told(intent: Intent, told: Any) -> Decimal | None:
 
 def same_money(row: Row, effect: Row) -> bool:
     return all(row[name] == effect[name] for name in ("kind", "amount", "currency"))
+
+
+def owner_of(gateway_key: str) -> str:
+    """The operation's own gateway key, also where the bank knows a cancel of its hold by one of the cancel's."""
+    return gateway_key.partition("/x")[0]
 
 
 def name_of(payment: Row) -> str:

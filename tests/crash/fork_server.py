@@ -2,9 +2,10 @@
 
 One order per line on standard input, one reply per line on standard output, both JSON::
 
-    {"do": "migrate" | "serve" | "recover" | "relay", "settings": {...}, "log": path, "mutant": name or null,
-     "gateway": null or keywords of RemoteGateway, "skew": seconds that its clock is wrong by,
-     "file_limit": bytes that a file of its may have}   ->  {"pid": 4711, "port": 40123 or null}
+    {"do": "migrate" | "serve" | "recover" | "relay" | "reconcile" | "catch_up", "settings": {...}, "log": path,
+     "mutant": name or null, "gateway": null or keywords of RemoteGateway, with `registers` if it registers first,
+     "skew": seconds that its clock is wrong by, "file_limit": bytes that a file of its may have, "since": moment}
+                                                     ->  {"pid": 4711, "port": 40123 or null}
     {"do": "reap", "pid": 4711}                      ->  {"status": wait status}
 
 The application is made once for each set of settings, before the fork; a child only arms its own failpoints. A mutant
@@ -34,18 +35,23 @@ from flask_migrate import upgrade
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from payment_service import clock, create_app, failpoints
+from payment_service.cli import loops
 from payment_service.config import Settings
 from payment_service.db import db
 from payment_service.delivery.relay import Relay
 from payment_service.delivery.sinks import build_sinks
 from payment_service.gateways.remote import RemoteGateway
 from payment_service.logs import flush_logs
-from payment_service.services import recovery
+from payment_service.services import holds, reconciliation, recovery
 from payment_service.services.dependencies import Dependencies
 from tests.mutants.faults import MUTANTS
+from tests.support.registering_remote import RegisteringRemoteGateway
 
-HASTE = ("idle_in_transaction_session_timeout=5000", "idle_in_transaction_session_timeout=400")
-"""What the server grants a stopped owner inside a transaction; the trials cannot wait five seconds for each."""
+HASTE = ("idle_in_transaction_session_timeout=5000", "idle_in_transaction_session_timeout=800")
+"""What the server grants a stopped owner inside a transaction; the trials cannot wait five seconds for each.
+
+Less than whoever waits for its locks does. Migrations think for longer on a busy machine.
+"""
 
 Order = Mapping[str, Any]
 
@@ -55,23 +61,42 @@ class _QuietHandler(WSGIRequestHandler):
         """The service's own log tells."""
 
 
-def _serve(app: Flask, listener: socket.socket | None) -> None:
+def _serve(app: Flask, _order: Order, listener: socket.socket | None) -> None:
     assert listener is not None
     ThreadedWSGIServer("127.0.0.1", 0, app, _QuietHandler, fd=listener.detach()).serve_forever(poll_interval=60)
 
 
-def _recover(app: Flask, _listener: socket.socket | None) -> None:
-    recovery.recover(_runtime(app))
+def _recover(app: Flask, _order: Order, _listener: socket.socket | None) -> None:
+    """What is due now, once: notices, undecided keys, holds that should have ended."""
+    deps = _runtime(app)
+    loops.handle_all_notices(deps, lambda: False)
+    recovery.recover(deps)
+    holds.look_after(deps)
 
 
-def _relay(app: Flask, _listener: socket.socket | None) -> None:
+def _reconcile(app: Flask, order: Order, _listener: socket.socket | None) -> None:
+    """Every entry is a page of its own, so that a few of them have something between them."""
+    vars(reconciliation)["PAGE"] = 1
+    since = datetime.fromisoformat(order["since"])
+    result = reconciliation.reconcile(_runtime(app), None, since, datetime.now(UTC), lambda _line: None)
+    assert result.cut_short is None, result.cut_short
+
+
+def _relay(app: Flask, _order: Order, _listener: socket.socket | None) -> None:
     for sink in build_sinks(app.config).values():
         relay = Relay(_runtime(app).database, sink)
         while relay.run_once():
             pass
 
 
-def _migrate(app: Flask, _listener: socket.socket | None) -> None:
+def _catch_up(app: Flask, _order: Order, _listener: socket.socket | None) -> None:
+    since = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    done = app.test_cli_runner().invoke(args=["catch-up", "--gateway", "stripe", "--since", since])
+    if done.exit_code:
+        raise RuntimeError(done.output)
+
+
+def _migrate(app: Flask, _order: Order, _listener: socket.socket | None) -> None:
     with app.app_context():
         upgrade()
         db.engine.dispose()  # closed, an SQLite file is whole and can be copied
@@ -83,10 +108,12 @@ def _runtime(app: Flask) -> Dependencies:
     return found
 
 
-ROLES: Mapping[str, Callable[[Flask, socket.socket | None], None]] = {
+ROLES: Mapping[str, Callable[[Flask, Order, socket.socket | None], None]] = {
     "serve": _serve,
     "recover": _recover,
+    "reconcile": _reconcile,
     "relay": _relay,
+    "catch_up": _catch_up,
     "migrate": _migrate,
 }
 
@@ -94,16 +121,21 @@ ROLES: Mapping[str, Callable[[Flask, socket.socket | None], None]] = {
 @lru_cache(maxsize=16)
 def _app_of(settings: str, gateway: str) -> Flask:
     """The application for settings and keywords of an adapter, both as JSON; it has opened no connection yet."""
-    database = importlib.import_module("payment_service.db")  # the package has an attribute of that name, too
-    vars(database)["POSTGRESQL_OPTIONS"] = database.POSTGRESQL_OPTIONS.replace(*HASTE)
     made: dict[str, Any] = json.loads(settings)
+    aliases = tuple((new, old) for new, old in made.pop("key_scope_aliases", ()))
     made = {name: frozenset(value) if isinstance(value, list) else value for name, value in made.items()}
-    built = Settings(**made)
+    built = Settings(**made, key_scope_aliases=aliases)
     keywords = json.loads(gateway)
-    return create_app(built, gateway=RemoteGateway(str(built.gateway_url), **keywords) if keywords else None)
+    if not keywords:
+        return create_app(built)
+    adapter = RegisteringRemoteGateway if keywords.pop("registers", False) else RemoteGateway
+    return create_app(built, gateway=adapter(str(built.gateway_url), **keywords))
 
 
 def _app(order: Order) -> Flask:
+    if order["do"] != "migrate":
+        database = importlib.import_module("payment_service.db")  # the package has an attribute of that name, too
+        vars(database)["POSTGRESQL_OPTIONS"] = database.POSTGRESQL_OPTIONS.replace(*HASTE)
     settings = {name: value for name, value in order["settings"].items() if name != "failpoints"}
     return _app_of(json.dumps(settings, sort_keys=True), json.dumps(order.get("gateway"), sort_keys=True))
 
@@ -135,7 +167,7 @@ def _live(order: Order, listener: socket.socket | None) -> None:
         app = _app(order)
         _trouble(order)
         failpoints.arm(order["settings"].get("failpoints", ""))
-        ROLES[order["do"]](app, listener)
+        ROLES[order["do"]](app, order, listener)
         status = 0
     except BaseException:  # noqa: BLE001 - whatever it is, it belongs into the log and not into the fork server
         traceback.print_exc()

@@ -1,13 +1,13 @@
 """Making up what clients want: amounts that tell whose money moved, far from those that mean something to the bank."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from payment_service.domain.keys import gateway_key
 from payment_service.domain.operations import Kind
 from tests.crash.caller import Channel, Intent, Wish
-from tests.crash.points import Stage
+from tests.crash.stages import ACTS, News, Stage
 from tests.support.tokens import token
 
 CHARGED, PART, BENT, STEP = Decimal(20_000), Decimal(5_000), Decimal(700_000), Decimal("0.05")
@@ -16,6 +16,9 @@ trial to trial."""
 
 USER = "crash-ada"
 """Whose bookings are paid."""
+
+RENAMED = {USER: "crash-lovelace", "": "crash-newcomer"}
+"""Old subject → new one, in half of the trials; "" is who sends no token at first, and then gets one."""
 
 Kinds = tuple[Channel, Wish]
 
@@ -33,6 +36,17 @@ BEFORE: Mapping[Kinds, Wish | None] = {
 """What may be wished for, and what must have been granted before."""
 
 
+STARTS: Collection[Wish] = ("charge", "authorize")
+_OF: Mapping[News, Collection[Wish]] = {
+    "settles": ["charge", "authorize", "capture", "refund"],
+    "refund_fails": ["refund"],
+    "hold_ends": ["authorize"],
+    "disputed": ["charge"],
+}
+TOLD_OF: Mapping[News, Collection[Wish]] = {**_OF, **dict.fromkeys(ACTS, STARTS)}
+"""What each kind of news is about. Stripe cancels at once or not at all: no void is left pending there."""
+
+
 def wishes(stage: Stage) -> Sequence[Kinds]:
     """What a client may want while this happens.
 
@@ -42,7 +56,12 @@ def wishes(stage: Stage) -> Sequence[Kinds]:
     return [
         (channel, kind)
         for channel, kind in BEFORE
-        if (stage.ends == "done" or kind not in {"capture", "void"}) and not (stage.cut and channel == "bookings")
+        if (stage.ends == "done" or kind not in {"capture", "void"})
+        and not (stage.cut and channel == "bookings")
+        and not (stage.registers and kind not in {"charge", "authorize"})
+        and (stage.news is None or kind in TOLD_OF[stage.news])
+        and not (stage.spends and kind == "refund")
+        and not (stage.news == "calls_off" and channel != "orders")
     ]
 
 
@@ -74,6 +93,7 @@ def intent_for(
         amount=amount,
         bent=BENT + number,
         opens=parent is None,
+        new_token=token(RENAMED[mine.get("subject", "")]),
         **mine,
     )
 

@@ -2,35 +2,21 @@
 
 S1 one charge · S2 no orphan money · S3 no phantom success · S4 same money · S5 conservation · S6 stable replay ·
 S9 state machine · S10 unknown is not failed · S11 one event per change · S14 audit equals state · S17 durability ·
-R1 reservations · L3 recovery finds what is open.
+S21 what became known later · R1 reservations · L3 recovery finds what is open, and every notice is handled.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tests.crash.caller import Intent
-from tests.crash.comparisons import grouped, name_of, same_money, word
+from tests.crash.comparisons import grouped, name_of, owner_of, same_money, word
+from tests.crash.keyless import judge_once, payments_of
+from tests.crash.moves import LATE, LEGAL, NEWS_MOVES
+from tests.crash.standing import Standing
 from tests.crash.tables import Ledger, Row, Tables
-
-LEGAL = {
-    (None, "PENDING"),
-    (None, "PROCESSING"),
-    ("PENDING", "PROCESSING"),
-    ("PENDING", "CANCELLED"),
-    ("PROCESSING", "AUTHORIZED"),
-    ("PROCESSING", "CAPTURED"),
-    ("PROCESSING", "CANCELLED"),
-    ("PROCESSING", "FAILED"),
-    ("AUTHORIZED", "PROCESSING"),
-    ("CAPTURED", "CAPTURED"),
-    ("CAPTURED", "PARTIALLY_REFUNDED"),
-    ("CAPTURED", "REFUNDED"),
-    ("PARTIALLY_REFUNDED", "PARTIALLY_REFUNDED"),
-    ("PARTIALLY_REFUNDED", "REFUNDED"),
-}
-"""From status to status, as the trials' clients move payments: the oracle's own opinion, not the product's table."""
 
 
 @dataclass
@@ -46,13 +32,15 @@ class Counts:
 class Oracle:
     """Everything there is at the end of a run; `judge()` says what is wrong with it.
 
-    `broker` is a sink that was switched on all the time: it has a delivery of every event.
+    `broker` is a sink that was switched on all the time: it has a delivery of every event. `legal` are the moves that
+    a payment may make in this run.
     """
 
     tables: Tables
     ledger: Ledger
     intents: Sequence[Intent]
     broker: str | None = None
+    legal: AbstractSet[tuple[str | None, str]] = field(default_factory=lambda: LEGAL)
     counts: Counts = field(default_factory=Counts)
 
     def judge(self) -> list[str]:
@@ -68,18 +56,27 @@ class Oracle:
         self._reserved = grouped(self.tables.rows("reservations", "kind"))
         self._bank = {row["gateway_key"]: row for row in self.ledger.operations()}
         self._effects = self.ledger.effects()
+        once = [intent for intent in self.intents if intent.asks_once]
+        self._once = {row["payment_id"] for intent in once for row in payments_of(intent, self._payments)}
+        told = [intent for intent in self.intents if intent.news and intent.scope in self._keys]
+        self._news = {self._keys[intent.scope]["payment_id"]: NEWS_MOVES[intent.news] for intent in told if intent.news}
+        self._standing = Standing(self.tables, self.ledger, self._operations)
         return [violation for part in self._parts() for violation in part]
 
     def _parts(self) -> Iterator[Iterator[str]]:
         yield self._effects_match_rows()
         yield self._rows_match_effects()
         for intent in self.intents:
+            if intent.asks_once:
+                yield judge_once(intent, self._payments, self._operations, self._effects)
+                continue
             if intent.moves_money:
                 yield self._moved_once(intent)
             if intent.key is not None:
                 yield self._kept(intent)
                 yield self._told(intent)
             yield self._said(intent)
+        yield self._standing.judge()
         yield self._all_meant()
         yield self._findable()
         for payment in self._payments:
@@ -94,7 +91,7 @@ class Oracle:
         for key, times in Counter(effect["gateway_key"] for effect in self._effects).items():
             if times > 1:
                 yield f"S1: {times} effects under one gateway key"
-            if key not in known:
+            if owner_of(key) not in known:
                 self.counts.orphan += 1
                 yield "S2: the bank moved money for a gateway key that no row knows"
         for effect in self._effects:
@@ -110,18 +107,24 @@ class Oracle:
             effect, asked = moved.get(row["gateway_key"]), self._bank.get(row["gateway_key"])
             if row["operation_status"] == "SUCCEEDED" and (effect is None or not same_money(row, effect)):
                 yield f"S3: {row['kind']} of {row['amount']} succeeded here and not at the bank"
-            if row["operation_status"] == "FAILED" and (asked is None or asked["status"] != "declined"):
+            never_sent = asked is None and row["payment_id"] in self._once  # nobody will: only then it is not paid
+            declined = (asked and asked["status"] == "declined") or self._standing.is_cancelled(row)
+            if row["operation_status"] == "FAILED" and not never_sent and not declined:
                 yield f"S10: {row['kind']} of {row['amount']} failed here; the bank has not declined it"
 
     def _moved_once(self, intent: Intent) -> Iterator[str]:
         """S1 by the client's wish, whatever the gateway keys: money moved once for a success, and never otherwise."""
         amounts = {intent.amount.normalize(), intent.bent.normalize()}
-        times = sum(effect["kind"] == intent.kind and effect["amount"] in amounts for effect in self._effects)
+        mine = [effect for effect in self._effects if effect["kind"] == intent.kind and effect["amount"] in amounts]
+        times, keys = len(mine), {effect["gateway_key"] for effect in mine}
+        # A hold that is to be cancelled may stand for a moment: it is let go under a key of the cancel's.
+        let_go = {effect["gateway_key"] for effect in self._effects if owner_of(effect["gateway_key"]) in keys} - keys
+        kept = times - len(let_go)
         if times > 1:
             self.counts.double += 1
             yield f"S1 {intent.label}: {times} effects for one {intent.kind}"
-        if (intent.ends == "done" and times == 0) or (intent.ends in {"declined", "nothing"} and times):
-            yield f"S3 {intent.label}: {times} effects for a {intent.kind} that ended as {intent.ends}"
+        if (intent.ends == "done" and kept == 0) or (intent.ends in {"declined", "cancelled", "nothing"} and kept):
+            yield f"S3 {intent.label}: {kept} effects for a {intent.kind} that ended as {intent.ends}"
 
     def _kept(self, intent: Intent) -> Iterator[str]:
         """L3 and S18: the key has its answer, or there is none because nobody was ever heard."""
@@ -155,15 +158,19 @@ class Oracle:
                 yield f"S3 {intent.label}: the client heard {heard.status} {heard.body!r} ({ended}), not {intent.ends}"
 
     def _all_meant(self) -> Iterator[str]:
-        """S1 in the tables: one payment, one operation for each wish, and nothing that nobody wished for."""
-        meant = [intent for intent in self.intents if intent.ends != "nothing"]
+        """S1 in the tables: one payment, one operation for each wish, and nothing that nobody wished for.
+
+        Those of who asks once are judged by what they heard.
+        """
+        meant = [intent for intent in self.intents if intent.ends != "nothing" and not intent.asks_once]
         wished = Counter(intent.kind for intent in meant if intent.moves_money)
         opened = sum(intent.opens for intent in meant)
-        rows = Counter(row["kind"] for row in self._operations)
+        others = [row for row in self._operations if row["is_client_key"] or row["payment_id"] not in self._once]
+        rows = Counter(row["kind"] for row in others)
         if rows != wished:
             yield f"S1: the clients wanted {dict(wished)}, the tables have {dict(rows)}"
-        if len(self._payments) != opened:
-            yield f"S1: the clients wanted {opened} payments, the tables have {len(self._payments)}"
+        if (there := len(self._payments) - len(self._once)) != opened:
+            yield f"S1: the clients wanted {opened} payments, the tables have {there}"
 
     def _conserved(self, payment: Row) -> Iterator[str]:
         """S5: refunded and reserved are what the refunds sum to, and never more than what was taken."""
@@ -189,9 +196,10 @@ class Oracle:
         if [row["version"] for row in audit] != list(range(1, payment["version"] + 1)):
             yield f"S14 {name_of(payment)}: the journal's versions are {[row['version'] for row in audit]}"
             return
-        came_from = None
+        came_from, legal = None, self.legal | self._news.get(payment["payment_id"], frozenset())
+        legal |= {LATE} if payment["payment_id"] in self._once else set()
         for row in audit:
-            if row["from_status"] != came_from or (came_from, row["status"]) not in LEGAL:
+            if row["from_status"] != came_from or (came_from, row["status"]) not in legal:
                 yield f"S9 {name_of(payment)}: from {came_from} to {row['status']}"
             came_from = row["status"]
         names = ("status", "captured_amount", "refunded_amount")

@@ -7,74 +7,22 @@ refuses connections, or a proxy that cuts the database connection at a COMMIT.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import replace
 
-Database = Literal["postgresql", "sqlite"]
-DATABASES: tuple[Database, ...] = ("postgresql", "sqlite")
-
-Ending = Literal["done", "declined", "review"]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One fault of the simulator's for the trial's operation alone: `times` strokes on sends or look-ups."""
-
-    name: str
-    on: Literal["send", "lookup"] = "send"
-    times: int = 1
-    more: tuple[tuple[str, Any], ...] = ()
-
-    @property
-    def scope(self) -> dict[str, Any]:
-        """As the simulator wants to hear it."""
-        return {"on": self.on, "times": self.times, **dict(self.more)}
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One way to bring a point about, and how the operation must end.
-
-    `arm` are the failpoints of the first process, `recover` those of the first recovery worker. `cut` names the n-th
-    COMMIT at which the database connection is cut, before or after the server has heard it.
-    """
-
-    arm: str = ""
-    faults: tuple[Fault, ...] = ()
-    gateway_is_down: bool = False
-    client_leaves: bool = False
-    cut: tuple[int, Literal["before", "after"]] | None = None
-    recover: str = ""
-    ends: Ending = "done"
-    only: Database | None = None
-
-    @property
-    def stops(self) -> bool:
-        """Whether the first process is stopped and resumed instead of killed."""
-        return self.arm.endswith("=stop")
-
-    @property
-    def sleeps(self) -> bool:
-        """Whether the first process is killed from outside while it sleeps at a failpoint."""
-        return "=sleep" in self.arm
-
-    @property
-    def lingers(self) -> bool:
-        """Whether the bank may still be at it when everybody else is done."""
-        return bool({SLOW, LATE_ANSWER} & set(self.faults))
-
-
-ASLEEP = "sleep:0.15"
-SILENCE_MS = 600
-"""Longer than the service under trial waits for the gateway."""
-UNDER_WAY = 2 * SILENCE_MS / 1000
-"""Seconds after which the slowest bank has done what it was sent."""
-
-SLOW = Fault("slow", more=(("ms", SILENCE_MS),))
-LATE_ANSWER = Fault("sleep_then_answer", more=(("ms", SILENCE_MS),))
-REFUSES = Fault("decline")
-DENIES = Fault("not_found", on="lookup")
-LOOKUP_FAILS = Fault("error_before_effect", on="lookup")
+from tests.crash.later_points import LATER
+from tests.crash.stages import (
+    ASLEEP,
+    DENIES,
+    FAILS,
+    LATE_ANSWER,
+    LOOKUP_FAILS,
+    REFUSES,
+    SLOW,
+    Adapter,
+    Database,
+    Fault,
+    Stage,
+)
 
 
 def _places(name: str) -> tuple[Stage, Stage]:
@@ -118,7 +66,7 @@ POINTS: Mapping[str, tuple[Stage, ...]] = {
     ),
     # the gateway talks nonsense
     "C8": (
-        Stage(faults=(Fault("error_before_effect"),)),
+        Stage(faults=(FAILS,)),
         Stage(faults=(Fault("error_after_effect"), LOOKUP_FAILS)),
         Stage("gateway.answered=kill", (Fault("garbage"),)),
         Stage(faults=(Fault("truncated"),)),
@@ -173,6 +121,37 @@ POINTS: Mapping[str, tuple[Stage, ...]] = {
     ),
 }
 
+REGISTERING: Mapping[str, tuple[Stage, ...]] = {
+    # the bank has made an object for it, and only this process knows its id
+    "C6a": (
+        Stage("gateway.registered=kill", registers=True),
+        Stage(f"gateway.registered={ASLEEP}", registers=True),
+        Stage("gateway.registered=stop", registers=True),
+    ),
+    # writing the id down
+    "C6b": (
+        Stage("note.before_commit=kill", registers=True),
+        Stage("note.after_commit=kill", registers=True),
+        Stage(f"note.before_commit={ASLEEP}", registers=True),
+        Stage(cut=(2, "before"), only="postgresql", registers=True),
+        Stage(cut=(2, "after"), only="postgresql", registers=True),
+    ),
+    # the id is written down, nothing is confirmed
+    "C6c": (
+        Stage("gateway.noted=kill", registers=True),
+        Stage(f"gateway.noted={ASLEEP}", registers=True),
+        Stage("gateway.noted=stop", registers=True),
+        Stage("gateway.noted=kill", recover="gateway.sent=kill", registers=True),
+    ),
+    # a refusal is told only once its object is cancelled
+    "C9a": (
+        Stage("gateway.cancelling=kill", (REFUSES,), ends="declined", registers=True),
+        Stage("gateway.cancelled=kill", (REFUSES,), ends="declined", registers=True),
+        Stage("gateway.cancelling=kill", (REFUSES,), recover="gateway.cancelled=kill", ends="declined", registers=True),
+    ),
+}
+"""Points that only an operation comes by which the bank registers: through Stripe's adapter."""
+
 RETRY_KILLS = tuple(
     f"{name}=kill"
     for name in (
@@ -192,12 +171,33 @@ ELSEWHERE: Mapping[str, str] = dict.fromkeys(("relay.claimed", "relay.sent"), "t
 """Failpoints that no charge or refund passes, and the tests that arm them."""
 
 
-def stages(point: str, database: Database) -> tuple[Stage, ...]:
+def points_of(adapter: Adapter) -> dict[str, tuple[Stage, ...]]:
+    """The points that a service with this adapter comes by.
+
+    An object of Stripe's that is not found is no denial: a row is lost, and a person must look. Stripe names the amount
+    of an object that it has made, so a bank that moves another one is seen by its reply to the confirmation alone.
+    """
+    if adapter != "stripe":
+        return {**POINTS, **(REGISTERING if adapter == "remote-registering" else {})}
+    unfit = {DENIES.name, "wrong_amount"}
+    fit = {
+        name: tuple(
+            replace(stage, spends=FAILS in stage.faults)
+            for stage in ways
+            if not unfit & {fault.name for fault in stage.faults}
+        )
+        for name, ways in POINTS.items()
+    }
+    return {**fit, **REGISTERING, **LATER}
+
+
+def stages(point: str, database: Database, adapter: Adapter = "remote") -> tuple[Stage, ...]:
     """The ways to bring a point about on a database."""
-    return tuple(stage for stage in POINTS[point] if stage.only in {None, database})
+    return tuple(stage for stage in points_of(adapter)[point] if stage.only in {None, database})
 
 
 def failpoints_used() -> set[str]:
     """The names of all failpoints that some trial passes armed."""
-    armed = [text for ways in POINTS.values() for stage in ways for text in (stage.arm, stage.recover) if text]
+    ways = [stage for points in (POINTS, REGISTERING, LATER) for ways in points.values() for stage in ways]
+    armed = [text for stage in ways for text in (stage.arm, stage.recover, stage.hook, stage.reconcile) if text]
     return {text.split("=")[0] for text in (*armed, *RETRY_KILLS)}

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.support.processes import ROOT, environment
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds until a process that does not do what it must is given up."""
 
 

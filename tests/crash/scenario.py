@@ -5,14 +5,18 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from socket import socket
 from typing import Any
 
-from payment_service.config import CHANNELS
-from tests.crash.points import Database
+from payment_service.config_fields import CHANNELS
+from tests.crash.desk import SECRET as SECRET_OF_NOTICES
+from tests.crash.desk import StripeDesk
+from tests.crash.intents import RENAMED
 from tests.crash.processes import ForkServer, Process
 from tests.crash.proxy import CommitProxy
+from tests.crash.stages import Adapter, Database
 from tests.crash.tables import Ledger, Tables
 from tests.support.postgres import Postgres
 from tests.support.simulator import Simulator, running_simulator
@@ -26,8 +30,18 @@ SERVICE: Mapping[str, Any] = {
     "gateway_connect_timeout": 0.5,
     "gateway_read_timeout": 0.35,
     "db_pool_size": 4,
+    "key_scope_aliases": [(new, old) for old, new in RENAMED.items()],
 }
 """A service that does not let the trials wait: half of what the simulator's silence lasts is enough patience."""
+
+STRIPE: Mapping[str, Any] = {
+    "gateway": "stripe",
+    "stripe_api_key": "sk_test_of_trials",
+    "stripe_read_timeout": 0.35,
+    "stripe_webhook_secrets": [SECRET_OF_NOTICES],
+}
+REGISTERING: Mapping[str, Any] = {"registers": True, "connect_timeout": 0.5, "read_timeout": 0.35}
+"""The keywords of the adapter that registers in the simulator's own protocol."""
 
 BROKER = "rabbitmq"
 """A sink that is switched on in every scenario, and never there: each event must have a delivery to it."""
@@ -70,7 +84,7 @@ class Environment:
 class Scenario:
     """One run's stage; its `name` is like no other's before the same bank.
 
-    `mutant` and `gateway` (keywords of the adapter) hold for every service on it.
+    `mutant`, `gateway` (keywords of the remote adapter) and `adapter` hold for every service on it.
     """
 
     def __init__(
@@ -81,16 +95,21 @@ class Scenario:
         url: str,
         mutant: str | None,
         gateway: Mapping[str, Any] | None,
+        adapter: Adapter = "remote",
         **settings: Any,
     ) -> None:
         self.name = name
+        self.began = datetime.now(UTC)
+        self._address = "stripe_api_base" if adapter == "stripe" else "gateway_url"
+        gateway = {**REGISTERING, **(gateway or {})} if adapter == "remote-registering" else gateway
         self.simulator = simulator
         self._fork_server = fork_server
-        own = {"database_url": url, "gateway_url": simulator.url, f"{BROKER}_enabled": True}
+        own = {"database_url": url, self._address: simulator.url, f"{BROKER}_enabled": True}
+        own |= STRIPE if adapter == "stripe" else {}
         own |= {f"{BROKER}_channels": list(CHANNELS)}
         self._settings = {**SERVICE, **own, **settings}
         self._more = {"mutant": mutant, "gateway": gateway}
-        self.is_forgetful = not (gateway or {}).get("idempotent_by_key", True)
+        self._is_forgetful = not (gateway or {}).get("idempotent_by_key", True)
         self._living: list[Process] = []
         self._exit = ExitStack()
         self.tables = Tables(url)
@@ -105,12 +124,17 @@ class Scenario:
         self._nobody = self._exit.enter_context(socket())
         self._nobody.bind(("127.0.0.1", 0))
         self.steady = self.serve()
+        self.desk: StripeDesk | None = None
+        if adapter == "stripe":
+            self.desk = StripeDesk(simulator)
+            self._exit.callback(self.desk.close)
+            self.desk.tell(self.steady.port)
 
     def serve(self, arm: str = "", *, without_gateway: bool = False, through_proxy: bool = False) -> Process:
         """A fresh service process."""
         settings = {**self._settings, "failpoints": arm}
         if without_gateway:
-            settings["gateway_url"] = f"http://127.0.0.1:{self._nobody.getsockname()[1]}"
+            settings[self._address] = f"http://127.0.0.1:{self._nobody.getsockname()[1]}"
         if through_proxy:
             assert self.proxy is not None
             settings["database_url"] = self.proxy.url_through
@@ -122,13 +146,36 @@ class Scenario:
 
     def recover(self, arm: str = "") -> int:
         """Let one recovery worker do what is due; its wait status."""
-        worker = self._started(self._fork_server.fork("recover", {**self._settings, "failpoints": arm}, **self._more))
-        return worker.wait()
+        return self.worker(arm).wait()
+
+    def finish(self) -> None:
+        """Let everything end that anybody is still to do: what the bank tells has arrived, and nothing waits."""
+        if self.desk:
+            self.desk.wait_until_told(self.ledger.has_told)
+        self.tables.end_leases()
+        self.tables.end_pauses()
+        self.recover()
+
+    def worker(self, arm: str = "") -> Process:
+        """A recovery worker at work."""
+        return self._started(self._fork_server.fork("recover", {**self._settings, "failpoints": arm}, **self._more))
+
+    def reconcile(self, since: datetime, arm: str = "") -> int:
+        """Compare the bank's list since then with our operations; the wait status."""
+        settings, began = {**self._settings, "failpoints": arm}, since.isoformat()
+        return self._started(self._fork_server.fork("reconcile", settings, **self._more, since=began)).wait()
 
     def relay(self, arm: str = "") -> int:
         """Let one relay send what is due; its wait status."""
         relay = self._started(self._fork_server.fork("relay", {**self._settings, "failpoints": arm}, **self._more))
         return relay.wait()
+
+    def needs_a_person(self, key_hash: str) -> bool:
+        """Whether a bank that forgets knows nothing of a key, and the service says so: it may not send it again."""
+        if not self._is_forgetful:
+            return False
+        key, known = self.tables.key(key_hash), {effect["gateway_key"] for effect in self.ledger.effects()}
+        return key is not None and bool(key["review_reason"]) and key["gateway_key"] not in known
 
     def close(self) -> None:
         """End every process of the run."""
@@ -152,13 +199,19 @@ class WorkerSlot:
 
     @contextmanager
     def scenario(
-        self, kind: Database, mutant: str | None = None, gateway: Mapping[str, Any] | None = None, **settings: Any
+        self,
+        kind: Database,
+        mutant: str | None = None,
+        gateway: Mapping[str, Any] | None = None,
+        adapter: Adapter = "remote",
+        **settings: Any,
     ) -> Iterator[Scenario]:
         """A scenario on a fresh database; `settings` are its services' own."""
         with self._environment.database(kind, f"crash_{self._name}") as url:
             self._scenes += 1
             name = f"{kind}{self._scenes}"
-            scenario = Scenario(name, self._environment.fork_server, self._simulator, url, mutant, gateway, **settings)
+            fork_server, bank = self._environment.fork_server, self._simulator
+            scenario = Scenario(name, fork_server, bank, url, mutant, gateway, adapter, **settings)
             try:
                 yield scenario
             finally:

@@ -1,5 +1,6 @@
 """The service's tables as anybody with a database client sees them; nothing of the service takes part."""
 
+import json
 import sqlite3
 import threading
 from collections.abc import Mapping
@@ -14,8 +15,11 @@ from tests.support.postgres import plainly
 
 Row = Mapping[str, Any]
 
-MONEY = frozenset({"amount", "authorized_amount", "captured_amount", "refunded_amount", "refund_pending_amount"})
-LONG_AGO = "2000-01-01 00:00:00.000000"
+MONEY = frozenset(
+    f"{what}amount"
+    for what in ("", "authorized_", "captured_", "refunded_", "refund_pending_", "disputed_", "charged_back_")
+)
+LONG_AGO, NEVER = "2000-01-01 00:00:00.000000", "2999-01-01 00:00:00.000000"
 
 
 class Tables:
@@ -42,8 +46,8 @@ class Tables:
         """The row of an idempotency key."""
         return next(iter(self.rows("idempotency_keys", "key_id", "key_hash = ?", key_hash)), None)
 
-    def end_leases(self, key_hash: str | None = None) -> None:
-        """Let the leases of unfinished keys end now and their timers be due: of one key, or of all.
+    def end_leases(self, key_hash: str | None = None, *, timers: bool = True) -> None:
+        """Let the leases of unfinished keys end now and, with `timers`, those be due: of one key, or of all.
 
         A lease that has ended keeps its end: that is when something may have been sent last. Finished keys grow old,
         so that the watermark of recovery passes them.
@@ -55,12 +59,47 @@ class Tables:
         both = (key_hash, key_hash)
         self._execute(f"UPDATE idempotency_keys SET leased_until = {now} WHERE {which}", both)  # noqa: S608
         keys = f"SELECT key_id FROM idempotency_keys WHERE {which}"  # noqa: S608
-        self._execute(f"UPDATE timers SET due_at = ? WHERE what IN ({keys})", (LONG_AGO, *both))  # noqa: S608
+        if timers:
+            self._execute(f"UPDATE timers SET due_at = ? WHERE what IN ({keys})", (LONG_AGO, *both))  # noqa: S608
         self._execute("UPDATE idempotency_keys SET leased_until = ? WHERE response_status IS NOT NULL", (LONG_AGO,))
+
+    def end_timers(self) -> None:
+        """Let what is undecided be looked up now, however often it was before."""
+        self._execute("UPDATE timers SET due_at = ? WHERE kind = 'recover' AND due_at > ?", (LONG_AGO, LONG_AGO))
+
+    def put_off(self, key_hash: str) -> None:
+        """Let nobody look an undecided operation up, unless a notice wakes it."""
+        which = "kind = 'recover' AND what IN (SELECT key_id FROM idempotency_keys WHERE key_hash = ?)"
+        self._execute(f"UPDATE timers SET due_at = ? WHERE {which}", (NEVER, key_hash))  # noqa: S608
+
+    def end_holds(self) -> None:
+        """Let every hold be asked about now."""
+        self._execute("UPDATE timers SET due_at = ? WHERE kind = 'hold'", (LONG_AGO,))
+
+    def end_pauses(self) -> None:
+        """Let notices that wait be looked at now."""
+        self._execute("UPDATE gateway_notices SET due_at = ? WHERE due_at IS NOT NULL", (LONG_AGO,))
+
+    def end_action(self, key_hash: str) -> None:
+        """Let the customer's time to act be over."""
+        key = self.key(key_hash)
+        assert key is not None
+        action = json.dumps(json.loads(key["action"]) | {"expires_at": "2000-01-01T00:00:00+00:00"})
+        self._execute("UPDATE idempotency_keys SET action = ? WHERE key_hash = ?", (action, key_hash))
 
     def end_leases_of_deliveries(self) -> None:
         """Let what a dead relay held, and what waits for another try, be claimed now."""
         self._execute("UPDATE outbox_deliveries SET leased_until = ?, due_at = ?", (LONG_AGO, LONG_AGO))
+
+    def end_pauses_of_notices(self) -> None:
+        """Let every notice that waits be looked into now."""
+        self._execute("UPDATE gateway_notices SET due_at = ? WHERE due_at IS NOT NULL", (LONG_AGO,))
+
+    def set_action(self, key_hash: str, action: str) -> None:
+        """Change what the customer of an unfinished key must do."""
+        self._execute(
+            "UPDATE idempotency_keys SET action = ? WHERE key_hash = ? AND action IS NOT NULL", (action, key_hash)
+        )
 
     def operations(self) -> list[Row]:
         """The keys that ask for a money movement."""
@@ -111,6 +150,7 @@ class Ledger:
         self._connection.row_factory = sqlite3.Row
         self._lock = threading.Lock()
         self._since = self._select("SELECT coalesce(max(id), 0) AS id FROM operations")[0]["id"]
+        self._first = self._select("SELECT coalesce(max(number), 0) AS number FROM stripe_objects")[0]["number"]
 
     def operations(self) -> list[Row]:
         """What the bank was asked since then: `gateway_key`, `kind`, `status`, `amount` (Decimal), `currency`."""
@@ -122,6 +162,19 @@ class Ledger:
         moved = [row["operation_id"] for row in self._select("SELECT operation_id FROM effects")]
         by_id = {row["id"]: row for row in self.operations()}
         return [by_id[number] for number in moved if number in by_id]
+
+    def objects(self, kind: str, gateway_key: str | None = None) -> list[dict[str, Any]]:
+        """The bank's objects in Stripe's language since then, oldest first; of one gateway key, or all."""
+        which = "number > ? AND object = ? AND (gateway_key = ? OR ? IS NULL)"
+        rows = self._select(
+            f"SELECT body, parent FROM stripe_objects WHERE {which} ORDER BY number",  # noqa: S608 - our own words
+            *(self._first, kind, gateway_key, gateway_key),
+        )
+        return [{**json.loads(row["body"]), "parent": row["parent"]} for row in rows]
+
+    def has_told(self) -> bool:
+        """Whether no notice is on its way."""
+        return not self._select("SELECT 1 FROM stripe_deliveries WHERE due IS NOT NULL LIMIT 1")
 
     def close(self) -> None:
         """Close the file."""

@@ -9,8 +9,8 @@ import pytest
 
 from tests.crash.load import Load
 from tests.crash.oracle import Oracle
-from tests.crash.points import DATABASES, Database
 from tests.crash.scenario import Environment
+from tests.crash.stages import DATABASES, Database
 from tests.crash.tables import Ledger, Tables
 from tests.support.ports import free_port
 from tests.support.processes import Service, flask

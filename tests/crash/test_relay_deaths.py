@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 import requests
 
-from tests.crash.points import DATABASES, Database
 from tests.crash.scenario import Scenario, WorkerSlot
+from tests.crash.stages import DATABASES, Database
 from tests.support.receiver import Receiver
 
 ORDERS = 3

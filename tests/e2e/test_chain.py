@@ -224,7 +224,7 @@ def test_the_proxys_log_holds_no_query(chain: Chain) -> None:
 
 def test_an_operator_signs_in_through_the_proxy_with_a_form_that_is_our_own(chain: Chain) -> None:
     secret = "jwt-secret-key".ljust(32, "\0")  # what a developer's service verifies by
-    form = {"token": token("maria", scope="payments:service", secret=secret)}
+    form = {"token": token("maria", scope="payments:operate", secret=secret)}
     with requests.Session() as browser:
         browser.trust_env = False
         assert browser.get(f"{chain.url}/ops", timeout=10).status_code == 401

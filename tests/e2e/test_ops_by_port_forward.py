@@ -22,6 +22,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     chromium_programs()
     home, port = tmp_path_factory.mktemp("tunnel"), free_port()
     settings = {"ENVIRONMENT": "production", "ALLOW_SQLITE": "true", "ALLOW_SIMULATED_GATEWAY": "true"}
+    settings |= {"ALLOW_ANY_AUDIENCE": "true"}
     settings |= {"SECRET_KEY": secrets.token_urlsafe(48), "JWT_SECRET_KEY": SECRET, "DOTENV_READ": "1"}
     settings |= {"DATABASE_URL": f"sqlite:///{Path(home)}/p.db", "SERVICE_PORT": str(port), "TMPDIR": str(home)}
     flask("db", "upgrade", settings=settings)

@@ -18,6 +18,9 @@ FEWEST_EXAMPLES = {
 } | {f"docs/channels/{path.name}": 9 for path in (ROOT / "docs" / "channels").glob("*.md")}
 """The pages whose commands are run, and how many each has at least."""
 
+AT_STRIPE = "docs/tutorials/real-card-in-test-mode.md"
+"""A page that is followed before a bank that speaks Stripe, by a test of its own."""
+
 every_page = pytest.mark.parametrize("name", sorted(FEWEST_EXAMPLES))
 
 
@@ -39,7 +42,7 @@ def test_every_command_that_a_reader_runs_has_its_answer_shown(name: str) -> Non
 def test_no_other_page_shows_answers_that_are_never_compared() -> None:
     pages = {str(page.path.relative_to(ROOT)) for page in documents() if examples(page)}
 
-    assert pages == FEWEST_EXAMPLES.keys()
+    assert pages == FEWEST_EXAMPLES.keys() | {AT_STRIPE}
 
 
 @pytest.fixture(scope="module")

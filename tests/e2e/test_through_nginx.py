@@ -12,7 +12,10 @@ import requests
 from tests.support.nginx import Nginx
 from tests.support.scripted_server import scripted_server
 
-SERVED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+SERVED = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Content-Type-Options: nosniff\r\nContent-Length: 2\r\n"
+    b"Connection: close\r\n\r\n{}"
+)
 BURST, ROUND, ROUNDS = 100, 250, 4
 """Requests that are served at once, whatever came before a while ago; and so many are sent, so often, until it is too
 many: fifty a second are always served, and a busy machine sends no more."""
@@ -31,6 +34,17 @@ def answers(port: int, count: int) -> Iterator[tuple[int, bytes]]:
         yield int(answer[9:12]), answer
 
 
+def test_webhooks_may_be_larger_than_callers_requests() -> None:
+    with scripted_server(SERVED) as service, closing(Nginx(service.url.removeprefix("http://"))) as nginx:
+        nginx.start()
+        url = f"http://127.0.0.1:{nginx.port}"
+        for path, fits in (("webhooks/stripe", 256), ("payments", 64)):
+            for size, status in ((fits * 1024, 200), (fits * 1024 + 1, 413)):
+                answer = requests.post(f"{url}/{path}", data=b" " * size, timeout=10)
+                assert answer.status_code == status, (path, size)
+        assert len(service.received) == 2
+
+
 def test_who_asks_too_often_is_told_to_wait_and_served_when_he_has_waited() -> None:
     with scripted_server(SERVED) as service, closing(Nginx(service.url.removeprefix("http://"))) as nginx:
         nginx.start()
@@ -47,11 +61,13 @@ def test_who_asks_too_often_is_told_to_wait_and_served_when_he_has_waited() -> N
             told = json.loads(body)
             assert b"Retry-After: 1" in head.split(b"\r\n")
             assert b"\r\nX-Request-ID: " in head
+            assert b"\r\nX-Content-Type-Options: nosniff\r\n" in head
             assert told["code"] == "too_many_requests"
             assert told["retry"] == {"safe": True, "key": "same", "after": 1}
             assert told["error"] == told["detail"]
 
         url = f"http://127.0.0.1:{nginx.port}"
-        assert requests.get(f"{url}/health", timeout=10).status_code == 200
+        served = requests.get(f"{url}/health", timeout=10)
+        assert (served.status_code, served.headers["X-Content-Type-Options"]) == (200, "nosniff")
         time.sleep(1)
         assert requests.post(f"{url}/payments", json={}, timeout=10).status_code == 200

@@ -13,7 +13,8 @@ import pytest
 from flask import Flask
 
 from payment_service import create_app
-from payment_service.config import CHANNELS, Settings
+from payment_service.config import Settings
+from payment_service.config_fields import CHANNELS
 from payment_service.delivery.base import Delivered, Outcome
 from payment_service.domain.deliveries import Delivery
 from payment_service.logs import flush_logs

@@ -5,13 +5,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
 
 from payment_service import clock
-from payment_service.cli.background import _recover_until
+from payment_service.cli.loops import recover_until
 from payment_service.config import Settings
 from payment_service.gateways.base import GatewayRequest, Pending, SendResult, Unknown
 from payment_service.models import payments, timers
@@ -19,7 +18,7 @@ from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
 from tests.support import checkouts
 from tests.support.callers import pay_trip
-from tests.support.database import expire_leases, rows
+from tests.support.database import assert_due, expire_leases, rows
 from tests.support.gateways import LedgerGateway
 from tests.support.markdown import document
 from tests.support.orders import cancel_order, charge_order, create_order, paid
@@ -64,19 +63,16 @@ def test_c14_a_fresh_undecided_operation_is_looked_up_after_1_2_and_4_seconds(
     """Release 1.0.0 began with 5 seconds."""
     gateway.script.append(reply)
     gateway.found.extend([Pending()] * 9)
+    begun = clock.now()
     pay_trip(client)
-    pauses = [_pause(deps)]
-    for _ in range(9):
-        expire_leases(deps)
-        assert dict(recover(deps)) == {"undecided": 1}
-        pauses.append(_pause(deps))
-    assert pauses == pytest.approx([1, 2, 4, 8, 16, 32, 64, 128, 256, 300], abs=0.9)
-
-
-def _pause(deps: Dependencies) -> float:
     (timer,) = rows(deps, timers)
-    pause: timedelta = timer["due_at"] - clock.now()
-    return pause.total_seconds()
+    assert_due(1, timer["due_at"], since=begun)
+    for pause in (2, 4, 8, 16, 32, 64, 128, 256, 300):
+        expire_leases(deps)
+        begun = clock.now()
+        assert dict(recover(deps)) == {"undecided": 1}
+        (timer,) = rows(deps, timers)
+        assert_due(pause, timer["due_at"], since=begun)
 
 
 @contextmanager
@@ -84,7 +80,7 @@ def worker(deps: Dependencies) -> Iterator[None]:
     """The recovery worker as it runs beside the service, with the default pause."""
     stop = threading.Event()
     interval = Settings(database_url="sqlite://").recover_interval
-    thread = threading.Thread(target=_recover_until, args=(deps, interval, stop))
+    thread = threading.Thread(target=recover_until, args=(deps, interval, stop))
     thread.start()
     try:
         yield

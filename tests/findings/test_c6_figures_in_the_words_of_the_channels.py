@@ -87,5 +87,5 @@ def test_c6_a_channel_without_words_uses_the_canonical_ones(make_app: MakeApp) -
     )
     assert paid.status_code == 201, paid.text
     assert told(with_sixth.test_client(), "payments_by_status", "status") == {("parking", "CAPTURED"): 1}
-    without = make_app(gateway=dependencies_of(with_sixth).gateway, api_prefix="/v2")
+    without = make_app(gateway=dependencies_of(with_sixth).gateways.named(None), api_prefix="/v2")
     assert told(without.test_client(), "payments_by_status", "status") == {("parking", "CAPTURED"): 1}

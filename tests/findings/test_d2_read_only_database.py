@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from payment_service import create_app
 from payment_service.config import Settings
@@ -158,9 +158,9 @@ def test_d2_standby_is_not_ready_until_it_is_promoted(app: Flask, server: Throwa
 def test_d2_role_without_privileges_is_503_and_not_ready(app: Flask, server: ThrowawayPostgres, url: str) -> None:
     tell(server, "DROP ROLE IF EXISTS reader", "CREATE ROLE reader LOGIN")
     tell(server, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader", database=DATABASE)
-    reader = create_app(
-        Settings(database_url=url.replace("test@", "reader@"), log_level="ERROR"), gateway=LedgerGateway()
-    )
+    address = make_url(url).set(username="reader").difference_update_query(["options"])
+    settings = Settings(database_url=address.render_as_string(hide_password=False), log_level="ERROR")
+    reader = create_app(settings, gateway=LedgerGateway())
 
     assert checks(reader) == (503, NOTHING_WRITTEN)
     assert_unavailable(reader, "without")

@@ -70,7 +70,7 @@ def test_d6_value_that_a_later_moment_would_refuse_is_a_fault_of_the_environment
 
 def test_d6_kafka_without_its_client_is_a_fault_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The service took money, and the relay ended."""
-    monkeypatch.setattr("payment_service.config.find_spec", lambda _: None)
+    monkeypatch.setattr("payment_service.config_brokers.find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match=r"KAFKA_BROKERS: needs the packages of requirements-kafka\.txt"):
         Settings.from_env({"KAFKA_BROKERS": "kafka:9092"})
 

@@ -6,9 +6,9 @@ from flask.testing import FlaskClient
 
 from payment_service.channels.orders import CHANNEL
 from payment_service.channels.orders.renderer import OrderRenderer
-from payment_service.domain.deliveries import WebhookRequest
+from payment_service.domain.deliveries import Event, WebhookRequest
 from payment_service.domain.lifecycle import Move
-from payment_service.domain.records import Event, PaymentContext
+from payment_service.domain.records import PaymentContext
 from payment_service.models import outbox_deliveries
 from tests.conftest import MakeApp, dependencies_of
 from tests.support.database import rows

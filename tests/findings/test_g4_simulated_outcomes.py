@@ -11,7 +11,7 @@ from payment_service.domain.errors import GatewayUnavailable
 from payment_service.gateways.base import NotSent, Unknown
 from payment_service.models import payments
 from payment_service.services.dependencies import Dependencies
-from payment_service.services.verification import verify
+from payment_service.services.verification import money_of, verify
 from tests.conftest import MakeApp, dependencies_of
 from tests.support import checkouts
 from tests.support.bookers import Booker
@@ -45,7 +45,7 @@ def test_g4_what_the_tables_alone_can_tell_is_still_told(make_app: MakeApp) -> N
     pay_trip(app.test_client())
     with dependencies_of(app).database.atomic("test") as connection:
         connection.execute(update(payments).values(captured_amount=Decimal(1)))
-    assert {violation.invariant for violation in verify(dependencies_of(app))} == {"S3", "S14"}
+    assert {violation.invariant for violation in money_of(dependencies_of(app))} == {"S3", "S14"}
 
 
 @pytest.mark.parametrize("silence", [NotSent("refused"), Unknown("no answer in time")], ids=["refused", "silent"])
@@ -53,7 +53,7 @@ def test_g4_a_gateway_that_cannot_be_asked_is_no_violation(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, silence: NotSent | Unknown
 ) -> None:
     """Release 1.0.0 called a success unknown to a gateway that had not answered."""
-    gateway.capabilities = replace(gateway.capabilities, lists_effects=False)
+    gateway.capabilities = replace(gateway.capabilities, lists=False)
     pay_trip(client)
     assert not list(verify(deps))
     gateway.found.append(silence)

@@ -25,7 +25,7 @@ def test_a_good_token_names_its_caller(client: FlaskClient) -> None:
         "subject": "user-1",
         "email": "u@example.com",
         "is_verified": True,
-        "scopes": ["a", "payments:service"],
+        "scopes": ["payments:service"],
         "is_service": True,
         "alias_of": None,
     }

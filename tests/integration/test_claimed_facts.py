@@ -1,5 +1,6 @@
 """What a claim goes on with is what the database holds: finishing reads nothing again that has not changed."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,7 +28,11 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             key = keys.lock_by_id(connection, claim.key_id)
             assert key is not None
             stored = load_context(connection, key)
-        assert repr(claim.context) == repr(stored)
+        # The head of the payment's chain comes with the lock of the last transaction.
+        known, stored = (
+            replace(context, payment=replace(context.payment, journal_hash=None)) for context in (claim.context, stored)
+        )
+        assert repr(known) == repr(stored)
         seen.append(repr(stored))
         return complete(deps, claim, result)
 

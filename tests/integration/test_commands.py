@@ -84,10 +84,10 @@ def test_a_loop_has_no_result_to_print(app: Flask) -> None:
 def test_purge_tells_how_many(app: Flask, deps: Dependencies) -> None:
     for number in range(3):
         pay_trip(app.test_client(), idempotency_key=f"key-{number}")
-    assert told(app, "purge") == {"purged": 0}
+    assert told(app, "purge") == {"purged": 0, "notices": 0, "sessions": 0}
     expire_answers(deps)
 
-    assert told(app, "purge", "--batch", "2") == {"purged": 3}
+    assert told(app, "purge", "--batch", "2") == {"purged": 3, "notices": 0, "sessions": 0}
     assert [key["response_data"] for key in rows(deps, idempotency_keys)] == [None] * 3
     assert run(app, "purge", "--batch", "0").exit_code == 2
 
@@ -97,9 +97,10 @@ def test_verify_tells_each_violation(app: Flask, deps: Dependencies) -> None:
     number = pay_trip(app.test_client()).get_json()["payment_id"]
     with deps.database.atomic("test") as connection:
         connection.execute(payments.update().values(refund_pending_amount=Decimal(1)))
-    (found,) = told(app, "verify")["violations"]
+    by_hash, found = told(app, "verify")["violations"]
 
     assert run(app, "verify", "--json").exit_code == 1
+    assert (by_hash["invariant"], by_hash["row"]) == ("J2", f"payment {number}")
     assert (found["invariant"], found["row"]) == ("S5", f"payment {number}")
     assert found["what"]
 

@@ -54,7 +54,7 @@ def take(connection: Connection, value: str) -> None:
 
 
 def time(connection: Connection, key_id: int) -> None:
-    connection.write("set_timer", {"key_id": key_id, "attempts": 1, "delay": 5.0})
+    connection.write("set_timer", {"kind": "recover", "what": key_id, "attempts": 1, "delay": 5.0})
 
 
 def words(proxy: CommitProxy) -> list[list[str]]:

@@ -9,15 +9,16 @@ import pytest
 from flask import Flask
 
 from payment_service import create_app
-from payment_service.config import CHANNELS, Settings
+from payment_service.config import Settings
+from payment_service.config_fields import CHANNELS
 from payment_service.delivery.base import Delivered
 from payment_service.delivery.relay import Relay
 from payment_service.delivery.sinks import NEIGHBOURS, build_sinks
 from payment_service.domain.lifecycle import EVENT_TYPES
 from tests.conftest import dependencies_of, empty
+from tests.support.changing import ChangingGateway
 from tests.support.event_schemas import DOCUMENTED, validator
 from tests.support.every_event import everything
-from tests.support.gateways import LedgerGateway
 from tests.support.receiver import Receiver
 from tests.support.relays import ScriptedSink, drain
 
@@ -30,7 +31,7 @@ Sent = list[tuple[str, dict[str, Any]]]
 @pytest.fixture(scope="module")
 def sent(migrated: Callable[[str], str]) -> Sent:
     """Everything that every channel sends to every sink; it takes long, so all tests look at the same."""
-    gateway = LedgerGateway()
+    gateway = ChangingGateway()
     with closing(Receiver()) as receiver:
         app = everybody_listens(migrated("postgresql"), gateway, receiver)
         empty(dependencies_of(app).database)
@@ -44,7 +45,7 @@ OPTIONAL = {"caller_reference"}
 """Fields that are there or not, whatever else there is."""
 
 
-def everybody_listens(database_url: str, gateway: LedgerGateway, receiver: Receiver) -> Flask:
+def everybody_listens(database_url: str, gateway: ChangingGateway, receiver: Receiver) -> Flask:
     """A service with every sink switched on."""
     urls: dict[str, Any] = {setting.lower(): f"{receiver.url}/{name}" for name, setting in NEIGHBOURS.items()}
     secret = "a-test-secret-of-32-bytes-or-more!!"

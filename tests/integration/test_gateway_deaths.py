@@ -66,7 +66,7 @@ def test_the_second_try_may_reach_a_bank_that_just_came_back(
 def test_a_ledger_that_cannot_be_read_to_its_end_raises(simulator: Simulator, gateway: RemoteGateway) -> None:
     simulator.kill()
     with pytest.raises(GatewayUnavailable):
-        list(gateway.effects())
+        list(gateway.ledger(None, None))
 
 
 @pytest.mark.usefixtures("disarmed")

@@ -157,4 +157,4 @@ def test_a_ledger_that_cannot_be_understood_raises() -> None:
         closing(gateway_at(server.url)) as gateway,
         pytest.raises(GatewayUnavailable),
     ):
-        list(gateway.effects())
+        list(gateway.ledger(None, None))

@@ -18,7 +18,7 @@ from payment_service.domain.operations import Kind
 from payment_service.domain.records import Operation
 from payment_service.gateways.base import GatewayRequest, GatewayResult, SendResult
 from payment_service.models import payments
-from payment_service.services import complete
+from payment_service.services import undecided
 from payment_service.services.recovery import recover
 from tests.conftest import MakeApp, dependencies_of
 from tests.crash.proxy import commit_proxy
@@ -93,7 +93,7 @@ def test_what_is_being_finished_is_locked(
     client: FlaskClient, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[str] = []
-    review = complete._review_reason
+    review = undecided.review_reason
 
     def try_to_lock(operation: Operation, finding: GatewayResult) -> str | None:
         for table in ("idempotency_keys", "payments"):
@@ -102,7 +102,7 @@ def test_what_is_being_finished_is_locked(
                 taken.append(table)
         return review(operation, finding)
 
-    monkeypatch.setattr(complete, "_review_reason", try_to_lock)
+    monkeypatch.setattr(undecided, "review_reason", try_to_lock)
     assert pay_trip(client).status_code == 200
     assert taken == []
 

@@ -1,3 +1,5 @@
+import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,8 +16,10 @@ from sqlalchemy import Engine, create_engine, inspect
 from payment_service import create_app
 from payment_service.config import Settings
 from payment_service.db import db, metadata
+from payment_service.repositories import schema
 from tests.conftest import here, migrate
 from tests.support.first_rows import empty_tables, fill
+from tests.support.postgres import Postgres
 from tests.support.processes import flask
 
 NewDatabase = Callable[[], str]
@@ -155,3 +159,20 @@ def test_two_migrations_at_once_do_the_work_once(new_database: NewDatabase) -> N
         for run in [pool.submit(flask, "db", "upgrade", settings={"DATABASE_URL": url}) for _ in range(2)]:
             run.result()
     assert set(described(url)) == {table.name for table in metadata.sorted_tables}
+
+
+def test_a_migration_may_think_between_two_statements(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine that takes longer than the service's transactions may stand still, which ended the upgrade."""
+    database = sys.modules["payment_service.db"]
+    options = database.POSTGRESQL_OPTIONS
+    hasty = options.replace("idle_in_transaction_session_timeout=5000", "idle_in_transaction_session_timeout=200")
+    assert hasty != options
+    monkeypatch.setattr(database, "POSTGRESQL_OPTIONS", hasty)
+    is_ahead = schema.is_ahead
+
+    def thinking(*versions: str) -> bool:
+        time.sleep(0.6)
+        return is_ahead(*versions)
+
+    monkeypatch.setattr(schema, "is_ahead", thinking)
+    migrate(postgres.create_database(f"m{uuid4().hex}"))

@@ -4,6 +4,7 @@ import shutil
 import time
 from contextlib import closing
 
+import pika
 import pytest
 
 from payment_service.delivery.base import Delivered, Report, RetryLater, SinkUnavailable, Unrouted
@@ -84,7 +85,8 @@ def test_nobody_there_says_nothing_of_the_event(ear: Ear) -> None:
 
 
 def test_a_stranger_is_not_let_in_and_that_says_nothing_of_the_event(broker_port: int, ear: Ear) -> None:
-    with closing(RabbitSink("127.0.0.1", broker_port, "guest", "wrong", exchange=ear.exchange)) as sink:
+    wrong = pika.ConnectionParameters("127.0.0.1", broker_port, "/", pika.PlainCredentials("guest", "wrong"))
+    with closing(RabbitSink(wrong, exchange=ear.exchange)) as sink:
         sink.send([an_event()])
         (report,) = reports_of(sink, 1)
     assert isinstance(report.outcome, SinkUnavailable)

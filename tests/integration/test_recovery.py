@@ -1,6 +1,8 @@
 """What the gateway says, or fails to say, of every movement: the answers, the rows, and how each comes to its end."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -26,7 +28,7 @@ from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
 from payment_service.services.verification import verify
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
-from tests.support.database import expire_leases, rows
+from tests.support.database import assert_due, expire_leases, rows
 from tests.support.gateways import LedgerGateway
 from tests.support.operations import MOVEMENTS, Movement
 
@@ -62,11 +64,11 @@ def stands(deps: Dependencies) -> tuple[str, str]:
     return newest(deps, payments)["status"], newest(deps, idempotency_keys)["operation_status"]
 
 
-def due_in(deps: Dependencies) -> float:
-    """Seconds until the recovery worker looks at the newest key again."""
+def due_at(deps: Dependencies) -> datetime:
+    """When the recovery worker looks at the newest key again."""
     (timer,) = [row for row in rows(deps, timers) if row["what"] == newest(deps, idempotency_keys)["key_id"]]
-    seconds: float = (timer["due_at"] - clock.now()).total_seconds()
-    return seconds
+    moment: datetime = timer["due_at"]
+    return moment
 
 
 def by_repeating(deps: Dependencies, ask: Callable[[], TestResponse]) -> None:
@@ -110,16 +112,16 @@ def test_what_is_undecided_is_202_and_stays_open(
     deps: Dependencies, gateway: LedgerGateway, movement: Movement, ask: Callable[[], TestResponse], said: Any
 ) -> None:
     gateway.script.append(said)
+    begun = clock.now()
     answer = ask()
     key = newest(deps, idempotency_keys)
 
     assert answer.status_code == 202, answer.text
+    assert_due(1, due_at(deps), since=begun)
     assert int(answer.headers["Retry-After"]) > 0
     assert "Idempotent-Replayed" not in answer.headers
     assert stands(deps) == (movement.under_way, "PENDING")
     assert (key["response_status"], key["response_data"]) == (None, None)
-    assert 0 < due_in(deps) <= 5
-    assert not recover(deps), "the worker is not due yet"
 
 
 def test_what_was_never_sent_is_503_and_a_repeat_sends_it(
@@ -165,7 +167,8 @@ def test_a_look_up_decides_what_was_unknown(
         repair(deps, ask)
 
         assert gateway.lookups[-1].gateway_key == first.gateway_key, name
-        assert gateway.sent == ([first] if isinstance(found, NotFound) else []), name
+        again = [replace(first, attempt=first.attempt + 1)]
+        assert gateway.sent == (again if isinstance(found, NotFound) else []), name
         if not decides:
             assert stands(deps) == (movement.under_way, "PENDING"), name
             assert newest(deps, idempotency_keys)["response_status"] is None, name
@@ -195,13 +198,13 @@ def test_the_worker_comes_back_less_and_less_often(
 ) -> None:
     gateway.script.append(SILENCE)
     gateway.found.extend([SILENCE] * 9)
+    begun = clock.now()
     pay_trip(client)
-    pauses = [due_in(deps)]
-    for _ in range(8):
+    assert_due(1, due_at(deps), since=begun)
+    for pause in (2, 4, 8, 16, 32, 64, 128, 256):
+        begun = clock.now()
         by_the_worker(deps, lambda: pay_trip(client))
-        pauses.append(due_in(deps))
-
-    assert [round(pause) for pause in pauses] == pytest.approx([1, 2, 4, 8, 16, 32, 64, 128, 256], abs=1)
+        assert_due(pause, due_at(deps), since=begun)
 
 
 def test_an_unknown_refund_keeps_its_reservation_and_a_declined_one_gives_it_back(

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from payment_service.cli.background import _recover_until
+from payment_service.cli.loops import recover_until
 from payment_service.gateways.base import Unknown
 from payment_service.models import payments
 from payment_service.services.dependencies import Dependencies
@@ -28,7 +28,7 @@ def test_a_worker_that_is_told_to_stop_finishes_only_the_key_in_hand(
     expire_leases(deps)
     gateway.latency = 0.2
     stop = threading.Event()
-    worker = threading.Thread(target=_recover_until, args=(deps, 60.0, stop))
+    worker = threading.Thread(target=recover_until, args=(deps, 60.0, stop))
     worker.start()
     wait_until(lambda: gateway.lookups)
     stop.set()

@@ -177,9 +177,9 @@ def test_sixty_four_slow_answers_are_waited_for_side_by_side(simulator: Simulato
 
 
 def test_the_whole_ledger_is_listed_over_its_pages(gateway: RemoteGateway) -> None:
-    before = len(list(gateway.effects()))
+    before = len(list(gateway.ledger(None, None)))
     instructions = [instruct(amount=f"{n}.25") for n in range(1, 2 * LEDGER_PAGE + 12)]
     for each in instructions:
         assert isinstance(gateway.send(each), Approved)
-    listed = [(effect.gateway_key, effect.amount) for effect in gateway.effects()]
+    listed = [(effect.gateway_key, effect.amount) for effect in gateway.ledger(None, None)]
     assert listed[before:] == [(each.gateway_key, each.amount) for each in instructions]

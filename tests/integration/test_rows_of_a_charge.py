@@ -88,7 +88,7 @@ def test_booking_made_and_processed_makes_rows_for_two_keys(app: Flask, counters
     inserted, updated = counters.read("n_tup_ins"), counters.read("n_tup_upd")
     PAY["bookings"](app, 2)
 
-    expected = {"idempotency_keys": 2, "payments": 1, "transactions": 3, "reservations": 1}
+    expected = {"idempotency_keys": 2, "payments": 1, "transactions": 3, "reservations": 1, "timers": 1}
     assert more(inserted, counters.read("n_tup_ins")) == expected
     assert more(updated, counters.read("n_tup_upd")) == {"idempotency_keys": 3, "payments": 2}
 

@@ -11,7 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from payment_service import create_app
-from payment_service.config import CHANNELS, Settings
+from payment_service.config import Settings
+from payment_service.config_fields import CHANNELS
 from payment_service.delivery.base import Delivered
 from payment_service.delivery.relay import Relay
 from payment_service.gateways.base import GatewayRequest, SendResult
@@ -209,7 +210,7 @@ def test_whoever_loses_a_real_deadlock_tries_again(
 
     assert answer.status_code == 200, answer.text
     assert refund_trip(client, payment_id, idempotency_key=f"{key} back", amount=1).data == answer.data
-    assert server.log().count("deadlock detected") == 1
+    assert server.log().count("deadlock detected") >= 1, "twice where we were back before the other was awake"
 
 
 @contextmanager

@@ -154,14 +154,19 @@ def test_faults_strike_whom_they_are_meant_for_the_narrowest_first(bank: FlaskCl
     for fault in (
         {"fault": "decline", "code": "FOR_ALL", "times": 1},
         {"fault": "decline", "code": "FOR_HOLDS", "kind": "authorize", "times": 1},
+        {"fault": "decline", "code": "FOR_150", "asked": "150.00", "times": 1},
+        {"fault": "decline", "code": "FOR_151", "asked": "151", "times": 1},
         {"fault": "decline", "code": "FOR_ONE", "gateway_key": chosen.gateway_key, "times": 1},
     ):
         assert bank.post("/faults", json=fault).status_code == 201
     assert said(post(bank, chosen)) == (402, "FOR_ONE")
-    assert [fault["code"] for fault in bank.get("/faults").get_json()] == ["FOR_ALL", "FOR_HOLDS"]
+    left = ["FOR_ALL", "FOR_HOLDS", "FOR_150", "FOR_151"]
+    assert [fault["code"] for fault in bank.get("/faults").get_json()] == left
+    assert said(post(bank, instruct(Kind.AUTHORIZE))) == (402, "FOR_150")
     assert said(post(bank, instruct(Kind.AUTHORIZE))) == (402, "FOR_HOLDS")
     assert said(post(bank, instruct(Kind.AUTHORIZE))) == (402, "FOR_ALL")
     assert said(post(bank, instruct(Kind.AUTHORIZE))) == (200, "approved")
+    assert said(post(bank, instruct(Kind.AUTHORIZE, "151.00"))) == (402, "FOR_151")
 
 
 def test_faults_strike_until_they_are_taken_back(bank: FlaskClient) -> None:
@@ -199,6 +204,7 @@ def test_a_look_up_may_be_told_to_deny_what_it_knows(bank: FlaskClient) -> None:
         {"fault": "slow", "kind": "gift"},
         {"fault": "wrong_amount", "amount": "much"},
         {"fault": "wrong_amount", "amount": {}},
+        {"fault": "decline", "asked": "much"},
         {"fault": "slow", "colour": "red"},
     ],
 )

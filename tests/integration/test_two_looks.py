@@ -187,7 +187,9 @@ def test_fold_beside_another_one_leaves_the_work_to_it(client: FlaskClient, deps
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
 @pytest.mark.parametrize(
-    "setting", ["LOCAL track_activities = off", "TRANSACTION ISOLATION LEVEL REPEATABLE READ"], ids=["blind", "strict"]
+    "setting",
+    ["LOCAL ROLE NONE; SET LOCAL track_activities = off", "TRANSACTION ISOLATION LEVEL REPEATABLE READ"],
+    ids=["blind", "strict"],
 )
 def test_no_look_is_certain_without_activities_or_at_a_stricter_level(deps: Dependencies, setting: str) -> None:
     with deps.database.atomic("test") as connection:
@@ -197,20 +199,26 @@ def test_no_look_is_certain_without_activities_or_at_a_stricter_level(deps: Depe
         assert tallies.has_hidden_writers(connection)
 
 
+OURS = "ALTER ROLE payments_app {0}; ALTER ROLE payments_owner {0}"
+"""The roles of the service count as other writers, unless none can log in as them."""
+
+
 @pytest.fixture
 def as_plain_role(deps: Dependencies) -> Iterator[Connection]:
     """A connection of a role that may not see other roles' sessions."""
     with deps.database.atomic("test") as connection:
+        connection.execute(text(f"SET LOCAL ROLE NONE; {OURS.format('NOLOGIN')}"))
         connection.execute(text("CREATE ROLE plain; GRANT SELECT ON transactions TO plain; SET LOCAL ROLE plain"))
         yield connection
-        connection.execute(text("RESET ROLE; DROP OWNED BY plain; DROP ROLE plain"))
+        connection.execute(text("SET LOCAL ROLE NONE; DROP OWNED BY plain; DROP ROLE plain"))
+        connection.execute(text(OURS.format("LOGIN")))
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
 def test_no_look_is_certain_where_another_role_may_write(as_plain_role: Connection) -> None:
     assert not tallies.has_hidden_writers(as_plain_role)
-    as_plain_role.execute(text("RESET ROLE; CREATE ROLE writer LOGIN; GRANT INSERT ON transactions TO writer"))
+    as_plain_role.execute(text("SET LOCAL ROLE NONE; CREATE ROLE writer LOGIN; GRANT INSERT ON transactions TO writer"))
     as_plain_role.execute(text("SET LOCAL ROLE plain"))
 
     assert tallies.has_hidden_writers(as_plain_role)
-    as_plain_role.execute(text("RESET ROLE; DROP OWNED BY writer; DROP ROLE writer"))
+    as_plain_role.execute(text("SET LOCAL ROLE NONE; DROP OWNED BY writer; DROP ROLE writer"))

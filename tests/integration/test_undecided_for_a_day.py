@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
@@ -13,7 +12,7 @@ from payment_service.models import idempotency_keys, timers
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
 from tests.support.callers import pay_trip
-from tests.support.database import expire_leases, rows
+from tests.support.database import assert_due, expire_leases, rows
 from tests.support.gateways import LedgerGateway
 
 SILENCE = Unknown("the gateway did not answer in time")
@@ -40,12 +39,12 @@ def test_what_is_undecided_for_a_day_is_left_to_a_person_and_still_looked_up(
     assert only(deps, idempotency_keys)["review_reason"] is None
     with deps.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(created_at=clock.now() - timedelta(hours=25)))
+    begun = clock.now()
     look_up(deps, 11)
 
     assert only(deps, idempotency_keys)["review_reason"] == "the gateway has not decided for more than a day"
     assert only(deps, idempotency_keys)["operation_status"] == "PENDING"
-    pause = only(deps, timers)["due_at"] - clock.now()
-    assert pause.total_seconds() == pytest.approx(3600, abs=30)
+    assert_due(3600, only(deps, timers)["due_at"], since=begun, within=1)
     gateway.approve(gateway.sent[-1])
     look_up(deps, 1)
     assert pay_trip(client).get_json()["status"] == "SUCCESS"

@@ -25,7 +25,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import make_url
 
-from payment_service.config import CHANNELS
+from payment_service.config_fields import CHANNELS
 from tests.conftest import migrate
 from tests.fixtures.application import open_app
 from tests.support.postgres import Postgres

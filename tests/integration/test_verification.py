@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -10,27 +11,31 @@ from flask.testing import FlaskClient
 from sqlalchemy import Table, delete, update
 
 from payment_service.domain.lifecycle import Move, Status
-from payment_service.gateways.base import Approved, Declined, GatewayRequest, GatewayTransaction, Unknown
+from payment_service.gateways.base import Approved, Declined, GatewayRequest, Unknown
+from payment_service.gateways.listed import Entry
 from payment_service.models import idempotency_keys, payments, reservations, tallies, timers, transactions
 from payment_service.services import business_metrics
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
-from payment_service.services.verification import verify
+from payment_service.services.verification import money_of
 from tests.support import checkouts, orders
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases
 from tests.support.gateways import LedgerGateway
+from tests.support.listed import ListedLedger
+from tests.support.postgres import as_owner
 
 
-def alter(deps: Dependencies, table: Table, **values: object) -> None:
-    """Write into every row of a table what the service would never write."""
+def alter(deps: Dependencies, table: Table, *where: Any, **values: object) -> None:
+    """Write into every row of a table, or those that fit, what the service would never write."""
     with deps.database.atomic("test") as connection:
-        connection.execute(update(table).values(values))
+        as_owner(connection)
+        connection.execute(update(table).where(*where).values(values))
 
 
 def found(deps: Dependencies) -> list[tuple[str, str]]:
     """Invariant and row of every violation."""
-    return [(violation.invariant, violation.row) for violation in verify(deps)]
+    return [(violation.invariant, violation.row) for violation in money_of(deps)]
 
 
 def declined_trip(client: FlaskClient, gateway: LedgerGateway) -> int:
@@ -43,11 +48,8 @@ def pretend_captured(deps: Dependencies) -> None:
     """Make declined payments look paid: their rows, and the last row of their audit trail with them."""
     alter(deps, payments, status=Status.CAPTURED, captured_amount=payments.c.amount)
     alter(deps, payments, authorized_amount=payments.c.amount)
-    with deps.database.atomic("test") as connection:
-        last = update(transactions).where(transactions.c.version == 2)
-        connection.execute(
-            last.values(status=Status.CAPTURED, move=Move.CHARGED, captured_amount=transactions.c.amount)
-        )
+    last, amount = transactions.c.version == 2, transactions.c.amount
+    alter(deps, transactions, last, status=Status.CAPTURED, move=Move.CHARGED, captured_amount=amount)
 
 
 def test_another_amount_at_the_bank_is_named_while_it_is_undecided_here(
@@ -84,7 +86,7 @@ def test_captured_money_that_no_operation_accounts_for_is_told(
     assert found(deps) == []
     pretend_captured(deps)
 
-    told = list(verify(deps))
+    told = list(money_of(deps))
     assert {(each.invariant, each.row) for each in told} == {("S3", f"payment {number}")}
     assert [each.what.split()[0] for each in told] == ["captured", "authorized"]
 
@@ -120,7 +122,7 @@ def test_an_operation_that_nobody_will_ever_end_is_told(
         with deps.database.atomic("test") as connection:
             connection.execute(delete(timers))
 
-    [told] = verify(deps)
+    [told] = money_of(deps)
     assert told.invariant == "L3"
     assert told.row.endswith(f" of payment {number}")
     assert told.what == "undecided, and no key is left to end it"
@@ -170,11 +172,11 @@ def test_a_success_that_the_gateway_knows_nothing_of_is_told(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, lists: bool
 ) -> None:
     gateway.capabilities = type(gateway.capabilities)(
-        idempotent_by_key=True, lookup_consistent=True, max_in_flight=1.0, key_retention=86400, lists_effects=lists
+        idempotent_by_key=True, lookup_consistent=True, max_in_flight=1.0, key_retention=86400, lists=lists
     )
     pay_trip(client)
     gateway.ledger.clear()
-    [told] = verify(deps)
+    [told] = money_of(deps)
     assert (told.invariant, told.what) == ("S3", "succeeded here, unknown to the gateway")
 
 
@@ -204,14 +206,14 @@ def test_what_happens_while_it_runs_is_no_false_alarm(
 ) -> None:
     """The list of effects is drawn up first; whatever succeeds between it and the tables is on the tables only."""
     number = trip_id_of(pay_trip(client))
-    drawn_up = gateway.effects
+    drawn_up = ListedLedger.__call__
 
-    def effects() -> Iterator[GatewayTransaction]:
-        listed = list(drawn_up())
+    def listed(self: ListedLedger[GatewayRequest], since: None, until: None) -> Iterator[Entry]:
+        found = list(drawn_up(self, since, until))
         late(client, number)
-        return iter(listed)
+        return iter(found)
 
-    monkeypatch.setattr(gateway, "effects", effects)
+    monkeypatch.setattr(ListedLedger, "__call__", listed)
     assert found(deps) == []
     assert len(gateway.ledger) == 2
 
@@ -220,7 +222,7 @@ def test_another_amount_at_the_gateway_is_told(client: FlaskClient, deps: Depend
     pay_trip(client)
     [(key, instruction)] = gateway.ledger.items()
     gateway.ledger[key] = GatewayRequest(**{**vars(instruction), "amount": instruction.amount + 1})
-    [told] = verify(deps)
+    [told] = money_of(deps)
     assert (told.invariant, told.what) == ("S4", "150.00 here, 151.00 at the gateway")
 
 
@@ -234,7 +236,7 @@ def test_a_decline_that_the_gateway_carried_out_is_told(
 
     gateway.script.append(lie)
     pay_trip(client)
-    [told] = verify(deps)
+    [told] = money_of(deps)
     assert (told.invariant, told.what) == ("S3", "failed here, done at the gateway")
 
 
@@ -242,7 +244,7 @@ def test_the_command_ends_with_1_and_names_each_row(app: Flask, deps: Dependenci
     number = declined_trip(app.test_client(), gateway)
     pretend_captured(deps)
     said = app.test_cli_runner().invoke(args=["verify"])
-    lines = said.stdout.splitlines()
-    assert said.exit_code == 1
+    changed, state, *lines = said.stdout.splitlines()
+    assert (said.exit_code, changed[:2], state[:2]) == (1, "J1", "J2")
     assert [line.startswith(f"S3 payment {number}: ") for line in lines] == [True, True]
-    assert said.stderr == "2 violations\n"
+    assert said.stderr == "4 violations\n"

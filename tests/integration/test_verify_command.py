@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from payment_service.services.verification import Violation
+from payment_service.services.later_verification import Violation
 from tests.support.callers import pay_trip
 
 

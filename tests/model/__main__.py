@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from random import SystemRandom
 
 from tests.conftest import migrate
+from tests.crash.stages import ADAPTERS, Adapter
 from tests.model.walking import walk
 from tests.support.postgres import start_postgres
 
@@ -22,16 +23,17 @@ CHAPTER = 10_000
 """Operations after which the database begins anew: what is listed and audited must not grow for ever."""
 
 
-def run(database: str, url: str, operations: int, seed: int) -> None:
+def run(database: str, url: str, operations: int, seed: int, adapter: Adapter) -> None:
     """Walk chapter by chapter, and print each."""
     visited: Counter[tuple[str, str]] = Counter()
     done = 0
     while done < operations:
         began = time.monotonic()
-        walked = walk(url, min(CHAPTER, operations - done), seed)
+        walked = walk(url, min(CHAPTER, operations - done), seed, adapter)
         done += walked.operations
         visited.update(walked.visited)
-        line = {"database": database, "seed": seed, "operations": walked.operations, "walks": walked.walks}
+        line: dict[str, object] = {"gateway": adapter, "database": database, "seed": seed}
+        line |= {"operations": walked.operations, "walks": walked.walks}
         say(line | {"seconds": round(time.monotonic() - began, 1), "faults": 0})
         seed += 1
     cells = {f"{status} {action}": count for (status, action), count in sorted(visited.items())}
@@ -49,6 +51,7 @@ def main() -> None:
     parser.add_argument("--operations", type=int, default=200_000, help="in total")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**9))
     parser.add_argument("--database", action="append", choices=("postgresql", "sqlite"), help="both by default")
+    parser.add_argument("--gateway", choices=ADAPTERS, default="remote", help="the adapter to the bank")
     given = parser.parse_args()
     databases = given.database or ["postgresql", "sqlite"]
     with ExitStack() as stack:
@@ -61,7 +64,7 @@ def main() -> None:
                 server.drop_database("model")
                 url = server.create_database("model")
             migrate(url)
-            run(database, url, given.operations // len(databases), given.seed)
+            run(database, url, given.operations // len(databases), given.seed, given.gateway)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The bank behind the service under the model: it keeps its own ledger, and answers as it was planned to."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from payment_service.failpoints import failpoint
 from payment_service.gateways.base import (
@@ -9,14 +9,20 @@ from payment_service.gateways.base import (
     Declined,
     GatewayRequest,
     GatewayResult,
-    GatewayTransaction,
     NotFound,
     NotSent,
     Pending,
     SendResult,
     Unknown,
 )
+from payment_service.gateways.listed import Entry
 from tests.model.facts import Plan
+from tests.support.listed import ListedLedger
+
+
+def _entry(decision: tuple[GatewayRequest, str]) -> Entry | None:
+    asked, word = decision
+    return Entry(asked.gateway_key, asked.kind, asked.amount, asked.currency) if word == "approved" else None
 
 
 class Bank:
@@ -26,12 +32,12 @@ class Bank:
     """
 
     capabilities = Capabilities(
-        idempotent_by_key=True, lookup_consistent=True, max_in_flight=1.0, key_retention=86400, lists_effects=True
+        idempotent_by_key=True, lookup_consistent=True, max_in_flight=1.0, key_retention=86400, lists=True
     )
 
     def __init__(self) -> None:
         self.plan = Plan()
-        self.ledger: dict[str, tuple[GatewayRequest, str]] = {}
+        self.ledger = ListedLedger(_entry)
         self.in_transaction: Callable[[], bool] = lambda: False
 
     def send(self, instruction: GatewayRequest) -> SendResult:
@@ -44,7 +50,7 @@ class Bank:
         known, word = self.ledger.setdefault(instruction.gateway_key, (instruction, self.plan.word))
         assert known == instruction, f"two movements under one key: {known} and {instruction}"
         failpoint("gateway.sent")
-        return self._reply(instruction, word)
+        return Pending() if self.plan.reply == "hesitates" else self._reply(instruction, word)
 
     def lookup(self, instruction: GatewayRequest) -> GatewayResult:
         """What was decided, as far as the plan lets it be heard."""
@@ -56,13 +62,6 @@ class Bank:
         if instruction.gateway_key not in self.ledger:
             return NotFound()
         return self._reply(instruction, self.ledger[instruction.gateway_key][1])
-
-    def effects(self) -> Iterator[GatewayTransaction]:
-        """Every movement that was approved."""
-        for instruction, word in self.ledger.values():
-            if word == "approved":
-                asked = instruction
-                yield GatewayTransaction(asked.gateway_key, asked.kind, asked.amount, asked.currency)
 
     def _reply(self, instruction: GatewayRequest, word: str) -> Approved | Declined | Pending | Unknown:
         if self.plan.reply == "loses":

@@ -16,6 +16,8 @@ WITHOUT_MONEY = {"create": "PENDING", "cancel": "CANCELLED", "fail": "FAILED"}
 LANDS = {"charge": "CAPTURED", "process": "CAPTURED", "capture": "CAPTURED", "hold": "AUTHORIZED", "void": "CANCELLED"}
 ITS_OWN_KEY = {("orders", "process"), ("bookings", "process"), ("bookings", "refund")}
 """What can happen once, and so is recognised without a client's key."""
+NEVER_ASKS_AGAIN = {("checkout", "charge"), ("checkout", "hold")}
+"""Whose caller, without a key, takes for failed what is undecided: approved later, it is given back."""
 STATUS = {"trips": 200, "bills": 201, "orders": 200, "bookings": 200, "checkout": 200}
 OTHER_STATUS = {("orders", "charge"): 201, ("orders", "create"): 201, ("bookings", "create"): 201}
 DECLINES = {"bills": 402, "bookings": 402}
@@ -36,8 +38,8 @@ class Died(BaseException):
 class Plan:
     """What the bank does with what it is asked: its `word` on a movement, and the way its `reply` takes.
 
-    `tells`; `loses` the answer; `misses` the request; `pends`, undecided; `refuses` the connection; `lies` about the
-    amount it approved.
+    `tells`; `loses` the answer; `misses` the request; `pends`, undecided; `hesitates`, undecided until it is asked once
+    more; `refuses` the connection; `lies` about the amount it approved.
     """
 
     word: str = "approved"
@@ -87,7 +89,11 @@ class Asked:
 
 @dataclass(eq=False)
 class Use:
-    """What a key is used for; `truth` is what the bank has done, `timer` after how many tries the key was released."""
+    """What a key is used for; `truth` is what the bank has done, `timer` after how many tries the key was released.
+
+    `purpose` is "told false" for a caller that never asks again, "reversal" for what gives its money back. `recent`: an
+    equal refund without a key is taken for the same one. `undone`: a refund that came back after it was told.
+    """
 
     asked: Asked
     payment: Payment | None = None
@@ -99,6 +105,9 @@ class Use:
     body: bytes | None = None
     expired: bool = False
     truth: str | None = None
+    purpose: str = ""
+    recent: bool = True
+    undone: bool = False
 
 
 @dataclass(frozen=True)

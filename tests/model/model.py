@@ -11,6 +11,7 @@ from tests.model.facts import (
     IN_VAIN,
     ITS_OWN_KEY,
     LANDS,
+    NEVER_ASKS_AGAIN,
     OTHER_STATUS,
     OVERTAKEN,
     STATUS,
@@ -22,6 +23,7 @@ from tests.model.facts import (
     Said,
     Use,
 )
+from tests.model.reversals import approved_late, paid, settled
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Model:
             self._pass("recover.before_commit")
             self._take(use)
             self._pass("recover.after_commit")
-            self._carry(use, use.fence, again=True)
+            self._carry(use, use.fence, again=use.fence > 1)  # nobody has sent a reversal before its first owner
 
     def unfinished(self) -> Iterator[Use]:
         return (use for use in self.uses.values() if use.said is None)
@@ -62,6 +64,11 @@ class Model:
             use.expired = True
             if purge and use.payment is None:
                 del self.uses[identity]
+
+    def end_refunds(self) -> None:
+        """No refund is so recent any more that another one could be the same."""
+        for use in self.movements:
+            use.recent = False
 
     def refundable(self, payment: Payment) -> int:
         return payment.captured - payment.refunded - payment.reserved
@@ -112,8 +119,12 @@ class Model:
                 self.uses[identity] = Use(asked, said=(400, refusal))
                 self._pass("claim.after_commit")
             return Said(400, refusal, use=self.uses.get(identity))
+        if self._is_doubtful(asked):
+            return Said(409, "duplicate_refund_suspected")
         self._pass("claim.before_commit")
         use = self.uses[identity] = Use(asked, self._written(asked), self._amount(asked))
+        if asked.key is None and (asked.channel, asked.action) in NEVER_ASKS_AGAIN:
+            use.purpose = "told false"
         if asked.action in WITHOUT_MONEY:
             use.said = self._success(asked), ""
         else:
@@ -150,6 +161,14 @@ class Model:
         most = {"refund": self.refundable(payment), "capture": payment.authorized}.get(asked.action, payment.amount)
         return "" if 0 < self._amount(asked) <= most else "amount_exceeds_available"
 
+    def _is_doubtful(self, asked: Asked) -> bool:
+        """Whether a refund without a key may be one whose answer was lost."""
+        if asked.action != "refund" or asked.key is not None or (asked.channel, "refund") in ITS_OWN_KEY:
+            return False
+        same = (asked.action, asked.payment, self._amount(asked))
+        equal = (use for use in self.movements if (use.asked.action, use.payment, use.amount) == same)
+        return any(use.recent and (use.said is None or use.truth == "approved") for use in equal)
+
     def _amount(self, asked: Asked) -> int:
         if asked.amount is not None or asked.payment is None:
             return asked.amount or 0
@@ -160,14 +179,16 @@ class Model:
 
     def _carry(self, use: Use, fence: int, *, again: bool = False) -> Said:
         finding = self._finding(use, again=again)
+        if use.purpose == "told false" and not again:
+            finding = self._awaited(use, finding)
         self._pass("gateway.answered")
         recognised = use.asked.key is not None or (use.asked.channel, use.asked.action) in ITS_OWN_KEY
         if use.fence != fence and use.said is None:
             return Said(409, "idempotency_key_in_use") if recognised else Said(202)
         self._pass("finish.before_commit")
         replayed = use.said is not None
-        if use.said is None and finding in {"approved", "declined"}:
-            self._settle(use)
+        if use.said is None and finding in {"approved", "declined", "not charged"}:
+            self._settle(use, again=again)
         elif use.said is None:
             use.leased, use.timer = False, fence
         self._pass("finish.after_commit")
@@ -177,18 +198,28 @@ class Model:
 
     def _finding(self, use: Use, *, again: bool) -> str:
         reply = self.plan.reply
-        if again and reply not in {"tells", "pends", "lies"}:
+        if again and reply not in {"tells", "pends", "lies", "hesitates"}:
             return "unknown"
         if reply in {"refuses", "misses"}:
             return "not sent" if reply == "refuses" else "unknown"
         known, use.truth = use.truth, use.truth or self.plan.word
         if known is None or not again:
             self._pass("gateway.sent")
+        elif reply == "hesitates":
+            return use.truth
         return use.truth if reply == "tells" or (reply, use.truth) == ("lies", "declined") else "unknown"
 
-    def _settle(self, use: Use) -> None:
-        payment, action, approved = use.payment, use.asked.action, use.truth == "approved"
-        assert payment is not None
+    def _awaited(self, use: Use, finding: str) -> str:
+        """What the owner finds that waits for the decision: what certainly was not sent never will be."""
+        if finding == "not sent":
+            return "not charged"
+        return use.truth or finding if self.plan.reply == "hesitates" else finding
+
+    def _settle(self, use: Use, *, again: bool) -> None:
+        payment, action, approved = paid(use), use.asked.action, use.truth == "approved"
+        if use.purpose == "reversal" or (use.purpose == "told false" and again and approved):
+            self._give_back(settled(use) if use.purpose == "reversal" else approved_late(use))
+            return
         if action == "refund":
             payment.reserved -= use.amount
             payment.refunded += use.amount if approved else 0
@@ -202,6 +233,12 @@ class Model:
         else:
             payment.becomes("AUTHORIZED" if action in {"capture", "void"} else "FAILED")
         use.said = (self._success(use.asked), "") if approved else self._decline(use.asked)
+
+    def _give_back(self, reversal: Use | None) -> None:
+        """Leave it to recovery, if anything is left to be given back."""
+        if reversal is not None:
+            self.uses[object()] = reversal
+            self.movements.append(reversal)
 
     def _success(self, asked: Asked) -> int:
         return OTHER_STATUS.get((asked.channel, asked.action), STATUS[asked.channel])

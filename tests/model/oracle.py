@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from tests.model.facts import Payment
+from tests.model.facts import Payment, Use
 from tests.model.model import Model
 from tests.model.system import System
 from tests.model.wire import Names, payable_of
@@ -26,14 +26,18 @@ def judge(system: System, model: Model, names: Mapping[Payment, Names], users: l
     assert system.versions(sorted(there)) == versions, "the journal has one row for each version"
 
     refunds = [use for use in model.movements if use.asked.action == "refund" and use.payment]
-    made = [(numbers[use.payment], REFUNDS[use.truth or ""], use.amount) for use in refunds if use.payment]
+    made = [(numbers[use.payment], _refund_status(use), use.amount) for use in refunds if use.payment]
     assert system.refunds(users) == Counter(made)
 
-    decided = list(system.bank.ledger.values())[before:]
-    moved = Counter((str(sent.kind), int(sent.amount * 100), word) for sent, word in decided)
-    assert moved == Counter(
-        (KINDS.get(use.asked.action, use.asked.action), use.amount, use.truth) for use in model.movements
+    assert system.decided(before) == Counter(
+        (KINDS.get(use.asked.action, use.asked.action), use.amount, use.truth)
+        for use in model.movements
+        if use.truth is not None  # else it was never sent, and its caller knows
     )
+
+
+def _refund_status(use: Use) -> str:
+    return REFUNDS["declined" if use.undone else use.truth or ""]
 
 
 def _row(payment: Payment) -> tuple[Any, ...]:

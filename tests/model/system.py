@@ -1,7 +1,7 @@
 """The whole service on a database of its own, with what the model's tests do to it beside asking: let it die, wait."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -13,8 +13,10 @@ from werkzeug.test import TestResponse
 from payment_service import clock, create_app, failpoints
 from payment_service.config import Settings
 from payment_service.db import db
+from payment_service.domain.chain import REFUND
 from payment_service.models import idempotency_keys as keys
-from payment_service.models import payment_refunds, payments, timers, transactions
+from payment_service.models import payment_refunds as refunds
+from payment_service.models import payments, timers, transactions
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
 from payment_service.services.retention import purge
@@ -26,8 +28,7 @@ from tests.model.wire import Names, Wire, payable_of
 from tests.support.tokens import SECRET, bearer
 
 LONG = 10_000.0
-"""Seconds of a lease: it ends when the tests say so."""
-
+"""Seconds of a lease, and of a refund's being recent: they end when the tests say so."""
 
 _NAMES = select(payments.c.payment_id, payments.c.public_id, payments.c.transaction_id)
 BY_NUMBER = _NAMES.where(payments.c.payment_id == bindparam("number"))
@@ -50,9 +51,10 @@ class System:
     """The service, its bank, and a numbering that no two examples share. `visited` counts (status, action) pairs."""
 
     def __init__(self, database_url: str) -> None:
-        self.bank = Bank()
+        self.bank = self.make_bank()
         settings = Settings(
-            duplicate_refund_seconds=0,
+            duplicate_refund_seconds=LONG,
+            keyless_answer_seconds=0.3,
             database_url=database_url,
             log_level="CRITICAL",
             jwt_secret_key=SECRET,
@@ -68,9 +70,13 @@ class System:
         self.examples = self.numbers = self.operations = 0
         self.visited: Counter[tuple[str, str]] = Counter()
         empty(self.deps.database)
+        self._clock = {name: vars(clock)[name] for name in ("monotonic", "sleep")}
+        self._moment = clock.monotonic()
+        vars(clock).update(monotonic=lambda: self._moment, sleep=self._sleep)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database, and of the clock."""
+        vars(clock).update(self._clock)
         with self.app.app_context():
             db.engine.dispose()
 
@@ -78,20 +84,43 @@ class System:
         """The service's own auditor finds nothing; then begin with an empty database again."""
         assert [str(violation) for violation in verify(self.deps)] == []
         empty(self.deps.database)
+        self.empty_bank()
+
+    def empty_bank(self) -> None:
+        """Forget every decision."""
         self.bank.ledger.clear()
+
+    def make_bank(self) -> Bank:
+        """The bank behind the service."""
+        return Bank()
+
+    def decisions(self) -> int:
+        """How many decisions the bank has made so far."""
+        return len(self.bank.ledger)
+
+    def decided(self, before: int) -> Counter[tuple[str, int, str]]:
+        """Kind, cents and word of every decision of the bank after its first `before`."""
+        made = list(self.bank.ledger.values())[before:]
+        return Counter((str(sent.kind), int(sent.amount * 100), word) for sent, word in made)
+
+    def _sleep(self, seconds: float) -> None:
+        """The only way in which time passes while a request waits."""
+        self._moment += seconds
 
     def number(self) -> int:
         """One that was never given out before."""
         self.numbers += 1
         return self.numbers
 
-    def send(self, wire: Wire, subject: str, key: str | None = None) -> TestResponse:
+    def send(
+        self, wire: Wire, subject: str, key: str | None = None, more: Mapping[str, str] | None = None
+    ) -> TestResponse:
         """The answer to a request of one user; Died where the service died of it."""
         named = {} if key is None or "idempotency_key" in (wire.body or {}) else {"Idempotency-Key": key}
         if subject not in self._tokens:
             self._tokens = {**dict(list(self._tokens.items())[-8:]), subject: bearer(subject, expires_in=10**5)}
         return self._client.open(
-            wire.path, method=wire.method, json=wire.body, headers={**self._tokens[subject], **named}
+            wire.path, method=wire.method, json=wire.body, headers={**self._tokens[subject], **named, **(more or {})}
         )
 
     @contextmanager
@@ -147,6 +176,21 @@ class System:
         if purged:
             sum(purge(self.deps))
 
+    def end_refunds(self) -> None:
+        """Every refund was asked for long ago, and its hash says so, too."""
+        past = clock.now() - timedelta(days=2)
+        with self.deps.database.atomic("test") as connection:
+            for row in connection.execute(select(refunds).where(refunds.c.created_at > past)).mappings().all():
+                row_hash = self.deps.journal.sign(REFUND, {**row, "created_at": past})
+                aged = update(refunds).where(refunds.c.refund_id == row["refund_id"])
+                connection.execute(aged.values(created_at=past, row_hash=row_hash))
+
+    def rename(self, subject: str) -> str:
+        """The new subject of a user's tokens, whose keys and payments stay those of the old one."""
+        new = f"{subject}-renamed"
+        self.app.extensions["key_scope_aliases"][new] = subject
+        return new
+
     def rows(self, subjects: list[str]) -> dict[int, dict[str, Any]]:
         """Every payment of these users as it stands, by number."""
         with self.deps.database.reading() as connection:
@@ -155,8 +199,8 @@ class System:
 
     def refunds(self, subjects: list[str]) -> Counter[tuple[int, str, int]]:
         """Every refund of these users: payment, status, cents."""
-        table = payment_refunds
-        statement = select(table.c.payment_id, table.c.status, table.c.amount).where(table.c.subject.in_(subjects))
+        table = refunds.c
+        statement = select(table.payment_id, table.status, table.amount).where(table.subject.in_(subjects))
         with self.deps.database.reading() as connection:
             return Counter((row[0], row[1], int(row[2] * 100)) for row in connection.execute(statement))
 

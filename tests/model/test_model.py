@@ -10,6 +10,9 @@ from tests.model.walking import walk
 PARTS, OPERATIONS = 5, 2000
 """On each database; hundreds of thousands are for `make model`."""
 
+THROUGH_STRIPE = 1000
+"""On each database: each takes some ten times as long."""
+
 SEED = int(os.environ.get("MODEL_SEED") or SystemRandom().randrange(10**9))
 
 
@@ -19,3 +22,10 @@ def test_two_thousand_operations_end_as_the_model_says(database_url: str, part: 
 
     assert walked.operations >= OPERATIONS
     assert len(walked.visited) > 15, walked.visited
+
+
+def test_operations_through_stripe_end_as_the_model_says(database_url: str) -> None:
+    walked = walk(database_url, THROUGH_STRIPE, SEED + 1000, "stripe")
+
+    assert walked.operations >= THROUGH_STRIPE
+    assert {"act", "again"} <= {what for _, what in walked.visited}, walked.visited

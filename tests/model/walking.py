@@ -7,6 +7,9 @@ from math import ceil
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.crash.stages import Adapter
+from tests.model.at_stripe.machine import StripeWalk
+from tests.model.at_stripe.system import StripeSystem
 from tests.model.machine import Walk
 from tests.model.system import System
 
@@ -23,13 +26,14 @@ class Walked:
     visited: dict[tuple[str, str], int]
 
 
-def walk(database_url: str, operations: int, number: int) -> Walked:
+def walk(database_url: str, operations: int, number: int, adapter: Adapter = "remote") -> Walked:
     """Walk until that many operations are done; AssertionError, with the shortest walk that shows it, for a fault.
 
     The same `number` leads to the same walks, as long as nobody changes them.
     """
-    system = System(database_url)
-    machine = type("Walk", (Walk,), {"system": system})
+    kind, base = (StripeSystem, StripeWalk) if adapter == "stripe" else (System, Walk)
+    system = kind(database_url)
+    machine = type("Walk", (base,), {"system": system})
     try:
         for turn in count():
             missing = operations - system.operations
@@ -38,7 +42,9 @@ def walk(database_url: str, operations: int, number: int) -> Walked:
             run_state_machine_as_test(seed(number + turn)(machine), settings=how(missing))
         system.settle_accounts()
     except BaseException as error:
-        error.add_note(f"walking from seed {number} (`python -m tests.model --seed {number}` repeats it)")
+        error.add_note(
+            f"walking from seed {number} (`python -m tests.model --gateway {adapter} --seed {number}` repeats it)"
+        )
         raise
     finally:
         system.close()

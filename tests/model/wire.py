@@ -109,12 +109,13 @@ LISTED = {
 WORDS: Mapping[str, Mapping[str, str]] = {
     "trips": {
         "PROCESSING": "PENDING",
+        "REQUIRES_ACTION": "PENDING",
         "CAPTURED": "SUCCESS",
         "PARTIALLY_REFUNDED": "SUCCESS",
     },
-    "orders": {"CAPTURED": "COMPLETED", "PARTIALLY_REFUNDED": "COMPLETED"},
-    "bookings": {"CAPTURED": "completed", "PARTIALLY_REFUNDED": "completed"},
-    "checkout": {},
+    "orders": {"REQUIRES_ACTION": "PROCESSING", "CAPTURED": "COMPLETED", "PARTIALLY_REFUNDED": "COMPLETED"},
+    "bookings": {"REQUIRES_ACTION": "processing", "CAPTURED": "completed", "PARTIALLY_REFUNDED": "completed"},
+    "checkout": {"REQUIRES_ACTION": "processing"},
 }
 """A payment's status in the document's words, where it is not ours."""
 LOWER = {"bookings", "checkout"}
@@ -128,7 +129,7 @@ def payable_of(payment: Payment) -> str:
 def shown(payment: Payment) -> tuple[int, Body]:
     """The status of an answer that shows a payment, and what must be in it."""
     if payment.channel == "bills":
-        status = {"PROCESSING": 202, "FAILED": 404}.get(payment.status, 200)
+        status = {"PROCESSING": 202, "REQUIRES_ACTION": 202, "FAILED": 404}.get(payment.status, 200)
         return status, {"amount": f"{payment.amount / 100:.2f}"} if status != 404 else {}
     word = WORDS[payment.channel].get(payment.status, payment.status)
     body: Body = {"status": word.lower() if payment.channel in LOWER else word}

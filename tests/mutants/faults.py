@@ -10,10 +10,11 @@ from payment_service.config import Settings
 from payment_service.connection import Connection
 from payment_service.domain.keys import fingerprint
 from payment_service.repositories import keys, outbox, payments, recovery, retention, tallies
-from payment_service.services import first_writes, gateway_calls, persistence, transitions
+from payment_service.services import first_writes, gateway_calls, notices, persistence, reversals, transitions
 from payment_service.services.commands import Request
 from payment_service.services.complete import complete
 from tests.mutants import delivery_replacements as later
+from tests.mutants import gateway_faults
 from tests.mutants import replacements as fault
 from tests.mutants.mutant import Mutant
 
@@ -60,7 +61,14 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "the stored response is spelled anew": Mutant({keys.complete_operation: fault.spelling_responses_anew}),
     "a key stands for any request": Mutant(attributes=((Request, "fingerprint", "route:0"),)),
-    "a key belongs to every caller": Mutant(attributes=((Request, "scope", fault.in_nobodys_name(Request.scope)),)),
+    "a key belongs to every caller": Mutant(
+        attributes=((Request, "scope", fault.in_nobodys_name(vars(Request)["scope"])),)
+    ),
+    "a key does not follow its caller to a new subject": Mutant(
+        attributes=((Request, "scope", fault.in_the_names_of_tokens(vars(Request)["scope"])),)
+    ),
+    "no approval is too late": Mutant({reversals.is_late: fault.always(False)}),
+    "every equal refund is another one": Mutant({payments.has_equal_refund: fault.always(False)}),
     "the fingerprint knows no route": Mutant({fingerprint: fault.without_route}),
     "the journal is folded after one look": Mutant({tallies.is_decided: fault.always(True)}),
     "deliveries are written after the commit": Mutant(
@@ -72,9 +80,14 @@ MUTANTS: Mapping[str, Mutant] = {
     "a message that no queue takes counts as delivered": Mutant(
         attributes=((Channel, "basic_publish", later.without_mandatory(Channel.basic_publish)),)
     ),
+    "a notice's content is believed": Mutant({notices.store: fault.believing_notices}),
+    "a notice wakes a key that somebody works on": Mutant(
+        attributes=((sys.modules["payment_service.repositories.notices"], "_UNOWNED", fault.UNFINISHED),)
+    ),
     "SQLite begins as its driver does": Mutant(
         attributes=((sys.modules["payment_service.db"], "BEGIN", {"postgresql": "BEGIN", "sqlite": "BEGIN"}),)
     ),
+    **gateway_faults.MUTANTS,
 }
 
 
@@ -111,6 +124,7 @@ IN_TIME = "tests/integration/test_leases_in_time.py"
 LOCKS = "tests/integration/test_locks_and_pools.py"
 PAYMENT_LOCKS = "tests/integration/test_payment_locks.py"
 KEYS_FOR_EVER = "tests/integration/test_keys_for_ever.py"
+NOTICES = "tests/integration/test_gateway_notices.py"
 RECOVERY = "tests/integration/test_recovery.py"
 TRIP_REFUNDS = "tests/api/test_trip_refunds.py"
 
@@ -133,13 +147,21 @@ BY_TESTS: Mapping[str, tuple[str, ...]] = {
     "a refund locks no payment": (PAYMENT_LOCKS,),
     "a refund reserves nothing": (TRIP_REFUNDS,),
     "an undecided refund gives its reservation back": (TRIP_REFUNDS,),
-    "a key belongs to every caller": (KEYS_FOR_EVER,),
+    "a key belongs to every caller": (f"{KEYS_FOR_EVER}::test_one_key_of_two_subjects_is_two_keys",),
+    "a key does not follow its caller to a new subject": ("tests/findings/test_k2_key_scope_aliases.py",),
+    "no approval is too late": ("tests/findings/test_c1_reversals.py",),
+    "every equal refund is another one": ("tests/findings/test_c15_duplicate_refunds.py",),
     "the fingerprint knows no route": ("tests/unit/test_fingerprints.py",),
     "the journal is folded after one look": ("tests/integration/test_two_looks.py",),
     "a delivery is marked before it is sent": ("tests/integration/test_relay_crashes.py",),
     "the relay does not wait for the event before": ("tests/integration/test_relay.py",),
     "the relay reads on behind the last it has read": ("tests/integration/test_late_commits_of_events.py",),
     "a message that no queue takes counts as delivered": ("tests/integration/test_rabbit_sink.py",),
+    "a notice's content is believed": (
+        f"{NOTICES}::test_claimed_success_is_not_believed_where_the_gateway_says_otherwise",
+    ),
+    "a notice wakes a key that somebody works on": (f"{NOTICES}::test_notice_while_recovery_looks_is_not_lost",),
     "SQLite begins as its driver does": ("tests/integration/test_increments_on_sqlite.py",),
+    **gateway_faults.BY_TESTS,
 }
 """Mutants that tests of the suite must catch; `make mutants` proves it."""

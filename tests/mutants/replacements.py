@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -10,9 +11,10 @@ from sqlalchemy import bindparam, select
 from payment_service import clock
 from payment_service.gateways.base import Approved, Declined, NotFound, Unknown
 from payment_service.models import idempotency_keys as keys
-from payment_service.repositories import payments
-from payment_service.repositories.keys import FinishedKey
-from payment_service.services import gateway_calls
+from payment_service.repositories import notices, payments
+from payment_service.repositories.key_states import FinishedKey
+from payment_service.services import gateway_calls, manual_resolution
+from payment_service.services.chaining import payment_hashes
 
 Function = Callable[..., Any]
 
@@ -26,7 +28,7 @@ def _new_gateway_key() -> str:
 
 def with_new_gateway_key(original: Function) -> Function:
     """Of `gateway_request_for`: another gateway key for every attempt."""
-    return lambda payment, operation: replace(original(payment, operation), gateway_key=_new_gateway_key())
+    return lambda *about: replace(original(*about), gateway_key=_new_gateway_key())
 
 
 def with_new_gateway_key_after_take_over(original: Function) -> Function:
@@ -67,7 +69,11 @@ class _Denying:
 
 def with_not_found_as_declined(original: Function) -> Function:
     """Of `call_gateway`."""
-    return lambda deps, claim: original(replace(deps, gateway=_Denying(deps.gateway)), claim)
+    return lambda deps, claim: original(replace(deps, gateways=_denying(deps.gateways)), claim)
+
+
+def _denying(gateways: Any) -> Any:
+    return replace(gateways, by_name={name: _Denying(gateway) for name, gateway in gateways})
 
 
 def asking_inside_the_claim(original: Function) -> Function:
@@ -75,7 +81,9 @@ def asking_inside_the_claim(original: Function) -> Function:
 
     def begin(connection: Any, deps: Any, *others: Any) -> Any:
         claim = original(connection, deps, *others)
-        deps.gateway.send(gateway_calls.gateway_request_for(claim.payment, claim.operation))
+        deps.gateways.named(claim.payment.gateway).send(
+            gateway_calls.gateway_request_for(claim.payment, claim.operation)
+        )
         return claim
 
     return begin
@@ -151,16 +159,32 @@ def spelling_responses_anew(original: Function) -> Function:
     """Of `keys.complete_operation`."""
 
     def complete(*arguments: Any) -> None:
-        *others, answer, at = arguments
+        *others, answer, at, hashes = arguments
         body = json.dumps(json.loads(answer.body), sort_keys=True)
-        original(*others, replace(answer, body=body), at)
+        original(*others, replace(answer, body=body), at, hashes)
 
     return complete
 
 
-def in_nobodys_name(original: Function) -> Function:
+def in_nobodys_name(original: cached_property[Any]) -> cached_property[Any]:
     """Of `Request.scope`."""
-    return lambda request: replace(original(request), subject="")
+    return _cached("scope", lambda request: replace(original.func(request), subject=""))
+
+
+def in_the_names_of_tokens(original: cached_property[Any]) -> cached_property[Any]:
+    """Of `Request.scope`."""
+
+    def scope(request: Any) -> Any:
+        return original.func(replace(request, principal=replace(request.principal, alias_of=None)))
+
+    return _cached("scope", scope)
+
+
+def _cached(name: str, function: Function) -> cached_property[Any]:
+    """A property as the class statement would make it."""
+    made = cached_property(function)
+    made.__set_name__(object, name)
+    return made
 
 
 def without_route(original: Function) -> Function:
@@ -182,11 +206,13 @@ def reserving_nothing(original: Function) -> Function:
 def giving_an_undecided_refund_back(original: Function) -> Function:
     """Of `record_undecided_attempt`."""
 
-    def record(connection: Any, context: Any, origin: Any) -> None:
-        original(connection, context, origin)
+    def record(connection: Any, deps: Any, context: Any, head: Any, origin: Any) -> Any:
+        now = original(connection, deps, context, head, origin)
         if context.refund is not None:
             pending = context.payment.refund_pending_amount - context.refund.amount
-            payments.update(connection, replace(context.payment, refund_pending_amount=pending))
+            left = replace(context.payment, refund_pending_amount=pending)
+            payments.update(connection, left, payment_hashes(deps.journal, left, now))
+        return now
 
     return record
 
@@ -194,3 +220,28 @@ def giving_an_undecided_refund_back(original: Function) -> Function:
 def always(value: Any) -> Callable[[Function], Function]:
     """Of any function: nothing is done, and this given."""
     return lambda original: lambda *arguments: value
+
+
+def believing_notices(original: Function) -> Function:
+    """Of `services.notices.store`: what a notice claims has happened."""
+
+    def store(deps: Any, gateway_name: str, received: Any) -> int:
+        stored: int = original(deps, gateway_name, received)
+        for notice in received:
+            with deps.database.reading() as connection:
+                known = notices.known_keys(connection, notice.gateway_keys)
+            if notice.type.endswith(".succeeded"):
+                for key in known.values():
+                    assert key.operation_id is not None
+                    manual_resolution.decide(deps, key.operation_id, approved=True, why="a notice", actor="gateway")
+        return stored
+
+    return store
+
+
+UNFINISHED = (
+    select(keys.c.key_id)
+    .where(keys.c.gateway_key == bindparam("gateway_key"), keys.c.response_status.is_(None))
+    .with_for_update(skip_locked=True)
+)
+"""Keys that a notice may wake, also those that somebody works on."""

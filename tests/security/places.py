@@ -87,9 +87,17 @@ def _example(schema: Described) -> dict[str, Any]:
 def caller(app: Flask) -> FlaskClient:
     """Somebody who may do everything, and means ill."""
     client = FlaskClient(app, use_cookies=False)
-    headers = bearer("mallory", scope="payments:service", expires_in=10**5)
+    headers = bearer("mallory", scope="payments:service payments:operate", expires_in=10**5)
     client.environ_base["HTTP_AUTHORIZATION"] = headers["Authorization"]
+    client.environ_base["HTTP_COOKIE"] = session_of(client, headers["Authorization"])
     return client
+
+
+def session_of(client: FlaskClient, pasted: str) -> str:
+    """The cookie of an operator's session that this token begins; where it begins none, one that holds the token."""
+    answer = client.post("/ops/login", data={"token": pasted}, headers={"Cookie": ""})
+    begun = answer.headers.get("Set-Cookie", "").partition(";")[0]
+    return begun or f"{COOKIE}={pasted.removeprefix('Bearer ')}"
 
 
 def sent(client: FlaskClient, place: Place, raw: str, number: int) -> TestResponse:
@@ -98,7 +106,7 @@ def sent(client: FlaskClient, place: Place, raw: str, number: int) -> TestRespon
     `number` makes its key and what it pays for its own.
     """
     headers = {"Authorization": client.environ_base["HTTP_AUTHORIZATION"], "Idempotency-Key": f"hostile-{number}"}
-    headers["Cookie"] = f"{COOKIE}={headers['Authorization'].removeprefix('Bearer ')}"
+    headers["Cookie"] = client.environ_base["HTTP_COOKIE"]
     path, query, body = place.route.path(), {}, deepcopy(dict(place.body)) if place.body else None
     text = json.loads(raw) if raw.startswith('"') else raw
     if body and "idempotency_key" in body:

@@ -111,6 +111,7 @@ def left_behind(app: Flask, place: Place, extra: Mapping[str, Any]) -> tuple[int
 
 GENERATED = {
     "payment_id", "public_id", "public_reference", "operation_id", "refund_id", "transaction_id", "transaction_log_id",
+    "charge_reference",
     "request_id", "payment_intent_id", "reference", "gateway_reference", "gateway_key", "parent_key", "charge_key",
     "fingerprint", "event_id", "key_id", "key_hash", "owner", "leased_until", "request_path", "response_data",
 }  # fmt: skip
@@ -118,6 +119,6 @@ GENERATED = {
 
 def visible(row: Mapping[str, object]) -> str:
     """A row without what differs from one payment to the next, which must not be what the caller has named, either."""
-    own = {name for name in row if name in GENERATED or name.endswith("_at")}
+    own = {name for name in row if name in GENERATED or name.endswith(("_at", "_hash"))}
     assert not [name for name in own if str(NUMBER) in str(row[name])], row
     return str({name: value for name, value in row.items() if name not in own})

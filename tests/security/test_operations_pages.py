@@ -5,7 +5,7 @@ from flask.testing import FlaskClient
 
 from tests.support.tokens import bearer, token
 
-OPERATOR = token("ops-ann", scope="payments:service")
+OPERATOR = token("ops-ann", scope="payments:operate")
 
 
 @pytest.mark.parametrize("then", ["http://[", "//[", "https://evil.example/ops", "/ops?a=\r\nSet-Cookie: a=b", "\x00"])

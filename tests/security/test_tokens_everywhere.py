@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from payment_service import create_app
 from payment_service.config import Settings
 from payment_service.db import db
-from payment_service.web.operators import COOKIE
+from tests.security.places import session_of
 from tests.support.gateways import LedgerGateway
 from tests.support.issuer import SECRET, claims, forged, jwk, pem, signed, token
 from tests.support.malformed import Route
@@ -25,7 +25,7 @@ from tests.support.refusals import LEAKS, routes, rows
 KEY, OTHER = rsa.generate_private_key(65537, 2048), rsa.generate_private_key(65537, 2048)
 GOOD: dict[str, Any] = {"aud": "payments", "iss": "https://auth.test"}
 NOW = int(time.time())
-OPERATORS: dict[str, Any] = {"scope": "payments:service"}
+OPERATORS: dict[str, Any] = {"scope": "payments:service payments:operate"}
 
 
 def forgeries(good: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -105,8 +105,10 @@ def guarded(migrated: Callable[[str], str]) -> Iterator[Flask]:
 
 
 def asked(client: FlaskClient, route: Route, value: str) -> TestResponse:
-    """A request with a token where its path looks for one: in the header, and for pages in the cookie."""
-    headers = {"Authorization": f"Bearer {value}", "Cookie": f"{COOKIE}={value}"}
+    """A request with a token where its path looks for one: in the header, and for pages in the session it begins."""
+    headers = {"Authorization": f"Bearer {value}"}
+    if route.rule.startswith("/ops"):
+        headers["Cookie"] = session_of(client, value)
     return client.open(route.path(), method=route.method, headers=headers, json={"idempotency_key": "k"})
 
 
@@ -142,6 +144,7 @@ def test_pages_for_operators_are_closed_to_customers(guarded: Flask) -> None:
     assert pages
     for route in doors(guarded):
         if route.rule in {page.rule for page in pages}:
-            for scope in (None, "payments", "payments:service2", "PAYMENTS:SERVICE"):
-                answer = asked(client, route, token(**GOOD, scope=scope))
-                assert answer.status_code == 403, (route, scope)
+            for scope in (None, "payments", "payments:service", "payments:operate2", "PAYMENTS:OPERATE"):
+                customer = token(**GOOD, scope=scope)
+                assert client.post("/ops/login", data={"token": customer}).status_code == 403, scope
+                assert asked(client, route, customer).status_code == 401, (route, scope)

@@ -37,7 +37,7 @@ def app_with(**settings: Any) -> FlaskClient:
 
 
 def _shown(caller: Principal) -> dict[str, Any]:
-    return {**vars(caller), "scopes": sorted(caller.scopes), "is_service": caller.is_service}
+    return {**vars(caller), "scopes": sorted(caller.scopes), "is_service": caller.acts_for_all("trips")}
 
 
 def answer(client: FlaskClient, bearer: str, path: str = "/closed") -> Any:

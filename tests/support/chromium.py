@@ -73,6 +73,15 @@ class Chromium:
         """What a script returns in the page."""
         return self._ask("/execute/sync", script=script, args=[])
 
+    def cookies(self) -> list[dict[str, Any]]:
+        """The cookies of the page's host, also those that no script sees."""
+        found: list[dict[str, Any]] = self._http.get(f"{self._url}/cookie", timeout=60).json()["value"]
+        return found
+
+    def drop_cookies(self) -> None:
+        """Forget every site's cookies."""
+        self._ask("/goog/cdp/execute", cmd="Network.clearBrowserCookies", params={})
+
     def resize(self, width: int, height: int) -> None:
         """Show pages on a screen of this size; one as narrow as a phone is touched and not pointed at."""
         is_phone = width < 600

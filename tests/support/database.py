@@ -1,7 +1,7 @@
 """What tests read of the tables, and a way to make time pass for abandoned keys."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Table, func, select, update
@@ -50,6 +50,13 @@ def expire_leases(deps: Dependencies) -> None:
     with deps.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(leased_until=past))
         connection.execute(update(timers).values(due_at=past))
+
+
+def assert_due(seconds: float, due_at: datetime, since: datetime, within: float = 0.1) -> None:
+    """`due_at` lies `seconds` after some moment between `since` and now, however slow the machine is."""
+    slack = timedelta(seconds=within)
+    pause = timedelta(seconds=seconds)
+    assert since + pause - slack <= due_at <= clock.now() + pause + slack, (seconds, due_at, since)
 
 
 def recover_all(deps: Dependencies) -> None:

@@ -19,6 +19,7 @@ _VARIABLE = re.compile(r"[A-Z]+=\$\(\.venv/bin/python -c ")
 
 _ID = re.compile(r"\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|txn_[0-9a-f]{16}|TXN\d{10})\b")
 _VARIES = {
+    r'"url":"http://127\.0\.0\.1:\d+/3ds/pi_[0-9a-f]+"': '"url":"<the page of the customer\'s bank>"',
     r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\b": "<moment>",
     r"\bPAY-\d{8}-": "PAY-<day>-",
     _ID.pattern: "<id>",

@@ -16,9 +16,23 @@ CHARGE, REFUND, CREATED, CAPTURED, REFUNDED = (UUID(int=number).hex for number i
 CHARGE_KEY = gateway_key("trips", "", KEY_HASH, Kind.CHARGE)
 REFUND_KEY = gateway_key("trips", "", REFUND_HASH, Kind.REFUND)
 EVENTS = (
-    {"version": 1, "event_id": CREATED, "move": "charge", "from_status": None, "status": "PROCESSING"},
-    {"version": 2, "event_id": CAPTURED, "move": "charged", "from_status": "PROCESSING", "status": "CAPTURED"},
-    {"version": 3, "event_id": REFUNDED, "move": "refund", "from_status": "CAPTURED", "status": "CAPTURED"},
+    {"version": 1, "event_id": CREATED, "operation_id": CHARGE, "move": "charge", "status": "PROCESSING"},
+    {
+        "version": 2,
+        "event_id": CAPTURED,
+        "operation_id": CHARGE,
+        "move": "charged",
+        "from_status": "PROCESSING",
+        "status": "CAPTURED",
+    },
+    {
+        "version": 3,
+        "event_id": REFUNDED,
+        "operation_id": REFUND,
+        "move": "refund",
+        "from_status": "CAPTURED",
+        "status": "CAPTURED",
+    },
 )
 PAYLOAD = '{"data":{"payment_id":1},"payment_ref":1,"payable_id":"7"}'
 
@@ -65,6 +79,7 @@ COMMON: dict[str, Any] = {
     "is_verified": True,
     "created_at": AT,
     "updated_at": AT,
+    "gateway": "legacy",
 }
 """Values of columns by their names, in whatever table; amounts in major units. Every other column is NULL."""
 
@@ -102,6 +117,14 @@ ROWS: dict[str, tuple[dict[str, Any], ...]] = {
     ),
     "hourly_tallies": ({"move": "charge", "from_status": "", "status": "PROCESSING"},),
     "operator_actions": ({},),
+    "operator_sessions": ({"session_hash": "0" * 64, "way": "TOKEN", "issued_at": AT, "began_at": AT, "ends_at": AT},),
+    "operator_revocations": ({"actor": "chief", "revoked_at": AT},),
+    "gateway_notices": ({"event_id": "evt_1", "type": "charge.succeeded", "received_at": AT},),
+    "disputes": ({"status": "OPEN", "gateway_status": "needs_response"},),
+    "reconciliations": (
+        {"since": AT, "until": AT, "movements": 1, "differences": 0, "is_complete": True, "finished_at": AT},
+    ),
+    "journal_seals": ({"sealed_until": AT, "content": "{}", "row_hash": "-"},),
 }
 """The rows of each table, those first that others refer to."""
 

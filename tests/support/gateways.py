@@ -12,11 +12,16 @@ from payment_service.gateways.base import (
     Capabilities,
     GatewayRequest,
     GatewayResult,
-    GatewayTransaction,
     NotFound,
     SendResult,
     Unknown,
 )
+from payment_service.gateways.listed import Entry
+from tests.support.listed import ListedLedger
+
+
+def entry_of(asked: GatewayRequest) -> Entry:
+    return Entry(asked.gateway_key, asked.kind, asked.amount, asked.currency, parent_key=asked.parent_key)
 
 
 class LedgerGateway:
@@ -24,10 +29,10 @@ class LedgerGateway:
 
     def __init__(self, latency: float = 0.0) -> None:
         self.capabilities = Capabilities(
-            idempotent_by_key=True, lookup_consistent=True, max_in_flight=1.0, key_retention=86400, lists_effects=True
+            idempotent_by_key=True, lookup_consistent=True, max_in_flight=1.0, key_retention=86400, lists=True
         )
         self.latency = latency
-        self.ledger: dict[str, GatewayRequest] = {}
+        self.ledger = ListedLedger(entry_of)
         self.sent: list[GatewayRequest] = []
         self.lookups: list[GatewayRequest] = []
         self.script: deque[SendResult | Callable[[GatewayRequest], SendResult]] = deque()
@@ -62,12 +67,6 @@ class LedgerGateway:
             return self.found.popleft()
         known = self.ledger.get(instruction.gateway_key)
         return self.approve(known) if known else NotFound()
-
-    def effects(self) -> Iterator[GatewayTransaction]:
-        """The ledger."""
-        for instruction in self.ledger.values():
-            asked = instruction
-            yield GatewayTransaction(asked.gateway_key, asked.kind, asked.amount, asked.currency)
 
     def count(self, kind: Kind) -> int:
         """How many movements of a kind the ledger holds."""

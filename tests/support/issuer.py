@@ -20,7 +20,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 def claims(**changes: Any) -> dict[str, Any]:
     """The claims of a good token, changed; None takes one out."""
-    good = {"sub": "user-1", "exp": int(time.time()) + 600, "email": "u@example.com", "is_verified": True}
+    good = {"sub": "user-1", "exp": int(time.time()) + 3600, "email": "u@example.com", "is_verified": True}
     return {name: value for name, value in {**good, **changes}.items() if value is not None}
 
 

@@ -85,19 +85,21 @@ def malformed(seed: str, number: int, routes: Sequence[Route]) -> Case:
     return make(rng, route)
 
 
-def _wire(text: str) -> str:
+def on_the_wire(text: str) -> str:
     """A header's value as a server hands it over: bytes as Latin-1, without the line ends no server lets through."""
     return text.encode("utf-8", "surrogatepass").decode("latin-1").replace("\r", " ").replace("\n", " ")
 
 
-def _headers(rng: Random) -> dict[str, str]:
+def headers_of(rng: Random) -> dict[str, str]:
+    """A caller's headers, now and then with a request id that is none."""
     headers = {**CALLER, "Idempotency-Key": "a key"}
     if rng.random() < 0.3:
-        headers["X-Request-ID"] = _wire(rng.choice(REQUEST_IDS))
+        headers["X-Request-ID"] = on_the_wire(rng.choice(REQUEST_IDS))
     return headers
 
 
-def _body_of(rng: Random, route: Route) -> Mapping[str, Any]:
+def body_of(rng: Random, route: Route) -> Mapping[str, Any]:
+    """A good body, or one about no payment."""
     return rng.choice(BODIES[route.rule])[0] if route.rule in BODIES else MORE
 
 
@@ -107,43 +109,43 @@ def _field(rng: Random, route: Route) -> Case:
     name = rng.choice(sorted(bad))
     value = rng.choice(bad[name])
     text = json.dumps({**good, name: "<here>"}).replace('"<here>"', value)
-    return Case("field", "POST", route.path(), body=text.encode(), headers=_headers(rng))
+    return Case("field", "POST", route.path(), body=text.encode(), headers=headers_of(rng))
 
 
 def _card(rng: Random, route: Route) -> Case:
     """A card number somewhere in a good body."""
     card = rng.choice(CARDS)
-    good = dict(_body_of(rng, route))
+    good = dict(body_of(rng, route))
     places: list[dict[str, Any]] = [{"note": card}, {card: 1}, {"unknown": [[card]]}, {"metadata": {"a": {"b": card}}}]
     body = json.dumps({**good, **rng.choice(places)}, ensure_ascii=rng.random() < 0.5)
     return Case(
-        "card number", route.method, route.path(), body=body.encode(), headers=_headers(rng), refused=route.writes
+        "card number", route.method, route.path(), body=body.encode(), headers=headers_of(rng), refused=route.writes
     )
 
 
 def _broken(rng: Random, route: Route) -> Case:
     """A body that is no JSON object."""
     return Case(
-        "body", route.method, route.path(), body=rng.choice(BROKEN), headers=_headers(rng), refused=route.writes
+        "body", route.method, route.path(), body=rng.choice(BROKEN), headers=headers_of(rng), refused=route.writes
     )
 
 
 def _mutated(rng: Random, route: Route) -> Case:
     """A good body with a few bytes lost or gained."""
-    body = bytearray(json.dumps(dict(_body_of(rng, route))).encode())
+    body = bytearray(json.dumps(dict(body_of(rng, route))).encode())
     if rng.random() < 0.4:
         del body[-rng.randint(1, len(body) - 1) :]
     for _ in range(rng.randint(0, 5)):
         body[rng.randrange(len(body))] = rng.randrange(256)
     body.insert(rng.randrange(len(body)), rng.choice(b"\x00\x01\x1f\xff\xc0"))
-    return Case("bytes", route.method, route.path(), body=bytes(body), headers=_headers(rng), refused=route.writes)
+    return Case("bytes", route.method, route.path(), body=bytes(body), headers=headers_of(rng), refused=route.writes)
 
 
 def _wrapped(rng: Random, route: Route) -> Case:
     """A good body under a false flag."""
-    body = json.dumps(dict(_body_of(rng, route))).encode()
+    body = json.dumps(dict(body_of(rng, route))).encode()
     content_type: str | None = JSON
-    headers, environ = _headers(rng), {}
+    headers, environ = headers_of(rng), {}
     match rng.randrange(4):
         case 0:
             content_type = rng.choice(
@@ -160,8 +162,8 @@ def _wrapped(rng: Random, route: Route) -> Case:
 
 def _key(rng: Random, route: Route) -> Case:
     """A key in the header that is none, beside a body that is none either."""
-    key = _wire(rng.choice((*NASTY, *CARDS, "k" * 256, "k" * 8190, "\x01")))
-    headers = {**_headers(rng), "Idempotency-Key": key}
+    key = on_the_wire(rng.choice((*NASTY, *CARDS, "k" * 256, "k" * 8190, "\x01")))
+    headers = {**headers_of(rng), "Idempotency-Key": key}
     return Case("key", route.method, route.path(), body=b"{}", headers=headers, refused=route.writes)
 
 
@@ -169,11 +171,13 @@ def _path(rng: Random, route: Route) -> Case:
     """A payment's name that is none, or a way round the paths."""
     body = json.dumps(MORE).encode()
     if not route.variables or rng.random() < 0.1:
-        return Case("detour", route.method, rng.choice(DETOURS), body=body, headers=_headers(rng), refused=route.writes)
+        return Case(
+            "detour", route.method, rng.choice(DETOURS), body=body, headers=headers_of(rng), refused=route.writes
+        )
     name = rng.choice(sorted(route.variables))
     value = quote_from_bytes(rng.choice((*NASTY[1:], *CARDS, "-1", "1.5", "00000000-0000-0000")).encode(), safe="")
     path = route.path(**{name: value})
-    return Case("path", route.method, path, body=body, headers=_headers(rng), refused=route.writes)
+    return Case("path", route.method, path, body=body, headers=headers_of(rng), refused=route.writes)
 
 
 def _query(rng: Random, route: Route) -> Case:
@@ -185,19 +189,19 @@ def _query(rng: Random, route: Route) -> Case:
     )
     if rng.random() < 0.1:
         query = rng.choice(("%", "&&&", "=", "%ff=%fe", "limit=%80", "a" * 4000))
-    return Case("query", route.method, route.path(), query, b"{}", headers=_headers(rng), refused=route.writes)
+    return Case("query", route.method, route.path(), query, b"{}", headers=headers_of(rng), refused=route.writes)
 
 
 def _token(rng: Random, route: Route) -> Case:
     """A good request of nobody."""
-    headers = {**_headers(rng), "Authorization": _wire(rng.choice(TOKENS))}
-    body = json.dumps(dict(_body_of(rng, route))).encode()
+    headers = {**headers_of(rng), "Authorization": on_the_wire(rng.choice(TOKENS))}
+    body = json.dumps(dict(body_of(rng, route))).encode()
     return Case("token", route.method, route.path(), body=body, headers=headers, refused=route.writes)
 
 
 def _method(rng: Random, route: Route) -> Case:
     """A method that the path does not have."""
-    headers = {**_headers(rng), "X-HTTP-Method-Override": "POST"}
+    headers = {**headers_of(rng), "X-HTTP-Method-Override": "POST"}
     method = rng.choice(METHODS)
     return Case("method", method, route.path(), body=b"{}", headers=headers, refused=False)
 
@@ -207,7 +211,7 @@ def _header(rng: Random, route: Route) -> Case:
     name = rng.choice(
         ("Host", "X-Forwarded-For", "X-Forwarded-Host", "X-User-ID", "Cookie", "Accept", "Origin", "User-Agent")
     )
-    headers = {**_headers(rng), name: _wire(rng.choice(NASTY))}
+    headers = {**headers_of(rng), name: on_the_wire(rng.choice(NASTY))}
     return Case("header", route.method, route.path(), body=b"{}", headers=headers, refused=route.writes)
 
 

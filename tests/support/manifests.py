@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ def files() -> list[Path]:
 
 def documents(path: Path) -> list[Manifest]:
     """The resources of one file."""
+    return copy.deepcopy(_read(path))
+
+
+@cache
+def _read(path: Path) -> list[Manifest]:
     return list(yaml.safe_load_all(path.read_text()))
 
 

@@ -4,9 +4,11 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
+from tests.support.certificates import Certificate
 from tests.support.missing import is_missing
 from tests.support.ports import free_port, listens
 from tests.support.waiting import wait_until
@@ -25,26 +27,49 @@ def nginx_program() -> str:
     return program
 
 
-class Nginx:
-    """The deployed proxy, listening on `port` of 127.0.0.1 and asking `upstream` (`host:port` or `unix:/path`)."""
+def rendered(given: Mapping[str, str]) -> str:
+    """The template as nginx's image renders it: first the shell, then the variables."""
+    told = subprocess.run(
+        ["sh", "-euc", ". ./variants.envsh; env -0"],
+        check=False,
+        cwd=DEPLOYED,
+        env={"PATH": os.environ["PATH"], **given},
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0, told.stderr
+    variables = dict(line.split("=", 1) for line in told.stdout.split("\0") if line)
+    return Template((DEPLOYED / "templates" / "payment-service.conf.template").read_text()).safe_substitute(variables)
 
-    def __init__(self, upstream: str, *, read_timeout: int = 28) -> None:
+
+class Nginx:
+    """The deployed proxy, listening on `port` of 127.0.0.1 and asking `upstream` (`host:port` or `unix:/path`).
+
+    With a `certificate` it ends TLS on `tls_port`. It believes the `trusted` proxies, addresses by commas.
+    """
+
+    def __init__(
+        self, upstream: str, *, read_timeout: int = 28, certificate: Certificate | None = None, trusted: str = ""
+    ) -> None:
         self._program = nginx_program()
         # Under /tmp, since the deployed file names its places relative to here and a socket's path must be short.
         self.home = Path(tempfile.mkdtemp(prefix="nginx-", dir="/tmp"))
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         shutil.copy(DEPLOYED / "nginx.conf", self.home)
-        template = Template((DEPLOYED / "templates" / "payment-service.conf.template").read_text())
+        given = {
+            "LISTEN": f"listen 127.0.0.1:{self.port}",
+            "SERVER_NAMES": "localhost 127.0.0.1",
+            "UPSTREAM": upstream,
+            "READ_TIMEOUT": str(read_timeout),
+            "NGINX_TRUSTED_PROXIES": trusted,
+        }
+        if certificate:
+            self.tls_port = free_port()
+            given |= {"LISTEN_TLS": f"listen 127.0.0.1:{self.tls_port} ssl", "TLS_PORT": str(self.tls_port)}
+            given |= {"TLS_CERTIFICATE": str(certificate.chain), "TLS_CERTIFICATE_KEY": str(certificate.key)}
         (self.home / "conf.d").mkdir()
-        (self.home / "conf.d" / "payment-service.conf").write_text(
-            template.safe_substitute(
-                LISTEN=f"listen 127.0.0.1:{self.port}",
-                SERVER_NAMES="localhost 127.0.0.1",
-                UPSTREAM=upstream,
-                READ_TIMEOUT=str(read_timeout),
-            )
-        )
+        (self.home / "conf.d" / "payment-service.conf").write_text(rendered(given))
 
     def check(self) -> str:
         """What `nginx -t` says; a fault in the configuration is an AssertionError with nginx's own words."""

@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 
 from tests.support.tokens import token
 
-SCOPE = "payments:service"
+SCOPE = "payments:operate"
 HOME = "/ops"
 
 

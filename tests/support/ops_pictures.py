@@ -30,7 +30,7 @@ def sign_in(browser: Chromium, url: str) -> None:
     """Paste an operator's token, as a person does."""
     browser.open(f"{url}/ops")
     fill = "document.querySelector('#token').value = "
-    browser.run(f"{fill}'{token('maria', scope='payments:service')}'; document.querySelector('main form').submit();")
+    browser.run(f"{fill}'{token('maria', scope='payments:operate')}'; document.querySelector('main form').submit();")
 
 
 def main(directory: Path, names: list[str]) -> None:
@@ -38,7 +38,8 @@ def main(directory: Path, names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as home:
         url = f"sqlite:///{home}/day.db"
         busy_day.fill(url)
-        with served(**busy_day.environment(url)) as service:
+        provider = {"OPS_OIDC_ISSUER": "http://login.example.com", "OPS_OIDC_CLIENT_ID": "payment-service"}
+        with served(**busy_day.environment(url), **provider) as service:
             browser = Chromium()
             browser.resize(*DESKTOP)
             sign_in(browser, service.url)

@@ -6,9 +6,11 @@ from typing import Any
 from flask import Blueprint, Response
 from marshmallow import Schema
 
+from payment_service.domain.deliveries import Event
 from payment_service.domain.errors import RETRY_NEW_KEY, PaymentDeclined
 from payment_service.domain.lifecycle import Move, Status, event_type
-from payment_service.domain.records import Event, Payment, PaymentContext, StoredResponse
+from payment_service.domain.principals import TokenScope
+from payment_service.domain.records import Payment, PaymentContext, StoredResponse
 from payment_service.services import queries
 from payment_service.services.commands import ChargePayment, NewPayment, PaymentReferences
 from payment_service.services.engine import execute
@@ -112,12 +114,18 @@ def show_ticket(payment_id: str) -> Response:
     return show_payment(path_number(payment_id, "payment_id"))
 
 
+SCOPES = {
+    "pay": TokenScope.CHARGE,
+    "show_ticket": TokenScope.READ,
+}
+"""What a token may do that calls a view."""
+
 CHANNEL = Channel(
     name=NAME,
     renderer=ParkingRenderer(),
     about=__doc__,
     paths=("/parking",),
-    blueprints=((blueprint, PREFIX),),
+    blueprints=((blueprint, PREFIX, SCOPES),),
     shared=SharedPayments(
         payable_field="parking_id",
         own_parameters=frozenset({"parking_id"}),

@@ -9,8 +9,9 @@ from marshmallow import Schema
 from werkzeug.test import TestResponse
 
 from payment_service.domain.errors import ServiceError
-from payment_service.web.fields import Amount, Choice, Currency, Metadata, PositiveId, Text, Whole, load
+from payment_service.web.fields import Amount, Choice, Currency, PositiveId, Text, Whole, load
 from payment_service.web.key_header import only_value
+from payment_service.web.metadata import Metadata
 from payment_service.web.parsing import json_body, query
 
 

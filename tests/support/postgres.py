@@ -9,21 +9,30 @@ import os
 import shutil
 import subprocess
 import tempfile
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, Literal
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, make_url, text
 
+from payment_service.connection import Connection as ServiceConnection
+from tests.support.freezing import standing_still
+from tests.support.memory import DISK, directory
 from tests.support.ports import free_port
 from tests.support.postgres_binaries import Runner, bin_directory
 from tests.support.waiting import wait_until
 
 PATIENCE = 30.0
 """Seconds until a server that does not start or stop is given up; both take a fraction of one when all is well."""
+
+AS_OWNER = "SET LOCAL ROLE payments_owner"
+"""What a test says before it does in a transaction what the service's role may not do."""
+
+ROLES = Path(__file__).resolve().parents[2] / "deploy" / "postgresql" / "roles.sql"
 
 WATCH = """
 home=$1; shift
@@ -40,10 +49,16 @@ if [ "$gone" ]; then rm -rf "$home"; fi
 SIGNALS = {"fast": "INT", "immediate": "QUIT"}
 
 
+def as_owner(connection: ServiceConnection) -> None:
+    """Let a test do in this transaction what the service's role may not do."""
+    if connection.database == "postgresql":
+        connection.execute(text(AS_OWNER))
+
+
 def plainly(url: str, **more: Any) -> Connection:
-    """A connection of the driver itself to the database of SQLAlchemy's URL; nothing is committed by itself."""
-    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    connection: Connection = psycopg2.connect(address, **more)
+    """A superuser's connection of the driver to the database of SQLAlchemy's URL; nothing is committed by itself."""
+    address = make_url(url).set(drivername="postgresql").difference_update_query(["options"])
+    connection: Connection = psycopg2.connect(address.render_as_string(hide_password=False), **more)
     return connection
 
 
@@ -57,6 +72,12 @@ class Postgres:
         """The SQLAlchemy URL of a database on this server."""
         address = self.address.set(drivername="postgresql+psycopg2", database=database)
         return address.render_as_string(hide_password=False)
+
+    def url_as(self, role: str, database: str) -> str:
+        """The same in another role than that of the tests, which is a superuser."""
+        address = self.address.set(drivername="postgresql+psycopg2", database=database)
+        options = {"options": f"-crole={role}"}
+        return address.update_query_dict(options).render_as_string(hide_password=False)
 
     def connect(self, database: str = "postgres") -> Connection:
         """A plain connection of the driver that commits every statement at once."""
@@ -95,7 +116,7 @@ class ThrowawayPostgres(Postgres):
 
     def __init__(self, *, durable: bool = False, tcp: bool = False) -> None:
         # Not TMPDIR: the path of a Unix socket is limited to some 100 bytes, and any user must be able to reach it.
-        self.home = Path(tempfile.mkdtemp(prefix="throwaway-pg-", dir="/tmp"))
+        self.home = Path(tempfile.mkdtemp(prefix="throwaway-pg-", dir=DISK if durable else directory()))
         self.durable = durable
         self.port = free_port() if tcp else None
         super().__init__(self._address())
@@ -136,16 +157,22 @@ class ThrowawayPostgres(Postgres):
         Whatever it would write beyond that is an error of its own, as with a device that has no space left.
         """
         longest = max(path.stat().st_size for path in (self.home / "data" / "base").rglob("*"))
-        server = int((self.home / "data" / "postmaster.pid").read_text().split()[0])
-        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-        for pid in (str(server), *children):
+        for pid in self._processes():
             # As the server's own user: nobody else may. A process that has gone meanwhile needs no limit.
             subprocess.run(
-                ["prlimit", f"--fsize={longest}:", "--pid", pid],
+                ["prlimit", f"--fsize={longest}:", "--pid", str(pid)],
                 check=False,
                 capture_output=True,
                 **self._runner.popen_arguments(self.home),
             )
+
+    def frozen(self) -> AbstractContextManager[None]:
+        """In the block no process of the server's runs: its connections stay, acknowledge, and answer nothing."""
+        return standing_still(self._processes)
+
+    def _processes(self) -> Sequence[int]:
+        server = int((self.home / "data" / "postmaster.pid").read_text().split()[0])
+        return [server, *map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())]
 
     def close(self) -> None:
         """Stop the server and remove its directory. Closing twice is fine."""
@@ -183,7 +210,7 @@ class ThrowawayPostgres(Postgres):
         }
         if not self.durable:
             # synchronous_commit stays on: without it a crash of the server alone would lose what it has confirmed.
-            settings |= {"fsync": "off", "full_page_writes": "off"}
+            settings |= {"fsync": "off", "full_page_writes": "off", "max_wal_size": "128MB"}
         return ["-D", "data", *(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))]
 
     def _answers(self) -> bool:
@@ -195,7 +222,13 @@ class ThrowawayPostgres(Postgres):
 
 
 def start_postgres() -> Postgres:
-    """The server for this test run: that of TEST_DATABASE_URL, which must let us create databases, or a throw-away."""
+    """The server for this test run: that of TEST_DATABASE_URL, whose user must be a superuser, or a throw-away."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         return Postgres(make_url(given))
     return ThrowawayPostgres()
+
+
+def prepare_roles(server: Postgres, database: str) -> None:
+    """Run `deploy/postgresql/roles.sql` in a database, as its administrator does."""
+    with closing(server.connect(database)) as connection, connection.cursor() as cursor:
+        cursor.execute(ROLES.read_text())

@@ -26,7 +26,21 @@ BUSINESS_FIGURES = re.compile(
 )
 """The lines of `/metrics` that depend on nothing but the database, without those whose labels have changed since."""
 
-NEW_FAMILIES = {"log_lines_dropped_total counter", "outbox_unrouted gauge", "reversals_open gauge"}
+NEW_FAMILIES = {
+    "amount_refunds_reversed_total counter",
+    "gateway_notices_total counter",
+    "gateway_notices_unmatched gauge",
+    "gateway_notices_waiting gauge",
+    "log_lines_dropped_total counter",
+    "operations_for_review gauge",
+    "outbox_unrouted gauge",
+    "payment_disputes_open gauge",
+    "payment_holds_expiring gauge",
+    "reconciliation_age_seconds gauge",
+    "reconciliation_differences gauge",
+    "refunds_reversed_total counter",
+    "reversals_open gauge",
+}
 """Families of `/metrics` that release 1.0.0 does not have."""
 
 JSON = "application/json"

@@ -1,5 +1,7 @@
 """`python -m tests.support.refusals --requests 100000 --seed N`: malformed requests by the hundred thousand.
 
+With `--cards`, requests with card data in odd places instead.
+
 Every one must be answered at once, without a 5xx, telling nothing of the inside, and leave no row. Prints JSON
 lines for each database: seed, requests, statuses, the slowest answer, how much memory grew; the first fault ends it.
 """
@@ -12,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import SystemRandom
@@ -26,9 +28,11 @@ from werkzeug.test import TestResponse
 from payment_service import create_app
 from payment_service.config import Settings
 from payment_service.db import metadata
+from payment_service.domain.cards import contains_card_number
 from payment_service.services.dependencies import Dependencies
 from tests.conftest import empty, migrate
 from tests.support.callers import pay_bill, pay_trip
+from tests.support.card_places import card_data
 from tests.support.gateways import LedgerGateway
 from tests.support.malformed import Case, Route, malformed
 from tests.support.nasty import NOWHERE
@@ -77,6 +81,7 @@ class Trial:
 
     app: Flask
     seed: str
+    make: Callable[[str, int, Sequence[Route]], Case] = malformed
     kinds: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     slowest: float = 0.0
@@ -104,7 +109,7 @@ class Trial:
                 assert after == self._before, f"{where}: {self._before} became {after}"
 
     def _try(self, number: int) -> None:
-        case = malformed(self.seed, number, self._served)
+        case = self.make(self.seed, number, self._served)
         answer, seconds = timed(self._client, case)
         found = list(faults(case, answer, seconds))
         assert not found, (
@@ -170,6 +175,8 @@ def faults(case: Case, answer: TestResponse, seconds: float) -> Iterator[str]:
     for name in case.path.split("/"):  # some documents' "not found" repeats what was looked for
         said = said.replace(unquote(name), "") if name else said
     yield from (f"says {leak!r}" for leak in set(LEAKS.findall(said)))
+    if case.what.startswith("card") and any(contains_card_number(value) for value in answer.headers.values()):
+        yield "a card number in a header"
     if not said.isascii() and any(not value.isascii() for value in answer.headers.values()):
         yield "a header that no server can send"
 
@@ -190,7 +197,9 @@ def main() -> None:
     )
     parser.add_argument("--requests", type=int, default=100_000, help="in total, half of them on each database")
     parser.add_argument("--seed", default=str(SystemRandom().randrange(10**9)))
+    parser.add_argument("--cards", action="store_true", help="card data in odd places")
     given = parser.parse_args()
+    make = card_data if given.cards else malformed
     with ExitStack() as stack:
         server = start_postgres()
         stack.callback(server.close)
@@ -200,14 +209,16 @@ def main() -> None:
             ("postgresql", server.create_database("malformed")),
             ("sqlite", f"sqlite:///{home}/payments.db"),
         ):
-            _report(name, url, given.seed, given.requests // 2)
+            _report(name, url, given.seed, given.requests // 2, make)
 
 
-def _report(name: str, url: str, seed: str, requests: int) -> None:
+def _report(
+    name: str, url: str, seed: str, requests: int, make: Callable[[str, int, Sequence[Route]], Case] = malformed
+) -> None:
     migrate(url)
     settings = Settings(database_url=url, log_level="CRITICAL", jwt_secret_key=SECRET)
     gateway = LedgerGateway()
-    trial = Trial(create_app(settings, gateway=gateway), seed)
+    trial = Trial(create_app(settings, gateway=gateway), seed, make)
     empty(trial.app.extensions["payment_service"].database)
     began, kept = time.monotonic(), 0
     while trial.kinds.total() < requests:

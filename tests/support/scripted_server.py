@@ -1,5 +1,6 @@
 """A TCP server that says exactly the bytes it was given, for what no well-bred HTTP server would say."""
 
+import re
 import socket
 import threading
 import time
@@ -42,7 +43,7 @@ class ScriptedServer:
             while True:
                 connection, _ = self._listener.accept()
                 with connection, suppress(OSError):  # Whoever hangs up in the middle has heard enough.
-                    self.received.append(connection.recv(65536))
+                    self.received.append(_request(connection))
                     self._say(connection, next(self._answers))
 
     def _say(self, connection: socket.socket, answer: bytes) -> None:
@@ -52,6 +53,20 @@ class ScriptedServer:
         for byte in answer:
             connection.sendall(bytes([byte]))
             time.sleep(self._pause)
+
+
+def _request(connection: socket.socket) -> bytes:
+    """One request with its body, or as much as came; of what is not HTTP (a TLS handshake) the first bytes."""
+    received = b""
+    while chunk := connection.recv(65536):
+        received += chunk
+        if not received[:1].isalpha():
+            break
+        head, end, body = received.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+        if end and len(body) >= int(length[1] if length else 0):
+            break
+    return received
 
 
 @contextmanager

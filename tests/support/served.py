@@ -9,6 +9,7 @@ from pathlib import Path
 
 import requests
 
+from tests.support.memory import directory
 from tests.support.ports import free_port
 from tests.support.processes import ROOT, Service
 from tests.support.waiting import wait_until
@@ -26,10 +27,10 @@ class Served:
 def served(**settings: str) -> Iterator[Served]:
     """A service of its own on an empty database, as long as the block lasts."""
     with ExitStack() as stack:
-        home = Path(tempfile.mkdtemp(prefix="served-", dir="/tmp"))
+        home = Path(tempfile.mkdtemp(prefix="served-", dir=directory()))
         stack.callback(shutil.rmtree, home, ignore_errors=True)
-        port = free_port()
-        own = {"SERVICE_PORT": str(port), "DATABASE_URL": f"sqlite:///{home}/payments.db", "TMPDIR": str(home)}
+        port = settings.get("SERVICE_PORT") or str(free_port())
+        own = {"SERVICE_PORT": port, "DATABASE_URL": f"sqlite:///{home}/payments.db", "TMPDIR": str(home)}
         # DOTENV_READ: a developer's .env is not for tests.
         own |= {"DOTENV_READ": "1", **settings}
         service = Service(str(ROOT / "bin" / "run"), settings=own)
@@ -44,5 +45,5 @@ def is_ready(service: Service, url: str) -> bool:
     assert service.process.poll() is None, service.last_words()
     try:
         return requests.get(f"{url}/health/ready", timeout=5).status_code == 200
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):  # a busy machine takes its time
         return False

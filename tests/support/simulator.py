@@ -17,7 +17,7 @@ import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds until a simulator that does not start or stop is given up; both take a fraction of one when all is well."""
 
 

@@ -4,6 +4,8 @@ import json
 import time
 from typing import Any
 
+import pika
+
 from payment_service import clock
 from payment_service.delivery.base import Outcome, Report, Sink
 from payment_service.delivery.http import HttpSink
@@ -42,7 +44,7 @@ def http_sink(url: str, signer: Signer | None = None, timeout: float = 1.0) -> H
 def rabbit_sink(port: int, ear: Ear, **changes: Any) -> RabbitSink:
     """A broker of this machine, and the exchange that `ear` listens to."""
     options: dict[str, Any] = {"exchange": ear.exchange, "confirmed_within": 5.0, "backoff": QUICK} | changes
-    return RabbitSink("127.0.0.1", port, "guest", "guest", **options)
+    return RabbitSink(pika.ConnectionParameters("127.0.0.1", port), **options)
 
 
 def reports_of(sink: Sink, count: int, patience: float = 20.0) -> list[Report]:

@@ -1,8 +1,7 @@
 """A gateway whose ledger can be stored with a database and loaded again, as a real gateway's outlives our processes."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -13,15 +12,17 @@ from payment_service.gateways.base import (
     Declined,
     GatewayRequest,
     GatewayResult,
-    GatewayTransaction,
     NotFound,
     Pending,
     SendResult,
 )
+from payment_service.gateways.listed import Entry
+from tests.support.listed import ListedLedger
 
 CAPABLE = Capabilities(
-    idempotent_by_key=True, lookup_consistent=True, max_in_flight=1.0, key_retention=10**9, lists_effects=True
+    idempotent_by_key=True, lookup_consistent=True, max_in_flight=1.0, key_retention=10**9, lists=True
 )
+_STORED = ("gateway_key", "kind", "amount", "currency")
 DECLINED = Declined("CARD_DECLINED", "Card was declined by issuer")
 
 
@@ -34,7 +35,8 @@ class StoredLedgerGateway:
 
     def __init__(self, ledger: Iterable[Mapping[str, Any]] = (), *, declines: Iterable[str] = ()) -> None:
         self.capabilities = CAPABLE
-        self.ledger = {row["gateway_key"]: _effect(row) for row in ledger}
+        self.ledger: ListedLedger[Entry] = ListedLedger(lambda entry: entry)
+        self.ledger.update({row["gateway_key"]: _effect(row) for row in ledger})
         self.declines = frozenset(declines)
         self.script: deque[SendResult | Callable[[GatewayRequest], SendResult]] = deque()
         self.is_pending = False
@@ -53,7 +55,7 @@ class StoredLedgerGateway:
     def approve(self, instruction: GatewayRequest) -> Approved:
         """Add the movement to the ledger, once per gateway key."""
         key = instruction.gateway_key
-        effect = GatewayTransaction(key, instruction.kind, instruction.amount, instruction.currency)
+        effect = Entry(key, instruction.kind, instruction.amount, instruction.currency)
         return _approval(self.ledger.setdefault(key, effect))
 
     def lookup(self, instruction: GatewayRequest) -> GatewayResult:
@@ -63,19 +65,15 @@ class StoredLedgerGateway:
         effect = self.ledger.get(instruction.gateway_key)
         return NotFound() if effect is None else _approval(effect)
 
-    def effects(self) -> Iterator[GatewayTransaction]:
-        """Return the ledger."""
-        return iter(tuple(self.ledger.values()))
-
     def stored(self) -> list[dict[str, str]]:
         """Return the ledger as JSON takes it."""
-        return [{name: str(value) for name, value in asdict(effect).items()} for effect in self.ledger.values()]
+        return [{name: str(getattr(effect, name)) for name in _STORED} for effect in self.ledger.values()]
 
 
-def _effect(row: Mapping[str, Any]) -> GatewayTransaction:
-    return GatewayTransaction(row["gateway_key"], Kind(row["kind"]), Decimal(row["amount"]), row["currency"])
+def _effect(row: Mapping[str, Any]) -> Entry:
+    return Entry(row["gateway_key"], Kind(row["kind"]), Decimal(row["amount"]), row["currency"])
 
 
-def _approval(effect: GatewayTransaction) -> Approved:
-    key = effect.gateway_key
+def _approval(effect: Entry) -> Approved:
+    key = str(effect.gateway_key)
     return Approved(effect.amount, effect.currency, reference=f"GW-{key[-8:]}", authorization_code=key[-6:].upper())

@@ -1,12 +1,27 @@
 """Waiting for what happens elsewhere: as short as possible, and never for ever."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 
-def wait_until(condition: Callable[[], object], complaint: Callable[[], str] = str, patience: float = 30.0) -> None:
+def wait_until(condition: Callable[[], object], complaint: Callable[[], str] = str, patience: float = 90.0) -> None:
     """Return as soon as `condition()` is true; after `patience` seconds an AssertionError with `complaint()`."""
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, complaint()
         time.sleep(0.02)
+
+
+def at_once(calls: Sequence[Callable[[], object]]) -> None:
+    """Start every call at the same moment, and wait for all; what one raises fails the test."""
+    start = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], object]) -> object:
+        start.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        for running in [threads.submit(run, call) for call in calls]:
+            running.result()

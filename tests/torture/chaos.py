@@ -6,14 +6,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Literal
 
-from tests.crash.points import Database
 from tests.crash.processes import Process
+from tests.crash.stages import Database
 from tests.support.receiver import Answer, Taken
-from tests.torture.system import BACKGROUND, LIMITS, System
+from tests.torture.system import BACKGROUND, System
 
 CHARGING = (
     "claim.begin", "claim.before_commit", "claim.after_commit", "gateway.sent", "gateway.answered",
@@ -21,12 +22,6 @@ CHARGING = (
 )  # fmt: skip
 RECOVERING = ("recover.before_commit", "recover.after_commit", "gateway.answered", "finish.before_commit")
 RELAYING = ("relay.claimed", "relay.sent")
-SKEWS = (-86_400, -3_600, 3_600, 86_400)
-"""Seconds by which a clock may be wrong: a day and an hour, either way."""
-
-OVERSLEPT = LIMITS["lease_seconds"] + 1.0
-"""Seconds that a stopped owner sleeps: beyond its lease."""
-
 A_FEW_PAGES = 3 * 4096
 
 
@@ -37,7 +32,10 @@ class Chaos:
         self._system = system
         self._random = random
         self._asleep: list[tuple[Process, float]] = []
-        self._ways = dict(_WAYS) | (_OF_POSTGRESQL if database == "postgresql" else _OF_SQLITE)
+        ways = _WAYS | (_OF_POSTGRESQL if database == "postgresql" else _OF_SQLITE)
+        self._ways: dict[str, Callable[[], None]] = {name: partial(way, self) for name, way in ways.items()}
+        self._ways |= system.chaos(random)
+        self._overslept = system.limits["lease_seconds"] + 1.0  # seconds that a stopped owner sleeps: beyond its lease
         self.done: Counter[str] = Counter()
 
     def until(self, over: Callable[[], bool]) -> None:
@@ -45,12 +43,12 @@ class Chaos:
         for name, pause in self._drawn():
             if over():
                 break
-            self._ways[name](self)
+            self._ways[name]()
             self.done[name] += 1
-            self._wake(OVERSLEPT)
+            self._wake(self._overslept)
             time.sleep(pause)
         while self._asleep:
-            self._wake(0 if over() and len(self._asleep) > 3 else OVERSLEPT)
+            self._wake(0 if over() and len(self._asleep) > 3 else self._overslept)
             time.sleep(0.1)
 
     def _drawn(self) -> Iterator[tuple[str, float]]:
@@ -63,7 +61,7 @@ class Chaos:
     def _wake(self, after: float) -> None:
         """Resume who has slept that long at a failpoint; kill whoever has had its chance."""
         for process, since in list(self._asleep):
-            if process.has_ended or time.monotonic() > since + 3 * OVERSLEPT:
+            if process.has_ended or time.monotonic() > since + 3 * self._overslept:
                 process.kill()
                 self._asleep.remove((process, since))
             elif process.is_stopped and time.monotonic() > since + after:
@@ -123,8 +121,8 @@ class Chaos:
         self._system.bank.start()
 
     def skew_clock(self) -> None:
-        """A process believes in another hour or day."""
-        self._system.add_process(self._system.fork("serve", skew=self._random.choice(SKEWS)))
+        """A process believes in another hour, or another day."""
+        self._system.add_process(self._system.fork("serve", skew=self._random.choice(self._system.skews)))
 
     def sicken_sink(self) -> None:
         """A neighbour refuses, takes without saying so, or hangs up, now and then; or is well again."""

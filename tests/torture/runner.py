@@ -4,18 +4,20 @@ import json
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 
-from tests.crash.oracle import Oracle
-from tests.crash.points import Database
 from tests.crash.scenario import Environment
+from tests.crash.stages import Adapter, Database
 from tests.crash.tables import Tables
 from tests.support.processes import ROOT
 from tests.torture.arrivals import judge_arrivals
+from tests.torture.at_stripe.stories import StripeStory
+from tests.torture.at_stripe.system import StripeSystem
 from tests.torture.chaos import Chaos
 from tests.torture.clients import Clients, all_of
 from tests.torture.stories import Story
@@ -38,6 +40,7 @@ class Report:
     seed: int
     database: Database
     stories: int
+    gateway: Adapter = "remote"
     commit: str = field(default_factory=_commit)
     wishes: int = 0
     answers: Mapping[str, int] = field(default_factory=dict)
@@ -46,6 +49,10 @@ class Report:
     effects: int = 0
     deliveries: int = 0
     redeliveries: int = 0
+    renamed: int = 0
+    bank: Mapping[str, int] = field(default_factory=dict)
+    asked_once: Mapping[str, int] = field(default_factory=dict)
+    reversed: int = 0
     double: int = 0
     orphan: int = 0
     unfinished: int = 0
@@ -69,18 +76,20 @@ def torture(
     stories: int,
     seconds: float = float("inf"),
     done: Callable[[], None] = lambda: None,
+    adapter: Adapter = "remote",
 ) -> Report:
     """Let so many stories be lived while the chaos goes on, none begun after `seconds`; `done()` is called after each.
 
     The same seed draws the same stories and the same actions in the same order. When they meet is the machine's affair.
     """
-    report = Report(seed, database, stories)
+    report = Report(seed, database, stories, adapter)
     began, name = time.monotonic(), f"torture-{database}-{seed}"
-    with running_system(environment, database, home) as system:
+    kind, story = (StripeSystem, StripeStory) if adapter == "stripe" else (System, Story)
+    with running_system(kind, environment, database, home) as system:
         late = time.monotonic() + seconds
         clients = Clients(system, lambda: time.monotonic() > late)
         chaos = Chaos(system, database, Random(f"{seed}:{database}:chaos"))
-        told = [Story(name, number, Random(f"{seed}:{database}:{number}")) for number in range(stories)]
+        told = [story(name, number, Random(f"{seed}:{database}:{number}")) for number in range(stories)]
         with _in_chaos(chaos, report):
             all_of(clients, told, CLIENTS, done)
         try:
@@ -98,9 +107,15 @@ def torture(
 def _judge(report: Report, system: System, clients: Clients) -> None:
     taken = {name: sink.taken for name, sink in system.sinks.items()}
     with closing(Tables(system.url)) as tables:
-        oracle = Oracle(tables, system.ledger, clients.intents)
+        oracle = system.oracle(tables, clients.intents)
         report.violations += [*clients.violations, *oracle.judge(), *judge_arrivals(tables, taken)]
         report.deliveries = len(tables.rows("outbox_deliveries", "delivery_id"))
+        asked = [intent for intent in clients.intents if intent.asks_once]
+        report.asked_once = Counter(str(intent.told) for intent in asked)
+        report.reversed = len(tables.rows("payments", "payment_id", "failure_code = ?", "reversed"))
+    report.violations += system.verify()
+    report.bank = dict(sorted(system.told.items()))
+    report.renamed = sum(story.renamed_at < len(story.intents) for story in clients.stories)
     report.redeliveries = sum(map(len, taken.values())) - report.deliveries
     report.cuts = system.proxy.cuts if system.proxy else 0
     report.effects = len(system.ledger.effects())

@@ -1,13 +1,14 @@
 """What the clients of a run live through: stories of every channel, each a pure function of seed and number."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.crash.caller import Channel, Intent, Wish
-from tests.crash.points import Fault
+from tests.crash.stages import Fault
 from tests.support.tokens import token
 
 WHOLE, FIRST, SECOND, LESS, STEP = Decimal(20_000), Decimal(5_000), Decimal(7_000), Decimal(9_000), Decimal("0.05")
@@ -15,6 +16,12 @@ WHOLE, FIRST, SECOND, LESS, STEP = Decimal(20_000), Decimal(5_000), Decimal(7_00
 
 USERS = ("torture-ada", "torture-ben")
 """Two subjects of bookings, who use the same keys."""
+
+RENAMED = {"torture-ada": "torture-lovelace", "torture-ben": "torture-benjamin", "": "torture-newcomer"}
+"""Old subject → new one, in the middle of many a story; "" is who sends no token at first, and then gets one."""
+
+token_of = cache(token)
+"""One token for each subject: the same story is the same at any time."""
 
 SICK = (
     Fault("slow", more=(("ms", 900),)),
@@ -35,56 +42,95 @@ SICK = (
 REFUSES = Fault("decline")
 MAY_BE_DECLINED = frozenset({"charge", "authorize", "refund"})
 
+LATE = (
+    *(Fault("pending", more=(("lookups", lookups),)) for lookups in (2, 4, 4, 4, 4)),
+    Fault("pending", more=(("lookups", 4), ("code", "CARD_DECLINED"))),
+    REFUSES,
+    *(fault for fault in SICK if fault.on == "send"),
+)
+"""What the bank may do to a charge whose caller asks once: it is decided while the caller waits, or later."""
+
+NEVER = float("inf")
+
 
 @dataclass
 class Step:
-    """One wish and what is drawn for it: the bank's `fault`, two askers at once, a repeat, another body."""
+    """One wish and what is drawn for it: the bank's `fault`, two askers at once, a repeat, another body.
+
+    After `renamed` requests its caller has another subject. `back` is the bank's fault when the money goes back.
+    """
 
     intent: Intent
     fault: Fault | None
     twice: bool
     again: bool
     other: bool
+    renamed: float
+    back: Fault | None = None
+
+    @property
+    def may_be_declined(self) -> bool:
+        """Whether the bank may refuse it, if it did not forget to."""
+        return self.fault is REFUSES
 
 
 @dataclass
 class Story:
-    """The story `number` of the run called `name`. `look` is where the payment can be read, once there is one."""
+    """The story `number` of the run called `name`. `look` is where the payment can be read, once there is one.
+
+    `renamed_at` is the number of the wish in the middle of which its caller gets another subject.
+    """
 
     name: str
     number: int
     random: Random
     look: str = ""
     token: str | None = None
+    renamed_at: float = NEVER
     intents: list[Intent] = field(default_factory=list)
+    sick: ClassVar[Sequence[Fault]] = SICK
+    late: ClassVar[Sequence[Fault]] = LATE
 
     def steps(self) -> Iterator[Step]:
         """One wish after the other; each must have its final answer before the next is asked for."""
-        tell = self.random.choice(list(CHANNELS.values()))
+        tell = self.random.choice([*CHANNELS.values(), _checkout, _checkout])  # the only ones who may ask once
+        self.renamed_at = self.random.choice([NEVER, 0, 0, 1])
         for intent in tell(self):
-            step = self._drawn(intent)
+            step = self.drawn(intent)
             self.intents.append(intent)
             yield step
             if intent.ends != "done":
                 return
 
-    def _drawn(self, intent: Intent) -> Step:
+    def drawn(self, intent: Intent) -> Step:
+        """What goes with a wish."""
         draws = [self.random.random() for _ in range(5)]
-        fault = self.random.choice(SICK)
+        fault, renamed = self.random.choice(self.sick), self._renamed(len(self.intents))
+        if intent.asks_once:
+            late = self.random.choice(self.late) if draws[1] < 0.7 else None
+            back = fault if fault.on == "send" and draws[2] < 0.3 else None
+            return Step(intent, late, False, False, False, renamed, back)
         if not intent.key or not intent.moves_money:
-            return Step(intent, None, draws[2] < 0.3, draws[3] < 0.3, False)
+            return Step(intent, None, draws[2] < 0.3, draws[3] < 0.3, False, renamed)
         if intent.kind in MAY_BE_DECLINED and draws[0] < 0.12:
             fault = REFUSES
         sick = fault if fault is REFUSES or draws[1] < 0.25 else None
-        return Step(intent, sick, draws[2] < 0.3, draws[3] < 0.5, draws[4] < 0.3)
+        return Step(intent, sick, draws[2] < 0.3, draws[3] < 0.5, draws[4] < 0.3, renamed)
+
+    def _renamed(self, wish: int) -> float:
+        """After how many requests for this wish the caller has its new subject: none, some, or never."""
+        if wish != self.renamed_at:
+            return 0 if wish > self.renamed_at else NEVER
+        return self.random.choice([1, 1, 2])
 
     def wish(
         self, channel: Channel, kind: Wish, path: str, fields: Mapping[str, Any], amount: Decimal, **more: Any
     ) -> Intent:
         """A wish of this story under a key of its own, unless `more` says otherwise."""
+        renamed = token_of(RENAMED[more.get("subject", "")])
         label = f"story#{self.number}"
         key = more.pop("key", f"{self.name}-{self.number}-{kind}{len(self.intents)}")
-        more = {"opens": False, "token": self.token, **more}
+        more = {"opens": False, "token": self.token, "new_token": renamed, **more}
         return Intent(label, channel, kind, key, path, fields, amount, Decimal(-1), **more)
 
     def amount(self, of: Decimal) -> Decimal:
@@ -125,7 +171,7 @@ def _booking(story: Story) -> Iterator[Intent]:
     amount = story.amount(WHOLE)
     fields = {"booking_id": f"BOOK-{story.number}", "amount": float(amount)}
     user = USERS[story.number % 2]
-    story.token = token(user)
+    story.token = token_of(user)
     # Two users share each key: it must be another one for the other.
     named = f"{story.name}-shared-{story.number // 2}"
     mine = {"subject": user}
@@ -167,8 +213,12 @@ def _checkout(story: Story) -> Iterator[Intent]:
     holds = story.random.random() < 0.6
     fields: dict[str, Any] = {"order_id": f"ORD-{story.number}", "amount": float(amount)}
     fields |= {"payment_method": "credit_card", "capture": not holds}
-    paid = story.wish("checkout", "authorize" if holds else "charge", f"{at}/process", fields, amount, opens=True)
+    key = {"key": None, "asks_once": True} if story.random.random() < 0.8 else {}
+    kind: Wish = "authorize" if holds else "charge"
+    paid = story.wish("checkout", kind, f"{at}/process", fields, amount, opens=True, **key)
     yield paid
+    if paid.asks_once and not paid.told:
+        return
     story.look = f"{at}/payment/{told(paid)['payment_id']}"
     mine = {"transaction_id": told(paid)["transaction_id"]}
     if holds and story.random.random() < 0.4:

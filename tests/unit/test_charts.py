@@ -54,10 +54,10 @@ def test_parts_stand_on_each_other_and_what_changed_nothing_is_in_none() -> None
 def test_a_share_of_nothing_is_nothing_and_all_of_them_are_all() -> None:
     assert {share.percent for share in shares_of(dict.fromkeys(Status, 0))} == {0}
     shares = shares_of(dict.fromkeys(Status, 3))
-    assert sum(share.percent for share in shares) == pytest.approx(100)
+    assert sum(share.percent for share in shares) == pytest.approx(100, abs=0.1)  # each one is rounded
     assert [share.status for share in shares] == list(Status)
 
 
 def test_every_status_that_ends_something_is_drawn_once() -> None:
     drawn = [status for statuses in SERIES.values() for status in statuses]
-    assert sorted(drawn) == sorted(set(Status) - {Status.PENDING, Status.PROCESSING})
+    assert sorted(drawn) == sorted(set(Status) - {Status.PENDING, Status.PROCESSING, Status.REQUIRES_ACTION})

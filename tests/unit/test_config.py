@@ -7,7 +7,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy.engine import make_url
 
-from payment_service.config import CHANNELS, ConfigurationError, Settings
+from payment_service.config import ConfigurationError, Settings
+from payment_service.config_fields import CHANNELS
 
 
 def faults_of(environ: dict[str, str]) -> str:

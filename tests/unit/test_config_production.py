@@ -7,8 +7,10 @@ PRODUCTION = {
     "ENVIRONMENT": "production",
     "SECRET_KEY": SECRET,
     "JWT_SECRET_KEY": SECRET[::-1],
-    "DATABASE_URL": "postgresql://payments:Qm7sd0qk1@db/payments",
+    "JWT_AUDIENCE": "payments",
+    "DATABASE_URL": "postgresql://payments:Qm7sd0qk1@db/payments?sslmode=verify-full",
     "GATEWAY_URL": "https://gateway.test/",
+    "GATEWAY_TOKEN": "vU3Yq8tR1nW6kB9xZ2cM5pL7sD4gH0jF",
 }
 
 
@@ -21,7 +23,7 @@ def faults_of(environ: dict[str, str]) -> list[str]:
 def test_a_complete_production_environment_is_accepted() -> None:
     settings = Settings.from_env(PRODUCTION)
     assert settings.is_production
-    assert settings.database_url == "postgresql+psycopg2://payments:Qm7sd0qk1@db/payments"
+    assert settings.database_url == "postgresql+psycopg2://payments:Qm7sd0qk1@db/payments?sslmode=verify-full"
     assert settings.gateway_url == "https://gateway.test"
     assert settings.auth_open_channels == frozenset()
 
@@ -41,12 +43,12 @@ def test_a_complete_production_environment_is_accepted() -> None:
         ({"DEBUG": "true"}, "DEBUG"),
         ({"DATABASE_URL": ""}, "DATABASE_URL, DB_HOST"),
         ({"DATABASE_URL": "sqlite:///x.db"}, "DATABASE_URL, DB_HOST"),
-        ({"DATABASE_URL": "postgresql://payments@db/payments"}, "DATABASE_URL, DB_PASS"),
-        ({"DATABASE_URL": "", "DB_HOST": "db"}, "DATABASE_URL, DB_PASS"),
+        ({"DATABASE_URL": "postgresql://payments@db/payments?sslmode=require"}, "DATABASE_URL, DB_PASS"),
+        ({"DATABASE_URL": "", "DB_HOST": "/run/postgresql"}, "DATABASE_URL, DB_PASS"),
         ({"GATEWAY_URL": ""}, "GATEWAY_URL"),
         ({"FAILPOINTS": "after-claim=kill"}, "FAILPOINTS"),
         ({"CORS_ORIGINS": "*"}, "CORS_ORIGINS"),
-        ({"RABBITMQ_ENABLED": "1"}, "RABBITMQ_PASSWORD"),
+        ({"RABBITMQ_ENABLED": "1", "RABBITMQ_URL": "amqps://payments:guest@broker/"}, "RABBITMQ_URL"),
     ],
 )
 def test_production_refuses_what_is_unsafe_by_name_alone(change: dict[str, str], named: str) -> None:
@@ -68,5 +70,5 @@ def test_production_takes_a_deliberate_override(change: dict[str, str]) -> None:
 
 
 def test_printed_settings_show_no_secret() -> None:
-    settings = Settings.from_env(PRODUCTION | {"WEBHOOK_SECRET": SECRET * 2, "RABBITMQ_PASSWORD": "Qm7sd0qk1"})
-    assert not {secret for secret in (SECRET, SECRET[::-1], "Qm7sd0qk1") if secret in repr(settings)}
+    settings = Settings.from_env(PRODUCTION | {"WEBHOOK_SECRET": SECRET[1:] + "x", "RABBITMQ_PASSWORD": "Qm7sd0qk1"})
+    assert not {secret for secret in (SECRET, SECRET[1:], SECRET[::-1], "Qm7sd0qk1") if secret in repr(settings)}

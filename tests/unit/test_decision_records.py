@@ -34,7 +34,7 @@ def test_each_has_its_number_its_four_parts_and_an_end(record: Document) -> None
 def test_every_package_has_its_reason() -> None:
     wanted = [
         match[0]
-        for name in ("requirements.in", "requirements-kafka.in", "requirements-dev.in")
+        for name in ("requirements.in", "requirements-kafka.in", "requirements-stripe.in", "requirements-dev.in")
         for line in (ROOT / name).read_text().splitlines()
         if (match := re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line))
     ]

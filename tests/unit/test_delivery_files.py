@@ -87,7 +87,7 @@ def test_compose_has_no_secret_of_its_own(compose: dict[str, Any]) -> None:
     for service in compose["services"].values():
         for name, value in service.get("environment", {}).items():
             if value and re.search(r"PASS|SECRET|KEY", name):
-                assert re.fullmatch(r"\$\{[A-Z_]+(:\?[^}]+|:-guest)\}", value), name
+                assert re.fullmatch(r"\$\{[A-Z_]+(:\?[^}]+|:-guest|:\+/run/tls/[a-z.]+)\}", value), name
 
 
 def test_nginx_accepts_its_configuration(nginx: Nginx) -> None:

@@ -12,12 +12,12 @@ from payment_service.web.fields import (
     Choice,
     Currency,
     Flag,
-    Metadata,
     PositiveId,
     Text,
     Whole,
     load,
 )
+from payment_service.web.metadata import Metadata
 from payment_service.web.strict_json import Number
 
 NO_TEXT = [7, Number("1.5"), True, ["a"], {"a": 1}]

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Approved, Declined, GatewayTransaction, NotFound, Pending, Unknown
+from payment_service.gateways.base import Approved, Declined, NotFound, Pending, Unknown
+from payment_service.gateways.listed import Entry
 from payment_service.gateways.protocol import (
     Reply,
     UnreadableReplyError,
     encode,
     read_answer,
-    read_effects,
     read_finding,
+    read_ledger,
 )
 from tests.support.instructions import instruct
 
@@ -130,8 +131,8 @@ def test_a_sends_answer_is_never_not_found() -> None:
 
 def test_a_page_of_the_ledger_is_read_whole() -> None:
     row = {"id": 3, "gateway_key": "v1-a", "kind": "refund", "amount": "10.00", "currency": "USD"}
-    page = read_effects(reply({"effects": [row], "next": 3}))
-    assert page.effects == (GatewayTransaction("v1-a", Kind.REFUND, Decimal("10.00"), "USD"),)
+    page = read_ledger(reply({"effects": [row], "next": 3}))
+    assert page.entries == (Entry("v1-a", Kind.REFUND, Decimal("10.00"), "USD"),)
     assert page.following == 3
 
 
@@ -150,4 +151,4 @@ def test_a_page_of_the_ledger_is_read_whole() -> None:
 )
 def test_half_a_ledger_does_not_pass_for_a_whole_one(distorted: Reply) -> None:
     with pytest.raises(UnreadableReplyError):
-        read_effects(distorted)
+        read_ledger(distorted)

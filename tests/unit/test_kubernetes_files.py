@@ -11,14 +11,13 @@ import click
 import pytest
 import yaml
 
-from payment_service import create_app
 from payment_service.config import ConfigurationError, Settings
 from tests.support import manifests
 from tests.support.manifests import BASE, PRODUCTION, Manifest, container, kustomization, resource, resources
 from tests.support.processes import ROOT
 
 OLDEST, NEWEST = "1.30", "1.37"
-SECRETS = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "DB_PASS", "WEBHOOK_SECRET")}
+SECRETS = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "DB_PASS", "WEBHOOK_SECRET", "GATEWAY_TOKEN")}
 BACKGROUND = {"payment-service-relay", "payment-service-recover"}
 
 every_pod = pytest.mark.parametrize(("name", "pod"), list(manifests.pods()), ids=[name for name, _ in manifests.pods()])
@@ -31,11 +30,6 @@ def judged(version: str, *files: Path) -> tuple[int, list[str]]:
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     lines = [line for line in (done.stdout + done.stderr).splitlines() if " passed for resource " not in line]
     return done.returncode, lines
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return create_app(Settings(database_url=f"sqlite:///{tmp_path_factory.mktemp('none')}/none.db", log_level="ERROR"))
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
@@ -159,25 +153,8 @@ def test_every_command_is_one_of_the_program(name: str, pod: Manifest, app: Any)
 def test_everything_that_must_run_runs() -> None:
     commands = {" ".join(container(pod)["command"]) for _, pod in manifests.pods()}
 
-    for words in ("gunicorn", "db upgrade", "relay", "recover --loop", "purge", "verify"):
+    for words in ("gunicorn", "db upgrade", "relay", "recover --loop", "purge", "verify", "reconcile"):
         assert [command for command in commands if words in command], words
-
-
-@every_pod
-def test_every_probe_asks_what_is_answered(name: str, pod: Manifest, app: Any) -> None:
-    runs = container(pod)
-    paths = {probe: runs[probe]["httpGet"]["path"] for probe in runs if "httpGet" in runs[probe]}
-    if name in BACKGROUND:
-        listens = runs["command"][runs["command"].index("--metrics") + 1]
-        assert set(paths.values()) == {"/metrics"}
-        assert [port["containerPort"] for port in runs["ports"]] == [int(listens.rpartition(":")[2])]
-    elif "ports" in runs:
-        answers = {probe: app.test_client().get(path).status_code for probe, path in paths.items()}
-        # Its database is empty: alive, not ready.
-        assert answers == {"startupProbe": 200, "readinessProbe": 503}
-        assert f":{runs['ports'][0]['containerPort']}" in manifests.settings()["BIND"]
-    else:
-        assert paths == {}
 
 
 def test_a_pod_is_given_the_time_to_drain_and_to_finish_a_charge() -> None:

@@ -7,18 +7,12 @@ from typing import Any
 import pytest
 from werkzeug.exceptions import NotFound
 
-from payment_service import create_app
 from payment_service.config import Settings
 from tests.support import manifests
 from tests.support.manifests import let_in, resource
 from tests.support.processes import ROOT
 
-SECRETS = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "DB_PASS", "WEBHOOK_SECRET")}
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return create_app(Settings(database_url=f"sqlite:///{tmp_path_factory.mktemp('none')}/none.db", log_level="ERROR"))
+SECRETS = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "DB_PASS", "WEBHOOK_SECRET", "GATEWAY_TOKEN")}
 
 
 def is_let_in(path: str) -> bool:
@@ -29,16 +23,17 @@ def is_let_in(path: str) -> bool:
 
 def test_callers_reach_every_route_and_nobody_outside_what_operators_use(app: Any) -> None:
     rules = {rule.rule for rule in app.url_map.iter_rules()}
-    inside = {rule for rule in rules if re.match(r"/ops(/|$)|(/v1)?/(metrics|health/ready)$", rule)}
+    for_operators = r"/ops(/|$)|(/v1)?/(metrics$|health/ready$|docs(/|$)|redoc$|openapi\.json$)"
+    inside = {rule for rule in rules if re.match(for_operators, rule)}
 
-    assert {"/ops", "/metrics", "/v1/metrics", "/health/ready", "/v1/health/ready"} <= inside
+    assert {"/ops", "/metrics", "/v1/metrics", "/health/ready", "/v1/health/ready", "/docs", "/openapi.json"} <= inside
     assert {rule for rule in rules if is_let_in(rule)} == rules - inside
 
 
 def test_the_ingress_knows_the_prefix_that_pods_are_told() -> None:
     told = Settings.from_env(manifests.settings() | SECRETS)
 
-    assert {f"{told.api_prefix}/docs", f"{told.api_prefix}/payments"} <= {path["path"] for path in let_in()}
+    assert {f"{told.api_prefix}/health", f"{told.api_prefix}/payments"} <= {path["path"] for path in let_in()}
 
 
 def test_every_path_that_is_let_in_leads_somewhere(app: Any) -> None:
@@ -50,8 +45,13 @@ def test_every_path_that_is_let_in_leads_somewhere(app: Any) -> None:
 
 
 def nginx(directive: str) -> str:
-    """The value that deploy/nginx has for a directive."""
-    return str(min(re.findall(rf"^ *{directive} (.+);$", configured(), re.MULTILINE)))
+    """The value that deploy/nginx has for a directive, where there are several the first."""
+    return values(directive)[0]
+
+
+def values(directive: str) -> list[str]:
+    """All values that deploy/nginx has for a directive."""
+    return re.findall(rf"^ *{directive} (.+);$", configured(), re.MULTILINE)
 
 
 def configured() -> str:
@@ -79,14 +79,19 @@ def controllers() -> dict[str, str]:
 def test_the_ingress_has_the_limits_of_nginx() -> None:
     notes = {name.partition("/")[2]: value for name, value in resource("Ingress")["metadata"]["annotations"].items()}
     zone = nginx("limit_req_zone")
-    same = ("client-max-body-size", "client-body-buffer-size", "proxy-connect-timeout", "proxy-send-timeout")
+    same = ("proxy-connect-timeout", "proxy-send-timeout", "proxy-buffer-size", "proxy-buffers")
 
     for name in (*same, "proxy-next-upstream", "proxy-next-upstream-tries", "proxy-max-temp-file-size"):
         assert notes[name] == nginx(name.replace("-", "_")), name
+    for name in ("client-max-body-size", "client-body-buffer-size"):
+        # One Ingress has one size: that of webhooks. The service itself holds callers to theirs.
+        assert values(name.replace("-", "_")) == ["64k", notes[name]]
     assert f"rate={notes['limit-req-rate']}" in zone
     assert notes["limit-req-key"].strip("${}") in zone
     assert nginx("limit_req") == f"zone=requests burst={notes['limit-req-burst']} nodelay"
     assert notes["limit-req-reject-code"] == nginx("limit_req_status")
+    assert f'https "max-age={notes["hsts-max-age"]}";' in configured()
+    assert (notes["hsts"], notes["ssl-redirect"]) == ("true", "true")
     assert notes["proxy-read-timeout"] == f"{manifests.settings()['NGINX_TIMEOUT']}s"
 
 
@@ -96,7 +101,9 @@ def test_the_controller_is_told_the_rest_of_them() -> None:
 
     assert [each for each in snippets if f" {each}" not in plain(configured())] == []
     assert len(snippets) == 17
-    assert told["keepalive-timeout"] == nginx("keepalive_timeout")
+    for name in ("keepalive-timeout", "ssl-protocols", "ssl-ciphers", "real-ip-header"):
+        assert told[name] == nginx(name.replace("-", "_")), name
+    assert (told["real-ip-recursive"], nginx("real_ip_recursive")) == ("true", "on")
 
 
 def test_the_controllers_log_is_that_of_nginx_and_holds_no_secret() -> None:

@@ -3,9 +3,6 @@
 import ipaddress
 import re
 import secrets
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +10,9 @@ import pytest
 from payment_service.config import Settings
 from tests.support import manifests
 from tests.support.manifests import PRODUCTION, Manifest, before, container, kustomization, resource, resources
-from tests.support.processes import ROOT, environment, flask
+from tests.support.processes import ROOT
 
-SECRETS = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "DB_PASS", "WEBHOOK_SECRET")}
+SECRETS = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "DB_PASS", "WEBHOOK_SECRET", "GATEWAY_TOKEN")}
 WORKERS = ("payment-service-relay", "payment-service-recover")
 PODS = dict(manifests.pods())
 
@@ -32,22 +29,6 @@ def test_a_slow_gateway_neither_kills_a_pod_nor_empties_the_service(told: Settin
     assert runs["livenessProbe"]["tcpSocket"], "asks no thread"
     assert runs["readinessProbe"]["timeoutSeconds"] > told.gateway_budget
     assert runs["readinessProbe"]["failureThreshold"] > 1
-
-
-@pytest.mark.parametrize("name", WORKERS)
-def test_workers_of_a_new_release_wait_for_its_migrations(name: str, tmp_path: Path) -> None:
-    (waiting,) = before(PODS[name])
-    settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/p.db", "LOG_LEVEL": "ERROR"}
-    _, *words = waiting["command"]
-    process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment(**settings))
-    try:
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=4)
-        flask("db", "upgrade", settings=settings)
-        assert process.wait(timeout=20) == 0
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.mark.parametrize("name", WORKERS)

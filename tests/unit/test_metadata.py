@@ -4,7 +4,8 @@ import pytest
 from marshmallow import Schema
 
 from payment_service.domain.errors import Invalid
-from payment_service.web.fields import Metadata, load
+from payment_service.web.fields import load
+from payment_service.web.metadata import Metadata
 from payment_service.web.strict_json import Number
 
 

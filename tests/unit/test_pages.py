@@ -2,15 +2,10 @@
 
 import configparser
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
-from payment_service import create_app
-from payment_service.config import Settings
-from payment_service.db import db
 from tests.support.chromium import chromium_programs
 from tests.support.processes import ROOT
 
@@ -18,14 +13,6 @@ STATIC = ROOT / "payment_service" / "static"
 VENDOR = STATIC / "vendor"
 OUR_OWN = {"README.md", "SHA256SUMS"}
 PAGES = ["/docs", "/redoc", "/v1/docs", "/v1/redoc"]
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[FlaskClient]:
-    app = create_app(Settings(database_url=f"sqlite:///{tmp_path}/none.db", log_level="ERROR"))
-    yield app.test_client()
-    with app.app_context():
-        db.engine.dispose()
 
 
 def test_what_others_made_is_as_they_published_it() -> None:

@@ -37,7 +37,7 @@ def locked_in(name: str) -> dict[str, str]:
     return locked
 
 
-@pytest.mark.parametrize("stem", ["requirements", "requirements-dev", "requirements-kafka"])
+@pytest.mark.parametrize("stem", ["requirements", "requirements-dev", "requirements-kafka", "requirements-stripe"])
 def test_the_lock_names_everything_that_is_asked_for(stem: str) -> None:
     locked = locked_in(f"{stem}.txt")
     wanted = requirements_of(f"{stem}.in")
@@ -47,13 +47,17 @@ def test_the_lock_names_everything_that_is_asked_for(stem: str) -> None:
     assert outside == []
 
 
-def test_the_tests_run_on_the_versions_that_are_shipped() -> None:
-    shipped, tested = locked_in("requirements.txt"), locked_in("requirements-dev.txt")
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-kafka.txt", "requirements-stripe.txt"])
+def test_the_tests_run_on_the_versions_that_are_shipped(lock: str) -> None:
+    """So the locks agree among themselves, too: they are installed one after the other."""
+    shipped, tested = locked_in(lock), locked_in("requirements-dev.txt")
 
     assert {name: tested.get(name) for name in shipped} == shipped
 
 
-@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt", "requirements-kafka.txt"])
+@pytest.mark.parametrize(
+    "lock", ["requirements.txt", "requirements-dev.txt", "requirements-kafka.txt", "requirements-stripe.txt"]
+)
 def test_the_lock_belongs_to_no_particular_machine(lock: str) -> None:
     text = (ROOT / lock).read_text()
 

@@ -11,6 +11,7 @@ from payment_service.channels.bookings.schemas import NEW_PAYMENT, NEW_STATUS, P
 from payment_service.domain.errors import FieldError, Forbidden, Invalid, PaymentNotFound
 from payment_service.domain.lifecycle import Move
 from payment_service.domain.operations import Kind
+from payment_service.domain.principals import TokenScope
 from payment_service.domain.records import Payment, StoredResponse
 from payment_service.services import queries, users
 from payment_service.services.commands import (
@@ -29,6 +30,7 @@ from payment_service.web.key_header import header_key
 from payment_service.web.listing import cursor_after
 from payment_service.web.openapi.decorators import KeyIn, describe, text_param, uuid_param
 from payment_service.web.parsing import json_body, path_text, path_uuid
+from payment_service.web.payment_terms import TERMS, optional_terms
 from payment_service.web.responses import respond, show
 
 NAME = "bookings"
@@ -44,8 +46,8 @@ BY_ID = [uuid_param("payment_id", responses.PAYMENT_ID)]
 
 @blueprint.before_request
 def remember_user() -> None:
-    """Keep what the token says of its subject; a preflight has none."""
-    if principal().subject:
+    """Keep what the token says of its subject; OPTIONS is no request of its own, and any token may ask it."""
+    if principal().subject and request.method != "OPTIONS":
         users.remember(dependencies(), principal())
 
 
@@ -99,10 +101,10 @@ def list_of_booking(booking_id: str) -> Response:
 
 
 @blueprint.post("/<payment_id>/process")
-@describe(CHANGED, path=BY_ID, key=KeyIn.OPTIONAL_HEADER)
+@describe(CHANGED, body=TERMS, path=BY_ID, key=KeyIn.OPTIONAL_HEADER)
 def process(payment_id: str) -> Response:
     """Take the payment's money."""
-    return respond(_process(_own(payment_id), "process"))
+    return respond(_process(_own(payment_id), "process", optional_terms()))
 
 
 @blueprint.post("/<payment_id>/refund")
@@ -129,13 +131,16 @@ def _own(payment_id: str) -> Payment:
     return queries.payment(dependencies(), principal(), NAME, "public_id", public_id, theirs=Forbidden())
 
 
-def _process(found: Payment, response_format: str, caller_reference: str | None = None) -> StoredResponse:
+def _process(
+    found: Payment, response_format: str, given: Mapping[str, Any], caller_reference: str | None = None
+) -> StoredResponse:
     """A payment is charged once: without a client's key the payment is the key.
 
     Its UUID and not its number: a database restored from a backup counts on from an old number, and the gateway would
     take the new payment for the old one.
     """
-    asked = _request(f"/{found.public_id}/process", response_format, implied_key=f"process:{found.public_id}")
+    terms = {name: given[name] for name in TERMS.load_fields if name in given}
+    asked = _request(f"/{found.public_id}/process", response_format, terms, implied_key=f"process:{found.public_id}")
     command = StartOperation(found.payment_id, Kind.CHARGE, caller_reference=caller_reference)
     return execute(dependencies(), asked, command)
 
@@ -149,13 +154,13 @@ def _refund(found: Payment, response_format: str, caller_reference: str | None =
 
 
 def _complete(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
-    if not principal().is_service:
+    if not principal().acts_for_all(NAME):
         raise IllegalChange(found.status, given["status"], f"use POST {PREFIX}/{found.public_id}/process")
-    return _process(found, "status", given.get("transaction_ref"))
+    return _process(found, "status", given, given.get("transaction_ref"))
 
 
 def _give_back(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
-    if not principal().is_service:
+    if not principal().acts_for_all(NAME):
         raise IllegalChange(found.status, given["status"], f"use POST {PREFIX}/{found.public_id}/refund")
     return _refund(found, "status", given.get("transaction_ref"))
 
@@ -163,9 +168,8 @@ def _give_back(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
 def _fail(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
     """The caller's own reference is kept in the audit trail: `transaction_ref` names money that moved."""
     reference = given.get("transaction_ref")
-    why = f"Payment failed (reference {reference})" if reference else None
     asked = _request(f"/{found.public_id}/status", "status", given)
-    return execute(dependencies(), asked, ChangeStatus(found.payment_id, Move.FAIL, why, reference))
+    return execute(dependencies(), asked, ChangeStatus(found.payment_id, Move.FAIL, caller_reference=reference))
 
 
 def _cancel(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
@@ -207,11 +211,23 @@ def _new_payment(given: Mapping[str, Any]) -> NewPayment:
     )
 
 
+SCOPES = {
+    "create": TokenScope.CHARGE,
+    "list_payments": TokenScope.READ,
+    "show_payment": TokenScope.READ,
+    "list_of_booking": TokenScope.READ,
+    "process": TokenScope.CHARGE,
+    "refund": TokenScope.REFUND,
+    "change_status": TokenScope.CHARGE,
+}
+"""What a token may do that calls a view."""
+
 CHANNEL = Channel(
     name=NAME,
     renderer=BookingRenderer(),
     about=__doc__,
     payment_path="/api/payments/{public_id}",
     paths=(PREFIX,),
-    blueprints=((blueprint, PREFIX),),
+    blueprints=((blueprint, PREFIX, SCOPES),),
+    serves_customers=True,
 )

@@ -4,11 +4,12 @@ from typing import Any
 
 from payment_service.channels.bookings import response_schemas as responses
 from payment_service.channels.bookings.response_schemas import STATUS_NAMES
+from payment_service.domain.deliveries import Event
 from payment_service.domain.errors import DO_NOT_RETRY, PaymentDeclined, RefundDeclined, ServiceError, StateConflict
 from payment_service.domain.keys import derived_digits
-from payment_service.domain.lifecycle import IllegalMove, Move, Status, event_type
+from payment_service.domain.lifecycle import IllegalMove, Move, Status, awaits_customer, event_type
 from payment_service.domain.operations import Kind, OperationStatus
-from payment_service.domain.records import Event, PaymentContext, StoredResponse
+from payment_service.domain.records import PaymentContext, StoredResponse
 from payment_service.services.dependencies import ChannelReferences
 from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
@@ -19,6 +20,9 @@ MESSAGES = {
     "refund": "Payment refunded successfully",
     "status": "Payment status updated",
 }
+
+
+UNDONE = (OperationStatus.FAILED, OperationStatus.REVERSED)
 
 
 class IllegalChange(StateConflict):
@@ -45,13 +49,15 @@ class BookingRenderer(BaseRenderer):
         if context.refund is not None:
             found["refund"] = context.refund
         outcome = context.operation.status if context.operation else OperationStatus.SUCCEEDED
-        if outcome is OperationStatus.FAILED:
+        if context.operation is None and awaits_customer(context.payment.status):
+            outcome = OperationStatus.PENDING  # a cancel that its gateway has not confirmed
+        if outcome in UNDONE or _is_given_back(context):
             error = _decline(context)
             found |= {"error": error.message, "code": error.code, "retry": error.retry}
             return answered(402, responses.DECLINED.dump(found), retry_after=error.retry.after)
         if outcome is OperationStatus.PENDING:
             found["message"] = f"{'Refund' if context.refund else 'Payment'} accepted for processing"
-            return accepted(responses.PENDING.dump(found))
+            return accepted(responses.PENDING.dump(found), context.action)
         found["message"] = MESSAGES[response_format]
         return answered(201 if response_format == "create" else 200, responses.CHANGE.dump(found))
 
@@ -65,6 +71,13 @@ class BookingRenderer(BaseRenderer):
     def references(self, gateway_key: str, kind: Kind) -> ChannelReferences:
         """`TXN-` and 12 upper-case hexadecimal digits."""
         return ChannelReferences(transaction_id=f"TXN-{derived_digits(gateway_key, 'transaction', 12).upper()}")
+
+
+def _is_given_back(context: PaymentContext) -> bool:
+    """Whether a charge was approved after its caller was told that it failed: every other approved one has an id."""
+    operation = context.operation
+    is_approved = operation is not None and operation.status is OperationStatus.SUCCEEDED
+    return is_approved and context.refund is None and context.payment.transaction_id is None
 
 
 def _decline(context: PaymentContext) -> ServiceError:

@@ -7,10 +7,12 @@ from payment_service.domain.lifecycle import IllegalMove, Move, Status
 from payment_service.domain.records import Payment
 from payment_service.web import response_fields as field
 from payment_service.web.error_schemas import RetryAdvice, TextError
+from payment_service.web.payment_terms import AwaitingSchema
 
 STATUS_NAMES = {
     Status.PENDING: "pending",
     Status.PROCESSING: "processing",
+    Status.REQUIRES_ACTION: "processing",
     Status.AUTHORIZED: "processing",
     Status.CAPTURED: "completed",
     Status.PARTIALLY_REFUNDED: "completed",
@@ -84,7 +86,7 @@ class BookingPaymentChange(Schema):
     refund = field.nested(BookingRefund, required=False)
 
 
-class PendingBookingPayment(BookingPaymentChange):
+class PendingBookingPayment(BookingPaymentChange, AwaitingSchema):
     """The gateway has not decided yet; ask again, or repeat the request"""
 
     message = field.text("Payment accepted for processing")

@@ -9,6 +9,7 @@ from marshmallow import Schema, ValidationError
 from payment_service.channels.bookings.response_schemas import STATUS_NAMES
 from payment_service.web import fields
 from payment_service.web.listing import Cursor
+from payment_service.web.payment_terms import PayingSchema
 from payment_service.web.strict_json import Number
 
 CURRENCY = "USD"
@@ -68,7 +69,7 @@ class NewBookingPayment(Schema):
     payment_method = fields.Text(50, example="credit_card")
 
 
-class NewStatus(Schema):
+class NewStatus(PayingSchema):
     """`PATCH /api/payments/{payment_id}/status`."""
 
     status = StatusChoice(tuple(dict.fromkeys(STATUS_NAMES.values())), any_case=True, required=True, example="failed")

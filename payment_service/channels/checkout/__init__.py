@@ -12,6 +12,7 @@ from payment_service.channels.checkout.style import Style, in_one_style
 from payment_service.domain.errors import PaymentNotFound, UnknownPayment
 from payment_service.domain.lifecycle import Status
 from payment_service.domain.operations import Kind
+from payment_service.domain.principals import TokenScope
 from payment_service.domain.records import Payment
 from payment_service.services import queries
 from payment_service.services.commands import ChargePayment, NewPayment, PaymentReferences, Request, StartOperation
@@ -89,7 +90,7 @@ def show_order(order_id: str) -> Response:
     for filters in (of_order | {"status": CAPTURED}, of_order):
         if found := queries.newest(dependencies(), principal(), NAME, 1, filters):
             return _show(found[0])
-    raise PaymentNotFound
+    raise queries.nothing_to_see(dependencies(), NAME, of_order, PaymentNotFound())
 
 
 def _read(action: str) -> tuple[dict[str, Any], Request]:
@@ -97,6 +98,7 @@ def _read(action: str) -> tuple[dict[str, Any], Request]:
     body = json_body()
     named, camel = in_one_style(body)
     given = load(SCHEMAS[action][camel], named, "body")
+    given |= given.pop("payment_method_details", {})
     response_format = _style(camel=camel).response_format(action)
     key = header_key(body)
     # The document's order service reads `success` alone, and never asks again where it sent no key.
@@ -135,11 +137,22 @@ def _show(payment: Payment) -> Response:
     return show(_style().dump(responses.PAYMENT, payment))
 
 
+SCOPES = {
+    "process": TokenScope.CHARGE,
+    "refund": TokenScope.REFUND,
+    "capture": TokenScope.CHARGE,
+    "void": TokenScope.CHARGE,
+    "show_payment": TokenScope.READ,
+    "show_transaction": TokenScope.READ,
+    "show_order": TokenScope.READ,
+}
+"""What a token may do that calls a view."""
+
 CHANNEL = Channel(
     name=NAME,
     renderer=CheckoutRenderer(),
     about=__doc__,
     payment_path="/api/v1/payments/payment/{public_id}",
     paths=(PREFIX,),
-    blueprints=((blueprint, PREFIX),),
+    blueprints=((blueprint, PREFIX, SCOPES),),
 )

@@ -4,12 +4,13 @@ from typing import Any
 
 from payment_service.channels.checkout import response_schemas as responses
 from payment_service.channels.checkout.style import Style
+from payment_service.domain.deliveries import Event
 from payment_service.domain.errors import RefundDeclined
 from payment_service.domain.keys import derived_digits
 from payment_service.domain.lifecycle import LATE, Move, Status, event_type
 from payment_service.domain.money import to_number
 from payment_service.domain.operations import Kind, OperationStatus
-from payment_service.domain.records import Event, PaymentContext, Refund, StoredResponse
+from payment_service.domain.records import PaymentContext, Refund, StoredResponse
 from payment_service.services.dependencies import ChannelReferences
 from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
@@ -35,7 +36,7 @@ class CheckoutRenderer(BaseRenderer):
             return self._refund(context.refund, context, style)
         is_open = context.payment.status is Status.PROCESSING and responses.is_reversed(context)
         if responses.operation_of(context).status is OperationStatus.PENDING or is_open:
-            return accepted(style.dump(responses.PENDING, context))
+            return accepted(style.dump(responses.PENDING, context), context.action, style.name("next_action"))
         return answered(200, style.dump(responses.RESULT, context))
 
     def _refund(self, refund: Refund, context: PaymentContext, style: Style) -> StoredResponse:

@@ -1,7 +1,7 @@
 """What the checkout callers get, in snake_case and camelCase: these schemas render the responses and describe them."""
 
 from payment_service.channels.checkout.schemas import CURRENCIES, METHODS
-from payment_service.channels.checkout.style import CaseVariantSchema
+from payment_service.channels.checkout.style import WORDED_AS, CaseVariantSchema
 from payment_service.domain.errors import AmountTooLarge, ServiceError
 from payment_service.domain.lifecycle import IllegalMove, Move, Status
 from payment_service.domain.money import to_number
@@ -9,12 +9,14 @@ from payment_service.domain.operations import OperationStatus
 from payment_service.domain.records import Operation, Payment, PaymentContext
 from payment_service.web import response_fields as field
 from payment_service.web.error_schemas import DetailError
+from payment_service.web.payment_terms import AwaitingSchema
 
 ACCEPTED = "accepted for processing"
 PARTICIPLES = {Move.REFUND: "refunded", Move.CAPTURE: "captured", Move.VOID: "voided"}
 PAYMENT_ID = "0d3f6a1e-58c1-4c5b-8f4e-2a6f0b7c9d11"  # in examples
-STATUS = {"description": f"One of {', '.join(Status).lower()}; in capitals where the service is set so."}
-TRANSACTION, INTENT, REFUND_ID = "^txn_[0-9a-f]{16}$", "^pi_[0-9a-f]{24}$", "^re_[0-9a-f]{16}$"
+_STATUSES = ", ".join(status for status in Status if status not in WORDED_AS).lower()
+STATUS = {"description": f"One of {_STATUSES}; in capitals where the service is set so."}
+TRANSACTION, INTENT, REFUND_ID = "^txn_[0-9a-f]{16}$", "^pi_[0-9A-Za-z_]{1,61}$", "^re_[0-9a-f]{16}$"
 
 
 def operation_of(context: PaymentContext) -> Operation:
@@ -73,7 +75,7 @@ class CheckoutResult(CaseVariantSchema):
     payment_id = field.uuid(PAYMENT_ID, attribute="payment.public_id")
 
 
-class PendingCheckout(CheckoutResult):
+class PendingCheckout(CheckoutResult, AwaitingSchema):
     """The gateway has not decided yet; ask again, or repeat the key"""
 
     message = field.constant(f"Payment {ACCEPTED}")

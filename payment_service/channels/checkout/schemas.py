@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import missing
-
-from payment_service.channels.checkout.style import CaseVariantSchema, Variants
+from payment_service.channels.checkout.style import CaseVariantSchema, Variants, camel_case
 from payment_service.web import fields
 from payment_service.web.field_errors import BaseField
+from payment_service.web.fields import load
+from payment_service.web.payment_terms import TERMS
 
 CURRENCY = "USD"
 CURRENCIES = ("USD", "EUR", "GBP")
@@ -16,19 +16,23 @@ LONGEST_ID = 255
 TRANSACTION = "txn_9f2c4b7a1d3e5f60"  # in examples
 
 
-class DiscardedObject(BaseField):
-    """An object that is validated and dropped.
+class MethodDetails(BaseField):
+    """An object of which only the terms of a payment are kept: `payment_token` and `return_url`, in either style.
 
     A card number in it is refused with the whole body; what else it may hold (a security code, a name) must not be
     kept, not even as part of a fingerprint.
     """
 
-    described: Mapping[str, Any] = {"type": "object", "description": "Not stored; card numbers are refused."}
+    described: Mapping[str, Any] = {
+        "type": "object",
+        "description": "`payment_token` and `return_url` are used, all else is dropped; card numbers are refused.",
+    }
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         if not isinstance(value, dict):
             raise self.fault(f"{self.label} must be an object", "dict_type")
-        return missing
+        named = {name: value.get(name, value.get(camel_case(name))) for name in TERMS.load_fields}
+        return load(TERMS, named, "body")
 
 
 class NewCheckoutPayment(CaseVariantSchema):
@@ -38,7 +42,7 @@ class NewCheckoutPayment(CaseVariantSchema):
     amount = fields.Amount(CURRENCY, required=True, example=99.5)
     currency = fields.Currency(only=CURRENCIES, load_default=CURRENCY, example="USD")
     payment_method = fields.Choice(METHODS, any_case=True, required=True, example="credit_card")
-    payment_method_details = DiscardedObject()
+    payment_method_details = MethodDetails(load_default=dict)
     capture = fields.Flag(load_default=True)
 
 

@@ -9,9 +9,12 @@ from marshmallow import Schema
 from marshmallow.fields import Field
 
 from payment_service.domain.errors import FieldError, Invalid
+from payment_service.domain.lifecycle import Status
 
 NAMES = ("order_id", "payment_method", "payment_method_details", "transaction_id")
 """The names a caller sends that can be written in two ways."""
+
+WORDED_AS = {Status.REQUIRES_ACTION.value: Status.PROCESSING.value}
 
 _CAMEL, _UPPER = "camel", "upper"
 
@@ -53,11 +56,16 @@ class Style:
         """The response format of an action (`process.camel`): kept with the key, so that a replay is in style."""
         return ".".join([action, *[_CAMEL] * self.camel, *[_UPPER] * self.upper])
 
+    def name(self, snake: str) -> str:
+        """A field's name in this style."""
+        return camel_case(snake) if self.camel else snake
+
     def dump(self, variants: Variants, record: object) -> dict[str, Any]:
-        """A record rendered with names and `status` in this style."""
+        """A record rendered with names and `status` in this style. The document knows no customer who must act."""
         body: dict[str, Any] = variants[self.camel].dump(record)
         if "status" in body:
-            body["status"] = body["status"].upper() if self.upper else body["status"].lower()
+            status = WORDED_AS.get(body["status"], body["status"])
+            body["status"] = status.upper() if self.upper else status.lower()
         return body
 
 

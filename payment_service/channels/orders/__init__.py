@@ -19,6 +19,7 @@ from payment_service.channels.orders.schemas import FILTERS, NEW_PAYMENT, NEW_RE
 from payment_service.domain.lifecycle import Move, Status
 from payment_service.domain.money import rounded_in
 from payment_service.domain.operations import Kind
+from payment_service.domain.principals import TokenScope
 from payment_service.domain.records import Payment, StoredResponse
 from payment_service.services import queries
 from payment_service.services.commands import ChangeStatus, ChargePayment, CreatePayment, NewPayment, StartOperation
@@ -81,9 +82,10 @@ def show_payment(payment_id: int) -> Response:
 def show_payment_of_order(order_id: str) -> Response:
     """Show the newest payment of an order."""
     number = path_number(order_id, "order_id")
-    found = queries.newest(dependencies(), principal(), NAME, 1, {"payable_id": str(number)})
+    of_order = {"payable_id": str(number)}
+    found = queries.newest(dependencies(), principal(), NAME, 1, of_order)
     if not found:
-        raise no_payment(f"for order {number}")
+        raise queries.nothing_to_see(dependencies(), NAME, of_order, no_payment(f"for order {number}"))
     return _show(found[0])
 
 
@@ -129,12 +131,12 @@ def change_status(payment_id: str) -> Response:
     """Move a payment on: complete it by charging it, fail it, or call it off."""
     number = path_number(payment_id, "payment_id")
     given = load(STATUS_CHANGE, json_body(), "body")
-    return respond(_change(_find(number), given["status"], given.get("gateway_response")))
+    return respond(_change(_find(number), given))
 
 
-def _change(found: Payment, name: str, text: str | None) -> StoredResponse:
-    number = found.payment_id
-    asked = build_request(NAME, f"PATCH:/v1/payments/{number}/status", {}, "change")
+def _change(found: Payment, given: dict[str, Any]) -> StoredResponse:
+    number, name, text = found.payment_id, given.pop("status"), given.pop("gateway_response", None)
+    asked = build_request(NAME, f"PATCH:/v1/payments/{number}/status", given, "change")
     if name == STATUS_NAMES[Status.CAPTURED]:
         # A charge can happen once: it is its own key, whatever the callers say with it.
         asked = replace(asked, implied_key=f"process:{found.public_id}")
@@ -165,7 +167,7 @@ def refund(payment_id: str) -> Response:
 
 
 @blueprint.delete("/payments/<payment_id>")
-@describe({200: responses.PAYMENT}, path=BY_ID)
+@describe({200: responses.PAYMENT, 202: responses.PENDING}, path=BY_ID)
 def cancel(payment_id: str) -> Response:
     """Call a payment off before any money moved."""
     number = path_number(payment_id, "payment_id")
@@ -174,13 +176,23 @@ def cancel(payment_id: str) -> Response:
     return respond(execute(dependencies(), asked, ChangeStatus(number, Move.CANCEL)))
 
 
+SCOPES = {
+    "charge": TokenScope.CHARGE,
+    "show_payment_of_order": TokenScope.READ,
+    "show_payment_of_transaction": TokenScope.READ,
+    "change_status": TokenScope.CHARGE,
+    "refund": TokenScope.REFUND,
+    "cancel": TokenScope.CHARGE,
+}
+"""What a token may do that calls a view."""
+
 CHANNEL = Channel(
     name=NAME,
     renderer=OrderRenderer(),
     about=__doc__,
     payment_path="/v1/payments/{payment_id}",
     paths=("/v1/payments/charge", "/v1/payments/order", "/v1/payments/transaction"),
-    blueprints=((blueprint, "/v1"),),
+    blueprints=((blueprint, "/v1", SCOPES),),
     shared=SharedPayments(
         payable_field="order_id",
         own_parameters=frozenset({"page", "page_size", "before", "status", "payment_method", "user_id"}),

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from payment_service.domain.deliveries import WebhookRequest
+from payment_service.domain.deliveries import Event, WebhookRequest
 from payment_service.domain.lifecycle import Move, event_type
 from payment_service.domain.money import to_number, to_text
-from payment_service.domain.records import Event, PaymentContext
+from payment_service.domain.records import PaymentContext
 
 COMPLETED, FAILED = frozenset({Move.CHARGED, Move.CAPTURED}), frozenset({Move.CHARGE_DECLINED, Move.FAIL})
 REFUNDED = frozenset({Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED})

@@ -10,15 +10,20 @@ from payment_service import clock
 from payment_service.channels.orders import response_schemas as responses
 from payment_service.channels.orders.events import event_of
 from payment_service.channels.orders.response_schemas import STATUS_NAMES
+from payment_service.domain.deliveries import Event
 from payment_service.domain.errors import PaymentNotFound, RefundDeclined, StateConflict
 from payment_service.domain.lifecycle import IllegalMove, Move, Status
-from payment_service.domain.records import AuditEntry, Event, Payment, PaymentContext, StoredResponse
+from payment_service.domain.records import AuditEntry, Payment, PaymentContext, StoredResponse
 from payment_service.services.commands import PaymentReferences
 from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
 
 SUCCESSES = {"create": 201, "charge": 201, "change": 200, "refund": 200}
 """The response formats: a payment made, charged, moved by its caller, refunded; and the status of each response."""
+
+
+UNTOLD = frozenset({Move.REFUND, Move.DISPUTED, Move.DISPUTE_WON, Move.DISPUTE_LOST})
+"""Changes that are left out of the trail."""
 
 
 class StatusNotSettable(StateConflict):
@@ -45,7 +50,7 @@ class OrderRenderer(BaseRenderer):
         if refund is not None and refund.status == "PENDING":
             return accepted(with_trail(payment, context.trail, responses.PENDING_REFUND))
         if response_format != "create" and STATUS_NAMES[payment.status] == STATUS_NAMES[Status.PROCESSING]:
-            return accepted(with_trail(payment, context.trail, responses.PENDING))
+            return accepted(with_trail(payment, context.trail, responses.PENDING), context.action)
         return answered(SUCCESSES[response_format], with_trail(payment, context.trail))
 
     def event(self, move: Move, context: PaymentContext) -> Event:
@@ -54,9 +59,12 @@ class OrderRenderer(BaseRenderer):
 
 
 def with_trail(payment: Payment, trail: Sequence[AuditEntry], schema: Schema = responses.PAYMENT) -> dict[str, Any]:
-    """A payment with its audit trail, without the reservations of refunds: callers know one row for each refund."""
+    """A payment with its audit trail, without the reservations of refunds: callers know one row for each refund.
+
+    The document has no word for a dispute, which moves no money of the order's.
+    """
     body: dict[str, Any] = schema.dump(payment)
-    body["transactions"] = responses.TRANSACTIONS.dump([entry for entry in trail if entry.move is not Move.REFUND])
+    body["transactions"] = responses.TRANSACTIONS.dump([entry for entry in trail if entry.move not in UNTOLD])
     return body
 
 

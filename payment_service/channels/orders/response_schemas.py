@@ -7,11 +7,13 @@ from payment_service.domain.lifecycle import IllegalMove, Move, Status
 from payment_service.domain.records import AuditEntry, Payment
 from payment_service.web import response_fields as field
 from payment_service.web.error_schemas import DetailError
+from payment_service.web.payment_terms import AwaitingSchema
 
 METHODS = ("CREDIT_CARD", "DEBIT_CARD", "UPI", "NET_BANKING", "WALLET", "COD")
 STATUS_NAMES = {
     Status.PENDING: "PENDING",
     Status.PROCESSING: "PROCESSING",
+    Status.REQUIRES_ACTION: "PROCESSING",
     Status.AUTHORIZED: "PROCESSING",
     Status.CAPTURED: "COMPLETED",
     Status.PARTIALLY_REFUNDED: "COMPLETED",
@@ -67,7 +69,7 @@ class OrderPayment(Schema):
     transactions = field.nested(OrderTransaction, many=True, dump_default=list)
 
 
-class PendingOrderPayment(OrderPayment):
+class PendingOrderPayment(OrderPayment, AwaitingSchema):
     """The gateway has not decided yet; ask again, or repeat the request"""
 
     status = field.status_name("PENDING", dict.fromkeys(Status, "PENDING"))

@@ -5,6 +5,7 @@ from marshmallow import Schema
 from payment_service.channels.orders.response_schemas import METHODS, STATUSES
 from payment_service.web import fields
 from payment_service.web.listing import Cursor
+from payment_service.web.payment_terms import PayingSchema
 
 CURRENCY = "INR"
 LARGEST_AMOUNT = 100_000
@@ -13,7 +14,7 @@ LONGEST_REASON = LONGEST_RESPONSE - len("Refund: ")  # in which a refund's reaso
 LAST_PAGE = 2**31  # further on nothing can be, and the database's counting ends
 
 
-class NewOrderPayment(Schema):
+class NewOrderPayment(PayingSchema):
     """`POST /v1/payments/charge`, and `POST /v1/payments` with an order."""
 
     order_id = fields.PositiveId(texts=True, required=True, example=3001)
@@ -24,7 +25,7 @@ class NewOrderPayment(Schema):
     reference = fields.Text(100, shortest=0, example="INV-2025-001234")
 
 
-class StatusChange(Schema):
+class StatusChange(PayingSchema):
     """`PATCH /v1/payments/{id}/status`."""
 
     status = fields.Choice(STATUSES, required=True, example="COMPLETED")

@@ -3,11 +3,11 @@
 from payment_service import clock
 from payment_service.channels.trips import response_schemas as responses
 from payment_service.channels.trips.response_schemas import STATUS_NAMES
-from payment_service.domain.deliveries import WebhookRequest
+from payment_service.domain.deliveries import Event, WebhookRequest
 from payment_service.domain.errors import RefundDeclined
 from payment_service.domain.keys import hash_key
 from payment_service.domain.lifecycle import Move, event_type
-from payment_service.domain.records import Event, PaymentContext, Refund, StoredResponse
+from payment_service.domain.records import PaymentContext, Refund, StoredResponse
 from payment_service.services.commands import PaymentReferences
 from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
@@ -28,7 +28,7 @@ class TripRenderer(BaseRenderer):
             return self._refund(context.refund, context)
         payment = context.payment
         if STATUS_NAMES[payment.status] == "PENDING":
-            return accepted(responses.PENDING.dump(payment))
+            return accepted(responses.PENDING.dump(payment), context.action)
         return answered(200, (responses.DECLINED if payment.failure_code else responses.PAYMENT).dump(payment))
 
     def _refund(self, refund: Refund, context: PaymentContext) -> StoredResponse:

@@ -6,11 +6,13 @@ from payment_service.domain.errors import Invalid, ServiceError
 from payment_service.domain.lifecycle import IllegalMove, Status
 from payment_service.web import response_fields as field
 from payment_service.web.error_schemas import TextError
+from payment_service.web.payment_terms import AwaitingSchema
 
 METHODS = ("CARD", "UPI", "WALLET", "CASH", "NETBANKING")
 STATUS_NAMES = {
     Status.PENDING: "PENDING",
     Status.PROCESSING: "PENDING",
+    Status.REQUIRES_ACTION: "PENDING",
     Status.AUTHORIZED: "PENDING",
     Status.CAPTURED: "SUCCESS",
     Status.PARTIALLY_REFUNDED: "SUCCESS",
@@ -41,7 +43,7 @@ class DeclinedTrip(TripPayment):
     message = field.text("Card was declined by issuer", attribute="gateway_response")
 
 
-class PendingTrip(Schema):
+class PendingTrip(AwaitingSchema):
     """The gateway has not decided yet; poll the payment, or repeat the key."""
 
     payment_id = field.integer(353)

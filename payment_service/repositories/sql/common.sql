@@ -7,17 +7,56 @@ UPDATE idempotency_keys
 SET key_hash = :key_hash, channel = :channel, subject = :subject, is_client_key = :is_client_key
 WHERE gateway_key = :gateway_key;
 
+-- name: set_key_hash
+-- The hash of a key that has changed.
+UPDATE idempotency_keys SET row_hash = :row_hash WHERE key_id = :key_id AND key_hash = :key_hash;
+
 -- name: set_operation
 -- What an operation on an existing payment moves, known once the payment is locked.
 UPDATE idempotency_keys
-SET amount = :amount, currency = :currency, parent_key = :parent_key
+SET amount = :amount, currency = :currency, parent_key = :parent_key, row_hash = :row_hash
 WHERE key_id = :key_id AND key_hash = :key_hash;
 
 -- name: store_refusal
 -- The response to a request that the payment's state refused: the key made nothing.
 UPDATE idempotency_keys
 SET payment_id = NULL, operation_id = NULL, kind = NULL, amount = NULL, currency = NULL, operation_status = NULL,
-    gateway_key = NULL, response_status = :response_status, response_data = :response_data, updated_at = :updated_at
+    gateway_key = NULL, purpose = NULL, terms = NULL, response_status = :response_status,
+    response_data = :response_data, row_hash = :row_hash, response_hash = :response_hash, updated_at = :updated_at
+WHERE key_id = :key_id AND key_hash = :key_hash;
+
+-- name: note_reference
+-- The id of the object that the gateway has made: from now on an owner may confirm it. Only under the fence.
+UPDATE idempotency_keys SET gateway_reference = :gateway_reference, row_hash = :row_hash
+WHERE key_id = :key_id AND key_hash = :key_hash AND fence = :fence AND response_status IS NULL
+RETURNING key_id;
+
+-- name: note_cancel
+-- Why the gateway is to cancel the operation: before any cancel is sent. Only under the fence; the first reason stays.
+UPDATE idempotency_keys SET cancel_asked = coalesce(cancel_asked, :cancel_asked)
+WHERE key_id = :key_id AND key_hash = :key_hash AND fence = :fence AND response_status IS NULL
+RETURNING key_id;
+
+-- name: note_resend
+-- How many send keys the gateway has spent: before the next one is used. Only under the fence.
+UPDATE idempotency_keys SET resend = :resend
+WHERE key_id = :key_id AND key_hash = :key_hash AND fence = :fence AND response_status IS NULL
+RETURNING key_id;
+
+-- name: ask_to_cancel
+-- Why the owner of a key is to cancel its operation at the gateway. The caller holds the row's lock.
+UPDATE idempotency_keys SET cancel_asked = coalesce(cancel_asked, :cancel_asked)
+WHERE key_id = :key_id AND key_hash = :key_hash;
+
+-- name: ask_to_cancel_charge
+-- The same for a payment's charge that is not decided, whoever works on it.
+UPDATE idempotency_keys SET cancel_asked = coalesce(cancel_asked, :cancel_asked)
+WHERE payment_id = :payment_id AND kind IN ('charge', 'authorize') AND response_status IS NULL
+RETURNING key_id;
+
+-- name: set_action
+-- What the customer must do before the gateway decides.
+UPDATE idempotency_keys SET action = :action
 WHERE key_id = :key_id AND key_hash = :key_hash;
 
 -- name: find_payment
@@ -25,7 +64,8 @@ WHERE key_id = :key_id AND key_hash = :key_hash;
 SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
     authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
     payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
-    created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at
+    gateway, created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at, hold_expires_at,
+    charge_reference, disputed_amount, charged_back_amount, idempotency_hash, journal_hash
 FROM payments
 WHERE payment_id = :payment_id;
 
@@ -34,10 +74,11 @@ WHERE payment_id = :payment_id;
 INSERT INTO payments (
     payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
     authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id, metadata,
-    idempotency_hash, charge_key, created_at, updated_at
+    idempotency_hash, charge_key, gateway, journal_hash, state_hash, created_at, updated_at
 ) VALUES (
     :payment_id, :public_id, :channel, :subject, :payable_id, :customer_id, :amount, :currency, :method, :status, 1,
-    0, 0, 0, 0, :reference, :transaction_id, :metadata, :idempotency_hash, :charge_key, :created_at, :created_at
+    0, 0, 0, 0, :reference, :transaction_id, :metadata,
+    :idempotency_hash, :charge_key, :gateway, :journal_hash, :state_hash, :created_at, :created_at
 );
 
 -- name: update_payment
@@ -47,9 +88,16 @@ SET status = :status, version = :version, authorized_amount = :authorized_amount
     refunded_amount = :refunded_amount, refund_pending_amount = :refund_pending_amount,
     transaction_id = :transaction_id, payment_intent_id = :payment_intent_id,
     authorization_code = :authorization_code, gateway_response = :gateway_response, failure_code = :failure_code,
-    caller_reference = :caller_reference, charge_key = :charge_key, updated_at = :updated_at,
-    completed_at = :completed_at, authorized_at = :authorized_at, captured_at = :captured_at, refunded_at = :refunded_at
+    caller_reference = :caller_reference, charge_key = :charge_key, gateway = :gateway,
+    charge_reference = :charge_reference, disputed_amount = :disputed_amount,
+    charged_back_amount = :charged_back_amount, updated_at = :updated_at, completed_at = :completed_at,
+    authorized_at = :authorized_at, captured_at = :captured_at, refunded_at = :refunded_at,
+    hold_expires_at = :hold_expires_at, journal_hash = :journal_hash, state_hash = :state_hash
 WHERE payment_id = :payment_id;
+
+-- name: extend_journal
+-- The same payment, after a journal row that changed nothing of it.
+UPDATE payments SET journal_hash = :journal_hash, state_hash = :state_hash WHERE payment_id = :payment_id;
 
 -- name: find_refund
 -- The refund that a key asked for.
@@ -68,15 +116,16 @@ LIMIT 1;
 -- name: insert_refund
 -- A new refund, not decided yet.
 INSERT INTO payment_refunds (
-    refund_id, payment_id, channel, subject, key_hash, amount, status, reason, public_reference, created_at, updated_at
+    refund_id, payment_id, channel, subject, key_hash, amount, status, reason, public_reference, row_hash, created_at,
+    updated_at
 ) VALUES (
-    :refund_id, :payment_id, :channel, :subject, :key_hash, :amount, :status, :reason, :public_reference, :created_at,
-    :created_at
+    :refund_id, :payment_id, :channel, :subject, :key_hash, :amount, :status, :reason, :public_reference, :row_hash,
+    :created_at, :created_at
 );
 
 -- name: update_refund
 -- The gateway decided about a refund.
-UPDATE payment_refunds SET status = :status, updated_at = :updated_at
+UPDATE payment_refunds SET status = :status, row_hash = :row_hash, updated_at = :updated_at
 WHERE refund_id = :refund_id AND payment_id = :payment_id;
 
 -- name: find_reservation
@@ -96,12 +145,25 @@ WHERE value = :value AND channel = :channel AND kind = :kind AND payment_id = :p
 -- A change of a payment: audit row and event at once. An undecided attempt has neither version nor event.
 INSERT INTO transactions (
     payment_id, version, transaction_type, move, from_status, status, amount, captured_amount, refunded_amount,
-    operation_id, description, caller_note, actor, request_id, event_id, event_type, traceparent, created_at
+    operation_id, description, caller_note, actor, request_id, event_id, event_type, traceparent, previous_hash,
+    row_hash, texts_hash, created_at
 ) VALUES (
     :payment_id, :version, :transaction_type, :move, :from_status, :status, :amount, :captured_amount,
-    :refunded_amount, :operation_id, :description, :caller_note, :actor, :request_id, :event_id, :event_type, :traceparent,
-    :created_at
+    :refunded_amount, :operation_id, :description, :caller_note, :actor, :request_id, :event_id, :event_type,
+    :traceparent, :previous_hash, :row_hash, :texts_hash, :created_at
 );
+
+-- name: revise_operation
+-- What the gateway says of an operation that it had decided. The stored response stays as it was told.
+UPDATE idempotency_keys
+SET operation_status = :operation_status, gateway_reference = :gateway_reference, failure_message = :failure_message,
+    review_reason = :review_reason, purpose = :purpose, row_hash = :row_hash
+WHERE key_id = :key_id AND key_hash = :key_hash;
+
+-- name: set_payment_timer
+-- When the worker looks at a payment, at a moment that its gateway gave.
+INSERT INTO timers (kind, what, attempts, due_at) VALUES (:kind, :payment_id, 0, :due_at)
+ON CONFLICT (kind, what) DO UPDATE SET attempts = 0, due_at = excluded.due_at;
 
 -- name: delete_timer
 -- The operation is decided.

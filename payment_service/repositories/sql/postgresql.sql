@@ -14,13 +14,14 @@ WITH found AS (
 ), made AS (
     INSERT INTO idempotency_keys (
         channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
-        operation_id, kind, amount, currency, operation_status, gateway_key, purpose, owner, fence, attempts, leased_until,
-        expires_at, created_at, updated_at
+        operation_id, kind, amount, currency, operation_status, gateway_key, purpose, terms, row_hash, owner, fence,
+        attempts, leased_until, expires_at, created_at, updated_at
     )
     SELECT
         :channel, :subject, :key_hash, :is_client_key, :request_path, :response_format, :fingerprint,
         coalesce(CAST(:payment_id AS bigint), nextval('payments_payment_id_seq')),
-        :operation_id, :kind, :amount, :currency, :operation_status, :gateway_key, :purpose, :owner, 1, 1,
+        :operation_id, :kind, :amount, :currency, :operation_status, :gateway_key, :purpose, :terms, :row_hash, :owner,
+        1, 1,
         statement_timestamp() + make_interval(secs => :lease),
         statement_timestamp() + make_interval(secs => :ttl), :created_at, :created_at
     WHERE NOT EXISTS (SELECT FROM found)
@@ -34,8 +35,8 @@ FROM (SELECT 1) AS one LEFT JOIN made ON true LEFT JOIN found ON true;
 -- A key as it stands.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
-    created_at,
+    failure_message, review_reason, purpose, terms, action, cancel_asked, resend, owner, fence, attempts,
+    leased_until, response_status, response_data, created_at,
     leased_until > clock_timestamp() AS leased,
     expires_at <= clock_timestamp() AS expired,
     clock_timestamp() AS looked_at
@@ -46,8 +47,8 @@ WHERE key_hash = :key_hash AND channel = :channel AND subject = :subject;
 -- A key that exists, for a decision about it.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
-    created_at,
+    failure_message, review_reason, purpose, terms, action, cancel_asked, resend, owner, fence, attempts,
+    leased_until, response_status, response_data, created_at,
     leased_until > clock_timestamp() AS leased,
     expires_at <= clock_timestamp() AS expired,
     clock_timestamp() AS looked_at
@@ -59,8 +60,8 @@ FOR UPDATE;
 -- An abandoned key that nobody else is working on.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
-    created_at,
+    failure_message, review_reason, purpose, terms, action, cancel_asked, resend, owner, fence, attempts,
+    leased_until, response_status, response_data, created_at,
     leased_until > clock_timestamp() AS leased,
     expires_at <= clock_timestamp() AS expired,
     clock_timestamp() AS looked_at
@@ -72,8 +73,8 @@ FOR UPDATE SKIP LOCKED;
 -- The unfinished key of an operation.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
-    created_at,
+    failure_message, review_reason, purpose, terms, action, cancel_asked, resend, owner, fence, attempts,
+    leased_until, response_status, response_data, created_at,
     leased_until > clock_timestamp() AS leased,
     expires_at <= clock_timestamp() AS expired,
     clock_timestamp() AS looked_at
@@ -93,30 +94,39 @@ RETURNING fence;
 -- End the lease. An owner that sent nothing leaves the end of the lease before its own.
 UPDATE idempotency_keys
 SET leased_until = coalesce(CAST(:ended_at AS timestamptz), statement_timestamp()),
-    review_reason = coalesce(CAST(:review_reason AS text), review_reason),
+    review_reason = nullif(coalesce(CAST(:review_reason AS text), review_reason), ''),
     updated_at = :updated_at
 WHERE key_id = :key_id AND key_hash = :key_hash;
+
+-- name: end_lease
+-- The owner is gone, or gives up. Nobody else has its name.
+UPDATE idempotency_keys SET leased_until = statement_timestamp()
+WHERE key_hash = :key_hash AND owner = :owner AND response_status IS NULL
+RETURNING key_id;
 
 -- name: lock_claim
 -- What an owner must know before it completes: key first, then payment, one row of each.
 WITH key AS (
-    SELECT fence, attempts, response_status, response_data
+    SELECT fence, attempts, response_status, response_data, cancel_asked
     FROM idempotency_keys
     WHERE key_id = :key_id AND key_hash = :key_hash
     FOR UPDATE
 ), payment AS (
-    SELECT version FROM payments WHERE payment_id = :payment_id FOR NO KEY UPDATE
+    SELECT version, journal_hash FROM payments WHERE payment_id = :payment_id FOR NO KEY UPDATE
 )
-SELECT key.*, payment.version FROM key LEFT JOIN payment ON true;
+SELECT key.*, payment.version, payment.journal_hash FROM key LEFT JOIN payment ON true;
 
 -- name: complete_operation
 -- The gateway decided: the operation's outcome and the response as sent, kept for a client's key only.
 UPDATE idempotency_keys
 SET operation_status = :operation_status, gateway_reference = :gateway_reference,
-    failure_message = :failure_message, review_reason = :review_reason, purpose = :purpose,
+    failure_message = :failure_message, review_reason = :review_reason, purpose = :purpose, terms = NULL, action = NULL,
     response_status = :response_status,
     response_data = CASE WHEN is_client_key AND expires_at > statement_timestamp()
         THEN CAST(:response_data AS text) END,
+    response_hash = CASE WHEN is_client_key AND expires_at > statement_timestamp()
+        THEN CAST(:response_hash AS text) END,
+    row_hash = :row_hash,
     updated_at = :updated_at
 WHERE key_id = :key_id AND key_hash = :key_hash;
 
@@ -126,6 +136,9 @@ UPDATE idempotency_keys
 SET response_status = :response_status,
     response_data = CASE WHEN is_client_key AND expires_at > statement_timestamp()
         THEN CAST(:response_data AS text) END,
+    response_hash = CASE WHEN is_client_key AND expires_at > statement_timestamp()
+        THEN CAST(:response_hash AS text) END,
+    row_hash = :row_hash,
     updated_at = :updated_at
 WHERE key_id = :key_id AND key_hash = :key_hash;
 
@@ -134,7 +147,8 @@ WHERE key_id = :key_id AND key_hash = :key_hash;
 SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
     authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
     payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
-    created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at
+    gateway, created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at, hold_expires_at,
+    charge_reference, disputed_amount, charged_back_amount, idempotency_hash, journal_hash
 FROM payments
 WHERE payment_id = :payment_id
 FOR NO KEY UPDATE;
@@ -144,7 +158,8 @@ FOR NO KEY UPDATE;
 SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
     authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
     payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
-    created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at
+    gateway, created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at, hold_expires_at,
+    charge_reference, disputed_amount, charged_back_amount, idempotency_hash, journal_hash
 FROM payments
 WHERE payment_id = :payment_id
 FOR NO KEY UPDATE SKIP LOCKED;
@@ -154,7 +169,8 @@ FOR NO KEY UPDATE SKIP LOCKED;
 SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
     authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
     payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
-    created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at,
+    gateway, created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at, hold_expires_at,
+    charge_reference, disputed_amount, charged_back_amount, idempotency_hash, journal_hash,
     nextval('payment_refunds_refund_id_seq') AS refund_id
 FROM payments
 WHERE payment_id = :payment_id
@@ -174,20 +190,27 @@ INSERT INTO outbox_deliveries (
 -- The operation that gives late money back: no request asks for it, and recovery is its first owner.
 INSERT INTO idempotency_keys (
     channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id, operation_id,
-    kind, amount, currency, operation_status, gateway_key, parent_key, purpose, owner, fence, attempts, leased_until,
-    expires_at, created_at, updated_at
+    kind, amount, currency, operation_status, gateway_key, parent_key, purpose, row_hash, owner, fence, attempts,
+    leased_until, expires_at, created_at, updated_at, review_reason
 ) VALUES (
     :channel, :subject, :key_hash, :is_client_key, :request_path, :response_format, '', :payment_id, :operation_id,
-    :kind, :amount, :currency, :operation_status, :gateway_key, :parent_key, :purpose, '', 0, 0,
-    statement_timestamp(), statement_timestamp(), :created_at, :created_at
+    :kind, :amount, :currency, :operation_status, :gateway_key, :parent_key, :purpose, :row_hash, '', 0, 0,
+    statement_timestamp(), statement_timestamp(), :created_at, :created_at, :review_reason
 )
 RETURNING key_id;
 
 -- name: set_timer
--- The next look-up of an undecided operation.
+-- When the worker looks at something, in seconds from now by the database's clock: a host's may be wrong.
 INSERT INTO timers (kind, what, attempts, due_at)
-VALUES ('recover', :key_id, :attempts, statement_timestamp() + make_interval(secs => :delay))
+VALUES (:kind, :what, :attempts, statement_timestamp() + make_interval(secs => :delay))
 ON CONFLICT (kind, what) DO UPDATE SET attempts = excluded.attempts, due_at = excluded.due_at;
+
+-- name: insert_notice
+-- A gateway's notice, due at once; none where it is stored already.
+INSERT INTO gateway_notices (gateway, event_id, type, gateway_key, reference, content, attempts, received_at, due_at)
+VALUES (:gateway, :event_id, :type, :gateway_key, :reference, :content, 0, statement_timestamp(), statement_timestamp())
+ON CONFLICT DO NOTHING
+RETURNING notice_id;
 
 -- name: lock_watermark
 -- A watermark, its row locked; none where somebody else has locked it.

@@ -6,13 +6,14 @@
 -- Insert the key with its operation. A new payment has no number yet: it gets the next one.
 INSERT INTO idempotency_keys (
         channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
-        operation_id, kind, amount, currency, operation_status, gateway_key, purpose, owner, fence, attempts, leased_until,
-        expires_at, created_at, updated_at
+        operation_id, kind, amount, currency, operation_status, gateway_key, purpose, terms, row_hash, owner, fence,
+        attempts, leased_until, expires_at, created_at, updated_at
 )
 SELECT
         :channel, :subject, :key_hash, :is_client_key, :request_path, :response_format, :fingerprint,
         coalesce(:payment_id, (SELECT coalesce(max(payment_id), 0) + 1 FROM payments)),
-        :operation_id, :kind, :amount, :currency, :operation_status, :gateway_key, :purpose, :owner, 1, 1,
+        :operation_id, :kind, :amount, :currency, :operation_status, :gateway_key, :purpose, :terms, :row_hash, :owner,
+        1, 1,
         strftime('%Y-%m-%d %H:%M:%f000', 'now', :lease || ' seconds'),
         strftime('%Y-%m-%d %H:%M:%f000', 'now', :ttl || ' seconds'), :created_at, :created_at
 WHERE true
@@ -30,8 +31,8 @@ WHERE key_hash = :key_hash AND channel = :channel AND subject = :subject AND res
 -- A key as it stands.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
-    created_at,
+    failure_message, review_reason, purpose, terms, action, cancel_asked, resend, owner, fence, attempts,
+    leased_until, response_status, response_data, created_at,
     leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AS leased,
     expires_at <= strftime('%Y-%m-%d %H:%M:%f000', 'now') AS expired,
     strftime('%Y-%m-%d %H:%M:%f000', 'now') AS looked_at
@@ -42,8 +43,8 @@ WHERE key_hash = :key_hash AND channel = :channel AND subject = :subject;
 -- A key that exists, for a decision about it.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
-    created_at,
+    failure_message, review_reason, purpose, terms, action, cancel_asked, resend, owner, fence, attempts,
+    leased_until, response_status, response_data, created_at,
     leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AS leased,
     expires_at <= strftime('%Y-%m-%d %H:%M:%f000', 'now') AS expired,
     strftime('%Y-%m-%d %H:%M:%f000', 'now') AS looked_at
@@ -54,8 +55,8 @@ WHERE key_hash = :key_hash AND channel = :channel AND subject = :subject;
 -- An abandoned key that nobody else is working on.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
-    created_at,
+    failure_message, review_reason, purpose, terms, action, cancel_asked, resend, owner, fence, attempts,
+    leased_until, response_status, response_data, created_at,
     leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AS leased,
     expires_at <= strftime('%Y-%m-%d %H:%M:%f000', 'now') AS expired,
     strftime('%Y-%m-%d %H:%M:%f000', 'now') AS looked_at
@@ -66,8 +67,8 @@ WHERE key_id = :key_id;
 -- The unfinished key of an operation.
 SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id,
     operation_id, kind, amount, currency, operation_status, gateway_key, parent_key, gateway_reference,
-    failure_message, review_reason, purpose, owner, fence, attempts, leased_until, response_status, response_data,
-    created_at,
+    failure_message, review_reason, purpose, terms, action, cancel_asked, resend, owner, fence, attempts,
+    leased_until, response_status, response_data, created_at,
     leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AS leased,
     expires_at <= strftime('%Y-%m-%d %H:%M:%f000', 'now') AS expired,
     strftime('%Y-%m-%d %H:%M:%f000', 'now') AS looked_at
@@ -86,14 +87,21 @@ RETURNING fence;
 -- End the lease. An owner that sent nothing leaves the end of the lease before its own.
 UPDATE idempotency_keys
 SET leased_until = coalesce(:ended_at, strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-    review_reason = coalesce(:review_reason, review_reason),
+    review_reason = nullif(coalesce(:review_reason, review_reason), ''),
     updated_at = :updated_at
 WHERE key_id = :key_id AND key_hash = :key_hash;
 
+-- name: end_lease
+-- The owner is gone, or gives up. Nobody else has its name.
+UPDATE idempotency_keys SET leased_until = strftime('%Y-%m-%d %H:%M:%f000', 'now')
+WHERE key_hash = :key_hash AND owner = :owner AND response_status IS NULL
+RETURNING key_id;
+
 -- name: lock_claim
 -- What an owner must know before it completes.
-SELECT fence, attempts, response_status, response_data,
-    (SELECT version FROM payments WHERE payment_id = :payment_id) AS version
+SELECT fence, attempts, response_status, response_data, cancel_asked,
+    (SELECT version FROM payments WHERE payment_id = :payment_id) AS version,
+    (SELECT journal_hash FROM payments WHERE payment_id = :payment_id) AS journal_hash
 FROM idempotency_keys
 WHERE key_id = :key_id AND key_hash = :key_hash;
 
@@ -101,10 +109,13 @@ WHERE key_id = :key_id AND key_hash = :key_hash;
 -- The gateway decided: the operation's outcome and the response as sent, kept for a client's key only.
 UPDATE idempotency_keys
 SET operation_status = :operation_status, gateway_reference = :gateway_reference,
-    failure_message = :failure_message, review_reason = :review_reason, purpose = :purpose,
+    failure_message = :failure_message, review_reason = :review_reason, purpose = :purpose, terms = NULL, action = NULL,
     response_status = :response_status,
     response_data = CASE WHEN is_client_key AND expires_at > strftime('%Y-%m-%d %H:%M:%f000', 'now')
         THEN :response_data END,
+    response_hash = CASE WHEN is_client_key AND expires_at > strftime('%Y-%m-%d %H:%M:%f000', 'now')
+        THEN :response_hash END,
+    row_hash = :row_hash,
     updated_at = :updated_at
 WHERE key_id = :key_id AND key_hash = :key_hash;
 
@@ -114,6 +125,9 @@ UPDATE idempotency_keys
 SET response_status = :response_status,
     response_data = CASE WHEN is_client_key AND expires_at > strftime('%Y-%m-%d %H:%M:%f000', 'now')
         THEN :response_data END,
+    response_hash = CASE WHEN is_client_key AND expires_at > strftime('%Y-%m-%d %H:%M:%f000', 'now')
+        THEN :response_hash END,
+    row_hash = :row_hash,
     updated_at = :updated_at
 WHERE key_id = :key_id AND key_hash = :key_hash;
 
@@ -122,7 +136,8 @@ WHERE key_id = :key_id AND key_hash = :key_hash;
 SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
     authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
     payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
-    created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at
+    gateway, created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at, hold_expires_at,
+    charge_reference, disputed_amount, charged_back_amount, idempotency_hash, journal_hash
 FROM payments
 WHERE payment_id = :payment_id;
 
@@ -131,7 +146,8 @@ WHERE payment_id = :payment_id;
 SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
     authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
     payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
-    created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at
+    gateway, created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at, hold_expires_at,
+    charge_reference, disputed_amount, charged_back_amount, idempotency_hash, journal_hash
 FROM payments
 WHERE payment_id = :payment_id;
 
@@ -140,7 +156,8 @@ WHERE payment_id = :payment_id;
 SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
     authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
     payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
-    created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at,
+    gateway, created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at, hold_expires_at,
+    charge_reference, disputed_amount, charged_back_amount, idempotency_hash, journal_hash,
     (SELECT coalesce(max(refund_id), 0) + 1 FROM payment_refunds) AS refund_id
 FROM payments
 WHERE payment_id = :payment_id;
@@ -159,20 +176,28 @@ INSERT INTO outbox_deliveries (
 -- The operation that gives late money back: no request asks for it, and recovery is its first owner.
 INSERT INTO idempotency_keys (
     channel, subject, key_hash, is_client_key, request_path, response_format, fingerprint, payment_id, operation_id,
-    kind, amount, currency, operation_status, gateway_key, parent_key, purpose, owner, fence, attempts, leased_until,
-    expires_at, created_at, updated_at
+    kind, amount, currency, operation_status, gateway_key, parent_key, purpose, row_hash, owner, fence, attempts,
+    leased_until, expires_at, created_at, updated_at, review_reason
 ) VALUES (
     :channel, :subject, :key_hash, :is_client_key, :request_path, :response_format, '', :payment_id, :operation_id,
-    :kind, :amount, :currency, :operation_status, :gateway_key, :parent_key, :purpose, '', 0, 0,
-    strftime('%Y-%m-%d %H:%M:%f000', 'now'), strftime('%Y-%m-%d %H:%M:%f000', 'now'), :created_at, :created_at
+    :kind, :amount, :currency, :operation_status, :gateway_key, :parent_key, :purpose, :row_hash, '', 0, 0,
+    strftime('%Y-%m-%d %H:%M:%f000', 'now'), strftime('%Y-%m-%d %H:%M:%f000', 'now'), :created_at, :created_at, :review_reason
 )
 RETURNING key_id;
 
 -- name: set_timer
--- The next look-up of an undecided operation.
+-- When the worker looks at something, in seconds from now by the database's clock: a host's may be wrong.
 INSERT INTO timers (kind, what, attempts, due_at)
-VALUES ('recover', :key_id, :attempts, strftime('%Y-%m-%d %H:%M:%f000', 'now', :delay || ' seconds'))
+VALUES (:kind, :what, :attempts, strftime('%Y-%m-%d %H:%M:%f000', 'now', :delay || ' seconds'))
 ON CONFLICT (kind, what) DO UPDATE SET attempts = excluded.attempts, due_at = excluded.due_at;
+
+-- name: insert_notice
+-- A gateway's notice, due at once; none where it is stored already.
+INSERT INTO gateway_notices (gateway, event_id, type, gateway_key, reference, content, attempts, received_at, due_at)
+VALUES (:gateway, :event_id, :type, :gateway_key, :reference, :content, 0,
+    strftime('%Y-%m-%d %H:%M:%f000', 'now'), strftime('%Y-%m-%d %H:%M:%f000', 'now'))
+ON CONFLICT DO NOTHING
+RETURNING notice_id;
 
 -- name: lock_watermark
 -- A watermark, its row locked; none where somebody else has locked it.

@@ -12,7 +12,16 @@ from werkzeug.routing import Rule
 from payment_service.web.channel import Channel
 from payment_service.web.errors import ERROR_RENDERER
 from payment_service.web.openapi.converter import Converter, Plugin
-from payment_service.web.openapi.introduction import HEADERS, INTRODUCTION, SERVICE_TAG, TITLE, TOKEN
+from payment_service.web.openapi.introduction import (
+    HEADERS,
+    INTRODUCTION,
+    SCOPES,
+    SERVICE_TAG,
+    TITLE,
+    TOKEN,
+    scheme_of,
+    token_with,
+)
 from payment_service.web.openapi.operations import OperationDoc, views_of
 
 VERSION = "3.0.3"
@@ -46,16 +55,18 @@ def build(app: Flask, channels: Sequence[Channel]) -> dict[str, Any]:
         plugins=[plugin],
     )
     spec.components.security_scheme("token", TOKEN)
+    for scope in SCOPES:
+        spec.components.security_scheme(scheme_of(scope), token_with(scope))
     for name, (about, example) in HEADERS.items():
         spec.components.header(name, {"description": about, "schema": {"type": "string", "example": example}})
     for channel in channels:
         spec.tag({"name": channel.name, "description": channel.about})
     spec.tag(SERVICE_TAG)
     converter, errors = cast(Converter, plugin.converter), app.extensions[ERROR_RENDERER]
-    open_channels = app.extensions["open_channels"]
+    policies = app.extensions["open_channels"], app.extensions["plain_channels"]
     for operation in routes_of(app):
         if operation.views:
-            spec.path(operation.path, operations={operation.method: operation.build(converter, errors, open_channels)})
+            spec.path(operation.path, operations={operation.method: operation.build(converter, errors, *policies)})
     return spec.to_dict()
 
 
@@ -65,11 +76,11 @@ def routes_of(app: Flask) -> Iterator[OperationDoc]:
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         path = path_of(rule)
         view = app.view_functions[rule.endpoint]
-        access = accesses[rule.endpoint.rpartition(".")[0]]
+        access, need = accesses[rule.endpoint.rpartition(".")[0]], app.extensions["needs"][rule.endpoint]
         channel = access.channels[0] if len(access.channels) == 1 else errors.channel_of(path)
         for method in _METHODS:
             if method in (rule.methods or ()):
-                yield OperationDoc(method.lower(), path, view, access, channel, views_of(view, channel))
+                yield OperationDoc(method.lower(), path, view, access, need, channel, views_of(view, channel))
 
 
 def path_of(rule: Rule) -> str:

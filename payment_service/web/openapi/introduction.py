@@ -1,5 +1,7 @@
 """What callers of every kind should know before they read about single routes; Markdown."""
 
+from payment_service.domain.principals import TokenScope
+
 TITLE = "Payment Service"
 
 INTRODUCTION = """
@@ -60,9 +62,30 @@ TOKEN = {
     "description": (
         "Issued by the auth service: `sub` (whose payments these are) and `exp` are required, `email` and "
         "`is_verified` are remembered. A subject sees and moves its own payments; with scope `payments:service` a "
-        "token acts for all."
+        "token acts for all. A token with any scope that begins with `payments:` may do what its scopes say, and "
+        "nothing else."
     ),
 }
+
+SCOPES = {
+    TokenScope.CHARGE: "may create, charge, authorize, capture, void and cancel, in the subject's own name",
+    TokenScope.REFUND: "may refund what belongs to the subject",
+    TokenScope.READ: "may read what belongs to the subject",
+    TokenScope.SERVICE: "may do all three for every subject",
+}
+"""Those of callers, and what they allow; a scope of operators opens no route of the API."""
+
+
+def scheme_of(scope: TokenScope) -> str:
+    """The name of the security scheme for tokens with a scope: `payments.charge`."""
+    return scope.value.replace(":", ".")
+
+
+def token_with(scope: TokenScope) -> dict[str, str]:
+    """The security scheme for tokens with a scope."""
+    about = f"A token with the scope `{scope.value}`, or `{scope.value}:<channel>` for one channel alone"
+    return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": f"{about}, {SCOPES[scope]}."}
+
 
 HEADERS = {
     "X-Request-ID": ("The request's id: the caller's own where it is sane.", "5e0c6a5a-6b1c-4a6e-9d0e-3f1f3d1a7c11"),

@@ -9,12 +9,14 @@ from typing import Any
 from marshmallow import Schema
 from marshmallow.fields import Nested
 
-from payment_service.web.access import Access
+from payment_service.domain.principals import TokenScope
+from payment_service.web.access import Access, Need
 from payment_service.web.errors import ErrorRenderer
 from payment_service.web.field_errors import BaseField
 from payment_service.web.key_header import KEY_HEADER
 from payment_service.web.openapi.converter import Converter, Described, about_of, either
 from payment_service.web.openapi.decorators import Body, DispatchedRoute, KeyIn, Media, ViewDoc, doc_of
+from payment_service.web.openapi.introduction import scheme_of
 from payment_service.web.parsing import LONGEST_KEY
 from payment_service.web.responses import JSON
 
@@ -49,16 +51,19 @@ def views_of(view: View, channel: str) -> list[ChannelView]:
 
 @dataclass(frozen=True)
 class OperationDoc:
-    """A route: its view, its access, the channel of its path, and the views of the channels that serve it."""
+    """A route: its view, its access and need, the channel of its path, and the views of the channels that serve it."""
 
     method: str
     path: str
     view: View
     access: Access
+    need: Need
     channel_of_path: str
     views: list[ChannelView]
 
-    def build(self, converter: Converter, errors: ErrorRenderer, open_channels: frozenset[str]) -> Described:
+    def build(
+        self, converter: Converter, errors: ErrorRenderer, open_channels: frozenset[str], plain: frozenset[str]
+    ) -> Described:
         """The OpenAPI operation; all its errors are one `default` response."""
         channels = dict.fromkeys([self.channel_of_path, *(each.channel for each in self.views)])
         default = _response([ERROR], [errors.schema_of(name) for name in channels], [REPLAYED, RETRY_AFTER])
@@ -76,9 +81,17 @@ class OperationDoc:
             content = {"schema": either(bodies, "oneOf"), "examples": dict(map(_example, bodies))}
             operation["requestBody"] = {"required": True, "content": {JSON: content}}
         if not self.access.is_public:
-            optional: list[Described] = [{}] if open_channels & set(self.access.channels) else []
-            operation["security"] = [{"token": []}, *optional]
+            operation["security"] = self._security(open_channels, plain)
+            operation["x-required-scope"] = self.need.value
         return operation
+
+    def _security(self, open_channels: frozenset[str], plain: frozenset[str]) -> list[Described]:
+        """Which tokens are enough for one of the channels: plain ones, those with a scope, or none."""
+        channels = set(self.access.channels)
+        names = ["token"] if channels & plain else []
+        if isinstance(self.need, TokenScope) and channels - plain:
+            names += map(scheme_of, (self.need, TokenScope.SERVICE))
+        return [{name: []} for name in names] + ([{}] if channels & open_channels else [])
 
     def _texts(self) -> tuple[str, str]:
         """Summary and description: the docstring of the only view, or the route's own and what each channel does."""

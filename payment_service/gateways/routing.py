@@ -1,0 +1,40 @@
+"""Which gateway a payment belongs to: chosen by its method once, and never changed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from payment_service.gateways.base import Gateway
+
+LEGACY = "legacy"
+"""The gateway of payments that release 1.0.0 charged: it had only one, and wrote no name down."""
+
+
+@dataclass(frozen=True)
+class Gateways:
+    """The configured gateways by their names, and the name that each method goes to.
+
+    A name stands for one account at one gateway: `stripe/test`, `simulated`. `routes` are by method in capitals;
+    `default` takes every other one. `legacy` is the name of the gateway that payments of release 1.0.0 belong to.
+    """
+
+    by_name: Mapping[str, Gateway]
+    default: str
+    routes: Mapping[str, str] = field(default_factory=dict)
+    legacy: str | None = None
+
+    def name_for(self, method: str) -> str:
+        """The name of the gateway that new payments of a method go to."""
+        return self.routes.get(method.upper(), self.default)
+
+    def resolved(self, name: str | None) -> str:
+        """The configured name behind the one that a payment bears; None stands for a payment that was not sent yet."""
+        if name is None:
+            return self.default
+        return (self.legacy or self.default) if name == LEGACY else name
+
+    def named(self, name: str | None) -> Gateway | None:
+        """The gateway of a payment, None where it is not configured."""
+        return self.by_name.get(self.resolved(name))
+
+    def __iter__(self) -> Iterator[tuple[str, Gateway]]:
+        return iter(self.by_name.items())

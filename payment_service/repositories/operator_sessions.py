@@ -1,0 +1,64 @@
+"""Operators' sessions and revocations: begun, looked up on each request, ended."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, and_, bindparam, delete, exists, func, insert, null, select, update
+
+from payment_service.connection import Connection
+from payment_service.models import operator_revocations as revocations
+from payment_service.models import operator_sessions as sessions
+
+_INSERT, _REVOKE = insert(sessions), insert(revocations)
+_IS_REVOKED = exists().where(
+    revocations.c.subject == sessions.c.subject, revocations.c.revoked_at >= sessions.c.issued_at
+)
+_IS_LIVE = and_(
+    sessions.c.ends_at > bindparam("now", type_=sessions.c.ends_at.type),
+    sessions.c.signed_out_at.is_(null()),
+    ~_IS_REVOKED,
+)
+_SESSION = sessions.c.session_hash == bindparam("hash")
+_FIND = select(sessions.c.subject, sessions.c.ends_at).where(_SESSION, _IS_LIVE)
+_LIVE = select(func.count()).select_from(sessions).where(sessions.c.subject == bindparam("of"), _IS_LIVE)
+_SIGN_OUT = (
+    update(sessions)
+    .where(_SESSION, sessions.c.signed_out_at.is_(null()))
+    .values(signed_out_at=bindparam("now", type_=sessions.c.ends_at.type))
+    .returning(sessions.c.subject)
+)
+_LAST = select(func.max(revocations.c.revoked_at)).where(revocations.c.subject == bindparam("of"))
+_PURGE = delete(sessions).where(sessions.c.ends_at < bindparam("now", type_=sessions.c.ends_at.type))
+
+
+def insert_session(connection: Connection, **values: Any) -> None:
+    """Store a session; `values` are its columns."""
+    connection.execute(_INSERT, values)
+
+
+def find(connection: Connection, session_hash: str, now: datetime) -> RowMapping | None:
+    """The `subject` and `ends_at` of a session; None where there is none, or it has ended in any way."""
+    return connection.execute(_FIND, {"hash": session_hash, "now": now}).mappings().one_or_none()
+
+
+def sign_out(connection: Connection, session_hash: str, now: datetime) -> str | None:
+    """End a session; its subject, None where there is none that somebody could sign out of."""
+    return connection.execute(_SIGN_OUT, {"hash": session_hash, "now": now}).scalar_one_or_none()
+
+
+def last_revocation(connection: Connection, subject: str) -> datetime | None:
+    """When the subject's sessions were last revoked, None for never."""
+    found: datetime | None = connection.execute(_LAST, {"of": subject}).scalar_one()
+    return found
+
+
+def revoke(connection: Connection, subject: str, actor: str, now: datetime) -> int:
+    """Revoke the subject's sessions until now; how many were live."""
+    live = connection.execute(_LIVE, {"of": subject, "now": now}).scalar_one()
+    connection.execute(_REVOKE, {"subject": subject, "actor": actor, "revoked_at": now})
+    return int(live)
+
+
+def purge(connection: Connection, now: datetime) -> int:
+    """Delete the sessions whose time is over; how many."""
+    return connection.execute(_PURGE, {"now": now}).rowcount

@@ -1,0 +1,215 @@
+"""gunicorn's threaded worker, whose threads never wait for a client.
+
+gunicorn reads a request, and writes a response, in the thread that serves it: as many slow clients as there are threads
+stop it. Here a thread takes what has come and sends what the client takes. The main loop reads on and writes on, for
+all slow clients at once, and a thread serves a request when it is whole.
+
+This is the one place that knows how gunicorn's ThreadWorker works inside: `enqueue_req`, `handle`, `finish_request`,
+`murder_pending`, `set_accept_enabled`, `nr_conns`, `poller` and TConn are no interface. requirements.in pins gunicorn's
+minor version for it; tests/findings/test_s9_slow_clients.py holds a newer one to the same.
+"""
+
+import json
+import selectors
+import socket
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from payment_service import clock
+from payment_service.server.connection import Connection
+
+COURTESY, MOST_COURTESY = 0.001, 0.005
+"""Seconds for which a worker whose threads all have a connection lets the others take the next one."""
+LINGER_SECONDS = 2.0
+"""How long a connection that is over waits for its client to close it, and a stopping worker for a first byte."""
+LOOK_SECONDS = 0.25
+MOST_HELD = 64 * 1024 * 1024
+"""Bytes that one worker keeps for clients that are slow; beyond it those go for whom it keeps most."""
+_NOT_WHOLE = object()
+_WORDS = "The request came too slowly"
+_RETRY = {"safe": True, "key": "same", "after": None}
+_BODY = json.dumps({"error": _WORDS, "detail": _WORDS, "code": "timeout", "retry": _RETRY})
+TOO_SLOW = (
+    "HTTP/1.1 408 Request Timeout\r\nServer: gunicorn\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    f"Content-Length: {len(_BODY)}\r\n\r\n{_BODY}"
+).encode()
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
+    """Threads that share connections with the other workers' threads, and wait for none of them.
+
+    A request must be whole `read_seconds` after its connection or, on a kept one, its first byte: else 408. A response
+    must be taken within gunicorn's `timeout`. Told to stop, a worker also answers those who were connected already.
+    """
+
+    read_seconds = 10.0
+    told_to_stop = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._waiting: dict[TConn, tuple[float, Callable[[TConn], None]]] = {}
+        self._next_look = 0.0
+
+    def accept(self, listener: Any) -> None:
+        """Take a connection. A proxy keeps its connections: whoever takes them all serves them all, on one core.
+
+        Both workers are woken by each. Who holds more than it has threads for waits, the longer the more it holds,
+        and finds nothing left if another was free.
+        """
+        if self.cfg.workers > 1 and self.alive and self.nr_conns >= self.cfg.threads:
+            clock.sleep(min(COURTESY * self.nr_conns / self.cfg.threads, MOST_COURTESY))
+        super().accept(listener)
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Have a thread look for the connection's next request."""
+        if not isinstance(conn.sock, Connection):
+            conn.sock = Connection(conn.sock)
+            conn.data_ready = True  # gunicorn would wait for it, in the thread
+        elif conn.parser is not None:
+            conn.sock.begin(conn.parser.unreader.take_buffered())
+        super().enqueue_req(conn)
+
+    def handle(self, conn: TConn) -> object:
+        """Serve the request if it is whole; most are, as soon as they come. Else the main loop reads on."""
+        try:
+            if not conn.sock.receive():
+                return _NOT_WHOLE
+        except OSError:
+            return False
+        return super().handle(conn) if conn.sock.has_received else False
+
+    def _read(self, conn: TConn) -> None:
+        try:
+            is_whole = conn.sock.receive()
+        except OSError:
+            self._close(conn)
+            return
+        if is_whole:
+            self._stop_waiting(conn)
+            super().enqueue_req(conn)
+
+    def finish_request(self, conn: TConn, fs: Future[object]) -> None:
+        """Keep, or close, a connection once its client has taken the response."""
+        if fs.cancelled() or fs.exception() is not None:
+            super().finish_request(conn, fs)
+            return
+        if fs.result() is _NOT_WHOLE:
+            seconds = self.read_seconds if self.alive or conn.sock.has_received else LINGER_SECONDS
+            self._wait(conn, selectors.EVENT_READ, self._read, self._refuse, seconds)
+            return
+        try:
+            is_sent = conn.sock.flush()
+        except OSError:
+            self._close(conn)
+            return
+        if not is_sent:
+            self._wait(
+                conn, selectors.EVENT_WRITE, lambda conn: self.finish_request(conn, fs), self._close, self.cfg.timeout
+            )
+            return
+        self._stop_waiting(conn)
+        if not fs.result():
+            self._part(conn)
+        elif conn.sock.has_received:  # another request came with this one
+            self.enqueue_req(conn)
+        else:
+            super().finish_request(conn, fs)
+
+    def _refuse(self, conn: TConn) -> None:
+        """Answer 408 to a request that is not whole in time. A client that has not begun one gets no answer."""
+        if not conn.sock.has_received:
+            self._close(conn)
+            return
+        self.log.info("A request from ip=%s came too slowly", conn.client[0] if conn.client else "")
+        try:
+            conn.sock.sendall(TOO_SLOW)
+        except OSError:
+            self._close(conn)
+        else:
+            self._part(conn)
+
+    def _part(self, conn: TConn) -> None:
+        """Say that nothing more comes, and close the connection when the client has closed it, too."""
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(conn)
+        else:
+            self._drain(conn)
+
+    def _drain(self, conn: TConn) -> None:
+        if conn.sock.drain():
+            self._close(conn)
+        else:
+            self._wait(conn, selectors.EVENT_READ, self._drain, self._close, LINGER_SECONDS)
+
+    def _close(self, conn: TConn) -> None:
+        self._stop_waiting(conn)
+        self.nr_conns -= 1
+        conn.close()
+
+    def _wait(
+        self,
+        conn: TConn,
+        event: int,
+        resume: Callable[[TConn], None],
+        expire: Callable[[TConn], None],
+        seconds: float,
+    ) -> None:
+        """Have `resume` called when the client is ready, or `expire` after so many seconds; the first wait counts."""
+        if conn not in self._waiting:
+            self.poller.register(conn.sock, event, lambda _: resume(conn))
+            self._waiting[conn] = (clock.monotonic() + seconds, expire)
+
+    def _stop_waiting(self, conn: TConn) -> None:
+        if self._waiting.pop(conn, None) is not None:
+            self.poller.unregister(conn.sock)
+
+    def murder_pending(self) -> None:
+        """Close what has waited too long. The main loop calls this in each of its rounds, at least once a second."""
+        now = clock.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_SECONDS
+        for conn, (deadline, expire) in list(self._waiting.items()):
+            if deadline <= now:
+                self._stop_waiting(conn)
+                expire(conn)
+        held = sum(conn.sock.held for conn in self._waiting)
+        for conn in sorted(self._waiting, key=lambda conn: conn.sock.held, reverse=True) if held > MOST_HELD else ():
+            held -= conn.sock.held
+            self._close(conn)
+            if held <= MOST_HELD:
+                break
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """SIGTERM."""
+        self.told_to_stop = True
+        super().handle_exit(sig, frame)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Accept all pending connections before the listening sockets are closed for good."""
+        if self.told_to_stop and not enabled:
+            for listener in self.sockets:
+                while self._admits_another(listener):
+                    pass
+        super().set_accept_enabled(enabled)
+        if self.told_to_stop:
+            for listener in self.sockets:
+                listener.close()  # now and not after the last answer: nobody is to wait for nothing
+            self._hurry()
+
+    def _hurry(self) -> None:
+        """Wait a moment only for clients that have not begun a request."""
+        latest = clock.monotonic() + LINGER_SECONDS
+        for conn, (deadline, expire) in self._waiting.items():
+            if not conn.sock.has_received and expire == self._refuse:
+                self._waiting[conn] = (min(deadline, latest), expire)
+
+    def _admits_another(self, listener: Any) -> bool:
+        before = self.nr_conns
+        self.accept(listener)
+        return bool(self.nr_conns > before)

@@ -1,0 +1,37 @@
+"""Ending a lease before its time, for an owner that gives up."""
+
+from functools import partial
+
+import structlog
+
+from payment_service import clock
+from payment_service.connection import Connection
+from payment_service.domain.operations import OperationStatus
+from payment_service.repositories import keys
+from payment_service.services.claim import Claim
+from payment_service.services.dependencies import Dependencies
+
+log = structlog.get_logger(__name__)
+
+
+def end_lease_later(deps: Dependencies, key_hash: str, owner: str) -> None:
+    """End the lease of a claim that may have been committed, as soon as the database shows it."""
+    end = partial(deps.database.run, "release", keys.end_lease, key_hash, owner)
+    deps.deferred.add(clock.monotonic() + deps.limits.lease, "release", end)
+
+
+def give_up_later(deps: Dependencies, claim: Claim) -> None:
+    """End the lease of an owner that sends nothing more, as soon as the database takes it."""
+    end = partial(deps.database.run, "release", _give_up, claim)
+    deps.deferred.add(clock.monotonic() + deps.limits.lease, "release", end)
+
+
+def _give_up(connection: Connection, claim: Claim) -> None:
+    if keys.end_lease(connection, claim.key_hash, claim.owner):
+        return
+    key = keys.lock_by_id(connection, claim.key_id)
+    if key is None or key.owner != claim.owner or claim.is_repeatable:
+        return
+    if key.operation_status is OperationStatus.SUCCEEDED:
+        # The COMMIT that was given up was kept. Its caller heard that nobody knows, and never asks again.
+        log.error("movement.charged_and_not_told", payment_id=claim.payment.payment_id)

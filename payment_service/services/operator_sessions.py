@@ -1,0 +1,108 @@
+"""The sessions of operators: each ends by its time, by signing out, or by a revocation of its subject.
+
+The browser has a random text, the database its digest: neither a copy of the database nor its log opens a session.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import structlog
+
+from payment_service import clock
+from payment_service.connection import Connection
+from payment_service.domain.errors import Unauthenticated
+from payment_service.repositories import operator_sessions as sessions
+from payment_service.services.dependencies import Dependencies
+
+log = structlog.get_logger(__name__)
+
+_DIGITS = 64
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+
+
+class SessionsRevoked(Unauthenticated):
+    """Your sessions were revoked after this token was issued: sign in anew"""
+
+    code = "sessions_revoked"
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """A verified sign-in. `issued`, `expires`: of a pasted token, seconds since 1970; None where there is none."""
+
+    subject: str
+    way: Literal["PROVIDER", "TOKEN"]
+    issued: float | None = None
+    expires: float | None = None
+
+
+def begin(deps: Dependencies, sign_in: SignIn, seconds: int, previous: str) -> str:
+    """Begin a session of so many seconds at most, and end the browser's `previous` one: the new cookie's value.
+
+    Raises Unauthenticated for a token that has ended, SessionsRevoked for one that is older than the last revocation
+    of its subject.
+    """
+    session = clock.new_hex(_DIGITS)
+    deps.database.run("begin_session", _begin, sign_in, session, timedelta(seconds=seconds), previous)
+    return session
+
+
+def _begin(connection: Connection, sign_in: SignIn, session: str, longest: timedelta, previous: str) -> None:
+    now = clock.now()
+    if sessions.find(connection, _digest(session), now):  # committed before, and the answer to COMMIT was lost
+        return
+    issued_at = now if sign_in.issued is None else min(now, _moment(sign_in.issued))
+    ends_at = now + longest if sign_in.expires is None else min(now + longest, _moment(sign_in.expires))
+    revoked_at = sessions.last_revocation(connection, sign_in.subject)
+    if ends_at <= now:
+        raise Unauthenticated
+    if revoked_at is not None and revoked_at >= issued_at:
+        raise SessionsRevoked
+    sessions.sign_out(connection, _digest(previous), now)
+    sessions.insert_session(
+        connection,
+        session_hash=_digest(session),
+        subject=sign_in.subject,
+        way=sign_in.way,
+        issued_at=issued_at,
+        began_at=now,
+        ends_at=ends_at,
+    )
+
+
+def find(deps: Dependencies, session: str) -> str | None:
+    """The subject of a cookie's session; None where there is none, or it has ended in any way."""
+    with deps.database.reading() as connection:
+        found = sessions.find(connection, _digest(session), clock.now())
+    return None if found is None else str(found["subject"])
+
+
+def sign_out(deps: Dependencies, session: str) -> str | None:
+    """End a cookie's session; its subject, None where none was open."""
+    return deps.database.run("sign_out", sessions.sign_out, _digest(session), clock.now())
+
+
+def revoke(deps: Dependencies, subject: str, actor: str) -> int:
+    """End all sessions of a subject that began before now, and refuse its older tokens; how many were live."""
+    ended = deps.database.run("revoke", sessions.revoke, subject, actor, clock.now())
+    log.info("ops.revoked", subject=subject, actor=actor, sessions=ended)
+    return ended
+
+
+def purge(deps: Dependencies) -> int:
+    """Delete the sessions whose time is over; how many."""
+    return deps.database.run("purge", sessions.purge, clock.now())
+
+
+def _digest(session: str) -> str:
+    return hashlib.sha256(session.encode()).hexdigest()
+
+
+def _moment(seconds: float) -> datetime:
+    """A token's time; one that no calendar has is the end of time."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        return _END_OF_TIME

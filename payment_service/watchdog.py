@@ -1,0 +1,104 @@
+"""Waits for PostgreSQL that end: a thread cuts the connection whose server owes an answer for too long.
+
+A server that is frozen and not dead acknowledges every byte and answers none. Then neither its own time-outs nor TCP's
+end the wait of a client, and libpq has none for answers.
+"""
+
+import os
+import socket
+import threading
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+
+from payment_service import clock
+
+log = structlog.get_logger(__name__)
+
+LONGEST_WAIT = 5.0
+"""Seconds for one answer: a server that lives ends each statement after 3, see `statement_timeout`."""
+
+LONGEST_COMMIT = 15.0
+"""Seconds for the answer to a COMMIT, to which no time-out of the server's applies. It may wait for a standby, and the
+server that is given up may keep it all the same: whoever gives up early does not know what is written down."""
+
+LOOK = 0.1
+"""Seconds between two looks at the waits."""
+
+
+class Wait:
+    """Waits for answers of psycopg2's `connection`, each as a context. `is_cut`: one was too long, and has ended so."""
+
+    __slots__ = ("connection", "ends_at", "is_cut", "seconds")
+
+    def __init__(self, connection: Any, seconds: float = LONGEST_WAIT) -> None:
+        self.connection = connection
+        self.seconds = seconds
+        self.ends_at = 0.0
+        self.is_cut = False
+
+    def __enter__(self) -> Self:
+        """Begin to wait."""
+        self.ends_at = clock.monotonic() + self.seconds
+        with _watched.lock:
+            _watched.waits.add(self)
+            if not _watched.is_looked_at:
+                _watched.look()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """The answer is there, or the connection is gone."""
+        with _watched.lock:  # while a connection is cut nobody here closes it
+            _watched.waits.discard(self)
+
+
+class _Watched:
+    """The waits of this process, and whether a thread looks at them: it starts with the first wait."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.waits: set[Wait] = set()
+        self.is_looked_at = False
+
+    def look(self) -> None:
+        with suppress(RuntimeError):  # no thread can be started: the next wait tries again
+            threading.Thread(target=self._run, name="watchdog", daemon=True).start()
+            self.is_looked_at = True
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while True:
+            pause.wait(LOOK)
+            with self.lock:
+                now = clock.monotonic()
+                for wait in [each for each in self.waits if each.ends_at < now]:
+                    self.waits.discard(wait)
+                    wait.is_cut = True
+                    _cut(wait.connection)
+                    log.warning("database.silent", seconds=wait.seconds)
+
+
+def _cut(connection: Any) -> None:
+    """End a connection for whoever waits for it: that thread sees a server that has closed it."""
+    with suppress(OSError, connection.InterfaceError):
+        mirror = socket.socket(fileno=connection.fileno())  # no new number: there may be none left
+        try:
+            mirror.shutdown(socket.SHUT_RDWR)
+        finally:
+            mirror.detach()
+
+
+_watched = _Watched()
+
+
+def _begin_anew() -> None:
+    """A forked process has no thread but its own, and waits for nothing yet."""
+    global _watched  # noqa: PLW0603 - a fork may have copied a lock that is held
+    _watched = _Watched()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

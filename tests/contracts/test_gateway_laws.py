@@ -1,0 +1,223 @@
+"""What every gateway promises to the engine, asked of each implementation in the same words."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import (
+    ActionRequired,
+    Approved,
+    Declined,
+    NotFound,
+    Refused,
+    Unknown,
+)
+from tests.support.contract_banks import ALL, REGISTERING, REMEMBERING, Bank, bank
+
+
+@pytest.fixture(scope="module", params=ALL)
+def one(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
+    with bank(request.param, tmp_path_factory.mktemp("bank")) as made:
+        yield made
+
+
+remembering = pytest.mark.parametrize("one", REMEMBERING, indirect=True, scope="module")
+registering = pytest.mark.parametrize("one", REGISTERING, indirect=True, scope="module")
+
+
+def test_each_law_is_asked_of_whoever_promises_it(one: Bank) -> None:
+    able = one.gateway.capabilities
+    assert able.remembers == able.lists == (one.name in REMEMBERING)
+    assert bool(able.registers) == able.cancels == (one.name in REGISTERING)
+
+
+@pytest.mark.parametrize("kind", [Kind.CHARGE, Kind.AUTHORIZE])
+@pytest.mark.parametrize(
+    ("amount", "currency"),
+    [("150.00", "USD"), ("0.50", "EUR"), ("500", "JPY"), ("1.230", "KWD"), ("5", "UGX"), ("999999.99", "USD")],
+)
+def test_money_is_taken_or_held_to_the_last_digit(one: Bank, kind: Kind, amount: str, currency: str) -> None:
+    request = one.asked(kind, amount, currency=currency)
+    answer = one.send(request)
+    assert isinstance(answer, Approved)
+    assert (answer.amount, answer.currency) == (Decimal(amount), currency)
+    assert answer.reference
+    assert one.gateway.lookup(request) == answer
+
+
+@registering
+def test_registering_moves_nothing(one: Bank) -> None:
+    request = one.asked()
+    assert isinstance(one.gateway.lookup(request), NotFound | ActionRequired)
+    assert one.gateway.lookup(replace(request, reference=None)) == NotFound()
+    assert one.moved(request) == [0]
+
+
+@registering
+def test_registering_again_is_another_object_and_one_of_them_is_enough(one: Bank) -> None:
+    """An owner whose registration was lost makes another one: what is left over moves no money."""
+    first = one.asked()
+    second = one.registering.register(replace(first, attempt=2))
+    assert one.registering.register(replace(first, attempt=2)) == second
+    assert second != one.registering.register(replace(first, attempt=1))
+    one.done(first)
+    assert one.moved(first) == [1]
+
+
+@pytest.mark.parametrize("amount", ["30.00", "100.00"])
+def test_a_hold_is_taken_whole_or_in_part(one: Bank, amount: str) -> None:
+    hold = one.done(one.asked(Kind.AUTHORIZE, "100.00"))
+    capture = one.child(hold, Kind.CAPTURE, amount)
+    if one.gateway.capabilities.remembers:
+        assert one.gateway.lookup(capture) == NotFound()
+    answer = one.send(capture)
+    assert isinstance(answer, Approved)
+    assert (answer.amount, answer.currency) == (Decimal(amount), "USD")
+    assert one.gateway.lookup(capture) == answer
+    assert one.send(capture) == answer
+
+
+def test_a_hold_can_be_let_go(one: Bank) -> None:
+    hold = one.done(one.asked(Kind.AUTHORIZE, "100.00"))
+    void = one.child(hold, Kind.VOID, "100.00")
+    if one.gateway.capabilities.remembers:
+        assert one.gateway.lookup(void) == NotFound()
+    answer = one.send(void)
+    assert isinstance(answer, Approved)
+    assert (answer.amount, answer.currency) == (Decimal("100.00"), "USD")
+    assert one.gateway.lookup(void) == answer
+    assert one.send(void) == answer
+
+
+@remembering
+def test_a_hold_that_was_let_go_cannot_be_taken(one: Bank) -> None:
+    hold = one.done(one.asked(Kind.AUTHORIZE, "100.00"))
+    one.done(one.child(hold, Kind.VOID, "100.00"))
+    capture = one.child(hold, Kind.CAPTURE, "100.00")
+    assert isinstance(one.send(capture), Declined)
+
+
+def test_a_charge_is_given_back_in_parts_each_of_them_once(one: Bank) -> None:
+    charge = one.done(one.asked(amount="80.00", currency="GBP"))
+    first, second = (one.child(charge, Kind.REFUND, "30.00") for _ in range(2))
+    answers = [one.send(refund) for refund in (first, second, first, second)]
+    assert [type(answer) for answer in answers] == [Approved] * 4
+    assert answers[:2] == answers[2:] == [one.gateway.lookup(first), one.gateway.lookup(second)]
+    assert {(each.amount, each.currency) for each in answers if isinstance(each, Approved)} == {(Decimal(30), "GBP")}
+
+
+@remembering
+def test_more_than_was_paid_is_not_given_back(one: Bank) -> None:
+    charge = one.done(one.asked(amount="80.00"))
+    one.done(one.child(charge, Kind.REFUND, "50.00"))
+    refund = one.child(charge, Kind.REFUND, "50.00")
+    assert isinstance(one.send(refund), Declined)
+    assert not isinstance(one.gateway.lookup(refund), Approved)
+
+
+@remembering
+def test_a_refund_that_was_not_sent_is_not_found(one: Bank) -> None:
+    charge = one.done(one.asked())
+    assert one.gateway.lookup(one.child(charge, Kind.REFUND, "150.00")) == NotFound()
+
+
+@pytest.mark.parametrize("kind", [Kind.CHARGE, Kind.AUTHORIZE])
+def test_a_resend_is_answered_like_the_first_send(one: Bank, kind: Kind) -> None:
+    request = one.asked(kind)
+    first = one.send(request)
+    assert one.send(request) == first
+    assert one.gateway.lookup(request) == first
+
+
+def test_an_amount_that_lost_its_zeros_is_the_same_instruction(one: Bank) -> None:
+    request = one.asked(amount="150.00")
+    first = one.send(request)
+    again = one.send(replace(request, amount=Decimal(150)))
+    assert isinstance(first, Approved)
+    assert again == first
+
+
+@pytest.mark.parametrize("kind", [Kind.CHARGE, Kind.AUTHORIZE])
+def test_a_decline_is_final(one: Bank, kind: Kind) -> None:
+    """Where the gateway may still change its mind, a cancel comes first."""
+    request = one.refused(kind)
+    told = one.send(request)
+    assert isinstance(told, Declined | Refused)
+    if isinstance(told, Refused):
+        assert one.registering.cancel(request) == Declined(told.code, told.message, told.reference)
+        told = Declined(told.code, told.message, told.reference)
+    assert one.gateway.lookup(request) == told
+    assert one.send(request) == told
+    if one.gateway.capabilities.lists:
+        assert one.moved(request) == [0]
+
+
+@registering
+@pytest.mark.parametrize("kind", [Kind.CHARGE, Kind.AUTHORIZE])
+def test_what_was_cancelled_before_it_was_sent_is_never_charged(one: Bank, kind: Kind) -> None:
+    request = one.asked(kind)
+    ended = one.registering.cancel(request)
+    assert isinstance(ended, Declined)
+    assert one.registering.cancel(request) == ended
+    assert one.send(request) == ended
+    assert one.moved(request) == [0]
+
+
+@registering
+def test_a_cancel_that_comes_too_late_says_what_happened(one: Bank) -> None:
+    charge = one.asked()
+    paid = one.send(charge)
+    assert isinstance(paid, Approved)
+    assert one.registering.cancel(charge) == paid
+    assert one.moved(charge) == [1]
+
+
+@registering
+def test_a_hold_that_is_cancelled_is_over(one: Bank) -> None:
+    """A hold that is to be cancelled is never told as one."""
+    hold = one.done(one.asked(Kind.AUTHORIZE))
+    assert isinstance(one.registering.cancel(hold), Declined)
+    assert isinstance(one.gateway.lookup(hold), Declined)
+    assert isinstance(one.send(one.child(hold, Kind.CAPTURE, "150.00")), Declined)
+
+
+def test_two_operations_never_share_a_reference(one: Bank) -> None:
+    answers = [one.send(one.asked()) for _ in range(10)]
+    assert len({answer.reference for answer in answers if isinstance(answer, Approved)}) == 10
+
+
+def test_simultaneous_resends_are_one_operation(one: Bank) -> None:
+    """Some may be told that another is under way; nobody is told otherwise than the look-up, and one effect is made."""
+    request = one.asked()
+    with ThreadPoolExecutor(16) as pool:
+        answers = set(pool.map(lambda _: one.send(request), range(32)))
+    found = one.gateway.lookup(request)
+    assert isinstance(found, Approved)
+    assert found in answers
+    assert all(answer == found or type(answer) is Unknown for answer in answers)
+    if one.gateway.capabilities.lists:
+        assert one.moved(request) == [1]
+
+
+@remembering
+def test_the_ledger_has_each_operation_once(one: Bank) -> None:
+    charge, hold, other = one.asked(), one.asked(Kind.AUTHORIZE), one.asked(Kind.AUTHORIZE)
+    children = (
+        one.child(charge, Kind.REFUND, "50.00"),
+        one.child(hold, Kind.CAPTURE, "60.00"),
+        one.child(other, Kind.VOID, "150.00"),
+    )
+    refused = one.refused()
+    for request in (charge, hold, other) * 2 + children * 2:
+        one.done(request)
+    one.send(refused)
+    assert one.moved(charge, hold, other, *children, refused) == [1, 1, 1, 1, 1, 1, 0]
+    found = {
+        effect.gateway_key: (effect.kind, effect.amount, effect.currency) for effect in one.gateway.ledger(None, None)
+    }
+    for request in (charge, hold, other, *children):
+        assert found[request.gateway_key] == (request.kind, request.amount, "USD")

@@ -1,0 +1,161 @@
+"""The whole service at Stripe: from a caller's request to the bank's ledger, through Stripe's own library."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+from flask.testing import FlaskClient
+
+from payment_service.models import payments
+from payment_service.services.dependencies import Dependencies
+from payment_service.services.verification import verify
+from tests.conftest import MakeApp, dependencies_of
+from tests.support.checkouts import body_of, post, refund
+from tests.support.database import expire_leases, recover_all, rows
+from tests.support.paying_by_token import hold, key_row, pay, status
+from tests.support.simulator import PATIENCE, Simulator, running_simulator
+
+BACK = "http://127.0.0.1/shop"
+CHALLENGED, DECLINED = "pm_card_threeDSecure2Required", "pm_card_chargeDeclinedInsufficientFunds"
+
+
+@dataclass(frozen=True)
+class Bank:
+    """The simulator of this file, and how many movements there were before this test."""
+
+    simulator: Simulator
+    before: int
+
+    def moved(self) -> list[tuple[str, str]]:
+        """What moved money in this test: kind and amount, oldest first."""
+        return [(each["kind"], each["amount"]) for each in self.simulator.effects()[self.before :]]
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with running_simulator(tmp_path_factory.mktemp("stripe")) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def stripe(simulator: Simulator) -> Iterator[Bank]:
+    yield Bank(simulator, len(simulator.effects()))
+    simulator.disarm()
+
+
+@pytest.fixture
+def key() -> str:
+    """Equal requests of two tests would have equal gateway keys, and Stripe remembers them."""
+    return secrets.token_hex(8)
+
+
+def violations(deps: Dependencies) -> list[str]:
+    """What verification finds, but for the effects of other tests at the same bank."""
+    return [str(each) for each in verify(deps) if each.invariant != "S2"]
+
+
+@pytest.fixture
+def client(make_app: MakeApp, stripe: Bank) -> FlaskClient:
+    app = make_app(
+        gateway=None,
+        gateway_routes=(("cash", "offline"), ("*", "stripe")),
+        stripe_api_key="sk_test_simulator",
+        stripe_api_base=stripe.simulator.url,
+        lease_seconds=60.0,
+    )
+    return app.test_client()
+
+
+@pytest.fixture
+def deps(client: FlaskClient) -> Dependencies:
+    return dependencies_of(client.application)
+
+
+def paying(client: FlaskClient, key: str, card: str | None = "pm_card_visa", **fields: Any) -> Any:
+    return pay(client, key, card, **fields)
+
+
+def test_a_charge_is_made_once_and_kept_by_stripes_id(
+    client: FlaskClient, deps: Dependencies, stripe: Bank, key: str
+) -> None:
+    first, again = paying(client, key), paying(client, key)
+    assert (first.status_code, first.json["status"]) == (200, "SUCCESS")
+    assert again.data == first.data
+    (payment,) = rows(deps, payments)
+    assert payment["gateway"] == "stripe/test"
+    assert payment["charge_reference"].startswith("pi_")
+    assert stripe.moved() == [("charge", "150.00")]
+    assert violations(deps) == []
+
+
+def test_a_declined_card_is_told_after_stripe_has_canceled_it(
+    client: FlaskClient, deps: Dependencies, stripe: Bank, key: str
+) -> None:
+    answer = paying(client, key, DECLINED)
+    assert (answer.status_code, answer.json["status"]) == (200, "FAILED"), answer.json
+    assert rows(deps, payments)[0]["failure_code"] == "INSUFFICIENT_FUNDS"
+    shown = requests.get(
+        f"{stripe.simulator.url}/v1/payment_intents/{key_row(deps)['gateway_reference']}",
+        headers={"Authorization": "Bearer sk_test_simulator"},
+        timeout=PATIENCE,
+    ).json()
+    assert shown["status"] == "canceled"
+    assert stripe.moved() == []
+
+
+def test_a_confirmation_whose_answer_was_lost_is_finished_by_recovery(
+    client: FlaskClient, deps: Dependencies, stripe: Bank, key: str
+) -> None:
+    stripe.simulator.arm("drop_after_effect", on="send", times=1)
+    assert paying(client, key).status_code == 202
+    expire_leases(deps)
+    recover_all(deps)
+    assert status(deps) == "CAPTURED"
+    assert paying(client, key).json["status"] == "SUCCESS"
+    assert stripe.moved() == [("charge", "150.00")]
+
+
+def test_a_customer_who_must_authenticate_is_sent_to_stripe_and_charged_once(
+    client: FlaskClient, deps: Dependencies, stripe: Bank, key: str
+) -> None:
+    first = paying(client, key, CHALLENGED, return_url=BACK)
+    assert first.status_code == 202
+    assert first.json["next_action"]["type"] == "redirect"
+    reference = key_row(deps)["gateway_reference"]
+    path = f"{stripe.simulator.url}/_simulator/stripe/payment_intents/{reference}/authenticate"
+    assert requests.post(path, json={"success": True}, timeout=PATIENCE).status_code == 200
+    done = paying(client, key, CHALLENGED, return_url=BACK)
+    assert (done.status_code, done.json["status"]) == (200, "SUCCESS")
+    assert stripe.moved() == [("charge", "150.00")]
+    assert violations(deps) == []
+
+
+def test_a_hold_is_captured_and_refunded_by_the_id_of_its_charge(
+    client: FlaskClient, deps: Dependencies, stripe: Bank, key: str
+) -> None:
+    transaction = body_of(hold(client, key, "pm_card_visa"))["transaction_id"]
+    body_of(post(client, "capture", transaction_id=transaction, amount=60))
+    body_of(refund(client, transaction, 25))
+    assert stripe.moved() == [("authorize", "100.00"), ("capture", "60.00"), ("refund", "25.00")]
+    assert violations(deps) == []
+
+
+def test_cash_needs_no_token_and_never_reaches_stripe(
+    client: FlaskClient, deps: Dependencies, stripe: Bank, key: str
+) -> None:
+    answer = paying(client, key, None, method="CASH")
+    assert (answer.status_code, answer.json["status"]) == (200, "SUCCESS")
+    assert rows(deps, payments)[0]["gateway"] == "offline"
+    assert stripe.moved() == []
+
+
+def test_nothing_that_is_stored_or_told_has_the_token(client: FlaskClient, deps: Dependencies, key: str) -> None:
+    answers = [paying(client, key), paying(client, f"{key}2", DECLINED), paying(client, f"{key}3", "pm_card_of_nobody")]
+    assert [answer.json["status"] for answer in answers] == ["SUCCESS", "FAILED", "FAILED"]
+    told = json.dumps([answer.json for answer in answers])
+    stored = repr([dict(row) for row in (*rows(deps, payments), key_row(deps))])
+    assert "pm_card" not in told + stored

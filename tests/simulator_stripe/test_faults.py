@@ -1,0 +1,136 @@
+"""Faults strike requests in Stripe's language too, whom they are meant for and how often they are armed."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import stripe
+
+from tests.simulator_stripe.test_intents import refused
+from tests.support.stripe_bank import StripeBank, new_key
+
+LOST = {"drop_before_effect": 0, "drop_after_effect": 1, "down": 0, "truncated": 1}
+"""Fault → how many charges there are after the answer was lost."""
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_an_answer_is_lost_before_or_after_the_effect(bank: StripeBank, fault: str) -> None:
+    key = new_key()
+    intent = bank.made(key=key)
+    bank.simulator.arm(fault, gateway_key=key, times=1)
+    assert isinstance(refused(bank.intents.confirm, intent.id, {}, {"idempotency_key": key}), stripe.APIConnectionError)
+    assert len(bank.moved(key)) == LOST[fault]
+    again = bank.intents.confirm(intent.id, {}, {"idempotency_key": key})
+    assert again.last_response.headers.get("Idempotent-Replayed") == ("true" if LOST[fault] else None)
+    assert (again.status, len(bank.moved(key))) == ("succeeded", 1)
+
+
+def test_a_fault_strikes_the_amount_that_it_is_meant_for(bank: StripeBank) -> None:
+    """Who sends no key has only its amount to be known by."""
+    other, meant = bank.made(amount=2_000), bank.made(amount=2_005)
+    bank.simulator.arm("decline", asked="20.05", kind="charge", times=1)
+    assert bank.intents.confirm(other.id).status == "succeeded"
+    assert isinstance(refused(bank.intents.confirm, meant.id), stripe.CardError)
+    bank.simulator.arm("decline", asked="10.05", kind="refund", times=1)
+    assert bank.refunded(other, 1_000).status == "succeeded"
+    assert bank.refunded(bank.paid(), 1_005).status == "failed"
+
+
+@pytest.mark.parametrize("fault", ["garbage", "empty"])
+def test_an_answer_is_no_answer(bank: StripeBank, fault: str) -> None:
+    key = new_key()
+    intent = bank.made(key=key)
+    bank.simulator.arm(fault, gateway_key=key, times=1)
+    assert type(refused(bank.intents.confirm, intent.id)) is stripe.APIError
+    assert len(bank.moved(key)) == 1
+
+
+def test_an_answer_may_be_late_or_doubled(bank: StripeBank) -> None:
+    for fault in ("duplicate", "drip", "sleep_then_answer"):
+        key = new_key()
+        intent = bank.made(key=key)
+        bank.simulator.arm(fault, gateway_key=key, times=1)
+        assert bank.intents.confirm(intent.id).status == "succeeded"
+        assert len(bank.moved(key)) == 1
+
+
+def test_registering_is_struck_by_its_own_name(bank: StripeBank) -> None:
+    key = new_key()
+    bank.simulator.arm("drop_before_effect", gateway_key=key, on="send", times=1)
+    intent = bank.made(key=key)
+    bank.simulator.arm("drop_before_effect", gateway_key=key, on="register", times=1)
+    assert isinstance(refused(lambda: bank.made(key=key)), stripe.APIConnectionError)
+    assert isinstance(refused(bank.intents.confirm, intent.id), stripe.APIConnectionError)
+    assert bank.intents.confirm(intent.id).status == "succeeded"
+
+
+def when_free(request: Callable[[], Any]) -> Any:
+    """The answer, once the bank is done with the request before under the same key, whose connection it has dropped."""
+    for _ in range(200):
+        try:
+            return request()
+        except stripe.APIError as error:
+            if error.http_status != 409:
+                raise
+        time.sleep(0.02)
+    raise AssertionError("the key is never free")
+
+
+def test_each_movement_is_struck_by_its_kind_and_key(bank: StripeBank) -> None:
+    hold, voided, capture_key, void_key, refund_key = bank.held(), bank.held(), new_key(), new_key(), new_key()
+    requests: dict[str, Any] = {
+        "capture": lambda: bank.intents.capture(hold.id, {}, {"idempotency_key": f"{capture_key}/1"}),
+        "void": lambda: bank.intents.cancel(voided.id, {}, {"idempotency_key": f"{void_key}/x1"}),
+        "refund": lambda: bank.refunded(hold, 100, metadata={"gateway_key": refund_key}),
+    }
+    for (kind, request), key in zip(requests.items(), (capture_key, void_key, refund_key), strict=True):
+        bank.simulator.arm("drop_before_effect", kind=kind, gateway_key=key, times=1)
+        assert isinstance(refused(request), stripe.APIConnectionError)
+        assert (when_free(request).object, len(bank.moved(key))) == (
+            "refund" if kind == "refund" else "payment_intent",
+            1,
+        )
+    assert bank.simulator.runs
+
+
+def test_a_decline_and_a_wrong_amount_are_the_banks_doing(bank: StripeBank) -> None:
+    key = new_key()
+    bank.simulator.arm("decline", gateway_key=key, code="LOST_CARD", message="Gone", times=1)
+    error = refused(lambda: bank.paid(key=key))
+    assert (error.code, error.error and error.error.decline_code, error.user_message) == (
+        "card_declined",
+        "lost_card",
+        "Gone",
+    )
+    bank.simulator.arm("wrong_amount", gateway_key=key, amount="7.00", times=1)
+    assert (bank.paid(key=key).amount_received, bank.moved(key)) == (700, [("charge", "7.00")])
+    bank.simulator.arm("pending", gateway_key=key, lookups=1, times=1)
+    intent = bank.paid(key=key)
+    assert [bank.intents.retrieve(intent.id).status for _ in range(2)] == ["processing", "succeeded"]
+
+
+def test_a_look_up_may_deny_what_it_knows(bank: StripeBank) -> None:
+    key = new_key()
+    intent = bank.paid(key=key)
+    refund = bank.refunded(intent, 100)
+    bank.simulator.arm("not_found", on="lookup", times=2)
+    assert refused(bank.intents.retrieve, intent.id).http_status == 404
+    assert bank.refunds.list({"payment_intent": intent.id}).data == []
+    assert [each.id for each in bank.refunds.list({"payment_intent": intent.id})] == [refund.id]
+
+
+def test_a_look_up_is_struck_by_any_key_that_hangs_on_its_intent(bank: StripeBank) -> None:
+    hold, capture_key = bank.held(), new_key()
+    bank.intents.capture(hold.id, {}, {"idempotency_key": capture_key})
+    bank.simulator.arm("error_before_effect", on="lookup", gateway_key=capture_key, times=1)
+    assert refused(bank.intents.retrieve, hold.id).http_status == 500
+    assert bank.intents.retrieve(hold.id).status == "succeeded"
+
+
+def test_a_rate_limit_says_so(bank: StripeBank) -> None:
+    bank.simulator.arm("error_before_effect", on="any", status=429, times=1)
+    error = refused(bank.made)
+    assert isinstance(error, stripe.RateLimitError)
+    assert error.error
+    assert error.error.code == "rate_limit"

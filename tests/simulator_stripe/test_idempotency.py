@@ -1,0 +1,175 @@
+"""Idempotency keys as documented: what is kept, what is not, and that a kill keeps effect and answer together."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stripe
+
+from tests.simulator_stripe.test_intents import refused
+from tests.support.stripe_bank import NO_REDIRECTS, StripeBank, new_key, stripe_bank
+
+ORDINARY = {"amount": 15_000, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True,
+            "automatic_payment_methods": NO_REDIRECTS}  # fmt: skip
+
+
+def under(key: str) -> dict[str, Any]:
+    return {"idempotency_key": key}
+
+
+def test_a_repeat_is_answered_by_the_first_answer(bank: StripeBank) -> None:
+    key = new_key()
+    first = bank.intents.create(ORDINARY, under(key))
+    again = bank.intents.create(ORDINARY, under(key))
+    assert again.to_dict() == first.to_dict()
+    assert "Idempotent-Replayed" not in first.last_response.headers
+    assert again.last_response.headers["Idempotent-Replayed"] == "true"
+    assert again.last_response.headers["Original-Request"] == first.last_response.headers["Request-Id"]
+    assert again.last_response.headers["Request-Id"] != first.last_response.headers["Request-Id"]
+
+
+def test_other_parameters_and_another_path_are_refused(bank: StripeBank) -> None:
+    key = new_key()
+    intent = bank.intents.create(ORDINARY, under(key))
+    for request in (
+        lambda: bank.intents.create(ORDINARY | {"amount": 15_001}, under(key)),
+        lambda: bank.intents.create(ORDINARY | {"description": "new"}, under(key)),
+        lambda: bank.intents.confirm(intent.id, {}, under(key)),
+    ):
+        error = refused(request)
+        assert isinstance(error, stripe.IdempotencyError)
+        assert error.http_status == 400
+
+
+def test_a_stored_answer_is_not_the_state_of_today(bank: StripeBank) -> None:
+    key = new_key()
+    hold = bank.intents.create(ORDINARY | {"capture_method": "manual"}, under(key))
+    bank.intents.capture(hold.id)
+    assert bank.intents.create(ORDINARY | {"capture_method": "manual"}, under(key)).status == "requires_capture"
+
+
+def test_declines_and_refusals_by_state_are_kept(bank: StripeBank) -> None:
+    key = new_key()
+    declined = ORDINARY | {"payment_method": "pm_card_chargeDeclined"}
+    first, again = (refused(bank.intents.create, declined, under(key)) for _ in range(2))
+    assert (first.http_status, again.http_status) == (402, 402)
+    assert again.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+    hold, late = bank.held(), new_key()
+    bank.intents.cancel(hold.id)
+    for replayed in (False, True):
+        error = refused(bank.intents.capture, hold.id, {}, under(late))
+        assert error.headers is not None
+        assert ("Idempotent-Replayed" in error.headers) is replayed
+
+
+def test_what_is_wrong_with_the_request_itself_leaves_the_key_free(bank: StripeBank) -> None:
+    key = new_key()
+    for wrong in ({"colour": "red"}, {"amount": "much"}, {"capture_method": "later"}):
+        assert refused(bank.intents.create, ORDINARY | wrong, under(key)).http_status == 400
+    nobody = StripeBank(bank.simulator, key="sk_live_x")
+    assert refused(nobody.intents.create, ORDINARY, under(key)).http_status == 401
+    assert bank.intents.create(ORDINARY, under(key)).status == "succeeded"
+
+
+def test_a_key_that_is_under_way_is_a_conflict(bank: StripeBank) -> None:
+    key = new_key()
+    bank.simulator.arm("slow", ms=2500, times=1)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(bank.intents.create, ORDINARY, under(key))
+        bank.simulator.wait_until_struck()
+        error = refused(bank.intents.create, ORDINARY, under(key))
+        assert (error.http_status, error.error and error.error.code) == (409, "idempotency_key_in_use")
+        assert slow.result(30).status == "succeeded"
+    assert bank.intents.create(ORDINARY, under(key)).id == slow.result().id
+
+
+def test_simultaneous_sends_are_one_charge(bank: StripeBank) -> None:
+    key = new_key()
+
+    def send(_: int) -> str:
+        try:
+            return str(bank.intents.create(ORDINARY | {"metadata": {"gateway_key": key}}, under(key)).id)
+        except stripe.APIError as error:
+            return "busy" if error.http_status == 409 else str(error)
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = set(pool.map(send, range(32))) - {"busy"}
+    assert len(answers) == 1
+    assert len(bank.moved(key)) == 1
+
+
+def test_a_forgotten_key_is_a_new_request(bank: StripeBank) -> None:
+    key = new_key()
+    first = bank.intents.create(ORDINARY, under(key))
+    assert bank.admin("forget", idempotency_key=key) == {"forgotten": 1}
+    assert bank.intents.create(ORDINARY, under(key)).id != first.id
+
+
+def test_a_500_with_effect_is_kept_and_a_look_up_tells_the_truth(bank: StripeBank) -> None:
+    key = new_key()
+    intent = bank.made(key=key)
+    bank.simulator.arm("error_after_effect", gateway_key=key, times=1)
+    for _ in range(2):
+        assert refused(bank.intents.confirm, intent.id, {}, under(key)).http_status == 500
+    assert bank.intents.retrieve(intent.id).status == "succeeded"
+    assert len(bank.moved(key)) == 1
+
+
+def test_a_500_before_the_effect_is_kept_and_the_next_key_charges(bank: StripeBank) -> None:
+    key = new_key()
+    intent = bank.made(key=key)
+    bank.simulator.arm("error_before_effect", gateway_key=key, times=1)
+    for replayed in (None, "true"):
+        error = refused(bank.intents.confirm, intent.id, {}, under(key))
+        assert error.headers is not None
+        assert (error.http_status, error.headers.get("Idempotent-Replayed")) == (500, replayed)
+    assert bank.intents.retrieve(intent.id).status == "requires_confirmation"
+    assert bank.intents.confirm(intent.id, {}, under(f"{key}/2")).status == "succeeded"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_what_never_reached_the_endpoint_is_not_kept(bank: StripeBank, status: int) -> None:
+    key = new_key()
+    intent = bank.made(key=key)
+    bank.simulator.arm("error_before_effect", gateway_key=key, times=1, status=status)
+    assert refused(bank.intents.confirm, intent.id, {}, under(key)).http_status == status
+    assert bank.intents.confirm(intent.id, {}, under(key)).status == "succeeded"
+
+
+def test_a_careless_bank_keeps_no_answers(tmp_path: Path) -> None:
+    with stripe_bank(tmp_path, not_idempotent=True) as bank:
+        key = new_key()
+        assert bank.intents.create(ORDINARY, under(key)).id != bank.intents.create(ORDINARY, under(key)).id
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.001, 0.003, 0.006])
+def test_a_kill_keeps_effect_and_answer_together_or_neither(tmp_path: Path, pause: float) -> None:
+    with stripe_bank(tmp_path) as bank, ThreadPoolExecutor(1) as pool:
+        keys = [new_key() for _ in range(25)]
+        intents = {key: bank.made(key=key) for key in keys}
+
+        def confirm_all() -> None:
+            for key in keys:
+                try:
+                    bank.intents.confirm(intents[key].id, {}, under(key))
+                except stripe.APIConnectionError:
+                    return
+
+        walk = pool.submit(confirm_all)
+        while not any(bank.simulator.count().values()):
+            time.sleep(0.001)
+        time.sleep(pause)
+        bank.simulator.kill()
+        walk.result(20)
+        bank.simulator.start()
+
+        for key in keys:
+            before = len(bank.moved(key))
+            answer = bank.intents.confirm(intents[key].id, {}, under(key))
+            assert answer.status == "succeeded"
+            assert answer.last_response.headers.get("Idempotent-Replayed") == ("true" if before else None)
+            assert len(bank.moved(key)) == 1

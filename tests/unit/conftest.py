@@ -1,0 +1,40 @@
+"""What is tested here needs no database: `make test-unit` takes seconds, and whoever opens one fails."""
+
+import sqlite3
+from typing import Any, NoReturn
+
+import psycopg2
+import pytest
+from flask import Flask
+
+from payment_service import create_app
+from payment_service.config import Settings
+from tests.support.postgres import ThrowawayPostgres
+
+
+class DatabaseOpenedError(AssertionError):
+    """A test without a database has opened one: its place is another folder."""
+
+
+def refuse(*_: Any, **__: Any) -> NoReturn:
+    raise DatabaseOpenedError(DatabaseOpenedError.__doc__)
+
+
+@pytest.fixture(autouse=True)
+def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody connect to a database, and nobody start one."""
+    for driver in (psycopg2, sqlite3, sqlite3.dbapi2):
+        monkeypatch.setattr(driver, "connect", refuse)
+    monkeypatch.setattr(ThrowawayPostgres, "__init__", refuse)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> NoReturn:
+    """No server for tests of this folder."""
+    refuse()
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """An app that never asks its database."""
+    return create_app(Settings(database_url=f"sqlite:///{tmp_path_factory.mktemp('none')}/none.db", log_level="ERROR"))

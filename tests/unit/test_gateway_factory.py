@@ -1,0 +1,89 @@
+"""The gateways by name, and where a payment goes."""
+
+import subprocess
+import sys
+from decimal import Decimal
+
+from payment_service.config import Settings
+from payment_service.gateways.base import Approved
+from payment_service.gateways.factory import gateways_from
+from payment_service.gateways.mollie import MollieGateway
+from payment_service.gateways.offline import OfflineGateway
+from payment_service.gateways.remote import RemoteGateway
+from payment_service.gateways.simulated import SimulatedGateway
+from payment_service.gateways.stripe import StripeGateway
+from tests.support.instructions import instruct
+from tests.support.processes import ROOT, environment
+from tests.unit.test_config_gateways import LIVE, LIVE_MOLLIE, MOLLIE, STRIPE
+
+
+def test_nothing_configured_is_one_simulated_gateway() -> None:
+    gateways = gateways_from(Settings.from_env({}))
+    assert gateways.name_for("CARD") == gateways.resolved("legacy") == "simulated"
+    assert [(name, type(gateway)) for name, gateway in gateways] == [("simulated", SimulatedGateway)]
+
+
+def test_a_method_finds_its_gateway_in_any_case() -> None:
+    routes = {"GATEWAY_ROUTES": "CARD,CREDIT_CARD=stripe;COD,CASH=offline;*=remote", "GATEWAY_URL": "http://bank.test"}
+    gateways = gateways_from(Settings.from_env(STRIPE | routes))
+    for method in ("CARD", "credit_card", "Card"):
+        assert gateways.name_for(method) == "stripe/test"
+    assert gateways.name_for("cash") == gateways.name_for("COD") == "offline"
+    assert gateways.name_for("WALLET") == gateways.name_for("") == "remote"
+    kinds = {"stripe/test": StripeGateway, "offline": OfflineGateway, "remote": RemoteGateway}
+    assert {name: type(gateway) for name, gateway in gateways} == kinds
+
+
+def test_a_payment_stays_with_the_gateway_and_mode_that_it_was_made_in() -> None:
+    live = gateways_from(Settings.from_env(LIVE))
+    assert isinstance(live.named("stripe/live"), StripeGateway)
+    assert live.name_for("card") == "stripe/live"
+    assert live.named("stripe/test") is None
+    assert live.named("remote") is None
+
+
+def test_mollie_stands_beside_stripe_under_a_name_of_its_own() -> None:
+    both = gateways_from(Settings.from_env(STRIPE | MOLLIE | {"GATEWAY_ROUTES": "CARD=stripe;ideal=mollie"}))
+    assert isinstance(both.named("stripe/test"), StripeGateway)
+    assert isinstance(both.named("mollie/test"), MollieGateway)
+    assert (both.name_for("CARD"), both.name_for("iDEAL"), both.name_for("UPI")) == (
+        "stripe/test",
+        "mollie/test",
+        "mollie/test",
+    )
+    live = gateways_from(Settings.from_env(LIVE_MOLLIE))
+    assert live.name_for("card") == "mollie/live"
+    assert live.named("mollie/test") is None
+
+
+def test_payments_of_release_1_0_0_belong_where_that_release_sent_them() -> None:
+    with_address = gateways_from(Settings.from_env(STRIPE | {"GATEWAY_URL": "http://bank.test"}))
+    assert isinstance(with_address.named("legacy"), RemoteGateway)
+    without = gateways_from(Settings.from_env(STRIPE))
+    assert without.named("legacy") is None, "a payment of the simulated bank must not be looked for at Stripe"
+    chosen = gateways_from(Settings.from_env(STRIPE | {"LEGACY_GATEWAY": "simulated"}))
+    assert isinstance(chosen.named("legacy"), SimulatedGateway)
+
+
+def test_stripes_library_is_not_imported_where_stripe_is_not_configured() -> None:
+    """It would cost every process 13 MB and a third of a second."""
+    program = (
+        "import sys, os; from payment_service.config import Settings; "
+        "from payment_service.gateways.factory import gateways_from; "
+        "gateways_from(Settings.from_env(os.environ)); print('stripe' in sys.modules)"
+    )
+    for settings, expected in (({}, "False"), (STRIPE, "True")):
+        command = [sys.executable, "-c", program]
+        said = subprocess.run(
+            command, check=True, capture_output=True, text=True, cwd=ROOT, env=environment(**settings)
+        )
+        assert said.stdout.strip() == expected
+
+
+def test_what_is_paid_in_cash_is_approved_as_the_caller_says() -> None:
+    gateway = OfflineGateway()
+    request = instruct(amount="12.30", currency="EUR", method="COD")
+    answer = gateway.send(request)
+    assert answer == Approved(Decimal("12.30"), "EUR", "offline", "OFFLINE")
+    assert gateway.lookup(request) == answer
+    assert list(gateway.ledger(None, None)) == []

@@ -1,0 +1,64 @@
+"""The page of lessons names every point and lesson once, and only tests that exist."""
+
+import ast
+import re
+from functools import cache
+
+import pytest
+
+from tests.mutants.faults import MUTANTS
+from tests.support.markdown import document
+from tests.support.processes import ROOT
+
+PAGE = "docs/reference/gateway-lessons.md"
+LISTS = {"What Stripe does": 40, "Lessons of other services": 46}
+
+
+def table(title: str) -> list[list[str]]:
+    """The rows under a heading, as cells."""
+    section = document(PAGE).text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if re.match(r"\| *\d+ *\|", line)]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+@cache
+def suite() -> frozenset[str]:
+    """The name of every test function there is."""
+    found = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                found.add(node.name)
+    return frozenset(found)
+
+
+@pytest.mark.parametrize(("title", "count"), LISTS.items())
+def test_every_lesson_stands_on_the_page_once(title: str, count: int) -> None:
+    assert [int(row[0]) for row in table(title)] == list(range(1, count + 1))
+
+
+@pytest.mark.parametrize("title", LISTS)
+def test_every_lesson_has_a_test_or_says_why_it_does_not_apply(title: str) -> None:
+    for number, *words, held_by in table(title):
+        named = re.findall(r"`(test_\w+)`", held_by)
+        assert named or any(word.startswith("does not apply: ") for word in words), number
+        assert len(words) == 2, number
+        assert set(named) <= suite(), (number, set(named) - suite())
+
+
+def test_reliability_names_only_tests_and_mutants_that_exist() -> None:
+    page = document("docs/reliability.md").text
+    assert set(re.findall(r"`(test_\w+)`", page)) - suite() == set()
+    model = page.partition("\n### The model of the protocol\n")[2].partition("\n### ")[0]
+    rows = [line for line in model.splitlines() if line.startswith("| ")][1:]
+    mutants = {name for row in rows for name in row.strip("| ").rpartition(" | ")[2].split("; ")}
+    assert len(rows) >= 14
+    assert mutants - set(MUTANTS) == set()
+
+
+def test_every_test_of_a_lesson_is_on_the_page() -> None:
+    of_lessons = {name for name in suite() if re.match("test_(lesson|point)_[0-9]+_", name)}
+    assert of_lessons - set(re.findall(r"`(test_\w+)`", document(PAGE).text)) == set()
+    for number, *_, held_by in table("Lessons of other services"):
+        for lesson in re.findall(r"test_lesson_(\d+)(?:_and_(\d+))?_", held_by):
+            assert number in lesson, "the numbers in a test's name are those of its rows"

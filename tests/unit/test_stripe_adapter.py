@@ -1,0 +1,244 @@
+"""What the adapter makes of a reply, and what it asks afterwards. Each server says exactly what Stripe would say."""
+
+from typing import Any
+
+import pytest
+
+from payment_service.domain.operations import Kind, Terms
+from payment_service.gateways.base import (
+    ActionRequired,
+    Approved,
+    Contradiction,
+    Declined,
+    NotFound,
+    NotSent,
+    Pending,
+    Refused,
+    Spent,
+    Unknown,
+)
+from payment_service.gateways.stripe import StripeGateway
+from tests.support.stripe_replies import (
+    INTENT,
+    KEY,
+    REPLAYED,
+    TOKEN,
+    Sent,
+    asked,
+    card_error,
+    error,
+    http,
+    intent,
+    listed,
+    refund,
+    stripe_that_says,
+)
+
+DECLINED = card_error(decline_code="insufficient_funds", message="Insufficient funds.")
+REFUSED_INTENT = intent("requires_payment_method", last_payment_error=DECLINED["error"])
+CANCELED_INTENT = intent("canceled", last_payment_error=DECLINED["error"])
+
+
+def unexpected(shown: dict[str, Any]) -> dict[str, Any]:
+    """The error of a request that an intent's state does not allow; it carries the intent."""
+    return error("payment_intent_unexpected_state", payment_intent=shown)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "code"),
+    [
+        ("0.49", "USD", "AMOUNT_TOO_SMALL"),
+        ("1000000.00", "USD", "AMOUNT_TOO_LARGE"),
+        ("1.234", "KWD", "AMOUNT_TOO_PRECISE"),
+        ("5.50", "MGA", "AMOUNT_TOO_PRECISE"),
+    ],
+)
+def test_an_amount_that_stripe_never_charges_is_declined_without_a_call(amount: str, currency: str, code: str) -> None:
+    with stripe_that_says(b"") as (gateway, server):
+        found = gateway.register(asked(amount=amount, currency=currency, reference=None))
+        assert isinstance(found, Declined)
+        assert found.code == code
+    assert server.received == []
+
+
+def test_a_charge_without_a_payment_method_is_declined_without_a_call() -> None:
+    with stripe_that_says(b"") as (gateway, server):
+        assert isinstance(gateway.register(asked(terms=Terms(), reference=None)), Declined)
+    assert server.received == []
+
+
+def test_a_card_that_is_declined_is_refused_until_a_cancel_ends_it() -> None:
+    """Whoever has the client secret may confirm the intent once more."""
+    decline = DECLINED | {"error": DECLINED["error"] | {"payment_intent": REFUSED_INTENT}}
+    with stripe_that_says(http(402, decline), http(200, CANCELED_INTENT)) as (gateway, server):
+        assert gateway.send(asked()) == Refused("INSUFFICIENT_FUNDS", "Insufficient funds.", INTENT)
+        assert gateway.cancel(asked()) == Declined("INSUFFICIENT_FUNDS", "Insufficient funds.", INTENT)
+    assert [Sent(each).line.rpartition("/")[2] for each in server.received] == ["confirm", "cancel"]
+
+
+def test_a_decline_without_the_intent_asks_for_it() -> None:
+    with stripe_that_says(http(402, DECLINED), http(200, REFUSED_INTENT)) as (gateway, server):
+        assert isinstance(gateway.send(asked()), Refused)
+    assert [Sent(each).line.split()[0] for each in server.received] == ["POST", "GET"]
+
+
+def test_a_confirmation_that_was_refused_untouched_is_a_refusal() -> None:
+    """The same request would be refused again; only a cancel makes it final."""
+    with stripe_that_says(http(400, error("parameter_invalid_string")), http(200, intent())) as (gateway, _):
+        found = gateway.send(asked())
+    assert found == Refused("PARAMETER_INVALID_STRING", "It went wrong.", INTENT)
+
+
+def test_two_owners_at_once_are_one_charge() -> None:
+    """The late one is told of the state: an intent succeeds once."""
+    with stripe_that_says(http(400, unexpected(intent("succeeded")))) as (gateway, _):
+        assert isinstance(gateway.send(asked()), Approved)
+    with stripe_that_says(http(409, error("idempotency_key_in_use", "idempotency_error"))) as (gateway, _):
+        assert type(gateway.send(asked())) is Unknown
+
+
+def test_an_authentication_is_asked_for_again_by_a_repeat() -> None:
+    with stripe_that_says(http(400, unexpected(intent("requires_action")))) as (gateway, _):
+        assert isinstance(gateway.send(asked()), ActionRequired)
+
+
+def test_another_request_under_a_confirmations_key_is_for_a_person() -> None:
+    with stripe_that_says(http(400, error(None, "idempotency_error"))) as (gateway, _):
+        assert isinstance(gateway.send(asked()), Contradiction)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_an_object_that_stripe_does_not_know_is_for_a_person(kind: Kind) -> None:
+    """The other mode's, the other account's, or a wrong row: nothing is sent again."""
+    with stripe_that_says(http(404, error("resource_missing", param="intent"))) as (gateway, _):
+        assert isinstance(gateway.send(asked(kind, "15.00")), Contradiction)
+        assert isinstance(gateway.lookup(asked(kind, "15.00")), Contradiction)
+
+
+def test_a_failure_of_stripes_is_unknown_and_asks_nothing() -> None:
+    with stripe_that_says(http(500, error(None, "api_error"))) as (gateway, server):
+        assert type(gateway.send(asked())) is Unknown
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown", "expected"),
+    [
+        (Kind.CHARGE, intent(), Spent),
+        (Kind.CHARGE, intent("succeeded"), Approved),
+        (Kind.CHARGE, intent("requires_action"), ActionRequired),
+        (Kind.AUTHORIZE, intent("requires_capture"), Approved),
+        (Kind.CAPTURE, intent("requires_capture"), Spent),
+        (Kind.CAPTURE, intent("succeeded", latest_charge="ch_7"), Approved),
+        (Kind.REFUND, listed(), Spent),
+        (Kind.REFUND, listed(refund(metadata={"gateway_key": "v1-key"})), Approved),
+    ],
+)
+def test_a_failure_that_stripe_replays_is_spent_only_where_nothing_was_done(
+    kind: Kind, shown: dict[str, Any], expected: type
+) -> None:
+    """It is replayed for as long as the key lives, though the money may have moved."""
+    replies = http(500, error(None, "api_error"), **REPLAYED), http(200, shown)
+    with stripe_that_says(*replies) as (gateway, _):
+        assert type(gateway.send(asked(kind, gateway_key="v1-key"))) is expected
+
+
+def test_a_replayed_failure_stays_unknown_while_stripe_cannot_be_asked() -> None:
+    replies = http(500, error(None, "api_error"), **REPLAYED), http(429, error("rate_limit"))
+    with stripe_that_says(*replies) as (gateway, _):
+        assert type(gateway.send(asked())) is Unknown
+
+
+def test_a_replayed_answer_is_of_then_and_the_object_of_now() -> None:
+    """The stored answer may ask for an action that was taken an hour ago."""
+    replies = http(200, intent("requires_action"), **REPLAYED), http(200, intent("succeeded"))
+    with stripe_that_says(*replies) as (gateway, _):
+        assert isinstance(gateway.send(asked()), Approved)
+
+
+def test_an_agreement_without_an_effect_is_unknown() -> None:
+    with stripe_that_says(http(200, intent())) as (gateway, _):
+        assert type(gateway.send(asked())) is Unknown
+
+
+def test_a_wrong_key_declines_nobody() -> None:
+    with stripe_that_says(http(401, error(None))) as (gateway, _):
+        for kind in Kind:
+            assert isinstance(gateway.send(asked(kind)), NotSent)
+
+
+def test_a_void_whose_mark_is_in_doubt_was_not_sent() -> None:
+    with stripe_that_says(http(500, error(None, "api_error"))) as (gateway, server):
+        assert isinstance(gateway.send(asked(Kind.VOID)), NotSent)
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.REFUND])
+def test_a_later_movement_that_stripe_refuses_is_declined(kind: Kind) -> None:
+    shown = listed() if kind is Kind.REFUND else intent("requires_capture")
+    with stripe_that_says(http(400, error("charge_disputed")), http(200, shown)) as (gateway, _):
+        assert gateway.send(asked(kind)) == Declined("CHARGE_DISPUTED", "It went wrong.")
+
+
+def test_what_was_never_registered_has_never_happened() -> None:
+    with stripe_that_says(b"") as (gateway, server):
+        assert gateway.lookup(asked(reference=None)) == NotFound()
+        assert gateway.cancel(asked(reference=None)) == NotFound()
+        assert isinstance(gateway.send(asked(reference=None)), NotSent)
+        for kind in (Kind.CAPTURE, Kind.VOID, Kind.REFUND):
+            assert isinstance(gateway.send(asked(kind, parent_reference=None)), Contradiction)
+            assert isinstance(gateway.lookup(asked(kind, parent_reference=None)), Contradiction)
+    assert server.received == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "reply", "expected"),
+    [
+        (Kind.CHARGE, http(200, intent("canceled")), Declined),
+        (Kind.CHARGE, http(400, unexpected(intent("canceled"))), Declined),
+        (Kind.CHARGE, http(400, unexpected(intent("succeeded"))), Approved),
+        (Kind.CHARGE, http(400, unexpected(intent("processing"))), Pending),
+        (Kind.CHARGE, http(400, unexpected(intent("requires_action"))), Unknown),
+        (Kind.CHARGE, http(400, unexpected(REFUSED_INTENT)), Unknown),
+        (Kind.CHARGE, http(400, unexpected(intent())), Unknown),
+        (Kind.AUTHORIZE, http(400, unexpected(intent("requires_capture"))), Unknown),
+        (Kind.AUTHORIZE, http(200, intent("canceled")), Declined),
+        (Kind.CHARGE, http(500, error(None, "api_error")), Unknown),
+        (Kind.CHARGE, http(429, error("rate_limit")), NotSent),
+        (Kind.CHARGE, http(404, error("resource_missing")), Contradiction),
+        (Kind.CHARGE, b"", Unknown),
+    ],
+)
+def test_a_cancel_says_declined_only_when_stripe_shows_it(kind: Kind, reply: bytes, expected: type) -> None:
+    """A hold that is to be cancelled is never told as a hold: the next cancel may still end it."""
+    with stripe_that_says(reply) as (gateway, _):
+        assert type(gateway.cancel(asked(kind))) is expected
+
+
+@pytest.mark.parametrize(
+    ("key", "livemode"), [("sk_live_7", True), ("rk_live_7", True), (KEY, False), ("rk_test_7", False)]
+)
+def test_an_object_of_the_other_mode_is_not_believed(key: str, livemode: bool) -> None:
+    for shown in (True, False):
+        with stripe_that_says(http(200, intent("succeeded", livemode=shown)), key=key) as (gateway, _):
+            assert isinstance(gateway.lookup(asked()), Approved if shown is livemode else Unknown)
+
+
+def test_the_port_is_promised_what_stripe_can_keep() -> None:
+    promises = StripeGateway.capabilities
+    assert promises.registers == {Kind.CHARGE, Kind.AUTHORIZE}
+    assert promises.key_retention == 82800 < 24 * 3600
+    assert promises.max_in_flight >= 80
+    assert promises.cancels
+    assert promises.needs_token
+    assert promises.shows_reference
+    assert promises.lists
+    assert promises.idempotent_by_key
+
+
+def test_a_token_stands_nowhere_but_in_the_request() -> None:
+    reply = http(404, error("resource_missing", message=f"No such PaymentMethod: '{TOKEN}'"))
+    with stripe_that_says(reply) as (gateway, _):
+        found = gateway.register(asked(reference=None))
+    assert isinstance(found, Declined)
+    assert TOKEN not in f"{found} {asked()}"

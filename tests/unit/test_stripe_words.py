@@ -1,0 +1,208 @@
+"""What Stripe's objects mean: literal examples, one for each thing that it may say."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from payment_service.domain.operations import Action, Kind
+from payment_service.gateways.base import (
+    ActionRequired,
+    Approved,
+    Contradiction,
+    Declined,
+    GatewayResult,
+    NotFound,
+    Pending,
+    Refused,
+    Unknown,
+)
+from payment_service.gateways.stripe import words
+from payment_service.gateways.stripe.replies import CAPTURE_KEY
+from tests.support.stripe_replies import (
+    CHARGE,
+    CLIENT_SECRET,
+    INTENT,
+    REFUND,
+    asked,
+    card_error,
+    charge,
+    error,
+    intent,
+    refund,
+)
+
+
+def meaning(kind: Kind, status: str, **changes: Any) -> GatewayResult:
+    return words.of_intent(asked(kind), intent(status) | changes, live=False)
+
+
+# --- charges and holds
+
+
+def test_a_charge_succeeded_with_what_was_received() -> None:
+    """The amount that was asked for proves nothing: a capture may have been of less."""
+    found = meaning(Kind.CHARGE, "succeeded", amount_received=14999, latest_charge=charge())
+    assert found == Approved(Decimal("149.99"), "USD", INTENT, "123456")
+
+
+def test_amounts_come_back_by_stripes_scale() -> None:
+    """UGX without decimals was a hundredth, or a hundred times, in five projects."""
+    found = meaning(Kind.CHARGE, "succeeded", currency="ugx", amount_received=500)
+    assert found == Approved(Decimal(5), "UGX", INTENT)
+
+
+def test_a_hold_ends_when_the_charge_says_so() -> None:
+    found = meaning(Kind.AUTHORIZE, "requires_capture", latest_charge=charge(capture_before=1_798_761_600))
+    assert found == Approved(Decimal("150.00"), "USD", INTENT, "123456", datetime(2027, 1, 1, tzinfo=UTC))
+
+
+def test_a_hold_that_was_captured_in_part_was_a_hold_of_everything() -> None:
+    found = meaning(Kind.AUTHORIZE, "succeeded", amount_received=3000)
+    assert found == Approved(Decimal("150.00"), "USD", INTENT)
+
+
+def test_money_that_is_held_instead_of_charged_is_a_contradiction() -> None:
+    assert isinstance(meaning(Kind.CHARGE, "requires_capture"), Contradiction)
+
+
+@pytest.mark.parametrize("kind", [Kind.CHARGE, Kind.AUTHORIZE])
+def test_the_balance_transaction_may_be_missing_when_a_payment_succeeds(kind: Kind) -> None:
+    """Fees come later; nobody waits for them."""
+    late = charge() | {"balance_transaction": None}
+    assert isinstance(meaning(kind, "succeeded", latest_charge=late), Approved)
+
+
+def test_an_authentication_by_redirect_is_an_action_of_the_customers() -> None:
+    """A payment that needed 3-D Secure was told as failed."""
+    following = {
+        "type": "redirect_to_url",
+        "redirect_to_url": {"url": "https://hooks.stripe.test/3ds", "return_url": ""},
+    }
+    found = meaning(Kind.CHARGE, "requires_action", next_action=following)
+    assert found == ActionRequired(INTENT, Action("redirect", url="https://hooks.stripe.test/3ds"))
+    assert "hooks.stripe.test" not in repr(found)
+
+
+def test_an_authentication_by_stripes_script_needs_the_clients_secret() -> None:
+    found = meaning(Kind.CHARGE, "requires_action", next_action={"type": "use_stripe_sdk", "use_stripe_sdk": {}})
+    assert found == ActionRequired(INTENT, Action("sdk", client_secret=CLIENT_SECRET))
+    assert "secret_" not in repr(found)
+
+
+def test_an_action_that_nobody_can_take_is_pending() -> None:
+    assert meaning(Kind.CHARGE, "requires_action", client_secret=None) == Pending(INTENT)
+
+
+@pytest.mark.parametrize("kind", [Kind.CHARGE, Kind.AUTHORIZE])
+def test_a_bank_debit_under_way_is_pending(kind: Kind) -> None:
+    assert meaning(kind, "processing") == Pending(INTENT)
+
+
+@pytest.mark.parametrize("kind", [Kind.CHARGE, Kind.AUTHORIZE])
+def test_what_was_not_confirmed_has_not_happened(kind: Kind) -> None:
+    assert meaning(kind, "requires_confirmation") == NotFound()
+
+
+@pytest.mark.parametrize("kind", [Kind.CHARGE, Kind.AUTHORIZE])
+def test_a_declined_intent_lives_on_and_is_no_decline_yet(kind: Kind) -> None:
+    """Whoever has its client secret may confirm it once more: the decline is told after a cancel."""
+    last = card_error(message="Your card was declined.")["error"]
+    found = meaning(kind, "requires_payment_method", last_payment_error=last)
+    assert found == Refused("CARD_DECLINED", "Your card was declined.", INTENT)
+
+
+def test_a_failed_authentication_is_refused_by_its_code() -> None:
+    last = error("payment_intent_authentication_failure")["error"]
+    found = meaning(Kind.CHARGE, "requires_payment_method", last_payment_error=last)
+    assert isinstance(found, Refused)
+    assert found.code == "PAYMENT_INTENT_AUTHENTICATION_FAILURE"
+
+
+def test_a_canceled_intent_is_declined_with_the_reason_that_it_still_shows() -> None:
+    last = card_error(decline_code="insufficient_funds", message="Your card has insufficient funds.")["error"]
+    found = meaning(Kind.CHARGE, "canceled", last_payment_error=last)
+    assert found == Declined("INSUFFICIENT_FUNDS", "Your card has insufficient funds.", INTENT)
+
+
+def test_an_intent_that_was_canceled_before_anything_is_declined_as_canceled() -> None:
+    assert meaning(Kind.CHARGE, "canceled") == Declined("CANCELED", "The payment was cancelled", INTENT)
+
+
+@pytest.mark.parametrize("decline_code", ["lost_card", "stolen_card", "fraudulent", None])
+def test_why_an_issuer_mistrusts_a_customer_is_not_for_the_customer(decline_code: str | None) -> None:
+    last = card_error(decline_code=decline_code)["error"]
+    found = meaning(Kind.CHARGE, "requires_payment_method", last_payment_error=last)
+    assert isinstance(found, Refused)
+    assert found.code == "CARD_DECLINED"
+
+
+# --- captures, voids and refunds
+
+
+def test_a_capture_took_what_was_received_and_is_known_by_the_charge() -> None:
+    found = meaning(Kind.CAPTURE, "succeeded", amount_received=3000, latest_charge=charge())
+    assert found == Approved(Decimal("30.00"), "USD", CHARGE, "123456")
+    assert meaning(Kind.CAPTURE, "succeeded", latest_charge=CHARGE) == Approved(Decimal("150.00"), "USD", CHARGE)
+
+
+def test_a_capture_by_somebody_else_is_not_ours() -> None:
+    found = meaning(Kind.CAPTURE, "succeeded", metadata={CAPTURE_KEY: "v1-another"}, latest_charge=CHARGE)
+    assert isinstance(found, Declined)
+    assert found.code == "ALREADY_CAPTURED"
+
+
+def test_a_hold_that_has_expired_can_be_captured_no_more() -> None:
+    """The merchant could still press the button."""
+    assert meaning(Kind.CAPTURE, "canceled", cancellation_reason="automatic") == Declined(
+        "CANCELED", "The hold has ended"
+    )
+
+
+@pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.VOID])
+def test_a_hold_that_still_stands_was_neither_captured_nor_released(kind: Kind) -> None:
+    assert meaning(kind, "requires_capture") == NotFound()
+
+
+@pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.VOID])
+def test_received_is_not_captured(kind: Kind) -> None:
+    assert meaning(kind, "processing") == Pending()
+
+
+def test_a_hold_was_released_when_its_intent_is_canceled() -> None:
+    assert meaning(Kind.VOID, "canceled") == Approved(Decimal("150.00"), "USD", INTENT)
+
+
+def test_a_hold_that_was_captured_cannot_be_released() -> None:
+    assert meaning(Kind.VOID, "succeeded") == Declined("ALREADY_CAPTURED", "The hold was captured")
+
+
+@pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.VOID])
+@pytest.mark.parametrize("status", ["requires_confirmation", "requires_payment_method", "requires_action"])
+def test_a_parent_that_never_held_money_decides_nothing(kind: Kind, status: str) -> None:
+    assert isinstance(meaning(kind, status), Unknown)
+
+
+def refunded(status: str, **changes: Any) -> GatewayResult:
+    return words.of_refund(asked(Kind.REFUND, "15.00"), refund(status, **changes))
+
+
+def test_a_refund_succeeded_with_its_own_amount() -> None:
+    assert refunded("succeeded") == Approved(Decimal("15.00"), "USD", REFUND)
+
+
+@pytest.mark.parametrize("status", ["pending", "requires_action"])
+def test_a_pending_refund_is_neither_done_nor_failed(status: str) -> None:
+    """It was shown as done by one project, as failed by another; want of balance at the account is ordinary."""
+    assert refunded(status, pending_reason="insufficient_funds") == Pending(REFUND, "insufficient_funds")
+
+
+@pytest.mark.parametrize("status", ["failed", "canceled"])
+def test_a_refund_that_did_not_arrive_is_declined_with_its_reason(status: str) -> None:
+    found = refunded(status, failure_reason="expired_or_canceled_card")
+    assert found == Declined(f"REFUND_{status.upper()}", f"The refund {status}: expired_or_canceled_card", REFUND)
+
+
+def test_a_refund_of_another_payment_is_not_ours() -> None:
+    assert isinstance(refunded("succeeded", payment_intent="pi_another"), Unknown)

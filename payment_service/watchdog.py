@@ -71,15 +71,24 @@ class _Watched:
 
     def _run(self) -> None:
         pause = threading.Event()
+        due = clock.monotonic() + LOOK
         while True:
             pause.wait(LOOK)
             with self.lock:
                 now = clock.monotonic()
-                for wait in [each for each in self.waits if each.ends_at < now]:
-                    self.waits.discard(wait)
-                    wait.is_cut = True
-                    _cut(wait.connection)
-                    log.warning("database.silent", seconds=wait.seconds)
+                late = max(0.0, now - due)
+                due = now + LOOK
+                for wait in list(self.waits):
+                    # While this process stood still, as all of its machine may have, it could not read an answer.
+                    wait.ends_at += late
+                    if wait.ends_at < now:
+                        self._end(wait)
+
+    def _end(self, wait: Wait) -> None:
+        self.waits.discard(wait)
+        wait.is_cut = True
+        _cut(wait.connection)
+        log.warning("database.silent", seconds=wait.seconds)
 
 
 def _cut(connection: Any) -> None:

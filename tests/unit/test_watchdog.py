@@ -1,0 +1,52 @@
+"""A wait for the database ends by time that passed while this process ran."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from payment_service import clock, watchdog
+from payment_service.watchdog import Wait
+
+A_WHILE = 10 * watchdog.LOOK
+
+
+class Driver:
+    """As much of psycopg2's connection as a wait needs, over a real socket whose other end stays silent."""
+
+    class InterfaceError(Exception):
+        """The connection is closed."""
+
+    def __init__(self) -> None:
+        self.ours, self.theirs = socket.socketpair()
+        self.ours.settimeout(5 * A_WHILE)
+
+    def fileno(self) -> int:
+        return self.ours.fileno()
+
+
+@pytest.fixture
+def driver() -> Iterator[Driver]:
+    made = Driver()
+    with made.ours, made.theirs:
+        yield made
+
+
+def test_wait_that_is_too_long_sees_a_closed_connection(driver: Driver) -> None:
+    with Wait(driver, 2 * watchdog.LOOK) as wait:
+        assert driver.ours.recv(1) == b""
+    assert wait.is_cut
+
+
+def test_wait_survives_a_process_that_stood_still(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A paused machine: an hour passes at once, and the answer comes when the process runs again."""
+    with Wait(driver, A_WHILE) as wait:
+        real = clock.monotonic
+        monkeypatch.setattr(clock, "monotonic", lambda: real() + 3600)
+        driver.ours.settimeout(A_WHILE / 2)
+        with pytest.raises(TimeoutError):
+            driver.ours.recv(1)
+        assert not wait.is_cut
+        driver.ours.settimeout(5 * A_WHILE)
+        assert driver.ours.recv(1) == b""
+    assert wait.is_cut

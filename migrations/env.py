@@ -73,10 +73,12 @@ def run(connection: Connection) -> None:
     )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = 0"))
+            # Another run may be at it: it holds the lock until its work is done.
+            connection.execute(text("SET LOCAL lock_timeout = '10min'; SET LOCAL statement_timeout = 0"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            connection.execute(text("SET LOCAL lock_timeout = '5s'"))
             # A migration may compute between two statements, for long on a busy machine.
             connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         if not is_ahead(connection):
             context.run_migrations()
             if connection.dialect.name == "postgresql":

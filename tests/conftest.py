@@ -16,7 +16,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
 from payment_service import clock, create_app
 from payment_service.config import Settings
@@ -157,7 +157,7 @@ def gateway() -> LedgerGateway:
 @pytest.fixture
 def make_app(settings: Settings, gateway: LedgerGateway) -> Iterator[MakeApp]:
     """Build apps on the clean database with other settings: `make_app(trip_service_url=...)`."""
-    made: list[Engine] = []
+    made: list[Dependencies] = []
     ready: list[Flask] = []
     ours = gateway
 
@@ -167,8 +167,7 @@ def make_app(settings: Settings, gateway: LedgerGateway) -> Iterator[MakeApp]:
         extra = {name: changes.pop(name) for name in ("channels",) if name in changes}
         app = create_app(replace(settings, **changes), gateway=gateway, **extra)
         app.test_client_class = JudgedClient
-        with app.app_context():
-            made.append(db.engine)
+        made.append(dependencies_of(app))
         if hasattr(gateway, "in_transaction"):
             gateway.in_transaction = lambda: dependencies_of(app).database.in_transaction
         return app
@@ -177,8 +176,9 @@ def make_app(settings: Settings, gateway: LedgerGateway) -> Iterator[MakeApp]:
     empty(dependencies_of(first).database)
     ready.append(first)
     yield make
-    for engine in made:
-        engine.dispose()
+    for deps in made:
+        deps.deferred._work.clear()  # its thread would go on in the next test, and with what that test replaces
+        deps.database.engine.dispose()
 
 
 @pytest.fixture
@@ -241,6 +241,8 @@ def empty(database: Database) -> None:
             # A fold takes so many numbers at once, whether rows have them or not.
             deletions.append("ALTER SEQUENCE transactions_transaction_log_id_seq RESTART")
             deletions = [";".join((AS_OWNER, *deletions))]  # one round trip
+        else:
+            deletions.append("DELETE FROM sqlite_sequence")
         for deletion in deletions:
             connection.execute(text(deletion))
 

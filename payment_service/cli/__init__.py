@@ -11,10 +11,12 @@ from payment_service.cli.keys import purge, verify
 from payment_service.cli.manual_resolution import decide
 from payment_service.cli.operators import ops
 from payment_service.cli.reconcile import reconcile
+from payment_service.cli.restore import after_restore
 
 
 def register_commands(app: Flask) -> None:
     """Make the commands known to `flask`."""
     running = (recover, relay, worker)
-    for command in (*running, deliveries, decide, catch_up, reconcile, ops, purge, forget_subject, verify, journal):
+    checks = (reconcile, verify, after_restore)
+    for command in (*running, *checks, deliveries, decide, catch_up, ops, purge, forget_subject, journal):
         app.cli.add_command(command)

@@ -151,7 +151,7 @@ def _writer(as_: str | None, file: TextIO) -> Callable[[Row], None]:
     if as_ == "json":
         return lambda row: _write(file, json.dumps({name: row.get(name) for name in COLUMNS}, default=str))
     if as_ is None:
-        return lambda row: _tell(row) if row.get("difference") or row["line"] == "summary" else None
+        return _tell
     table = csv.writer(file, lineterminator="\n")
     is_begun = False
 
@@ -170,12 +170,21 @@ def _write(file: TextIO, line: str) -> None:
 
 
 def _tell(row: Row) -> None:
-    if row["line"] == "summary":
-        if not row["difference"]:
-            click.echo(row["what"])
-        return
+    if row["line"] != "summary":
+        if row.get("difference"):
+            click.echo(_sentence(row))
+    elif not row["difference"]:
+        click.echo(row["what"])
+
+
+def describe(line: Line) -> str:
+    """A difference in one line."""
+    return _sentence(_row(line))
+
+
+def _sentence(row: Row) -> str:
     subject = f"payment {row['payment_id']}" if row["payment_id"] else row["reference"] or row["gateway_key"]
-    click.echo(f"{row['difference']} {row['kind']} {subject}: {row['what']}")
+    return f"{row['difference']} {row['kind']} {subject}: {row['what']}"
 
 
 def _cell(value: Any) -> Any:

@@ -114,6 +114,7 @@ payments = Table(
     Index("ix_payments_channel_payable_id", "channel", "payable_id", "payment_id"),
     Index("ix_payments_channel_subject", "channel", "subject", "payment_id"),
     Index("ix_payments_reference", "reference", "payment_id"),
+    sqlite_autoincrement=True,  # no number twice, also after a restore: callers keep it
 )
 
 # What no two payments of a channel may share: a reference, a payable that is being paid, a transaction id.
@@ -145,6 +146,7 @@ payment_refunds = Table(
     one_of("status", REFUND_STATUSES),
     CheckConstraint("amount > 0", name="amount_positive"),
     UniqueConstraint("payment_id", "key_hash", "subject"),
+    sqlite_autoincrement=True,
 )
 
 # The journal: one row for each change of a payment, which is its audit row and its event at once. An attempt that the
@@ -183,6 +185,7 @@ transactions = Table(
     CheckConstraint(
         "(version IS NULL) = (event_id IS NULL) AND (event_id IS NULL) = (event_type IS NULL)", name="event_whole"
     ),
+    sqlite_autoincrement=True,
 )
 
 # A key with the one operation it asks for, its claim and its cached response: one row, for ever.

@@ -1,5 +1,6 @@
 """The journal, read as the audit trail of one payment."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -17,12 +18,18 @@ _TRAIL = (
     .where(transactions.c.payment_id == bindparam("payment_id"), transactions.c.version <= bindparam("version"))
     .order_by(transactions.c.version)
 )
+_LAST = select(transactions.c.created_at).order_by(transactions.c.transaction_log_id.desc()).limit(1)
 
 
 def trail_of(connection: Connection, payment: Payment) -> list[AuditEntry]:
     """How a payment came to stand as it does, oldest first; what happened since it was read is left out."""
     rows = connection.execute(_TRAIL, {"payment_id": payment.payment_id, "version": payment.version}).mappings()
     return [_entry(dict(row)) for row in rows]
+
+
+def last_moment(connection: Connection) -> datetime | None:
+    """When the newest row of the journal was written, None where there is none."""
+    return connection.execute(_LAST).scalar()
 
 
 def _entry(row: dict[str, Any]) -> AuditEntry:

@@ -62,10 +62,11 @@ _CAME_BACK = Difference(DifferenceKind.STATE, "done here, and it came back at th
 
 def stranger(entry: Entry, payment_id: int | None) -> Line:
     """An entry that no operation of ours asked for."""
+    moved = f"{_word(entry.kind)} of {entry.amount} {entry.currency}"
     if payment_id is None:
-        what = f"{_word(entry.kind)} at the gateway that no operation asked for"
+        what = f"{moved} at the gateway that no operation asked for"
         return Line(entry, None, Difference(DifferenceKind.NOT_HERE, what))
-    what = f"{_word(entry.kind)} of payment {payment_id} that was made elsewhere"
+    what = f"{moved} on payment {payment_id} that was made elsewhere"
     return Line(entry, None, Difference(DifferenceKind.ELSEWHERE, what), payment_id)
 
 

@@ -13,6 +13,13 @@ from payment_service.repositories import journal, payments
 from payment_service.services.dependencies import Dependencies
 
 
+class PayableMismatch(ServiceError):
+    """The payment is for something else than what the request names: look its number up again"""
+
+    status = 409
+    code = "payable_mismatch"
+
+
 def payment(
     deps: Dependencies,
     principal: Principal,
@@ -37,6 +44,12 @@ def payment(
     if found.channel != channel:
         raise missing
     return found
+
+
+def require_payable(found: Payment, payable_id: object | None) -> None:
+    """Hold the caller to what it means by the payment's number, where it says so. Raises PayableMismatch."""
+    if payable_id is not None and str(payable_id) != found.payable_id:
+        raise PayableMismatch
 
 
 def channel_of(deps: Dependencies, principal: Principal, payment_id: int) -> str | None:

@@ -5,7 +5,7 @@ money, S5 conservation, S9 state machine, S14 audit equals state, S15 told false
 recovery finds what is open, R1 reservations, K1 keys, T1 tallies. J1 to J6, the journal's chain, come first.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterator
 from decimal import Decimal
 
@@ -25,6 +25,7 @@ from payment_service.services.persistence import GIVES_PAYABLE_BACK
 from payment_service.services.seals import detached_before, verify_seals
 
 ZERO = Decimal(0)
+UNASKED = "{0.kind} of {0.amount} {0.currency} that no operation asked for; after a restore, run after-restore"
 UNDONE = (OperationStatus.FAILED, OperationStatus.REVERSED)
 
 
@@ -56,14 +57,14 @@ def chain_of(deps: Dependencies, kept_seal: str | None = None) -> Iterator[Viola
 
 def money_of(deps: Dependencies, seen: Callable[[], None] = lambda: None) -> Iterator[Violation]:
     """What must be true of money, recomputed from the rows and the gateway."""
-    counted: Counter[str] = Counter()
+    listed: defaultdict[str, list[Entry]] = defaultdict(list)
     ledgers: dict[str, dict[str, Entry]] = {}
     for name, gateway in deps.gateways:
         if gateway.capabilities.lists:
             ledgers[name] = {}
             for entry in gateway.ledger(None, None):
                 if entry.gateway_key is not None and isinstance(entry.kind, Kind):
-                    counted[entry.gateway_key] += 1
+                    listed[entry.gateway_key].append(entry)
                     ledgers[name][entry.gateway_key] = entry
     known: set[str] = set()
     is_cut = detached_before(deps) is not None
@@ -75,11 +76,11 @@ def money_of(deps: Dependencies, seen: Callable[[], None] = lambda: None) -> Ite
             yield from _matched(gateway_of_payment, trail, ledgers.get(deps.gateways.resolved(trail.payment.gateway)))
         seen()
     yield from _counted(deps, is_cut=is_cut)
-    for key, count in counted.items():
-        if count > 1:
-            yield Violation("S1", f"gateway key {key}", f"{count} effects at the gateway")
+    for key, entries in listed.items():
+        if len(entries) > 1:
+            yield Violation("S1", f"gateway key {key}", f"{len(entries)} effects at the gateway")
         if key not in known:
-            yield Violation("S2", f"gateway key {key}", "an effect at the gateway that no operation asked for")
+            yield Violation("S2", f"gateway key {key}", UNASKED.format(entries[0]))
 
 
 def _agreeing(deps: Dependencies, trail: Trail, *, is_cut: bool) -> Iterator[Violation]:
@@ -112,9 +113,7 @@ def _conserved(trail: Trail) -> Iterator[Violation]:
     if payment.refunded_amount != (sums["REFUNDED"] or ZERO):
         yield Violation("S5", row, f"refunded {payment.refunded_amount}, its refunds sum to {sums['REFUNDED']}")
     if payment.refund_pending_amount != (sums["PENDING"] or ZERO):
-        yield Violation(
-            "S5", row, f"reserved {payment.refund_pending_amount}, its pending ones sum to {sums['PENDING']}"
-        )
+        yield Violation("S5", row, f"reserved {payment.refund_pending_amount}, pending ones sum to {sums['PENDING']}")
     if payment.refundable < 0 or payment.captured_amount > payment.authorized_amount:
         yield Violation("S5", row, "more was refunded than captured, or captured than authorized")
     if payment.captured_amount > payment.amount:

@@ -60,7 +60,7 @@ def test_differences_are_sentences_and_end_with_1(app: Flask, desk: Desk) -> Non
     amount, strange, summary = said.stdout.splitlines()
     assert amount.startswith("amount charge payment ")
     assert amount.endswith(": 150.00 INR here, 151.00 INR at the gateway")
-    assert strange == "not_here charge v1-strange: charge at the gateway that no operation asked for"
+    assert strange == "not_here charge v1-strange: charge of 10.00 INR at the gateway that no operation asked for"
     assert summary == "2 movements of remote, 2 differences"
 
 

@@ -89,8 +89,8 @@ def test_what_happened_behind_the_services_back_is_told(shop: Flask, bank: Strip
     )
     assert found == [
         ("dispute", second, "dispute that is not known here"),
-        ("elsewhere", first, f"refund of payment {first} that was made elsewhere"),
-        ("not_here", None, "charge at the gateway that no operation asked for"),
+        ("elsewhere", first, f"refund of 10.00 INR on payment {first} that was made elsewhere"),
+        ("not_here", None, "charge of 77.00 USD at the gateway that no operation asked for"),
         ("state", second, "done here, and it came back at the gateway"),
         ("state", second, "done here, declined at the gateway: REFUND_FAILED"),
     ]

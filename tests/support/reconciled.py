@@ -127,8 +127,8 @@ def capture_of_a_charge(desk: Desk) -> None:
 Seed = Callable[[Desk], None]
 
 DIFFERENCES: Mapping[Seed, tuple[str, str]] = {
-    strange_charge: ("not_here", "charge at the gateway that no operation asked for"),
-    strange_charge_without_key: ("not_here", "charge at the gateway that no operation asked for"),
+    strange_charge: ("not_here", "charge of 10.00 INR at the gateway that no operation asked for"),
+    strange_charge_without_key: ("not_here", "charge of 10.00 INR at the gateway that no operation asked for"),
     missing_charge: ("not_there", "done here, unknown to the gateway"),
     missing_refund: ("not_there", "done here, unknown to the gateway"),
     other_amount: ("amount", "150.00 INR here, 151.00 INR at the gateway"),
@@ -141,8 +141,11 @@ DIFFERENCES: Mapping[Seed, tuple[str, str]] = {
     refund_that_came_back: ("state", "done here, and it came back at the gateway"),
     capture_of_a_charge: ("state", "charge here, authorize at the gateway"),
     charge_done_after_a_told_decline: ("after_decline", "done at the gateway, and its caller was told that it failed"),
-    refund_made_elsewhere: ("elsewhere", "refund of payment {number} that was made elsewhere"),
-    capture_made_elsewhere_without_key: ("elsewhere", "capture of payment {number} that was made elsewhere"),
+    refund_made_elsewhere: ("elsewhere", "refund of 10.00 INR on payment {number} that was made elsewhere"),
+    capture_made_elsewhere_without_key: (
+        "elsewhere",
+        "capture of 10.00 INR on payment {number} that was made elsewhere",
+    ),
     unknown_dispute: ("dispute", "dispute that is not known here"),
 }
 

@@ -33,8 +33,12 @@ class StatusChange(PayingSchema):
 
 
 class NewOrderRefund(Schema):
-    """`POST /v1/payments/{id}/refund`; without `amount` all that is left is refunded."""
+    """`POST /v1/payments/{id}/refund`; without `amount` all that is left is refunded.
 
+    `order_id` says which order's money is meant: a payment of another order is refused.
+    """
+
+    order_id = fields.PositiveId(texts=True)
     amount = fields.Amount(rounded=True, example=1500.0)
     reason = fields.Text(LONGEST_REASON, shortest=5, lines=True, required=True, example="Customer requested")
 

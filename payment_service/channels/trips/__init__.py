@@ -77,6 +77,7 @@ def refund(payment_id: int) -> Response:
     given = load(NEW_REFUND, json_body(), "body")
     asked = _request(f"POST:/payments/{payment_id}/refunds", given, "refund")
     paid = queries.payment(dependencies(), principal(), NAME, "payment_id", payment_id, otherwise=UnknownPayment())
+    queries.require_payable(paid, given.get("trip_id"))
     command = StartOperation(paid.payment_id, Kind.REFUND, given.get("amount"), _reason(given))
     return respond(execute(dependencies(), asked, command))
 

@@ -23,9 +23,13 @@ class NewTripPayment(PayingSchema):
 
 
 class NewTripRefund(Schema):
-    """`POST /payments/{payment_id}/refunds`; without `amount` all that is left is refunded."""
+    """`POST /payments/{payment_id}/refunds`; without `amount` all that is left is refunded.
+
+    `trip_id` says which trip's money is meant: a payment of another trip is refused.
+    """
 
     idempotency_key = fields.Text(LONGEST_KEY, numbers=True, stripped=True, required=True, example="refund-demo-1")
+    trip_id = fields.PositiveId(texts=True)
     amount = fields.Amount(CURRENCY, example=50.0)
     metadata = Metadata(ignore_others=True, example={"reason": "test refund"})
 

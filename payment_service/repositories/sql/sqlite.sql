@@ -11,7 +11,7 @@ INSERT INTO idempotency_keys (
 )
 SELECT
         :channel, :subject, :key_hash, :is_client_key, :request_path, :response_format, :fingerprint,
-        coalesce(:payment_id, (SELECT coalesce(max(payment_id), 0) + 1 FROM payments)),
+        coalesce(:payment_id, 1 + coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'payments'), 0)),
         :operation_id, :kind, :amount, :currency, :operation_status, :gateway_key, :purpose, :terms, :row_hash, :owner,
         1, 1,
         strftime('%Y-%m-%d %H:%M:%f000', 'now', :lease || ' seconds'),
@@ -158,7 +158,7 @@ SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount,
     payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
     gateway, created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at, hold_expires_at,
     charge_reference, disputed_amount, charged_back_amount, idempotency_hash, journal_hash,
-    (SELECT coalesce(max(refund_id), 0) + 1 FROM payment_refunds) AS refund_id
+    1 + coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'payment_refunds'), 0) AS refund_id
 FROM payments
 WHERE payment_id = :payment_id;
 

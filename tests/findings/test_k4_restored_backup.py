@@ -1,0 +1,226 @@
+"""After a restore numbers were given again: the old holder of payment 2 refunded another trip's payment 2.
+
+Release 1.0.0 had no step after a restore: `verify` alone, in the night, told what the backup had lost.
+"""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from uuid import UUID
+from zlib import crc32
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import make_url
+
+from payment_service import create_app
+from payment_service.config import Settings
+from payment_service.delivery.base import Delivered
+from payment_service.delivery.relay import Relay
+from payment_service.domain.errors import GatewayUnavailable
+from payment_service.domain.operations import Kind
+from payment_service.gateways.base import Unknown
+from payment_service.services.verification import verify
+from tests.conftest import MakeApp, dependencies_of, migrate
+from tests.support.backups import Archived
+from tests.support.callers import pay_trip, refund_trip, trip_id_of
+from tests.support.database import recover_all
+from tests.support.gateways import LedgerGateway
+from tests.support.orders import charge_order, paid, refund_order
+from tests.support.postgres import ThrowawayPostgres
+from tests.support.relays import ScriptedSink, drain
+
+SINK = {"trip_notification_service_url": "http://127.0.0.1:9"}
+NAME = "trip_notification"
+GAP = 1000
+
+
+def file_of(url: str) -> str:
+    return str(make_url(url).database)
+
+
+def charge(client: FlaskClient, key: str) -> int:
+    return trip_id_of(pay_trip(client, idempotency_key=key, trip_id=crc32(key.encode())))
+
+
+def after_restore(app: Flask, *words: str) -> Result:
+    return app.test_cli_runner().invoke(args=["after-restore", *words])
+
+
+def next_numbers(said: Result) -> dict[str, int]:
+    parts = (line.split(": the next number is ") for line in said.stdout.splitlines() if "next number" in line)
+    return {table: int(number) for table, number in parts}
+
+
+@pytest.fixture
+def app(make_app: MakeApp, database_url: str) -> Flask:
+    """A service that connects as the owner of the tables, as the command must."""
+    return make_app(database_url=database_url.replace("payments_app", "payments_owner"), **SINK)
+
+
+class Drill:
+    """A database that is put back to an earlier state: 3 charges before, 8 charges and 2 refunds after."""
+
+    def __init__(self, make: Callable[[], Flask], gateway: LedgerGateway) -> None:
+        self._make = make
+        self.gateway = gateway
+        self.start()
+        self.sink = ScriptedSink(lambda delivery: Delivered(), NAME)
+        self.before: dict[str, int] = {}
+        self.lost: dict[str, int] = {}
+
+    def start(self) -> None:
+        """A new process, as it were."""
+        self.app = self._make()
+        self.client = self.app.test_client()
+
+    def stop(self) -> None:
+        dependencies_of(self.app).database.engine.dispose()
+
+    def begin(self) -> None:
+        """Charges that the backup has; of the last one the outcome is not known yet."""
+        self.before = {key: charge(self.client, key) for key in ("old-1", "old-2")}
+        self.gateway.script.append(self.gateway.lose_answer)
+        self.gateway.found.append(Unknown("busy"))
+        assert pay_trip(self.client, idempotency_key="open", trip_id=77).status_code == 202
+
+    def go_on(self) -> None:
+        """What the backup does not have; receivers hear of all of it."""
+        self.lost = {f"new-{n}": charge(self.client, f"new-{n}") for n in range(8)}
+        assert refund_trip(self.client, self.before["old-1"], idempotency_key="r-old", amount=10).status_code == 200
+        assert refund_trip(self.client, self.lost["new-0"], idempotency_key="r-new", amount=10).status_code == 200
+        drain(Relay(dependencies_of(self.app).database, self.sink))
+
+    def judge(self) -> None:
+        """Everything that must hold after the restore."""
+        events = {delivery.event_id for delivery in self.sink.offered}
+        said = after_restore(self.app, "--gap", str(GAP))
+        assert said.exit_code == 1, said.output
+        lost = [line for line in said.stdout.splitlines() if line.startswith(("not_here", "elsewhere"))]
+        assert sum("charge of 150.00 INR" in line for line in lost) == 8
+        assert sum("refund of 10.00 INR" in line for line in lost) == 2
+        numbers = next_numbers(said)
+        assert min(numbers[table] for table in ("payments", "payment_refunds", "transactions")) > GAP
+        self.strangers_stay_strangers()
+        self.callers_repeat()
+        recover_all(dependencies_of(self.app))
+        assert list(verify(dependencies_of(self.app))) == []
+        assert after_restore(self.app, "--gap", "0").exit_code == 0
+        self.events_keep_their_ids(events)
+
+    def strangers_stay_strangers(self) -> None:
+        """No number is given twice; what callers hold of lost payments leads nowhere."""
+        taken = set(self.before.values()) | set(self.lost.values())
+        assert not taken & {charge(self.client, f"stranger-{n}") for n in range(10)}
+        answer = refund_trip(self.client, self.lost["new-0"], idempotency_key="r-new", amount=10)
+        assert (answer.status_code, answer.get_json()["code"]) == (400, "payment_not_found")
+        assert self.client.get(f"/payments/{self.lost['new-7']}").status_code == 404
+
+    def callers_repeat(self) -> None:
+        """Every repeat is answered, and moves nothing."""
+        charges, refunds = self.gateway.count(Kind.CHARGE), self.gateway.count(Kind.REFUND)
+        assert {key: charge(self.client, key) for key in self.before} == self.before
+        again = {key: charge(self.client, key) for key in self.lost}
+        assert not set(again.values()) & set(self.lost.values())
+        assert refund_trip(self.client, self.before["old-1"], idempotency_key="r-old", amount=10).status_code == 200
+        assert refund_trip(self.client, again["new-0"], idempotency_key="r-new", amount=10).status_code == 200
+        assert (self.gateway.count(Kind.CHARGE), self.gateway.count(Kind.REFUND)) == (charges, refunds)
+
+    def events_keep_their_ids(self, known: set[UUID]) -> None:
+        """What the backup still held to be sent goes out again under the ids that receivers know."""
+        heard = len(self.sink.offered)
+        drain(Relay(dependencies_of(self.app).database, self.sink))
+        survivor = self.before["old-2"]
+        repeated = [each for each in self.sink.offered[heard:] if json.loads(each.body)["payment_id"] == survivor]
+        assert [each.event_id in known for each in repeated] == [True]
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
+def test_k4_restored_file_gives_no_number_twice(
+    make_app: MakeApp, gateway: LedgerGateway, database_url: str, tmp_path: Path
+) -> None:
+    drill = Drill(lambda: make_app(**SINK), gateway)
+    drill.begin()
+    with closing(sqlite3.connect(file_of(database_url))) as file:
+        file.execute("VACUUM INTO ?", [str(tmp_path / "backup.db")])
+    drill.go_on()
+    drill.stop()
+    for name in ("", "-wal", "-shm"):
+        Path(f"{file_of(database_url)}{name}").unlink(missing_ok=True)
+    shutil.copy(tmp_path / "backup.db", file_of(database_url))
+    drill.start()
+    drill.judge()
+
+
+def test_k4_restored_server_gives_no_number_twice(gateway: LedgerGateway) -> None:
+    """A base backup and the archived log, up to a moment in time."""
+    with closing(ThrowawayPostgres()) as server:
+        url = server.create_database("drill")
+        migrate(url)
+        archived = Archived(server)
+        settings = Settings(database_url=url, log_level="ERROR", trip_notification_service_url="http://127.0.0.1:9")
+        drill = Drill(lambda: create_app(settings, gateway=gateway), gateway)
+        drill.begin()
+        archived.mark("backed_up")
+        drill.go_on()
+        drill.stop()
+        archived.lose_the_server()
+        archived.restore("backed_up")
+        drill.start()
+        drill.judge()
+        drill.stop()
+
+
+def test_k4_skipped_numbers_are_those_of_every_counter(app: Flask, client: FlaskClient) -> None:
+    """Twice leaves out twice as many, none at all none."""
+    first = charge(client, "first")
+    once, twice = (next_numbers(after_restore(app, "--gap", "100")) for _ in range(2))
+    for numbers in (once, twice):
+        numbers.pop("reconciliations", None)  # each run adds a row
+    assert once["payments"] == first + 101
+    assert twice == {table: number + 100 for table, number in once.items()}
+    assert charge(client, "second") == once["payments"] + 100
+
+
+def test_k4_empty_journal_asks_for_a_moment(app: Flask) -> None:
+    assert after_restore(app).exit_code == 2
+    assert after_restore(app, "--since", "2026-11-30").exit_code == 0
+
+
+def test_k4_gateway_that_does_not_answer_leaves_the_numbers_moved(
+    app: Flask, client: FlaskClient, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = charge(client, "first")
+
+    def silent(*_: object) -> None:
+        raise GatewayUnavailable
+
+    monkeypatch.setattr(type(gateway.ledger), "__call__", silent)
+    said = after_restore(app, "--gap", "100")
+    assert (said.exit_code, "--gap 0" in said.output) == (3, True)
+    assert charge(client, "second") == first + 101
+
+
+def test_k4_refund_that_names_another_trip_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
+    """Its caller holds a number that is another trip's payment."""
+    number = charge(client, "key")
+    trip = client.get(f"/payments/{number}").get_json()["trip_id"]
+    refused = refund_trip(client, number, trip_id=trip + 1)
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "payable_mismatch")
+    assert refused.get_json()["retry"]["safe"] is False
+    assert gateway.count(Kind.REFUND) == 0
+    assert refund_trip(client, number, trip_id=trip).status_code == 200, "the key is free"
+    assert refund_trip(client, number, trip_id=trip).headers["Idempotent-Replayed"] == "true"
+
+
+def test_k4_refund_that_names_another_order_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
+    payment = paid(charge_order(client))
+    refused = refund_order(client, payment["payment_id"], order_id=payment["order_id"] + 1)
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "payable_mismatch")
+    assert gateway.count(Kind.REFUND) == 0
+    paid(refund_order(client, payment["payment_id"], order_id=payment["order_id"]), 200)

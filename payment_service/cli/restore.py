@@ -54,11 +54,8 @@ def after_restore(gap: int, since: datetime | None) -> None:
     results, unlisted = restore.lost(deps, since, tell)
     for name in unlisted:
         click.echo(f"{name}: has no list; what was lost there shows when callers repeat their requests")
-    for result in results:
-        found = result.found
-        click.echo(
-            f"{found.gateway}: {found.movements} movements since {since:%Y-%m-%d %H:%M:%S}Z, {found.differences} differ"
-        )
+    for found in (result.found for result in results):
+        click.echo(f"{found.gateway}: {found.movements} movements since {since}, {found.differences} differences")
     cut_short = [f"{result.found.gateway}: {result.cut_short}" for result in results if result.cut_short is not None]
     if cut_short:
         raise TemporaryFailure(f"not finished, run it again with --gap 0: {'; '.join(cut_short)}")

@@ -34,11 +34,17 @@ run: $(RUNTIME_LOCKS:%=.venv/.%) ## Migrate, then serve on http://127.0.0.1:8082
 
 # Folders whose tests break the service for minutes.
 FAULTS := tests/crash tests/model tests/neighbours tests/torture
+# Folders whose tests start whole programs: as they are deployed, upgraded and rolled back.
+WHOLE := tests/e2e tests/releases
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
 test: .venv/.requirements-dev.txt ## Run the tests, on a real PostgreSQL and on SQLite
-	@$(PYTEST) $(FAULTS:%=--ignore=%) --ignore=tests/ha $(ARGS)
+	@$(PYTEST) $(FAULTS:%=--ignore=%) $(WHOLE:%=--ignore=%) --ignore=tests/ha $(ARGS)
+
+.PHONY: test-e2e
+test-e2e: .venv/.requirements-dev.txt ## Run the tests that start everything as it is deployed, upgraded and rolled back
+	@$(PYTEST) $(ARGS) $(WHOLE)
 
 .PHONY: test-faults
 test-faults: .venv/.requirements-dev.txt ## Run the tests that kill the service, walk at random, or have difficult neighbours
@@ -61,7 +67,7 @@ format: .venv/.requirements-dev.txt ## Put the code into shape
 	$(BIN)/ruff format .
 
 .PHONY: check
-check: lint test test-faults test-ha ## Everything a change must pass
+check: lint test test-e2e test-faults test-ha ## Everything a change must pass
 
 # Patroni has an environment of its own: nothing of it is part of the service.
 HA := build/ha/.installed

@@ -172,9 +172,8 @@ def make_app(settings: Settings, gateway: LedgerGateway) -> Iterator[MakeApp]:
             gateway.in_transaction = lambda: dependencies_of(app).database.in_transaction
         return app
 
-    first = make()
-    empty(dependencies_of(first).database)
-    ready.append(first)
+    ready.append(make())
+    empty(made[0].database)
     yield make
     for deps in made:
         deps.deferred._work.clear()  # its thread would go on in the next test, and with what that test replaces
@@ -237,10 +236,9 @@ def empty(database: Database) -> None:
     """Delete every row; faster than any rollback trick, and what is tested has really been committed."""
     deletions = [str(each.delete()) for each in reversed(metadata.sorted_tables) if each is not schema_information]
     with database.atomic("test") as connection:
-        if connection.database == "postgresql":
-            # A fold takes so many numbers at once, whether rows have them or not.
-            deletions.append("ALTER SEQUENCE transactions_transaction_log_id_seq RESTART")
-            deletions = [";".join((AS_OWNER, *deletions))]  # one round trip
+        if connection.database == "postgresql":  # a fold takes so many numbers, whether rows have them or not
+            restart = "ALTER SEQUENCE transactions_transaction_log_id_seq RESTART"
+            deletions = [";".join((AS_OWNER, *deletions, restart))]  # one round trip
         else:
             deletions.append("DELETE FROM sqlite_sequence")
         for deletion in deletions:

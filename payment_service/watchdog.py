@@ -91,6 +91,13 @@ class _Watched:
         log.warning("database.silent", seconds=wait.seconds)
 
 
+def longest_commit() -> float:
+    """Return for how many seconds the oldest unanswered COMMIT of this process has waited; 0 where none waits."""
+    with _watched.lock:
+        ends = [wait.ends_at for wait in _watched.waits if wait.seconds == LONGEST_COMMIT]
+    return max(0.0, clock.monotonic() + LONGEST_COMMIT - min(ends)) if ends else 0.0
+
+
 def _cut(connection: Any) -> None:
     """End a connection for whoever waits for it: that thread sees a server that has closed it."""
     with suppress(OSError, connection.InterfaceError):

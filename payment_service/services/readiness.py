@@ -12,12 +12,14 @@ from payment_service.domain.errors import DatabaseNotMigrated, DatabaseUnavailab
 from payment_service.gateways.base import has_credentials
 from payment_service.repositories import privileges, schema
 from payment_service.services.dependencies import Dependencies
+from payment_service.watchdog import longest_commit
 
 PATIENCE = 1.0
 """Seconds for all brokers' ports together to accept a connection, the look-up of their names included."""
 
 DATABASE_PATIENCE = 1.2
-"""Seconds for the database to answer. A connection to one that is frozen takes longer to give up."""
+"""Seconds for the database to answer, and for a COMMIT that is under way. A connection to a server that is frozen takes
+longer to give up."""
 
 SILENT = {"database": False, "migrations": False}
 
@@ -66,7 +68,8 @@ class Readiness:
             return {"database": True, "migrations": False}
         except DatabaseUnavailable:
             return {"database": False, "migrations": is_migrated}
-        return {"database": True, "migrations": is_migrated}
+        # A COMMIT waits for a standby that may be silent, and so would that of the next charge.
+        return {"database": longest_commit() < DATABASE_PATIENCE, "migrations": is_migrated}
 
     def _unasked(self) -> dict[str, bool | None]:
         return {name: None if addresses else True for name, addresses in self._brokers.items()}

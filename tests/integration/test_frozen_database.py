@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 import requests
+from flask import Flask
 from sqlalchemy import text
 
 from payment_service import create_app
@@ -15,6 +16,8 @@ from payment_service.config import Settings
 from payment_service.delivery.notifications import ASK_AFTER, NotificationListener
 from payment_service.watchdog import LONGEST_WAIT
 from tests.conftest import dependencies_of, fresh_database
+from tests.support.callers import pay_trip
+from tests.support.gateways import LedgerGateway
 from tests.support.ports import free_port
 from tests.support.postgres import ThrowawayPostgres
 from tests.support.processes import Service, flask
@@ -86,6 +89,30 @@ def test_frozen_database_is_503_in_time_and_health_answers(server: ThrowawayPost
     assert back < 5
     assert again == [200] * CLIENTS
     assert flask("verify", settings={"DATABASE_URL": url, **OWN}) == "no violations\n"
+
+
+def test_commits_that_wait_for_a_silent_standby_are_not_ready(server: ThrowawayPostgres, url: str) -> None:
+    """The server reads and says that it takes writes, and the next charge would wait like the last one."""
+    app = create_app(Settings(database_url=url, log_level="ERROR"), gateway=LedgerGateway())
+    set_standby(server, "'silent'")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lambda: pay_trip(app.test_client(), idempotency_key="waits").status_code)
+        wait_until(lambda: readiness_of(app) == 503, patience=4)
+        set_standby(server, "''")
+        assert waiting.result() == 200
+    assert readiness_of(app) == 200
+    dependencies_of(app).database.engine.dispose()
+
+
+def set_standby(server: ThrowawayPostgres, names: str) -> None:
+    with closing(server.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = local")
+        cursor.execute(f"ALTER SYSTEM SET synchronous_standby_names = {names}")
+        cursor.execute("SELECT pg_reload_conf()")
+
+
+def readiness_of(app: Flask) -> int:
+    return app.test_client().get("/health/ready").status_code
 
 
 def test_who_reads_for_long_is_not_cut(url: str) -> None:

@@ -1,4 +1,7 @@
-"""G2: a card number in the words of a gateway or of an operator is masked before it is stored."""
+"""G2: a card number in the words of a gateway or of an operator is masked before it is stored.
+
+Release 1.0.0 stored it and showed it.
+"""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""S1: in production a token without a scope moves nothing of trips, bills, orders and checkout."""
+"""S1: in production a token without a scope moves nothing of trips, bills, orders and checkout.
+
+With release 1.0.0 any token charged, failed and cancelled any order.
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,7 @@
-"""S3: the operations pages open to `payments:operate`, and to no scope of callers."""
+"""S3: the operations pages open to `payments:operate`, and to no scope of callers.
+
+Release 1.0.0 opened them to `payments:service`, which every service has.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""S4: the deployed proxy ends TLS itself, and every variant of its template is one that nginx accepts."""
+"""S4: the deployed proxy ends TLS itself, and every variant of its template is one that nginx accepts.
+
+The proxy of release 1.0.0 could not: each installation put another proxy before it.
+"""
 
 import re
 import socket

@@ -1,4 +1,7 @@
-"""S4: behind a proxy that ends TLS, rules and limits are about the client."""
+"""S4: behind a proxy that ends TLS, rules and limits are about the client.
+
+Those of release 1.0.0 saw the address of the other proxy: inner pages were public, and one client used up the limit.
+"""
 
 import re
 import socket

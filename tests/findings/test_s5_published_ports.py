@@ -1,4 +1,7 @@
-"""S5: of all that runs, the proxy's port alone can be reached from other machines."""
+"""S5: of all that runs, the proxy's port alone can be reached from other machines.
+
+Release 1.0.0 published the database and five more.
+"""
 
 import re
 from itertools import chain

@@ -1,4 +1,7 @@
-"""T4: what belongs to another is answered as what does not exist, and only the log tells the two apart."""
+"""T4: what belongs to another is answered as what does not exist, and only the log tells the two apart.
+
+The log of release 1.0.0 did not.
+"""
 
 import pytest
 from flask import Flask

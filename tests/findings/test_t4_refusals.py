@@ -1,4 +1,7 @@
-"""T4: a refusal leaves a line that says who was refused what, from which address and why."""
+"""T4: a refusal leaves a line that says who was refused what, from which address and why.
+
+The lines of release 1.0.0 said neither who nor why, and failed sign-ins left none.
+"""
 
 import json
 from collections.abc import Iterator

@@ -84,7 +84,7 @@ def test_brackets_are_closed() -> None:
 def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
     for rule in rules():
         assert rule["labels"]["severity"] in {"warning", "critical"}
-        assert rule["annotations"].keys() == {"summary", "action"}
+        assert rule["annotations"].keys() == {"summary", "action", "runbook"}
     assert len({rule["alert"] for rule in rules()}) == len(rules())
 
 

@@ -1,7 +1,7 @@
-"""What is made of digits, passes a card number's check one time in ten, and is something else.
+"""Digits that pass a card number's check one time in ten, and are no card number.
 
 UUIDs, digests, bank accounts, moments, telephone numbers, amounts, addresses, and the numbers of parcels, orders,
-companies and people whose form gives them away.
+companies and people that a fixed form gives away.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""Names under which callers keep what may never be stored: a card's security code, its PIN, its magnetic stripe.
+"""Names of fields that may never be stored: a card's security code, its PIN, its magnetic stripe.
 
-What stands under such a name is too short to be told from any other number, so the name decides. In India a PIN code is
-a postal code, and a PAN a tax number: both are let pass.
+Such a value is too short to tell from any other number, so the name decides. In India a PIN code is a postal code, and
+a PAN a tax number: both pass.
 """
 
 import re

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class DisputeStatus(StrEnum):
-    """Where a dispute stands. None of them is its end: a lost dispute can be reopened and won."""
+    """The state of a dispute. None of them is its end: a lost dispute can be reopened and won."""
 
     OPEN = "OPEN"
     WON = "WON"

@@ -1,4 +1,4 @@
-"""What commercial gateways tell by themselves: notices, disputes, and what comparing with their lists has found."""
+"""Gateways' own reports: notices, disputes, and the results of comparing with their lists."""
 
 from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint
 
@@ -7,8 +7,8 @@ from payment_service.domain.disputes import DisputeStatus
 from payment_service.models.columns import moment, money, one_of, partial
 from payment_service.sqltypes import Identity64
 
-# Signed words of a gateway, each stored once. They wake a look-up and decide nothing; `due_at` is when the worker looks
-# at one, NULL once it is handled. `content` is kept only where the gateway cannot be asked.
+# Notices of a gateway, each stored once. They wake a look-up and decide nothing; at `due_at` the worker looks at one,
+# NULL once it is handled. `content` is kept only if the gateway cannot be asked.
 gateway_notices = Table(
     "gateway_notices",
     metadata,

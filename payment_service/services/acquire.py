@@ -171,7 +171,7 @@ def _key_row(deps: Dependencies, request: Request, command: Command, operation_i
     row |= {
         "operation_id": operation_id,
         "kind": command.kind,
-        # The amount is None if nobody asked for the price: then the key is known, and the insert does nothing.
+        # Without a price there is no amount: then the key is known, and the insert does nothing.
         "amount": new.amount if new and isinstance(new.amount, Decimal) else None,
         "currency": new and new.currency,
         "operation_status": OperationStatus.PENDING,

@@ -44,7 +44,7 @@ MOST_CLASHES = 4
 def complete(deps: Dependencies, claim: Claim, result: GatewayResult) -> StoredResponse:
     """Write down the gateway's result, or a person's in its place, and the response. Raises KeyInUse, Unavailable.
 
-    If the database is away, a thread goes on trying until the lease ends.
+    If the database is away, a thread retries it until the lease ends.
     """
     try:
         response = _completed(deps, claim, result)

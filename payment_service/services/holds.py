@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 BATCH = 100
 SHORTEST_DELAY, LONGEST_DELAY = 60.0, 3600.0
-"""Seconds until the worker asks again about a hold that still stands: a minute while undecided, else an hour."""
+"""Seconds until the worker asks about a standing hold again: a minute if the last look failed, an hour otherwise."""
 
 
 def look_after(deps: Dependencies, limit: int = BATCH) -> int:

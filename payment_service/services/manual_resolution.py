@@ -29,7 +29,7 @@ MAX_IN_FLIGHT = 300.0
 """Seconds for which a request to a gateway that is not configured any more may still be on its way."""
 
 CODE, MESSAGE = "DECIDED_BY_A_PERSON", "Declined after review"
-"""What the caller of a payment declined by hand gets; the reason stays with the operators."""
+"""The error for the caller of a payment declined by hand; the reason stays with the operators."""
 
 
 class NotOpen(ServiceError):

@@ -19,7 +19,7 @@ APPROVALS = {
 
 
 def operation_completed(operation: Operation, result: Approved | Declined, note: str | None) -> Operation:
-    """Return the operation as the gateway has decided it. `note`: who decided it by hand, and why."""
+    """Return the operation as the gateway has decided it. `note` names the person behind a manual resolution."""
     return replace(
         operation,
         status=OperationStatus.SUCCEEDED if isinstance(result, Approved) else OperationStatus.FAILED,

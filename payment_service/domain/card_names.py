@@ -16,12 +16,12 @@ _SQUASHED = re.compile(
 _WHOLE_CODES = frozenset({"verificationcode", "verificationnumber", "verificationvalue", "securitynumber"})
 """Without the card in the name, these are codes of other kinds."""
 _OUTCOMES = frozenset({"check", "checked", "match", "matched", "present", "provided", "response", "result", "status"})
-"""`cvv_result` tells what became of the code."""
+"""`cvv_result` holds the result of a check, not the code."""
 _WORD = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
 def is_card_secret(name: str) -> bool:
-    """Whether a name says security code, PIN or track data, in any case and with any separators or camelCase."""
+    """Return whether a name says security code, PIN or track data, in any case and with any separators or camelCase."""
     plain = "".join(each for each in unicodedata.normalize("NFKC", name) if unicodedata.category(each) != "Cf")
     words = [word.lower() for word in _WORD.findall(plain)]
     if not _OUTCOMES.isdisjoint(words):

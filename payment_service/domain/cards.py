@@ -18,12 +18,12 @@ from payment_service.domain.card_issuers import BEGINNINGS, is_issued
 from payment_service.domain.card_lookalikes import is_list, is_lookalike
 
 MASKED = "[masked]"
-"""What stands where a card number was."""
+"""The text in place of a card number."""
 
 _SHORTEST, _LONGEST = 13, 19
 # A body's JSON has up to four characters between the digits of a list: `4", "1`.
 ENOUGH_DIGITS = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,4}[0-9]){12}|[0-9]{6}[eE][-+]?[0-9]|%[2-9A-Fa-f][0-9A-Fa-f]")
-"""What every ASCII text with a card number has."""
+"""Every ASCII text with a card number matches this."""
 _SEPARATORS = r"[^0-9A-Za-z]{0,3}"
 _CHAIN = re.compile(rf"(?<![0-9])[0-9](?:{_SEPARATORS}[0-9]){{12,}}+")
 _MOST_CHAINED = _LONGEST + 3 * (_LONGEST - 1)
@@ -99,7 +99,7 @@ def _readings(text: str) -> Iterator[str]:
 
 
 def _ascii(text: str) -> str:
-    """The text in ASCII: invisible characters gone, digits of every script as 0-9, letters as x, others as blanks."""
+    """Return the text in ASCII: invisible characters gone, any script's digits as 0-9, letters as x, the rest blank."""
     if text.isascii():
         return text
     return text.translate({ord(char): "x" if char.isalpha() else _plain(char) for char in set(text) if char > "\x7f"})

@@ -204,7 +204,7 @@ class IllegalMove(StateConflict):
 
 
 def after(status: Status | None, move: Move) -> Status:
-    """The status that `move` leads to from `status` (None: the payment does not exist yet). Raises IllegalMove."""
+    """Return the status that `move` leads to from `status` (None: no payment exists yet). Raises IllegalMove."""
     try:
         return LIFECYCLE[status, move]
     except KeyError:

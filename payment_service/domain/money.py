@@ -88,9 +88,9 @@ def parse_amount(text: str, currency: str | None, *, allow_zero: bool = False, r
 
     Accepted: ASCII digits, at most 12 before the point, no sign but `-` (refused as negative, also `-0`), no exponent.
     Decimals beyond the currency's are refused unless they are zeros; with `rounded` (the orders document) they are
-    rounded half-even. Zero passes only with `allow_zero`. If the currency is not known yet (None: a refund, whose
-    payment decides) three decimals pass, and `in_currency` judges later; with `rounded` any, and `rounded_in` does.
-    Raises BadAmount.
+    rounded half-even. Zero passes only with `allow_zero`. If the currency is not known yet (None: a refund has its
+    payment's) three decimals pass, and `in_currency` judges later; with `rounded` any, and `rounded_in` does. Raises
+    BadAmount.
     """
     match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
     if match is None:

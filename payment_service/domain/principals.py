@@ -51,7 +51,7 @@ class Principal:
 
     @property
     def is_operator(self) -> bool:
-        """Whether the token opens the operations pages. They show every channel, so no scope for one of them does."""
+        """True if the token opens the operations pages. They show every channel, so no scope for one of them does."""
         return TokenScope.OPERATE.value in self.scopes
 
     def _has(self, scope: TokenScope, channel: str) -> bool:

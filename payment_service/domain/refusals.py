@@ -51,7 +51,7 @@ class Reason(StrEnum):
 class Refusal:
     """A refusal for the log.
 
-    `subject` is that of a token whose signature was verified, "" for none; `scope_needed` is the scope that it lacks.
+    `subject` is that of a token with a verified signature, "" for none; `scope_needed` is the scope that it lacks.
     """
 
     reason: Reason

@@ -188,7 +188,7 @@ transactions = Table(
     sqlite_autoincrement=True,
 )
 
-# A key with the one operation it asks for, its claim and its stored response: one row, never deleted while bound.
+# A key with the one operation it asks for, its claim and its stored response: one row for good.
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

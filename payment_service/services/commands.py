@@ -63,7 +63,7 @@ class Request:
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether the service recognises a repeat: by the client's key, or because the operation is its own key."""
+        """True if the service recognises a repeat: by the client's key, or because the operation is its own key."""
         return self.key is not None or self.implied_key is not None
 
     @cached_property

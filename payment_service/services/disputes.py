@@ -28,7 +28,7 @@ from payment_service.services.seen import Seen
 log = structlog.get_logger(__name__)
 
 LONGEST = timedelta(days=120)
-"""How far back the sweep reads the list: for about so long after its opening a decided dispute may be reopened."""
+"""The age to which the sweep reads the list: a decided dispute may be reopened for about so long after its opening."""
 
 
 def look_up(deps: Dependencies, gateway: str, reference: str) -> Seen:

@@ -91,7 +91,7 @@ def require_writable(deps: Dependencies) -> None:
 
 
 def may_rewrite_journal(deps: Dependencies) -> bool:
-    """Whether the role of this process may change rows that the service only adds: on PostgreSQL the tables' owner."""
+    """Return whether this role may change rows that the service only adds: on PostgreSQL only the tables' owner may."""
     with deps.database.reading() as connection:
         return privileges.may_rewrite_journal(connection)
 

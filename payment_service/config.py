@@ -85,9 +85,9 @@ class Settings(gateways.GatewaySettings, brokers.BrokerSettings, operators.Opera
     base_fare: Decimal = var(Decimal("5.0"), _TARIFF)  # noqa: RUF009 - a field like the others
     rate_per_km: Decimal = var(Decimal("2.5"), _TARIFF)  # noqa: RUF009
 
-    # The service verifies tokens and never issues them. Without any key the documented default secret stands in.
+    # The service verifies tokens and never issues them. Without a key, the default secret holds outside production.
     auth_open_channels: frozenset[str] = field(default=frozenset(_OF_SERVICES))
-    # The channels that admit plain tokens, without a scope, for a transition; production asks for scopes.
+    # The channels that still admit plain tokens, without a scope; production asks for scopes.
     auth_scopes_optional: frozenset[str] = var(frozenset(), parse.choices(*_OF_SERVICES))
     # A subject may use an older one's keys and payments: new subject, old subject ("" for the anonymous caller).
     key_scope_aliases: tuple[tuple[str, str], ...] = var((), parse.aliases)

@@ -65,7 +65,7 @@ def http_url(text: str) -> str:
 
 
 def gateway_url(text: str) -> str:
-    """Parse the same without a name and password: the gateway's transport sends none."""
+    """Parse an http(s) address without a name and password: the gateway's transport sends none."""
     if "@" in urlsplit(http_url(text)).netloc:
         raise ValidationError("must be an address without a name and password.")
     return http_url(text)
@@ -116,7 +116,7 @@ def choices(*words: str) -> Callable[[str], frozenset[str]]:
 
 
 def channels(*words: str) -> Callable[[str], frozenset[str]]:
-    """Return the same parser, with `*` for all of them."""
+    """Return a parser for a comma separated selection of `words`, with `*` for all of them."""
     parse = choices(*words)
     return lambda text: frozenset(words) if text.strip() == "*" else parse(text)
 

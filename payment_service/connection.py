@@ -54,8 +54,8 @@ class UniqueViolation(Exception):
 class Connection:
     """A connection with the transaction that `begin` opens; "" for statements outside one.
 
-    `rows`, `row` and `write` run a statement of the SQL files by its name. A write is sent together with the next one
-    that gives rows. `wait` is how long one answer of PostgreSQL's may take.
+    `rows`, `row` and `write` run a statement of the SQL files by its name. A write waits for the next statement with
+    rows, or for COMMIT. `wait` is how long one answer of PostgreSQL's may take.
     """
 
     def __init__(self, checked_out: sqlalchemy.Connection, begin: str) -> None:

@@ -118,7 +118,7 @@ class Totals:
 
     @cached_property
     def by_channel_and_status(self) -> Mapping[tuple[str, Status], int]:
-        """The same for each channel that has ever had a payment."""
+        """Payments that stand in each status now, for each channel that has ever had a payment."""
         channels = dict.fromkeys(tally.key.channel for tally in self.tallies)
         each = {name: Totals([tally for tally in self.tallies if tally.key.channel == name]) for name in channels}
         return {(name, status): count for name in channels for status, count in each[name].by_status.items()}

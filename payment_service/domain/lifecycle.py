@@ -102,7 +102,7 @@ LIFECYCLE: dict[tuple[Status | None, Move], Status] = {
     (_S.AUTHORIZED, _M.VOID): _S.PROCESSING,
     (_S.PROCESSING, _M.VOIDED): _S.CANCELLED,
     (_S.PROCESSING, _M.VOID_DECLINED): _S.AUTHORIZED,
-    # Refunds run side by side, each with its own reservation: the status waits for the gateway's word.
+    # Refunds run side by side, each with its own reservation: the status waits for the gateway's result.
     (_S.CAPTURED, _M.REFUND): _S.CAPTURED,
     (_S.CAPTURED, _M.PARTLY_REFUNDED): _S.PARTIALLY_REFUNDED,
     (_S.CAPTURED, _M.FULLY_REFUNDED): _S.REFUNDED,

@@ -155,7 +155,7 @@ transactions = Table(
     "transactions",
     metadata,
     Column("transaction_log_id", Identity64, primary_key=True),
-    # No foreign key: the payment is written by the same transaction, or locked by it.
+    # No foreign key: the same transaction writes the payment, or locks it.
     Column("payment_id", Identity64, nullable=False),
     Column("version", Integer),
     Column("transaction_type", String(20), nullable=False),

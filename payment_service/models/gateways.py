@@ -38,7 +38,7 @@ disputes = Table(
     Column("currency", String(3), nullable=False),
     Column("reason", String(100)),
     Column("status", String(20), nullable=False),
-    # The gateway's own word, which says more than ours.
+    # The gateway's own status, which is finer than ours.
     Column("gateway_status", String(40), nullable=False),
     moment("evidence_due_at", nullable=True),
     Column("row_hash", String(100)),

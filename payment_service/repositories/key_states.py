@@ -7,7 +7,7 @@ from payment_service.domain.operations import CancelReason
 
 @dataclass(frozen=True)
 class FinishedKey:
-    """A finished key for a replay, read without a lock: only retention changes it, and empties its response."""
+    """A finished key for a replay, read without a lock: it never changes again, but its response may be emptied."""
 
     key_id: int
     fingerprint: str

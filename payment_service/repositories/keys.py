@@ -35,7 +35,7 @@ def find(connection: Connection, scope: Mapping[str, Any]) -> IdempotencyKey | N
 
 
 def lock(connection: Connection, scope: Mapping[str, Any]) -> IdempotencyKey | None:
-    """Return the same, its row locked."""
+    """Return the key of a scope, its row locked."""
     return _key(connection, "lock_key", scope)
 
 
@@ -121,7 +121,7 @@ def ask_to_cancel(connection: Connection, key: IdempotencyKey, reason: CancelRea
 
 
 def ask_to_cancel_charge(connection: Connection, payment_id: int, reason: CancelReason) -> list[int]:
-    """Do the same for a payment's open charge or authorization. Return the numbers of its keys, now locked."""
+    """Let the owners of a payment's open charge or authorization cancel it. Return their keys' numbers, now locked."""
     rows = connection.rows("ask_to_cancel_charge", {"payment_id": payment_id, "cancel_asked": reason})
     return [int(row[0]) for row in rows]
 

@@ -39,7 +39,7 @@ def lock(connection: Connection, payment_id: int) -> Payment:
 
 
 def lock_for_recovery(connection: Connection, payment_id: int) -> Payment:
-    """Do the same. Raises NoResultFound if another transaction has locked it."""
+    """Lock as `lock` does. Raises NoResultFound if another transaction has locked the row."""
     return _locked(connection, "lock_payment_for_recovery", payment_id)
 
 

@@ -88,7 +88,7 @@ _FIGURES = select(
 
 
 def figures(connection: Connection) -> KeyFigures:
-    """Return how many keys have an owner, are undecided and need a person; and the oldest undecided one's seconds."""
+    """Count keys with an owner, undecided ones, and those for review; and the seconds that the oldest is undecided."""
     row = connection.execute(_FIGURES).one()
     # The age mixes the database's clock with ours, which may be a little ahead.
     return KeyFigures(row.in_flight, row.undecided, max(0.0, float(row.oldest)), row.for_review)

@@ -102,7 +102,7 @@ def _wait_and_acquire(deps: Dependencies, request: Request, command: Command) ->
 
 
 def _next_attempt(deps: Dependencies, request: Request, error: DatabaseUnavailable, attempt: int) -> int:
-    """Wait as `next_attempt` does. If the lost transaction may have left an unused claim, end its lease early."""
+    """Do as `next_attempt`. On TransactionLost, end the lease of a claim that may be committed and has no owner."""
     try:
         return next_attempt(error, attempt)
     except TransactionLost:

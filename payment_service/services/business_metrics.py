@@ -63,7 +63,7 @@ def _reconciled(deps: Dependencies, latest: Mapping[str, Reconciliation]) -> lis
 
 
 def if_told(deps: Dependencies) -> Figures | None:
-    """Return the same, or None if the database does not answer: for callers that also report other things."""
+    """Return `current`, or None if the database does not answer: for callers that also report other things."""
     try:
         return current(deps)
     except DatabaseUnavailable:

@@ -123,9 +123,7 @@ def _taken_back(payment: Payment, operation: Operation) -> _Course:
         return _Course.REVIEW
     if allows(payment.status, Move.HOLD_EXPIRED):
         return _Course.EXPIRE_HOLD
-    if allows(
-        payment.status, Move.CAPTURE_DECLINED
-    ):  # a capture or void is under way: the gateway's word on it decides
+    if allows(payment.status, Move.CAPTURE_DECLINED):  # a capture or void is under way: the gateway's result decides
         return _Course.WAIT
     return _Course.REVIEW if payment.captured_amount else _Course.NOTHING
 

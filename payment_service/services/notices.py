@@ -127,7 +127,7 @@ def _is_woken(connection: Connection, key: IdempotencyKey) -> bool:
 def handle_due(deps: Dependencies, is_stopping: Callable[[], bool] = lambda: False) -> Counter[str]:
     """Look at due notices, at most BATCH. Raises DatabaseUnavailable.
 
-    Counts how many `woke` an operation, were `known`, were `revised`, or must be tried `again`.
+    Returns how many `woke` an operation, were `known`, were `revised`, or must be tried `again`.
     """
     outcomes, to_revise = deps.database.run("notice", _sort_out, deps)
     for notice in to_revise:

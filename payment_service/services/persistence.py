@@ -84,7 +84,7 @@ def record_undecided_attempt(
 def record_erasure(connection: Connection, deps: Dependencies, payment: Payment, origin: ChangeSource) -> None:
     """Append that the payment's texts were emptied, so that `verify` accepts the journal rows before without texts.
 
-    The payment is locked, and as it stands after that. The caller also renews the hashes of emptied refunds and keys.
+    The payment is locked, and as it stands after that. The caller has renewed the hash of each emptied refund.
     """
     description = "Texts of the caller were emptied"
     context = PaymentContext(payment)

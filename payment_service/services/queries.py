@@ -86,7 +86,7 @@ def newest(
 def oldest(
     deps: Dependencies, principal: Principal, channel: str, limit: int, offset: int, filters: dict[str, Any]
 ) -> Sequence[Payment]:
-    """Return the same, oldest first, from the `offset`th on."""
+    """Return the payments as `newest` does, but oldest first, from the `offset`th on."""
     statement = payments.select_payments(channel, visible_to(principal, channel), filters).order_by(table.c.payment_id)
     with deps.database.reading() as connection:
         return payments.fetch(connection, statement, limit, offset)

@@ -85,7 +85,7 @@ class Readiness:
 
 
 def require_writable(deps: Dependencies) -> None:
-    """Raise DatabaseUnavailable where nothing can be written, for work that may find nothing to write."""
+    """Raise DatabaseUnavailable if the database takes no writes, for work that may find nothing to write."""
     with deps.database.reading() as connection:
         schema.require_writable(connection)
 

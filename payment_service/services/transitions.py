@@ -94,7 +94,7 @@ def _new_payment(
 
 
 def amount_of(new: NewPayment) -> Decimal:
-    """Return the amount of a new payment. Raises KeyInUse if a key, gone by now, saved us from asking for the price."""
+    """Return the amount of a new payment. Raises KeyInUse if it has no price because the key existed a moment ago."""
     if not isinstance(new.amount, Decimal):
         raise KeyInUse
     return as_stored(new.amount)

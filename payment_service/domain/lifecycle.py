@@ -131,7 +131,7 @@ LIFECYCLE: dict[tuple[Status | None, Move], Status] = {
         }.items()
     },
     (_S.AUTHORIZED, _M.HOLD_EXPIRED): _S.CANCELLED,
-    # A dispute is written down in any later status, and no dispute ends for good: a lost one may be won.
+    # A dispute is written down in any status but PENDING, and no dispute ends for good: a lost one may be won.
     **{
         (status, move): status
         for status in _S

@@ -1,7 +1,7 @@
 """Money from text and to text: Decimal throughout, exact, never a float on the way in.
 
 An amount is judged as text (length and shape) before any number type sees it: `1e2000000` costs a comparison, not
-gigabytes. It refuses text that Python's number types would accept: Arabic digits, underscores, blanks, `NaN`.
+gigabytes. The parser refuses text that Python's number types would accept: Arabic digits, underscores, blanks, `NaN`.
 """
 
 import re

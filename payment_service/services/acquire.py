@@ -2,7 +2,7 @@
 
 `acquire` inserts the key with ON CONFLICT DO NOTHING. If that succeeds, it makes the command's first writes and
 commits: the claim is ours. If the key exists and is finished with a stored response, it replays that without a lock,
-because a finished key never changes again. It decides about all other keys after SELECT … FOR UPDATE.
+because that response never changes. It decides about all other keys after SELECT … FOR UPDATE.
 """
 
 from dataclasses import replace

@@ -51,8 +51,8 @@ def decide(deps: Dependencies, operation_id: UUID, *, approved: bool, why: str, 
     """End an undecided operation as approved, with the amount that was asked for, or as declined.
 
     Keeps `why` and `actor` beside it. Returns the key's answer from now on. Raises NotOpen; TooEarly while the lease
-    lasts and, for a decline, as long after that as the gateway may still act on a request; KeyInUse if another owner
-    takes the key over meanwhile.
+    lasts and, for a decline, as long after that as the gateway may still act on a request, or if the gateway does not
+    cancel; KeyInUse if another owner takes the key over meanwhile.
     """
     claim = deps.database.run("recover", _take_over, deps, operation_id, approved, actor, why)
     operation = claim.operation

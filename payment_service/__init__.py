@@ -1,4 +1,4 @@
-"""The composition root: everything is made here and handed to whoever needs it; read from top to bottom."""
+"""The composition root: it makes everything and hands it to its users; read from top to bottom."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -46,14 +46,14 @@ log = structlog.get_logger(__name__)
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
 EXPOSED = ("Idempotent-Replayed", "Retry-After", "X-Request-ID", "X-Correlation-ID")
-"""What a browser shows the pages of other origins, beyond the body."""
+"""Response headers that a browser shows the pages of other origins."""
 
 Route = tuple[Blueprint, str, Access]
 Needs = Mapping[str, Need]
 
 
 def create_app(settings: Settings, *, gateway: Gateway | None = None, channels: Sequence[Channel] = CHANNELS) -> Flask:
-    """The service as a WSGI application. Tests hand in their own gateway, or one channel more."""
+    """Return the service as a WSGI application. Tests hand in their own gateway, or one channel more."""
     configure_logging(settings.log_level)
     failpoints.arm(settings.failpoints)
     for override in overrides_in_use(settings):
@@ -62,7 +62,7 @@ def create_app(settings: Settings, *, gateway: Gateway | None = None, channels: 
         Path(settings.prometheus_multiproc_dir).mkdir(parents=True, exist_ok=True)
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False  # a payable may be called "a//b", and no document knows redirects
+    app.url_map.merge_slashes = False  # a payable may be called "a//b", and no caller's document knows redirects
     app.url_map.converters["text"] = AnyText
     # Without a secret key Flask opens no session: no request uses one, and every request would pay 20 µs for it.
     app.config.from_mapping({name.upper(): value for name, value in vars(settings).items() if name != "secret_key"})
@@ -121,7 +121,7 @@ KEYS: Needs = {"inspect": TokenScope.READ, "inspect_parameter": TokenScope.READ}
 
 
 def _sign_in_provider(app: Flask) -> Provider | None:
-    """Where operators sign in, None where they paste tokens only."""
+    """Return the provider at which operators sign in, None if they paste tokens only."""
     if not app.config["OPS_OIDC_ISSUER"]:
         return None
     from payment_service.web.oidc import OpenIdProvider  # noqa: PLC0415 - Authlib takes a tenth of a second to load
@@ -136,9 +136,10 @@ def _journal(settings: Settings) -> JournalKeys:
 
 
 def _routes(settings: Settings, channels: Sequence[Channel]) -> Iterator[Route]:
-    """Every blueprint with its prefix and its access: who is served, and what each view needs.
+    """Yield every blueprint with its prefix and its access policy: the channels, and the need of each view.
 
-    A new view of the operations pages is for operators; elsewhere it declares its need, or the service does not start.
+    A new view of the operations pages is for operators; any other view declares its need, or the service does not
+    start.
     """
     shares = {channel.name: channel.shared for channel in channels if channel.shared}
     refunds = {channel.name: channel.refunds for channel in channels if channel.refunds}
@@ -174,7 +175,7 @@ def _routes(settings: Settings, channels: Sequence[Channel]) -> Iterator[Route]:
 
 
 def _plain_channels(settings: Settings, channels: Sequence[Channel]) -> frozenset[str]:
-    """Channels where a token needs no scope: in production customers', the open ones, and those that are named."""
+    """Return the channels with tokens that need no scope: in production the open, the customers' and the named ones."""
     if not settings.is_production:
         return frozenset(channel.name for channel in channels)
     if settings.auth_scopes_optional:
@@ -184,7 +185,7 @@ def _plain_channels(settings: Settings, channels: Sequence[Channel]) -> frozense
 
 
 def _register(app: Flask, routes: Iterator[Route]) -> dict[str, Access]:
-    """Register every blueprint under a name of its own; the access of each, by that name."""
+    """Register every blueprint under a name of its own. Return the access policy of each, by that name."""
     table = {}
     for blueprint, prefix, access in routes:
         name = f"{blueprint.name}{prefix.replace('/', '_')}"
@@ -194,19 +195,19 @@ def _register(app: Flask, routes: Iterator[Route]) -> dict[str, Access]:
 
 
 def _paths(settings: Settings, channels: Sequence[Channel]) -> list[tuple[str, str]]:
-    """Whose words are spoken on a path before anybody knows whose request it is; the first of two equal ones holds."""
+    """Return the channel for the format of early errors on each path; the first of two equal paths holds."""
     paths = [(path, channel.name) for channel in channels for path in channel.paths]
     return [*paths, ("/v1/payments", settings.v1_default_channel), (f"{settings.api_prefix}/payments", "trips")]
 
 
 @cache
 def _migration_head() -> str:
-    """Alembic compiles every migration to find it, which takes twice as long as the rest of an app."""
+    """Return the newest migration. Cached: Alembic compiles all to find it, twice the time of the rest of an app."""
     return ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
 
 
 def _brokers(settings: Settings) -> dict[str, list[tuple[str, int]]]:
-    """The brokers' addresses, none for one that is switched off."""
+    """Return the brokers' addresses, none for one that is switched off."""
     kafka = [entry.rpartition(":") for entry in (settings.kafka_brokers or "").split(",") if entry]
     return {
         "rabbitmq": [settings.rabbitmq_address] if settings.rabbitmq_enabled else [],

@@ -1,4 +1,4 @@
-"""The only source of time and identity: tests move one clock, and nothing else in the program reads it."""
+"""The only source of time and identity: tests move one clock, and nothing in the program reads another."""
 
 import random
 import secrets
@@ -8,17 +8,17 @@ from uuid import UUID, uuid4
 
 
 def now() -> datetime:
-    """The present moment, aware, in UTC."""
+    """Return the present moment, aware, in UTC."""
     return datetime.now(UTC)
 
 
 def naive_text(moment: datetime) -> str:
-    """An aware moment as the callers' documents write times: `2025-11-03T11:23:00.145775`, in UTC without saying so."""
+    """Return an aware moment as the callers' documents write times: `2025-11-03T11:23:00.145775`, UTC unmarked."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
 def monotonic() -> float:
-    """Seconds of a clock that never runs backwards; for budgets and waits, never for stored times."""
+    """Return the seconds of a clock that never runs backwards; for budgets and waits, never for stored times."""
     return time.monotonic()
 
 
@@ -28,20 +28,20 @@ def sleep(seconds: float) -> None:
 
 
 def new_id() -> UUID:
-    """A random identity (UUID version 4)."""
+    """Return a random identity (UUID version 4)."""
     return uuid4()
 
 
 def new_hex(digits: int) -> str:
-    """`digits` random hexadecimal digits from the system's secure source."""
+    """Return `digits` random hexadecimal digits from the system's secure source."""
     return secrets.token_hex((digits + 1) // 2)[:digits]
 
 
 def new_text(length: int, alphabet: str) -> str:
-    """`length` random characters of `alphabet` from the system's secure source."""
+    """Return `length` random characters of `alphabet` from the system's secure source."""
     return "".join(secrets.choice(alphabet) for _ in range(length))
 
 
 def jitter(seconds: float) -> float:
-    """A random share of `seconds`: simultaneous losers of a race do not come back simultaneously."""
+    """Return a random share of `seconds`: simultaneous losers of a race do not come back simultaneously."""
     return random.uniform(0.0, seconds)  # noqa: S311 - spreads load, guards nothing

@@ -22,7 +22,7 @@ _OF_SERVICES = ("trips", "bills", "orders", "checkout")
 Environment = Literal["development", "testing", "production"]
 
 DEVELOPMENT_SECRET_KEY = "dev-secret-key"  # noqa: S105 - the documents' public default, refused in production
-DEVELOPMENT_JWT_SECRET_KEY = "jwt-secret-key"  # noqa: S105 - likewise; what the bookings document's clients sign with
+DEVELOPMENT_JWT_SECRET_KEY = "jwt-secret-key"  # noqa: S105 - likewise; the bookings document's clients sign with it
 
 _SECONDS = parse.real(0, 86400, min_inclusive=False)
 _COUNT = parse.integer(1, 1000)
@@ -59,7 +59,7 @@ class Settings(gateways.GatewaySettings, brokers.BrokerSettings, operators.Opera
     checkout_status_case: str = var("lower", parse.choice("lower", "upper"))
     cors_origins: tuple[str, ...] = var((), parse.origins)
 
-    # Charging exactly once: how long a key's answer is kept, how long a repeat waits, how long a lease lasts.
+    # Charging exactly once: how long a stored response is kept, how long a repeat waits, how long a lease lasts.
     idempotency_key_ttl: int = var(86400, parse.integer(1, 10 * 366 * 86400))
     idempotency_wait: float = var(2.0, parse.real(0, 20))
     lease_seconds: float = var(30.0, _SECONDS)
@@ -85,11 +85,11 @@ class Settings(gateways.GatewaySettings, brokers.BrokerSettings, operators.Opera
     base_fare: Decimal = var(Decimal("5.0"), _TARIFF)  # noqa: RUF009 - a field like the others
     rate_per_km: Decimal = var(Decimal("2.5"), _TARIFF)  # noqa: RUF009
 
-    # Tokens are verified, never issued. The secret's documented default stands in only where nothing else is given.
+    # The service verifies tokens and never issues them. Without a key, the default secret holds outside production.
     auth_open_channels: frozenset[str] = field(default=frozenset(_OF_SERVICES))
-    # Where plain tokens, without a scope, are let in for the time being; production asks for scopes.
+    # The channels that still admit plain tokens, without a scope; production asks for scopes.
     auth_scopes_optional: frozenset[str] = var(frozenset(), parse.choices(*_OF_SERVICES))
-    # Whose keys and payments a subject uses beside its own: new subject, old subject ("" for nobody in particular).
+    # A subject may use an older one's keys and payments: new subject, old subject ("" for the anonymous caller).
     key_scope_aliases: tuple[tuple[str, str], ...] = var((), parse.aliases)
     jwt_secret_key: str | None = var(None, secret=True)
     jwt_public_key: str | None = var(None, contents.public_key)
@@ -100,7 +100,7 @@ class Settings(gateways.GatewaySettings, brokers.BrokerSettings, operators.Opera
     journal_key: tuple[tuple[str, str], ...] = var((), contents.journal_keys, secret=True)
     journal_signing_key: str | None = var(None, contents.signing_key, secret=True)
 
-    # What production refuses without them, and says so at each start.
+    # Overrides: each allows a setting that production refuses, with a warning at each start.
     allow_sqlite: bool = var(False, parse.boolean)
     allow_plain_database: bool = var(False, parse.boolean)
     allow_plain_services: bool = var(False, parse.boolean)
@@ -120,11 +120,11 @@ class Settings(gateways.GatewaySettings, brokers.BrokerSettings, operators.Opera
 
     @property
     def is_production(self) -> bool:
-        """Whether the strict rules hold."""
+        """True if the strict rules hold."""
         return self.environment == "production"
 
     def pending_seconds(self, channel: str) -> float:
-        """How long a payment of a channel waits to be charged; 0: as long as its caller likes."""
+        """Return the seconds that a payment of a channel waits to be charged; 0: as long as its caller likes."""
         seconds = dict(self.pending_ttl)
         return seconds.get(channel, seconds[""])
 
@@ -137,7 +137,7 @@ class Settings(gateways.GatewaySettings, brokers.BrokerSettings, operators.Opera
         under the working directory. SERVICE_PORT wins over PORT, BIND over both, ENVIRONMENT over FLASK_ENV.
         """
         reader = parse.Reader(environ)
-        # The default stands in for a value that could not be read: the rules still find the other faults.
+        # The default stands in for an unreadable value, so that the rules still find the other faults.
         settings = cls(**_read_all(reader, environ))
         broken = [*_contradictions(settings, environ), *gateways.contradictions(settings)]
         broken += [*brokers.contradictions(settings), *operators.contradictions(settings), *_time_limits(settings)]
@@ -163,7 +163,7 @@ def _read_all(reader: parse.Reader, environ: Mapping[str, str]) -> dict[str, Any
         values["trip_notification_service_url"] or values["notification_service_url"]
     )
     strict = values["environment"] == "production"
-    # Unlike elsewhere an empty text is a value here: no channel is open.
+    # Unlike in other variables, an empty text is a value here: no channel is open.
     default = frozenset(() if strict or "AUTH_OPEN_CHANNELS" in environ else _OF_SERVICES)
     values["auth_open_channels"] = reader.read("AUTH_OPEN_CHANNELS", default, parse.choices(*CHANNELS))
     if strict:
@@ -182,7 +182,7 @@ def _contradictions(settings: Settings, environ: Mapping[str, str]) -> Iterator[
 
 
 def _time_limits(settings: Settings) -> Iterator[Violation]:
-    """Each limit must be longer than the one it contains; else a time-out cuts off a charge from outside."""
+    """Check that each limit is longer than the one it contains: otherwise a time-out cuts a charge off from outside."""
     for names, formula, budget in settings.gateway_budgets():
         if not budget < settings.gunicorn_timeout:
             what = f"the gateway's budget, {formula} = {budget:g} s"

@@ -16,7 +16,7 @@ _WITH_PASSWORD = frozenset({"SASL_PLAINTEXT", "SASL_SSL"})
 
 
 def amqp_url(text: str) -> str:
-    """`amqps://user:password@host:port/vhost`; the last part is percent-encoded, and may be left out."""
+    """Parse `amqps://user:password@host:port/vhost`; the last part is percent-encoded, and may be left out."""
     try:
         parts = urlsplit(text)
         fits = parts.scheme in {"amqp", "amqps"} and parts.hostname and parts.port != 0 and text.isprintable()
@@ -29,10 +29,10 @@ def amqp_url(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerSettings:
-    """Which brokers get events, and how each is reached.
+    """The brokers that get events, and how each is reached.
 
-    `rabbitmq_url` wins over host, port, user and password. A CA file is what a broker's certificate is judged by; None:
-    the system's own.
+    `rabbitmq_url` wins over host, port, user and password. A CA file verifies a broker's certificate; None: the
+    system's own.
     """
 
     rabbitmq_enabled: bool = var(False, parse.boolean)
@@ -55,7 +55,7 @@ class BrokerSettings:
 
     @property
     def rabbitmq_address(self) -> tuple[str, int]:
-        """Where RabbitMQ listens."""
+        """The host and port of RabbitMQ."""
         if self.rabbitmq_url is None:
             return self.rabbitmq_host, self.rabbitmq_port
         parts = urlsplit(self.rabbitmq_url)
@@ -63,7 +63,7 @@ class BrokerSettings:
 
 
 def contradictions(settings: BrokerSettings) -> Iterator[Violation]:
-    """What holds everywhere."""
+    """Yield the broken rules that hold in every environment."""
     if settings.kafka_brokers and find_spec("confluent_kafka") is None:
         yield ("KAFKA_BROKERS",), "needs the packages of requirements-kafka.txt."
     is_named = settings.kafka_sasl_username is not None and settings.kafka_sasl_password is not None
@@ -73,7 +73,7 @@ def contradictions(settings: BrokerSettings) -> Iterator[Violation]:
 
 
 def refusals(settings: BrokerSettings) -> Iterator[Refusal]:
-    """What production refuses."""
+    """Yield the settings that production refuses."""
     if settings.rabbitmq_enabled and not (settings.rabbitmq_url or "").startswith("amqps:"):
         yield "ALLOW_PLAIN_BROKERS", ("RABBITMQ_URL",), "production needs amqps://."
     if settings.kafka_brokers and settings.kafka_security_protocol not in _ENCRYPTED:

@@ -1,4 +1,4 @@
-"""Parsers of environment variables that judge what a text contains: keys, secrets, failpoints.
+"""Parsers of environment variables that judge a text's content: keys, secrets, failpoints.
 
 They raise ValidationError as those of `config_fields` do, and never name the value.
 """
@@ -32,17 +32,17 @@ _COMMON = ("postgres", "guest", "admin", "root", "payments", "secret", "test", "
 _FEWEST_DIFFERENT_BYTES = 10
 _FEWEST_STEPS = 8
 
-# What Standard Webhooks asks of a key behind whsec_, in bytes.
+# Standard Webhooks asks for a key behind whsec_ of so many bytes.
 _MINIMUM_KEY_BYTES = 24
 _BASE64 = "whsec_"
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,16}")
 PLAIN = "plain"
-"""What the hashes of the journal say in place of a key's id where there is no key: `domain/chain.py` says the same."""
+"""The key id in hashes that no key protects, the same as in `domain/chain.py`."""
 
 
 def webhook_secrets(text: str) -> str:
-    """Secrets for signatures, separated by commas. One that begins with `whsec_` is base64 behind that."""
+    """Parse secrets for signatures, separated by commas. One that begins with `whsec_` is base64 behind that."""
     parts = split(text)
     try:
         keys = [base64.b64decode(part[6:], validate=True) if part.startswith(_BASE64) else part for part in parts]
@@ -54,7 +54,7 @@ def webhook_secrets(text: str) -> str:
 
 
 def public_key(text: str) -> str:
-    """A PEM public key (RSA of at least 2048 bits, or EC on P-256); a backslash and n may stand for a line end."""
+    """Parse a PEM public key (RSA of at least 2048 bits, or EC on P-256); a backslash and n may stand for a newline."""
     pem = text.replace("\\n", "\n").strip() + "\n"
     try:
         key = load_pem_public_key(pem.encode())
@@ -67,7 +67,7 @@ def public_key(text: str) -> str:
 
 
 def journal_keys(text: str) -> tuple[tuple[str, str], ...]:
-    """Keys of the journal as id:secret, separated by commas; the first signs."""
+    """Parse keys of the journal as id:secret, separated by commas; the first signs."""
     pairs = [part.partition(":") for part in split(text)]
     keys = tuple((name.strip(), secret.strip()) for name, _, secret in pairs)
     if not keys or not all(_KEY_ID.fullmatch(name) and secret for name, secret in keys):
@@ -78,7 +78,7 @@ def journal_keys(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def signing_key(text: str) -> str:
-    """A PEM private key for Ed25519 without a passphrase; a backslash and n may stand for a line end."""
+    """Parse a PEM private key for Ed25519 without a passphrase; a backslash and n may stand for a newline."""
     pem = text.replace("\\n", "\n").strip() + "\n"
     try:
         key = load_pem_private_key(pem.encode(), None)
@@ -90,7 +90,7 @@ def signing_key(text: str) -> str:
 
 
 def secret_problem(secret: str) -> str | None:
-    """Why a text is no secret for production, None if it may be one."""
+    """Return why a text is no secret for production, None if it may be one."""
     key, minimum = secret.encode(), _MINIMUM_SECRET_BYTES
     if secret.startswith(_BASE64):
         key, minimum = _behind_base64(secret), _MINIMUM_KEY_BYTES
@@ -102,7 +102,7 @@ def secret_problem(secret: str) -> str | None:
 
 
 def _behind_base64(secret: str) -> bytes:
-    """The key of a secret that begins with `whsec_`; Stripe writes its own so, too, and means the text."""
+    """Return the key of a secret that begins with `whsec_`. Stripe's own secrets do so too, and are no base64."""
     text = secret.removeprefix(_BASE64)
     try:
         return base64.b64decode(text, validate=True)
@@ -111,27 +111,27 @@ def _behind_base64(secret: str) -> bytes:
 
 
 def is_placeholder(secret: str) -> bool:
-    """Whether a text is, or contains, what templates and tutorials publish."""
+    """Return whether a text is, or contains, a secret that templates and tutorials publish."""
     lower = secret.lower()
     return lower in _COMMON or any(part in lower for part in _PLACEHOLDERS)
 
 
 def _is_regular(key: bytes) -> bool:
-    """Whether a key has few different bytes, counts upwards or downwards, or repeats a part of itself."""
+    """Return whether a key has few different bytes, counts upwards or downwards, or repeats a part of itself."""
     steps = {after - before for before, after in pairwise(key)}
     repeats = key in (key + key)[1:-1]
     return len(set(key)) < _FEWEST_DIFFERENT_BYTES or len(steps) < _FEWEST_STEPS or repeats
 
 
 def header_value(text: str) -> str:
-    """A text that may stand in an HTTP header: visible ASCII."""
+    """Parse a text that may stand in an HTTP header: visible ASCII."""
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValidationError("must be visible ASCII characters without a blank.")
     return text
 
 
 def readable_file(text: str) -> str:
-    """The path of a file that this process may read."""
+    """Parse the path of a file that this process may read."""
     try:
         Path(text).open("rb").close()
     except OSError as error:
@@ -140,7 +140,7 @@ def readable_file(text: str) -> str:
 
 
 def seconds_of(*words: str) -> Callable[[str], SecondsByWord]:
-    """A parser for seconds, and other ones for some of `words`: `86400,orders=3600`; "" stands for the rest."""
+    """Return a parser for seconds, with exceptions for some of `words`: `86400,orders=3600`; "" stands for the rest."""
     parse, seconds = choice(*words), real(0, 366 * 86400)
 
     def parser(text: str) -> SecondsByWord:
@@ -154,7 +154,7 @@ def seconds_of(*words: str) -> Callable[[str], SecondsByWord]:
 
 
 def armed_failpoints(text: str) -> str:
-    """Failpoints and what happens there, as `failpoints.parse` reads them."""
+    """Parse failpoints and their actions, as `failpoints.parse` reads them."""
     try:
         failpoints.parse(text)
     except ValueError as error:

@@ -1,6 +1,6 @@
 """Parsers of environment variables: one function per kind of text, used by config alone.
 
-A parser raises ValidationError. Its message names what is expected and never the value, which may be a secret.
+A parser raises ValidationError. Its message names the expected form and never the value, which may be a secret.
 """
 
 import json
@@ -29,11 +29,11 @@ Violation = tuple[tuple[str, ...], str]
 """The variables that break a rule together, and the rule: it names settings and limits, never a secret."""
 
 Refusal = tuple[str | None, tuple[str, ...], str]
-"""What production refuses: the variable that allows it all the same, if one does; then as in a Violation."""
+"""A refusal of production: the variable that overrides it, if one does; then as in a Violation."""
 
 
 def var(default: Any, parser: Parser = str, *, name: str = "", secret: bool = False) -> Any:
-    """A field of settings, read by `parser` from the variable `name` (else the attribute in capitals)."""
+    """Return a field of settings, read by `parser` from the variable `name` (default: the attribute in capitals)."""
     return field(default=default, repr=not secret, metadata={"name": name, "parser": parser})
 
 
@@ -49,7 +49,7 @@ topic: Parser = fields.String(validate=validate.Regexp(r"(?!\.{1,2}\Z)[A-Za-z0-9
 
 
 def http_url(text: str) -> str:
-    """An http(s) address with a host; a trailing slash is dropped, so that paths can be appended."""
+    """Parse an http(s) address with a host; a trailing slash is dropped, so that paths can be appended."""
     fault = ValidationError("must be an http:// or https:// address without query or fragment.")
     try:
         parts = urlsplit(text)
@@ -65,14 +65,14 @@ def http_url(text: str) -> str:
 
 
 def gateway_url(text: str) -> str:
-    """The same without a name and password: the gateway's transport sends none."""
+    """Parse an http(s) address without a name and password: the gateway's transport sends none."""
     if "@" in urlsplit(http_url(text)).netloc:
         raise ValidationError("must be an address without a name and password.")
     return http_url(text)
 
 
 def host(text: str) -> str:
-    """A host name or an address."""
+    """Parse a host name or an address."""
     bracketed = f"[{text}]" if ":" in text else text
     try:
         if http_url(f"http://{bracketed}") and not {*"/@[]"} & {*text}:
@@ -85,11 +85,11 @@ def host(text: str) -> str:
 RESERVED_PREFIXES = frozenset({"/api", "/api/v1", "/ops"})
 """Under these `/payments` belongs to bookings, checkout and operators: the trips' paths there would open theirs."""
 CALLERS_PATHS = re.compile(r"/ops/|(/v1)?/(payments|idempotency-keys)/|/api(/v1)?/payments/")
-"""What lies below these is a caller's word or an operator's page; the proxy does not look there for figures."""
+"""Paths below these hold a caller's text or an operator's page; the proxy does not look for metrics there."""
 
 
 def route_prefix(text: str) -> str:
-    """A path such as /v1, but not a reserved one."""
+    """Parse a path such as /v1, but not a reserved one."""
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", text):
         raise ValidationError("must be a path such as /v1.")
     if text.rstrip("/") in RESERVED_PREFIXES or CALLERS_PATHS.match(f"{text}/"):
@@ -98,7 +98,7 @@ def route_prefix(text: str) -> str:
 
 
 def choice(*words: str) -> Callable[[str], str]:
-    """A parser for one of `words`, given in any case, returned as listed."""
+    """Return a parser for one of `words`, given in any case, returned as listed."""
     listed = {word.lower(): word for word in words}
 
     def parse(text: str) -> str:
@@ -110,23 +110,23 @@ def choice(*words: str) -> Callable[[str], str]:
 
 
 def choices(*words: str) -> Callable[[str], frozenset[str]]:
-    """A parser for a comma separated selection of `words`."""
+    """Return a parser for a comma separated selection of `words`."""
     parse = choice(*words)
     return lambda text: frozenset(map(parse, split(text)))
 
 
 def channels(*words: str) -> Callable[[str], frozenset[str]]:
-    """The same, where `*` stands for all of them."""
+    """Return a parser for a comma separated selection of `words`, with `*` for all of them."""
     parse = choices(*words)
     return lambda text: frozenset(words) if text.strip() == "*" else parse(text)
 
 
 ANONYMOUS = "anonymous"
-"""In an alias: whoever called an open channel without a token."""
+"""In an alias: the caller of an open channel without a token."""
 
 
 def aliases(text: str) -> tuple[tuple[str, str], ...]:
-    """A comma separated list of new-subject=old-subject; "" stands for an old one that is `anonymous`.
+    """Parse a comma separated list of new-subject=old-subject; "" stands for an old one that is `anonymous`.
 
     In a subject %2C is a comma, %3D an equals sign and %25 a percent sign.
     """
@@ -144,7 +144,7 @@ def _subject(text: str) -> str:
 
 
 def addresses(text: str) -> tuple[str, ...]:
-    """A comma separated list of host:port."""
+    """Parse a comma separated list of host:port."""
     parts = split(text)
     matches = [_HOST_AND_PORT.fullmatch(part) for part in parts]
     if not parts or not all(match and 0 < int(match[2]) < 65536 for match in matches):
@@ -153,12 +153,12 @@ def addresses(text: str) -> tuple[str, ...]:
 
 
 def brokers(text: str) -> str:
-    """A comma separated list of host:port as one text, the form that Kafka's client takes."""
+    """Parse a comma separated list of host:port, and return it as one text, the form that Kafka's client takes."""
     return ",".join(addresses(text))
 
 
 def bind(text: str) -> tuple[str, ...]:
-    """A comma separated list of host:port and unix:/path, as gunicorn takes them."""
+    """Parse a comma separated list of host:port and unix:/path, as gunicorn takes them."""
     parts = split(text)
     ports = ",".join(part for part in parts if not part.startswith("unix:/"))
     if ports or not parts:
@@ -167,7 +167,7 @@ def bind(text: str) -> tuple[str, ...]:
 
 
 def origins(text: str) -> tuple[str, ...]:
-    """Origins allowed by CORS: separated by commas, or a JSON list as the checkout document writes it."""
+    """Parse origins allowed by CORS: separated by commas, or a JSON list as the checkout document writes it."""
     fault = ValidationError("must be origins such as https://shop.example.com, separated by commas.")
     try:
         found = split(",".join(json.loads(text)) if text.lstrip().startswith("[") else text)
@@ -189,7 +189,7 @@ class Reader:
         self.faults: dict[str, str] = {}
 
     def read(self, name: str, default: Any, parser: Parser = str) -> Any:
-        """The parsed value of a variable; the default if it is not set or cannot be parsed, which is a fault."""
+        """Return the parsed value of a variable, or the default: unset, or not parsed, which is a fault."""
         given = self._environ.get(name)
         if not given:
             return default
@@ -204,7 +204,7 @@ class Reader:
             return default
 
     def database_url(self) -> str:
-        """DATABASE_URL, else the trips document's DB_HOST, DB_PORT, ... (any of them), else a file below `var/`."""
+        """Return DATABASE_URL, or the trips document's DB_HOST, DB_PORT, ... (any of them), or a file below `var/`."""
         url: str | None = self.read("DATABASE_URL", None, database_urls.parse)
         host, name, user = (self.read(f"DB_{part}", "") for part in ("HOST", "NAME", "USER"))
         password = self.read("DB_PASS", "") or self.read("DB_PASSWORD", None)
@@ -227,12 +227,12 @@ class Reader:
         )
 
     def bind(self) -> tuple[str, ...]:
-        """BIND, else 127.0.0.1 with SERVICE_PORT, PORT or 8082."""
+        """Return BIND, or 127.0.0.1 with SERVICE_PORT, PORT or 8082."""
         service_port, any_port = (self.read(name, None, port) for name in ("SERVICE_PORT", "PORT"))
         default = (f"127.0.0.1:{service_port or any_port or 8082}",)
         return cast("tuple[str, ...]", self.read("BIND", default, bind))
 
 
 def split(text: str) -> tuple[str, ...]:
-    """The parts of a comma separated list, without blanks; empty ones are left out."""
+    """Return the parts of a comma separated list, without blanks and without empty ones."""
     return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -1,4 +1,4 @@
-"""The settings of gateways: which there are, which payments go to which, and the rules that join them.
+"""The settings of gateways: the gateways, the payments that go to each, and the rules that join them.
 
 `config.Settings` inherits `GatewaySettings`; the gateways' factory reads it.
 """
@@ -15,7 +15,7 @@ from payment_service import config_fields as parse
 from payment_service.config_fields import Refusal, Violation, var
 
 WORDS = ("simulated", "remote", "stripe", "mollie", "offline")
-"""What gateways are called in settings. A payment keeps the name, with the mode: `stripe/test`, `mollie/live`."""
+"""The names of gateways in settings. A payment keeps the name, with the mode: `stripe/test`, `mollie/live`."""
 
 STRIPE_API_BASE, MOLLIE_API_BASE = "https://api.stripe.com", "https://api.mollie.com"
 
@@ -29,28 +29,28 @@ _RATE = parse.real(0, 1)
 
 
 def stripe_key(text: str) -> str:
-    """A secret or restricted key of Stripe's."""
+    """Parse a secret or restricted key of Stripe's."""
     if not _STRIPE_KEY.fullmatch(text):
         raise ValidationError("must be a secret or restricted key: sk_test_, sk_live_, rk_test_ or rk_live_ and more.")
     return text
 
 
 def mollie_key(text: str) -> str:
-    """An API key of Mollie's."""
+    """Parse an API key of Mollie's."""
     if not _MOLLIE_KEY.fullmatch(text):
         raise ValidationError("must be an API key: test_ or live_ and more.")
     return text
 
 
 def descriptor_suffix(text: str) -> str:
-    """What stands on a customer's statement behind the account's own name."""
+    """Parse the text that follows the account's own name on a customer's statement."""
     if not _SUFFIX.fullmatch(text) or not (text.isascii() and text.isprintable()):
         raise ValidationError("must be up to 22 printable ASCII characters, one of them a letter, without <>\\'\"*.")
     return text
 
 
 def signing_secrets(text: str) -> tuple[str, ...]:
-    """The secrets of webhook endpoints at a gateway, separated by commas."""
+    """Parse the secrets of webhook endpoints at a gateway, separated by commas."""
     secrets = parse.split(text)
     if not secrets:
         raise ValidationError("must be a secret, or several separated by commas.")
@@ -58,7 +58,7 @@ def signing_secrets(text: str) -> tuple[str, ...]:
 
 
 def routes(text: str) -> tuple[tuple[str, str], ...]:
-    """`CARD,CREDIT_CARD=stripe;COD=offline;*=remote` as pairs of a method in lower case (or `*`) and a gateway."""
+    """Parse `CARD,CREDIT_CARD=stripe;COD=offline;*=remote` into pairs: method in lower case (or `*`), gateway."""
     gateway, found = parse.choice(*WORDS), []
     for part in filter(None, map(str.strip, text.split(";"))):
         methods, equals, name = part.partition("=")
@@ -72,11 +72,11 @@ def routes(text: str) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class GatewaySettings:
-    """Which gateways there are and how each is reached. Times are seconds.
+    """The gateways, and how each is reached. Times are seconds.
 
-    `gateway` None: the one at `gateway_url`, else the simulated one in this process. `gateway_routes` are pairs of a
-    method in lower case, or `*` for every other, and a gateway. `legacy_gateway` is where the payments of release
-    1.0.0 belong; None: where that release sent them, by `gateway_url`.
+    `gateway` None: the one at `gateway_url`, or without one the simulator in this process. `gateway_routes` are pairs
+    of a method in lower case, or `*` for every other, and a gateway. `legacy_gateway` has the payments of release
+    1.0.0; None: the gateway to which that release sent them, by `gateway_url`.
     """
 
     gateway: str | None = var(None, parse.choice(*WORDS))
@@ -88,7 +88,7 @@ class GatewaySettings:
     allow_gateway_without_token: bool = var(False, parse.boolean)
     gateway_connect_timeout: float = var(1.0, _SECONDS)
     gateway_read_timeout: float = var(5.0, _SECONDS)
-    # Customers who must authenticate a payment: where they may come back to, and how long they may take.
+    # Customers who must authenticate a payment: the origins of their return URLs, and the time they may take.
     payment_return_origins: tuple[str, ...] = var((), parse.origins)
     gateway_action_ttl: float = var(3600.0, parse.real(60, 7 * 86400))
     gateway_success_rate: float = var(1.0, _RATE)
@@ -108,12 +108,12 @@ class GatewaySettings:
 
     @property
     def main_gateway(self) -> str:
-        """Where a payment goes whose method no route names."""
+        """The gateway of payments with a method that no route names."""
         return dict(self.gateway_routes).get(ANY_METHOD) or self.gateway or self._by_url
 
     @property
     def former_gateway(self) -> str:
-        """Where the payments of release 1.0.0 belong."""
+        """The gateway of the payments of release 1.0.0."""
         return self.legacy_gateway or self._by_url
 
     @property
@@ -125,21 +125,21 @@ class GatewaySettings:
 
     @property
     def stripe_is_live(self) -> bool:
-        """Whether Stripe's key moves real money."""
+        """True if Stripe's key moves real money."""
         return (self.stripe_api_key or "")[3:].startswith("live_")
 
     @property
     def mollie_is_live(self) -> bool:
-        """Whether Mollie's key moves real money."""
+        """True if Mollie's key moves real money."""
         return (self.mollie_api_key or "").startswith("live_")
 
     @property
     def gateway_budget(self) -> float:
-        """The longest gateway call of one operation, at the slowest gateway there is."""
+        """The longest gateway call of one operation, at the slowest gateway."""
         return max(seconds for _, _, seconds in self.gateway_budgets())
 
     def gateway_budgets(self) -> Iterator[tuple[tuple[str, str], str, float]]:
-        """For each gateway the variables of its budget, the formula, and the seconds."""
+        """Yield the variables, the formula and the seconds of each gateway's budget."""
         connect, read = self.gateway_connect_timeout, self.gateway_read_timeout
         # Two sends and at most a second of jitter between them.
         yield ("GATEWAY_CONNECT_TIMEOUT", "GATEWAY_READ_TIMEOUT"), "2 * (connect + read) + 1", 2 * (connect + read) + 1
@@ -164,7 +164,7 @@ class GatewaySettings:
 
 
 def contradictions(settings: GatewaySettings) -> Iterator[Violation]:
-    """What holds everywhere: what is named is configured, and a live key goes to Stripe alone."""
+    """Yield rules broken in every environment: named gateways are configured, live keys go to their gateway alone."""
     named = (
         (("GATEWAY",), (settings.gateway,)),
         (("GATEWAY_ROUTES",), tuple(dict(settings.gateway_routes).values())),
@@ -186,7 +186,7 @@ def contradictions(settings: GatewaySettings) -> Iterator[Violation]:
 
 
 def refusals(settings: GatewaySettings) -> Iterator[Refusal]:
-    """What production refuses."""
+    """Yield the settings that production refuses."""
     if "simulated" in settings.gateways:
         yield "ALLOW_SIMULATED_GATEWAY", ("GATEWAY_URL",), "production needs a gateway."
     if (settings.gateway_url or "").startswith("http://"):
@@ -199,7 +199,7 @@ def refusals(settings: GatewaySettings) -> Iterator[Refusal]:
 
 
 def _commercial(settings: GatewaySettings) -> Iterator[Refusal]:
-    """Test keys, other addresses, and secrets that are none."""
+    """Yield test keys, other addresses, and secrets that are too weak."""
     if settings.stripe_api_key and not settings.stripe_is_live:
         yield "ALLOW_STRIPE_TEST_MODE", ("STRIPE_API_KEY",), "production needs a live key."
     if settings.stripe_api_base != STRIPE_API_BASE:

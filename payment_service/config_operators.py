@@ -13,7 +13,7 @@ LONGEST_SESSION = 8 * 3600
 
 
 def issuer(text: str) -> str:
-    """An OpenID provider's address, kept as it is: tokens name it letter by letter, with a slash at the end or without.
+    """Parse an OpenID provider's address and keep its exact text: tokens name it so, with a final slash or without.
 
     It has no name and password.
     """
@@ -23,11 +23,11 @@ def issuer(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorSettings:
-    """Who may operate and for how long. `ops_session_seconds` are seconds.
+    """The operators' sign-in and its length. `ops_session_seconds` are seconds.
 
     `ops_oidc_issuer` None: operators paste a token. `ops_oidc_redirect_uri` None: made of the address that the browser
     asked. `ops_oidc_claim` names the claim of the ID token that has to hold `ops_oidc_value`; None: the scope that the
-    provider granted, or the token's. `ops_oidc_scope` is asked for. The defaults of both are in `web/oidc.py`.
+    provider granted, or the token's. The service asks for `ops_oidc_scope`. Both defaults are in `web/oidc.py`.
     """
 
     ops_oidc_issuer: str | None = var(None, issuer)
@@ -42,7 +42,7 @@ class OperatorSettings:
 
 
 def contradictions(settings: OperatorSettings) -> Iterator[Violation]:
-    """Settings of operators that cannot hold together."""
+    """Yield settings of operators that contradict each other."""
     if settings.ops_oidc_issuer and not settings.ops_oidc_client_id:
         yield ("OPS_OIDC_ISSUER", "OPS_OIDC_CLIENT_ID"), "the provider knows this service by a client id."
     if not settings.ops_oidc_issuer and (settings.ops_oidc_client_id or settings.ops_oidc_client_secret):
@@ -54,7 +54,7 @@ def contradictions(settings: OperatorSettings) -> Iterator[Violation]:
 
 
 def refusals(settings: OperatorSettings) -> Iterator[Refusal]:
-    """What production refuses."""
+    """Yield the settings that production refuses."""
     for name in ("ops_oidc_issuer", "ops_oidc_redirect_uri"):
         if (getattr(settings, name) or "https://").startswith("http://"):
             yield None, (name.upper(),), "must be https:// in production."

@@ -1,4 +1,4 @@
-"""What production refuses, and the overrides by which an operator allows it by name."""
+"""The settings that production refuses, and the overrides by which an operator allows them by name."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -31,7 +31,7 @@ _ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 
 
 def violations(settings: "Settings") -> Iterator[Violation]:
-    """What is refused and not allowed by its override."""
+    """Yield each refusal that its override does not allow."""
     for override, variables, text in _refusals(settings):
         if override is None:
             yield variables, text
@@ -40,7 +40,7 @@ def violations(settings: "Settings") -> Iterator[Violation]:
 
 
 def overrides_in_use(settings: "Settings") -> list[str]:
-    """The overrides without which production would not start."""
+    """Return the overrides without which production would not start."""
     if not settings.is_production:
         return []
     needed = {override for override, _, _ in _refusals(settings) if override}
@@ -73,7 +73,7 @@ def _secrets(settings: "Settings") -> Iterator[Refusal]:
 
 
 def _made_here(settings: "Settings") -> dict[str, tuple[str, ...]]:
-    """The secrets that only programs read, each by its variable; a webhook has two while its secret is changed."""
+    """Return the secrets that only programs read, by variable; a webhook has two while its secret is changed."""
     found = {
         "SECRET_KEY": (settings.secret_key,),
         "JWT_SECRET_KEY": (settings.jwt_secret_key,),
@@ -88,7 +88,7 @@ def _made_here(settings: "Settings") -> dict[str, tuple[str, ...]]:
 
 
 def _made_elsewhere(settings: "Settings") -> dict[str, str]:
-    """The passwords that an account at another program has."""
+    """Return the passwords of accounts at other programs, by variable."""
     found = {
         "DB_PASS": make_url(settings.database_url).password,
         "RABBITMQ_PASSWORD": settings.rabbitmq_password
@@ -138,7 +138,7 @@ def _connections(settings: "Settings") -> Iterator[Refusal]:
 
 
 def _is_private(database: URL) -> bool:
-    """Whether no stranger on the way can read what the database is sent: a file, a Unix socket, or TLS."""
+    """Return whether the way to the database is safe from strangers: a file, a Unix socket, or TLS."""
     if database.drivername == "sqlite" or (not database.host and "host" not in database.query):
         return True
     hosts = database.query.get("host", ())

@@ -1,8 +1,8 @@
-"""One database connection for one phase of work, and what the drivers' errors mean to the service.
+"""One database connection for one phase of work, and the service's errors for the drivers' errors.
 
 A write waits until a statement that gives rows follows it, or COMMIT. To PostgreSQL they travel in one message, in the
-order in which they were written, BEGIN with the first; it stops at the first one that fails. Measured over TCP with
-0.5 ms of delay, a round trip for each statement makes a charge take 1.6 times as long (1.2 to 2.6 in eight turns).
+order in which they were written, BEGIN with the first; it stops at the first one that fails. Measured over TCP with 0.5
+ms of delay, a round trip for each statement makes a charge take 1.6 times as long (1.2 to 2.6 in eight turns).
 """
 
 import sqlite3
@@ -25,13 +25,13 @@ RETRYABLE = frozenset({"40001", "40P01", "55P03"})
 """SQLSTATEs after which the whole transaction may run again: serialization, deadlock, lock not available."""
 
 STALE_STATEMENT = frozenset({"0A000", "26000", "42P05"})
-"""SQLSTATEs of a session whose prepared statements are missing or older than the tables: a new session has neither."""
+"""SQLSTATEs of a session with prepared statements missing or older than the tables: a new session has neither."""
 
 READ_ONLY = "25006"
-"""The SQLSTATE of a session that may not write: its server is a standby, or the session began while nothing was."""
+"""The SQLSTATE of a read-only session: its server is a standby, or was read-only when the session began."""
 
 UNAVAILABLE = ("08", READ_ONLY, "42501", "53", "57P0", "XX")
-"""How SQLSTATEs begin that tell of the database and not of a statement: no connection, read only, no privilege, no
+"""The first characters of SQLSTATEs about the database, not a statement: no connection, read only, no privilege, no
 resources, stopping or starting, and PostgreSQL's own trouble, such as a file that it cannot extend."""
 
 NOT_MIGRATED = frozenset({"3F000", "42703", "42P01"})
@@ -52,10 +52,10 @@ class UniqueViolation(Exception):
 
 
 class Connection:
-    """A connection with the transaction that `begin` opens; "" for statements that stand for themselves.
+    """A connection with the transaction that `begin` opens; "" for statements outside one.
 
-    `rows`, `row` and `write` run a statement of the SQL files by its name. A write is sent together with what follows.
-    `wait` is how long one answer of PostgreSQL's may take.
+    `rows`, `row` and `write` run a statement of the SQL files by its name. A write waits for the next statement with
+    rows, or for COMMIT. `wait` is how long one answer of PostgreSQL's may take.
     """
 
     def __init__(self, checked_out: sqlalchemy.Connection, begin: str) -> None:
@@ -89,24 +89,24 @@ class Connection:
         return self._checked_out
 
     def rows(self, name: str, values: Mapping[str, Any]) -> Sequence[Any]:
-        """The rows of a statement."""
+        """Run a statement, and return its rows."""
         self.write(name, values)
         return self._flush(fetch=True)
 
     def row(self, name: str, values: Mapping[str, Any]) -> Any:
-        """The only row of a statement, None where there is none."""
+        """Return the only row of a statement, or None."""
         found = self.rows(name, values)
         return found[0] if found else None
 
     def write(self, name: str, values: Mapping[str, Any]) -> None:
-        """Send a statement that gives no rows, together with what follows it."""
+        """Keep a statement without rows, to send it together with the next ones."""
         if self.database == "sqlite":
             self._waiting.append((self._statements[name].text, values))
         else:
             self._waiting.append(self._prepared(self._statements[name], values))
 
     def commit(self) -> None:
-        """Send what waits, and COMMIT. Where nothing was sent since BEGIN there is nothing to commit."""
+        """Send the waiting writes, and COMMIT. Without anything sent since BEGIN there is nothing to commit."""
         status = self._transaction_status()
         if status == TRANSACTION_STATUS_INERROR:
             raise TransactionLost  # PostgreSQL would answer this COMMIT with ROLLBACK, and without an error
@@ -119,7 +119,7 @@ class Connection:
             self._flush()
 
     def discard(self) -> None:
-        """Throw the connection away, and its pool: its neighbours there began when it did."""
+        """Throw the connection away, and its pool: the other connections there may have the same fault."""
         self._is_lost = True
         self._checked_out.invalidate()
         self._checked_out.engine.dispose()
@@ -129,7 +129,7 @@ class Connection:
         self.wait = nullcontext()
 
     def close(self) -> None:
-        """Roll back what was not committed, so that the pool gets an idle connection or none."""
+        """Roll back uncommitted work, so that the pool gets an idle connection or none."""
         self._waiting.clear()
         if self._is_lost or self._transaction_status() == TRANSACTION_STATUS_IDLE:
             return
@@ -140,7 +140,7 @@ class Connection:
             self._checked_out.invalidate()
 
     def _discard_if_useless(self, error: BaseException | None) -> None:
-        """Throw the pool away where the server takes no writes, or is silent: it is so for all connections to it."""
+        """Throw the pool away if the server takes no writes, or is silent: all its connections have the same fault."""
         is_read_only = getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY")
         is_silent = isinstance(self.wait, Wait) and self.wait.is_cut
         if is_read_only or is_silent or _sqlstate(error) == READ_ONLY:
@@ -153,7 +153,7 @@ class Connection:
         return int(driver.get_transaction_status())
 
     def _prepared(self, statement: Statement, values: Mapping[str, Any]) -> tuple[str, Any]:
-        """The statement as this session takes it. Behind a pooler the session is another one a moment later."""
+        """Return the statement as this session takes it. Behind a pooler the next one may run in another session."""
         known = self._checked_out.info.get("prepared", self)
         if known is self:
             known = self._checked_out.info["prepared"] = set() if self._has_own_session() else None
@@ -166,12 +166,12 @@ class Connection:
 
     def _has_own_session(self) -> bool:
         driver: Any = self._driver.dbapi_connection
-        # A pooler reports a number of its own when somebody connects: it does not know yet which server will serve.
+        # A pooler reports a number of its own at a connect: it does not know yet which server will serve.
         found = self._send([("SELECT pg_backend_pid()", ())], fetch=True)
         return bool(found[0][0] == driver.info.backend_pid)
 
     def _flush(self, *, fetch: bool = False) -> Sequence[Any]:
-        """Send what waits; the rows of the last statement."""
+        """Send the waiting statements. Return the rows of the last one."""
         if not self._waiting:
             return ()
         waiting, self._waiting = self._waiting, []
@@ -204,7 +204,7 @@ def _sqlstate(error: BaseException | None) -> str:
 
 
 def _meaning(error: BaseException | None, *, is_lost: bool) -> Exception | None:
-    """What a driver's error means to the service; None for faults of our own making, such as a broken CHECK."""
+    """Return the service's error for a driver's error; None for faults of our own making, such as a broken CHECK."""
     code, text = _sqlstate(error), str(error).partition("\n")[0]
     if is_lost or code in RETRYABLE:
         return TransactionLost()

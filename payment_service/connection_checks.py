@@ -1,4 +1,4 @@
-"""What a connection is checked for when it is made, and when it is taken from the pool again."""
+"""The checks of a connection: when it is made, and when it is taken from the pool again."""
 
 import stat
 from contextlib import suppress
@@ -15,7 +15,7 @@ from payment_service.watchdog import Wait
 log = structlog.get_logger(__name__)
 
 IDLE_PING_SECONDS = 1.0
-"""A pooled connection that lay idle this long is pinged first; one in constant use does not pay the round trip."""
+"""The pool pings a connection first that lay idle this long; one in constant use does not pay the round trip."""
 
 PING_WAIT = 1.0
 """Seconds for the answer to a ping."""
@@ -30,15 +30,15 @@ def require_utf8(connection: Any, _record: Any) -> None:
 
 
 def let_write_again(file: Path, *_: Any) -> None:
-    """Give SQLite's log and its index the file's mode: who opened the file while it was read-only left them so."""
+    """Give SQLite's log and its index the file's mode: a process that opened the read-only file left them read-only."""
     for name in (f"{file.name}-wal", f"{file.name}-shm"):
-        with suppress(OSError):  # there is none, or it is another user's
+        with suppress(OSError):  # they do not exist, or belong to another user
             if (beside := file.with_name(name)).stat().st_mode != file.stat().st_mode:
                 beside.chmod(stat.S_IMODE(file.stat().st_mode))
 
 
 def warn_of_weakness(connection: Any, _record: Any) -> None:
-    """Log what PostgreSQL, or a pooler before it, takes from the service's promises."""
+    """Log the settings of PostgreSQL, or of a pooler before it, that weaken the service's promises."""
     with Wait(connection), connection.cursor() as cursor:
         names = ("lock_timeout", "statement_timeout", "synchronous_commit")
         cursor.execute("SELECT current_setting(%s), current_setting(%s), current_setting(%s)", names)

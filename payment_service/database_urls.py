@@ -1,6 +1,6 @@
 """The address of a database: its spellings, its hosts, its parameters.
 
-A fault is a ValidationError. Its message names what is expected and parameters by name, never a value.
+A fault is a ValidationError. Its message names the expected form and parameters by name, never a value.
 """
 
 import os
@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 POSTGRESQL = "postgresql+psycopg2"
-# SQLAlchemy's plain "postgresql" means another driver from 2.1 on, and "postgres" none at all; the checkout document
+# From SQLAlchemy 2.1 on plain "postgresql" means another driver, and "postgres" none at all; the checkout document
 # names asyncpg, which a synchronous service cannot use.
 _POSTGRESQL_DRIVERS = frozenset({"postgres", "postgresql", "postgresql+asyncpg", POSTGRESQL})
 _SQLITE_DRIVERS = frozenset({"sqlite", "sqlite+pysqlite"})
@@ -42,11 +42,11 @@ _VALUES = {
     "keepalives_count": _NUMBER,
     "tcp_user_timeout": _NUMBER,
 }
-"""Parameters whose wrong value would be noticed only by each connection."""
+"""Parameters with a check here: otherwise only each connection would notice a wrong value."""
 
 
 def parse(text: str) -> str:
-    """A database address for SQLAlchemy: PostgreSQL through psycopg2, or SQLite by an absolute path."""
+    """Parse a database address for SQLAlchemy: PostgreSQL through psycopg2, or SQLite by an absolute path."""
     try:
         url = _with_hosts_apart(text)
     except (ArgumentError, ValueError) as error:
@@ -59,7 +59,7 @@ def parse(text: str) -> str:
 
 
 def postgresql(url: URL) -> str:
-    """The address of a PostgreSQL server, or of several of which one takes writes."""
+    """Return the address of a PostgreSQL server, or of several of which one takes writes."""
     # asyncpg's word for libpq's sslmode is ssl, with the same values.
     query = {"sslmode" if name == "ssl" else name: value for name, value in url.query.items()}
     if unknown := sorted(name for name in query if not _is_known(name)):
@@ -68,7 +68,7 @@ def postgresql(url: URL) -> str:
         if name not in _REPEATABLE and not (isinstance(value, str) and _VALUES.get(name, _ANY).fullmatch(value)):
             raise ValidationError(f"{name} must be given once, as {_VALUES.get(name, _ANY).pattern}.")
     if len(list(_hosts(url))) > 1:
-        query = {"target_session_attrs": "read-write", **query}  # else a standby that answers first is taken
+        query = {"target_session_attrs": "read-write", **query}  # otherwise libpq takes a standby that answers first
     url = url.set(drivername=POSTGRESQL, query=query)
     try:
         url.get_dialect()().create_connect_args(url)
@@ -84,12 +84,12 @@ def _sqlite(url: URL) -> str:
     is_file = url.database and url.database != ":memory:" and not url.database.startswith("file:")
     path = str(Path(url.database or "").resolve()) if is_file else url.database
     if is_file and path and not Path(path).parent.is_dir():
-        directory(str(Path(path).parent))  # the service makes it
+        directory(str(Path(path).parent))  # checks that the service can make it
     return url.set(drivername="sqlite", database=path).render_as_string(hide_password=False)
 
 
 def directory(text: str) -> str:
-    """A directory in which this process may write, or that it can make."""
+    """Parse a directory in which this process may write, or that it can make."""
     place = Path(text).absolute()
     there = next(path for path in (place, *place.parents) if os.path.lexists(path))
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
@@ -117,7 +117,7 @@ def _hosts(url: URL) -> Iterator[str]:
 
 
 def _is_known(name: str) -> bool:
-    """Whether libpq, which is the driver's ground, knows a parameter."""
+    """Return whether libpq, which carries the driver, knows a parameter."""
     try:
         parse_dsn(f"{name}=x")
     except psycopg2.ProgrammingError:

@@ -43,7 +43,7 @@ metadata = MetaData(
 db = SQLAlchemy(metadata=metadata)
 
 ATTEMPTS = 3
-"""Runs of one transaction before its caller is told to come back: contention that outlasts three is not chance."""
+"""Runs of one transaction before the caller gets "come back": contention that outlasts three is not chance."""
 
 POSTGRESQL_OPTIONS = (
     "-c lock_timeout=1000"  # a queue of 50 short transactions on one payment fits, a hung holder does not
@@ -52,7 +52,7 @@ POSTGRESQL_OPTIONS = (
     " -c default_transaction_isolation=read\\ committed"
     " -c timezone=UTC"
 )
-"""What every connection is told. A pooler does not pass it on: deploy/pgbouncer/role.sql says the same for a role."""
+"""The options of every connection. A pooler does not pass them on: deploy/pgbouncer/role.sql sets them for a role."""
 
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -64,12 +64,12 @@ SQLITE_PRAGMAS = (
 
 
 def engine_options(database_url: str, pool_size: int) -> dict[str, Any]:
-    """Flask-SQLAlchemy's engine options for a database."""
+    """Return Flask-SQLAlchemy's engine options for a database."""
     options: dict[str, Any] = {
         "pool_size": pool_size,
         "max_overflow": 0,
         "pool_timeout": 1.5,
-        "hide_parameters": True,  # values belong to callers, and not into the text of an error that is logged
+        "hide_parameters": True,  # values belong to callers, and not into an error text in the log
     }
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
@@ -80,20 +80,20 @@ def engine_options(database_url: str, pool_size: int) -> dict[str, Any]:
         # The service sends BEGIN and COMMIT itself, together with the statements that follow and precede them.
         "isolation_level": "AUTOCOMMIT",
         "pool_recycle": 1800,
-        "use_native_hstore": False,  # else three round trips of each new connection go to asking for a type
+        "use_native_hstore": False,  # otherwise each new connection spends three round trips on a type
         "executemany_mode": "values_plus_batch",  # a hundred UPDATEs travel in one round trip
         "connect_args": _connect_args(url),
     }
 
 
 def _connect_args(url: URL) -> dict[str, Any]:
-    """What every connection is told; what the address says itself wins, but for the encoding that we write in."""
+    """Return the arguments of every connection; the address's own win, except for the encoding that we write in."""
     own = {
         "connect_timeout": 2,
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
-        "tcp_user_timeout": 10_000,  # milliseconds; keepalives say nothing while words of ours lie unacknowledged
+        "tcp_user_timeout": 10_000,  # milliseconds; keepalives do not run while our bytes lie unacknowledged
     }
     options = url.query.get("options", ())
     return {
@@ -104,7 +104,7 @@ def _connect_args(url: URL) -> dict[str, Any]:
 
 
 def prepare_engine(engine: Engine) -> None:
-    """Attach what both drivers need: SQLite's transaction mode and pragmas, the ping of idle connections."""
+    """Attach both drivers' needs: SQLite's transaction mode and pragmas, the ping of idle connections."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "do_connect", partial(checks.let_write_again, Path(engine.url.database or "")))
         event.listen(engine, "connect", _configure_sqlite)
@@ -116,7 +116,7 @@ def prepare_engine(engine: Engine) -> None:
 
 
 def require_utf8(engine: Engine) -> None:
-    """Raise DatabaseNotUtf8, for a process that starts. A database that does not answer is judged when it does."""
+    """Raise DatabaseNotUtf8, for a process that starts. A silent database is checked once it answers."""
     if engine.dialect.name != "sqlite":
         with suppress(DBAPIError):
             engine.connect().close()
@@ -133,7 +133,7 @@ BEGIN_SNAPSHOT = {"postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ", "sqlite
 
 
 class Database:
-    """One database, as the services see it: transactions that commit here or not at all, and plain reading."""
+    """One database for the services: transactions that commit here or not at all, and plain reading."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -141,15 +141,15 @@ class Database:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether this thread holds a transaction or connection: never while it talks to a gateway or waits."""
+        """True if this thread holds a transaction or connection: never while it calls a gateway or waits."""
         return bool(getattr(self._open, "depth", 0))
 
     @contextmanager
     def atomic(self, name: str) -> Iterator[Connection]:
-        """A transaction that commits when the block ends and rolls back when it raises.
+        """Open a transaction that commits when the block ends and rolls back when it raises.
 
-        `name` says which phase this is and names its failpoints. Raises TransactionLost where running the whole block
-        again may succeed, DatabaseUnavailable where it will not.
+        `name` names the phase and its failpoints. Raises TransactionLost if running the whole block again may succeed,
+        DatabaseUnavailable if it will not.
         """
         with self._connection(BEGIN[self.engine.dialect.name]) as connection:
             yield connection
@@ -159,13 +159,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection for looking only: no lock is taken, no transaction is opened."""
+        """Open a connection for looking only: it takes no lock and opens no transaction."""
         with self._connection("") as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """A connection whose several readings see one moment of the database."""
+        """Open a connection that shows all its queries one moment of the database."""
         with self._connection(BEGIN_SNAPSHOT[self.engine.dialect.name]) as connection:
             yield connection
             connection.commit()
@@ -190,10 +190,10 @@ class Database:
     def run(
         self, name: str, phase: Callable[Concatenate[Connection, P], Result], *values: P.args, **named: P.kwargs
     ) -> Result:
-        """What `phase(connection, ...)` returns, run in a transaction of this name until the database keeps it.
+        """Run `phase(connection, ...)` in a transaction of this name until the database keeps it. Return its result.
 
-        The phase begins by reading what is there, so that it finds its own work when only the answer to COMMIT was
-        lost. Raises DatabaseUnavailable where no run can have been committed, TransactionLost where one may have been.
+        The phase begins by reading, so that it finds its own work if only the answer to COMMIT was lost. Raises
+        DatabaseUnavailable if no run can have been committed, TransactionLost if one may have been.
         """
         attempt = 1
         while True:
@@ -205,10 +205,10 @@ class Database:
 
 
 def next_attempt(error: DatabaseUnavailable, attempt: int) -> int:
-    """The number of the next run of a phase whose run number `attempt` has failed, after a pause.
+    """Return the number of the next run of a phase after run number `attempt` has failed, and pause before it.
 
-    Raises where there must be none: DatabaseUnavailable where no run can have been committed, TransactionLost where one
-    may have been.
+    Raises if there must be none: DatabaseUnavailable if no run can have been committed, TransactionLost if one may have
+    been.
     """
     if not isinstance(error, TransactionLost):
         if attempt > 1:

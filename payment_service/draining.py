@@ -1,7 +1,6 @@
-"""Whether this service is about to stop. Every process of it knows: they share one byte.
+"""Draining: the service is about to stop. All its processes know, because they share one byte.
 
-Between being told to stop and stopping it answers as ever, but is not ready: whoever sends it requests can look
-elsewhere before it is gone.
+Between the signal and the stop it answers as usual, but is not ready: a proxy can choose another instance in time.
 """
 
 import mmap
@@ -10,10 +9,10 @@ _told = mmap.mmap(-1, 1)  # anonymous: shared with every process that is forked 
 
 
 def begin() -> None:
-    """The service has been told to stop."""
+    """Mark that the service is to stop."""
     _told[0] = 1
 
 
 def begun() -> bool:
-    """Whether it has."""
+    """Return whether it is to stop."""
     return _told[0] != 0

@@ -1,7 +1,7 @@
-"""Named places in the money path where a test may kill, stop, delay or break the process.
+"""Named places in the money path at which a test may kill, stop, delay or break the process.
 
-In production nothing can be armed: the settings refuse a non-empty FAILPOINTS there. Unarmed, a failpoint costs one
-look into an empty dictionary.
+In production no test can arm one: the settings refuse a non-empty FAILPOINTS there. Unarmed, a failpoint costs one look
+into an empty dictionary.
 """
 
 import signal
@@ -15,7 +15,7 @@ POINTS = frozenset(
         "claim.begin",  # C1: the request is read and valid, nothing is written
         "claim.before_commit",  # C2
         "claim.after_commit",  # C3, C4: committed, nothing sent
-        "gateway.registered",  # C6a: the gateway has an object whose id nobody else knows
+        "gateway.registered",  # C6a: the gateway has an object, and only this process knows its id
         "note.before_commit",  # C6b: that id, or the mark of a cancel, is being written down
         "note.after_commit",  # C6b
         "gateway.noted",  # C6c: the id is known, nothing is confirmed
@@ -29,10 +29,10 @@ POINTS = frozenset(
         "notice.before_commit",  # C16: a gateway's notice is being stored, or handled by the worker
         "notice.after_commit",  # C16
         "relay.claimed",  # C20: a batch is ours and nothing of it is sent
-        "relay.sent",  # C21, C22: sent, and nobody here has noted it
+        "relay.sent",  # C21, C22: sent, and not noted here
         "recover.before_commit",  # C18: the sweeper dies while taking a key over
         "recover.after_commit",  # C18: the sweeper took keys over and dies
-        "revise.before_commit",  # C19: the gateway took its word back, and nothing is written
+        "revise.before_commit",  # C19: the gateway revised its decision, and nothing is written
         "revise.after_commit",  # C19
         "reconcile.page",  # C23: a page of the gateway's list is compared, the next one is not read
         "reconcile.before_commit",  # C23: everything is compared, the result is not written down
@@ -51,7 +51,7 @@ _armed: dict[str, Callable[[], None]] = {}
 
 
 def failpoint(name: str) -> None:
-    """Do what was armed for `name`; nothing otherwise."""
+    """Run the armed action of `name`, if there is one."""
     if _armed and (action := _armed.get(name)):
         action()
 
@@ -64,9 +64,9 @@ def arm(specification: str) -> None:
 
 
 def parse(specification: str) -> dict[str, Callable[[], None]]:
-    """The actions of a specification by their points.
+    """Return the actions of a specification by their points.
 
-    Actions: `kill` (SIGKILL), `stop` (SIGSTOP), `sleep:<seconds>`, `raise`. Raises ValueError for anything else.
+    Actions: `kill` (SIGKILL), `stop` (SIGSTOP), `sleep:<seconds>`, `raise`. Raises ValueError for any other text.
     """
     actions = {}
     for part in filter(None, (piece.strip() for piece in specification.split(";"))):
@@ -89,7 +89,7 @@ def _action(name: str, text: str) -> Callable[[], None]:
 
 
 def _signal_this_thread(number: signal.Signals) -> None:
-    # Sent to the process, SIGSTOP may reach another thread first, and this one would go on for a moment.
+    # Sent to the process, SIGSTOP may reach another thread first, and this one would run on for a moment.
     signal.pthread_kill(threading.get_ident(), number)
 
 

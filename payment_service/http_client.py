@@ -1,8 +1,8 @@
-"""HTTP to other services, told apart by what matters for a repeat: can the request have left this machine?
+"""HTTP to other services, with errors that tell what a repeat needs to know: can the request have left this machine?
 
-`requests` carries it through its adapter, below the session: so there are no redirects, no proxies or passwords from
-the environment, no cookies and no retries to switch off. The time-out of a reply limits the whole reply, not each of
-its packets, which `requests` cannot do.
+`requests` sends it through its adapter, below the session: so there are no redirects, no proxies or passwords from the
+environment, no cookies and no retries to switch off. The time-out of a reply limits the whole reply, not each of its
+packets, which `requests` cannot do.
 """
 
 import http.client
@@ -26,7 +26,7 @@ JSON_HEADERS = {
 }
 
 MALFORMED = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
-"""What a malformed reply, a body that ends early, or a reset while reading raises."""
+"""The errors of a malformed reply, a body that ends early, or a reset while reading."""
 
 
 class NoReply(Exception):
@@ -46,7 +46,7 @@ class TlsFailed(NoReply):
 
 
 class DeadlineResponse(http.client.HTTPResponse):
-    """A reply that has, status line to last byte, as long as the socket's time-out says at its beginning.
+    """A reply that, from status line to last byte, may take only the socket's time-out at its beginning.
 
     For a connection class of urllib3, as its `response_class`. Later bytes raise TimeoutError.
     """
@@ -66,11 +66,11 @@ class DeadlineReader(io.RawIOBase):
         self._deadline = clock.monotonic() + seconds
 
     def readable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        """The next bytes, waiting for them until the deadline; TimeoutError then."""
+        """Wait for the next bytes until the deadline, and read them. Raises TimeoutError then."""
         remaining = self._deadline - clock.monotonic()
         if remaining <= 0:
             raise TimeoutError("the reply took too long as a whole")
@@ -84,7 +84,7 @@ class DeadlineReader(io.RawIOBase):
 
 
 def deadline_adapter(connections: int, response: type[DeadlineResponse] = DeadlineResponse) -> HTTPAdapter:
-    """An adapter for `requests` whose time-out of a reply limits the whole reply."""
+    """Return an adapter for `requests` with a time-out of a reply that limits the whole reply."""
     adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
     adapter.poolmanager.pool_classes_by_scheme = {
         "http": _pool_class(urllib3.HTTPConnectionPool, HTTPConnection, response),
@@ -103,9 +103,9 @@ class HttpClient:
         self._adapter = deadline_adapter(connections, response)
 
     def send(self, request: requests.Request, most_bytes: int) -> tuple[requests.Response, bytes]:
-        """The reply, and up to `most_bytes` of its body as they came. Raises NoReply, or errors of a malformed reply.
+        """Return the reply, and up to `most_bytes` of its raw body. Raises NoReply, or errors of a malformed reply.
 
-        A connection is used again when its reply has been read to the end.
+        Once a reply has been read to the end, its connection is used again.
         """
         try:
             with self._adapter.send(request.prepare(), stream=True, timeout=self._timeouts) as response:
@@ -140,6 +140,6 @@ def _pool_class(pool: type, connection: type, response: type) -> Any:
 
 
 def _never_connected(error: requests.ConnectionError) -> bool:
-    """Refused, unreachable, or the host's name has no address."""
+    """Return whether the host refused, was unreachable, or has a name without an address."""
     cause = error.args[0] if error.args else None
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)

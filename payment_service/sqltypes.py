@@ -25,14 +25,14 @@ from sqlalchemy.types import TypeEngine
 from payment_service.domain.money import as_stored
 
 Identity64 = BigInteger().with_variant(Integer(), "sqlite")
-"""A bigint that counts by itself: SQLite does so for INTEGER PRIMARY KEY only, which holds 64 bits all the same."""
+"""A bigint that counts itself up: SQLite does so only for INTEGER PRIMARY KEY, which holds 64 bits as well."""
 
 DECIMALS = 3
 """The most decimals any currency has (Kuwaiti dinar and its kin)."""
 
 
 def to_thousandths(amount: Decimal) -> int:
-    """An amount as an integer. Raises ValueError for what would be rounded: databases hold exactly what they get."""
+    """Return an amount as an integer of thousandths. Raises ValueError for more decimals: databases hold it exactly."""
     thousandths = amount.scaleb(DECIMALS)
     if thousandths != thousandths.to_integral_value():
         raise ValueError("an amount with more than three decimals cannot be stored exactly")
@@ -40,12 +40,12 @@ def to_thousandths(amount: Decimal) -> int:
 
 
 def money_from_sqlite(thousandths: int) -> Decimal:
-    """The amount of an integer of thousandths."""
+    """Return the amount of an integer of thousandths."""
     return as_stored(Decimal(thousandths).scaleb(-DECIMALS))
 
 
 def time_from_sqlite(text: str) -> datetime:
-    """The UTC time of a stored text."""
+    """Return the UTC time of a stored text."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
@@ -56,7 +56,7 @@ sqlite3.register_adapter(UUID, attrgetter("hex"))
 
 
 class Money(TypeDecorator[Decimal]):
-    """An amount: NUMERIC(15, 3) on PostgreSQL, an integer of thousandths on SQLite, whose NUMERIC is a float."""
+    """An amount: NUMERIC(15, 3) on PostgreSQL, an integer of thousandths on SQLite, which stores NUMERIC as a float."""
 
     impl = Numeric(15, DECIMALS)
     cache_ok = True
@@ -68,14 +68,14 @@ class Money(TypeDecorator[Decimal]):
         return dialect.type_descriptor(Numeric(15, DECIMALS))
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | int | None:
-        """Refuse what would be rounded: the database must hold exactly what was asked."""
+        """Refuse an amount that would be rounded: the database must hold exactly the given one."""
         if value is None:
             return None
         thousandths = to_thousandths(value)
         return thousandths if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
-        """The amount with at least two decimals, a third only where it counts."""
+        """Return the amount with at least two decimals, a third only if it is not zero."""
         if value is None:
             return None
         return money_from_sqlite(value) if dialect.name == "sqlite" else as_stored(value)
@@ -122,7 +122,7 @@ class _OwnText(FunctionElement[Any]):
 
 
 class database_now(_OwnText):  # noqa: N801 - reads as the SQL function it is
-    """The database's clock at this very moment: leases of several hosts are judged by one clock."""
+    """The database's clock at this very moment: one clock judges the leases of several hosts."""
 
     inherit_cache = True
     type = UtcDateTime()
@@ -162,5 +162,5 @@ def _own_text(element: _OwnText, compiler: Any, **options: Any) -> str:
 
 
 def seconds(name: str) -> BindParameter[float]:
-    """A bound number of seconds for `database_later`."""
+    """Return a bound number of seconds for `database_later`."""
     return bindparam(name, type_=Double())

@@ -26,7 +26,7 @@ class Statement:
 
 @cache
 def statements(database: str) -> dict[str, Statement]:
-    """All statements for `postgresql` or `sqlite`, by name."""
+    """Return all statements for `postgresql` or `sqlite`, by name."""
     found: dict[str, Statement] = {}
     for file in ("common", database):
         _, *parts = _NAMED.split((_FOLDER / f"{file}.sql").read_text())

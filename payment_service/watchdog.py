@@ -1,4 +1,4 @@
-"""Waits for PostgreSQL that end: a thread cuts the connection whose server owes an answer for too long.
+"""Limits on waits for PostgreSQL: a thread cuts a connection if the server owes an answer for too long.
 
 A server that is frozen and not dead acknowledges every byte and answers none. Then neither its own time-outs nor TCP's
 end the wait of a client, and libpq has none for answers.
@@ -21,15 +21,15 @@ LONGEST_WAIT = 5.0
 """Seconds for one answer: a server that lives ends each statement after 3, see `statement_timeout`."""
 
 LONGEST_COMMIT = 15.0
-"""Seconds for the answer to a COMMIT, to which no time-out of the server's applies. It may wait for a standby, and the
-server that is given up may keep it all the same: whoever gives up early does not know what is written down."""
+"""Seconds for the answer to a COMMIT, to which no time-out of the server's applies. It may wait for a standby, and a
+server that we give up may keep the COMMIT all the same: a caller that gives up early does not know the result."""
 
 LOOK = 0.1
 """Seconds between two looks at the waits."""
 
 
 class Wait:
-    """Waits for answers of psycopg2's `connection`, each as a context. `is_cut`: one was too long, and has ended so."""
+    """A wait for an answer of psycopg2's `connection`, as a context. `is_cut`: one was too long, and was ended."""
 
     __slots__ = ("connection", "ends_at", "is_cut", "seconds")
 
@@ -51,8 +51,8 @@ class Wait:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """The answer is there, or the connection is gone."""
-        with _watched.lock:  # while a connection is cut nobody here closes it
+        """End the wait: the answer is there, or the connection is gone."""
+        with _watched.lock:  # while a connection is cut no other thread closes it
             _watched.waits.discard(self)
 
 
@@ -79,7 +79,7 @@ class _Watched:
                 late = max(0.0, now - due)
                 due = now + LOOK
                 for wait in list(self.waits):
-                    # While this process stood still, as all of its machine may have, it could not read an answer.
+                    # While this process stood still, perhaps with its whole machine, it could not read an answer.
                     wait.ends_at += late
                     if wait.ends_at < now:
                         self._end(wait)
@@ -92,16 +92,16 @@ class _Watched:
 
 
 def longest_commit() -> float:
-    """Return for how many seconds the oldest unanswered COMMIT of this process has waited; 0 where none waits."""
+    """Return for how many seconds the oldest unanswered COMMIT of this process has waited, 0 without one."""
     with _watched.lock:
         ends = [wait.ends_at for wait in _watched.waits if wait.seconds == LONGEST_COMMIT]
     return max(0.0, clock.monotonic() + LONGEST_COMMIT - min(ends)) if ends else 0.0
 
 
 def _cut(connection: Any) -> None:
-    """End a connection for whoever waits for it: that thread sees a server that has closed it."""
+    """Shut a connection down: the thread that waits for it sees a server that has closed it."""
     with suppress(OSError, connection.InterfaceError):
-        mirror = socket.socket(fileno=connection.fileno())  # no new number: there may be none left
+        mirror = socket.socket(fileno=connection.fileno())  # no new number: all may be in use
         try:
             mirror.shutdown(socket.SHUT_RDWR)
         finally:
@@ -112,7 +112,7 @@ _watched = _Watched()
 
 
 def _begin_anew() -> None:
-    """A forked process has no thread but its own, and waits for nothing yet."""
+    """Begin anew in a forked process, which has only one thread and no waits yet."""
     global _watched  # noqa: PLW0603 - a fork may have copied a lock that is held
     _watched = _Watched()
 

@@ -1,1 +1,1 @@
-"""What a payment is, with the standard library only: no SQL, no HTTP, no framework."""
+"""The payment domain, with the standard library only: no SQL, no HTTP, no framework."""

@@ -1,7 +1,7 @@
-"""The figures of the business, as values: counted from what happened to payments, never by counting payments.
+"""The business metrics, as values: counted from the changes of payments, never by counting payments.
 
-Everything that happens to a payment is a row of the journal. Equal changes are counted together, so that a few hundred
-tallies stand for any number of payments, and every figure is a sum over them.
+Every change of a payment is a row of the journal. Equal changes are counted together, so that a few hundred tallies
+stand for any number of payments, and every figure is a sum over them.
 """
 
 from collections import Counter, defaultdict
@@ -15,12 +15,12 @@ from payment_service.domain.lifecycle import LATE, REFUNDS_UNDONE, REVERSALS, Mo
 
 _METHODS = "CARD UPI WALLET CASH NETBANKING CREDIT_CARD DEBIT_CARD NET_BANKING COD PAYPAL STRIPE UNSPECIFIED"
 METHODS = frozenset(_METHODS.split())
-"""The methods the callers' documents name; whatever else a caller writes is counted as OTHER."""
+"""The methods that the callers' documents name; all others count as OTHER."""
 
 OTHER = "OTHER"
 
 FAILED_ATTEMPT = "failed_attempt"
-"""What is counted beside the moves: an attempt that ended without a decision of the gateway."""
+"""Counted beside the moves: an attempt that ended without a decision of the gateway."""
 
 _FAILS = (Move.FAIL, Move.CHARGE_DECLINED, Move.AUTHORIZE_DECLINED, Move.REVERSED, Move.HOLD_REVERSED)
 _TAKES = (Move.CHARGED, Move.CAPTURED, Move.CHARGED_LATE)
@@ -29,7 +29,7 @@ _GIVES_BACK = (Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED, Move.REVERSED)
 
 @dataclass(frozen=True, order=True)
 class TallyKey:
-    """What happened: a move (or FAILED_ATTEMPT), from which status ("" for a payment just made) to which."""
+    """One kind of change: a move (or FAILED_ATTEMPT), from which status ("" for a new payment) to which."""
 
     channel: str
     method: str
@@ -41,7 +41,7 @@ class TallyKey:
 
 @dataclass(frozen=True)
 class Tally:
-    """How often something happened, and the sum of the amounts it was about."""
+    """How often a change happened, and the sum of its amounts."""
 
     key: TallyKey
     times: int
@@ -49,14 +49,14 @@ class Tally:
 
 
 def method_label(method: str) -> str:
-    """The method under which a payment is counted: one of METHODS, or OTHER, so that callers cannot invent labels."""
+    """Return the method to count a payment under: one of METHODS, or OTHER, so that callers cannot invent labels."""
     word = method.upper().replace(" ", "_").replace("-", "_")
     return word if word in METHODS else OTHER
 
 
 @dataclass(frozen=True)
 class Totals:
-    """The business figures that follow from all tallies."""
+    """The business metrics that follow from all tallies."""
 
     tallies: Sequence[Tally]
 
@@ -118,7 +118,7 @@ class Totals:
 
     @cached_property
     def by_channel_and_status(self) -> Mapping[tuple[str, Status], int]:
-        """The same for each channel that has ever had a payment."""
+        """Payments that stand in each status now, for each channel that has ever had a payment."""
         channels = dict.fromkeys(tally.key.channel for tally in self.tallies)
         each = {name: Totals([tally for tally in self.tallies if tally.key.channel == name]) for name in channels}
         return {(name, status): count for name in channels for status, count in each[name].by_status.items()}
@@ -152,7 +152,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class SinkFigures:
-    """What waits for one sink, what was given up or found no queue, and the seconds that the first in line waits."""
+    """One sink's waiting deliveries, dead ones, those without a queue, and the seconds that the first in line waits."""
 
     sink: str
     waiting: int
@@ -163,9 +163,9 @@ class SinkFigures:
 
 @dataclass(frozen=True)
 class KeyFigures:
-    """Keys somebody works on, keys nobody works on that are not finished, and the age of the oldest of these.
+    """Keys with an owner, unfinished keys without one, and the age of the oldest of these in seconds.
 
-    `for_review`: how many of all of them need a person, whatever the reason.
+    `for_review`: how many of all of them need a person.
     """
 
     in_flight: int
@@ -176,7 +176,7 @@ class KeyFigures:
 
 @dataclass(frozen=True)
 class LaterFigures:
-    """What needs a person after it was decided.
+    """Payments that need a person after their decision.
 
     Open disputes, those of them in another currency than their payment's, and holds that end within a day.
     """
@@ -196,7 +196,7 @@ class NoticeFigures:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """What comparing [`since`, `until`) with a gateway's list has found, and when."""
+    """The result of comparing [`since`, `until`) with a gateway's list."""
 
     gateway: str
     since: datetime
@@ -217,10 +217,10 @@ class ReconciliationFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """Everything the database tells about the business, at one moment.
+    """All business metrics of the database, at one moment.
 
-    `off` are those of the sinks that are switched off, and have deliveries left. `reconciliations` are of the gateways
-    that should be reconciled, or were.
+    `off` are the sinks that are switched off and still have deliveries. `reconciliations` are of the gateways that
+    should be reconciled, or were.
     """
 
     totals: Totals
@@ -233,5 +233,5 @@ class Figures:
 
     @classmethod
     def nothing(cls) -> "Figures":
-        """Of a service where nothing has happened yet."""
+        """Return the figures of a service without any payment."""
         return cls(Totals(()), (), KeyFigures(0, 0, 0.0))

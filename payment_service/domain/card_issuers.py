@@ -1,7 +1,7 @@
-"""Which card schemes issue which numbers: ranges of first digits, and the lengths that the scheme's cards have.
+"""The number ranges of card schemes: first digits, and the lengths of the scheme's cards.
 
-ISO/IEC 7812 gives the first digits to issuers. A local scheme whose numbers begin with 4 or 51 to 55 is in the range of
-Visa or Mastercard, under whose licence its cards are issued: mada, Dankort, Elo, Cartes Bancaires, girocard, Interac.
+ISO/IEC 7812 gives the first digits to issuers. A local scheme with numbers from 4 or 51 to 55 is in the range of Visa
+or Mastercard, and issues its cards under their licence: mada, Dankort, Elo, Cartes Bancaires, girocard, Interac.
 """
 
 from bisect import bisect_right
@@ -58,7 +58,7 @@ _PREFIX = 6
 
 
 def is_issued(digits: str) -> bool:
-    """Whether a card scheme issues numbers of this length that begin so."""
+    """Return whether a card scheme issues numbers of this length that begin so."""
     lows, highs = _BY_LENGTH.get(len(digits), ((), ()))
     prefix = digits[:_PREFIX]
     at = bisect_right(lows, prefix) - 1
@@ -90,4 +90,4 @@ BEGINNINGS = {
     )
     for length, (lows, highs) in _BY_LENGTH.items()
 }
-"""By length, the first two digits of what is issued: most other numbers are told apart by them."""
+"""The first two digits of issued numbers, by length: most other numbers fail this test."""

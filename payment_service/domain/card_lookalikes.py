@@ -1,7 +1,7 @@
-"""What is made of digits, passes a card number's check one time in ten, and is something else.
+"""Digits that pass a card number's check one time in ten, and are no card number.
 
 UUIDs, digests, bank accounts, moments, telephone numbers, amounts, addresses, and the numbers of parcels, orders,
-companies and people whose form gives them away.
+companies and people that a fixed form gives away.
 """
 
 import re
@@ -50,7 +50,7 @@ _IBAN = re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]{1,4}){3,8}")
 _DIGEST = re.compile("[0-9a-fA-F]{16}(?:[0-9a-fA-F]{8})*")
 _WORD_BEFORE, _WORD_AFTER = re.compile(r"[0-9A-Za-z]*\Z"), re.compile("[0-9A-Za-z]*")
 _AROUND = 64
-"""Characters before and after a number that may belong to what it is a part of."""
+"""Characters before and after a number that may belong to the same thing."""
 _LONGEST_DIGEST = 128
 _BARCODE = 13
 _GROUP = re.compile("[0-9]+")
@@ -58,7 +58,7 @@ _FEWEST_IN_LIST = 4
 
 
 def is_lookalike(text: str, start: int, end: int) -> bool:
-    """Whether the digits from `start` to `end` of an ASCII text are, or share digits with, something that is no card.
+    """Return whether the digits from `start` to `end` of an ASCII text are, or overlap, something that is no card.
 
     Looks at their neighbourhood only, so that it takes no longer in a longer text.
     """
@@ -74,26 +74,26 @@ def is_lookalike(text: str, start: int, end: int) -> bool:
 
 
 def is_list(groups: Sequence[str]) -> bool:
-    """Whether groups of digits count upwards or downwards in even steps, as seats, sizes and years do."""
+    """Return whether groups of digits count upwards or downwards in even steps, as seats, sizes and years do."""
     numbers = [int(group) for group in groups]
     steps = {after - before for before, after in pairwise(numbers)}
     return len(groups) >= _FEWEST_IN_LIST and len(steps) == 1 and steps != {0}
 
 
 def _is_in_digest(text: str, start: int, end: int) -> bool:
-    """With less than two letters it may be a card number after a letter."""
+    """Return whether their word is a digest. With less than two letters it may be a card number after a letter."""
     before, after = _WORD_BEFORE.search(text[max(0, start - _LONGEST_DIGEST) : start]), _WORD_AFTER.match(text, end)
     word = (before[0] if before else "") + text[start:end] + (after[0][:_LONGEST_DIGEST] if after else "")
     return sum(map(str.isalpha, word)) > 1 and _DIGEST.fullmatch(word) is not None
 
 
 def _is_barcode(digits: str) -> bool:
-    """Whether it is an article's number (EAN, GTIN-13) by its check digit: weights 1 and 3 in turn."""
+    """Return whether it is an article's number (EAN, GTIN-13) by its check digit: weights 1 and 3 in turn."""
     return len(digits) == _BARCODE and (sum(map(int, digits[::2])) + 3 * sum(map(int, digits[1::2]))) % 10 == 0
 
 
 def _account(text: str) -> int:
-    """How many characters at its beginning are a bank account (mod 97 = 1): the match may have swept more along."""
+    """Return the length of the bank account at its beginning (mod 97 = 1), 0 for none: the match may be too long."""
     words = text.split(" ")
     for count in range(len(words), 0, -1):
         account = "".join(words[:count])

@@ -1,7 +1,7 @@
-"""Names under which callers keep what may never be stored: a card's security code, its PIN, its magnetic stripe.
+"""Names of fields that may never be stored: a card's security code, its PIN, its magnetic stripe.
 
-What stands under such a name is too short to be told from any other number, so the name decides. In India a PIN code is
-a postal code, and a PAN a tax number: both are let pass.
+Such a value is too short to tell from any other number, so the name decides. In India a PIN code is a postal code, and
+a PAN a tax number: both pass.
 """
 
 import re
@@ -16,12 +16,12 @@ _SQUASHED = re.compile(
 _WHOLE_CODES = frozenset({"verificationcode", "verificationnumber", "verificationvalue", "securitynumber"})
 """Without the card in the name, these are codes of other kinds."""
 _OUTCOMES = frozenset({"check", "checked", "match", "matched", "present", "provided", "response", "result", "status"})
-"""`cvv_result` tells what became of the code."""
+"""`cvv_result` holds the result of a check, not the code."""
 _WORD = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
 def is_card_secret(name: str) -> bool:
-    """Whether a name says security code, PIN or track data, in any case and with any separators or camelCase."""
+    """Return whether a name says security code, PIN or track data, in any case and with any separators or camelCase."""
     plain = "".join(each for each in unicodedata.normalize("NFKC", name) if unicodedata.category(each) != "Cf")
     words = [word.lower() for word in _WORD.findall(plain)]
     if not _OUTCOMES.isdisjoint(words):

@@ -1,9 +1,9 @@
-"""Card numbers do not belong here: find one in any text, however it is spelled.
+"""Card numbers do not belong here: find one in any text, in any spelling.
 
 A card number has 13 to 19 digits, begins with a card issuer's range, has one of its lengths and passes the Luhn check,
-once the separators between its digits are gone. Digits of every script count, percent escapes and numeric HTML escapes
-are read, and a number in scientific notation is judged by its value. Unless something else explains the digits
-(`card_lookalikes`), a text with such a number is refused or masked. SECURITY.md says what is not seen.
+once the separators between its digits are gone. The search counts digits of every script, reads percent escapes and
+numeric HTML escapes, and judges a number in scientific notation by its value. A text with such a number is refused or
+masked, unless the digits are a known lookalike (`card_lookalikes`). SECURITY.md lists the spellings that it misses.
 """
 
 import html
@@ -18,12 +18,12 @@ from payment_service.domain.card_issuers import BEGINNINGS, is_issued
 from payment_service.domain.card_lookalikes import is_list, is_lookalike
 
 MASKED = "[masked]"
-"""What stands where a card number was."""
+"""The text in place of a card number."""
 
 _SHORTEST, _LONGEST = 13, 19
 # A body's JSON has up to four characters between the digits of a list: `4", "1`.
 ENOUGH_DIGITS = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,4}[0-9]){12}|[0-9]{6}[eE][-+]?[0-9]|%[2-9A-Fa-f][0-9A-Fa-f]")
-"""What every ASCII text with a card number has."""
+"""Every ASCII text with a card number matches this."""
 _SEPARATORS = r"[^0-9A-Za-z]{0,3}"
 _CHAIN = re.compile(rf"(?<![0-9])[0-9](?:{_SEPARATORS}[0-9]){{12,}}+")
 _MOST_CHAINED = _LONGEST + 3 * (_LONGEST - 1)
@@ -40,32 +40,32 @@ _MOST_CANDIDATES = 300
 """Each fails the check nine times in ten: a text with more of them, and no card number, was made to take time."""
 _SMALLEST_GROUP, _LARGEST_EVEN_GROUP, _FEW_GROUPS = 3, 4, 5
 _BLOCK = 500
-"""Groups of digits that are looked at together."""
+"""Groups of digits that one look covers."""
 _LARGE_GROUPS = re.compile("[0-9]{3}[^0-9A-Za-z]{1,3}[0-9]{3}")
 
 
 def _printed(length: int) -> re.Pattern[bytes]:
-    """Sizes of neighbouring groups, a byte each, in which numbers of this length are printed or typed."""
+    """Return a pattern of group sizes, a byte each, in which numbers of this length are printed or typed."""
     even = (bytes([size] * (length // size) + [length % size] * (length % size > 0)) for size in (3, 4))
     sizes = sorted({*even, *(each for each in _UNEVEN if sum(each) == length)})
     return re.compile(b"(?=" + b"|".join(map(re.escape, sizes)) + b")")
 
 
-# American Express, UATP, Diners Club, old and long numbers of Visa and Maestro, and what people make of 16 digits.
+# American Express, UATP, Diners Club, old and long numbers of Visa and Maestro, and people's ways to group 16 digits.
 _UNEVEN = [bytes(map(int, sizes)) for sizes in ("465", "456", "464", "4333", "4643", "666", "88", "555", "5551", "664")]
 _UNEVEN += [bytes([6, 10]), bytes([6, 13])]
 _PRINTED = {length: _printed(length) for length in range(_SHORTEST, _LONGEST + 1)}
 
 
 def contains_card_number(text: str) -> bool:
-    """Whether a card number stands anywhere in the text. Linear in its length; never echoes or keeps it."""
+    """Return whether a card number stands anywhere in the text. Linear in its length; never echoes or keeps it."""
     if text.isascii() and not ENOUGH_DIGITS.search(text):
         return False
     return any(_is_in(reading) for reading in _readings(text))
 
 
 def masked(text: str) -> str:
-    """The text with a mark for every card number; a mark alone where only another spelling of the text shows one."""
+    """Mask every card number in the text. If only another spelling of the text shows one, return the mask alone."""
     if not contains_card_number(text):
         return text
     text = _CHAIN_OF_ANY_SCRIPT.sub(lambda chain: MASKED if contains_card_number(chain[0]) else chain[0], text)
@@ -73,14 +73,14 @@ def masked(text: str) -> str:
 
 
 def without_card_number(draw: Callable[[], str]) -> str:
-    """The first text drawn that has no card number: an id of ours that looked like one could not be sent back."""
+    """Return the first drawn text without a card number: callers could not send back an id that looks like one."""
     while contains_card_number(text := draw()):
         pass
     return text
 
 
 def is_number_in_parts(parts: list[str]) -> bool:
-    """Whether parts that stand in different places are one card number, in groups in which they are printed."""
+    """Return whether parts from different places are one card number, in groups in which cards are printed."""
     digits = "".join(parts)
     if not (_SHORTEST <= len(digits) <= _LONGEST and digits.isascii() and digits.isdigit()):
         return False
@@ -90,7 +90,7 @@ def is_number_in_parts(parts: list[str]) -> bool:
 
 
 def _readings(text: str) -> Iterator[str]:
-    """The text in ASCII, as it stands and without its escapes."""
+    """Yield the text in ASCII, as it stands and without its escapes."""
     yield (plain := _ascii(text))
     if "%" in plain:
         yield _ascii(unquote(plain))
@@ -99,7 +99,7 @@ def _readings(text: str) -> Iterator[str]:
 
 
 def _ascii(text: str) -> str:
-    """The text in ASCII: invisible characters gone, digits of every script as 0-9, letters as x, others as blanks."""
+    """Return the text in ASCII: invisible characters gone, any script's digits as 0-9, letters as x, the rest blank."""
     if text.isascii():
         return text
     return text.translate({ord(char): "x" if char.isalpha() else _plain(char) for char in set(text) if char > "\x7f"})
@@ -116,7 +116,7 @@ def _plain(char: str) -> str:
 
 
 def _is_in(text: str) -> bool:
-    """Whether an ASCII text has a card number that nothing else explains."""
+    """Return whether an ASCII text has a card number that is no lookalike."""
     seen = 0
     for digits, start, end in _candidates(text):
         if is_issued(digits):
@@ -127,7 +127,7 @@ def _is_in(text: str) -> bool:
 
 
 def _candidates(text: str) -> Iterator[tuple[str, int, int]]:
-    """Digits that may be meant as one number, with where they begin and end."""
+    """Yield digits that may be meant as one number, with their begin and end."""
     for number in _NUMBER.finditer(text):
         yield number[1], number.start(1), number.end(1)
     for number in _SCIENTIFIC.finditer(text) if "e" in text or "E" in text else ():
@@ -141,7 +141,7 @@ def _candidates(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _value(whole: str, fraction: str, exponent: str) -> str:
-    """The digits before the point of a number in scientific notation; none where they are too many or too few."""
+    """Return the digits before the point of a number in scientific notation; none if they are too many or too few."""
     point = len(whole) + int(exponent)
     if not 0 < point <= _LONGEST:
         return ""
@@ -149,9 +149,9 @@ def _value(whole: str, fraction: str, exponent: str) -> str:
 
 
 def _whole(chain: re.Match[str]) -> Iterator[tuple[str, int, int]]:
-    """All the digits of a chain as one number, in groups of any size.
+    """Yield all the digits of a chain as one number, in groups of any size.
 
-    Groups of one or two digits must be even or few: else every list of sizes would be one number.
+    Groups of one or two digits must be even or few: otherwise every list of sizes would be one number.
     """
     if chain.end() - chain.start() > _MOST_CHAINED:
         return
@@ -165,7 +165,7 @@ def _whole(chain: re.Match[str]) -> Iterator[tuple[str, int, int]]:
 
 
 def _neighbours(chain: re.Match[str]) -> Iterator[tuple[str, int, int]]:
-    """Neighbouring groups in sizes in which cards are printed, among others: after an order's number, before a date."""
+    """Yield neighbouring groups in sizes of printed cards, among others: after an order's number, before a date."""
     if not _LARGE_GROUPS.search(chain[0]):
         return
     groups, spans = _GROUP.findall(chain[0]), list[tuple[int, int]]()
@@ -177,7 +177,7 @@ def _neighbours(chain: re.Match[str]) -> Iterator[tuple[str, int, int]]:
 
 
 def _in_printed_groups(groups: list[str]) -> Iterator[tuple[int, int, str]]:
-    """Which groups, from the first to the last, have the sizes and the beginning of a card number, and their digits."""
+    """Yield the first and last group of each possible card number, by sizes and beginning, and its digits."""
     sizes = bytes(map(min, map(len, groups), repeat(255)))
     digits, offsets = "".join(groups), [0, *accumulate(map(len, groups))]
     for length, pattern in _PRINTED.items():

@@ -1,4 +1,4 @@
-"""The chain of the journal: which columns of each row its hash covers, and how the hash is made.
+"""The chain of the journal: the columns that each row's hash covers, and the way to make the hash.
 
 A journal row's hash covers the row and the hash of the payment's row before it. `payments.journal_hash` is the last of
 them, and `payments.state_hash` covers the payment together with it. Keys, refunds, disputes, operators' actions and
@@ -21,7 +21,7 @@ PLAIN = "plain"
 """The id of hashes that no key protects."""
 
 ERASED = "erased"
-"""What a journal row without a version says where texts of the payment were emptied; in the place of a move."""
+"""In place of a move, in a journal row without a version: texts of the payment were emptied."""
 
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
@@ -31,7 +31,7 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 class Covered:
     """A kind of row, with the columns that its hash covers.
 
-    A column that a later release adds joins at the end, and is left out where it is NULL: older hashes stay valid.
+    A later release adds a column at the end, and leaves it out while it is NULL: older hashes stay valid.
     """
 
     name: str
@@ -50,10 +50,10 @@ CHANGE = Covered(
         *("event_id", "event_type", "traceparent", "created_at"),
     ),
 )
-"""A journal row. Where it has a `texts_hash`, `description` is NULL here: the hash stands for it and the note."""
+"""A journal row. If it has a `texts_hash`, `description` is NULL here: the hash stands for it and the note."""
 
 TEXTS = Covered("texts", ("previous_hash", "payment_id", "created_at", "description", "caller_note"))
-"""The texts of a journal row that may have to be emptied one day. Only rows with a caller's note have this hash."""
+"""The texts of a journal row that erasure may have to empty. Only rows with a caller's note have this hash."""
 
 PAYMENT = Covered(
     "payment",
@@ -74,7 +74,7 @@ CLAIM = Covered(
         "created_at",
     ),
 )
-"""What a key is from its claim on. Its digest is part of the key's hash, and stored nowhere."""
+"""A key from its claim on. Its digest is part of the key's hash, and stored nowhere."""
 
 KEY = Covered(
     "key",
@@ -87,7 +87,7 @@ KEY = Covered(
 """A key with its operation. Until it is finished the values of `OPEN_KEY` are NULL here."""
 
 OPEN_KEY = dict.fromkeys(("payment_id", "failure_message", "review_reason", "cancel_asked", "response_status"))
-"""What is not known yet when a key is claimed, or changes while its operation is under way."""
+"""Columns that the claim does not know yet, or that change while the operation is open."""
 
 NO_OPERATION = dict.fromkeys(
     (
@@ -95,7 +95,7 @@ NO_OPERATION = dict.fromkeys(
         *("gateway_reference", "failure_message", "review_reason", "purpose", "cancel_asked"),
     )
 )
-"""What a key is whose request asked nothing of a gateway."""
+"""The columns of a key without a gateway operation."""
 
 RESPONSE = Covered("response", ("claim_digest", "response_status", "response_data"))
 
@@ -123,7 +123,7 @@ SEAL = Covered("seal", ("previous_hash", "sealed_until", "content", "created_at"
 
 
 def _bytes(kind: Covered, row: Mapping[str, Any]) -> bytes:
-    """One text for one row. No stored text has a NUL, so no two rows of a kind give the same; U+0001 is NULL."""
+    """Return one text for one row. No stored text has a NUL, so no two rows of a kind give the same; U+0001 is NULL."""
     texts = [
         "\1"
         if value is None
@@ -144,7 +144,7 @@ def _bytes(kind: Covered, row: Mapping[str, Any]) -> bytes:
 
 
 def digest(kind: Covered, row: Mapping[str, Any]) -> str:
-    """SHA-256 of the columns that `kind` covers, in hex."""
+    """Return the SHA-256 of the columns that `kind` covers, in hex."""
     return hashlib.sha256(_bytes(kind, row)).hexdigest()
 
 
@@ -174,18 +174,18 @@ class JournalKeys:
         self._signs = self._secrets.get(self.first)
 
     def with_plain(self) -> "JournalKeys":
-        """The same keys, for a time in which rows may still have hashes that no key protects."""
+        """Return the same keys, for a time in which rows may still have hashes that no key protects."""
         return JournalKeys(self._keys, accepts_plain=True)
 
     def sign(self, kind: Covered, row: Mapping[str, Any]) -> str:
-        """The hash of a row, by the first key."""
+        """Return the hash of a row, by the first key."""
         content = _bytes(kind, row)
         if self._signs is None:
             return f"{PLAIN}:{hashlib.sha256(content).hexdigest()}"
         return f"{self.first}:{self._signs.of(content)}"
 
     def fault(self, kind: Covered, row: Mapping[str, Any], stored: str | None) -> str | None:
-        """What is wrong with a stored hash, None where it is the row's own."""
+        """Return the fault of a stored hash, None if it is the row's own."""
         if stored is None:
             return "has no hash"
         name = stored.partition(":")[0]

@@ -1,4 +1,4 @@
-"""Events on their way out, as values: the calls a change gives rise to, and one delivery of one event."""
+"""Events on their way out, as values: the webhook requests of a change, and one delivery of one event."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class WebhookRequest:
-    """What one HTTP neighbour is told of a change: `sink` names the neighbour, `body` is JSON."""
+    """One downstream service's HTTP request about a change: `sink` names the service, `body` is JSON."""
 
     sink: str
     method: str
@@ -21,7 +21,7 @@ class WebhookRequest:
 class Delivery:
     """One event on its way to one sink. Everything here was frozen when the event happened.
 
-    `method` and `path` are an HTTP sink's request; `message_key` is by what a broker divides its messages.
+    `method` and `path` are an HTTP sink's request; a broker divides its messages by `message_key`.
     """
 
     delivery_id: int
@@ -44,8 +44,8 @@ class Event:
     """The event of a change: its type (`payment.completed`) and its data, frozen when it happened.
 
     `data` is for brokers, which get every event; `webhooks` are for single downstream services. `payment_ref` is the id
-    by which the channel's callers know the payment, where that is not its number. Events of one `ordering_key` reach a
-    sink in their order; where the channel names none, each payment has its own.
+    by which the channel's callers know the payment, if that is not its number. Events of one `ordering_key` reach a
+    sink in their order; if the channel names none, each payment has its own.
     """
 
     type: str

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class DisputeStatus(StrEnum):
-    """Where a dispute stands. None of them is its end: a lost dispute can be reopened and won."""
+    """The state of a dispute. None of them is its end: a lost dispute can be reopened and won."""
 
     OPEN = "OPEN"
     WON = "WON"
@@ -18,7 +18,7 @@ class DisputeStatus(StrEnum):
 class PaymentDispute:
     """One dispute as its row stands; `amount` is in major units of `currency`.
 
-    `gateway_status` is the gateway's own word, which says more than ours. `evidence_due_at` is when the gateway stops
+    `gateway_status` is the gateway's own status, which is finer than ours. At `evidence_due_at` the gateway stops
     taking evidence.
     """
 

@@ -1,7 +1,7 @@
-"""Business facts that end a request early: raised anywhere below the web, rendered once, in the channel's shape.
+"""Errors that end a request early: raised anywhere below the web, rendered once, in the channel's format.
 
-The docstring of a class is its default message. `status` is the HTTP status where the channel's document names no
-other; `code` is stable; `retry` tells the caller whether a repeat is safe, with which key, and when.
+The docstring of a class is its default message. `status` is the HTTP status if the channel's document names no other;
+`code` is stable; `retry` is the retry advice: whether a repeat is safe, with which key, and when.
 """
 
 from collections.abc import Iterable, Mapping
@@ -46,7 +46,7 @@ class ServiceError(Exception):
 
 @dataclass(frozen=True)
 class FieldError:
-    """One thing wrong with a request: where (`("body", "amount")`), what, and its type (`missing`, `value_error`)."""
+    """One fault of a request: its place (`("body", "amount")`), a message, and its type (`missing`, `value_error`)."""
 
     loc: tuple[str | int, ...]
     msg: str
@@ -150,7 +150,7 @@ class PaymentNotFound(NotFound):
 class UnknownPayment(PaymentNotFound):
     """Payment not found"""
 
-    status = 400  # where a document counts it among the invalid details of a refund
+    status = 400  # some documents count it among the invalid details of a refund
 
 
 class PaymentDeclined(ServiceError):

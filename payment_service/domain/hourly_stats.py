@@ -1,4 +1,4 @@
-"""What happened to payments in each hour of a day, as values to be drawn."""
+"""The changes of payments in each hour of a day, as values for a chart."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from payment_service.domain.lifecycle import Status
 
 HOUR = timedelta(hours=1)
 DAY = 24
-"""Hours that are shown: the one that runs, and those before it."""
+"""The hours of the chart: the present one, and those before it."""
 
 
 @dataclass(frozen=True, order=True)
@@ -33,17 +33,17 @@ class Hour:
 
 
 def hour_of(moment: datetime) -> datetime:
-    """The beginning of the moment's hour."""
+    """Return the beginning of the moment's hour."""
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def first_hour(now: datetime) -> datetime:
-    """The beginning of the day that is shown at a moment."""
+    """Return the beginning of the day that a chart shows at a moment."""
     return hour_of(now) - (DAY - 1) * HOUR
 
 
 def day_until(now: datetime, changes: Mapping[Change, int]) -> Sequence[Hour]:
-    """The day's hours, oldest first, also those in which nothing happened."""
+    """Return the day's hours, oldest first, also those in which nothing happened."""
     start = first_hour(now)
     return [_hour(start + number * HOUR, changes) for number in range(DAY)]
 

@@ -1,9 +1,9 @@
-"""What is derived from an idempotency key and its request: hash, fingerprint, gateway key, ids.
+"""Values derived from an idempotency key and its request: hash, fingerprint, gateway key, ids.
 
 A request's fingerprint is a line of `name:digest` pairs, one for the route with its path ids and one for each field of
 the validated, normalised body, without the key and the caller's `metadata`, which decide nothing. A digest is the first
-64 bits of the SHA-256 of the field's canonical JSON: a mismatch can name what differs, and nothing of the body is
-stored.
+64 bits of the SHA-256 of the field's canonical JSON: a mismatch can name the fields that differ, and nothing of the
+body is stored.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def hash_key(key: str) -> str:
-    """SHA-256 hex of exactly the bytes of the (trimmed) key."""
+    """Return the SHA-256, in hex, of exactly the bytes of the (trimmed) key."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -38,9 +38,9 @@ def gateway_key(channel: str, subject: str, key_hash: str, kind: Kind) -> str:
 
 
 def derived_digits(gateway_key: str, purpose: str, digits: int) -> str:
-    """Up to 48 hexadecimal digits for an id of what this gateway key did: however often it is finished, the same.
+    """Return up to 48 hexadecimal digits for an id of this gateway key's result, the same at every call.
 
-    The first of the digest that cannot be taken for a card number, which callers could not send back.
+    They are the first of the digest that do not look like a card number, which callers could not send back.
     """
     digest = hashlib.sha256(f"{purpose}:{gateway_key}".encode()).hexdigest()
     windows = [digest[start : start + digits] for start in range(len(digest) - digits + 1)]
@@ -48,7 +48,7 @@ def derived_digits(gateway_key: str, purpose: str, digits: int) -> str:
 
 
 def fingerprint(route: str, fields: Mapping[str, Any]) -> str:
-    """The fingerprint of a request: `route` is method, path and path ids (`POST:/payments/7/refunds`).
+    """Return the fingerprint of a request: `route` is method, path and path ids (`POST:/payments/7/refunds`).
 
     The key itself and `metadata` are no part of it, nor are absent fields. `150`, `150.0` and `"150.00"` are one amount
     once parsed.
@@ -61,7 +61,7 @@ def fingerprint(route: str, fields: Mapping[str, Any]) -> str:
 
 
 def differing(one: str, other: str) -> list[str]:
-    """The names of the fields in which two fingerprints differ, sorted; `metadata` in a stored one is not compared."""
+    """Return the names of the fields in which two fingerprints differ, sorted, without a stored one's `metadata`."""
     left, right = _parse(one), _parse(other)
     names = left.keys() | right.keys()
     return sorted(name for name in names - NOT_COMPARED if left.get(name) != right.get(name))

@@ -1,6 +1,6 @@
-"""The life of a payment as one table: which move is legal in which status, and where it leads.
+"""The life of a payment as one table: the legal moves of each status, and the status that each leads to.
 
-Nothing else in the program decides legality. Channels translate the statuses to their own words.
+No other code decides legality. Channels translate the statuses to their own words.
 """
 
 from enum import StrEnum
@@ -9,7 +9,7 @@ from payment_service.domain.errors import StateConflict
 
 
 class Status(StrEnum):
-    """Where a payment stands. PROCESSING means the gateway has the word, REQUIRES_ACTION that its customer has."""
+    """The status of a payment. PROCESSING: the gateway is to answer; REQUIRES_ACTION: the customer is to act."""
 
     PENDING = "PENDING"
     PROCESSING = "PROCESSING"
@@ -23,7 +23,7 @@ class Status(StrEnum):
 
 
 class Move(StrEnum):
-    """What can happen to a payment. The first group is asked for by callers, the second is said by the gateway."""
+    """The changes of a payment. Callers ask for the first group, the gateway decides the others."""
 
     CREATE = "create"
     CHARGE = "charge"
@@ -48,7 +48,7 @@ class Move(StrEnum):
     FULLY_REFUNDED = "fully_refunded"
     REFUND_DECLINED = "refund_declined"
 
-    # The caller was told that the charge failed, and never asks again: what is approved later is given back.
+    # The caller saw the charge fail and never asks again: the service returns money that is approved later.
     CHARGED_LATE = "charged_late"
     AUTHORIZED_LATE = "authorized_late"
     REVERSED = "reversed"
@@ -56,7 +56,7 @@ class Move(StrEnum):
     REVERSAL_DECLINED = "reversal_declined"
     REVERSAL_FAILED = "reversal_failed"
 
-    # What the gateway says after it had decided: a refund failed after all, a hold ended, the customer's bank disputes.
+    # The gateway revises a decision: a refund failed after all, a hold ended, the customer's bank disputes.
     REFUND_REVERSED = "refund_reversed"
     REFUNDS_ALL_REVERSED = "refunds_all_reversed"
     HOLD_EXPIRED = "hold_expired"
@@ -79,7 +79,7 @@ LIFECYCLE: dict[tuple[Status | None, Move], Status] = {
     (_S.PENDING, _M.AUTHORIZE): _S.PROCESSING,
     (_S.PENDING, _M.CANCEL): _S.CANCELLED,
     (_S.PENDING, _M.FAIL): _S.FAILED,
-    # What the customer must do first, the gateway decides later; the operation stays the same.
+    # The customer acts first, and the gateway decides later; the operation stays the same.
     (_S.PROCESSING, _M.ACTION_REQUIRED): _S.REQUIRES_ACTION,
     **{
         (waiting, move): status
@@ -102,7 +102,7 @@ LIFECYCLE: dict[tuple[Status | None, Move], Status] = {
     (_S.AUTHORIZED, _M.VOID): _S.PROCESSING,
     (_S.PROCESSING, _M.VOIDED): _S.CANCELLED,
     (_S.PROCESSING, _M.VOID_DECLINED): _S.AUTHORIZED,
-    # Refunds run side by side, each with its own reservation: the status waits for the gateway's word.
+    # Refunds run side by side, each with its own reservation: the status waits for the gateway's result.
     (_S.CAPTURED, _M.REFUND): _S.CAPTURED,
     (_S.CAPTURED, _M.PARTLY_REFUNDED): _S.PARTIALLY_REFUNDED,
     (_S.CAPTURED, _M.FULLY_REFUNDED): _S.REFUNDED,
@@ -115,13 +115,13 @@ LIFECYCLE: dict[tuple[Status | None, Move], Status] = {
     (_S.PROCESSING, _M.REVERSAL_DECLINED): _S.PROCESSING,
     (_S.PROCESSING, _M.REVERSED): _S.FAILED,
     (_S.PROCESSING, _M.HOLD_REVERSED): _S.FAILED,
-    # Approved after its caller was told that it failed: the payment stays as it was told, and the money goes back.
+    # Approved after the caller saw it fail: the payment keeps its status, and the money goes back.
     **{
         (told, move): told
         for told in (_S.FAILED, _S.CANCELLED)
         for move in (*LATE, *REVERSALS, _M.REVERSAL_DECLINED, _M.REVERSAL_FAILED)
     },
-    # A refund that fails after it was told gives its amount back to what may be refunded.
+    # A refund that fails after its success was reported gives its amount back to the refundable amount.
     **{
         (refunded, move): status
         for refunded in (_S.PARTIALLY_REFUNDED, _S.REFUNDED)
@@ -131,14 +131,14 @@ LIFECYCLE: dict[tuple[Status | None, Move], Status] = {
         }.items()
     },
     (_S.AUTHORIZED, _M.HOLD_EXPIRED): _S.CANCELLED,
-    # A dispute is written down whatever became of the payment, and no dispute ends for good: a lost one may be won.
+    # A dispute is written down in any status but PENDING, and no dispute ends for good: a lost one may be won.
     **{
         (status, move): status
         for status in _S
         if status is not _S.PENDING
         for move in (_M.DISPUTED, _M.DISPUTE_WON, _M.DISPUTE_LOST)
     },
-    # Asked for again, a cancellation changes nothing.
+    # A repeated cancellation changes nothing.
     (_S.CANCELLED, _M.CANCEL): _S.CANCELLED,
     # No money moved for a failed payment: its caller may still file it as cancelled.
     (_S.FAILED, _M.CANCEL): _S.CANCELLED,
@@ -185,9 +185,9 @@ EVENT_TYPES: dict[Move, str] = {
 
 
 def event_type(move: Move, version: int) -> str:
-    """The type of the event of a move that led a payment to this version.
+    """Return the type of the event of a move that led a payment to this version.
 
-    A payment's first event is `payment.created`, whatever it begins with: who counts payments needs no other.
+    A payment's first event is always `payment.created`: counting payments needs no other.
     """
     return CREATED if version == 1 else EVENT_TYPES[move]
 
@@ -204,7 +204,7 @@ class IllegalMove(StateConflict):
 
 
 def after(status: Status | None, move: Move) -> Status:
-    """The status that `move` leads to from `status` (None: the payment does not exist yet). Raises IllegalMove."""
+    """Return the status that `move` leads to from `status` (None: no payment exists yet). Raises IllegalMove."""
     try:
         return LIFECYCLE[status, move]
     except KeyError:
@@ -212,15 +212,15 @@ def after(status: Status | None, move: Move) -> Status:
 
 
 def awaits_customer(status: Status) -> bool:
-    """Whether the customer must act before the gateway decides."""
+    """Return whether the customer must act before the gateway decides."""
     return status is Status.REQUIRES_ACTION
 
 
 def awaits_caller(status: Status) -> bool:
-    """Whether the payment waits for its caller to charge it."""
+    """Return whether the payment waits for its caller to charge it."""
     return status is Status.PENDING
 
 
 def allows(status: Status, move: Move) -> bool:
-    """Whether `move` is legal in `status`."""
+    """Return whether `move` is legal in `status`."""
     return (status, move) in LIFECYCLE

@@ -1,7 +1,7 @@
 """Money from text and to text: Decimal throughout, exact, never a float on the way in.
 
 An amount is judged as text (length and shape) before any number type sees it: `1e2000000` costs a comparison, not
-gigabytes, and what Python's number types would kindly accept (Arabic digits, underscores, blanks, `NaN`) is refused.
+gigabytes. The parser refuses text that Python's number types would accept: Arabic digits, underscores, blanks, `NaN`.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Literal
 
 from payment_service.domain.errors import FieldError, Invalid
 
-# ISO 4217, the active codes of money people pay with (no funds, metals or test codes), by decimals where not two.
+# ISO 4217, the active codes of money people pay with (no funds, metals or test codes), by their number of decimals.
 _NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 _THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
 _TWO_DECIMALS = """
@@ -30,7 +30,7 @@ EXPONENTS: dict[str, int] = (
 # 12 digits before the point and at most 3 after it stay exact in a double, which is how callers read JSON numbers.
 _INTEGER_DIGITS = 12
 _MOST_DECIMALS = 3
-# A double printed in full has 17 significant digits; what is longer was not computed but typed to do harm.
+# A double printed in full has 17 significant digits; a longer text was not computed but typed to do harm.
 _LONGEST_TEXT = 40
 _NUMBER = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?")
 _CENTS = Decimal("0.01")
@@ -56,7 +56,7 @@ class BadAmount(Invalid):
 
 
 def decimals(currency: str) -> int:
-    """How many decimals the currency has (`JPY` 0, `USD` 2, `KWD` 3).
+    """Return how many decimals the currency has (`JPY` 0, `USD` 2, `KWD` 3).
 
     Raises BadAmount("currency") for anything but an active upper-case ISO 4217 code.
     """
@@ -66,7 +66,7 @@ def decimals(currency: str) -> int:
 
 
 def in_currency(amount: Decimal, currency: str) -> Decimal:
-    """The same amount with the currency's decimals. Raises BadAmount("too_precise") where it would change."""
+    """Return the same amount with the currency's decimals. Raises BadAmount("too_precise") if it would change."""
     places = decimals(currency)
     exact = amount.quantize(Decimal(1).scaleb(-places))
     if exact != amount:
@@ -75,7 +75,7 @@ def in_currency(amount: Decimal, currency: str) -> Decimal:
 
 
 def rounded_in(amount: Decimal, currency: str) -> Decimal:
-    """The amount rounded half-even to the currency's decimals. Raises BadAmount where nothing or too much is left."""
+    """Round the amount half-even to the currency's decimals. Raises BadAmount if nothing or too much is left."""
     rounded = amount.quantize(Decimal(1).scaleb(-decimals(currency)), rounding=ROUND_HALF_EVEN)
     _refuse_too_large(rounded)
     if not rounded:
@@ -84,13 +84,13 @@ def rounded_in(amount: Decimal, currency: str) -> Decimal:
 
 
 def parse_amount(text: str, currency: str | None, *, allow_zero: bool = False, rounded: bool = False) -> Decimal:
-    """An amount in major units from its text as sent, with the currency's decimals (`"150"`, `USD` → `150.00`).
+    """Return the amount in major units of a text as sent, with the currency's decimals (`"150"`, `USD` → `150.00`).
 
     Accepted: ASCII digits, at most 12 before the point, no sign but `-` (refused as negative, also `-0`), no exponent.
     Decimals beyond the currency's are refused unless they are zeros; with `rounded` (the orders document) they are
-    rounded half-even. Zero passes only with `allow_zero`. Where the currency is not known yet (None: a refund, whose
-    payment decides) three decimals pass, and `in_currency` judges later; with `rounded` any, and `rounded_in` does.
-    Raises BadAmount.
+    rounded half-even. Zero passes only with `allow_zero`. If the currency is not known yet (None: a refund has its
+    payment's) three decimals pass, and `in_currency` judges later; with `rounded` any, and `rounded_in` does. Raises
+    BadAmount.
     """
     match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
     if match is None:
@@ -117,18 +117,18 @@ def _refuse_too_large(amount: Decimal) -> None:
 
 
 def as_stored(amount: Decimal) -> Decimal:
-    """The same amount as the database gives it back: with two decimals, a third only where it counts."""
+    """Return the same amount as the database gives it back: with two decimals, a third only if it is not zero."""
     cents = amount.quantize(_CENTS)
     return cents if cents == amount else amount
 
 
 def to_number(amount: Decimal) -> float:
-    """The amount as JSON number (`150.0`): exact in print for every amount `parse_amount` lets in."""
+    """Return the amount as JSON number (`150.0`): exact in print for every amount `parse_amount` lets in."""
     return float(amount)
 
 
 def to_text(amount: Decimal) -> str:
-    """The amount as text with at least two decimals (`525.00`, `1.234`), as the bills document shows it."""
+    """Return the amount as text with at least two decimals (`525.00`, `1.234`), as the bills document shows it."""
     exponent = amount.as_tuple().exponent
     places = max(2, -exponent) if isinstance(exponent, int) else 2
     return f"{amount:.{places}f}"

@@ -8,7 +8,7 @@ from typing import Literal
 
 
 class Kind(StrEnum):
-    """What an operation asks the gateway to do."""
+    """The kinds of operation at the gateway."""
 
     CHARGE = "charge"
     AUTHORIZE = "authorize"
@@ -18,9 +18,9 @@ class Kind(StrEnum):
 
 
 class Purpose(StrEnum):
-    """What a key's operation is for beyond the request itself.
+    """The purpose of a key's operation beyond the request itself.
 
-    TOLD_FALSE: the caller takes an undecided answer for a failure and never asks again, so whoever learns of an
+    TOLD_FALSE: the caller takes an undecided answer for a failure and never asks again, so the owner that learns of an
     approval later reverses it. REVERSAL: the refund or void that does so.
     """
 
@@ -29,10 +29,10 @@ class Purpose(StrEnum):
 
 
 class CancelReason(StrEnum):
-    """Why an operation is to be cancelled at its gateway.
+    """The reason to cancel an operation at its gateway.
 
-    REFUSED: it was refused, and only a cancel makes that final. CALLER: its caller gave the payment up. EXPIRED: the
-    customer did not act in time.
+    REFUSED: the gateway refused it, and only a cancel makes that final. CALLER: its caller gave the payment up.
+    EXPIRED: the customer did not act in time.
     """
 
     REFUSED = "refused"
@@ -41,7 +41,7 @@ class CancelReason(StrEnum):
 
 
 class OperationStatus(StrEnum):
-    """What the gateway has said about an operation; PENDING includes *unknown*, which is never FAILED.
+    """The gateway's decision about an operation; PENDING includes *unknown*, which is never FAILED.
 
     REVERSED: a refund that succeeded first, and failed later.
     """
@@ -54,11 +54,11 @@ class OperationStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Terms:
-    """What an operation takes to its gateway beside the money, frozen at the claim: every resend says the same.
+    """The terms of an operation at its gateway beside the money, frozen at the claim: every resend says the same.
 
-    `token` names the customer's payment method, as the customer's browser got it from the gateway. `return_url` is
-    where the customer comes back to after an authentication; without one a needed authentication is a decline.
-    `descriptor` is what the customer reads on a statement. The token is neither printed nor kept after the end.
+    `token` names the customer's payment method, as the customer's browser got it from the gateway. The customer comes
+    back to `return_url` after an authentication; without one, a needed authentication is a decline. The customer reads
+    `descriptor` on a statement. The token is neither printed nor kept after the end.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -66,13 +66,13 @@ class Terms:
     descriptor: str | None = None
 
     def text(self) -> str | None:
-        """As one JSON text for the key's row; None where there are no terms."""
+        """Return them as one JSON text for the key's row; None if there are none."""
         given = {name: value for name, value in asdict(self).items() if value is not None}
         return json.dumps(given, separators=(",", ":")) if given else None
 
     @classmethod
     def read(cls, text: str | None) -> "Terms":
-        """What `text()` wrote."""
+        """Read a text that `text()` wrote."""
         return cls(**json.loads(text)) if text else NO_TERMS
 
 
@@ -81,10 +81,10 @@ NO_TERMS = Terms()
 
 @dataclass(frozen=True)
 class Action:
-    """What the customer must do before the gateway decides: follow `url`, or let the gateway's own script go on.
+    """The customer's action before the gateway decides: follow `url`, or let the gateway's own script continue.
 
-    `client_secret` is for that script. Both let their holder act for the customer: they are shown to the payment's
-    caller alone, and gone once the operation is decided. `expires_at` is when the service asks the gateway to cancel.
+    `client_secret` is for that script. Both let their holder act for the customer: only the payment's caller sees them,
+    and they are deleted once the operation is decided. At `expires_at` the service asks the gateway to cancel.
     """
 
     type: Literal["redirect", "sdk"]
@@ -93,13 +93,13 @@ class Action:
     expires_at: datetime | None = None
 
     def text(self) -> str:
-        """As one JSON text for the key's row."""
+        """Return it as one JSON text for the key's row."""
         given = {name: value for name, value in asdict(self).items() if value is not None}
         return json.dumps(given, separators=(",", ":"), default=datetime.isoformat)
 
     @classmethod
     def read(cls, text: str | None) -> "Action | None":
-        """What `text()` wrote."""
+        """Read a text that `text()` wrote."""
         if text is None:
             return None
         given = json.loads(text)

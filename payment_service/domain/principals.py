@@ -1,14 +1,14 @@
-"""Who is asking, and where a change comes from."""
+"""The principal of a request, and the source of a change."""
 
 from dataclasses import dataclass, field
 from enum import Enum
 
 SCOPE_PREFIX = "payments:"
-"""Scopes that begin so are this service's: a token that has any of them may do what they say, and nothing else."""
+"""The prefix of this service's scopes: a token that has any of them may do only what they allow."""
 
 
 class TokenScope(Enum):
-    """What a token may do; with `:<channel>` behind it, in that channel alone."""
+    """The rights of a token; with `:<channel>` behind it, in that channel alone."""
 
     CHARGE = "payments:charge"
     REFUND = "payments:refund"
@@ -17,7 +17,7 @@ class TokenScope(Enum):
     OPERATE = "payments:operate"
 
     def within(self, channel: str) -> str:
-        """The same scope for one channel alone."""
+        """Return the same scope for one channel alone."""
         return f"{self.value}:{channel}"
 
 
@@ -25,9 +25,9 @@ class TokenScope(Enum):
 class Principal:
     """The subject of a verified token, or the anonymous caller of an open channel (`subject` is then empty).
 
-    `email` and `is_verified` are None where the token says nothing of them. `scopes` are those of this service: a plain
-    token has none. `alias_of` is the older subject that the caller had ("" for an anonymous one), None where it has
-    always had this one.
+    `email` and `is_verified` are None if the token does not state them. `scopes` are those of this service: a plain
+    token has none. `alias_of` is the older subject that the caller had ("" for an anonymous one), None if it has always
+    had this one.
     """
 
     subject: str = ""
@@ -38,20 +38,20 @@ class Principal:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """All whose keys and payments are the caller's, its own first."""
+        """The subjects of all the caller's keys and payments, its own first."""
         return (self.subject,) if self.alias_of is None else (self.subject, self.alias_of)
 
     def may(self, scope: TokenScope, channel: str) -> bool:
-        """Whether a scope of the token allows this in a channel: this very one, or a service's."""
+        """Return whether a scope of the token allows this in a channel: this very one, or a service's."""
         return self._has(scope, channel) or self._has(TokenScope.SERVICE, channel)
 
     def acts_for_all(self, channel: str) -> bool:
-        """Whether the payments of every subject of a channel are the caller's to see and to move."""
+        """Return whether the caller may see and change the payments of every subject of a channel."""
         return self._has(TokenScope.SERVICE, channel)
 
     @property
     def is_operator(self) -> bool:
-        """Whether the token opens the operations pages. They show every channel, so no scope for one of them does."""
+        """True if the token opens the operations pages. They show every channel, so no scope for one of them does."""
         return TokenScope.OPERATE.value in self.scopes
 
     def _has(self, scope: TokenScope, channel: str) -> bool:
@@ -60,9 +60,9 @@ class Principal:
 
 @dataclass(frozen=True)
 class ChangeSource:
-    """Where a change comes from: who caused it ("" for nobody in particular), in which request, of which trace.
+    """The source of a change: its actor ("" for an anonymous caller), its request and its trace.
 
-    It stands beside the change for ever. `traceparent` is the caller's header of W3C's Trace Context.
+    It stays beside the change. `traceparent` is the caller's header of W3C's Trace Context.
     """
 
     actor: str
@@ -71,10 +71,10 @@ class ChangeSource:
 
 
 RECOVERY = ChangeSource("recovery")
-"""Of what is finished after its caller was gone."""
+"""Recovery finishes an operation after its caller has gone."""
 
 EXPIRY = ChangeSource("expiry")
-"""Of payments that end because their callers did not charge them in time."""
+"""The worker ends a payment that its caller did not charge in time."""
 
 GATEWAY = ChangeSource("gateway")
-"""Of what the gateway says after it had decided."""
+"""The gateway revises its decision."""

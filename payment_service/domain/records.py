@@ -14,11 +14,11 @@ from payment_service.domain.operations import NO_TERMS, Action, CancelReason, Ki
 
 @dataclass(frozen=True)
 class Payment:
-    """One payment as its row stands; `metadata` is what the caller sent along, already free of card numbers.
+    """One payment as its row stands; `metadata` comes from the caller, already free of card numbers.
 
-    `charge_key` is the gateway key of its charge or authorization at `gateway`; `charge_reference` that gateway's id
-    of it. `caller_reference` is an id that the caller gave with a change of its status. `disputed_amount` may be taken
-    back by the customer's bank, `charged_back_amount` was. The hashes are of the key that made it and its last change.
+    `charge_key` is the gateway key of its charge or authorization at `gateway`; `charge_reference` that gateway's id of
+    it. `caller_reference` is an id that the caller gave with a change of its status. The customer's bank may take back
+    `disputed_amount` and has taken `charged_back_amount`. The hashes are of the key that made it and its last change.
     """
 
     payment_id: int
@@ -61,7 +61,7 @@ class Payment:
 
     @property
     def refundable(self) -> Decimal:
-        """What a further refund may ask for: refunds under way count, and what the customer's bank took back."""
+        """The most that a further refund may ask for: it excludes refunds under way and amounts charged back."""
         spoken_for = self.refunded_amount + self.refund_pending_amount + self.charged_back_amount
         return max(Decimal(0), self.captured_amount - spoken_for)
 
@@ -70,8 +70,8 @@ class Payment:
 class Operation:
     """One money movement: asked under `gateway_key`, belonging to the movement `parent_key` (capture, void, refund).
 
-    `gateway_reference` is the gateway's own id of it. `action` is what the customer must do, `cancel_asked` why it is
-    to end without money, `resend` how many send keys the gateway has spent.
+    `gateway_reference` is the gateway's own id of it. `action` is the customer's action, `cancel_asked` the reason to
+    end it without money, `resend` how many send keys the gateway has spent.
     """
 
     operation_id: UUID
@@ -94,10 +94,10 @@ class Operation:
 
 @dataclass(frozen=True)
 class IdempotencyKey:
-    """A key's row at `looked_at` of the database's clock: its operation, its claim and its cached response.
+    """A key's row at `looked_at` of the database's clock: its operation, its claim and its stored response.
 
-    `leased`: its owner may still be working. `expired`: its cached response has ended. A `response_status` means that
-    the key is finished; `response_data` is the response as sent, None where it was purged or never stored.
+    `leased`: its owner may still be working. `expired`: its stored response has ended. A `response_status` means that
+    the key is finished; `response_data` is the response as sent, None if retention emptied it or it was never stored.
     """
 
     key_id: int
@@ -137,7 +137,7 @@ class IdempotencyKey:
 
     @property
     def operation(self) -> Operation | None:
-        """The money movement that the key asks for, None where it asks for none."""
+        """The operation that the key asks for, or None."""
         if (
             self.operation_id is None
             or self.payment_id is None
@@ -169,7 +169,7 @@ class IdempotencyKey:
 
     @property
     def quiet_for(self) -> float:
-        """Seconds since anybody may have sent something under this key; negative while somebody still may."""
+        """Seconds since an owner may last have sent something under this key; negative while one still may."""
         return (self.looked_at - self.leased_until).total_seconds()
 
 
@@ -190,7 +190,7 @@ class Refund:
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """One row of a payment's audit trail: the `move`, the status it led to, and the amount it was about."""
+    """One row of a payment's audit trail: the `move`, the status it led to, and its amount."""
 
     transaction_log_id: int
     transaction_type: str
@@ -203,7 +203,7 @@ class AuditEntry:
 
 @dataclass(frozen=True)
 class PaymentContext:
-    """All that an answer or event may speak of; `trail` is the audit trail, oldest first, where a channel shows it."""
+    """All that an answer or event may show; `trail` is the audit trail, oldest first, if the channel shows it."""
 
     payment: Payment
     operation: Operation | None = None
@@ -213,21 +213,21 @@ class PaymentContext:
 
     @property
     def action(self) -> Action | None:
-        """What the customer must do, while that is open."""
+        """The customer's action, while the operation is open."""
         operation = self.operation
         return operation.action if operation and operation.status is OperationStatus.PENDING else None
 
     @property
     def failure_message(self) -> str | None:
-        """Why the gateway declined the operation, whatever was said of the payment since."""
+        """The gateway's reason to decline the operation, which later messages about the payment do not change."""
         return self.operation.failure_message if self.operation else None
 
 
 @dataclass(frozen=True)
 class KeyStatus:
-    """What a key was used for in one channel. Of a purged key only the `payment` it is bound to is known.
+    """The use of a key in one channel. Of a purged key only the `payment` it is bound to is known.
 
-    `response_status` is None while nothing was answered finally, and for a purged key.
+    `response_status` is None without a final answer, and for a purged key.
     """
 
     channel: str
@@ -242,7 +242,7 @@ class KeyStatus:
 
 @dataclass(frozen=True)
 class StoredResponse:
-    """A response as sent: HTTP status and the exact JSON text. `replayed` answers were given before."""
+    """A response as sent: HTTP status and the exact JSON text. `replayed`: an earlier request got it already."""
 
     status: int
     body: str

@@ -1,4 +1,4 @@
-"""Why a caller is refused: for the log alone, no answer shows it."""
+"""The reasons of refusals: for the log alone, no answer shows them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Error = TypeVar("Error", bound="ServiceError")
 
 
 class Reason(StrEnum):
-    """Every reason for which a caller is refused."""
+    """Every reason to refuse a caller."""
 
     MISSING = "missing"
     """There is no token."""
@@ -49,9 +49,9 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Refusal:
-    """What the log says of a refusal.
+    """A refusal for the log.
 
-    `subject` is that of a token whose signature was verified, "" for none; `scope_needed` what the token lacks.
+    `subject` is that of a token with a verified signature, "" for none; `scope_needed` is the scope that it lacks.
     """
 
     reason: Reason
@@ -60,6 +60,6 @@ class Refusal:
 
 
 def refused(error: Error, reason: Reason, subject: str = "", scope_needed: str | None = None) -> Error:
-    """Note in an error why the caller is refused, and return it to be raised."""
+    """Note in an error why the service refuses the caller, and return it to be raised."""
     error.refusal = Refusal(reason, subject, scope_needed)
     return error

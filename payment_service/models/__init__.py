@@ -81,13 +81,13 @@ payments = Table(
     Column("gateway_response", Text),
     Column("failure_code", String(255)),
     Column("metadata", Text),
-    # What the caller says of the payment in ids of its own, such as the transaction_ref of a status change.
+    # An id of the caller's own for the payment, such as the transaction_ref of a status change.
     Column("caller_reference", String(64)),
     # The hash of the client's key that made the payment; the binding itself is the key's row.
     Column("idempotency_hash", String(64)),
     # The gateway key of the charge or authorization: captures, voids and refunds name it as their parent.
     Column("charge_key", String(64)),
-    # Whose the money is at, and the id by which that gateway knows the charge. NULL before anything was asked of one.
+    # The gateway that has the money, and its id of the charge. NULL before a request to one.
     Column("gateway", String(40)),
     Column("charge_reference", String(255)),
     moment("hold_expires_at", nullable=True),
@@ -117,7 +117,7 @@ payments = Table(
     sqlite_autoincrement=True,  # no number twice, also after a restore: callers keep it
 )
 
-# What no two payments of a channel may share: a reference, a payable that is being paid, a transaction id.
+# Values that no two payments of a channel may share: a reference, a payable that is being paid, a transaction id.
 reservations = Table(
     "reservations",
     metadata,
@@ -132,7 +132,7 @@ payment_refunds = Table(
     metadata,
     Column("refund_id", Identity64, primary_key=True),
     Column("payment_id", ForeignKey("payments.payment_id"), nullable=False),
-    # Whose key asked for it, which need not be the payment's own subject's.
+    # The scope of the key that asked for it, which need not be the payment's own subject's.
     Column("channel", String(20), nullable=False),
     Column("subject", String(255), nullable=False),
     Column("key_hash", String(64), nullable=False),
@@ -155,7 +155,7 @@ transactions = Table(
     "transactions",
     metadata,
     Column("transaction_log_id", Identity64, primary_key=True),
-    # No foreign key: the payment is written by the same transaction, or locked by it.
+    # No foreign key: the same transaction writes the payment, or locks it.
     Column("payment_id", Identity64, nullable=False),
     Column("version", Integer),
     Column("transaction_type", String(20), nullable=False),
@@ -167,7 +167,7 @@ transactions = Table(
     money("refunded_amount"),
     Column("operation_id", Uuid),
     Column("description", Text, nullable=False),
-    # The caller's own text, apart from ours: nobody can pass it off as the service's word.
+    # The caller's own text, apart from ours: no caller can pass it off as the service's word.
     Column("caller_note", Text),
     Column("actor", String(255), nullable=False),
     Column("request_id", String(64)),
@@ -188,7 +188,7 @@ transactions = Table(
     sqlite_autoincrement=True,
 )
 
-# A key with the one operation it asks for, its claim and its cached response: one row, for ever.
+# A key with the one operation it asks for, its claim and its stored response: one row for good.
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -212,13 +212,13 @@ idempotency_keys = Table(
     Column("gateway_reference", String(255)),
     Column("failure_message", Text),
     Column("review_reason", Text),
-    # `told_false`: its caller was, or may be, told that the charge failed, so an approval by any later owner is
-    # reversed. `reversal`: the operation that does so. NULL for every other key.
+    # `told_false`: its caller saw, or may have seen, the charge fail, so any later owner reverses an approval.
+    # `reversal`: the operation that does so. NULL for every other key.
     Column("purpose", String(20)),
-    # What the operation takes to the gateway beside the money, and what the customer must do; emptied at its end.
+    # The operation's terms at the gateway beside the money, and the customer's action; emptied at its end.
     Column("terms", Text),
     Column("action", Text),
-    # Why the gateway is to cancel the operation: committed before any cancel is sent.
+    # Why the gateway is to cancel the operation: committed before any owner sends the cancel.
     Column("cancel_asked", String(20)),
     # How many send keys the gateway has spent on failures of its own.
     Column("resend", Integer, nullable=False, server_default="0"),
@@ -245,6 +245,6 @@ idempotency_keys = Table(
     ),
     Index("ix_idempotency_keys_payment_id", "payment_id"),
     Index("ix_idempotency_keys_operation_id", "operation_id"),
-    # No number twice: the purge deletes rows, and a watermark would have passed a new key that got an old number.
+    # No number twice: retention deletes rows, and a watermark would have passed a new key that got an old number.
     sqlite_autoincrement=True,
 )

@@ -9,21 +9,21 @@ from payment_service.sqltypes import Money, UtcDateTime
 
 
 def one_of(column: str, words: Iterable[str]) -> CheckConstraint:
-    """`column` holds one of `words`."""
+    """Return a constraint: `column` holds one of `words`."""
     listed = ", ".join(f"'{word}'" for word in words)
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
 
 
 def money(name: str) -> Column[Any]:
-    """An amount, never absent."""
+    """Return the column of an amount, never absent."""
     return Column(name, Money(), nullable=False)
 
 
 def moment(name: str, *, nullable: bool = False) -> Column[Any]:
-    """A time in UTC."""
+    """Return the column of a time in UTC."""
     return Column(name, UtcDateTime(), nullable=nullable)
 
 
 def partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index of those rows only for which `where` holds."""
+    """Return an index of only those rows that meet `where`."""
     return Index(name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where))

@@ -1,4 +1,4 @@
-"""Business figures: sums over the journal up to a watermark, so that reading them costs the same at any size."""
+"""Business metrics: sums over the journal up to a watermark, so that reading them costs the same at any size."""
 
 from sqlalchemy import BigInteger, Column, String, Table, Text
 
@@ -28,8 +28,8 @@ hourly_tallies = Table(
     Column("times", BigInteger, nullable=False),
 )
 
-# How far something has walked through a table by its numbers. `journal`: rows up to `value` are in the tallies; `look`
-# is a number drawn when the transactions in `open_transactions` were open, and may be folded once none of them is.
+# How far a process has walked through a table by its numbers. `journal`: rows up to `value` are in the tallies; `look`
+# is a number drawn when the transactions in `open_transactions` were open, and may be aggregated once all have ended.
 # `recovery`: no key up to `value` is unfinished without a timer. `purge`: responses of keys up to `value` have ended.
 watermarks = Table(
     "watermarks",

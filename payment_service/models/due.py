@@ -1,4 +1,4 @@
-"""What is due later."""
+"""Timers."""
 
 from sqlalchemy import Column, Index, Integer, String, Table
 
@@ -8,7 +8,7 @@ from payment_service.sqltypes import Identity64
 
 TIMER_KINDS = ("recover", "hold", "pending")
 
-# What is due later: an undecided key's next look-up at the gateway (`what` is its key_id), a hold's end (payment_id),
+# The worker's timers: an undecided key's next look-up at the gateway (`what` is its key_id), a hold's end (payment_id),
 # the end of a payment that its caller has not charged (payment_id).
 timers = Table(
     "timers",

@@ -1,4 +1,4 @@
-"""What commercial gateways tell by themselves: notices, disputes, and what comparing with their lists has found."""
+"""Gateways' own reports: notices, disputes, and the results of comparing with their lists."""
 
 from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint
 
@@ -7,8 +7,8 @@ from payment_service.domain.disputes import DisputeStatus
 from payment_service.models.columns import moment, money, one_of, partial
 from payment_service.sqltypes import Identity64
 
-# Signed words of a gateway, each stored once. They wake a look-up and decide nothing; `due_at` is when the worker looks
-# at one, NULL once it is handled. `content` is kept only where the gateway cannot be asked.
+# Notices of a gateway, each stored once. They wake a look-up and decide nothing; at `due_at` the worker looks at one,
+# NULL once it is handled. `content` is kept only if the gateway cannot be asked.
 gateway_notices = Table(
     "gateway_notices",
     metadata,
@@ -38,7 +38,7 @@ disputes = Table(
     Column("currency", String(3), nullable=False),
     Column("reason", String(100)),
     Column("status", String(20), nullable=False),
-    # The gateway's own word, which says more than ours.
+    # The gateway's own status, which is finer than ours.
     Column("gateway_status", String(40), nullable=False),
     moment("evidence_due_at", nullable=True),
     Column("row_hash", String(100)),

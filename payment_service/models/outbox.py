@@ -8,7 +8,8 @@ from payment_service.sqltypes import Identity64
 
 DELIVERY_STATUSES = ("PENDING", "DELIVERED", "DEAD", "UNROUTED")
 GIVEN_UP = ("DEAD", "UNROUTED")
-"""Refused for good or too often; without a queue at the broker. Both wait for an operator, and hold nobody up."""
+"""Refused for good or too often; without a queue at the broker. Both wait for an operator, and block no other
+delivery."""
 
 outbox_deliveries = Table(
     "outbox_deliveries",
@@ -19,9 +20,9 @@ outbox_deliveries = Table(
     Column("event_type", String(60), nullable=False),
     Column("version", Integer, nullable=False),
     Column("sink", String(30), nullable=False),
-    # Within a stream a sink hears one event after the other; streams know nothing of each other.
+    # Within a stream a sink gets one event after the other; streams do not wait for each other.
     Column("stream", String(300), nullable=False),
-    # By which a broker divides its messages: the id that the channel's callers know the payment by.
+    # A broker divides its messages by this: the id that the channel's callers know the payment by.
     Column("message_key", String(64)),
     Column("method", String(10)),
     Column("path", String(500)),

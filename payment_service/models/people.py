@@ -1,4 +1,4 @@
-"""Who uses the service, and what people did who look after it."""
+"""Users of the service, and operators' sessions and actions."""
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table
 
@@ -21,7 +21,7 @@ users = Table(
     moment("updated_at"),
 )
 
-# What people did who look after the service: `actor` is the subject of their token.
+# The actions of operators: `actor` is the subject of their token.
 operator_actions = Table(
     "operator_actions",
     metadata,
@@ -39,7 +39,7 @@ operator_actions = Table(
 )
 
 # The sessions of the operations pages. `session_hash` is the SHA-256 of the cookie's value; `issued_at` is a pasted
-# token's `iat`, else the moment of the sign-in. The purge deletes a row after `ends_at`.
+# token's `iat`, otherwise the moment of the sign-in. The purge deletes a row after `ends_at`.
 operator_sessions = Table(
     "operator_sessions",
     metadata,

@@ -1,4 +1,4 @@
-"""What the tables ask of the program that works on them."""
+"""The tables' demands on the program that works on them."""
 
 from sqlalchemy import CheckConstraint, Column, Integer, String, Table
 

@@ -1,4 +1,4 @@
-"""Seals: which rows there were at a moment, so that a row that is removed later is missed."""
+"""Seals: the rows that existed at a moment, so that verification misses a row removed later."""
 
 from sqlalchemy import Column, String, Table, Text
 

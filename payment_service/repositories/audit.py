@@ -22,7 +22,7 @@ PAGE = 500
 
 @dataclass(frozen=True)
 class AuditRow:
-    """One row of the audit trail: the move, where it came from and led to, and the sums after it."""
+    """One row of the audit trail: the move, the statuses before and after it, and the sums after it."""
 
     payment_id: int
     version: int
@@ -82,7 +82,7 @@ _ENTRIES = (
 
 
 def trails(database: Database) -> Iterator[Trail]:
-    """Every payment with its rows, in the order of their numbers. No connection is held between two pages."""
+    """Yield every payment with its rows, by number. Holds no connection between two pages."""
     after = 0
     while page := _page(database, after):
         yield from page

@@ -1,4 +1,4 @@
-"""Rows as they are stored, for the chain of the journal: what its hashes are compared with, or made from."""
+"""Rows as they are stored, for the chain of the journal: to compare with their hashes, or to make the hashes."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ PAGE = 500
 """Payments read at once."""
 
 SPAN = 5000
-"""Rows of one table among which those without a payment are looked for at once."""
+"""Rows of one table that one look for rows without a payment covers."""
 
 Row = dict[str, Any]
 
@@ -54,7 +54,7 @@ OF_PAYMENT = (transactions, idempotency_keys, payment_refunds, disputes)
 STAYS: Mapping[Table, ColumnElement[bool] | None] = {
     transactions: None,
     payments: None,
-    # The purge deletes the other ones.
+    # Retention deletes the other ones.
     idempotency_keys: and_(
         idempotency_keys.c.payment_id.is_not(None),
         or_(idempotency_keys.c.is_client_key, idempotency_keys.c.kind.is_not(None)),
@@ -63,7 +63,7 @@ STAYS: Mapping[Table, ColumnElement[bool] | None] = {
     disputes: None,
     operator_actions: None,
 }
-"""The tables whose rows a seal counts, each with the condition of the rows that nobody ever deletes."""
+"""The tables with rows that a seal counts, each with the condition of the rows that are never deleted."""
 
 
 class Executes(Protocol):
@@ -74,12 +74,12 @@ class Executes(Protocol):
 
 
 def number_of(table: Table) -> Any:
-    """The column of a table that numbers its rows."""
+    """Return the column of a table that numbers its rows."""
     return next(iter(table.primary_key))
 
 
 def page(connection: Executes, after: int, only: Collection[str] | None = None) -> list[Row]:
-    """The next payments after a number, at most `PAGE`.
+    """Return the next payments after a number, at most `PAGE`.
 
     `only`: the columns that exist, as `table.column`, for a migration that runs on tables of an earlier release.
     """
@@ -91,7 +91,7 @@ def page(connection: Executes, after: int, only: Collection[str] | None = None) 
 def of_payments(
     connection: Executes, table: Table, ids: Sequence[int], only: Collection[str] | None = None
 ) -> dict[int, list[Row]]:
-    """The rows of a table by their payment, each in the order of its numbers."""
+    """Return the rows of a table by their payment, each in the order of its numbers."""
     number = number_of(table)
     extra = [] if only else _has_ended(table)
     found = select(*_columns(table, only), *extra).where(table.c.payment_id.in_(ids)).order_by(number)
@@ -110,9 +110,9 @@ def _has_ended(table: Table) -> list[Any]:
 def without_payment(
     connection: Executes, table: Table, after: int, only: Collection[str] | None = None
 ) -> tuple[list[Row], int | None]:
-    """Those of the next `SPAN` rows after a number whose payment is not there, or which have none.
+    """Return the next `SPAN` rows after a number, but only those without an existing payment.
 
-    Also the number that ends these rows, None where no row follows them.
+    Also returns the number that ends these rows, None if no row follows them.
     """
     number = number_of(table)
     of_span = select(number).where(number > after).order_by(number).limit(SPAN).subquery()
@@ -126,7 +126,7 @@ def without_payment(
 
 
 def in_pages(connection: Executes, table: Table, only: Collection[str] | None = None) -> Iterator[Row]:
-    """Every row of a table, in the order of its numbers."""
+    """Yield every row of a table, in the order of its numbers."""
     number, after, is_last = number_of(table), 0, False
     while not is_last:
         found = _rows(connection, select(*_columns(table, only)).where(number > after).order_by(number).limit(PAGE))
@@ -138,7 +138,7 @@ def in_pages(connection: Executes, table: Table, only: Collection[str] | None = 
 def journal_page(
     connection: Executes, after: int, since: datetime | None, until: datetime | None, payment_id: int | None
 ) -> list[Row]:
-    """The next journal rows after a number, of a period (`until` is its end) or payment."""
+    """Return the next journal rows after a number, of a period (`until` is its end) or payment."""
     made, number = transactions.c.created_at, transactions.c.transaction_log_id
     found = select(transactions).where(number > after).order_by(number).limit(PAGE)
     if since is not None:
@@ -160,7 +160,7 @@ def write(connection: Executes, table: Table, changes: Sequence[Row]) -> None:
 def made_before(
     connection: Executes, table: Table, after: int, until: datetime, limit: int
 ) -> list[tuple[int, str | None]]:
-    """Number and hash of the next rows after a number, up to the first one that was made at `until` or later."""
+    """Return number and hash of the next rows after a number, up to the first one made at `until` or later."""
     number, condition = number_of(table), STAYS[table]
     its_hash = table.c.row_hash if "row_hash" in table.c else table.c.state_hash
     found = select(number, its_hash, table.c.created_at).where(number > after).order_by(number).limit(limit)
@@ -175,13 +175,13 @@ def made_before(
 
 
 def last_made_before(connection: Executes, table: Table, until: datetime) -> int:
-    """The greatest number of a row that was made before a moment, 0 where there is none."""
+    """Return the greatest number of a row that was made before a moment, or 0."""
     found = select(func.max(number_of(table))).where(table.c.created_at < until)
     return int(connection.execute(found).scalar() or 0)
 
 
 def numbers(connection: Executes, table: Table, first: int, last: int) -> list[tuple[int, str | None]]:
-    """Number and hash of the rows between two numbers, both included."""
+    """Return number and hash of the rows between two numbers, both included."""
     number = number_of(table)
     its_hash = table.c.row_hash if "row_hash" in table.c else table.c.state_hash
     found = select(number, its_hash).where(number.between(first, last)).order_by(number)
@@ -193,12 +193,12 @@ _LAST_SEAL = select(journal_seals).order_by(journal_seals.c.seal_id.desc()).limi
 
 
 def seals(connection: Executes) -> list[Row]:
-    """Every seal, oldest first."""
+    """Return every seal, oldest first."""
     return _rows(connection, _SEALS)
 
 
 def last_seal(connection: Executes) -> Row | None:
-    """The newest seal, None before the first."""
+    """Return the newest seal, None before the first."""
     return next(iter(_rows(connection, _LAST_SEAL)), None)
 
 
@@ -208,7 +208,7 @@ def insert_seal(connection: Connection, seal: Mapping[str, Any]) -> None:
 
 
 def delete_seals(connection: Connection) -> None:
-    """Take every seal away: the hashes that they cover are made anew."""
+    """Delete every seal, because rekeying changes the hashes that they cover."""
     connection.execute(delete(journal_seals))
 
 

@@ -1,4 +1,4 @@
-"""Deliveries as operators see them: listed, shown, and sent again in an operator's name."""
+"""Deliveries for operators: list them, show one, and send some again in an operator's name."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -32,7 +32,7 @@ def listed(
     since: datetime | None = None,
     before: int | None = None,
 ) -> Sequence[RowMapping]:
-    """The newest deliveries, narrowed by sink, status, the moment since which they exist, and a number they precede."""
+    """Return the newest deliveries, narrowed by sink, status, earliest creation, and a number that they precede."""
     statement = _LISTED.where(*_narrowed(sink, status, since))
     if before is not None:
         statement = statement.where(deliveries.c.delivery_id < before)
@@ -46,18 +46,18 @@ def _narrowed(sink: str | None, status: str | None, since: datetime | None) -> l
 
 
 def show(connection: Connection, delivery_id: int) -> RowMapping | None:
-    """One delivery, whole."""
+    """Return one whole delivery, or None."""
     return connection.execute(_ONE.where(deliveries.c.delivery_id == delivery_id)).mappings().one_or_none()
 
 
 _IS_SETTLED = (deliveries.c.status != "PENDING") & deliveries.c.body.is_not(null())
-"""What a broker got before release 1.1 was not kept, and cannot be sent again."""
+"""Before release 1.1 the outbox did not keep a broker's bytes: those deliveries cannot be sent again."""
 
 
 def replayable(
     connection: Connection, *, sink: str | None, status: str | None, since: datetime | None
 ) -> Sequence[int]:
-    """The ids, oldest first, of settled deliveries (dead, or delivered) that match."""
+    """Return the ids, oldest first, of ended deliveries (dead, or delivered) that match."""
     statement = select(deliveries.c.delivery_id).where(_IS_SETTLED, *_narrowed(sink, status, since))
     return connection.execute(statement.order_by(deliveries.c.delivery_id)).scalars().all()
 
@@ -78,7 +78,7 @@ _OVERTOOK = and_(
 )
 """`_later` was delivered, or is under way, although it follows a delivery.
 
-An index leads to it: streams have none, payables have.
+The payable gives the query an index; streams have none.
 """
 
 _NEWER = (
@@ -91,7 +91,7 @@ _NEWER = (
 
 
 def newer(connection: Connection, delivery_id: int) -> Sequence[RowMapping]:
-    """What was delivered to the same sink, of the same stream, although it follows this delivery."""
+    """Return the later deliveries of the same sink and stream that have overtaken this one."""
     return connection.execute(_NEWER, {"delivery_id": delivery_id}).mappings().all()
 
 
@@ -122,7 +122,7 @@ def replay(
     even_if_newer: bool,
     journal: JournalKeys,
 ) -> Sequence[RowMapping]:
-    """Make settled deliveries due again, with their old ids and bytes, and write down who did it; those it made due.
+    """Make ended deliveries due again, with their old ids and bytes, and record the actor. Return those made due.
 
     A delivery that others of its stream have overtaken, which are not replayed with it, stays as it is, unless
     `even_if_newer`.
@@ -145,7 +145,7 @@ _NEXT_SINK = {status: _next_sink(status) for status in ("PENDING", *GIVEN_UP)}
 
 
 def sinks_with(connection: Connection, status: str) -> list[str]:
-    """The sinks with deliveries in a status other than DELIVERED, also those that are switched off."""
+    """Return the sinks with deliveries in a status other than DELIVERED, also those that are switched off."""
     found = [""]
     while (name := connection.execute(_NEXT_SINK[status], {"after": found[-1]}).scalar()) is not None:
         found.append(name)

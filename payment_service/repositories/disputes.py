@@ -1,4 +1,4 @@
-"""Disputes as rows: a payment's, and what the gateway's word on one finds here."""
+"""Disputes as rows: those of a payment, and the payment of a dispute."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from payment_service.domain.disputes import DisputeStatus, PaymentDispute
 from payment_service.models import disputes, idempotency_keys, payments
 
 MOST = 10_000
-"""The most that is counted: whoever has more needs no exact number to act."""
+"""The most that is counted: beyond it no operator needs an exact number to act."""
 
 _COLUMNS = [disputes.c[name] for name in PaymentDispute.__dataclass_fields__]
 _OF_PAYMENTS = (
@@ -26,14 +26,14 @@ _UPDATE = update(disputes).where(
 )
 _OPEN = disputes.c.status == DisputeStatus.OPEN
 _ALL_OPEN = select(literal(1)).where(_OPEN).limit(MOST)
-# The few open disputes come first, whatever the planner knows of the tables.
+# The few open disputes come first, whichever statistics the planner has.
 _CURRENCY = select(payments.c.currency).where(payments.c.payment_id == disputes.c.payment_id).scalar_subquery()
 _OTHER_CURRENCY = select(literal(1)).where(_OPEN, disputes.c.currency != _CURRENCY).limit(MOST)
 _FIRST_OPEN = select(func.min(disputes.c.created_at)).where(_OPEN)
 
 
 def find_payment(connection: Connection, gateway: str, reference: str, gateway_key: str | None) -> int | None:
-    """The payment that a dispute is about: by its own row, or by the key under which the charge was made."""
+    """Return the payment that a dispute is about: by the dispute's own row, or by the key of the charge."""
     found = connection.execute(_KNOWN, {"gateway": gateway, "reference": reference}).scalar()
     if found is None and gateway_key is not None:
         found = connection.execute(_CHARGED_UNDER, {"gateway_key": gateway_key}).scalar()
@@ -41,7 +41,7 @@ def find_payment(connection: Connection, gateway: str, reference: str, gateway_k
 
 
 def of_payments(connection: Connection, payment_ids: Sequence[int]) -> list[PaymentDispute]:
-    """The disputes of these payments, oldest first."""
+    """Return the disputes of these payments, oldest first."""
     return [
         PaymentDispute(**{**row, "status": DisputeStatus(row["status"])})
         for row in connection.execute(_OF_PAYMENTS, {"ids": list(payment_ids)}).mappings()
@@ -49,12 +49,12 @@ def of_payments(connection: Connection, payment_ids: Sequence[int]) -> list[Paym
 
 
 def insert_dispute(connection: Connection, dispute: PaymentDispute, row_hash: str) -> None:
-    """A dispute that was not known. The payment is locked."""
+    """Insert a new dispute. The payment is locked."""
     connection.execute(insert(disputes), {**vars(dispute), "row_hash": row_hash})
 
 
 def update_dispute(connection: Connection, dispute: PaymentDispute, row_hash: str) -> None:
-    """How a known dispute stands now. The payment is locked."""
+    """Write a known dispute's present state. The payment is locked."""
     values: dict[str, Any] = {
         name: value
         for name, value in vars(dispute).items()
@@ -65,13 +65,13 @@ def update_dispute(connection: Connection, dispute: PaymentDispute, row_hash: st
 
 
 def first_open(connection: Connection) -> datetime | None:
-    """When the oldest open dispute became known, None where none is open."""
+    """Return when the oldest open dispute became known, None if none is open."""
     found: datetime | None = connection.execute(_FIRST_OPEN).scalar()
     return found
 
 
 def figures(connection: Connection) -> tuple[int, int]:
-    """How many disputes are open, and how many of them are in another currency than their payment's."""
+    """Count the open disputes, and those of them in another currency than their payment's."""
     all_open, unfit = (
         connection.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
         for rows in (_ALL_OPEN, _OTHER_CURRENCY)

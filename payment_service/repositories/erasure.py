@@ -1,4 +1,4 @@
-"""Emptying what is personal about a subject's payments: texts, metadata, stored responses and sent events."""
+"""Emptying the personal data of a subject's payments: texts, metadata, stored responses and sent events."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ _PAYMENT_ID: Any = bindparam("of_payment")
 _SUBJECT: Any = bindparam("subject")
 
 SPAN = 5000
-"""Payments looked at in one statement: no index leads to customers."""
+"""Payments that one statement looks at: customers have no index."""
 
 _SPAN = (
     select(payments.c.payment_id)
@@ -77,7 +77,7 @@ _EMPTY_OTHERS = (
     update(transactions)
     .where(transactions.c.payment_id == _PAYMENT_ID, transactions.c.caller_note.is_not(None))
     .values(caller_note=None),
-    # Without its hash a response that is gone is not missed; a repeat gets the payment as it is now.
+    # Without its hash, verification does not miss a response; a repeat gets the payment as it is now.
     update(idempotency_keys)
     .where(idempotency_keys.c.payment_id == _PAYMENT_ID, idempotency_keys.c.response_data.is_not(None))
     .values(response_data=None, response_hash=None),
@@ -97,9 +97,9 @@ _EMPTY_USER = update(users).where(users.c.auth_user_id == _SUBJECT, users.c.emai
 def payments_of(
     connection: Connection, subject: str, channel: str | None, after: int
 ) -> tuple[Sequence[int], int | None]:
-    """Those of the next `SPAN` payments after a number that a subject made or is the customer of.
+    """Return those of the next `SPAN` payments after a number that have this subject or customer.
 
-    Also the last number looked at, None where no payment follows.
+    Also returns the last number looked at, None if no payment follows.
     """
     last = connection.execute(_LAST, {"after": after}).scalar()
     if last is None:
@@ -110,19 +110,19 @@ def payments_of(
 
 
 def lock_keys(connection: Connection, payment_id: int) -> None:
-    """Lock a payment's keys. Whoever locks the payment as well does so afterwards, as every request does."""
+    """Lock a payment's keys. Lock the payment only after this, in the order of every request."""
     connection.execute(_LOCK_KEYS, {"of_payment": payment_id}).all()
 
 
 def has_unfinished(connection: Connection, payment_id: int) -> bool:
-    """Whether an operation of the payment is open, an event is not delivered, or a gateway's notice waits."""
+    """Return whether the payment has an open operation, an undelivered event, or a waiting notice."""
     return bool(
         connection.execute(select(exists(_UNFINISHED.subquery().select())), {"of_payment": payment_id}).scalar()
     )
 
 
 def refunds_with_reason(connection: Connection, payment_id: int) -> Sequence[Refund]:
-    """The payment's refunds that have a caller's text."""
+    """Return the payment's refunds that have a caller's text."""
     return [record_from(Refund, row) for row in connection.execute(_REFUNDS, {"of_payment": payment_id})]
 
 
@@ -132,12 +132,12 @@ def empty_refund(connection: Connection, refund_id: int, row_hash: str) -> None:
 
 
 def empty_payment(connection: Connection, payment_id: int) -> int:
-    """Empty everything else that is personal about a payment: how many rows held something."""
+    """Empty all other personal data of a payment. Return how many rows held some."""
     return sum(_changed(connection, each, of_payment=payment_id) for each in (_EMPTY_PAYMENT, *_EMPTY_OTHERS))
 
 
 def empty_user(connection: Connection, subject: str) -> bool:
-    """Empty what the auth service said of a subject: whether there was something."""
+    """Empty a user row's email. Return whether it had one."""
     return bool(_changed(connection, _EMPTY_USER, subject=subject))
 
 

@@ -1,6 +1,6 @@
-"""What waits and what is stuck, read through indexes that hold nothing else; counted up to a limit, however much it is.
+"""Counts of waiting and stuck deliveries, up to a limit, from indexes that hold nothing but these.
 
-Rows that are done are in none of these indexes: what a figure costs does not grow with the tables.
+Finished rows are in none of these indexes: the cost of a figure does not grow with the tables.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from payment_service.models import outbox_deliveries as deliveries
 from payment_service.sqltypes import seconds_since
 
 MOST = 10_000
-"""The most of anything that is counted: whoever has more of it waiting needs no exact number to act."""
+"""The most that is counted: beyond it no operator needs an exact number to act."""
 
 
 def _count(sink: str, status: str) -> Any:
@@ -41,11 +41,11 @@ def _of_sink(sink: str) -> Select[Any]:
 
 
 def of_sinks(connection: Connection, names: Iterable[str]) -> list[SinkFigures]:
-    """The figures of each of these sinks."""
+    """Return the figures of each of these sinks."""
     return [SinkFigures(name, **_one(connection, _of_sink(name))) for name in names]
 
 
 def _one(connection: Connection, statement: Select[Any]) -> dict[str, Any]:
     row = dict(connection.execute(statement).mappings().one())
-    # Ages by the database's clock of moments by ours, which may be a little ahead.
+    # The age mixes the database's clock with ours, which may be a little ahead.
     return row | {"oldest": max(0.0, float(row["oldest"]))}

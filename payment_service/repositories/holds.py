@@ -11,7 +11,7 @@ WARNED_BEFORE = 86400.0
 """Seconds before its end in which a hold counts as one that expires soon."""
 
 MOST = 10_000
-"""The most that is counted: whoever has more needs no exact number to act."""
+"""The most that is counted: beyond it no operator needs an exact number to act."""
 
 _HELD = [status for status in Status if allows(status, Move.HOLD_EXPIRED)]
 _EXPIRING = (
@@ -27,6 +27,6 @@ _EXPIRING = (
 
 
 def expiring(connection: Connection) -> int:
-    """How many holds that nobody has taken or let go end within a day, or should have ended."""
+    """Count the holds without capture or void that end within a day, or should have ended."""
     statement = select(func.count()).select_from(_EXPIRING.subquery())
     return int(connection.execute(statement, {"soon": WARNED_BEFORE}).scalar_one())

@@ -1,4 +1,4 @@
-"""What happened to payments hour by hour, as it is folded: to be shown for a day at a cost that does not grow."""
+"""The changes of payments hour by hour, aggregated: showing a day has a cost that does not grow."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from payment_service.domain.hourly_stats import Change, hour_of
 from payment_service.models import hourly_tallies, transactions, watermarks
 
 MOST = 10_000
-"""The most changes not folded yet that are looked at: where there are more, nobody folds, and the newest hour lags."""
+"""The most unaggregated changes that are read: with more, no worker aggregates, and the newest hour lags."""
 
 _KEY = [column.name for column in hourly_tallies.primary_key]
 
@@ -42,7 +42,7 @@ _BEHIND = (
 
 
 def read(connection: Connection, since: datetime) -> Counter[Change]:
-    """How often each change happened in each hour since then, folded or not. The connection must be a snapshot."""
+    """Return how often each change happened in each hour since then, aggregated or not. Needs a snapshot."""
     counted: Counter[Change] = Counter()
     for row in connection.execute(_FOLDED, {"since": since}):
         counted[Change(*row[: len(_KEY)])] += row.times

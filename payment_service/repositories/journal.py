@@ -11,7 +11,7 @@ from payment_service.domain.records import AuditEntry, Payment
 from payment_service.models import transactions
 
 REFUNDED = (Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED)
-"""Where callers read the reason of the refund as the description."""
+"""The moves for which callers read the reason of the refund as the description."""
 
 _TRAIL = (
     select(*(transactions.c[name] for name in AuditEntry.__dataclass_fields__), transactions.c.caller_note)
@@ -22,13 +22,13 @@ _LAST = select(transactions.c.created_at).order_by(transactions.c.transaction_lo
 
 
 def trail_of(connection: Connection, payment: Payment) -> list[AuditEntry]:
-    """How a payment came to stand as it does, oldest first; what happened since it was read is left out."""
+    """Return a payment's audit trail, oldest first, up to the version that the caller has read."""
     rows = connection.execute(_TRAIL, {"payment_id": payment.payment_id, "version": payment.version}).mappings()
     return [_entry(dict(row)) for row in rows]
 
 
 def last_moment(connection: Connection) -> datetime | None:
-    """When the newest row of the journal was written, None where there is none."""
+    """Return when the newest row of the journal was written, or None."""
     return connection.execute(_LAST).scalar()
 
 

@@ -1,4 +1,4 @@
-"""Parts of a key's row: what a replay reads, and what an owner must know before it completes."""
+"""Parts of a key's row: for a replay, and for an owner before it completes."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from payment_service.domain.operations import CancelReason
 
 @dataclass(frozen=True)
 class FinishedKey:
-    """What a replay reads of a finished key, without a lock: it never changes again, but its response may be purged."""
+    """A finished key for a replay, read without a lock: it never changes again, but its response may be emptied."""
 
     key_id: int
     fingerprint: str
@@ -20,7 +20,7 @@ class FinishedKey:
 
 @dataclass(frozen=True)
 class ClaimState:
-    """What an owner must know before it completes; `version` and `journal_hash` are the payment's."""
+    """A key's row as its owner needs it before it completes; `version` and `journal_hash` are the payment's."""
 
     fence: int
     attempts: int

@@ -1,4 +1,4 @@
-"""What is known of a key, for its owner."""
+"""The status of a key, for its owner."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -31,7 +31,7 @@ _ROWS = (
                 keys.c.channel.in_(_ANY_CHANNEL),
                 keys.c.subject == bindparam("subject"),
             ),
-            # Of some keys that were purged by release 1.0.0 only the gateway key is known.
+            # Release 1.0.0 purged some keys and left only the gateway key.
             keys.c.gateway_key.in_(_ANY_GATEWAY_KEY),
         )
     )
@@ -39,7 +39,7 @@ _ROWS = (
 
 
 def of_key(connection: Connection, channels: Iterable[str], subject: str, key_hash: str) -> list[KeyStatus]:
-    """What the rows of a subject's key in these channels say."""
+    """Return the status of a subject's key in each of these channels that has it."""
     channels = list(channels)
     gateway_keys = [gateway_key(channel, subject, key_hash, kind) for channel in channels for kind in Kind]
     parameters = {"channels": channels, "subject": subject, "key_hash": key_hash, "gateway_keys": gateway_keys}

@@ -15,9 +15,9 @@ from payment_service.repositories.rows import record_from
 
 
 def claim(connection: Connection, values: Mapping[str, Any]) -> tuple[int, int] | FinishedKey | None:
-    """Insert a key: its id and its payment's. Its response where it is finished; None where it is not, or not visible.
+    """Insert a key. Return its id and its payment's; or its finished row; or None for one in progress or invisible.
 
-    `values` are the columns, `lease` and `ttl` in seconds; where `payment_id` is None the next number is drawn.
+    `values` are the columns, `lease` and `ttl` in seconds; if `payment_id` is None, the database draws the next number.
     """
     if connection.database == "sqlite":
         found = connection.row("find_finished_key", values)
@@ -30,23 +30,23 @@ def claim(connection: Connection, values: Mapping[str, Any]) -> tuple[int, int] 
 
 
 def find(connection: Connection, scope: Mapping[str, Any]) -> IdempotencyKey | None:
-    """The key of a scope (`channel`, `subject`, `key_hash`) as it stands."""
+    """Return the key of a scope (`channel`, `subject`, `key_hash`) as it stands."""
     return _key(connection, "find_key", scope)
 
 
 def lock(connection: Connection, scope: Mapping[str, Any]) -> IdempotencyKey | None:
-    """The same, its row locked."""
+    """Return the key of a scope, its row locked."""
     return _key(connection, "lock_key", scope)
 
 
 def adopt(connection: Connection, scope: Mapping[str, Any], gateway_key: str) -> IdempotencyKey | None:
-    """Give its own hash to a key that a migration knew only by its `gateway_key`; the key, its row locked."""
+    """Give its own hash to a key that a migration knew only by its `gateway_key`. Return it, its row locked."""
     connection.write("adopt_key", {**scope, "gateway_key": gateway_key})
     return lock(connection, scope)
 
 
 def set_hash(connection: Connection, key: IdempotencyKey, row_hash: str) -> None:
-    """The hash of a key that has changed."""
+    """Write the hash of a key that has changed."""
     connection.write("set_key_hash", {"key_id": key.key_id, "key_hash": key.key_hash, "row_hash": row_hash})
 
 
@@ -56,18 +56,18 @@ _SCOPE = select(
 
 
 def find_by_gateway_key(connection: Connection, gateway_key: str) -> IdempotencyKey | None:
-    """The key whose operation the gateway knows by this key, as it stands."""
+    """Return the key of the operation that the gateway knows by this key, as it stands."""
     scope = connection.execute(_SCOPE, {"gateway_key": gateway_key}).mappings().one_or_none()
     return None if scope is None else find(connection, dict(scope))
 
 
 def lock_by_id(connection: Connection, key_id: int) -> IdempotencyKey | None:
-    """A key, its row locked; None where somebody else has locked it."""
+    """Return a key, its row locked; None if another transaction has locked it."""
     return _key(connection, "lock_key_by_id", {"key_id": key_id})
 
 
 def lock_of_operation(connection: Connection, operation_id: Any) -> IdempotencyKey | None:
-    """The unfinished key of an operation, its row locked; None where it is finished or there is none."""
+    """Return the unfinished key of an operation, its row locked; None if it is finished or does not exist."""
     return _key(connection, "lock_key_of_operation", {"operation_id": operation_id})
 
 
@@ -77,13 +77,13 @@ def _key(connection: Connection, name: str, values: Mapping[str, Any]) -> Idempo
 
 
 def take_over(connection: Connection, key: IdempotencyKey, owner: str, lease: float) -> int:
-    """Make `owner` the key's owner for `lease` seconds; the new fence. The caller holds the row's lock."""
+    """Make `owner` the key's owner for `lease` seconds. Return the new fence. The caller holds the row's lock."""
     values = {"key_id": key.key_id, "key_hash": key.key_hash, "owner": owner, "lease": lease}
     return int(connection.rows("take_over_key", values)[0][0])
 
 
 def lock_claim(connection: Connection, key_id: int, key_hash: str, payment_id: int) -> ClaimState | None:
-    """What a claim stands at, its key and then its payment locked; None for a key that is gone."""
+    """Lock a claim's key, then its payment. Return the claim's state, None for a key that is gone."""
     values = {"key_id": key_id, "key_hash": key_hash, "payment_id": payment_id}
     row = connection.row("lock_claim", values)
     if row is None:
@@ -96,7 +96,7 @@ def lock_claim(connection: Connection, key_id: int, key_hash: str, payment_id: i
 def note_reference(
     connection: Connection, key_id: int, key_hash: str, fence: int, reference: str, row_hash: str
 ) -> bool:
-    """Write down the id of the object that the gateway has made. False where the fence is not this one any more."""
+    """Write down the id of the object that the gateway has made. Return False if the fence has moved on."""
     noted = {"gateway_reference": reference, "row_hash": row_hash}
     return _note(connection, "note_reference", key_id, key_hash, fence, noted)
 
@@ -121,24 +121,24 @@ def ask_to_cancel(connection: Connection, key: IdempotencyKey, reason: CancelRea
 
 
 def ask_to_cancel_charge(connection: Connection, payment_id: int, reason: CancelReason) -> list[int]:
-    """The same for the open charge or authorization of a payment; the numbers of its keys, which are locked now."""
+    """Let the owners of a payment's open charge or authorization cancel it. Return their keys' numbers, now locked."""
     rows = connection.rows("ask_to_cancel_charge", {"payment_id": payment_id, "cancel_asked": reason})
     return [int(row[0]) for row in rows]
 
 
 def set_action(connection: Connection, key_id: int, key_hash: str, action: Action | None) -> None:
-    """What the customer must do before the gateway decides; None: nothing any more."""
+    """Write down the customer's action before the gateway decides; None removes it."""
     connection.write("set_action", {"key_id": key_id, "key_hash": key_hash, "action": action and action.text()})
 
 
 def set_operation(connection: Connection, key_id: int, key_hash: str, operation: Operation, row_hash: str) -> None:
-    """Write down what an operation on an existing payment moves."""
+    """Write down the amount and currency of an operation on an existing payment, and its parent key."""
     moves = {"amount": operation.amount, "currency": operation.currency, "parent_key": operation.parent_key}
     connection.write("set_operation", {"key_id": key_id, "key_hash": key_hash, "row_hash": row_hash, **moves})
 
 
 def insert_reversal(connection: Connection, values: Mapping[str, Any]) -> int:
-    """Insert the key of an operation that no request asks for: its lease has ended, nobody has worked on it yet."""
+    """Insert the key of an operation that no request asks for: its lease has ended, and it had no owner yet."""
     return int(connection.rows("insert_reversal_key", values)[0][0])
 
 
@@ -152,7 +152,7 @@ def complete_operation(
     at: datetime,
     hashes: Mapping[str, Any],
 ) -> None:
-    """End a key whose operation the gateway has decided; `purpose` is what its row says from now on."""
+    """End a key when the gateway has decided its operation; `purpose` replaces the row's."""
     outcome = {
         **hashes,
         "purpose": purpose,
@@ -174,7 +174,7 @@ def store_response(
     *,
     is_kept: bool,
 ) -> None:
-    """End a key that asked nothing of the gateway. A response that is not kept is rendered anew at each repeat."""
+    """End a key without a gateway operation. Each repeat renders a response anew that is not kept."""
     values = {**_response(key_id, key_hash, answer, at), **hashes}
     connection.write("store_response", values if is_kept else values | {"response_data": None, "response_hash": None})
 
@@ -187,7 +187,7 @@ def store_refusal(
     at: datetime,
     hashes: Mapping[str, Any],
 ) -> None:
-    """End a key with a refusal by the payment's state: it made nothing and asks for nothing."""
+    """End a key with a state conflict: it made nothing and asks for nothing."""
     connection.write("store_refusal", {**_response(key_id, key_hash, answer, at), **hashes})
 
 
@@ -204,26 +204,26 @@ def _response(key_id: int, key_hash: str, answer: StoredResponse, at: datetime) 
 def release(
     connection: Connection, key_id: int, key_hash: str, at: datetime, ended_at: datetime | None, review: str | None
 ) -> None:
-    """End the lease, so that a repeat of the key may go on at once.
+    """End the lease, so that a repeat of the key can continue at once.
 
-    `review` is why a person must look at it; None keeps an earlier reason, an empty text takes it back.
+    `review` is the reason for a person to look; None keeps an earlier reason, an empty text takes it back.
 
-    The end of a lease is the last moment at which its owner may have sent something: an owner that has sent nothing
-    leaves the end of the lease before its own, `ended_at`.
+    The end of a lease is the last moment at which its owner may have sent something. An owner that has sent nothing
+    keeps the end of the lease before its own, `ended_at`.
     """
     values = {"ended_at": ended_at, "review_reason": review, "updated_at": at}
     connection.write("release_key", {"key_id": key_id, "key_hash": key_hash, **values})
 
 
 def end_lease(connection: Connection, key_hash: str, owner: str) -> bool:
-    """End the lease of an owner that sends nothing more: whether it has the key, and has not finished it."""
+    """End the lease of an owner that sends nothing more. Return whether it has the key and has not finished it."""
     return bool(connection.rows("end_lease", {"key_hash": key_hash, "owner": owner}))
 
 
 def revise_operation(
     connection: Connection, key: IdempotencyKey, operation: Operation, purpose: Purpose | None, row_hash: str
 ) -> None:
-    """What the gateway says of an operation that it had decided; the stored response stays. The row is locked."""
+    """Write the gateway's revised result of an operation; the stored response stays. The row is locked."""
     outcome = {
         "key_id": key.key_id,
         "key_hash": key.key_hash,
@@ -243,5 +243,5 @@ def set_timer(connection: Connection, key_id: int, attempts: int, delay: float) 
 
 
 def delete_timer(connection: Connection, key_id: int) -> None:
-    """The key is finished."""
+    """Delete the recovery timer of a finished key."""
     connection.write("delete_timer", {"key_id": key_id})

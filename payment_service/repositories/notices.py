@@ -19,12 +19,12 @@ from payment_service.repositories.rows import KEY, record_from
 from payment_service.sqltypes import database_later, database_now, seconds, seconds_since
 
 MOST = 10_000
-"""The most notices that are counted: whoever has more needs no exact number to act."""
+"""The most notices that are counted: beyond it no operator needs an exact number to act."""
 
 
 @dataclass(frozen=True)
 class StoredNotice:
-    """A notice that is due. `age`: seconds since it came; `attempts`: how often it was looked at before."""
+    """A due notice. `age`: seconds since it came; `attempts`: how often the worker has looked at it."""
 
     notice_id: int
     gateway: str
@@ -38,7 +38,7 @@ class StoredNotice:
 
 
 def store(connection: Connection, gateway: str, notice: Notice, gateway_key: str | None, *, whole: bool) -> int | None:
-    """Store a notice, due at once: its number; None where it is stored already. `whole`: with its content."""
+    """Store a notice, due at once. Return its number, None if it is stored already. `whole`: with its content."""
     values = {
         "gateway": gateway,
         "event_id": notice.event_id,
@@ -55,7 +55,7 @@ _IS_OPEN = select(keys.c.response_status.is_(null())).where(keys.c.gateway_key =
 
 
 def is_open(connection: Connection, gateway_key: str) -> bool | None:
-    """Whether the operation of this gateway key is undecided; None where it is not ours."""
+    """Return whether the operation of this gateway key is undecided; None if it is not ours."""
     found = connection.execute(_IS_OPEN, {"gateway_key": gateway_key}).scalar()
     return None if found is None else bool(found)
 
@@ -69,7 +69,7 @@ _KEYS = select(
 
 
 def known_keys(connection: Connection, gateway_keys: Sequence[str]) -> dict[str, IdempotencyKey]:
-    """The keys that have these gateway keys, by them; those that none of ours has are missing. Nothing is locked."""
+    """Return our keys that have these gateway keys, by gateway key. Locks nothing."""
     if not gateway_keys:
         return {}
     found = [record_from(IdempotencyKey, row) for row in connection.execute(_KEYS, {"gateway_keys": gateway_keys})]
@@ -82,7 +82,7 @@ _OPEN = select(keys.c.gateway_key).where(
 
 
 def open_keys(connection: Connection, payment_id: int) -> Sequence[str]:
-    """The gateway keys of a payment's operations that are not finished. Nothing is locked."""
+    """Return the gateway keys of a payment's unfinished operations. Locks nothing."""
     return [str(key) for key in connection.execute(_OPEN, {"payment_id": payment_id}).scalars()]
 
 
@@ -100,7 +100,7 @@ _REFUNDS = (
 
 
 def refunds_beside(connection: Connection, gateway_key: str) -> Sequence[str]:
-    """The gateway keys of the refunds that succeeded of the payment which an operation belongs to, oldest first."""
+    """Return the gateway keys of the succeeded refunds beside an operation, on its payment, oldest first."""
     return [str(key) for key in connection.execute(_REFUNDS, {"gateway_key": gateway_key}).scalars()]
 
 
@@ -116,9 +116,9 @@ _UNOWNED = (
 
 
 def wake(connection: Connection, gateway_key: str) -> bool:
-    """Let recovery look an open operation up now. False where somebody works on it: that look may have come too early.
+    """Let recovery look an open operation up now. Return False if an owner works on it and may look too early.
 
-    Under the key's lock, so that no owner who looked before sets the timer after.
+    Takes the key's lock, so that no owner that looked before sets the timer after.
     """
     key_id = connection.execute(_UNOWNED, {"gateway_key": gateway_key}).scalar()
     if key_id is None:
@@ -142,7 +142,7 @@ _DUE = (
 
 
 def lock_due(connection: Connection, limit: int) -> Sequence[StoredNotice]:
-    """The notices that are due longest, their rows locked; without those that somebody else has locked."""
+    """Return the notices that are due longest, their rows locked; skip rows that another transaction has locked."""
     return [StoredNotice(*row) for row in connection.execute(_DUE, {"at_most": limit})]
 
 
@@ -162,17 +162,17 @@ _DUE_NOW = (
 
 
 def let_be_due(connection: Connection, gateway: str, event_id: str) -> None:
-    """Let the worker look at a stored notice now, whatever was done about it."""
+    """Let the worker look at a stored notice now, even one that is handled."""
     connection.execute(_DUE_NOW, {"sender": gateway, "event": event_id})
 
 
 def mark_handled(connection: Connection, notice_id: int) -> None:
-    """Nothing is left to do about a notice."""
+    """Take a handled notice off the worker's list."""
     connection.execute(_HANDLED, {"number": notice_id})
 
 
 def postpone(connection: Connection, notice_id: int, pause: float) -> None:
-    """Let a notice be looked at again in `pause` seconds."""
+    """Let the worker look at a notice again in `pause` seconds."""
     connection.execute(_AGAIN, {"number": notice_id, "pause": pause})
 
 
@@ -186,7 +186,7 @@ _FIGURES = select(_count(~_is_old).label("waiting"), _count(_is_old).label("unma
 
 
 def figures(connection: Connection, patience: float) -> NoticeFigures:
-    """How many notices wait, and how many still fit nothing after `patience` seconds."""
+    """Count the notices that wait, and those that still fit nothing after `patience` seconds."""
     row = connection.execute(_FIGURES, {"patience": patience}).one()
     return NoticeFigures(row.waiting, row.unmatched)
 
@@ -196,7 +196,7 @@ _PURGE = delete(notices).where(notices.c.notice_id <= bindparam("last"), notices
 
 
 def purge(connection: Connection, before: datetime, limit: int) -> int:
-    """Delete notices received before a moment, at most `limit`; how many."""
+    """Delete notices received before a moment, at most `limit`. Return how many."""
     old = [row.notice_id for row in connection.execute(_OLDEST, {"at_most": limit}) if row.received_at < before]
     if not old:
         return 0

@@ -15,9 +15,9 @@ _SEQUENCES = sql_table("sqlite_sequence", sql_column("name"), sql_column("seq"))
 
 
 def skip(connection: Connection, gap: int) -> dict[str, int]:
-    """Leave out `gap` numbers of every table that counts its rows; the number after which each goes on, by table.
+    """Leave out `gap` numbers of every table that counts its rows. Return the last number left out, by table.
 
-    SQLite has counters for the tables with AUTOINCREMENT only: their numbers are known outside this database.
+    SQLite has counters for the tables with AUTOINCREMENT only: others outside this database know only those numbers.
     """
     move = _skip_on_sqlite if connection.database == "sqlite" else _skip
     return {table.name: move(connection, table, column, gap) for table, column in _counted(connection.database)}

@@ -1,4 +1,4 @@
-"""What people did who look after the service: one chain of rows, one transaction adding to it after the other."""
+"""The actions of operators: one chain of rows, to which one transaction at a time adds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ _LAST = select(operator_actions.c.row_hash).order_by(operator_actions.c.action_i
 
 
 def record(connection: Connection, journal: JournalKeys, actions: Sequence[Mapping[str, Any]]) -> None:
-    """Add actions, each with its columns but for the hashes; they are few, and wait for each other."""
+    """Add actions, each with all its columns except the hashes. They are few, and wait for each other."""
     if connection.database == "postgresql":
         connection.execute(_LOCK)
     head: str | None = connection.execute(_LAST).scalar()

@@ -1,4 +1,4 @@
-"""Operators' sessions and revocations: begun, looked up on each request, ended."""
+"""Operators' sessions and revocations: begin, look up on each request, end."""
 
 from datetime import datetime
 from typing import Any
@@ -37,28 +37,28 @@ def insert_session(connection: Connection, **values: Any) -> None:
 
 
 def find(connection: Connection, session_hash: str, now: datetime) -> RowMapping | None:
-    """The `subject` and `ends_at` of a session; None where there is none, or it has ended in any way."""
+    """Return the `subject` and `ends_at` of a session; None if there is none or it has ended in any way."""
     return connection.execute(_FIND, {"hash": session_hash, "now": now}).mappings().one_or_none()
 
 
 def sign_out(connection: Connection, session_hash: str, now: datetime) -> str | None:
-    """End a session; its subject, None where there is none that somebody could sign out of."""
+    """End a session. Return its subject, None if there is no open session."""
     return connection.execute(_SIGN_OUT, {"hash": session_hash, "now": now}).scalar_one_or_none()
 
 
 def last_revocation(connection: Connection, subject: str) -> datetime | None:
-    """When the subject's sessions were last revoked, None for never."""
+    """Return when the subject's sessions were last revoked, None for never."""
     found: datetime | None = connection.execute(_LAST, {"of": subject}).scalar_one()
     return found
 
 
 def revoke(connection: Connection, subject: str, actor: str, now: datetime) -> int:
-    """Revoke the subject's sessions until now; how many were live."""
+    """Revoke the subject's sessions until now. Return how many were live."""
     live = connection.execute(_LIVE, {"of": subject, "now": now}).scalar_one()
     connection.execute(_REVOKE, {"subject": subject, "actor": actor, "revoked_at": now})
     return int(live)
 
 
 def purge(connection: Connection, now: datetime) -> int:
-    """Delete the sessions whose time is over; how many."""
+    """Delete expired sessions. Return how many."""
     return connection.execute(_PURGE, {"now": now}).rowcount

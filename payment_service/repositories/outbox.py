@@ -1,4 +1,4 @@
-"""The outbox: deliveries claimed head by head, settled when their sink has answered."""
+"""The outbox: relays claim deliveries head by head, and save their results once the sink has answered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ _CLAIMED = (
 def claim(connection: Connection, sink: str, owner: str, lease: float, limit: int) -> list[Delivery]:
     """Claim up to `limit` due deliveries of a sink for `lease` seconds: of each stream only its earliest undelivered.
 
-    What another relay holds is passed over. One statement claims on both databases, a second one reads.
+    Skips those that another relay holds. One statement claims on both databases, a second one reads.
     """
     parameters = {"of_sink": sink, "new_owner": owner, "lease": lease, "at_most": limit}
     ids = connection.execute(_CLAIM, parameters).scalars().all()
@@ -70,9 +70,9 @@ def claim(connection: Connection, sink: str, owner: str, lease: float, limit: in
 
 @dataclass(frozen=True)
 class DeliveryResult:
-    """How one try ended: the delivery's `status` from now on, and what was wrong; PENDING is due again in `delay` s.
+    """The result of one try: the delivery's new `status` and the error; PENDING is due again in `delay` s.
 
-    It holds only if `owner` still holds the delivery. Where it does not count, the delivery has a try more.
+    It holds only if `owner` still holds the delivery. If it does not count, the delivery has one more try.
     """
 
     delivery_id: int
@@ -118,11 +118,12 @@ _FOLLOWERS = (
     )
     .values(due_at=_earlier.c.due_at)
 )
-"""What waits behind a head that is not due is not due either: claiming costs what is due, not what has piled up."""
+"""Deliveries behind a head that is not due are not due either, so that a claim's cost does not grow with the
+backlog."""
 
 
 def save_results(connection: Connection, results: Sequence[DeliveryResult]) -> None:
-    """Write down how tries ended. A dead one lets its stream go on."""
+    """Write down the results of tries. A dead delivery lets its stream continue."""
     delivered = [(each.delivery_id, each.owner) for each in results if each.status == "DELIVERED"]
     if delivered:
         connection.execute(_DELIVERED, {"owned": delivered})

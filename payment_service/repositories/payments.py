@@ -1,4 +1,4 @@
-"""Payments, their refunds and reservations: found by what their callers know them by, and written change by change."""
+"""Payments, their refunds and reservations: found by the ids that callers know, and written change by change."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ _BY_PUBLIC_ID = select(*PAYMENT).where(payments.c.public_id == bindparam("value"
 
 
 def find(connection: Connection, payment_id: int) -> Payment | None:
-    """The payment of this number, in any channel."""
+    """Return the payment of this number, in any channel."""
     row = connection.row("find_payment", {"payment_id": payment_id})
     return None if row is None else record_from(Payment, row, connection.database)
 
 
 def find_by(connection: Connection, channel: str, by: str, value: Any) -> Payment | None:
-    """The payment whose `by` (payment_id, public_id or, in this channel, transaction_id) is `value`, in any channel."""
+    """Find a payment by `by`: payment_id or public_id in any channel, transaction_id in this one. None if missing."""
     if by == "transaction_id":
         value = find_reservation(connection, channel, "transaction", value)
         by = "payment_id"
@@ -34,12 +34,12 @@ def find_by(connection: Connection, channel: str, by: str, value: Any) -> Paymen
 
 
 def lock(connection: Connection, payment_id: int) -> Payment:
-    """The payment's row, locked against every other change of it; inserts that refer to it stay possible."""
+    """Lock the payment's row against every other change, and return it; inserts that refer to it stay possible."""
     return _locked(connection, "lock_payment", payment_id)
 
 
 def lock_for_recovery(connection: Connection, payment_id: int) -> Payment:
-    """The same. Raises NoResultFound where somebody else has locked it."""
+    """Lock as `lock` does. Raises NoResultFound if another transaction has locked the row."""
     return _locked(connection, "lock_payment_for_recovery", payment_id)
 
 
@@ -51,7 +51,7 @@ def _locked(connection: Connection, name: str, payment_id: int) -> Payment:
 
 
 def lock_for_refund(connection: Connection, payment_id: int) -> tuple[Payment, int]:
-    """The payment's row, locked, and the number of the refund about to be made."""
+    """Lock the payment's row, and return it with the number of the refund about to be made."""
     row = connection.row("lock_payment_for_refund", {"payment_id": payment_id})
     if row is None:
         raise NoResultFound
@@ -59,57 +59,57 @@ def lock_for_refund(connection: Connection, payment_id: int) -> tuple[Payment, i
 
 
 def insert(connection: Connection, payment: Payment, hashes: Mapping[str, Any]) -> None:
-    """A new payment, with its hashes."""
+    """Insert a new payment, with its hashes."""
     metadata = None if payment.metadata is None else json.dumps(payment.metadata, separators=(",", ":"))
     connection.write("insert_payment", {**vars(payment), "metadata": metadata, **hashes})
 
 
 def update(connection: Connection, payment: Payment, hashes: Mapping[str, Any]) -> None:
-    """What a change has made of a payment, with its hashes."""
+    """Write a changed payment, with its hashes."""
     connection.write("update_payment", {**vars(payment), **hashes})
 
 
 def extend_journal(connection: Connection, payment: Payment, hashes: Mapping[str, Any]) -> None:
-    """The hashes of a payment after a journal row that changed nothing of it."""
+    """Write the hashes of a payment after a journal row that did not change the payment."""
     connection.write("extend_journal", {"payment_id": payment.payment_id, **hashes})
 
 
 def find_refund(connection: Connection, payment_id: int, key_hash: str, subject: str) -> Refund | None:
-    """The refund of a payment that this key asked for."""
+    """Return the refund of a payment that this key asked for."""
     row = connection.row("find_refund", {"payment_id": payment_id, "key_hash": key_hash, "subject": subject})
     return None if row is None else record_from(Refund, row, connection.database)
 
 
 def has_equal_refund(connection: Connection, refund: Refund, subject: str, since: datetime) -> bool:
-    """Whether the subject has asked for an equal refund since then that was not declined."""
+    """Return whether the subject has asked for an equal refund since then that was not declined."""
     values = {**vars(refund), "reason": refund.reason or "", "subject": subject, "since": since}
     return connection.row("find_equal_refund", values) is not None
 
 
 def insert_refund(connection: Connection, refund: Refund, channel: str, subject: str, row_hash: str) -> None:
-    """A new refund; its key's scope is `channel` and `subject`, which need not be the payment's."""
+    """Insert a new refund; its key's scope is `channel` and `subject`, which need not be the payment's."""
     connection.write("insert_refund", {**vars(refund), "channel": channel, "subject": subject, "row_hash": row_hash})
 
 
 def update_refund(connection: Connection, refund: Refund, row_hash: str) -> None:
-    """What the gateway has decided about a refund."""
+    """Write the gateway's decision about a refund."""
     connection.write("update_refund", {**vars(refund), "row_hash": row_hash})
 
 
 def find_reservation(connection: Connection, channel: str, kind: str, value: str) -> int | None:
-    """The number of the payment that holds a value of this kind (reference, payable, transaction) in a channel."""
+    """Return the number of the payment that holds a value (reference, payable, transaction) in a channel, or None."""
     row = connection.row("find_reservation", {"channel": channel, "kind": kind, "value": value})
     return None if row is None else int(row[0])
 
 
 def reserve(connection: Connection, payment: Payment, kind: str, value: str) -> None:
-    """Take a value for a payment; at the latest COMMIT raises UniqueViolation where another payment holds it."""
+    """Take a value for a payment. If another payment holds it, COMMIT at the latest raises UniqueViolation."""
     reservation = {"channel": payment.channel, "kind": kind, "value": value, "payment_id": payment.payment_id}
     connection.write("insert_reservation", reservation)
 
 
 def give_back(connection: Connection, payment: Payment, kind: str, value: str) -> None:
-    """Give a value back; nothing happens where the payment does not hold it."""
+    """Give a value back, if the payment holds it."""
     reservation = {"channel": payment.channel, "kind": kind, "value": value, "payment_id": payment.payment_id}
     connection.write("delete_reservation", reservation)
 
@@ -120,12 +120,12 @@ _REFUNDS = (
 
 
 def refunds_for(connection: Connection, payment_id: int) -> list[Refund]:
-    """A payment's refunds, oldest first."""
+    """Return a payment's refunds, oldest first."""
     return [record_from(Refund, row) for row in connection.execute(_REFUNDS, {"payment_id": payment_id})]
 
 
 def select_payments(channel: str, subjects: Sequence[str] | None, filters: dict[str, Any]) -> Select[Any]:
-    """The channel's payments of these `subjects` (None: all), narrowed by equal columns and `from`/`to` times.
+    """Select the channel's payments of these `subjects` (None: all), narrowed by equal columns and `from`/`to` times.
 
     `filters` may name any column of the table, plus `from` (inclusive) and `to` (exclusive) for `created_at`, and
     `before` for payments with a smaller `payment_id`; None values do not narrow.
@@ -147,11 +147,11 @@ def select_payments(channel: str, subjects: Sequence[str] | None, filters: dict[
 
 
 def count(connection: Connection, statement: Select[Any]) -> tuple[int, int | None]:
-    """How many payments a `select_payments()` statement finds, and the largest of their numbers."""
+    """Return how many payments a `select_payments()` statement finds, and the largest of their numbers."""
     total, newest = connection.execute(statement.with_only_columns(func.count(), func.max(payments.c.payment_id))).one()
     return int(total), newest
 
 
 def fetch(connection: Connection, statement: Select[Any], limit: int, offset: int = 0) -> Sequence[Payment]:
-    """At most `limit` payments of a `select_payments()` statement, which its caller has ordered."""
+    """Return at most `limit` payments of a `select_payments()` statement, which the caller has ordered."""
     return [record_from(Payment, row) for row in connection.execute(statement.limit(limit).offset(offset))]

@@ -1,4 +1,4 @@
-"""What the roles of `deploy/postgresql/roles.sql` may do with the tables: each migration run grants it anew."""
+"""The privileges of the roles in `deploy/postgresql/roles.sql`: each migration run grants them anew."""
 
 from sqlalchemy import Connection, text
 
@@ -8,7 +8,7 @@ from payment_service.models import metadata
 APPLICATION, REPORTS = "payments_app", "payments_read"
 
 APPEND_ONLY = frozenset({"transactions", "operator_actions", "journal_seals"})
-"""Tables whose rows the service writes once: who changes one must be the owner."""
+"""Tables with rows that the service writes once: only the owner may change one."""
 
 WRITTEN_BY_MIGRATIONS = frozenset({"alembic_version", "schema_information"})
 
@@ -39,7 +39,7 @@ _SEQUENCES = text(
 
 
 def grant(connection: Connection) -> None:
-    """Give the two roles what they need, where they exist and this role owns the tables; take back what is more."""
+    """Grant the two roles their privileges, and no others, if the roles exist and this role owns the tables."""
     roles = set(connection.execute(_ROLES, {"application": APPLICATION, "reports": REPORTS}).scalars())
     if not roles or not connection.execute(_IS_OWNER).scalar():
         return
@@ -55,7 +55,7 @@ def grant(connection: Connection) -> None:
 
 
 def may_rewrite_journal(connection: ServiceConnection) -> bool:
-    """Whether this role may change rows that the service only adds."""
+    """Return whether this role may change rows that the service only adds."""
     if connection.database != "postgresql":
         return True
     return bool(connection.execute(_MAY_REWRITE).scalar())

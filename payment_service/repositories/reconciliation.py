@@ -1,4 +1,4 @@
-"""What reconciliation reads of our operations, and the one row that it writes.
+"""Reconciliation's queries about our operations, and the one row that it writes.
 
 Gateway keys have an index; the gateway's references have none, because every charge writes one. Keys are numbered in
 about the order of time, so that a period is a range of numbers.
@@ -26,7 +26,7 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class OurOperation:
-    """As much of an operation of ours as a comparison needs."""
+    """The part of our operation that a comparison needs."""
 
     key_id: int
     payment_id: int
@@ -82,13 +82,13 @@ _LATEST = (
 
 
 def by_gateway_keys(connection: Connection, gateway_keys: Collection[str]) -> dict[str, OurOperation]:
-    """Those of our operations that were sent under these keys."""
+    """Return our operations that were sent under these keys."""
     rows = connection.execute(_BY_KEY, {"gateway_keys": list(gateway_keys)})
     return {row.gateway_key: _ours(row) for row in rows}
 
 
 def number_before(connection: Connection, moment: datetime) -> int:
-    """A number that all keys made since a moment exceed, but for those that came out of order."""
+    """Return a number that all keys made since a moment exceed, except those that came out of order."""
     low, high = 0, int(connection.execute(_LAST).scalar() or 0)
     while low < high:
         middle = (low + high + 1) // 2
@@ -98,12 +98,12 @@ def number_before(connection: Connection, moment: datetime) -> int:
 
 
 def after(connection: Connection, number: int) -> Sequence[OurOperation]:
-    """The next operations after the number of a key; none at the end."""
+    """Return the next operations after the number of a key; none at the end."""
     return [_ours(row) for row in connection.execute(_NEXT, {"after": number})]
 
 
 def with_payments(connection: Connection, key_ids: Sequence[int]) -> list[tuple[Operation, Payment]]:
-    """The operations of these keys, whole, with their payments."""
+    """Return the whole operations of these keys, with their payments."""
     found = [record_from(IdempotencyKey, row) for row in connection.execute(_WHOLE_KEYS, {"ids": list(key_ids)})]
     ids = {"ids": list({key.payment_id for key in found})}
     by_id = {payment.payment_id: payment for payment in map(payment_of, connection.execute(_PAYMENTS, ids).mappings())}
@@ -112,18 +112,18 @@ def with_payments(connection: Connection, key_ids: Sequence[int]) -> list[tuple[
 
 
 def known_disputes(connection: Connection, gateway: str, references: Collection[str]) -> frozenset[str]:
-    """Those of these disputes that are written down here."""
+    """Return those of these disputes that are stored here."""
     return frozenset(connection.execute(_DISPUTES, {"gateway": gateway, "references": list(references)}).scalars())
 
 
 def record(connection: Connection, finished: Reconciliation, *, is_complete: bool) -> None:
-    """Write down what a reconciliation has found."""
+    """Write down the result of a reconciliation."""
     values = {field.name: getattr(finished, field.name) for field in fields(Reconciliation)}
     connection.execute(reconciliations.insert().values(**values, is_complete=is_complete))
 
 
 def latest(connection: Connection) -> dict[str, Reconciliation]:
-    """The last complete reconciliation of each gateway's most recent period."""
+    """Return the last complete reconciliation of each gateway's most recent period."""
     found = (Reconciliation(*row) for row in connection.execute(_LATEST))
     return {each.gateway: each for each in found}
 

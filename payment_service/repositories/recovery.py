@@ -1,8 +1,8 @@
-"""Keys that nobody works on: undecided ones by their timers, abandoned ones by walking the numbers from a watermark.
+"""Keys without a working owner: undecided ones by their timers, abandoned ones by number from a watermark.
 
-No index names the unfinished keys, because every charge would have to leave it: PostgreSQL would then rewrite all
-index entries of the row. A key that its owner released undecided has a timer. A key whose owner died is younger than
-the watermark, which passes only what is finished or has a timer.
+No index names the unfinished keys, because every charge would have to leave it: PostgreSQL would then rewrite all index
+entries of the row. A key that its owner released undecided has a timer. A key of a dead owner is younger than the
+watermark, which passes only keys that are finished or have a timer.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ MARGIN = 300.0
 RECOVERY = "recovery"
 
 MOST = 10_000
-"""The most unfinished keys that are counted: whoever has more needs no exact number to act."""
+"""The most unfinished keys that are counted: beyond it no operator needs an exact number to act."""
 
 _HAS_TIMER = exists().where(timers.c.kind == "recover", timers.c.what == keys.c.key_id)
 _FLOOR = select(func.coalesce(func.max(watermarks.c.value), 0)).where(watermarks.c.name == RECOVERY).scalar_subquery()
@@ -36,14 +36,14 @@ _ABANDONED = (
 _DUE = (
     select(timers.c.what)
     .where(timers.c.kind == "recover", timers.c.due_at <= database_now())
-    # What was never looked up comes before what was, in vain: a hundred hung look-ups take minutes.
+    # New ones come before those looked up in vain: a hundred hung look-ups take minutes.
     .order_by(timers.c.attempts, timers.c.due_at)
     .limit(bindparam("at_most"))
 )
 
 
 def candidates(connection: Connection, limit: int) -> Sequence[int]:
-    """Keys whose owner is gone, at most `limit`: first those that nobody looked after yet, then by tries."""
+    """Return at most `limit` keys that have lost their owner: first those never looked after, then by tries."""
     abandoned = connection.execute(_ABANDONED, {"at_most": limit}).scalars().all()
     return [*abandoned, *connection.execute(_DUE, {"at_most": limit}).scalars()][:limit]
 
@@ -55,15 +55,15 @@ def _passed_by_nobody() -> ColumnElement[bool]:
 _FIRST_NOT_PASSED = (
     select(keys.c.key_id).where(keys.c.key_id > _FLOOR, _passed_by_nobody()).order_by(keys.c.key_id).limit(1)
 )
-# One statement: a key that came between two would be the last one, and passed. The number of a key that is there: a
-# number between two keys may be that of a transaction which has not committed yet.
+# One statement: between two, a new key could become the last one, and be passed. It takes the number of an existing
+# key: a number between two keys may belong to a transaction which has not committed yet.
 _NEXT = select(func.max(keys.c.key_id)).where(
     keys.c.key_id > _FLOOR, keys.c.key_id < func.coalesce(_FIRST_NOT_PASSED.scalar_subquery(), 2**63 - 1)
 )
 
 
 def next_watermark(connection: Connection) -> int | None:
-    """Where the watermark may move: before the first key that may still be abandoned. None where it is there."""
+    """Return the watermark's next value, before the first key that may still be abandoned. None if it cannot move."""
     last = connection.execute(_NEXT, {"margin": -MARGIN}).scalar()
     return last if last is not None and last > marks.value(connection, RECOVERY) else None
 
@@ -88,9 +88,9 @@ _FIGURES = select(
 
 
 def figures(connection: Connection) -> KeyFigures:
-    """How many keys are worked on, are undecided and need a person; and the seconds that the oldest is undecided."""
+    """Count keys with an owner, undecided ones, and those for review; and the seconds that the oldest is undecided."""
     row = connection.execute(_FIGURES).one()
-    # Ages by the database's clock of moments by ours, which may be a little ahead.
+    # The age mixes the database's clock with ours, which may be a little ahead.
     return KeyFigures(row.in_flight, row.undecided, max(0.0, float(row.oldest)), row.for_review)
 
 
@@ -100,5 +100,5 @@ _STRANDED = select(keys.c.key_id).where(
 
 
 def stranded(connection: Connection, key_ids: Sequence[int]) -> frozenset[int]:
-    """Those of these unfinished keys that recovery would never find."""
+    """Return those of these unfinished keys that recovery would never find."""
     return frozenset(connection.execute(_STRANDED, {"ids": list(key_ids)}).scalars())

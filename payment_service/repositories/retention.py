@@ -1,4 +1,4 @@
-"""Ending cached responses: keys are walked by their numbers, whose responses end in about that order."""
+"""Retention of stored responses: it walks the keys by number, since responses end in about that order."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from payment_service.sqltypes import database_now
 
 _HAS_ENDED = and_(
     keys.c.expires_at < bindparam("moment", type_=keys.c.expires_at.type),
-    keys.c.expires_at < database_now(),  # the host that purges may be ahead of time
+    keys.c.expires_at < database_now(),  # the purging host's clock may be ahead
 )
 _NEXT = (
     select(keys.c.key_id, type_coerce(_HAS_ENDED, Boolean).label("has_ended"))
@@ -28,7 +28,7 @@ _COUNT = select(func.count()).where(
 
 
 def ended_keys(connection: Connection, after: int, moment: datetime, limit: int) -> Sequence[int]:
-    """The next keys after a number whose responses have ended at `moment`, up to the first whose has not."""
+    """Return the next keys after a number, up to the first with a response that lasts beyond `moment`."""
     found = []
     for row in connection.execute(_NEXT, {"after": after, "moment": moment, "at_most": limit}):
         if not row.has_ended:
@@ -38,7 +38,7 @@ def ended_keys(connection: Connection, after: int, moment: datetime, limit: int)
 
 
 def count_ended(connection: Connection, after: int, moment: datetime) -> int:
-    """How many there are, for a progress bar."""
+    """Count them, for a progress bar."""
     return int(connection.execute(_COUNT, {"after": after, "moment": moment}).scalar_one())
 
 
@@ -50,7 +50,7 @@ _EMPTY = update(keys).where(_BETWEEN, keys.c.response_data.is_not(null())).value
 
 
 def purge(connection: Connection, key_ids: Sequence[int]) -> int:
-    """Empty the responses of these keys, and delete those that made nothing; how many of both."""
+    """Empty the responses of these keys, and delete the keys that made nothing. Return how many of both."""
     span = {"first": key_ids[0], "last": key_ids[-1]}
     deleted = connection.execute(_DELETE, span).rowcount
     return deleted + connection.execute(_EMPTY, span).rowcount

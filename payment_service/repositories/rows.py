@@ -1,4 +1,4 @@
-"""Between table rows and records: which columns a record reads, and how each database's values become Python's."""
+"""Between table rows and records: each record's columns, and the conversion of database values to Python's."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ Reader = Callable[[Any], Any]
 
 _ENUMS: dict[type, Reader] = {each: each for each in (Status, Kind, OperationStatus, Purpose, CancelReason)}
 _READERS: dict[str, dict[type, Reader]] = {
-    # What SQLAlchemy Core selected is converted by the columns' types.
+    # SQLAlchemy Core converts its values by the columns' types.
     "core": _ENUMS,
     "postgresql": _ENUMS | {Decimal: as_stored},
     "sqlite": _ENUMS
@@ -52,7 +52,7 @@ _BY_RECORD = {
 
 
 def record_from(record: type[Record], values: Sequence[Any], database: str = "core") -> Record:
-    """A record of its fields' values in their order, as `database` or SQLAlchemy Core gave them."""
+    """Return a record of its fields' values in their order, as `database` or SQLAlchemy Core gave them."""
     read = list(values)
     for at, reader in _BY_RECORD[record, database]:
         if read[at] is not None:
@@ -61,7 +61,7 @@ def record_from(record: type[Record], values: Sequence[Any], database: str = "co
 
 
 def columns_of(table: Table, record: type[Record]) -> list[Label[Any]]:
-    """The columns of `table` that `record` reads, labelled `<table>_<column>` so that joined tables do not collide."""
+    """Return the columns of `table` that `record` reads, labelled `<table>_<column>`: joined tables do not collide."""
     return [
         table.c[field.name].label(f"{table.name}_{field.name}") for field in fields(record) if field.name in table.c
     ]
@@ -73,5 +73,5 @@ KEY = columns_of(idempotency_keys, IdempotencyKey)
 
 
 def payment_of(row: RowMapping) -> Payment:
-    """The payment in a row that selected `PAYMENT`, among others."""
+    """Return the payment in a row that selected `PAYMENT`, among others."""
     return record_from(Payment, [row[column.name] for column in PAYMENT])

@@ -1,4 +1,4 @@
-"""Which migration the database stands at, which releases may work on it, and whether this role may write to its tables.
+"""The database's migration, the releases that may work on it, and this role's right to write to its tables.
 
 A release is named by the newest migration that it knows, its `head`. A greater number is a later release's.
 """
@@ -21,14 +21,14 @@ MAY_WRITE = text(
                  ('idempotency_keys', 'INSERT'), ('idempotency_keys', 'UPDATE')) AS needed (name, privilege)
     """
 )
-"""What a charge needs of PostgreSQL; it locks nothing."""
+"""A charge's needs of PostgreSQL; it locks nothing."""
 
 WRITE_NOTHING = text("UPDATE payments SET version = version WHERE false")
-"""SQLite has no such question, and begins a transaction on a file that it cannot write as one that only reads."""
+"""SQLite has no such query, and opens a read-only transaction on a file that it cannot write."""
 
 
 def allows(connection: Connection, head: str) -> bool:
-    """Tell whether a release may work on the tables: they are its own, or a later release's that says so."""
+    """Return whether a release may work on the tables: they are its own, or a later release's that allow it."""
     try:
         current = str(connection.execute(VERSION).scalar() or "")
         if not is_ahead(current, head):
@@ -39,19 +39,19 @@ def allows(connection: Connection, head: str) -> bool:
 
 
 def is_ahead(current: str, head: str) -> bool:
-    """Tell whether a later release has brought the database to `current`."""
+    """Return whether a later release has brought the database to `current`."""
     return current.isdecimal() and int(current) > int(head)
 
 
 def is_known(oldest: str, head: str) -> bool:
-    """Tell whether a release knows the `oldest` migration that the tables ask for."""
+    """Return whether a release knows the `oldest` migration that the tables ask for."""
     return oldest.isdecimal() and int(oldest) <= int(head)
 
 
 def require_writable(connection: Connection) -> None:
-    """Raise DatabaseUnavailable where no charge can be written: the database is read only, or a privilege is missing.
+    """Raise DatabaseUnavailable if no charge can be written: the database is read only, or a privilege is missing.
 
-    A connection that may only read is thrown away with its pool: the next one tells whether that still holds.
+    Discards a read-only connection with its pool: the next one shows whether that still holds.
     """
     if connection.database == "sqlite":
         connection.execute(WRITE_NOTHING)

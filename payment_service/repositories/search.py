@@ -1,7 +1,7 @@
-"""Payments found by anything an operator may hold in his hand; each look-up is a search in an index that fits it.
+"""The operators' search: find a payment by any known identifier. Every query uses an index that fits it.
 
-What is found in a channel is looked for in each channel by itself: an index that begins with the channel then gives
-the newest first, and PostgreSQL is not tempted to read the payments backwards until it has found enough.
+A query searches each channel separately: an index that begins with the channel then gives the newest first, and
+PostgreSQL is not tempted to read the payments backwards until it has found enough.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,14 +36,14 @@ _VALUE: Any = bindparam("value")
 
 
 def _newest(*conditions: Any) -> Select[Any]:
-    """The newest payments below `before` for which all this holds."""
+    """Select the newest payments below `before` that meet all conditions."""
     newest = select(_NUMBER).where(*conditions, bindparam("before") > _NUMBER)
     found = newest.order_by(_NUMBER.desc()).limit(bindparam("at_most")).subquery()
     return select(found.c.payment_id)
 
 
 def _one(column: ColumnElement[Any], *conditions: Any) -> Select[Any]:
-    """The payment of the one row, or the few, of any table where all this holds."""
+    """Select the payment of the one row, or the few, of any table that meet all conditions."""
     return select(column.label("payment_id")).where(*conditions)
 
 
@@ -75,18 +75,18 @@ _BY_UUID = union_all(
 
 
 def by_text(connection: Connection, channels: Iterable[str], value: str, before: int, limit: int) -> set[int]:
-    """Payments with this reference, transaction id, payable, refund reference or gateway key; the newest of them."""
+    """Return the newest payments with this reference, transaction id, payable, refund reference or gateway key."""
     parameters = {"value": value, "before": before, "at_most": limit}
     return set(connection.execute(_by_text(tuple(sorted(channels))), parameters).scalars())
 
 
 def by_number(connection: Connection, number: int) -> set[int]:
-    """The payment of this number."""
+    """Return the payment of this number."""
     return set(connection.execute(_BY_NUMBER, {"value": number}).scalars())
 
 
 def by_uuid(connection: Connection, value: UUID) -> set[int]:
-    """The payment with this public id, or of the operation or event with this id."""
+    """Return the payment with this public id, or of the operation or event with this id."""
     return set(connection.execute(_BY_UUID, {"value": value}).scalars())
 
 
@@ -98,7 +98,7 @@ _ROWS = (
 
 
 def rows(connection: Connection, numbers: Iterable[int]) -> Sequence[RowMapping]:
-    """These payments as lists show them, newest first."""
+    """Return these payments as lists show them, newest first."""
     return connection.execute(_ROWS, {"ids": list(numbers)}).mappings().all()
 
 
@@ -125,7 +125,7 @@ _OF_HASH = select(*KEY_COLUMNS).where(keys.c.key_hash == _VALUE).limit(bindparam
 
 
 def keys_of_hash(connection: Connection, key_hash: str, limit: int) -> Sequence[RowMapping]:
-    """Keys with this hash, whosever they are."""
+    """Return the keys with this hash, of every subject."""
     return connection.execute(_OF_HASH, {"value": key_hash, "at_most": limit}).mappings().all()
 
 
@@ -139,12 +139,12 @@ _UNFINISHED = (
     )
     .join_from(keys, timers, (timers.c.kind == "recover") & (timers.c.what == keys.c.key_id), isouter=True)
     .where(keys.c.key_id.in_(UNFINISHED_KEYS), keys.c.response_status.is_(null()))
-    # What needs a person comes first: it is looked up only once an hour, and would stand behind all the rest.
+    # Keys that need a person come first: an hourly look-up would place them behind all the rest.
     .order_by(keys.c.review_reason.is_(null()), func.coalesce(timers.c.due_at, keys.c.leased_until), keys.c.key_id)
     .limit(bindparam("at_most"))
 )
 
 
 def unfinished_keys(connection: Connection, limit: int) -> Sequence[RowMapping]:
-    """Keys without a final response, each with what it asks the gateway: those that need a person, then by time."""
+    """Return keys without a final response, with their operations: those that need a person, then by time."""
     return connection.execute(_UNFINISHED, {"at_most": limit}).mappings().all()

@@ -1,6 +1,6 @@
-"""Business figures: the journal up to a watermark is summed in `tallies`, what lies behind it is summed when read.
+"""Business metrics: `tallies` sums the journal up to a watermark, and a reader sums the rows behind it.
 
-A row's number says nothing of when its transaction commits. The watermark therefore moves in two looks: the first
+A row's number does not say when its transaction commits. The watermark therefore moves in two looks: the first
 remembers the last number drawn, then the transactions that are open; when none of those is open any more, every row up
 to that number is there or never will be. On SQLite transactions come one after the other: numbers are commit order.
 """
@@ -54,7 +54,7 @@ _READ = select(
 
 
 def read(connection: Connection) -> tuple[list[Tally], int]:
-    """Everything counted so far, folded or not, in one statement; and how many changes were not folded yet."""
+    """Return all counts so far, aggregated or not, from one statement, and how many changes are not aggregated."""
     rows = connection.execute(_READ).all()
     read = [Tally(_key(row), int(row.times), row.amount) for row in rows]
     return read, sum(int(row.behind) for row in rows)
@@ -70,9 +70,9 @@ _FOLDED = (
 
 
 def differences(connection: Connection) -> list[tuple[TallyKey, int, Decimal]]:
-    """Where tallies and journal differ: by how many changes and how much.
+    """Return the differences between tallies and journal: how many changes, and how much.
 
-    Undecided attempts are left out: those of release 1.0.0 were counted and not written down.
+    Undecided attempts are left out: release 1.0.0 counted them and did not write them down.
     """
     left: dict[TallyKey, tuple[int, Decimal]] = {}
     for sign, statement in ((1, _TALLIES), (-1, _FOLDED)):
@@ -87,7 +87,7 @@ def _key(row: Any) -> TallyKey:
 
 
 def aggregate(connection: Connection, watermark: Watermark, at_most: int) -> int:
-    """Add up to `at_most` decided changes behind the watermark, which is locked, to the tallies; how many numbers."""
+    """Add up to `at_most` decided changes behind the locked watermark to the tallies. Return how many numbers."""
     look = watermark.value if watermark.look is None else watermark.look
     last = min(look, watermark.value + at_most)
     rows = connection.execute(_TO_FOLD, {"after": watermark.value, "to": last}).all()
@@ -109,8 +109,8 @@ def _hourly(row: Any) -> Change:
 
 _LAST_NUMBER = select(func.coalesce(func.max(transactions.c.transaction_log_id), 0))
 _LAST_DRAWN = text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM transactions_transaction_log_id_seq")
-# Every session that may hold a number: maintenance by PostgreSQL itself writes no rows and may take hours. A moment is
-# a number here, because its text depends on the session's time zone.
+# Every session that may hold a number: PostgreSQL's own maintenance writes no rows and may take hours. A moment is a
+# number here, because its text depends on the session's time zone.
 _OPEN = text(
     "SELECT pid || ' ' || extract(epoch FROM xact_start) FROM pg_stat_activity"
     " WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
@@ -121,13 +121,13 @@ _HIDDEN_WRITERS = text(
     "SELECT NOT pg_has_role('pg_read_all_stats', 'USAGE') AND EXISTS (SELECT FROM pg_roles WHERE rolcanlogin"
     " AND NOT rolsuper AND rolname <> current_user AND has_table_privilege(oid, 'transactions', 'INSERT'))"
     " OR NOT current_setting('track_activities')::boolean"
-    # At a stricter level the sum would be of the moment before the second look.
+    # At a stricter level the second look would see the state of the first.
     " OR current_setting('transaction_isolation') <> 'read committed'"
 )
 
 
 def begin(connection: Connection) -> Watermark | None:
-    """The journal's watermark, its row locked; None where somebody else is folding."""
+    """Lock the journal's watermark and return it; None if another process aggregates."""
     marks.begin(connection, JOURNAL)
     return marks.lock(connection, JOURNAL)
 
@@ -143,7 +143,7 @@ def first_look(connection: Connection) -> None:
 
 
 def is_decided(connection: Connection, watermark: Watermark) -> bool:
-    """The second look: whether every transaction that was open at the first one has ended, and none is prepared."""
+    """Take the second look. Return whether all transactions open at the first have ended, and none is prepared."""
     if connection.database == "sqlite":
         return True
     open_now = set(connection.execute(_OPEN).scalars())
@@ -153,5 +153,5 @@ def is_decided(connection: Connection, watermark: Watermark) -> bool:
 
 
 def has_hidden_writers(connection: Connection) -> bool:
-    """Whether sessions that this one cannot see may write to the journal: then no look is certain."""
+    """Return whether sessions that this one cannot see may write to the journal: then no look is certain."""
     return connection.database == "postgresql" and bool(connection.execute(_HIDDEN_WRITERS).scalar())

@@ -1,4 +1,4 @@
-"""Everything that is written down about one payment, each kind by an index that begins with the payment."""
+"""All rows about one payment, each kind by an index that begins with the payment."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from payment_service.models import idempotency_keys as keys
 from payment_service.sqltypes import database_now
 
 MOST = 200
-"""Rows of each kind, the oldest: no payment of a person has more, and one of a runaway program is not read whole."""
+"""Rows of each kind, the oldest: no person's payment has more, and a runaway program's is not read whole."""
 
 _ID: Any = bindparam("payment_id")
 
@@ -48,7 +48,7 @@ _STATEMENTS = {kind: statement.limit(MOST + 1) for kind, statement in _OF.items(
 
 
 def of_payment(connection: Connection, payment_id: int) -> dict[str, Sequence[RowMapping]]:
-    """The payment's rows of each kind, one more than MOST where there are more."""
+    """Return the payment's rows of each kind, and one more than MOST if there are more."""
     return {
         kind: connection.execute(statement, {"payment_id": payment_id}).mappings().all()
         for kind, statement in _STATEMENTS.items()
@@ -56,7 +56,7 @@ def of_payment(connection: Connection, payment_id: int) -> dict[str, Sequence[Ro
 
 
 def disputes_of(connection: Connection, payment_id: int) -> Sequence[RowMapping]:
-    """The payment's disputes, oldest first."""
+    """Return the payment's disputes, oldest first."""
     return connection.execute(_DISPUTES, {"payment_id": payment_id}).mappings().all()
 
 
@@ -64,5 +64,5 @@ _PAYMENT = select(payments).where(payments.c.payment_id == _ID)
 
 
 def payment(connection: Connection, payment_id: int) -> RowMapping | None:
-    """The payment's row, None where there is none."""
+    """Return the payment's row, or None."""
     return connection.execute(_PAYMENT, {"payment_id": payment_id}).mappings().one_or_none()

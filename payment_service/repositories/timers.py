@@ -1,4 +1,4 @@
-"""What the worker looks at once a moment has come: one row for each payment and kind of reason."""
+"""Timers of the worker: one row for each payment and kind of reason."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -34,7 +34,7 @@ def set_at(connection: Connection, kind: TimerKind, payment_id: int, due_at: dat
 
 
 def due(connection: Connection, kind: TimerKind, limit: int) -> Sequence[int]:
-    """The payments that are due, at most `limit`: first those that the worker has not looked at yet."""
+    """Return due payments, at most `limit`: first those that the worker has not looked at yet."""
     return connection.execute(_DUE, {"of_kind": kind, "at_most": limit}).scalars().all()
 
 

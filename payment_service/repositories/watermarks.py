@@ -1,4 +1,4 @@
-"""Watermarks: how far something has walked through a table by its numbers."""
+"""Watermarks: how far a process has walked through a table by its numbers."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from payment_service.connection import Connection
 
 @dataclass(frozen=True)
 class Watermark:
-    """Where a watermark stands. `look` is a number drawn when the `open_transactions` (JSON) were open."""
+    """The state of a watermark. `look` is a number drawn when the `open_transactions` (JSON) were open."""
 
     value: int
     look: int | None
@@ -15,7 +15,7 @@ class Watermark:
 
 
 def begin(connection: Connection, name: str) -> None:
-    """Make a watermark's row where there is none. Unlike `advance` it waits for nobody who has locked the row."""
+    """Make a watermark's row if it is missing. Unlike `advance` it does not wait for a lock on the row."""
     connection.write("begin_watermark", {"name": name})
 
 
@@ -25,13 +25,13 @@ def advance(connection: Connection, name: str, value: int) -> None:
 
 
 def value(connection: Connection, name: str) -> int:
-    """Where a watermark stands, 0 where it has not begun."""
+    """Return a watermark's value, 0 before it has begun."""
     row = connection.row("find_watermark", {"name": name})
     return 0 if row is None else int(row[0])
 
 
 def lock(connection: Connection, name: str) -> Watermark | None:
-    """A watermark, its row locked; None where somebody else has locked it, or there is none."""
+    """Lock a watermark's row and return it; None if another transaction has locked it, or there is none."""
     row = connection.row("lock_watermark", {"name": name})
     return None if row is None else Watermark(*row)
 

@@ -1,1 +1,1 @@
-"""What the service does, in plain values: steps take a connection and never commit, operations own their phases."""
+"""The use cases in plain values: steps take a connection and never commit, operations own their phases."""

@@ -1,8 +1,8 @@
-"""Acquiring a key: the right to move money for it, or the response that already exists.
+"""Acquiring a key: get the right to move money for it, or the response that already exists.
 
-INSERT key … ON CONFLICT DO NOTHING. Inserted: the command's first writes follow, COMMIT, and the claim is ours. Not
-inserted: a finished key whose response is kept is replayed without a lock, for it never changes again; everything else
-is decided after SELECT … FOR UPDATE.
+`acquire` inserts the key with ON CONFLICT DO NOTHING. If that succeeds, it makes the command's first writes and
+commits: the claim is ours. If the key exists and is finished with a stored response, it replays that without a lock,
+because that response never changes. It decides about all other keys after SELECT … FOR UPDATE.
 """
 
 from dataclasses import replace
@@ -35,16 +35,16 @@ from payment_service.services.first_writes import InsertedKey
 from payment_service.services.lease_ends import end_lease_later
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.2
-"""Seconds between looks at a key in use: a fast gateway is noticed at once, a slow one is not pestered."""
+"""Seconds between looks at a key in use: short at first, for fast gateways, then longer to spare the database."""
 
 MOST_CLASHES = 8
-"""Tries to find ids that no payment has. Two clashes in a row are a coincidence, eight are a fault to be seen."""
+"""Tries to find ids that no payment has. Two clashes in a row are a coincidence, eight are a fault to report."""
 
 
 def acquire(deps: Dependencies, request: Request, command: Command) -> Claim | StoredResponse:
-    """The claim, or the response that makes one needless.
+    """Return the claim, or the stored response that makes a claim needless.
 
-    Waits for a key in use. Raises KeyInUse, KeyMismatch, DatabaseUnavailable, what a price source raises, and
+    Waits for a key in use. Raises KeyInUse, KeyMismatch, DatabaseUnavailable, the price source's error, and
     StateConflict where the client sent no key to store the refusal under.
     """
     if request.principal.alias_of is not None and request.is_repeatable:
@@ -65,7 +65,7 @@ def acquire(deps: Dependencies, request: Request, command: Command) -> Claim | S
 
 
 def _in_known_scope(deps: Dependencies, request: Request) -> Request:
-    """The request under its own subject, where that has used the key before it became an alias."""
+    """Return the request under its own subject if that used the key before it became an alias."""
     principal = request.principal
     with deps.database.reading() as connection:
         known = key_status.of_key(connection, [request.channel], principal.subject, request.scope.key_hash)
@@ -73,7 +73,7 @@ def _in_known_scope(deps: Dependencies, request: Request) -> Request:
 
 
 def _with_price(deps: Dependencies, request: Request, command: Command) -> Command:
-    """Ask for the price, unless the key is known: a repeat is answered even where the price cannot be asked for."""
+    """Ask for the price unless the key is known: a repeat gets its response even while the price source is away."""
     if not isinstance(command, CreatePayment | ChargePayment) or isinstance(command.payment.amount, Decimal):
         return command
     with deps.database.reading() as connection:
@@ -102,7 +102,7 @@ def _wait_and_acquire(deps: Dependencies, request: Request, command: Command) ->
 
 
 def _next_attempt(deps: Dependencies, request: Request, error: DatabaseUnavailable, attempt: int) -> int:
-    """As `next_attempt`. A claim that may have been committed, and nobody works on, ends as soon as it can."""
+    """Do as `next_attempt`. On TransactionLost, end the lease of a claim that may be committed and has no owner."""
     try:
         return next_attempt(error, attempt)
     except TransactionLost:
@@ -113,7 +113,7 @@ def _next_attempt(deps: Dependencies, request: Request, error: DatabaseUnavailab
 def _insert_or_resolve(
     connection: Connection, deps: Dependencies, request: Request, command: Command, clashes: int
 ) -> Claim | StoredResponse | InProgress:
-    """Insert the key with the command's first writes, or decide about the key that is there. Steps of a transaction."""
+    """Insert the key with the command's first writes, or decide about the existing key, in the open transaction."""
     since, operation_id = clock.monotonic(), clock.new_id()
     row = _key_row(deps, request, command, operation_id)
     found = keys.claim(connection, row)
@@ -134,7 +134,7 @@ def _insert_or_resolve(
                 return first_writes.change_status(connection, deps, request, key, command)
     except StateConflict as conflict:
         if request.key is None:
-            raise  # there is nothing to repeat, hence nothing to store
+            raise  # without a key there is no repeat, so no response to store
         response = deps.renderers[request.channel].refusal(conflict)
         hashes = finished_key_hashes(deps.journal, key.claim_digest, None, None, None, response)
         keys.store_refusal(connection, key.key_id, request.scope.key_hash, response, clock.now(), hashes)
@@ -150,9 +150,9 @@ _NO_OPERATION = dict.fromkeys(
 
 
 def _key_row(deps: Dependencies, request: Request, command: Command, operation_id: UUID) -> dict[str, Any]:
-    """The columns of a new key, with what its command asks of the gateway.
+    """Return the columns of a new key, with the gateway operation of its command.
 
-    For an existing payment the amount is known once the payment is locked.
+    The amount for an existing payment is known only once the payment is locked.
     """
     row: dict[str, Any] = vars(request.scope) | {
         "request_path": request.route,
@@ -166,12 +166,12 @@ def _key_row(deps: Dependencies, request: Request, command: Command, operation_i
     }
     row["claim_digest"] = digest(CLAIM, row)
     if isinstance(command, CreatePayment | ChangeStatus):
-        return row | _NO_OPERATION  # it gets its hash when it is finished, in the same transaction
+        return row | _NO_OPERATION  # `complete` gives it a hash in the same transaction
     new = command.payment if isinstance(command, ChargePayment) else None
     row |= {
         "operation_id": operation_id,
         "kind": command.kind,
-        # No amount where the price was not asked for: then the key is known, and nothing is inserted.
+        # Without a price there is no amount: then the key is known, and the insert does nothing.
         "amount": new.amount if new and isinstance(new.amount, Decimal) else None,
         "currency": new and new.currency,
         "operation_status": OperationStatus.PENDING,
@@ -184,7 +184,7 @@ def _key_row(deps: Dependencies, request: Request, command: Command, operation_i
 
 
 def _purpose(deps: Dependencies, request: Request, command: Command) -> Purpose | None:
-    """TOLD_FALSE for a caller that never asks again, unless it waits for its customer, who may have to act."""
+    """Return TOLD_FALSE for a caller that never asks again, unless its customer may have to act first."""
     if not request.never_asks_again or not isinstance(command, ChargePayment):
         return None
     gateway = deps.gateways.named(deps.gateways.name_for(command.payment.method))

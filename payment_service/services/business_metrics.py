@@ -1,4 +1,4 @@
-"""The figures of the business: read at any moment, exact, at a cost that does not grow with the tables."""
+"""Business metrics: exact at any moment, at a cost that does not grow with the tables."""
 
 import math
 from collections.abc import Mapping
@@ -28,14 +28,14 @@ from payment_service.services.recovery import advance_watermark
 log = structlog.get_logger(__name__)
 
 BATCH = 2000
-"""Changes folded in one transaction, and the most that a reader leaves to the worker."""
+"""Changes aggregated in one transaction, and the most that a reader leaves to the worker."""
 
 
 def current(deps: Dependencies, *, folding: bool = True) -> Figures:
-    """What the database tells of the business now. Raises DatabaseUnavailable.
+    """Read the business metrics from the database. Raises DatabaseUnavailable.
 
-    Where nobody folds, whoever reads does: else the next reading would cost more and more. Not `folding`: it is only
-    looked at, and nothing is written.
+    With `folding`, a reader that finds too many changes aggregates them, so that reading stays cheap without a worker.
+    Without it the call writes nothing.
     """
     with deps.database.reading() as connection:
         totals, behind = tallies.read(connection)
@@ -52,7 +52,7 @@ def current(deps: Dependencies, *, folding: bool = True) -> Figures:
 
 
 def _reconciled(deps: Dependencies, latest: Mapping[str, Reconciliation]) -> list[ReconciliationFigures]:
-    """Of each gateway that moves real money and lists it, and of whatever else was reconciled before."""
+    """Return the figures of each gateway that moves and lists real money, or that was reconciled before."""
     now, found = clock.now(), []
     for name, gateway in deps.gateways:
         last = latest.get(name)
@@ -63,30 +63,30 @@ def _reconciled(deps: Dependencies, latest: Mapping[str, Reconciliation]) -> lis
 
 
 def if_told(deps: Dependencies) -> Figures | None:
-    """The same, None where the database does not tell: for who has more to say than this."""
+    """Return `current`, or None if the database does not answer: for callers that also report other things."""
     try:
         return current(deps)
     except DatabaseUnavailable:
         log.warning("metrics.without_figures")
-    except SQLAlchemyError:  # it answers, but not this
+    except SQLAlchemyError:  # the database answers, but not this query
         log.exception("metrics.without_figures")
     return None
 
 
 def _try_to_catch_up(deps: Dependencies, behind: int) -> None:
-    """The worker's part: aggregate the journal, and move the watermark behind which no key is unfinished."""
+    """Do the worker's part: aggregate the journal, and move the watermark behind which no key is unfinished."""
     try:
         if behind > BATCH:
             aggregate(deps)
         advance_watermark(deps)
     except DatabaseUnavailable:
         log.warning("figures.not_folded")
-    except Exception:  # whatever it is, what was read is right: whoever asked for it gets it
+    except Exception:  # the metrics read before are right and must reach the caller
         log.exception("figures.not_folded")
 
 
 def aggregate(deps: Dependencies) -> int:
-    """Take the next look at the journal: how many changes' numbers it added to the tallies, 0 where none is decided."""
+    """Take the next look at the journal. Return how many changes it added to the tallies, 0 if none is decided."""
     # Two transactions: within one, PostgreSQL shows the same sessions again.
     deps.database.run("aggregate", _look_first)
     return deps.database.run("aggregate", _aggregate)

@@ -1,4 +1,4 @@
-"""Chaining rows that have no hash yet, or giving all of them the hashes of another key: page by page."""
+"""Chaining rows that have no hash yet, or giving all rows the hashes of another key, page by page."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,11 +24,11 @@ from payment_service.repositories import chain
 from payment_service.repositories.chain import Executes, Row
 
 HELD_TEXTS = (Move.CANCEL, Move.FAIL, Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED)
-"""Moves whose `description` was a caller's own text in releases that did not chain the journal."""
+"""Moves with the caller's own text in `description`, in releases that did not chain the journal."""
 
 
 def payment_values(payment: Row) -> Mapping[str, Any]:
-    """A payment's row as its hash covers it: with the metadata as an object."""
+    """Return a payment's row as its hash covers it: with the metadata as an object."""
     try:
         return payment | {"metadata": payment["metadata"] and json.loads(payment["metadata"])}
     except ValueError:  # no release wrote this
@@ -36,20 +36,20 @@ def payment_values(payment: Row) -> Mapping[str, Any]:
 
 
 def key_values(key: Row) -> Row:
-    """A key's row as its hash and its response's cover it."""
+    """Return a key's row as its hash and the hash of its response cover it."""
     values = key | {"claim_digest": digest(CLAIM, key)}
     return values | OPEN_KEY if key["response_status"] is None else values
 
 
 def change_values(change: Row) -> Row:
-    """A journal row as its hash covers it."""
+    """Return a journal row as its hash covers it."""
     return change if change["texts_hash"] is None else change | {"description": None}
 
 
 def chain_rows(connection: Executes, journal: JournalKeys, only: Collection[str] | None = None) -> Iterator[int]:
-    """Give every row its hashes, yielding how many payments each page had.
+    """Give every row its hashes. Yield the number of payments of each page.
 
-    Nobody else may write meanwhile. `only` names the columns that exist, as `repositories.chain` does.
+    No other process may write meanwhile. `only` names the columns that exist, as in `repositories.chain`.
     """
     after = 0
     while page := chain.page(connection, after, only):

@@ -1,6 +1,6 @@
 """Comparing every row with its hash: J1 the journal, J2 payments, J3 keys, J4 refunds and disputes, J5 actions.
 
-`services/seals.py` has J6: rows that a seal counted, and that are not there any more.
+`services/seals.py` has J6: rows that a seal counted and that are missing now.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ OF_DISPUTES = frozenset(DISPUTE_MOVES.values())
 
 
 def verify_rows(deps: Dependencies, detached: datetime | None) -> Iterator[Violation]:
-    """Every row that is not what its hash says, and every row that others miss, payment by payment.
+    """Yield every row that does not match its hash, and every row that other rows miss, payment by payment.
 
     `detached`: months of the journal before this moment may have been taken out of the database.
     """
@@ -66,7 +66,7 @@ def _journal(keys: JournalKeys, payment: Row, rows: Sequence[Row], detached: dat
     for row in rows:
         name = f"journal row {row['transaction_log_id']} of payment {row['payment_id']}"
         version = "" if row["version"] is None else f" (version {row['version']})"
-        # The first row that is left may follow one of a month that was taken out.
+        # The first remaining row may follow a row of a month that was taken out.
         is_cut = head is None and row["previous_hash"] is not None and detached is not None
         if row["previous_hash"] != head and not is_cut:
             yield Violation("J1", name + version, "a row before it was removed, or it was inserted")
@@ -91,7 +91,7 @@ def _texts(keys: JournalKeys, row: Row) -> str | None:
 
 
 def _payment(keys: JournalKeys, payment: Row) -> Iterator[Violation]:
-    """J2: the payment is what its last change has made of it."""
+    """J2: compare the payment with the hash of its last change."""
     if problem := keys.fault(PAYMENT, payment_values(payment), payment["state_hash"]):
         yield Violation("J2", f"payment {payment['payment_id']}", problem)
 
@@ -99,7 +99,7 @@ def _payment(keys: JournalKeys, payment: Row) -> Iterator[Violation]:
 def _keys(
     journal: JournalKeys, payment: Row, changes: Sequence[Row], keys: Sequence[Row], detached: datetime | None
 ) -> Iterator[Violation]:
-    """J3: keys are what their claim and their end made of them, and every operation of the journal has its key."""
+    """J3: compare keys with the hashes of their claim and end; every operation in the journal must have its key."""
     number = payment["payment_id"]
     for key in keys:
         yield from _key(journal, key)
@@ -116,7 +116,7 @@ def _keys(
 
 
 def _reverses(payment: Row, key: Row) -> bool:
-    """Whether a key is that of a reversal of this payment, which is in the journal once the gateway has decided it."""
+    """Return whether a key is a reversal's of this payment: the journal has that once the gateway has decided it."""
     of_payment = (payment["channel"], payment["subject"], payment["public_id"])
     scope = reversals.scope_of(*of_payment, key["request_path"])
     return (key["purpose"], key["key_hash"]) == (Purpose.REVERSAL, scope.key_hash)
@@ -134,7 +134,7 @@ def _key(journal: JournalKeys, key: Row) -> Iterator[Violation]:
 
 
 def _refunds(journal: JournalKeys, number: int, keys: Sequence[Row], refunds: Sequence[Row]) -> Iterator[Violation]:
-    """J4: refunds are what their last change has made of them, and each refund and its key name each other."""
+    """J4: compare refunds with the hash of their last change; each refund and its key must name each other."""
     asked = {key["key_hash"]: key for key in keys if key["kind"] == Kind.REFUND}
     for refund in refunds:
         name, key = f"refund {refund['refund_id']} of payment {number}", asked.get(refund["key_hash"])
@@ -147,7 +147,7 @@ def _refunds(journal: JournalKeys, number: int, keys: Sequence[Row], refunds: Se
 
 
 def _disputes(journal: JournalKeys, number: int, changes: Sequence[Row], rows: Sequence[Row]) -> Iterator[Violation]:
-    """J4: disputes are what the gateway has shown of them, and none that the journal tells of is missing."""
+    """J4: compare disputes with their hashes, and find those that are in the journal only."""
     for row in rows:
         if problem := journal.fault(DISPUTE, row, row["row_hash"]):
             yield Violation("J4", f"dispute {row['reference']} of payment {number}", problem)
@@ -158,7 +158,7 @@ def _disputes(journal: JournalKeys, number: int, changes: Sequence[Row], rows: S
 
 
 def _without_payment(deps: Dependencies) -> Iterator[Violation]:
-    """J2: rows that name a payment which is not there; J3: keys that made none."""
+    """J2: find rows that name a payment which does not exist. J3: verify the keys that made no payment."""
     for table in chain.OF_PAYMENT:
         told = set()
         for row in _rows_without_payment(deps, table):

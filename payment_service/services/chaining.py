@@ -1,6 +1,6 @@
-"""The hashes of what the engine writes: journal rows, payments and keys, from the values at hand.
+"""The hashes of the rows that the engine writes: journal rows, payments and keys.
 
-Nothing is read for them: the head of a payment's chain comes with the lock that the change takes anyway.
+They need no query: the lock that each change takes anyway returns the head of the payment's chain.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from payment_service.domain.records import IdempotencyKey, Operation, Payment, S
 
 
 def chained(journal: JournalKeys, row: dict[str, Any], head: str | None) -> dict[str, Any]:
-    """A journal row with its hashes; `head` is the hash of the payment's row before it, None for the first one."""
+    """Add its hashes to a journal row; `head` is the hash of the payment's row before it, None for the first one."""
     row |= {"previous_hash": head, "texts_hash": None}
     if row["caller_note"] is None:
         row["row_hash"] = journal.sign(CHANGE, row)
@@ -34,12 +34,12 @@ def chained(journal: JournalKeys, row: dict[str, Any], head: str | None) -> dict
 
 
 def payment_hashes(journal: JournalKeys, payment: Payment, head: str | None) -> dict[str, Any]:
-    """The hash columns of a payment whose last journal row has the hash `head`."""
+    """Return the hash columns of a payment; `head` is the hash of its last journal row."""
     return {"journal_hash": head, "state_hash": journal.sign(PAYMENT, {**vars(payment), "journal_hash": head})}
 
 
 def open_key_hash(journal: JournalKeys, claim_digest: str, operation: Operation, purpose: Purpose | None) -> str:
-    """The hash of a key whose operation is under way."""
+    """Return the hash of a key with an open operation."""
     return journal.sign(KEY, _key(claim_digest, operation, purpose) | OPEN_KEY)
 
 
@@ -51,7 +51,7 @@ def finished_key_hashes(
     purpose: Purpose | None,
     answer: StoredResponse,
 ) -> dict[str, Any]:
-    """The hash columns of a key that is finished with this answer; None as payment: it has made nothing."""
+    """Return the hash columns of a key that is finished with this answer; None as `payment_id`: it made no payment."""
     response = {"claim_digest": claim_digest, "response_status": answer.status, "response_data": answer.body}
     return {
         "row_hash": finished_key_hash(journal, claim_digest, payment_id, operation, purpose, answer.status),
@@ -67,7 +67,7 @@ def finished_key_hash(
     purpose: Purpose | None,
     status: int | None,
 ) -> str:
-    """The hash of such a key without its response, which may have ended."""
+    """Return the hash of a finished key without its response, which retention may have emptied."""
     row = _key(claim_digest, operation, purpose)
     row |= {"payment_id": payment_id, "response_status": status}
     return journal.sign(KEY, row)
@@ -79,7 +79,7 @@ def key_row_hash(
     operation: Operation | None = None,
     purpose: Purpose | None = None,
 ) -> str:
-    """The hash of a key as its locked row stands, or once it holds this operation for this purpose."""
+    """Return the hash of a key as its locked row stands, or as it stands with this operation and purpose."""
     if operation is None:
         operation, purpose = key.operation, key.purpose
     claim_digest = digest(CLAIM, vars(key))

@@ -1,4 +1,4 @@
-"""The claim on a key: the right to carry its operation through, taken over where an owner is gone."""
+"""The claim on a key: the right to carry its operation through. A takeover claims the key of a lost owner."""
 
 from dataclasses import dataclass, replace
 
@@ -16,10 +16,10 @@ from payment_service.services.dependencies import Dependencies
 class Claim:
     """The right to carry an operation through, held by `owner` under `fence` until the lease ends.
 
-    `send_before` is the moment of the monotonic clock after which nothing may be sent under this lease any more.
-    `is_repeatable`: a caller that comes back is recognised. `taken_over` is the key as an earlier owner left it, None
-    where there was none. `claim_digest` is part of the key's hash; `head` is the hash of the payment's last journal
-    row, known once the claim is completed. `note` is kept beside the operation when it completes.
+    `send_before` is the moment of the monotonic clock after which the owner may send nothing under this lease.
+    `is_repeatable`: the service recognises a repeat of the request. `taken_over` is the key as an earlier owner left
+    it, or None. `claim_digest` is part of the key's hash; `head` is the hash of the payment's last journal row, known
+    once the claim is completed. `note` is kept beside the operation when it completes.
     """
 
     key_id: int
@@ -41,25 +41,25 @@ class Claim:
 
     @property
     def context(self) -> PaymentContext:
-        """All that a response may show."""
+        """The payment with all that a response may show."""
         return PaymentContext(self.payment, self.operation, self.refund)
 
 
 def load_context(connection: Connection, key: IdempotencyKey) -> PaymentContext:
-    """What a locked key is about, its payment locked as well. Raises NoResultFound."""
+    """Lock the payment of a locked key, and return both with the key's refund. Raises NoResultFound."""
     payment = payments.lock(connection, payment_of(key))
     return PaymentContext(payment, key.operation, find_refund(connection, key))
 
 
 def payment_of(key: IdempotencyKey) -> int:
-    """The number of the payment that a key is about."""
+    """Return the number of the key's payment. Raises ValueError if it has none."""
     if key.payment_id is None:
         raise ValueError(f"key {key.key_id} is about no payment")
     return key.payment_id
 
 
 def find_refund(connection: Connection, key: IdempotencyKey) -> Refund | None:
-    """The refund that a key asked for, None where it asked for none."""
+    """Return the refund that a key asked for, or None."""
     if key.kind is not Kind.REFUND:
         return None
     return payments.find_refund(connection, payment_of(key), key.key_hash, key.subject)
@@ -68,9 +68,9 @@ def find_refund(connection: Connection, key: IdempotencyKey) -> Refund | None:
 def take_over(
     connection: Connection, deps: Dependencies, key: IdempotencyKey, payment: Payment, owner: str, since: float
 ) -> Claim:
-    """Claim a locked key whose owner is gone, for the recovery worker or a person; `since` is before the lease.
+    """Claim a locked key after its lease, for the recovery worker or a person; read `since` before the call.
 
-    The payment is locked as well. Raises ValueError for a key that asks nothing of the gateway.
+    The payment must be locked as well. Raises ValueError for a key without a gateway operation.
     """
     operation = key.operation
     if operation is None:
@@ -100,10 +100,10 @@ def take_over(
 def take_over_for(
     connection: Connection, deps: Dependencies, key: IdempotencyKey, request: Request, since: float
 ) -> Claim:
-    """The same for a repeat of the key's request, which is answered in the format that it asks for."""
+    """Claim the key for a repeat of its request. The response has the format of the repeat."""
     payment = payments.lock(connection, payment_of(key))
     claim = take_over(connection, deps, key, payment, request.owner, since)
-    # Our own claim, of which only the COMMIT's answer was lost: nobody has sent anything yet.
+    # Our own claim if only the answer to our COMMIT was lost: then no owner has sent anything yet.
     is_own = key.owner == request.owner and key.attempts == 1
     return replace(
         claim,

@@ -1,4 +1,4 @@
-"""What a caller asks for, as plain values: the request with its key, and one of four commands."""
+"""The commands of callers, as plain values: a request with its key, and one of four commands."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from payment_service.domain.principals import ChangeSource, Principal
 
 @dataclass(frozen=True)
 class KeyScope:
-    """Whose key it is, and its hash. A request without a client's key has a hash that names it, or is drawn."""
+    """The channel and subject of a key, and its hash. For a request without a client's key the hash is made."""
 
     channel: str
     subject: str
@@ -24,23 +24,24 @@ class KeyScope:
 
     @classmethod
     def implied(cls, channel: str, subject: str, text: str) -> "KeyScope":
-        """The scope of a key that no client sent. A NUL sets it apart: no client's key may contain one."""
+        """Return the scope of a key that no client sent. A NUL sets it apart: no client's key may contain one."""
         return cls(channel, subject, hash_key("\x00" + text), is_client_key=False)
 
     def gateway_key(self, kind: Kind) -> str:
-        """The key under which the gateway gets this key's operation of `kind`."""
+        """Return the gateway key of this key's operation of `kind`."""
         return gateway_key(self.channel, self.subject, self.key_hash, kind)
 
 
 @dataclass(frozen=True)
 class Request:
-    """Who asks, under which key, and in which format the response goes out.
+    """A caller's request: its principal, its key and the format of the response.
 
-    `key` is the client's own, None where it sent none; `implied_key` then names the operation itself, where it can
-    happen only once (`process:7`), or is None for a request that is new each time. `route` is method and path with its
-    ids (`POST:/payments/7/refunds`); `fields` is the validated, normalised body. `response_format` is the channel's
-    name for the shape of the response. `never_asks_again`: the caller takes an undecided answer for a failure, so what
-    is approved later is reversed. `terms` go to the gateway with a charge; they distinguish no request from another.
+    `key` is the client's own, or None; then `implied_key` names the operation if it can happen only once (`process:7`),
+    or is None for a request that is new each time. `route` is method and path with its ids
+    (`POST:/payments/7/refunds`); `fields` is the validated, normalised body. `response_format` is the channel's name
+    for the shape of the response. `never_asks_again`: the caller takes an undecided answer for a failure, so the
+    service reverses a later approval. `terms` go to the gateway with a charge; they distinguish no request from
+    another.
     """
 
     channel: str
@@ -57,12 +58,12 @@ class Request:
 
     @property
     def origin(self) -> ChangeSource:
-        """Where what this request changes comes from."""
+        """The source of every change that this request makes."""
         return ChangeSource(self.principal.subject, self.request_id, self.traceparent)
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether a repeat is recognised as one: by the client's key, or because the operation is its own key."""
+        """True if the service recognises a repeat: by the client's key, or because the operation is its own key."""
         return self.key is not None or self.implied_key is not None
 
     @cached_property
@@ -72,7 +73,7 @@ class Request:
 
     @cached_property
     def scope(self) -> KeyScope:
-        """The scope of the request's key, drawn where it has none."""
+        """The scope of the request's key; without a key and an implied key it is random."""
         alias_of = self.principal.alias_of
         subject = self.principal.subject if alias_of is None else alias_of
         if self.key is None:
@@ -81,30 +82,30 @@ class Request:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What distinguishes this request from every other one under the same key."""
+        """The digests of the fields that tell another request under the same key apart."""
         return fingerprint(self.route, self.fields)
 
 
 @dataclass(frozen=True)
 class PaymentReferences:
-    """The ids a payment is born with."""
+    """The ids that a payment gets when it is made."""
 
     reference: str
     transaction_id: str | None = None
 
 
 class PriceSource(Protocol):
-    """Where an amount comes from that the caller does not send: another service is asked for it."""
+    """Asks another service for the amount if the caller does not send one."""
 
     def resolve(self) -> Decimal:
-        """The amount in major units. May raise what the caller is answered; the key then stays free."""
+        """Return the amount in major units. May raise an error for the caller; the key then stays free."""
 
 
 @dataclass(frozen=True)
 class NewPayment:
-    """A payment to be made; `amount` is in major units of `currency`, or is asked for when the key is new.
+    """A payment to be made; `amount` is in major units of `currency`, or its source, asked only if the key is new.
 
-    `references` are tried one after the other where another payment has the same unique id already.
+    `acquire` tries `references` one after the other while another payment has the same unique id.
     """
 
     payable_id: str
@@ -118,20 +119,20 @@ class NewPayment:
     reference_is_unique: bool = False
 
     def references_for(self, clashes: int) -> PaymentReferences:
-        """The references to try after so many clashes with other payments."""
+        """Return the references to try after so many clashes with other payments."""
         return self.references[min(clashes, len(self.references) - 1)]
 
 
 @dataclass(frozen=True)
 class CreatePayment:
-    """Make a payment that waits: nothing is charged until its caller asks for that."""
+    """Make a payment that waits: the service charges nothing until the caller asks for it."""
 
     payment: NewPayment
 
 
 @dataclass(frozen=True)
 class ChargePayment:
-    """Make a payment and take its money at once, or hold it (`kind` AUTHORIZE). Zero asks nothing of the gateway."""
+    """Make a payment and charge it at once, or hold its money (`kind` AUTHORIZE). Zero needs no gateway."""
 
     payment: NewPayment
     kind: Kind = Kind.CHARGE
@@ -141,9 +142,9 @@ class ChargePayment:
 class StartOperation:
     """Charge, capture, void or refund an existing payment.
 
-    `amount` None means all there is: what is held, or what is left to refund. `reason` is the caller's own text: why
-    it refunds, or the gateway response that callers shall read once a charge is approved. `caller_reference` is an id
-    of the caller's for this change.
+    `amount` None means all there is: the whole hold, or all that is left to refund. `reason` is the caller's own text:
+    the reason of a refund, or the gateway response that callers shall read once a charge is approved.
+    `caller_reference` is the caller's own id for this change.
     """
 
     payment_id: int

@@ -33,7 +33,7 @@ from payment_service.services.outcomes import action_required, operation_complet
 from payment_service.services.persistence import record_undecided_attempt, render_response, save_changed
 
 TURNED_AWAY = "The payment gateway turned this service away: nothing has moved, and the service tries again"
-"""What a caller is told whose gateway does not accept this service's credentials: why is an operator's matter."""
+"""The message for a caller if the gateway rejects this service's credentials: the reason is for operators only."""
 
 LONGEST_INTENT = 64
 
@@ -44,19 +44,19 @@ MOST_CLASHES = 4
 def complete(deps: Dependencies, claim: Claim, result: GatewayResult) -> StoredResponse:
     """Write down the gateway's result, or a person's in its place, and the response. Raises KeyInUse, Unavailable.
 
-    Where the database is away the process goes on trying until its lease ends.
+    If the database is away, a thread retries it until the lease ends.
     """
     try:
         response = _completed(deps, claim, result)
     except DatabaseUnavailable:
         is_told_false = claim.purpose is Purpose.TOLD_FALSE and claim.taken_over is None
         if is_told_false and not isinstance(result, Declined):
-            give_up_later(deps, claim)  # an approval is the next owner's to reverse
+            give_up_later(deps, claim)  # the next owner reverses an approval
         else:
             until = claim.send_before + deps.limits.gateway_budget
             deps.deferred.add(until, "complete", partial(_completed, deps, claim, result))
         raise
-    # "Come back" would make a second payment of a request that is not recognised: recovery completes it.
+    # A request without a recognised repeat would make a second payment on "come back": recovery completes it.
     if isinstance(result, NotSent) and claim.is_repeatable:
         raise GatewayUnavailable(TURNED_AWAY) if result.rejects_us else GatewayUnavailable
     return response
@@ -87,14 +87,14 @@ def _write(
     if state.version != claim.payment.version:  # another change of the payment came between
         claim = replace(claim, payment=payments.lock(connection, claim.payment.payment_id))
     if state.response_status is not None:
-        # Under our own fence it was us who wrote it: only the answer to our COMMIT was lost.
+        # Our own fence: we wrote it, and only the answer to our COMMIT was lost.
         return _stored(connection, deps, claim, state)
     if state.fence != claim.fence:
         raise KeyInUse
     operation = replace(claim.operation, cancel_asked=state.cancel_asked)
     claim = replace(claim, operation=operation, head=state.journal_hash)
     review = undecided.review_reason(claim.operation, result)
-    # A hold that somebody has asked to cancel meanwhile is never told: its next owner cancels it.
+    # If a request asked meanwhile to cancel this hold, report nothing: its next owner cancels it.
     is_unwanted = state.cancel_asked is not None and claim.operation.kind is Kind.AUTHORIZE
     is_decision = isinstance(result, Declined) or (isinstance(result, Approved) and not is_unwanted)
     if review is None and is_decision:
@@ -103,7 +103,7 @@ def _write(
 
 
 def reread(deps: Dependencies, claim: Claim) -> StoredResponse:
-    """The response as the operation stands in the tables, whose lock waits for a COMMIT of ours that is under way.
+    """Return the response as the operation stands in the tables. The lock waits for our own open COMMIT.
 
     Raises KeyInUse, DatabaseUnavailable.
     """
@@ -115,7 +115,7 @@ def reread(deps: Dependencies, claim: Claim) -> StoredResponse:
 
 
 def finished_meanwhile(deps: Dependencies, claim: Claim) -> StoredResponse:
-    """The response of another owner that has taken over and finished. Raises KeyInUse while it has not."""
+    """Return the response of another owner that took over and finished. Raises KeyInUse while it has not."""
     with deps.database.atomic("finish") as connection:
         state = keys.lock_claim(connection, claim.key_id, claim.key_hash, claim.payment.payment_id)
         if state is None or state.response_status is None:
@@ -155,7 +155,7 @@ def _decided(
 def _with_intent(
     deps: Dependencies, claim: Claim, references: ChannelReferences, result: Approved | Declined
 ) -> ChannelReferences:
-    """The payment intent is the gateway's own where it has such a thing, and its id fits."""
+    """Use the gateway's own payment intent id, if the gateway has one and the id fits."""
     gateway = deps.gateways.named(claim.payment.gateway)
     is_shown = gateway is not None and gateway.capabilities.shows_reference and references.payment_intent_id
     if not is_shown or result.reference is None or len(result.reference) > LONGEST_INTENT:
@@ -180,15 +180,15 @@ def _undecided(
     if isinstance(result, ActionRequired):
         context = _awaiting_customer(connection, deps, claim, result)
     elif isinstance(result, Pending) and claim.operation.action is not None:
-        # The customer has acted: nothing is asked of anybody, and no time runs out.
+        # The customer has acted: no action is left, and no time runs out.
         keys.set_action(connection, claim.key_id, claim.key_hash, None)
         context = replace(context, operation=replace(claim.operation, action=None))
     response = render_response(connection, deps, claim.response_format, context)
     quiet_since = result.quiet_since if isinstance(result, NotAgain) else None
     if review is None and known is not None and known.startswith(undecided.REJECTS_US):
-        review = ""  # it accepts us again: nobody need look
+        review = ""  # the gateway accepts us again: the review ends
     keys.release(connection, claim.key_id, claim.key_hash, clock.now(), quiet_since, review)
-    # Credentials are mended at any moment: those operations are looked at as often as the others.
+    # Operators may mend credentials at any moment: recovery looks at those operations as often as at others.
     is_reviewed = bool(review) and not undecided.rejects_us(result)
     delay = undecided.delay(state.attempts, is_reviewed=is_reviewed)
     keys.set_timer(connection, claim.key_id, state.attempts, delay)
@@ -198,7 +198,7 @@ def _undecided(
 def _awaiting_customer(
     connection: Connection, deps: Dependencies, claim: Claim, result: ActionRequired
 ) -> PaymentContext:
-    """Write down what the customer must do. The time to do it begins with the gateway's first word of it."""
+    """Write down the customer's action. The time to do it begins when the gateway first asks for it."""
     first, at = claim.operation.action, clock.now()
     expires_at = first.expires_at if first else at + timedelta(seconds=deps.limits.action_ttl)
     action = replace(result.action, expires_at=expires_at)
@@ -212,7 +212,7 @@ def _awaiting_customer(
 
 
 def _stored(connection: Connection, deps: Dependencies, claim: Claim, state: ClaimState) -> StoredResponse:
-    """What the key was finished with, rendered anew where the response was not kept, or as it stands unfinished."""
+    """Return the stored response of a finished key, rendered anew if retention emptied it, or the open state."""
     replayed = state.response_status is not None and state.fence != claim.fence
     if state.response_status is not None and state.response_data is not None:
         return StoredResponse(state.response_status, state.response_data, replayed=replayed)

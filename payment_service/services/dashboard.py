@@ -1,4 +1,4 @@
-"""How the service stands at a glance: the last day by hour, what waits, what is stuck."""
+"""The dashboard's overview: the last day by hour, what waits, what is stuck."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from payment_service.services import business_metrics
 from payment_service.services.dependencies import Dependencies
 
 MOST_KEYS = 20
-"""Unfinished keys that are listed: those that are looked after next. How many there are is counted."""
+"""Unfinished keys on the list: those that recovery looks at next. The overview counts the rest."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Overview:
 
 
 def overview(deps: Dependencies) -> Overview:
-    """Look at everything once. Raises DatabaseUnavailable."""
+    """Read everything once. Raises DatabaseUnavailable."""
     now, found = clock.now(), business_metrics.current(deps)
     with deps.database.snapshot() as connection:
         changes = hourly_stats.read(connection, first_hour(now))

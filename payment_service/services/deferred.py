@@ -1,7 +1,7 @@
-"""Work on keys that the database did not take: a thread tries it again until the lease of its owner has ended.
+"""Deferred writes on keys: after the database failed, a thread retries them until their owner's lease ends.
 
-A living owner whose database is away for a moment need not leave its key to the end of a lease. Whatever the thread
-does it does under the owner's fence or name: an owner that has taken over meanwhile notices nothing.
+So a short outage does not cost the rest of a lease. The thread works under the owner's fence or name: an owner that has
+taken over meanwhile notices nothing.
 """
 
 import threading
@@ -22,7 +22,7 @@ PAUSE = 0.5
 
 
 class Deferred:
-    """The work of one process."""
+    """The deferred writes of one process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,7 +37,7 @@ class Deferred:
                 try:
                     threading.Thread(target=self._run, name="deferred", daemon=True).start()
                     self._is_running = True
-                except RuntimeError:  # none can be started: recovery does it once the lease has ended
+                except RuntimeError:  # no thread can start: recovery does it once the lease has ended
                     log.exception("deferred.failed", work=name)
 
     def _run(self) -> None:
@@ -58,7 +58,7 @@ class Deferred:
 
 
 def _tried(each: Work) -> tuple[bool, bool]:
-    """Whether the database is away, and whether nothing is left to do."""
+    """Return whether the database is away, and whether nothing is left to do."""
     until, name, work = each
     if clock.monotonic() > until:
         log.info("deferred.too_late", work=name)

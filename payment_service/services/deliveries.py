@@ -1,4 +1,4 @@
-"""Looking after deliveries: what operators see of the outbox, and sending things again in their name."""
+"""Operators' view of the outbox, and replays of deliveries in their name."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class NotDeadLettered(ServiceError):
 
 @dataclass(frozen=True)
 class GivenUp:
-    """What was given up, newest first; `sinks` have any, `before` is where the next page begins, None on the last."""
+    """A page of dead letters, newest first; `sinks` have any, `before` starts the next page, None on the last."""
 
     deliveries: Sequence[Mapping[str, Any]]
     sinks: Sequence[str]
@@ -42,19 +42,19 @@ class GivenUp:
 def listed(
     deps: Dependencies, limit: int, *, sink: str | None, status: str | None, since: datetime | None
 ) -> list[dict[str, Any]]:
-    """The newest deliveries, narrowed by sink, status and the moment since which they exist."""
+    """Return the newest deliveries, narrowed by sink, status and the moment since which they exist."""
     with deps.database.reading() as connection:
         rows = deliveries.listed(connection, limit, sink=sink, status=status, since=since)
     return [{name: row[name] for name in deliveries.SHORT} for row in rows]
 
 
 def given_up(deps: Dependencies, *, sink: str | None = None, before: int | None = None) -> GivenUp:
-    """A page of deliveries that were given up, of one sink or of all, each with its event."""
+    """Return a page of dead letters, of one sink or of all, each with its event."""
     found: list[Any] = []
     sinks: set[str] = set()
     with deps.database.reading() as connection:
         for status in GIVEN_UP:
-            for name in deliveries.sinks_with(connection, status):  # one by one, by the index of what was given up
+            for name in deliveries.sinks_with(connection, status):  # one by one, by the index of dead letters
                 sinks.add(name)
                 if sink in (None, name):
                     found += deliveries.listed(connection, PAGE + 1, sink=name, status=status, before=before)
@@ -63,20 +63,20 @@ def given_up(deps: Dependencies, *, sink: str | None = None, before: int | None 
 
 
 def show(deps: Dependencies, delivery_id: int) -> Mapping[str, Any] | None:
-    """One delivery with its event, None where there is none."""
+    """Return one delivery with its event, or None."""
     with deps.database.reading() as connection:
         row = deliveries.show(connection, delivery_id)
     return None if row is None else {**row, "payload": row["body"]}
 
 
 def replayable(deps: Dependencies, *, sink: str | None, status: str | None, since: datetime | None) -> Sequence[int]:
-    """The ids of settled deliveries that match, oldest first; without a `status` also of those that were delivered."""
+    """Return the ids of matching ended deliveries, oldest first; without a `status` also of delivered ones."""
     with deps.database.reading() as connection:
         return deliveries.replayable(connection, sink=sink, status=status, since=since)
 
 
 def newer(deps: Dependencies, delivery_id: int) -> Sequence[Mapping[str, Any]]:
-    """The deliveries that have overtaken this one: the receiver would get an older event after them."""
+    """Return the deliveries that have overtaken this one: after them the receiver would get an older event."""
     with deps.database.reading() as connection:
         return [dict(row) for row in deliveries.newer(connection, delivery_id)]
 
@@ -84,10 +84,10 @@ def newer(deps: Dependencies, delivery_id: int) -> Sequence[Mapping[str, Any]]:
 def replay(
     deps: Dependencies, ids: Sequence[int], actor: str, *, even_if_newer: bool = False
 ) -> Iterator[tuple[int, int]]:
-    """Make these due again, batch by batch; yields how many were asked for and how many it made due.
+    """Make these due again, batch by batch. Yield how many it was given and how many it made due.
 
-    Those that are due already stay as they are, and without `even_if_newer` those that others have overtaken which are
-    not replayed with them. So the newest batch comes first.
+    It leaves deliveries that are due already. Without `even_if_newer` it also leaves those that others, which are not
+    replayed with them, have overtaken. So the newest batch comes first.
     """
     ids = sorted(ids)
     for start in reversed(range(0, len(ids), BATCH)):
@@ -98,7 +98,7 @@ def replay(
 def replay_given_up(
     deps: Dependencies, delivery_id: int, actor: str, request_id: str | None, *, even_if_newer: bool
 ) -> int:
-    """Make a delivery that was given up due again; the number of its payment. Raises NotDeadLettered."""
+    """Make a dead letter due again. Return the number of its payment. Raises NotDeadLettered."""
     found = _replay(deps, [delivery_id], actor, request_id, only_given_up=True, even_if_newer=even_if_newer)
     if not found:
         raise NotDeadLettered
@@ -114,7 +114,7 @@ def _replay(
     only_given_up: bool,
     even_if_newer: bool,
 ) -> Sequence[RowMapping]:
-    """Who did it is kept beside the payment, and logged."""
+    """Replay these, and keep the actor beside the payment and in the log."""
     found = deps.database.run(
         "replay",
         deliveries.replay,

@@ -1,4 +1,4 @@
-"""What the operations need of the world: a database, a gateway, the channels' renderers and the limits of time."""
+"""The dependencies of the engine: database, gateways, the channels' renderers and the time limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,9 +28,9 @@ class ChannelReferences:
 class ChannelRenderer(Protocol):
     """Renders responses, errors and events in one channel's format. Pure functions of the context.
 
-    Where `shows_trail`, the context of every response has the payment's audit trail. `event_types` are the moves whose
-    events have another name here than elsewhere. Where `gives_references`, money that moved gets ids of the channel's.
-    `status_names` are the channel's words for the statuses; one that is missing is called as everywhere.
+    If `shows_trail`, the context of every response has the payment's audit trail. `event_types` names the events that
+    this channel calls differently, by move. If `gives_references`, money that moved gets ids of the channel's.
+    `status_names` are the channel's words for the statuses; a missing one keeps its canonical name.
     """
 
     shows_trail: bool
@@ -39,16 +39,16 @@ class ChannelRenderer(Protocol):
     status_names: Mapping[Status, str]
 
     def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
-        """The response to a request that asked for `response_format`."""
+        """Return the response to a request that asked for `response_format`."""
 
     def refusal(self, error: ServiceError) -> StoredResponse:
-        """The response to a request that ended in `error`."""
+        """Return the response to a request that ended in `error`."""
 
     def event(self, move: Move, context: PaymentContext) -> Event:
-        """The event of a `move` that led to this context."""
+        """Return the event of a `move` that led to this context."""
 
     def references(self, gateway_key: str, kind: Kind) -> ChannelReferences:
-        """The ids for what the gateway knows by this key, always the same; where taken, another key is tried."""
+        """Return the ids for a gateway key, always the same; if they are taken, the caller tries another key."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Dependencies:
-    """Handed to every operation by its caller; built once by the composition root.
+    """The dependencies that the composition root makes once and every caller hands to each operation.
 
-    `sinks` are the names of those that get events; one that is not among them costs nothing. `broker_channels` are the
-    channels whose events a broker carries, all of them where it is not named. `waiting` limits the threads in which a
-    caller waits for an undecided charge. `journal` signs and verifies the rows' hashes. `deferred` is what the database
-    did not take yet.
+    `sinks` are the names of those that get events; a sink that is missing costs nothing. `broker_channels` are the
+    channels that each broker carries; a broker that is missing carries all. `waiting` limits the threads in which a
+    caller waits for an undecided charge. `journal` signs and verifies the rows' hashes. `deferred` retries the writes
+    that the database did not take.
     """
 
     database: Database
@@ -98,5 +98,5 @@ class Dependencies:
     deferred: Deferred = field(default_factory=Deferred)
 
     def carries(self, broker: str, channel: str) -> bool:
-        """Whether a broker is switched on and carries the events of a channel."""
+        """Return whether a broker is switched on and carries the events of a channel."""
         return broker in self.sinks and channel in self.broker_channels.get(broker, (channel,))

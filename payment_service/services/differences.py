@@ -1,4 +1,4 @@
-"""How the gateway's list and our operations can differ, and the plain sentence for each difference. Nothing is read."""
+"""The differences between the gateway's list and our operations, with a plain sentence for each. Reads nothing."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,7 +21,7 @@ from payment_service.gateways.listed import Entry, Unasked
 from payment_service.repositories.reconciliation import OurOperation
 
 UNDECIDED_FOR = timedelta(hours=1)
-"""After which an operation that the gateway has done is no longer the worker's everyday business."""
+"""After this time, an operation that the gateway has done and we have not decided counts as a difference."""
 
 
 class DifferenceKind(StrEnum):
@@ -61,7 +61,7 @@ _CAME_BACK = Difference(DifferenceKind.STATE, "done here, and it came back at th
 
 
 def stranger(entry: Entry, payment_id: int | None) -> Line:
-    """An entry that no operation of ours asked for."""
+    """Return the line of an entry that no operation of ours asked for."""
     moved = f"{_word(entry.kind)} of {entry.amount} {entry.currency}"
     if payment_id is None:
         what = f"{moved} at the gateway that no operation asked for"
@@ -71,7 +71,7 @@ def stranger(entry: Entry, payment_id: int | None) -> Line:
 
 
 def judged(entry: Entry, ours: OurOperation, *, is_seen: bool) -> Line:
-    """An entry of an operation of ours; `is_seen`: there was one before."""
+    """Return the line of an entry of our operation; `is_seen`: the list had one of it before."""
     if entry.kind is Unasked.REFUND_FAILED:
         difference = _CAME_BACK if ours.operation_status is OperationStatus.SUCCEEDED else None
     else:
@@ -80,7 +80,7 @@ def judged(entry: Entry, ours: OurOperation, *, is_seen: bool) -> Line:
 
 
 def found_otherwise(result: GatewayResult, ours: OurOperation) -> Difference | None:
-    """What a look-up says against an operation that succeeded here. Raises GatewayUnavailable."""
+    """Compare a look-up with an operation that succeeded here. Raises GatewayUnavailable."""
     match result:
         case Approved():
             return _amounts(result, ours)

@@ -1,6 +1,6 @@
-"""Disputes: what the gateway shows of each is written down, and the payment's sums are those of all its disputes.
+"""Disputes: the service stores each as the gateway shows it, and the payment's sums are those of all its disputes.
 
-The object's status decides, never an event's name. Nothing is refunded or answered by itself.
+The object's status decides, never an event's name. The service itself refunds nothing and answers no dispute.
 """
 
 import logging
@@ -28,7 +28,7 @@ from payment_service.services.seen import Seen
 log = structlog.get_logger(__name__)
 
 LONGEST = timedelta(days=120)
-"""How far back the list is read: a decided dispute may be reopened for about so long after it was opened."""
+"""The age to which the sweep reads the list: a decided dispute may be reopened for about so long after its opening."""
 
 
 def look_up(deps: Dependencies, gateway: str, reference: str) -> Seen:
@@ -43,9 +43,9 @@ def look_up(deps: Dependencies, gateway: str, reference: str) -> Seen:
 
 
 def sweep(deps: Dependencies) -> int:
-    """Read every gateway's list of disputes, for what no notice told; how many are here now that stood otherwise.
+    """Read every gateway's list of disputes, to find lost notices. Return how many disputes have changed.
 
-    Raises DatabaseUnavailable. A list that is cut short is read again at the next sweep.
+    Raises DatabaseUnavailable. The next sweep reads a list again that was cut short.
     """
     with deps.database.reading() as connection:
         first_open = disputes.first_open(connection)
@@ -66,13 +66,13 @@ def _noted(deps: Dependencies, gateway: str, dispute: Dispute) -> bool:
         return note(deps, gateway, dispute) is Seen.REVISED
     except DatabaseUnavailable:
         raise
-    except Exception:  # one that cannot be written down keeps no other waiting
+    except Exception:  # a dispute that cannot be stored must not stop the others
         log.exception("dispute.not_noted", gateway=gateway, reference=dispute.reference)
         return False
 
 
 def note(deps: Dependencies, gateway: str, dispute: Dispute) -> Seen:
-    """Write down how a dispute stands at the gateway now. Raises DatabaseUnavailable."""
+    """Store a dispute as it stands at the gateway now. Raises DatabaseUnavailable."""
     gateway = deps.gateways.resolved(gateway)
     with deps.database.reading() as connection:
         payment_id = disputes.find_payment(connection, gateway, dispute.reference, dispute.gateway_key)
@@ -95,7 +95,7 @@ def note(deps: Dependencies, gateway: str, dispute: Dispute) -> Seen:
 
 
 def _note(connection: Connection, deps: Dependencies, gateway: str, shown: Dispute, payment_id: int) -> Seen:
-    """The payment's lock serialises its disputes: sums are taken from all rows, and two notices make one change."""
+    """Store it under the payment's lock: the sums need all rows, and two notices must make one change."""
     payment, at = payments.lock(connection, payment_id), clock.now()
     if deps.gateways.resolved(payment.gateway) != gateway:
         return Seen.UNKNOWN

@@ -1,7 +1,7 @@
 """The one way money moves: acquire → call_gateway → complete, for every command of every channel.
 
-Acquiring commits what is about to happen before the first byte leaves. No transaction is open while the gateway is
-called. Completing writes only under the current fence, so an owner that comes back late changes nothing.
+`acquire` commits the claim before the first byte leaves. No transaction is open during the gateway call. `complete`
+writes only under the current fence, so an owner that comes back late changes nothing.
 """
 
 from dataclasses import replace
@@ -26,10 +26,10 @@ log = structlog.get_logger(__name__)
 
 
 def execute(deps: Dependencies, request: Request, command: Command) -> StoredResponse:
-    """Run a command exactly once for the request's key, however often and however concurrently it is asked.
+    """Run a command exactly once for the request's key, however many requests ask for it at once.
 
     Returns the response to send, fresh or stored. Raises KeyInUse, KeyMismatch, GatewayUnavailable,
-    DatabaseUnavailable, what a price source raises, and StateConflict where the client sent no key to store it under.
+    DatabaseUnavailable, the price source's error, and StateConflict where the client sent no key to store it under.
     """
     failpoint("claim.begin")
     try:
@@ -47,15 +47,15 @@ def execute(deps: Dependencies, request: Request, command: Command) -> StoredRes
 def execute_claim(deps: Dependencies, claim: Claim) -> StoredResponse:
     """Call the gateway for a claimed operation and write down its result.
 
-    Raises OutcomeUnknown where the caller cannot come back and nobody knows whether the result was written down,
-    KeyInUse where another owner is at work on it.
+    Raises OutcomeUnknown if the caller cannot repeat the request and the result may be lost, KeyInUse if another owner
+    works on it.
     """
     try:
         result = call_gateway(deps, claim)
         is_told_false = claim.purpose is Purpose.TOLD_FALSE and claim.taken_over is None
         if is_told_false and not isinstance(result, Approved | Declined):
             result = await_decision(deps, claim, result)
-    except (KeyInUse, DatabaseUnavailable) as error:  # its progress could not be committed, or read
+    except (KeyInUse, DatabaseUnavailable) as error:  # the owner could not commit or read its progress
         if isinstance(error, DatabaseUnavailable):
             give_up_later(deps, claim)
         if not claim.is_repeatable:
@@ -73,9 +73,9 @@ def execute_claim(deps: Dependencies, claim: Claim) -> StoredResponse:
 
 
 def _not_written_down(deps: Dependencies, claim: Claim, error: Exception) -> StoredResponse:
-    """The answer to a caller that cannot come back: a repeat would be another payment.
+    """Return the response to a caller that cannot come back: a repeat would be another payment.
 
-    It is told to look, and the recovery worker carries the operation through. Raises OutcomeUnknown.
+    Raises OutcomeUnknown, which asks the caller to look. The recovery worker carries the operation through.
     """
     log.error("movement.not_written_down", payment_id=claim.payment.payment_id, exc_info=error)
     if isinstance(error, DatabaseUnavailable) and not isinstance(error, TransactionLost):  # no COMMIT was sent
@@ -87,10 +87,10 @@ def _not_written_down(deps: Dependencies, claim: Claim, error: Exception) -> Sto
 
 
 def _advised(request: Request, error: ServiceError) -> ServiceError:
-    """An error whose advice fits a request without a client's key: there is no "same key", and often no safe repeat."""
+    """Fit the retry advice to a request without a client's key: it has no "same key", and often no safe repeat."""
     if request.key is not None or error.retry.key is None:
         return error
     if isinstance(error, TransactionLost) and not request.is_repeatable:
-        return OutcomeUnknown()  # the claim may have been committed
+        return OutcomeUnknown()  # the COMMIT of the claim may have succeeded
     error.retry = replace(error.retry, key=None)
     return error

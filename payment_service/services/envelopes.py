@@ -11,12 +11,12 @@ from payment_service.domain.records import Payment
 
 
 def call_body(body: Any) -> str:
-    """The JSON body of a call to an HTTP service."""
+    """Return the JSON body of a call to an HTTP service."""
     return json.dumps(body, separators=(",", ":"))
 
 
 def rabbitmq_message(event: Event, payment: Payment, event_id: UUID) -> str:
-    """`event_type`, `timestamp` and `data` as the bookings document has them, and what tells repeats and order."""
+    """Return the three fields of the bookings document, then those that tell repeats and order."""
     return _json(
         {
             "event_type": event.type,
@@ -30,7 +30,7 @@ def rabbitmq_message(event: Event, payment: Payment, event_id: UUID) -> str:
 
 
 def kafka_message(event: Event, payment: Payment, event_id: UUID) -> str:
-    """The six fields of the checkout document, then what tells order and origin."""
+    """Return the six fields of the checkout document, then those that tell order and origin."""
     return _json(
         {
             "event_type": event.type,
@@ -46,7 +46,7 @@ def kafka_message(event: Event, payment: Payment, event_id: UUID) -> str:
 
 
 def _with_text_ids(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Consumers of several channels read one type: `payment_id` and `order_id` are text on brokers."""
+    """Make `payment_id` and `order_id` texts: consumers of several channels read one type."""
     return {**data, **{name: str(data[name]) for name in ("payment_id", "order_id") if name in data}}
 
 

@@ -1,4 +1,4 @@
-"""Forgetting a subject: what is personal goes, money, its history and the chain of the journal stay."""
+"""Erasing a subject's personal data; money, its history and the chain of the journal stay."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from payment_service.services.persistence import record_erasure
 
 @dataclass
 class Forgotten:
-    """How many payments were emptied, which ones are `left` because something is unfinished, whether a user row was."""
+    """The result: how many payments were emptied, which are `left` as unfinished, and whether a user row was."""
 
     emptied: int = 0
     left: list[int] = field(default_factory=list)
@@ -21,7 +21,7 @@ class Forgotten:
 
 
 def forget(deps: Dependencies, subject: str, channel: str | None, actor: str) -> Forgotten:
-    """Empty what is personal about every payment that a subject made or is the customer of, and its user row.
+    """Empty the personal texts of all payments of a subject, as owner or customer, and its user row.
 
     `channel`: only the payments of that channel, and no user row. Safe beside traffic; a repeat does what was left.
     Raises DatabaseUnavailable.
@@ -46,7 +46,7 @@ def _payments(deps: Dependencies, subject: str, channel: str | None) -> Iterator
 
 
 def _forget(connection: Connection, deps: Dependencies, payment_id: int, origin: ChangeSource) -> bool | None:
-    """Empty one payment: whether there was anything to empty; None where something is unfinished."""
+    """Empty one payment. Return whether it had anything to empty, None if something is unfinished."""
     erasure.lock_keys(connection, payment_id)
     payment = payments.lock(connection, payment_id)
     if erasure.has_unfinished(connection, payment_id):

@@ -1,4 +1,4 @@
-"""What a key that exists means for a request: its response, another owner's lease, or a claim to take over."""
+"""The meaning of an existing key for a request: its response, another owner's lease, or a claim to take over."""
 
 from dataclasses import replace
 from enum import Enum
@@ -19,7 +19,7 @@ from payment_service.services.transitions import amount_to_move
 
 
 class InProgress(Enum):
-    """Another owner is working on the key, under a lease that has not ended."""
+    """Another owner works on the key, under a lease that has not ended."""
 
     IN_PROGRESS = "in progress"
 
@@ -32,20 +32,20 @@ def resolve_existing_key(
     since: float,
     seen: FinishedKey | None,
 ) -> Claim | StoredResponse | InProgress:
-    """Decide about a key that was there already.
+    """Decide about an existing key.
 
-    `seen` is its response where it was finished a moment ago: that needs no lock. Any other key is locked first.
-    Raises KeyMismatch where the key was used for something else, in whatever state it is.
+    `seen` is the key if it is finished: that needs no lock. The function locks any other key first. Raises KeyMismatch
+    for a key that was used for another request, in any state.
     """
     if seen is not None and seen.response_data is not None and not seen.expired:
         _check_fingerprint(connection, request, seen.fingerprint, seen.payment_id)
-        # Written by ourselves, a moment ago, where only the answer to our COMMIT was lost.
+        # Our own response from a moment ago, if only the answer to our COMMIT was lost.
         return StoredResponse(seen.response_status, seen.response_data, replayed=seen.owner != request.owner)
     asks = command.kind if isinstance(command, ChargePayment | StartOperation) else None
     key = keys.lock(connection, vars(request.scope))
     if key is None and asks is not None:
         key = _adopted(connection, deps, request, asks)
-    if key is None:  # its claim is being undone, or it was purged just now: the next try will own it
+    if key is None:  # its owner rolls the claim back, or retention removed it just now: the next try will own it
         return InProgress.IN_PROGRESS
     _check_fingerprint(connection, request, key.fingerprint, key.payment_id)
     if key.response_status is not None:
@@ -56,7 +56,7 @@ def resolve_existing_key(
 
 
 def _adopted(connection: Connection, deps: Dependencies, request: Request, kind: Kind) -> IdempotencyKey | None:
-    """A key that a migration knew by its gateway key only: it gets its own hash, and with it a new one of its row."""
+    """Adopt a key that a migration knew by its gateway key only: set its own hash, and the new hash of its row."""
     key = keys.adopt(connection, vars(request.scope), request.scope.gateway_key(kind))
     if key is not None:
         keys.set_hash(connection, key, key_row_hash(deps.journal, key))
@@ -66,9 +66,9 @@ def _adopted(connection: Connection, deps: Dependencies, request: Request, kind:
 def _replay(
     connection: Connection, deps: Dependencies, request: Request, command: Command, key: IdempotencyKey
 ) -> StoredResponse:
-    """The response of a finished key; where it has ended, the same payment as it is now."""
+    """Return the response of a finished key; if retention has emptied it, render the payment as it is now."""
     if not key.is_client_key and isinstance(command, StartOperation):
-        # An operation that was its own key and is over: the payment's status refuses it, nothing is replayed.
+        # The operation was its own key and is over: the payment's status refuses it, so there is no replay.
         amount_to_move(payments.lock(connection, command.payment_id), command.kind, command.amount)
     replayed = key.owner != request.owner
     is_kept = key.payment_id is None or not key.expired

@@ -20,7 +20,7 @@ DELAY = 3600.0
 
 
 def expire(deps: Dependencies, limit: int = BATCH) -> int:
-    """Cancel the payments whose time is over, at most `limit`; how many it looked at. Raises DatabaseUnavailable."""
+    """Cancel overdue payments, at most `limit`. Return how many it looked at. Raises DatabaseUnavailable."""
     with deps.database.reading() as connection:
         due = timers.due(connection, "pending", limit)
     for payment_id in due:
@@ -28,7 +28,7 @@ def expire(deps: Dependencies, limit: int = BATCH) -> int:
             deps.database.run("expire", _expire, deps, payment_id)
         except DatabaseUnavailable:
             raise
-        except Exception:  # one payment that cannot be cancelled keeps no other waiting
+        except Exception:  # one payment that cannot be cancelled must not stop the others
             log.exception("payment.not_expired", payment_id=payment_id)
             deps.database.run("expire", timers.postpone, "pending", payment_id, DELAY)
     return len(due)

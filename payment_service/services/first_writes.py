@@ -1,7 +1,7 @@
-"""What each command writes before anything happens, in the transaction that inserts its key.
+"""The first writes of each command, in the transaction that inserts its key.
 
-Steps of `acquire`: they take its connection and never commit. What the payment's state refuses is raised as
-StateConflict.
+Steps of `acquire`: they take its connection and never commit. They raise StateConflict if the payment's state does not
+allow the command.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from payment_service.services.persistence import change_row, record, render_resp
 
 @dataclass(frozen=True)
 class InsertedKey:
-    """A key that this transaction has inserted: its scope, the numbers of what is made under it, and when.
+    """A key that this transaction has inserted: its scope, the ids for what the command makes, and its time.
 
     `since` is the same moment by the monotonic clock, or a little before.
     """
@@ -84,7 +84,7 @@ def start_operation(
     gateway = gateway_of(deps, request, payment, command.kind)
     operation = _operation(request, key, command.kind, amount, payment.currency, payment.charge_key)
     refund = None if refund_id is None else _refund(refund_id, key, operation, command.reason)
-    said = None if refund else command.reason  # why a refund is asked for is no word of the gateway
+    said = None if refund else command.reason  # the reason of a refund is no message of the gateway
     transition = transitions.operation_started(payment, operation, refund, gateway, said, command.caller_reference)
     row_hash = open_key_hash(deps.journal, key.claim_digest, operation, key.purpose)
     keys.set_operation(connection, key.key_id, key.scope.key_hash, operation, row_hash)
@@ -97,7 +97,7 @@ def start_operation(
 
 
 def _refuse_duplicate(connection: Connection, deps: Dependencies, request: Request, refund: Refund) -> None:
-    """Two equal refunds in a row without a key are most likely one, whose answer was lost. The payment is locked."""
+    """Refuse the second of two equal refunds without a key: most likely a repeat. The payment is locked."""
     seconds = deps.limits.duplicate_refund
     if request.is_repeatable or not seconds:
         return
@@ -109,13 +109,13 @@ def _refuse_duplicate(connection: Connection, deps: Dependencies, request: Reque
 def change_status(
     connection: Connection, deps: Dependencies, request: Request, key: InsertedKey, command: ChangeStatus
 ) -> StoredResponse:
-    """Cancel or fail a payment; the response is final, even where nothing changes."""
+    """Cancel or fail a payment; the response is final, even if nothing changes."""
     is_asked = command.move is Move.CANCEL and _ask_to_cancel(connection, key.payment_id)
     payment = payments.lock(connection, key.payment_id)
     if command.move is Move.CANCEL and awaits_customer(payment.status):
-        if not is_asked:  # it has come to wait for its customer since: another run locks the key first
+        if not is_asked:  # it began to wait for its customer just now: another run locks the key first
             raise TransactionLost
-        # A repeat is answered with what has become of it.
+        # A repeat shows the state that it finds then.
         return _respond(connection, deps, request, key, PaymentContext(payment), is_kept=False)
     transition = transitions.status_changed(payment, command, clock.now())
     if transition.context.payment.status is payment.status:
@@ -125,9 +125,9 @@ def change_status(
 
 
 def _ask_to_cancel(connection: Connection, payment_id: int) -> bool:
-    """Let recovery cancel a charge whose customer is to act, if it is one: only the gateway's word ends it.
+    """Let recovery cancel a charge that waits for its customer. Return whether there is one; only the gateway ends it.
 
-    The key is locked before the payment, as everywhere. A charge that is decided meanwhile has no open key any more.
+    Locks the key before the payment, as everywhere. If the gateway decides meanwhile, the charge has no open key.
     """
     payment = payments.find(connection, payment_id)
     if payment is None or not awaits_customer(payment.status):
@@ -161,7 +161,7 @@ def _insert_payment(
     transition: transitions.Transition,
 ) -> None:
     payment = transition.context.payment
-    # A race past this look ends at the reservation's primary key, and then here again.
+    # A race past this look ends at the reservation's primary key; the next run then ends here.
     if new.payable_is_unique and payments.find_reservation(connection, payment.channel, "payable", payment.payable_id):
         raise PayableAlreadyPaid(payable_id=payment.payable_id)
     row = change_row(deps, transition, None, request.origin)

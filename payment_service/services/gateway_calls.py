@@ -35,14 +35,14 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 """Seconds between two look-ups while a caller waits."""
 
 NOT_CHARGED = Declined("GATEWAY_UNAVAILABLE", "The payment gateway did not process the payment")
-"""What becomes of a charge that never reached the gateway, and never will."""
+"""The result for a charge that never reached the gateway, and never will."""
 
 
 @dataclass(frozen=True)
 class NotAgain(Unknown):
-    """The gateway knows nothing of it, and a second send could have a second effect: nothing was sent.
+    """The gateway knows nothing of it, and a second send could have a second effect: the owner sent nothing.
 
-    `quiet_since` is when something may have been sent last; `for_good`: waiting will not make a second send safe.
+    `quiet_since` is when an owner may have sent something last; `for_good`: waiting will not make a second send safe.
     """
 
     quiet_since: datetime
@@ -50,10 +50,10 @@ class NotAgain(Unknown):
 
 
 def call_gateway(deps: Dependencies, claim: Claim) -> GatewayResult:
-    """The gateway's result for a claimed operation. After a takeover, the operation is looked up first.
+    """Call the gateway for a claimed operation. After a takeover, look the operation up first.
 
-    The result is logged as soon as it is known, even where writing it down fails. Raises KeyInUse, DatabaseUnavailable
-    where the operation's progress could not be committed: nothing was sent after that.
+    Logs the result before anything is written down. Raises KeyInUse or DatabaseUnavailable if the operation's progress
+    could not be committed: nothing was sent after that.
     """
     result = _result(deps, claim)
     operation, is_decided = claim.operation, isinstance(result, Approved | Declined)
@@ -77,7 +77,7 @@ def _result(deps: Dependencies, claim: Claim) -> GatewayResult:
         return NotSent(f"the payment's gateway {claim.payment.gateway} is not configured")
     gateway_request = gateway_request_for(claim.payment, claim.operation, claim.fence)
     if gateway_request.amount == 0 and gateway_request.kind in (Kind.CHARGE, Kind.AUTHORIZE):
-        return Approved(Decimal(0), gateway_request.currency)  # a free trip: there is nothing to ask for
+        return Approved(Decimal(0), gateway_request.currency)  # a free trip needs no gateway
     if (found := _earlier(deps, claim, gateway, gateway_request)) is not None:
         return found
     if clock.monotonic() > claim.send_before:
@@ -90,34 +90,34 @@ def _result(deps: Dependencies, claim: Claim) -> GatewayResult:
 def _earlier(
     deps: Dependencies, claim: Claim, gateway: Gateway, gateway_request: GatewayRequest
 ) -> GatewayResult | None:
-    """What became of an earlier owner's request, or why there must be no second one; None where this one may send."""
+    """Look up an earlier owner's request. Return its result, or NotAgain, or None if this owner may send."""
     is_registered = gateway_request.kind in gateway.capabilities.registers
     if claim.taken_over is None or not claim.taken_over.attempts:
         return None
     is_told_false = claim.purpose is Purpose.TOLD_FALSE
     if is_registered and not gateway_request.reference:
-        # Nobody has sent it: what is registered is not sent before its id is committed.
+        # No owner has sent it: each commits the id of a registered object before it sends.
         return NOT_CHARGED if is_told_false else None
     found = look_up(gateway, gateway_request)
-    if isinstance(found, NotSent):  # about the look-up only: the operation itself may have been sent before
+    if isinstance(found, NotSent):  # only the look-up failed: the operation itself may have been sent before
         return Unknown.after(found)
     if not isinstance(found, NotFound):
         return registration.settle(deps, claim, gateway, gateway_request, found)
-    if is_registered and is_told_false:  # its caller was told that it failed, and nothing has happened yet
+    if is_registered and is_told_false:  # the caller saw a failure, and nothing has happened yet
         return registration.give_up(deps, claim, gateway, gateway_request)
-    # A registered object can be confirmed only once, however often it is tried.
+    # The gateway confirms a registered object only once, however often it is asked.
     return None if is_registered else _against_sending(gateway.capabilities, claim.operation, claim.taken_over)
 
 
 def look_up(gateway: Gateway, gateway_request: GatewayRequest) -> GatewayResult:
-    """What became of an operation at its gateway, counted as a look-up."""
+    """Ask the gateway what became of an operation, and count the look-up."""
     return registration.timed(LOOKUP, gateway.lookup, gateway_request)
 
 
 def await_decision(deps: Dependencies, claim: Claim, result: GatewayResult) -> GatewayResult:
     """Look an undecided operation up as long as its caller waits: the caller never asks again.
 
-    At most half of a process's threads wait so. A request that never reached the gateway is over at once.
+    At most half of a process's threads wait so. A request that never reached the gateway ends at once.
     """
     gateway = deps.gateways.named(claim.payment.gateway)
     if isinstance(result, NotSent) or gateway is None:
@@ -139,7 +139,7 @@ def await_decision(deps: Dependencies, claim: Claim, result: GatewayResult) -> G
 
 
 def _as_committed(deps: Dependencies, claim: Claim) -> Operation:
-    """The operation with the gateway's id of it, which was committed while it was sent."""
+    """Return the operation with the gateway's id, which the send has committed."""
     payment = claim.payment
     scope = {"channel": payment.channel, "subject": payment.subject, "key_hash": claim.key_hash}
     with deps.database.reading() as connection:
@@ -148,7 +148,7 @@ def _as_committed(deps: Dependencies, claim: Claim) -> Operation:
 
 
 def gateway_request_for(payment: Payment, operation: Operation, attempt: int = 1) -> GatewayRequest:
-    """What the gateway is asked, word for word the same at every send; `attempt` is the fence of who asks."""
+    """Return the gateway request, word for word the same at every send; `attempt` is the fence of the sender."""
     belongs_to_charge = operation.kind not in (Kind.CHARGE, Kind.AUTHORIZE)
     return GatewayRequest(
         gateway_key=operation.gateway_key,
@@ -168,12 +168,12 @@ def gateway_request_for(payment: Payment, operation: Operation, attempt: int = 1
 
 
 def _against_sending(able: Capabilities, operation: Operation, before: IdempotencyKey) -> NotAgain | None:
-    """Why "not found" does not allow a second send, if it does not.
+    """Return the reason against a second send after "not found", or None.
 
-    A second send is safe only while the gateway drops repeats: as long as it remembers the key. No silence makes it
-    safe otherwise, for an earlier sender may have fallen asleep before it sends. The gateway may still find what left
-    at the end of the lease before ours; after that a person must look. A charge whose caller was told that it failed
-    is no exception: to give it up would leave the earlier sender's charge with the money. It is sent and reversed.
+    A second send is safe only while the gateway drops repeats: as long as it remembers the key. Silence alone makes it
+    safe at no time, because an earlier sender may sleep before it sends. A request that left at the end of the lease
+    before ours may still appear at the gateway; after that a person must look. A charge that its caller saw fail is no
+    exception: giving it up would leave the money with the earlier sender's charge. It is sent, then reversed.
     """
     is_over = able.lookup_consistent and before.quiet_for > able.max_in_flight
     is_remembered = (clock.now() - operation.created_at).total_seconds() < able.key_retention

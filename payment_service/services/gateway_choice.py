@@ -1,4 +1,4 @@
-"""Which gateway an operation goes to, and whether its request brings what that gateway needs."""
+"""The choice of the gateway for an operation, and the check that the request brings what that gateway needs."""
 
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ from payment_service.services.dependencies import Dependencies
 
 
 def gateway_for_charge(deps: Dependencies, request: Request, method: str, amount: Decimal) -> str:
-    """The name of the gateway that a new charge goes to, which is asked for nothing where it is free.
+    """Return the name of the gateway for a new charge. A free charge needs no token or return URL.
 
     Raises PaymentTokenRequired, ReturnUrlRequired; the key then stays free.
     """
@@ -24,9 +24,9 @@ def gateway_for_charge(deps: Dependencies, request: Request, method: str, amount
 
 
 def gateway_of(deps: Dependencies, request: Request, payment: Payment, kind: Kind) -> str:
-    """The name of the gateway of an operation on a payment: that of its charge, whatever is configured today.
+    """Return the gateway's name for an operation on a payment: that of its charge, whichever is configured today.
 
-    Raises GatewayUnavailable where that gateway is not configured any more.
+    Raises GatewayUnavailable if that gateway is not configured any more.
     """
     if kind in (Kind.CHARGE, Kind.AUTHORIZE) or payment.gateway is None:
         return gateway_for_charge(deps, request, payment.method, payment.amount)

@@ -1,4 +1,4 @@
-"""Holds that should have ended: the gateway is asked about each, and only its word ends one."""
+"""Holds that should have ended: the worker asks the gateway about each, and only its answer ends one."""
 
 import structlog
 
@@ -14,11 +14,11 @@ log = structlog.get_logger(__name__)
 
 BATCH = 100
 SHORTEST_DELAY, LONGEST_DELAY = 60.0, 3600.0
-"""Seconds until the gateway is asked again about a hold that still stands: first a minute, in vain an hour."""
+"""Seconds until the worker asks about a standing hold again: a minute if the last look failed, an hour otherwise."""
 
 
 def look_after(deps: Dependencies, limit: int = BATCH) -> int:
-    """Ask about every hold that should have ended; how many were looked at. Raises DatabaseUnavailable."""
+    """Ask about every hold that should have ended. Return how many it looked at. Raises DatabaseUnavailable."""
     with deps.database.reading() as connection:
         due = timers.due(connection, "hold", limit)
     for payment_id in due:
@@ -26,7 +26,7 @@ def look_after(deps: Dependencies, limit: int = BATCH) -> int:
             seen = _look_at(deps, payment_id)
         except DatabaseUnavailable:
             raise
-        except Exception:  # one hold that cannot be looked at keeps no other waiting
+        except Exception:  # one hold that cannot be looked at must not stop the others
             log.exception("hold.not_looked_at", payment_id=payment_id)
             seen = Seen.UNDECIDED
         if seen not in (None, Seen.REVISED):
@@ -36,7 +36,7 @@ def look_after(deps: Dependencies, limit: int = BATCH) -> int:
 
 
 def _look_at(deps: Dependencies, payment_id: int) -> Seen | None:
-    """What the gateway says of a hold, None where there is none any more."""
+    """Ask the gateway about a hold. Return None if there is none any more."""
     with deps.database.reading() as connection:
         payment = payments.find(connection, payment_id)
     if payment is None or payment.charge_key is None or not deps.database.run("hold", _still_held, payment_id):
@@ -45,7 +45,7 @@ def _look_at(deps: Dependencies, payment_id: int) -> Seen | None:
 
 
 def _still_held(connection: Connection, payment_id: int) -> bool:
-    """Whether there is a hold, or one that a capture or void under way may give back; its timer ends where not."""
+    """Return whether a hold exists, or a capture or void may give it back. Otherwise end its timer."""
     payment = payments.lock(connection, payment_id)
     if any(allows(payment.status, move) for move in (Move.HOLD_EXPIRED, Move.CAPTURE_DECLINED)):
         return True

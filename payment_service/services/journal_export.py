@@ -1,4 +1,4 @@
-"""Extracts of the journal for auditors: JSON lines and an Ed25519 signature, which need no database to be checked.
+"""Extracts of the journal for auditors: JSON lines and an Ed25519 signature. Checking them needs no database.
 
 The first line says what was asked for, the last one how many rows there are and the SHA-256 of all lines before it. The
 signature, in a file of its own, is over the SHA-256 of the whole file.
@@ -31,16 +31,16 @@ FORMAT = "payment-journal/1"
 
 
 class NotExported(Exception):
-    """A row is not what its hash says: an extract would vouch for it."""
+    """A row does not match its hash: an extract would vouch for it."""
 
 
 class NotGenuine(Exception):
-    """An extract is not what was signed."""
+    """An extract is not the file that was signed."""
 
 
 @dataclass(frozen=True)
 class Extract:
-    """What an extract contains: rows, and how many payments they are of."""
+    """The size of an extract: its rows, and the number of their payments."""
 
     rows: int
     payments: int
@@ -109,12 +109,12 @@ def _rows(
 
 
 def signature_of(path: Path) -> Path:
-    """Where the signature of an extract is."""
+    """Return the path of an extract's signature."""
     return path.with_name(path.name + ".sig")
 
 
 def public_key(pem: str) -> str:
-    """The public key of a private one, as PEM: what auditors get."""
+    """Return the public key of a private one, as PEM for auditors."""
     encoded: bytes = _private(pem).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return encoded.decode()
 

@@ -1,4 +1,4 @@
-"""What has become of a key: the question every caller has after a time-out, answered to its owner only."""
+"""The status of a key: callers ask for it after a time-out, and only the key's owner gets an answer."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from payment_service.services.dependencies import Dependencies
 
 
 def key_statuses(deps: Dependencies, principal: Principal, channels: Sequence[str], key: str) -> list[KeyStatus]:
-    """What the caller used its key for, in each of these channels where it did; nothing of anybody else's keys."""
+    """Return the uses of the caller's own key in these channels, at most one for each."""
     found: dict[str, KeyStatus] = {}
     with deps.database.reading() as connection:
         for subject in principal.subjects:
@@ -20,5 +20,5 @@ def key_statuses(deps: Dependencies, principal: Principal, channels: Sequence[st
 
 
 def is_known(deps: Dependencies, principal: Principal, channel: str, key: str) -> bool:
-    """Whether the caller has used this key in a channel."""
+    """Return whether the caller has used this key in a channel."""
     return bool(key_statuses(deps, principal, [channel], key))

@@ -1,8 +1,8 @@
-"""What becomes known after the answer: a finished operation is looked up again, and the look-up alone decides.
+"""Changes after the answer: the service looks a finished operation up again, and the look-up alone decides.
 
-A refund that succeeded may fail days later, a hold may end by itself, and a charge that was told as declined may be
-approved all the same. A notice or a difference found by reconciliation is a reason to look, and evidence of nothing.
-The stored response of the operation's key stays as it was told; whoever reads sees how it stands.
+A refund that succeeded may fail days later, a hold may end on its own, and the gateway may approve a charge that it
+declined before. A notice or a difference found by reconciliation is a reason to look, and evidence of nothing. The
+stored response of the operation's key stays as it was sent; reading the payment shows how it stands.
 """
 
 from dataclasses import replace
@@ -33,7 +33,7 @@ _STARTS = (Kind.CHARGE, Kind.AUTHORIZE)
 
 
 class _Course(StrEnum):
-    """What a result about a finished operation asks for."""
+    """The next step after a result about a finished operation."""
 
     NOTHING = "nothing"
     WAIT = "wait"
@@ -49,7 +49,7 @@ _NO_CHANGE = {_Course.NOTHING: Seen.UNCHANGED, _Course.WAIT: Seen.UNDECIDED}
 def look_again(
     deps: Dependencies, gateway: str, *, gateway_key: str | None = None, reference: str | None = None
 ) -> Seen:
-    """Look up again what a gateway has spoken of: the finished operation of `gateway_key`, else a dispute's reference.
+    """Look up the finished operation of `gateway_key`, or without one the dispute of `reference`, at a gateway again.
 
     `gateway` is the name of the gateway that spoke. Raises DatabaseUnavailable.
     """
@@ -70,9 +70,9 @@ def look_again(
 
 
 def _revise(connection: Connection, deps: Dependencies, key_id: int, result: GatewayResult) -> Seen:
-    """Hold a result against the rows as they stand now, key locked before payment, and write down what it changes."""
+    """Compare a result with the rows as they stand now, lock the key before the payment, and write down the change."""
     key = keys.lock_by_id(connection, key_id)
-    if key is None or key.operation is None:  # somebody else has locked it
+    if key is None or key.operation is None:  # another process has locked it
         return Seen.UNDECIDED
     payment = payments.lock(connection, payment_of(key))
     operation, course = key.operation, _course(payment, key.operation, result)
@@ -108,7 +108,7 @@ def _course(payment: Payment, operation: Operation, result: GatewayResult) -> _C
             return _Course.NOTHING
         is_late = operation.status is OperationStatus.FAILED and operation.kind in _STARTS
         return _Course.APPROVE_LATE if is_late and allows(payment.status, Move.CHARGED_LATE) else _Course.REVIEW
-    if not has_succeeded:  # as it was told
+    if not has_succeeded:  # the caller knows that it failed
         return _Course.NOTHING if isinstance(result, Declined | NotFound) else _Course.WAIT
     if not isinstance(result, Declined):
         return _Course.WAIT
@@ -116,16 +116,14 @@ def _course(payment: Payment, operation: Operation, result: GatewayResult) -> _C
 
 
 def _taken_back(payment: Payment, operation: Operation) -> _Course:
-    """What follows where the gateway has approved an operation and says now that it did not happen."""
+    """Choose the next step for an operation that the gateway approved before and declines now."""
     if operation.kind is Kind.REFUND:
         return _Course.REVERSE_REFUND
     if operation.kind is not Kind.AUTHORIZE:
         return _Course.REVIEW
     if allows(payment.status, Move.HOLD_EXPIRED):
         return _Course.EXPIRE_HOLD
-    if allows(
-        payment.status, Move.CAPTURE_DECLINED
-    ):  # a capture or void is under way: the gateway's word on it decides
+    if allows(payment.status, Move.CAPTURE_DECLINED):  # a capture or void is under way: the gateway's result decides
         return _Course.WAIT
     return _Course.REVIEW if payment.captured_amount else _Course.NOTHING
 

@@ -47,6 +47,6 @@ def known_later(trail: Trail) -> Iterator[Violation]:
 
 
 def has_expired(trail: Trail, operation: Operation) -> bool:
-    """Whether an operation is a hold that ended by itself: it succeeded, and the gateway has nothing of it any more."""
+    """Return whether an operation is a hold that has expired: it succeeded, and the gateway no longer has it."""
     is_hold = operation.kind is Kind.AUTHORIZE
     return is_hold and any(entry.move == Move.HOLD_EXPIRED for entry in trail.audit)

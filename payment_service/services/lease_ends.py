@@ -33,5 +33,5 @@ def _give_up(connection: Connection, claim: Claim) -> None:
     if key is None or key.owner != claim.owner or claim.is_repeatable:
         return
     if key.operation_status is OperationStatus.SUCCEEDED:
-        # The COMMIT that was given up was kept. Its caller heard that nobody knows, and never asks again.
+        # The COMMIT that we gave up has succeeded. The caller got "unknown" and never asks again.
         log.error("movement.charged_and_not_told", payment_id=claim.payment.payment_id)

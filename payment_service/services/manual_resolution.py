@@ -1,7 +1,7 @@
-"""A person's word on an operation that the gateway's cannot end: what became of it, looked up at the gateway by hand.
+"""Manual resolution: a person looks an operation up at the gateway by hand, and decides it here.
 
-It is written as the gateway's own would be, under the key's lock and a new fence, with audit row, event and answer;
-`verify` goes on comparing it with the gateway's ledger.
+The service writes it as it would write the gateway's result, under the key's lock and a new fence, with audit row,
+event and answer; `verify` still compares it with the gateway's ledger.
 """
 
 import math
@@ -29,7 +29,7 @@ MAX_IN_FLIGHT = 300.0
 """Seconds for which a request to a gateway that is not configured any more may still be on its way."""
 
 CODE, MESSAGE = "DECIDED_BY_A_PERSON", "Declined after review"
-"""What a caller is told of a payment that was declined by hand; why is nobody's business but ours."""
+"""The error for the caller of a payment declined by hand; the reason stays with the operators."""
 
 
 class NotOpen(ServiceError):
@@ -50,9 +50,9 @@ class TooEarly(ServiceError):
 def decide(deps: Dependencies, operation_id: UUID, *, approved: bool, why: str, actor: str) -> StoredResponse:
     """End an undecided operation as approved, with the amount that was asked for, or as declined.
 
-    `why` and `actor` are kept beside it. Returns the answer that its key has from now on. Raises NotOpen; TooEarly
-    while its lease lasts and, to be declined, as long after that as the gateway may still act on a request; KeyInUse
-    where somebody takes it over meanwhile.
+    Keeps `why` and `actor` beside it. Returns the key's answer from now on. Raises NotOpen; TooEarly while the lease
+    lasts and, for a decline, as long after that as the gateway may still act on a request, or if the gateway does not
+    cancel; KeyInUse if another owner takes the key over meanwhile.
     """
     claim = deps.database.run("recover", _take_over, deps, operation_id, approved, actor, why)
     operation = claim.operation
@@ -76,7 +76,7 @@ def decide(deps: Dependencies, operation_id: UUID, *, approved: bool, why: str, 
 
 
 def _cancelled_at_the_gateway(deps: Dependencies, claim: Claim) -> GatewayResult:
-    """Declined once nothing can be approved any more: what a gateway can cancel is cancelled there first."""
+    """Cancel at a gateway that can, and return Declined once the gateway can approve nothing any more."""
     gateway = deps.gateways.named(claim.payment.gateway)
     if gateway is None or not gateway.capabilities.cancels or claim.operation.gateway_reference is None:
         return Declined(CODE, MESSAGE)
@@ -97,7 +97,7 @@ def _take_over(
 
 
 def check_is_quiet(key: IdempotencyKey, seconds: float) -> None:
-    """Raise TooEarly unless the lease ended so many seconds ago: what was sent under it may still be on its way."""
+    """Raise TooEarly unless the lease ended so many seconds ago: a request of that owner may still be on its way."""
     remaining = math.ceil(seconds - key.quiet_for)
     if key.leased or remaining > 0:
         after = max(1, remaining)

@@ -1,7 +1,7 @@
-"""Gateways' notices: each is stored once and brings the next look-up forward. None of them decides anything.
+"""Gateways' notices: the service stores each once, and it brings the next look-up forward. No notice decides anything.
 
-A notice about an open operation lets recovery look it up now. One about anything else is looked into here: by the
-worker, never by the request that brought it.
+A notice about an open operation lets recovery look it up now. The worker looks into all other notices, never the
+request that brought one.
 """
 
 from collections import Counter
@@ -24,13 +24,13 @@ from payment_service.services.seen import Seen
 log = structlog.get_logger(__name__)
 
 BATCH = 50
-"""Notices looked at in one transaction."""
+"""Notices that one transaction looks at."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 3600.0
-"""Seconds before a notice that fits nothing yet is tried again: doubling, then every hour."""
+"""Seconds before the worker tries a notice again that fits nothing yet: doubling, then every hour."""
 
 PATIENCE = 3 * 86400.0
-"""Seconds for which it is tried again; then it stays for a person to see."""
+"""Seconds for which the worker tries it; then it stays for a person to see."""
 
 SETTLED = (Seen.UNCHANGED, Seen.REVISED)
 
@@ -45,7 +45,7 @@ class NoticeForged(ServiceError):
 
 
 def sender(deps: Dependencies, word: str) -> tuple[str, NotifyingGateway]:
-    """The gateway that `word` names in a path (`stripe`), under its full name (`stripe/live`). Raises NotFound."""
+    """Return the gateway that `word` names in a path (`stripe`) and its full name (`stripe/live`). Raises NotFound."""
     for name, gateway in deps.gateways:
         if name.partition("/")[0] == word and sends_notices(gateway):
             return name, gateway
@@ -53,7 +53,7 @@ def sender(deps: Dependencies, word: str) -> tuple[str, NotifyingGateway]:
 
 
 def receive(deps: Dependencies, word: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> None:
-    """Take a request to a gateway's webhook; the names of the headers are in lower case.
+    """Store the notices of a request to a gateway's webhook; the names of the headers are in lower case.
 
     Raises NotFound, NoticeForged, DatabaseUnavailable.
     """
@@ -67,7 +67,7 @@ def receive(deps: Dependencies, word: str, headers: Mapping[str, str], body: byt
 
 
 def store(deps: Dependencies, gateway_name: str, received: Sequence[Notice]) -> int:
-    """Store those of a gateway's notices that are not stored yet: how many. Raises DatabaseUnavailable.
+    """Store the new ones of a gateway's notices. Return how many. Raises DatabaseUnavailable.
 
     In the same transaction each of them wakes the open operation that it is about.
     """
@@ -81,7 +81,7 @@ def store(deps: Dependencies, gateway_name: str, received: Sequence[Notice]) -> 
 
 def _store(connection: Connection, gateway_name: str, received: Sequence[Notice], whole: bool) -> int:
     stored = 0
-    for notice in sorted(received, key=lambda each: each.event_id):  # in one order, whoever has the same ones
+    for notice in sorted(received, key=lambda each: each.event_id):  # one order in all processes
         if notice.is_hint:
             ours = notices.known_keys(connection, notice.gateway_keys)
             stored += _take_hint(connection, gateway_name, notice, ours)
@@ -96,10 +96,10 @@ def _store(connection: Connection, gateway_name: str, received: Sequence[Notice]
 
 
 def _take_hint(connection: Connection, gateway_name: str, hint: Notice, known: Mapping[str, IdempotencyKey]) -> bool:
-    """Take a hint about a payment of ours: whether it was stored now.
+    """Store a hint about a payment of ours. Return whether it is new.
 
-    It wakes whatever is open there, for refunds have no address of their own. Where somebody works on that, whose look
-    may have come too early, the hint stays due, also one that came a moment before and was done with.
+    It wakes all open operations of the payment, since refunds have no address of their own. If an owner works on one of
+    them, it may have looked too early: then the hint stays due, even one that was handled a moment before.
     """
     gateway_key = hint.gateway_keys[0]
     operation = known[gateway_key].operation if gateway_key in known else None
@@ -116,7 +116,7 @@ def _take_hint(connection: Connection, gateway_name: str, hint: Notice, known: M
 
 
 def _chosen(known: Mapping[str, bool | None]) -> str | None:
-    """The key that a notice is filed under: of an open operation, else of the latest that we know, else the latest."""
+    """Choose the key to file a notice under: an open operation's, or the latest known one, or the latest."""
     return max(known, key=lambda key: (known[key] is True, known[key] is not None), default=None)
 
 
@@ -125,9 +125,9 @@ def _is_woken(connection: Connection, key: IdempotencyKey) -> bool:
 
 
 def handle_due(deps: Dependencies, is_stopping: Callable[[], bool] = lambda: False) -> Counter[str]:
-    """Look at notices that are due, at most BATCH. Raises DatabaseUnavailable.
+    """Look at due notices, at most BATCH. Raises DatabaseUnavailable.
 
-    How many `woke` an operation, told what is `known`, were `revised`, or must be tried `again`.
+    Returns how many `woke` an operation, were `known`, were `revised`, or must be tried `again`.
     """
     outcomes, to_revise = deps.database.run("notice", _sort_out, deps)
     for notice in to_revise:
@@ -137,7 +137,7 @@ def handle_due(deps: Dependencies, is_stopping: Callable[[], bool] = lambda: Fal
             is_done = revise(deps, notice)
         except DatabaseUnavailable:
             raise
-        except Exception:  # no other notice waits for one that cannot be dealt with
+        except Exception:  # a notice that fails must not stop the others
             log.exception("notice.failed", notice_id=notice.notice_id, event_id=notice.event_id)
             is_done = False
         if is_done:
@@ -147,13 +147,13 @@ def handle_due(deps: Dependencies, is_stopping: Callable[[], bool] = lambda: Fal
 
 
 def _sort_out(connection: Connection, deps: Dependencies) -> tuple[Counter[str], list[StoredNotice]]:
-    """Wake what is open, end what tells nothing new; the rest is postponed, and to be looked into without a lock."""
+    """Wake open operations, end notices without news, postpone the rest. Return the counts and the rest to look up."""
     outcomes: Counter[str] = Counter()
     due, to_revise = notices.lock_due(connection, BATCH), []
     for notice in due:
         try:
             key = _key_of(connection, notice)
-        except (LookupError, TypeError, ValueError):  # a newer release's words: no other notice waits for it
+        except (LookupError, TypeError, ValueError):  # words of a newer release must not stop the other notices
             log.exception("notice.unreadable", notice_id=notice.notice_id)
             notices.postpone(connection, notice.notice_id, _pause(notice))
             continue
@@ -166,7 +166,7 @@ def _sort_out(connection: Connection, deps: Dependencies) -> tuple[Counter[str],
             if key is None or key.response_status is not None:
                 to_revise.append(notice)
             else:
-                outcomes["again"] += 1  # somebody works on it
+                outcomes["again"] += 1  # an owner works on it
             continue
         notices.mark_handled(connection, notice.notice_id)
         outcomes[outcome] += 1
@@ -186,16 +186,16 @@ def _pause(notice: StoredNotice) -> float:
 
 
 def _tells_nothing_new(deps: Dependencies, notice: StoredNotice, key: IdempotencyKey) -> bool:
-    """Whether a finished operation has the outcome that such notices tell: nearly every notice is such a one."""
+    """Return whether a finished operation has the outcome of the notice already, as is nearly always so."""
     gateway = deps.gateways.named(notice.gateway)
     told = gateway.told_by(notice.type) if sends_notices(gateway) else None
     return key.response_status is not None and told is not None and told is key.operation_status
 
 
 def revise(deps: Dependencies, notice: StoredNotice) -> bool:
-    """Look again at the finished operation or the dispute that a notice is about, and write down what has changed.
+    """Look again at the finished operation or the dispute that a notice is about, and write down its change.
 
-    True where nothing is left to do; False to be tried again later. What needs a person stays, and with it the alert.
+    Returns False if it must be tried again. A notice that needs a person stays, and so does the alert.
     """
     seen = [look_again(deps, notice.gateway, gateway_key=notice.gateway_key, reference=notice.reference)]
     seen += [look_again(deps, notice.gateway, gateway_key=each) for each in _refunds_hinted_at(deps, notice)]
@@ -207,7 +207,7 @@ def revise(deps: Dependencies, notice: StoredNotice) -> bool:
 
 
 def _refunds_hinted_at(deps: Dependencies, notice: StoredNotice) -> Sequence[str]:
-    """The gateway keys of the finished refunds that a notice about their payment may be about."""
+    """Return the gateway keys of the finished refunds that a notice about their payment may be about."""
     gateway = deps.gateways.named(notice.gateway)
     if gateway is None or not gateway.capabilities.hints_at_payments or notice.gateway_key is None:
         return ()

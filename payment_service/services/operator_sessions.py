@@ -30,7 +30,7 @@ class SessionsRevoked(Unauthenticated):
 
 @dataclass(frozen=True)
 class SignIn:
-    """A verified sign-in. `issued`, `expires`: of a pasted token, seconds since 1970; None where there is none."""
+    """A verified sign-in. `issued`, `expires`: of a pasted token, seconds since 1970; None without one."""
 
     subject: str
     way: Literal["PROVIDER", "TOKEN"]
@@ -39,10 +39,10 @@ class SignIn:
 
 
 def begin(deps: Dependencies, sign_in: SignIn, seconds: int, previous: str) -> str:
-    """Begin a session of so many seconds at most, and end the browser's `previous` one: the new cookie's value.
+    """Begin a session of so many seconds at most, and end the browser's `previous` one. Return the new cookie's value.
 
-    Raises Unauthenticated for a token that has ended, SessionsRevoked for one that is older than the last revocation
-    of its subject.
+    Raises Unauthenticated for a token that has ended, SessionsRevoked for one that is older than the last revocation of
+    its subject.
     """
     session = clock.new_hex(_DIGITS)
     deps.database.run("begin_session", _begin, sign_in, session, timedelta(seconds=seconds), previous)
@@ -51,7 +51,7 @@ def begin(deps: Dependencies, sign_in: SignIn, seconds: int, previous: str) -> s
 
 def _begin(connection: Connection, sign_in: SignIn, session: str, longest: timedelta, previous: str) -> None:
     now = clock.now()
-    if sessions.find(connection, _digest(session), now):  # committed before, and the answer to COMMIT was lost
+    if sessions.find(connection, _digest(session), now):  # an earlier COMMIT, with its answer lost
         return
     issued_at = now if sign_in.issued is None else min(now, _moment(sign_in.issued))
     ends_at = now + longest if sign_in.expires is None else min(now + longest, _moment(sign_in.expires))
@@ -73,26 +73,26 @@ def _begin(connection: Connection, sign_in: SignIn, session: str, longest: timed
 
 
 def find(deps: Dependencies, session: str) -> str | None:
-    """The subject of a cookie's session; None where there is none, or it has ended in any way."""
+    """Return the subject of a cookie's session, None if there is none or it has ended in any way."""
     with deps.database.reading() as connection:
         found = sessions.find(connection, _digest(session), clock.now())
     return None if found is None else str(found["subject"])
 
 
 def sign_out(deps: Dependencies, session: str) -> str | None:
-    """End a cookie's session; its subject, None where none was open."""
+    """End a cookie's session. Return its subject, None if none was open."""
     return deps.database.run("sign_out", sessions.sign_out, _digest(session), clock.now())
 
 
 def revoke(deps: Dependencies, subject: str, actor: str) -> int:
-    """End all sessions of a subject that began before now, and refuse its older tokens; how many were live."""
+    """End all sessions of a subject that began before now, and refuse its older tokens. Return how many were live."""
     ended = deps.database.run("revoke", sessions.revoke, subject, actor, clock.now())
     log.info("ops.revoked", subject=subject, actor=actor, sessions=ended)
     return ended
 
 
 def purge(deps: Dependencies) -> int:
-    """Delete the sessions whose time is over; how many."""
+    """Delete expired sessions. Return how many."""
     return deps.database.run("purge", sessions.purge, clock.now())
 
 
@@ -101,7 +101,7 @@ def _digest(session: str) -> str:
 
 
 def _moment(seconds: float) -> datetime:
-    """A token's time; one that no calendar has is the end of time."""
+    """Return a token's time; for a time outside the calendar, the end of time."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What a gateway's result makes of a payment, as pure values: how it stands, with what the journal says of it."""
+"""The effect of a gateway result on a payment, as pure values: its new state and the journal row."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -19,7 +19,7 @@ APPROVALS = {
 
 
 def operation_completed(operation: Operation, result: Approved | Declined, note: str | None) -> Operation:
-    """An operation that the gateway has decided. `note`: who else had a hand in it."""
+    """Return the operation as the gateway has decided it. `note` names the person behind a manual resolution."""
     return replace(
         operation,
         status=OperationStatus.SUCCEEDED if isinstance(result, Approved) else OperationStatus.FAILED,
@@ -37,7 +37,7 @@ def payment_after(
     references: ChannelReferences,
     at: datetime,
 ) -> Transition:
-    """What a completed operation makes of its payment, and of its refund where it is one."""
+    """Apply a completed operation to its payment, and to its refund if it is one."""
     if refund is not None:
         return _refund_completed(payment, operation, refund, result, at)
     if isinstance(result, Declined):
@@ -50,7 +50,7 @@ def _approved(
 ) -> Transition:
     kind, move, response = operation.kind, APPROVALS[operation.kind], payment.gateway_response
     taken, held = kind in (Kind.CHARGE, Kind.CAPTURE), kind in (Kind.CHARGE, Kind.AUTHORIZE)
-    if kind is Kind.CAPTURE or (kind is Kind.CHARGE and not response):  # else the caller's text, sent with the charge
+    if kind is Kind.CAPTURE or (kind is Kind.CHARGE and not response):  # otherwise keep the caller's text of the charge
         response = "Payment processed successfully"
     moved_payment = replace(
         payment_moved(payment, move, at),
@@ -72,7 +72,7 @@ def _approved(
 
 
 def action_required(payment: Payment, operation: Operation, at: datetime) -> Transition:
-    """The customer must act before the gateway decides."""
+    """Return the transition to a payment that waits for its customer."""
     move = Move.ACTION_REQUIRED
     context = PaymentContext(payment_moved(payment, move, at), operation)
     return Transition(move, payment.status, context, operation.amount, "The customer must authenticate the payment")

@@ -32,7 +32,7 @@ def save_changed(
     transition: Transition,
     origin: ChangeSource,
 ) -> None:
-    """Write a change of an existing payment; `before` is how it stood, `head` the hash of its last journal row."""
+    """Write a change of an existing payment; `before` is its old state, `head` the hash of its last journal row."""
     payment, refund = transition.context.payment, transition.context.refund
     row = change_row(deps, transition, head, origin)
     payments.update(connection, payment, payment_hashes(deps.journal, payment, row["row_hash"]))
@@ -46,7 +46,7 @@ def save_changed(
 
 
 def change_row(deps: Dependencies, transition: Transition, head: str | None, origin: ChangeSource) -> dict[str, Any]:
-    """The journal row of a transition, chained to the payment's row before it; `head` is that row's hash."""
+    """Return the journal row of a transition, chained to the payment's row before it, which has the hash `head`."""
     payment = transition.context.payment
     renderer = deps.renderers[payment.channel]
     kind = renderer.event_types.get(transition.move) or event_type(transition.move, payment.version)
@@ -76,15 +76,15 @@ def record(connection: Connection, deps: Dependencies, transition: Transition, r
 def record_undecided_attempt(
     connection: Connection, deps: Dependencies, context: PaymentContext, head: str | None, origin: ChangeSource
 ) -> str:
-    """Append an attempt that ended without a decision of the gateway: the payment stays where it is. The row's hash."""
+    """Append an attempt that the gateway has not decided; the payment does not change. Return the row's hash."""
     amount = context.operation.amount if context.operation else context.payment.amount
     return _extend(connection, deps, context, head, origin, FAILED_ATTEMPT, amount, "The gateway has not decided")
 
 
 def record_erasure(connection: Connection, deps: Dependencies, payment: Payment, origin: ChangeSource) -> None:
-    """Append that texts of the payment were emptied: `verify` no longer misses those of the journal rows before.
+    """Append that the payment's texts were emptied, so that `verify` accepts the journal rows before without texts.
 
-    The payment is as it stands after that, and locked. A refund or key whose text was emptied gets a new hash as well.
+    The payment is locked, and as it stands after that. The caller has renewed the hash of each emptied refund.
     """
     description = "Texts of the caller were emptied"
     context = PaymentContext(payment)
@@ -101,7 +101,7 @@ def _extend(
     amount: Decimal,
     description: str,
 ) -> str:
-    """Append a row without version and event; the hash of it."""
+    """Append a row without version and event. Return its hash."""
     payment = context.payment
     row = _row(context, move, payment.status, origin) | {
         "version": None,
@@ -121,7 +121,7 @@ def _extend(
 def render_response(
     connection: Connection, deps: Dependencies, response_format: str, context: PaymentContext
 ) -> StoredResponse:
-    """The response to a request. A channel that shows the audit trail gets it as it is in this transaction."""
+    """Return the response to a request. A channel that shows the audit trail gets it as of this transaction."""
     renderer = deps.renderers[context.payment.channel]
     if renderer.shows_trail:
         context = replace(context, trail=journal.trail_of(connection, context.payment))
@@ -129,7 +129,7 @@ def render_response(
 
 
 def _with_dispute(event: Event, context: PaymentContext) -> Event:
-    """The channel's event, with the dispute that it is about: no document has words for one, so all say the same."""
+    """Add its dispute to the channel's event, the same in all channels: no caller's document has words for one."""
     dispute = context.dispute
     if dispute is None:
         return event
@@ -162,7 +162,7 @@ def _row(context: PaymentContext, move: str, from_status: Status | None, origin:
 
 
 def _deliveries(deps: Dependencies, payment: Payment, event: Event, event_id: UUID) -> list[dict[str, Any]]:
-    """One row for each sink: a broker gets the events of its channels, an HTTP service what the channel sends to it."""
+    """Return one row for each sink: brokers get their channels' events, HTTP services the channel's webhooks."""
     common = {
         "payment_id": payment.payment_id,
         "event_id": event_id,

@@ -1,4 +1,4 @@
-"""Looking: payments and refunds as their callers may see them. Nothing here changes anything."""
+"""Queries: payments and refunds as their callers may see them. Nothing here writes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ def payment(
     otherwise: ServiceError | None = None,
     theirs: ServiceError | None = None,
 ) -> Payment:
-    """The channel's payment whose `by` (payment_id, public_id, transaction_id) is `value`, if `principal` may see it.
+    """Return the channel's payment with this value of `by` (payment_id, public_id, transaction_id).
 
-    Raises PaymentNotFound (or `otherwise`), also for somebody else's payment: nothing tells the two apart, unless the
-    channel's document wants it told (`theirs`).
+    Raises PaymentNotFound (or `otherwise`), also for a payment of another subject: the caller cannot tell the two
+    apart, unless the channel's document has an error of its own for that (`theirs`).
     """
     with deps.database.reading() as connection:
         found = payments.find_by(connection, channel, by, value)
@@ -47,27 +47,27 @@ def payment(
 
 
 def require_payable(found: Payment, payable_id: object | None) -> None:
-    """Hold the caller to what it means by the payment's number, where it says so. Raises PayableMismatch."""
+    """Compare the payment with the payable that the caller names, if it names one. Raises PayableMismatch."""
     if payable_id is not None and str(payable_id) != found.payable_id:
         raise PayableMismatch
 
 
 def channel_of(deps: Dependencies, principal: Principal, payment_id: int) -> str | None:
-    """The channel of the payment of this number, None where there is none that `principal` may see."""
+    """Return the channel of a payment number, None if `principal` may see no such payment."""
     with deps.database.reading() as connection:
         found = payments.find(connection, payment_id)
     return found.channel if found and may_see(principal, found) else None
 
 
 def nothing_to_see(deps: Dependencies, channel: str, filters: dict[str, Any], missing: ServiceError) -> ServiceError:
-    """Return `missing` to be raised where a caller sees none of the channel's payments; it notes if another has one."""
+    """Return the error `missing` for a caller that sees none of the channel's payments; note if another has one."""
     with deps.database.reading() as connection:
         others = payments.fetch(connection, payments.select_payments(channel, None, filters), 1)
     return refused(missing, Reason.FOREIGN) if others else missing
 
 
 def refunds(deps: Dependencies, payment_id: int) -> Sequence[Refund]:
-    """A payment's refunds, oldest first."""
+    """Return a payment's refunds, oldest first."""
     with deps.database.reading() as connection:
         return payments.refunds_for(connection, payment_id)
 
@@ -75,7 +75,7 @@ def refunds(deps: Dependencies, payment_id: int) -> Sequence[Refund]:
 def newest(
     deps: Dependencies, principal: Principal, channel: str, limit: int, filters: dict[str, Any]
 ) -> Sequence[Payment]:
-    """At most `limit` of the channel's payments that `principal` may see, newest first; `filters` narrow them."""
+    """Return at most `limit` of the channel's payments that `principal` may see, newest first, by `filters`."""
     statement = payments.select_payments(channel, visible_to(principal, channel), filters).order_by(
         table.c.payment_id.desc()
     )
@@ -86,7 +86,7 @@ def newest(
 def oldest(
     deps: Dependencies, principal: Principal, channel: str, limit: int, offset: int, filters: dict[str, Any]
 ) -> Sequence[Payment]:
-    """The same, oldest first, from the `offset`th on."""
+    """Return the payments as `newest` does, but oldest first, from the `offset`th on."""
     statement = payments.select_payments(channel, visible_to(principal, channel), filters).order_by(table.c.payment_id)
     with deps.database.reading() as connection:
         return payments.fetch(connection, statement, limit, offset)
@@ -94,7 +94,7 @@ def oldest(
 
 @dataclass(frozen=True)
 class Page:
-    """Some payments of a list, how many there are on all pages, and the number below which all of them are."""
+    """A page of payments, the number of payments on all pages, and the number that all of them stay below."""
 
     payments: Sequence[Payment]
     total: int
@@ -104,7 +104,7 @@ class Page:
 def page(
     deps: Dependencies, principal: Principal, channel: str, number: int, size: int, filters: dict[str, Any]
 ) -> Page:
-    """The `number`th page (from 1) of `size` payments, newest first.
+    """Return the `number`th page (from 1) of `size` payments, newest first.
 
     `before` among the `filters` is that of an earlier page: payments that have arrived since do not shift this one.
     """
@@ -118,16 +118,16 @@ def page(
 
 
 def with_trail(deps: Dependencies, found: Payment) -> PaymentContext:
-    """A payment with its audit trail, oldest first."""
+    """Return a payment with its audit trail, oldest first."""
     with deps.database.reading() as connection:
         return PaymentContext(found, trail=journal.trail_of(connection, found))
 
 
 def visible_to(principal: Principal, channel: str) -> Sequence[str] | None:
-    """Whose payments of a channel a caller may see: its own, or everybody's (None) for a service."""
+    """Return the subjects to show a caller a channel's payments of: its own, or None for a service, which sees all."""
     return None if principal.acts_for_all(channel) else principal.subjects
 
 
 def may_see(principal: Principal, found: Payment) -> bool:
-    """Whether a payment is the caller's to see and to move."""
+    """Return whether a caller may see and change a payment."""
     return principal.acts_for_all(found.channel) or found.subject in principal.subjects

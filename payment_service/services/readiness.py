@@ -1,4 +1,4 @@
-"""Readiness: whether this process can do its work."""
+"""Readiness: the checks that tell whether this process can do its work."""
 
 import socket
 from collections.abc import Callable, Collection, Hashable, Mapping
@@ -28,10 +28,10 @@ Result = TypeVar("Result")
 
 
 class Readiness:
-    """The checks by name: the database takes what is written, its tables are ours, brokers listen.
+    """The checks by name: the database accepts writes, its tables are ours, brokers listen.
 
-    Newer tables pass, too, where they say so: during a rollout the previous release serves on the tables of the next. A
-    broker without addresses is switched off and passes; one of several addresses is enough.
+    Newer tables also pass if they allow this release: during a rollout the previous release serves on the tables of the
+    next. A broker without addresses is switched off and passes; one of several addresses is enough.
     """
 
     def __init__(self, deps: Dependencies, migration_head: str, brokers: Mapping[str, Collection[Address]]) -> None:
@@ -42,7 +42,7 @@ class Readiness:
         self._ports: _Probes[bool] = _Probes()
 
     def checks(self, *, with_brokers: bool) -> dict[str, bool | None]:
-        """The result of each check. Without `with_brokers` no broker is asked; those that are switched on are None."""
+        """Return the result of each check. Without `with_brokers` the brokers that are switched on are None."""
         ends_at = clock.monotonic() + DATABASE_PATIENCE
         database = self._databases.start("database", self._database)
         brokers = self._listening() if with_brokers else self._unasked()
@@ -51,14 +51,14 @@ class Readiness:
         return {**(database.result() if has_answered else SILENT), **brokers}
 
     def gateways(self) -> dict[str, bool]:
-        """Whether each gateway that knows this service by credentials accepted them when this process asked it last.
+        """Return whether each gateway with credentials accepted ours when this process last asked it.
 
         It decides nothing: reads, replays and the payments of other gateways need none of them.
         """
         return {name: gateway.accepts_us for name, gateway in self._deps.gateways if has_credentials(gateway)}
 
     def _database(self) -> dict[str, bool]:
-        """Whether the database answers and may be written to, and whether its tables are those of this release."""
+        """Check whether the database answers and accepts writes, and whether its tables are those of this release."""
         is_migrated = False
         try:
             with self._deps.database.reading() as connection:
@@ -85,21 +85,21 @@ class Readiness:
 
 
 def require_writable(deps: Dependencies) -> None:
-    """Raise DatabaseUnavailable where nothing can be written, for work that may find nothing to write."""
+    """Raise DatabaseUnavailable if the database takes no writes, for work that may find nothing to write."""
     with deps.database.reading() as connection:
         schema.require_writable(connection)
 
 
 def may_rewrite_journal(deps: Dependencies) -> bool:
-    """Whether the role of this process may change rows that the service only adds: on PostgreSQL the tables' owner."""
+    """Return whether this role may change rows that the service only adds: on PostgreSQL only the tables' owner may."""
     with deps.database.reading() as connection:
         return privileges.may_rewrite_journal(connection)
 
 
 class _Probes(Generic[Result]):
-    """Looks that may take long, at most one thread for each name.
+    """Probes that may take long, at most one thread for each name.
 
-    A port that never answers, or whose name look-up hangs, holds one thread however often readiness is asked.
+    A port that never answers, or a name look-up that hangs, holds one thread however often readiness is asked.
     """
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class _Probes(Generic[Result]):
         self._probes: dict[Hashable, Future[Result]] = {}
 
     def start(self, name: Hashable, look: Callable[[], Result]) -> Future[Result]:
-        """The look of this name that is under way, else a new one."""
+        """Return the open probe of this name, or start a new one."""
         with self._lock:
             probe = self._probes.get(name)
             if probe is None or probe.done():
@@ -116,7 +116,7 @@ class _Probes(Generic[Result]):
                 thread = Thread(target=_fulfil, args=(probe, look), name="readiness", daemon=True)
                 try:
                     thread.start()
-                except RuntimeError:  # none can be started
+                except RuntimeError:  # the system has no thread left
                     probe.cancel()
         return probe
 
@@ -124,7 +124,7 @@ class _Probes(Generic[Result]):
 def _fulfil(probe: Future[Result], look: Callable[[], Result]) -> None:
     try:
         probe.set_result(look())
-    except Exception as error:  # noqa: BLE001 - whoever asks raises it
+    except Exception as error:  # noqa: BLE001 - the caller of result() raises it
         probe.set_exception(error)
 
 

@@ -1,9 +1,9 @@
-"""Comparing a gateway's own list of a period with our operations, in both directions. Nothing of them is changed here.
+"""Comparing a gateway's own list of a period with our operations, in both directions. Changes none of them.
 
-The gateway's list is read to its end, page by page; each page is compared by gateway key. Then our settled operations
-of the period are read, and whatever the list did not have is looked up at the gateway before it is called missing: a
-movement may stand in the list of another day. What the gateway lists without a key of ours waits for an operation with
-its reference, and is a stranger in the end. Memory holds the numbers of the keys seen, and the strangers.
+It reads the gateway's list to its end, page by page, and compares each page by gateway key. Then it reads our completed
+operations of the period, and looks up each that the list did not have: it may stand in the list of another day. An
+entry without a key of ours waits for an operation with its reference, and is a stranger in the end. Memory holds the
+numbers of the keys seen, and the strangers.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +38,7 @@ PAGE = 500
 """Entries compared at once."""
 
 SETTLED_WITHIN = timedelta(days=2)
-"""An operation that settled in the period was asked for at most so long before it."""
+"""The longest time between the request and the completion of an operation that it looks for."""
 
 OUT_OF_ORDER = timedelta(hours=1)
 """How far the numbers of keys and their moments may disagree."""
@@ -46,7 +46,7 @@ OUT_OF_ORDER = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Result:
-    """How a reconciliation ended; `cut_short` says why it is not complete."""
+    """The result of a reconciliation; `cut_short` says why it is not complete."""
 
     found: Reconciliation
     cut_short: str | None
@@ -59,11 +59,11 @@ class CannotBeReconciled(Exception):
 def reconcile(
     deps: Dependencies, name: str | None, since: datetime, until: datetime, tell: Callable[[Line], None]
 ) -> Result:
-    """Compare [`since`, `until`) at the gateway `name`; `tell` each line as it is found, then write the result down.
+    """Compare [`since`, `until`) at the gateway `name`, `tell` each line at once, then write the result down.
 
     No name stands for the only gateway that has a list.
 
-    Raises CannotBeReconciled before anything is asked, DatabaseUnavailable where the result cannot be written down.
+    Raises CannotBeReconciled before it asks anything, DatabaseUnavailable if it cannot write the result down.
     """
     name, gateway = _listing(deps, name)
     until = min(until, clock.now())
@@ -86,9 +86,9 @@ def reconcile(
 
 
 def _to_look_into(line: Line) -> Notice | None:
-    """What the worker looks at again, because the gateway's own notice may have been lost: a state or a dispute.
+    """Return a notice for the worker, because the gateway's own may be lost: about a state or a dispute.
 
-    A look-up decides, as always: money that came after a told decline is given back, a refund that failed is reversed.
+    A look-up decides, as always: the service returns money that came after a decline, and reverses a failed refund.
     """
     if line.difference is None or line.difference.kind not in LOOKED_INTO:
         return None
@@ -122,7 +122,7 @@ class _Comparison:
         self._unnamed: dict[tuple[str, str], tuple[Entry, int | None]] = {}
 
     def lines(self) -> Iterator[Line]:
-        """Every line of the report. Raises Unavailable."""
+        """Yield every line of the report. Raises Unavailable."""
         for page in _paged(self._gateway.ledger(self._since, self._until)):
             yield from self._theirs(page)
             failpoint("reconcile.page")
@@ -157,7 +157,7 @@ class _Comparison:
         return replace(line, difference=None) if self._is_over(line) else line
 
     def _is_over(self, line: Line) -> bool:
-        """Whether a hold that failed here was there, and ended by itself before it was known. Raises Unavailable."""
+        """Return whether a hold that failed here existed and expired before we knew of it. Raises Unavailable."""
         is_late = line.difference is not None and line.difference.kind is DifferenceKind.AFTER_DECLINE
         if not is_late or line.ours is None or line.ours.kind is not Kind.AUTHORIZE:
             return False
@@ -169,7 +169,7 @@ class _Comparison:
         return isinstance(result, Declined)
 
     def _ours(self) -> Iterator[Line]:
-        """What we have and the list has not, or not by our key."""
+        """Yield the lines of our operations that the list lacks, or lists without our key."""
         with self._deps.database.reading() as connection:
             number = repository.number_before(connection, self._since - SETTLED_WITHIN - OUT_OF_ORDER)
         while page := self._page_after(number):
@@ -192,12 +192,12 @@ class _Comparison:
             return list(repository.after(connection, number))
 
     def _is_settled_within(self, ours: OurOperation) -> bool:
-        """Whether it succeeded here, was asked of a gateway, and began or ended in the period."""
+        """Return whether it succeeded here, went to a gateway, and began or ended in the period."""
         is_success = ours.operation_status is OperationStatus.SUCCEEDED and (ours.amount > 0 or ours.kind is Kind.VOID)
         return is_success and self._since <= ours.updated_at and ours.created_at < self._until
 
     def _looked_up(self, unseen: list[OurOperation]) -> Iterator[Line]:
-        """Those that the gateway, asked about each, does not know as we do."""
+        """Look these up at the gateway, and yield a line for each that it does not know as we do."""
         if not unseen:
             return
         with self._deps.database.reading() as connection:

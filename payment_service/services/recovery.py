@@ -1,4 +1,4 @@
-"""Finishing what a crash, a time-out or a patient gateway left: by evidence only, never by a timer alone."""
+"""Finishing what a crash, a time-out or a slow gateway left: by evidence only, never by a timer alone."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from payment_service.services.undecided import LONGEST_DELAY
 log = structlog.get_logger(__name__)
 
 BATCH = 100
-"""Keys that one call carries through at the most: a loop gets to look at its stop signal in between."""
+"""The most keys that one call carries through: between calls the worker looks at its stop signal."""
 
 
 def recover(deps: Dependencies, limit: int = BATCH) -> Mapping[str, int]:
@@ -40,11 +40,11 @@ def recover(deps: Dependencies, limit: int = BATCH) -> Mapping[str, int]:
 
 
 def _recover_one(deps: Dependencies, key_id: int) -> str | None:
-    """How one key went; None where it needed nobody any more, or somebody else is working on it."""
+    """Recover one key. Return the outcome, None if the key is finished or another owner works on it."""
     try:
         claim = deps.database.run("recover", _take_over, deps, key_id, clock.new_hex(32))
     except (LookupError, TypeError, ValueError):
-        # What belongs to the key says nothing to this release, such as a newer one's words: no other key waits for it.
+        # This release cannot read the key's rows, for example the words of a newer one: the other keys must not wait.
         log.exception("recovery.unreadable", key_id=key_id)
         deps.database.run("recover", keys.set_timer, key_id, 1, LONGEST_DELAY)
         return "failed"
@@ -53,7 +53,7 @@ def _recover_one(deps: Dependencies, key_id: int) -> str | None:
 
 def _take_over(connection: Connection, deps: Dependencies, key_id: int, owner: str) -> Claim | None:
     since, key = clock.monotonic(), keys.lock_by_id(connection, key_id)
-    if key is None or (key.leased and key.owner != owner):  # `owner` is ours, where only the COMMIT's answer was lost
+    if key is None or (key.leased and key.owner != owner):  # `owner` is ours if the COMMIT's answer was lost
         return None
     if key.response_status is not None:
         keys.delete_timer(connection, key_id)
@@ -75,7 +75,7 @@ def _carry_through(deps: Dependencies, claim: Claim) -> str:
     except Unavailable:
         return "undecided"
     except Exception:
-        # One key that cannot be finished keeps no other waiting; its lease holds it back until the next try.
+        # One failing key must not stop the others; its lease holds it back until the next try.
         log.exception("recovery.failed", payment_id=claim.payment.payment_id)
         return "failed"
     return "undecided" if answer.status == 202 else "finished"

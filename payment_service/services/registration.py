@@ -1,6 +1,7 @@
-"""Sending by an object of the gateway's own: register it, commit its id, confirm it; cancel what is not to be.
+"""Sending by an object of the gateway's own: register it, commit its id, confirm it; cancel an unwanted one.
 
-Each step is committed under the fence before the request that rests on it leaves. An owner whose fence is gone stops.
+Each step is committed under the fence before the request that rests on it leaves. An owner that has lost its fence
+stops.
 """
 
 from collections.abc import Callable
@@ -39,13 +40,13 @@ Answer = TypeVar("Answer", bound=GatewayResult | Registered)
 REGISTER, CANCEL = "register", "cancel"
 
 REJECTED = "rejected"
-"""What a result is called of a gateway that does not accept this service's credentials."""
+"""The name of a result if the gateway rejects this service's credentials."""
 
 CANCELLED = Declined("CANCELLED", "The payment was cancelled before it was made")
-"""What becomes of an operation that is to be cancelled and was never registered."""
+"""The result of an operation that is to be cancelled and was never registered."""
 
 OPEN = (NotFound, ActionRequired, Pending, Refused)
-"""What leaves an operation open at the gateway, so that it can be cancelled."""
+"""The results that leave an operation open at the gateway, so that the service can cancel it."""
 
 OUTCOMES = {
     Registered: "registered",
@@ -59,11 +60,11 @@ OUTCOMES = {
     Contradiction: "contradiction",
     Unknown: "unknown",
 }
-"""What the gateway's results are called where they are counted and logged."""
+"""The names of the gateway's results in metrics and logs."""
 
 
 def send(deps: Dependencies, claim: Claim, gateway: Gateway, gateway_request: GatewayRequest) -> GatewayResult:
-    """Register the operation where it has no id yet, and confirm it. Raises KeyInUse, DatabaseUnavailable."""
+    """Register the operation if it has no id yet, and confirm it. Raises KeyInUse, DatabaseUnavailable."""
     if claim.operation.cancel_asked is not None:
         return settle(deps, claim, gateway, gateway_request, NotFound())
     if gateway_request.reference is None:
@@ -83,10 +84,10 @@ def send(deps: Dependencies, claim: Claim, gateway: Gateway, gateway_request: Ga
 def settle(
     deps: Dependencies, claim: Claim, gateway: Gateway, gateway_request: GatewayRequest, result: GatewayResult
 ) -> GatewayResult:
-    """The result, once what was refused or is to be cancelled has been cancelled at the gateway.
+    """Return the final result: first cancel a refused or unwanted operation at the gateway.
 
-    A refusal that the gateway may revise is pending until then. A hold that is to be cancelled is never told. Raises
-    KeyInUse, DatabaseUnavailable.
+    A refusal that the gateway may revise is pending until then. A hold that is to be cancelled is never reported.
+    Raises KeyInUse, DatabaseUnavailable.
     """
     asked = claim.operation.cancel_asked
     if isinstance(result, Refused) and asked is None and gateway.capabilities.cancels:
@@ -96,23 +97,23 @@ def settle(
         return Pending(result.reference) if isinstance(result, Refused) else result
     if gateway_request.reference is None:
         return CANCELLED
-    if clock.monotonic() > claim.send_before:  # the lease would end before the cancel's answer: the next owner cancels
+    if clock.monotonic() > claim.send_before:  # no time for the cancel's answer: the next owner cancels
         return Pending(gateway_request.reference)
     failpoint("gateway.cancelling")
     cancelled = timed(CANCEL, cast("RegisteringGateway", gateway).cancel, gateway_request)
     failpoint("gateway.cancelled")
-    if isinstance(cancelled, NotSent):  # about the cancel only: the operation itself was sent before
+    if isinstance(cancelled, NotSent):  # only the cancel failed: the operation was sent before
         return Unknown.after(cancelled)
     if isinstance(result, Refused) and isinstance(cancelled, Declined):
         return Declined(result.code, result.message, cancelled.reference)
-    # A hold that stands against the mark is for the next owner to cancel.
+    # The next owner cancels a hold that stands although it is marked.
     return Pending() if _is_held(gateway_request, cancelled) else cancelled
 
 
 def send_once(deps: Dependencies, claim: Claim, gateway: Gateway, gateway_request: GatewayRequest) -> SendResult:
-    """Send; where the gateway has spent the key on a failure of its own, the next owner uses the next one.
+    """Send; if the gateway has spent the key on a failure of its own, the next owner uses the next one.
 
-    What a charge, a capture or a void acts on can move only once. Raises KeyInUse, DatabaseUnavailable.
+    A charge, a capture or a void can move its money only once. Raises KeyInUse, DatabaseUnavailable.
     """
     result = timed(gateway_request.kind, gateway.send, gateway_request)
     if isinstance(result, Spent) and gateway_request.kind is not Kind.REFUND:
@@ -121,7 +122,7 @@ def send_once(deps: Dependencies, claim: Claim, gateway: Gateway, gateway_reques
 
 
 def give_up(deps: Dependencies, claim: Claim, gateway: Gateway, gateway_request: GatewayRequest) -> GatewayResult:
-    """Cancel what is registered and was never confirmed. Raises KeyInUse, DatabaseUnavailable."""
+    """Cancel a registered operation that no owner has confirmed. Raises KeyInUse, DatabaseUnavailable."""
     reason = CancelReason.EXPIRED
     _note(deps, keys.note_cancel, claim, reason)
     marked = replace(claim, operation=replace(claim.operation, cancel_asked=reason))
@@ -141,13 +142,13 @@ def timed(what: str, ask: Callable[[GatewayRequest], Answer], gateway_request: G
 
 
 def outcome_of(result: GatewayResult | Registered) -> str:
-    """What a result is called where it is counted and logged."""
+    """Return the name of a result in metrics and logs."""
     if isinstance(result, NotSent | Unknown) and result.rejects_us:
         return REJECTED
     return OUTCOMES.get(type(result), OUTCOMES[Unknown])
 
 
 def _note(deps: Dependencies, step: Callable[..., bool], claim: Claim, *values: object) -> None:
-    """Commit a step of the operation's progress under the fence. Raises KeyInUse where that is another one's now."""
+    """Commit a step of the operation's progress under the fence. Raises KeyInUse if another owner has a newer one."""
     if not deps.database.run("note", step, claim.key_id, claim.key_hash, claim.fence, *values):
         raise KeyInUse

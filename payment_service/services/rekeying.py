@@ -1,4 +1,4 @@
-"""Giving every row a hash by the first key: after a time without a key, or where an old key must go."""
+"""Giving every row a hash by the first key: after a time without a key, or to retire an old key."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from payment_service.services.dependencies import Dependencies
 from payment_service.services.later_verification import Violation
 from payment_service.services.verification import chain_of
 
-# Writers wait for these locks no longer than a second: the service is to be stopped.
+# Writers wait for these locks no longer than a second: an operator stops the service first.
 _LOCK = text(
     "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;"
     " LOCK TABLE payments, transactions, idempotency_keys, payment_refunds, disputes, operator_actions, journal_seals"
@@ -23,7 +23,7 @@ _LOCK = text(
 
 @dataclass(frozen=True)
 class Rekeyed:
-    """How many payments have new hashes, or the violations that kept them from getting some."""
+    """The number of payments with new hashes, or the violations that prevented new ones."""
 
     payments: int
     violations: Sequence[Violation]

@@ -1,4 +1,4 @@
-"""After a restored backup: numbers that nobody has seen, and what the gateways know beyond the tables."""
+"""After a restored backup: new numbers, and the payments that the gateways know and the tables do not."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -19,16 +19,16 @@ class NothingToGoBy(Exception):
 
 
 def skip_numbers(deps: Dependencies, gap: int) -> Mapping[str, int]:
-    """Leave out `gap` numbers of every counter: the number after which each goes on, by table.
+    """Leave out `gap` numbers of every counter. Return the last number left out, by table.
 
-    The backup has lost rows whose numbers callers hold. Raises DatabaseUnavailable.
+    The backup has lost rows, and callers hold their numbers. Raises DatabaseUnavailable.
     """
     with deps.database.atomic("after-restore") as connection:
         return numbers.skip(connection, gap)
 
 
 def reaches_until(deps: Dependencies) -> datetime:
-    """A moment before which the backup has everything. Raises NothingToGoBy, DatabaseUnavailable."""
+    """Return a moment before which the backup has everything. Raises NothingToGoBy, DatabaseUnavailable."""
     with deps.database.reading() as connection:
         last = journal.last_moment(connection)
     if last is None:
@@ -37,9 +37,9 @@ def reaches_until(deps: Dependencies) -> datetime:
 
 
 def lost(deps: Dependencies, since: datetime, tell: Callable[[Line], None]) -> tuple[list[Result], list[str]]:
-    """Reconcile every gateway from `since` until now; the results, and the gateways that have no list.
+    """Reconcile every gateway from `since` until now. Return the results, and the gateways that have no list.
 
-    `tell` gets every line. Raises DatabaseUnavailable where a result cannot be written down.
+    `tell` gets every line. Raises DatabaseUnavailable if it cannot write a result down.
     """
     results, unlisted = [], []
     for name, gateway in deps.gateways:

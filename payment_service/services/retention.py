@@ -1,4 +1,4 @@
-"""Ending cached responses after `IDEMPOTENCY_KEY_TTL`: the keys stay for ever, with what they made. Notices go."""
+"""Retention: empty stored responses after `IDEMPOTENCY_KEY_TTL`, delete old notices. Keys stay, bound to payments."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,13 +10,13 @@ from payment_service.services.dependencies import Dependencies
 from payment_service.services.notices import KEPT
 
 BATCH = 1000
-"""Keys looked at in one transaction: few enough that no request notices."""
+"""Keys that one transaction looks at: few enough not to slow requests."""
 
 PURGE = "purge"
 
 
 def purgeable(deps: Dependencies) -> int:
-    """How many keys' responses have ended since the last purge."""
+    """Return the number of keys with a response that has ended since the last purge."""
     with deps.database.reading() as connection:
         return retention.count_ended(connection, watermarks.value(connection, PURGE), clock.now())
 
@@ -37,7 +37,7 @@ def _purge_batch(connection: Connection, moment: datetime, batch: int) -> int | 
 
 
 def purge_notices(deps: Dependencies, batch: int = BATCH) -> Iterator[int]:
-    """Delete the notices of gateways that are older than KEPT, batch by batch, yielding how many of each."""
+    """Delete the gateways' notices that are older than KEPT, batch by batch, yielding how many of each."""
     before = clock.now() - KEPT
     while deleted := deps.database.run("purge", notices.purge, before, batch):
         yield deleted

@@ -1,9 +1,9 @@
-"""Reversals: money that was approved after its caller had been told that the charge failed goes back in full.
+"""Reversals: money that the gateway approves after its caller saw the charge fail goes back in full.
 
-A caller without a key never asks again: its operation is marked TOLD_FALSE at the claim, and only the owner that made
-the claim may complete it as captured. Every later owner that learns of an approval writes it down as late. The same
-happens where a decline was told, and the gateway approves all the same. Whoever writes a late approval down begins an
-operation that gives the money back: a refund of a charge, a void of a hold.
+A caller without a key never asks again: `acquire` marks its operation TOLD_FALSE, and only the owner that made the
+claim may complete it as captured. Every later owner that learns of an approval writes it down as late. The same happens
+if the gateway approves a charge that it declined before. The owner that writes a late approval down also begins an
+operation that returns the money: a refund of a charge, a void of a hold.
 """
 
 from dataclasses import replace
@@ -34,14 +34,14 @@ PATH = "reverse/"
 REASON = "Approved after the caller was told that the charge failed"
 
 FIRST_DELAY, LONGEST_DELAY = 60.0, 3600.0
-"""Seconds until a declined reversal is tried again: doubling, then every hour."""
+"""Seconds until the worker tries a declined reversal again: doubling, then every hour."""
 
 MOST_TRIES = 5
-"""Declined tries after which a person must look as well: after half an hour. The worker goes on trying."""
+"""Declined tries, in about half an hour, before a person must look as well. The worker keeps trying."""
 
 
 def is_late(claim: Claim, result: Approved | Declined) -> bool:
-    """Whether an approval comes after the caller of a claim taken over may have been told that the charge failed."""
+    """Return whether this approval comes too late: the caller may have seen the charge fail."""
     return claim.purpose is Purpose.TOLD_FALSE and isinstance(result, Approved)
 
 
@@ -53,7 +53,7 @@ def approve_late(
     operation: Operation,
     origin: ChangeSource,
 ) -> Transition:
-    """Write a late approval down and begin its reversal, all in the transaction of the caller.
+    """Write a late approval down and begin its reversal, in the caller's transaction.
 
     `head` is the hash of the payment's last journal row.
     """
@@ -74,7 +74,7 @@ def begin_again(
 def complete_reversal(
     connection: Connection, deps: Dependencies, claim: Claim, operation: Operation, result: Approved | Declined
 ) -> Transition:
-    """Write the gateway's decision about a reversal down. A declined one is tried again, under another key."""
+    """Write the gateway's decision about a reversal down. After a decline, begin another try under another key."""
     transition = _reversal_completed(claim.payment, operation, claim.refund, result, clock.now())
     save_changed(connection, deps, claim.payment, claim.head, transition, claim.origin)
     if transition.move not in REVERSALS and claim.taken_over is not None:
@@ -124,7 +124,7 @@ def _reversal_completed(
 
 
 def scope_of(channel: str, subject: str, public_id: UUID, request_path: str) -> KeyScope:
-    """Whose key a payment's reversal has, and which: it names the payment and the number of the try."""
+    """Return the key scope of a payment's reversal: its key names the payment and the number of the try."""
     return KeyScope.implied(channel, subject, f"reverse:{public_id}/{request_path.removeprefix(PATH)}")
 
 
@@ -135,9 +135,9 @@ def _number(key: IdempotencyKey) -> int:
 def _begin(
     connection: Connection, deps: Dependencies, payment: Payment, number: int, delay: float, review: str | None = None
 ) -> None:
-    """Leave the operation to recovery, which finds it in `delay` seconds. Its key grows only after a decline.
+    """Leave the operation to recovery, which finds it in `delay` seconds. Only a decline makes a new key.
 
-    `review` is why a person must look at it as well.
+    `review` is the reason for a person to look at it as well.
     """
     kind = Kind.REFUND if payment.captured_amount else Kind.VOID
     scope = scope_of(payment.channel, payment.subject, payment.public_id, f"{PATH}{number}")

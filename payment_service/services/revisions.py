@@ -1,4 +1,4 @@
-"""What a payment becomes when its gateway takes a word back, as pure values.
+"""The changes of a payment after its gateway has revised a result, as pure values.
 
 Legality comes from the lifecycle table alone; nothing here touches a database or a gateway.
 """
@@ -25,7 +25,7 @@ DISPUTE_MOVES = {
 def refund_reversed(
     payment: Payment, operation: Operation, refund: Refund, result: Declined, at: datetime
 ) -> Transition:
-    """A refund failed after it had succeeded: its amount may be refunded again."""
+    """Return the transition of a refund that failed after it had succeeded: its amount may be refunded again."""
     left = payment.refunded_amount - refund.amount
     move = Move.REFUND_REVERSED if left else Move.REFUNDS_ALL_REVERSED
     moved = replace(
@@ -40,7 +40,7 @@ def refund_reversed(
 def reversal_failed(
     payment: Payment, operation: Operation, refund: Refund, result: Declined, at: datetime
 ) -> Transition:
-    """The refund that gave a late approval back failed after it had succeeded: the next one holds the amount again."""
+    """Return the transition of a late approval's refund that failed afterwards: the next one holds the amount again."""
     move = Move.REVERSAL_FAILED
     moved = replace(
         payment_moved(payment, move, at),
@@ -65,7 +65,7 @@ def _undone(
 
 
 def hold_expired(payment: Payment, operation: Operation, at: datetime) -> Transition:
-    """A hold ended by itself at the gateway, before anybody took it or let it go."""
+    """Return the transition of a hold that expired at the gateway before a capture or a void."""
     move, description = Move.HOLD_EXPIRED, "The hold has expired"
     moved = replace(payment_moved(payment, move, at), hold_expires_at=None, gateway_response=description)
     return Transition(move, payment.status, PaymentContext(moved, operation), operation.amount, description)
@@ -74,7 +74,7 @@ def hold_expired(payment: Payment, operation: Operation, at: datetime) -> Transi
 def dispute_moved(
     payment: Payment, dispute: PaymentDispute, all_disputes: Iterable[PaymentDispute], at: datetime
 ) -> Transition:
-    """A dispute was opened, decided or changed. The sums are those of all disputes of the payment, this one with it."""
+    """Return the transition of a new or changed dispute, with the sums of all disputes of the payment, this one too."""
     move = DISPUTE_MOVES[dispute.status]
     disputed, charged_back = dispute_sums(payment, all_disputes)
     moved = replace(payment_moved(payment, move, at), disputed_amount=disputed, charged_back_amount=charged_back)
@@ -83,7 +83,7 @@ def dispute_moved(
 
 
 def dispute_sums(payment: Payment, disputes: Iterable[PaymentDispute]) -> tuple[Decimal, Decimal]:
-    """What is disputed and what was taken back; a dispute in another currency is a person's to judge."""
+    """Return the disputed and the charged back amount, without disputes in another currency: a person judges those."""
     sums = dict.fromkeys(DisputeStatus, ZERO)
     for dispute in disputes:
         if dispute.currency == payment.currency:

@@ -1,7 +1,7 @@
-"""Seals: once a day the worker writes down which rows there are, so that one that is removed later is missed.
+"""Seals: once a day the worker writes down which rows exist, so that verification misses a row removed later.
 
 A seal lists the numbers of the rows made since the seal before, and a digest of the journal rows' hashes. It covers the
-seal before it by its hash. Whoever keeps the hash of a seal elsewhere can prove later that no seal was removed.
+seal before it by its hash. An auditor with a copy of a seal's hash can prove later that no seal was removed.
 """
 
 import base64
@@ -25,14 +25,14 @@ from payment_service.services.later_verification import Violation
 
 EVERY = timedelta(days=1)
 MARGIN = timedelta(minutes=5)
-"""What is younger than this is left to the next seal: longer than any transaction of a request stays open."""
+"""The next seal takes rows younger than this: longer than any transaction of a request stays open."""
 
 MOST = 50_000
-"""Rows of one table in one seal; where there are more, the next seal follows at once."""
+"""The most rows of one table in one seal; with more, the next seal follows at once."""
 
 MARK = "seals"
 MOST_NAMED = 20
-"""Rows that are missing and named one by one; of more the number is told."""
+"""Missing rows that are named one by one; of further ones only the number."""
 
 _NAMES = {table.name: table for table in chain.STAYS}
 _ONE = {"transactions": "journal row", "idempotency_keys": "key", "payment_refunds": "refund", "payments": "payment"}
@@ -49,13 +49,13 @@ class Sealed:
 
 
 def seal(deps: Dependencies, until: datetime | None = None) -> Sealed | None:
-    """Make the next seal, over rows made before `until`; None where there are none. Raises DatabaseUnavailable."""
+    """Make the next seal, over rows made before `until`. Return None if there are none. Raises DatabaseUnavailable."""
     until = clock.now() - MARGIN if until is None else until
     return deps.database.run("seal", _seal, deps, until)
 
 
 def seal_if_due(deps: Dependencies) -> int:
-    """Make the seals that are due, and tell how many: one a day, and more where a day has very many rows."""
+    """Make the seals that are due, and return how many: one a day, and more if a day has very many rows."""
     with deps.database.reading() as connection:
         last = chain.last_seal(connection)
     if last is not None and clock.now() - last["created_at"] < EVERY:
@@ -69,7 +69,7 @@ def seal_if_due(deps: Dependencies) -> int:
 
 
 def detach(deps: Dependencies, before: datetime) -> Sealed | None:
-    """Make a seal that says: journal rows made before this moment may be taken out of the database."""
+    """Make a seal that says: operators may take journal rows made before this moment out of the database."""
     return deps.database.run("seal", _seal, deps, clock.now() - MARGIN, before)
 
 
@@ -108,7 +108,7 @@ def _seal(
 
 
 def _packed(after: int, rows: Sequence[tuple[int, Any]]) -> str:
-    """The numbers as differences, which are nearly all 1, compressed."""
+    """Return the differences between the numbers, nearly all of them 1, compressed."""
     numbers = [after, *(number for number, _ in rows)]
     steps = ",".join(str(later - earlier) for earlier, later in pairwise(numbers))
     return base64.b64encode(zlib.compress(steps.encode())).decode()
@@ -124,7 +124,7 @@ def _root(rows: Sequence[tuple[int, str | None]]) -> str:
 
 
 def detached_before(deps: Dependencies) -> datetime | None:
-    """The moment before which months of the journal may have been taken out, by the newest seal with a hash of ours."""
+    """Return the moment before which months of the journal may be missing, by the newest seal with a hash of ours."""
     with deps.database.reading() as connection:
         found = _detached(deps, chain.last_seal(connection))
     return datetime.fromisoformat(found["before"]) if found else None
@@ -163,7 +163,7 @@ def verify_seals(deps: Dependencies, kept: str | None = None) -> Iterator[Violat
 def _missing(
     deps: Dependencies, name: str, table: str, after: int, sealed: Mapping[str, Any], gone: int
 ) -> Iterator[Violation]:
-    """Rows that a seal counts and that are not there. Journal rows up to `gone` may have been taken out."""
+    """Find missing rows that a seal counts. Journal rows up to `gone` may have been taken out."""
     if sealed["last"] == after:
         return
     with deps.database.reading() as connection:

@@ -1,4 +1,4 @@
-"""Finding payments for those who look after the service, whatever they were told to look for."""
+"""The operators' search for payments."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ _HASH = re.compile("[0-9a-f]{64}", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Found:
-    """Payments, newest first, and keys; `before` is where the next page begins, None on the last."""
+    """Payments, newest first, and keys; `before` starts the next page, None on the last."""
 
     payments: Sequence[Mapping[str, Any]]
     keys: Sequence[Mapping[str, Any]]
@@ -27,9 +27,9 @@ class Found:
 
 
 def find(deps: Dependencies, wanted: str, *, before: int | None = None) -> Found:
-    """Payments whose number, public id, reference, transaction, payable, refund or gateway key `wanted` is.
+    """Find payments by number, public id, reference, transaction, payable, refund or gateway key.
 
-    A key's hash finds the key in every channel and of every subject, and what it made.
+    A key's hash finds the key in every channel and of every subject, and the payment that it made.
     """
     below = search.LARGEST if before is None else before
     with deps.database.reading() as connection:

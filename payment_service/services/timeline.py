@@ -1,4 +1,4 @@
-"""One payment's whole story: everything that is written down about it, in one order of time."""
+"""One payment's timeline: all that is stored about it, in order of time."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,12 +17,12 @@ _IN_ORDER = (
     *(("operation", True), ("change", False), ("refund", True), ("event", False)),
     *(("delivery", True), ("action", False), ("key", True)),
 )
-"""What was written in one moment: the cause before its effect."""
+"""The order of entries with the same time: the cause before its effect."""
 
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """What happened at a moment: a row of one kind. An event has its `deliveries`, and is told where it begins.
+    """A row of one kind at its moment. An event has its `deliveries`, and stands where it begins.
 
     Operations and refunds that have ended are two entries, the second with `is_end`.
     """
@@ -36,9 +36,9 @@ class TimelineEntry:
 
 @dataclass(frozen=True)
 class Timeline:
-    """A payment's row, its owner's email where one is known, all entries, and its disputes.
+    """A payment's row, its owner's email if known, all entries, and its disputes.
 
-    `cut` is how many rows of each kind are told, the oldest, where there are more of one; None where all are.
+    If a kind has too many rows, `cut` is how many of each kind are shown, the oldest; None if all are.
     """
 
     payment: Row
@@ -49,7 +49,7 @@ class Timeline:
 
 
 def of_payment(deps: Dependencies, payment_id: int) -> Timeline:
-    """The payment's timeline, oldest first, at one moment of the database. Raises PaymentNotFound."""
+    """Return the payment's timeline, oldest first, at one moment of the database. Raises PaymentNotFound."""
     with deps.database.snapshot() as connection:
         payment = timeline.payment(connection, payment_id)
         if payment is None:
@@ -94,7 +94,7 @@ def _refund(row: Row, _: Any) -> Iterator[TimelineEntry]:
 
 
 def _delivery(row: Row, _: Any) -> Iterator[TimelineEntry]:
-    """Shown with its event, and once more when it has arrived."""
+    """Add an entry for its arrival: its event shows the delivery before that."""
     if row["delivered_at"] is not None:
         yield TimelineEntry(row["delivered_at"], "delivery", row, is_end=True)
 

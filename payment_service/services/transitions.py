@@ -1,4 +1,4 @@
-"""What happens to a payment, as pure values: how it stands after a move, with what the journal says of it.
+"""The transitions of a payment, as pure values: its state after a move, and the journal row.
 
 Legality comes from the lifecycle table alone; nothing here touches a database or a gateway.
 """
@@ -23,7 +23,7 @@ EXPIRED = "expired"
 
 @dataclass(frozen=True)
 class Transition:
-    """One move of one payment: where it came from, the context after it, the amount it is about, in words.
+    """One move of one payment: the status before, the context after, the amount, and a description.
 
     `caller_note` is the caller's own text.
     """
@@ -37,7 +37,7 @@ class Transition:
 
 
 def created(request: Request, new: NewPayment, payment_id: int, references: PaymentReferences) -> Transition:
-    """A payment that waits for its caller to go on."""
+    """Return the transition to a new payment that waits for its caller."""
     payment = _new_payment(request, new, payment_id, references, Move.CREATE, None, None)
     return Transition(Move.CREATE, None, PaymentContext(payment), payment.amount, "Payment created")
 
@@ -45,7 +45,7 @@ def created(request: Request, new: NewPayment, payment_id: int, references: Paym
 def charge_started(
     request: Request, new: NewPayment, operation: Operation, references: PaymentReferences, gateway: str
 ) -> Transition:
-    """A payment made together with the operation that charges or authorizes it."""
+    """Return the transition to a new payment with its charge or authorization."""
     move = Move(operation.kind)
     payment = _new_payment(request, new, operation.payment_id, references, move, operation.gateway_key, gateway)
     return Transition(move, None, PaymentContext(payment, operation), payment.amount, "Payment processing started")
@@ -94,21 +94,21 @@ def _new_payment(
 
 
 def amount_of(new: NewPayment) -> Decimal:
-    """The amount of a new payment. Raises KeyInUse where a key that was there a moment ago made asking needless."""
+    """Return the amount of a new payment. Raises KeyInUse if it has no price because the key existed a moment ago."""
     if not isinstance(new.amount, Decimal):
         raise KeyInUse
     return as_stored(new.amount)
 
 
 def available(payment: Payment, kind: Kind) -> Decimal:
-    """The most that a movement of this kind may move."""
+    """Return the most that an operation of this kind may move."""
     if kind is Kind.REFUND:
         return payment.refundable
     return payment.authorized_amount if kind in (Kind.CAPTURE, Kind.VOID) else payment.amount
 
 
 def amount_to_move(payment: Payment, kind: Kind, wanted: Decimal | None) -> Decimal:
-    """What an operation on an existing payment moves: `wanted`, or all there is.
+    """Return the amount of an operation on an existing payment: `wanted`, or all there is.
 
     Raises IllegalMove by status, BadAmount for more decimals than the payment's currency has, AmountTooLarge by what is
     left.
@@ -129,9 +129,9 @@ def operation_started(
     said: str | None = None,
     caller_reference: str | None = None,
 ) -> Transition:
-    """An operation on an existing payment begins; a refund reserves its amount. Raises IllegalMove.
+    """Begin an operation on an existing payment; a refund reserves its amount. Raises IllegalMove.
 
-    `gateway` is where a charge goes. `said` is what the caller reads as its response to a charge that is approved.
+    `gateway` is the gateway of a charge. `said` is the response that the caller reads once the charge is approved.
     """
     move = Move(operation.kind)
     begun = payment_moved(payment, move, operation.created_at, said, caller_reference)
@@ -147,7 +147,7 @@ def operation_started(
 def payment_moved(
     payment: Payment, move: Move, at: datetime, said: str | None = None, caller_reference: str | None = None
 ) -> Payment:
-    """A payment in the status that a move leads to, in its next version. Raises IllegalMove."""
+    """Return the payment in the status that a move leads to, in its next version. Raises IllegalMove."""
     return replace(
         payment,
         status=after(payment.status, move),
@@ -159,13 +159,13 @@ def payment_moved(
 
 
 def pending_expired(payment: Payment, at: datetime) -> Transition:
-    """A payment ends because its caller did not charge it in time. Raises IllegalMove."""
+    """End a payment that its caller did not charge in time. Raises IllegalMove."""
     moved = replace(payment_moved(payment, Move.CANCEL, at, EXPIRED), failure_code=EXPIRED)
     return Transition(Move.CANCEL, payment.status, PaymentContext(moved), payment.amount, "Payment expired")
 
 
 def status_changed(payment: Payment, command: ChangeStatus, at: datetime) -> Transition:
-    """A move in which no money takes part: cancel, fail. Raises IllegalMove."""
+    """Cancel or fail a payment without money. Raises IllegalMove."""
     description = "Payment cancelled" if command.move is Move.CANCEL else "Payment failed"
     after = payment_moved(payment, command.move, at, command.reason, command.caller_reference)
     note = "; ".join(text for text in (command.reason, command.caller_reference) if text) or None

@@ -1,4 +1,4 @@
-"""What is undecided at the gateway: when it is looked up again, and when a person must look at it."""
+"""Undecided operations: the time of the next look-up, and the reasons for a person to look."""
 
 from datetime import timedelta
 
@@ -20,15 +20,15 @@ SHORTEST_DELAY, LONGEST_DELAY = 1.0, 300.0
 """Seconds before the recovery worker looks an undecided operation up again: doubling, then every five minutes."""
 
 PATIENCE, LONG_PATIENCE, REVIEW_DELAY = timedelta(hours=24), timedelta(days=14), 3600.0
-"""What is undecided for so long is a person's to ask about; the worker goes on looking it up, once an hour. What the
-gateway says it is working on, as on a bank's refund, has longer."""
+"""After this time a person must ask about an undecided operation; the worker still looks it up, once an hour. The
+longer time is for operations that the gateway works on, such as a bank's refund."""
 
 REJECTS_US = "the gateway does not accept this service's credentials"
-"""How the reason begins why a person must look at an operation that waits for credentials."""
+"""The beginning of the review reason of an operation that waits for credentials."""
 
 
 def review_reason(operation: Operation, result: GatewayResult) -> str | None:
-    """Why a person must look at this operation: an approval not believed, a send never safe again, a day of waiting."""
+    """Return why a person must look: an approval not believed, a send never safe again, a day of waiting; or None."""
     if rejects_us(result):
         return f"{REJECTS_US}: {getattr(result, 'reason', '')}"
     if isinstance(result, Contradiction) or (isinstance(result, NotAgain) and result.for_good):
@@ -41,7 +41,7 @@ def review_reason(operation: Operation, result: GatewayResult) -> str | None:
 
 
 def rejects_us(result: GatewayResult) -> bool:
-    """Whether the gateway does not accept this service's credentials."""
+    """Return whether the gateway rejects this service's credentials."""
     return isinstance(result, NotSent | Unknown) and result.rejects_us
 
 
@@ -54,6 +54,6 @@ def _overdue(operation: Operation, result: GatewayResult) -> str | None:
 
 
 def delay(attempts: int, *, is_reviewed: bool) -> float:
-    """Seconds until the recovery worker looks an operation up again that has had so many attempts."""
+    """Return the seconds until the recovery worker looks an operation up again, after so many attempts."""
     longest = REVIEW_DELAY if is_reviewed else LONGEST_DELAY
     return min(longest, SHORTEST_DELAY * 2.0 ** min(attempts - 1, 12))

@@ -1,4 +1,4 @@
-"""Who has been here: the user row behind a token's subject."""
+"""The users: a row behind each token's subject."""
 
 from payment_service import clock
 from payment_service.domain.principals import Principal
@@ -7,9 +7,9 @@ from payment_service.services.dependencies import Dependencies
 
 
 def remember(deps: Dependencies, principal: Principal) -> None:
-    """Create or refresh the row of a token's subject; most often there is nothing to write.
+    """Create or refresh the row of a token's subject; most calls write nothing.
 
-    A token without `email` or `is_verified` leaves what an earlier one said.
+    A token without `email` or `is_verified` keeps the value of an earlier one.
     """
     with deps.database.reading() as connection:
         known = users.find(connection, principal.subject)

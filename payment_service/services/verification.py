@@ -1,4 +1,4 @@
-"""Recomputing the invariants of money from the tables and the gateway, trusting nothing the service says of itself.
+"""Recomputing the invariants of money from the tables and the gateway, without trust in the service's own results.
 
 The names are those of the reliability programme: S1 one charge, S2 no orphan money, S3 no phantom success, S4 same
 money, S5 conservation, S9 state machine, S14 audit equals state, S15 told false, S21 what became known later, L3
@@ -32,10 +32,10 @@ UNDONE = (OperationStatus.FAILED, OperationStatus.REVERSED)
 def verify(
     deps: Dependencies, seen: Callable[[], None] = lambda: None, kept_seal: str | None = None
 ) -> Iterator[Violation]:
-    """Every violation there is: of the journal's chain, of money payment by payment, and what only the gateway knows.
+    """Yield every violation: of the journal's chain, of money payment by payment, and of the gateway's ledger.
 
-    `seen` is called after each payment, for a progress bar. `kept_seal` is the hash of a seal that must still be there.
-    Raises DatabaseUnavailable, GatewayUnavailable.
+    Calls `seen` after each payment, for a progress bar. `kept_seal` is the hash of a seal that must still exist. Raises
+    DatabaseUnavailable, GatewayUnavailable.
     """
     is_whole = True
     for violation in chain_of(deps, kept_seal):
@@ -43,20 +43,20 @@ def verify(
         yield violation
     try:
         yield from money_of(deps, seen)
-    except (LookupError, TypeError, ValueError) as error:  # somebody has written what no release writes
+    except (LookupError, TypeError, ValueError) as error:  # a row holds a value that no release writes
         if is_whole:
             raise
         yield Violation("J2", "payments", f"a row that was changed cannot be read: {error}")
 
 
 def chain_of(deps: Dependencies, kept_seal: str | None = None) -> Iterator[Violation]:
-    """What the hashes of rows and the seals tell."""
+    """Verify the hashes of rows and the seals."""
     yield from verify_rows(deps, detached_before(deps))
     yield from verify_seals(deps, kept_seal)
 
 
 def money_of(deps: Dependencies, seen: Callable[[], None] = lambda: None) -> Iterator[Violation]:
-    """What must be true of money, recomputed from the rows and the gateway."""
+    """Verify the invariants of money, recomputed from the rows and the gateway."""
     listed: defaultdict[str, list[Entry]] = defaultdict(list)
     ledgers: dict[str, dict[str, Entry]] = {}
     for name, gateway in deps.gateways:
@@ -84,7 +84,7 @@ def money_of(deps: Dependencies, seen: Callable[[], None] = lambda: None) -> Ite
 
 
 def _agreeing(deps: Dependencies, trail: Trail, *, is_cut: bool) -> Iterator[Violation]:
-    """What the rows of one payment say of each other; `is_cut`: months of the journal were taken out."""
+    """Compare the rows of one payment with each other; `is_cut`: months of the journal were taken out."""
     yield from _conserved(trail)
     yield from _earned(trail)
     yield from _endable(trail, _stranded(deps, trail))
@@ -105,7 +105,7 @@ def _stranded(deps: Dependencies, trail: Trail) -> frozenset[int]:
 
 
 def _conserved(trail: Trail) -> Iterator[Violation]:
-    """S5: what went back and is going back never exceeds what was taken, and the columns are the sums of the rows."""
+    """S5: finished and pending refunds never exceed the captured amount, and the columns are the sums of the rows."""
     payment, row = trail.payment, f"payment {trail.payment.payment_id}"
     sums: Counter[str] = Counter()
     for refund in trail.refunds:
@@ -121,7 +121,7 @@ def _conserved(trail: Trail) -> Iterator[Violation]:
 
 
 def _earned(trail: Trail) -> Iterator[Violation]:
-    """S3: money stands on a payment because operations moved it."""
+    """S3: operations account for all money on a payment."""
     payment, row = trail.payment, f"payment {trail.payment.payment_id}"
     done: Counter[Kind] = Counter()
     for operation in trail.operations:
@@ -134,7 +134,7 @@ def _earned(trail: Trail) -> Iterator[Violation]:
 
 
 def _endable(trail: Trail, stranded: Container[int]) -> Iterator[Violation]:
-    """L3: recovery finds every operation that is under way."""
+    """L3: recovery finds every open operation."""
     for key in trail.keys:
         is_finished = key.response_status is not None
         if key.operation_status is OperationStatus.PENDING and (is_finished or key.key_id in stranded):
@@ -146,7 +146,7 @@ def _endable(trail: Trail, stranded: Container[int]) -> Iterator[Violation]:
 
 
 def _reversed(trail: Trail) -> Iterator[Violation]:
-    """S15: what its caller was told is false stays false: money approved later is on its way back, or gone."""
+    """S15: a charge that its caller saw fail stays so: money approved later is on its way back, or gone."""
     payment, row = trail.payment, f"payment {trail.payment.payment_id}"
     for key in trail.keys:
         if key.purpose is not Purpose.TOLD_FALSE or key.operation_status is not OperationStatus.SUCCEEDED:
@@ -171,7 +171,7 @@ def _reserved(trail: Trail) -> Iterator[Violation]:
 
 
 def _bound(trail: Trail) -> Iterator[Violation]:
-    """K1: the key that made a payment is there, and is bound to it."""
+    """K1: the key that made a payment exists and is bound to it."""
     made = trail.key_hash
     if made is not None and made not in {key.key_hash for key in trail.keys if key.is_client_key}:
         yield Violation("K1", f"payment {trail.payment.payment_id}", "the key that made it is not bound to it")
@@ -188,7 +188,7 @@ def _counted(deps: Dependencies, *, is_cut: bool) -> Iterator[Violation]:
 
 
 def _audited(trail: Trail, *, is_cut: bool) -> Iterator[Violation]:
-    """S9 and S14: the audit rows are gapless, walk the lifecycle table, and end where the payment stands.
+    """S9 and S14: the audit rows have no gap, follow the lifecycle table, and end at the payment's present state.
 
     `is_cut`: the first ones may lie in months that were taken out of the database.
     """
@@ -212,9 +212,9 @@ def _audited(trail: Trail, *, is_cut: bool) -> Iterator[Violation]:
 
 
 def _matched(gateway: Gateway, trail: Trail, effects: dict[str, Entry] | None) -> Iterator[Violation]:
-    """S3 and S4: what succeeded here happened at the gateway, with the same money; what failed here did not.
+    """S3 and S4: operations that succeeded here happened at the gateway with the same money; failed ones did not.
 
-    What is undecided here may have happened, but not with other money. Raises GatewayUnavailable.
+    Operations that are undecided here may have happened, but not with other money. Raises GatewayUnavailable.
     """
     for operation in trail.operations:
         asked_gateway = operation.amount > 0 or operation.kind is Kind.VOID
@@ -225,7 +225,7 @@ def _matched(gateway: Gateway, trail: Trail, effects: dict[str, Entry] | None) -
         happened: Entry | Approved | None = None
         if effects is not None:
             happened = effects.get(operation.gateway_key)
-        # What is not on the list may have happened since it was drawn up: the gateway itself has the last word.
+        # An operation that the list lacks may be newer than the list: the gateway itself has the last word.
         if effects is None or (happened is None and operation.status is OperationStatus.SUCCEEDED):
             finding = gateway.lookup(gateway_request_for(trail.payment, operation))
             if isinstance(finding, NotSent | Unknown):
@@ -240,7 +240,7 @@ def _matched(gateway: Gateway, trail: Trail, effects: dict[str, Entry] | None) -
 
 
 def _is_over(gateway: Gateway, trail: Trail, operation: Operation) -> bool:
-    """Whether a hold that failed here was there, and ended by itself before it was known. Raises GatewayUnavailable."""
+    """Return whether a hold that failed here existed and expired before we knew of it. Raises GatewayUnavailable."""
     if operation.kind is not Kind.AUTHORIZE:
         return False
     finding = gateway.lookup(gateway_request_for(trail.payment, operation))

@@ -24,12 +24,13 @@ LARGEST_GAP = 1_000_000_000
 @click.option("--since", type=Moment(), help="Until when the backup has everything; by default an hour before its end.")
 @with_appcontext
 def after_restore(gap: int, since: datetime | None) -> None:
-    r"""Make a restored database safe to serve from, and list what it has lost.
+    r"""Skip lost numbers, list lost movements.
 
-    Leaves out --gap numbers of payments, refunds and all other rows, so that no number is given twice: callers hold the
-    numbers of rows that the backup does not have. Then reads the list of each gateway since the backup and prints every
-    movement that the tables do not know, with its amount. Run it once, before the service and the worker start, see
-    docs/how-to/restore.md; on PostgreSQL connect as payments_owner. To list again what is still lost, use --gap 0.
+    Makes a restored database safe to serve from. Leaves out --gap numbers of payments, refunds and all other rows, so
+    that no number is given twice: callers hold the numbers of rows that the backup does not have. Then reads the list of
+    each gateway since the backup and prints every movement that the tables do not know, with its amount. Run it once,
+    before the service and the worker start, see docs/how-to/restore.md; on PostgreSQL connect as payments_owner. To list
+    again what is still lost, use --gap 0.
 
     \b
     Exit code: 0 nothing is lost

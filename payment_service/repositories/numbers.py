@@ -8,8 +8,16 @@ from payment_service.connection import Connection
 from payment_service.models import metadata
 
 _MOVE = """
-SELECT setval(sequence, greatest(coalesce(pg_sequence_last_value(sequence), 0), (SELECT coalesce(max({column}), 0)
-    FROM {table})) + :gap) FROM (SELECT pg_get_serial_sequence('{table}', '{column}')::regclass AS sequence) AS found
+WITH counter AS (
+    SELECT pg_get_serial_sequence('{table}', '{column}')::regclass AS name
+), reached AS (
+    SELECT name, greatest(
+        (SELECT coalesce(max({column}), 0) FROM {table}), coalesce(pg_sequence_last_value(name), 0)
+    ) + :gap AS number FROM counter
+), moved AS (
+    SELECT setval(name, greatest(number, 1), number > 0) FROM reached -- a counter takes no 0
+)
+SELECT reached.number FROM reached, moved
 """
 _SEQUENCES = sql_table("sqlite_sequence", sql_column("name"), sql_column("seq"))
 

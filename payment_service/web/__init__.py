@@ -1,1 +1,1 @@
-"""The HTTP layer that all channels share: strict parsing, tokens, errors and responses. Nothing here is one channel's."""
+"""The HTTP layer that all channels share: strict parsing, tokens, errors and responses. It has no channel's own code."""

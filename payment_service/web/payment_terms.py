@@ -62,7 +62,7 @@ TERMS = PaymentTerms()
 
 
 def optional_terms() -> dict[str, Any]:
-    """Return the terms in the body of a request without documented terms: a body that is no JSON object counts as empty."""
+    """Return the terms in a body for which the document defines none: a body that is no JSON object counts as empty."""
     try:
         body = json_body()
     except CardDataNotAccepted:

@@ -137,7 +137,7 @@ class Discovery:
             log.warning("ops.provider_unreachable", error=type(error).__name__)
 
     def _usable(self, document: Any) -> Endpoints:
-        """Return the endpoints. Raises ValueError for another issuer's document, and for less TLS than the issuer has."""
+        """Return the endpoints. Raises ValueError for another issuer's document, and for less TLS than the issuer's."""
         if not isinstance(document, dict) or document.get("issuer") != self._issuer:
             raise ValueError("the document is not this issuer's")
         urls = [document.get(name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]

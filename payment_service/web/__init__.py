@@ -1,1 +1,1 @@
-"""The HTTP layer that all channels share: strict parsing, tokens, errors and responses. It has no channel's own code."""
+"""The HTTP layer that all channels share: strict parsing, tokens, errors and responses. No channel's code is in it."""

@@ -1,4 +1,4 @@
-"""The yardstick: the least that Flask can do with a JSON body, to be served by the same gunicorn as the service."""
+"""The yardstick: the least that Flask can do with a JSON body, served by the same gunicorn as the service."""
 
 from flask import Flask, Response, jsonify, request
 
@@ -7,5 +7,5 @@ app = Flask(__name__)
 
 @app.post("/echo")
 def echo() -> Response:
-    """Read a JSON object, answer with it."""
+    """Read a JSON object and return it."""
     return jsonify(request.get_json())

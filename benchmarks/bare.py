@@ -7,5 +7,5 @@ app = Flask(__name__)
 
 @app.post("/echo")
 def echo() -> Response:
-    """Read a JSON object and return it."""
+    """Read a JSON object, answer with it."""
     return jsonify(request.get_json())

@@ -21,7 +21,7 @@ READINESS = "readiness"
 
 
 SERVICES = ("trip", "driver", "rider", "notification", "order", "inventory")
-"""The downstream services; readiness shows their configured addresses."""
+"""The other services; readiness shows their configured addresses."""
 
 
 class Health(Schema):

@@ -24,7 +24,7 @@ def payments_blueprint(name: str, parts: Parts, default: str, *, owned: bool) ->
     """Return the shared payments under one prefix; `parts` are the channels' shares in it, by channel name.
 
     On an `owned` path its document's channel (`default`) serves bodies without another payable field, and all lists.
-    On other paths `default` only lists requests without any parameter.
+    On other paths `default` only lists requests without a parameter that is one channel's own.
     """
     blueprint = Blueprint(name, __name__)
     listed = {name: part.listing for name, part in parts.items() if name == default or not owned}

@@ -68,7 +68,7 @@ class HttpSink:
             self._pool.submit(self._send, delivery)
 
     def poll(self, seconds: float) -> list[Report]:
-        """Return all reports; wait for the first one."""
+        """Return the reports; wait up to `seconds` for the first one."""
         reports: list[Report] = []
         with suppress(Empty):
             reports.append(self._reports.get(timeout=seconds) if seconds else self._reports.get_nowait())

@@ -14,8 +14,8 @@ from payment_service.domain.deliveries import Delivery
 EXCHANGE = "payment_events"
 
 AWAITED = frozenset({"payment.created", "payment.completed", "payment.failed", "payment.refunded"})
-"""The types that the document promises to its consumers: without a queue for one, operators are informed. All others are
-steps in between, or another document's; without a queue for one, no consumer wants it.
+"""The types that the document promises to its consumers: without a queue for one, operators are informed. Other types
+are steps in between, or of another document; without a queue for one, no consumer wants it.
 """
 
 CONFIRMED_WITHIN = 15.0

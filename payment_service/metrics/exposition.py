@@ -41,7 +41,7 @@ def exposition(figures: Figures | None, status_names: StatusNames, directory: st
 
 
 def serve(host: str, port: int) -> None:
-    """Serve this process's counts at http://host:port/metrics until it ends, if it serves nothing more."""
+    """Serve this process's counts at http://host:port/metrics until it ends, for a process without a web server."""
     start_http_server(port, host, registry=own)
 
 

@@ -24,7 +24,7 @@ Data = Mapping[str, Any] | None
 
 
 def load(schema: Schema, data: Mapping[str, Any], location: str) -> dict[str, Any]:
-    """Return the values that `schema` reads from `data`, without unknown and absent fields and without nulls.
+    """Return the values of `schema` in `data`: no unknown fields; absent ones and nulls only with a default.
 
     Raises Invalid with one fault for each field refused, `loc` = (`location`, field), in the schema's order.
     """

@@ -55,7 +55,7 @@ def required_key(body: Mapping[str, Any]) -> str:
 
 
 def check_header(key: str) -> None:
-    """Raise Invalid if the header names a different key than the body, in which the document has it."""
+    """Raise Invalid if the header, which was sent, names a different key than the body, where the document has it."""
     if key != (sent := _text(request.headers[KEY_HEADER])) and key != only_value(sent):
         raise _differ()
 

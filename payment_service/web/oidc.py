@@ -50,7 +50,7 @@ class OpenIdProvider:
         self._discovery = Discovery(self.issuer)
 
     def begin(self, redirect_uri: str, then: str) -> tuple[str, Flow]:
-        """As `Provider.begin`."""
+        """Begin a sign-in, as in `Provider.begin`."""
         endpoints = self._discovery.endpoints()
         flow = Flow.to(then)
         session = self._session(endpoints, redirect_uri)
@@ -60,7 +60,7 @@ class OpenIdProvider:
         return str(url), flow
 
     def finish(self, flow: Flow, reply: Mapping[str, str], redirect_uri: str) -> tuple[Principal, bool]:
-        """As `Provider.finish`."""
+        """Finish a sign-in, as in `Provider.finish`."""
         if not hmac.compare_digest(reply.get("state", "").encode(), flow.state.encode()):
             raise SignInFailed("state_mismatch")
         endpoints = self._discovery.endpoints()

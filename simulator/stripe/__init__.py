@@ -15,8 +15,8 @@ Faults (POST /faults) strike these requests too: `send` is any request that may 
 an intent that is not confirmed or an update, `lookup` every GET. A 500 of `error_before_effect` or `error_after_effect`
 is the endpoint's reply, and stored under the key; other statuses come from before the endpoint, and are not stored.
 
-Everything is stored in the ledger's file, in the transaction of its effect, and so outlives the process; only the keys
-in progress are not. `admin` has the calls of tests. Not here: customers, saved methods, updates of objects except an
+Everything except the set of keys in progress is stored in the ledger's file, in the transaction of its effect, and so
+outlives the process. `admin` has the calls of tests. Not here: customers, saved methods, updates of objects except an
 intent's metadata, several captures, and parameters that are not in `CREATED` and `CONFIRMED` of `intents`: those are
 refused as unknown.
 """

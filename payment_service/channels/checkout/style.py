@@ -26,7 +26,7 @@ class CaseVariantSchema(Schema):
 
     @classmethod
     def both_cases(cls) -> "Variants":
-        """The schema in snake_case and in camelCase."""
+        """Return the schema in snake_case and in camelCase."""
         named = {"camel": True, "__doc__": f"{cls.__doc__} (in camelCase)"}
         return cls(), type(f"{cls.__name__}InCamelCase", (cls,), named)()
 

@@ -1,1 +1,1 @@
-"""Measurements that people run: `python -m benchmarks.<name>`."""
+"""Measurements to run by hand: `python -m benchmarks.<name>`."""

@@ -1,4 +1,4 @@
-"""The yardstick: the least that Flask can do with a JSON body, to be served by the same gunicorn as the service."""
+"""The yardstick: the least that Flask can do with a JSON body, served by the same gunicorn as the service."""
 
 from flask import Flask, Response, jsonify, request
 

@@ -1,4 +1,4 @@
-"""Charges in blocks for `benchmarks.blocks`: it runs in a tree of any release, and imports nothing else of ours.
+"""Charges in blocks for `benchmarks.blocks`: it runs in a tree of any release, and imports only that tree's package.
 
 `python block_worker.py TOKEN CHARGES`, with the settings in the environment and the tree first in PYTHONPATH. For each
 line on standard input it makes one block of charges, and prints the CPU seconds of this process.

@@ -1,9 +1,8 @@
-"""CPU a charge of this tree and another one, in alternating blocks: `python -m benchmarks.blocks --other TREE`.
+"""CPU per charge of this tree and another one, in alternating blocks: `python -m benchmarks.blocks --other TREE`.
 
-Both charge in process on one PostgreSQL, each in a database of its own, one block of the one after one of the other.
-CPU counters do not count what other programs use, and the ratio of two neighbouring blocks hardly depends on how busy
-the machine is. Printed are the geometric means of the ratios with their 95 % intervals: of the process, of PostgreSQL,
-and of both.
+Both charge in process on one PostgreSQL, each in its own database, with alternating blocks. CPU counters do not include
+other programs, and the ratio of two neighbouring blocks hardly depends on how busy the machine is. It prints the
+geometric means of the ratios with their 95 % intervals: of the process, of PostgreSQL, and of both.
 """
 
 import argparse
@@ -20,7 +19,7 @@ from typing import TextIO, cast
 from benchmarks.servers import ROOT, MeasuredPostgres, create, environment, production, token
 
 T_95 = 2.09
-"""Student's t for twenty blocks; more blocks need less."""
+"""Student's t for twenty blocks; it is smaller for more blocks."""
 
 WORKER = Path(__file__).with_name("block_worker.py")
 
@@ -32,7 +31,7 @@ class Tree:
         self._process, self._postgres, self._charges = process, postgres, charges
 
     def block(self) -> tuple[float, float]:
-        """Charge, and tell the CPU of the process and that of PostgreSQL."""
+        """Make a block of charges; return the CPU of the process and that of PostgreSQL."""
         before = self._postgres.cpu()
         asks, tells = cast("TextIO", self._process.stdin), cast("TextIO", self._process.stdout)
         asks.write("\n")
@@ -43,10 +42,10 @@ class Tree:
 
 @contextmanager
 def charging(postgres: MeasuredPostgres, tree: Path, name: str, charges: int, **settings: str) -> Iterator[Tree]:
-    """A process that runs the code of `tree` on a database of its own."""
+    """Start a process that runs the code of `tree` on its own database."""
     url = create(postgres, name, tree)
     variables = environment(**production(url, **settings)) | {"PYTHONPATH": str(tree)}
-    # -P: the folder of the worker has an http.py, which must not stand for Python's own.
+    # -P: the folder of the worker has an http.py, which must not replace Python's own.
     process = subprocess.Popen(
         [sys.executable, "-P", str(WORKER), token(), str(charges)],
         env=variables,
@@ -64,14 +63,14 @@ def charging(postgres: MeasuredPostgres, tree: Path, name: str, charges: int, **
 
 
 def interval(ratios: Sequence[float]) -> str:
-    """The geometric mean of ratios with its 95 % interval: for two equal trees it is 1, however much blocks differ."""
+    """Return the geometric mean of ratios with its 95 % interval; for two equal trees it is 1."""
     logs = [log(ratio) for ratio in ratios]
     half = T_95 * stdev(logs) / sqrt(len(logs))
     return f"{exp(mean(logs)):.3f} ({exp(mean(logs) - half):.3f} to {exp(mean(logs) + half):.3f})"
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--other", type=Path, required=True, help="the tree to compare with")
     parser.add_argument("--blocks", type=int, default=24)

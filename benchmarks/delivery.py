@@ -1,7 +1,7 @@
-"""How fast events leave, and what a sick sink costs the callers: `python -m benchmarks.delivery`.
+"""The rate of deliveries, and the cost of a failing sink for callers: `python -m benchmarks.delivery`.
 
-Everything is real and on this machine: a PostgreSQL that syncs to disk, gunicorn, the worker's command as a process, an
-HTTP neighbour as a process, and a RabbitMQ of our own.
+All parts are real and on this machine: a PostgreSQL that syncs to disk, gunicorn, the worker's command as a process, an
+HTTP receiver as a process, and our own RabbitMQ.
 """
 
 import argparse
@@ -36,12 +36,12 @@ from tests.support.waiting import wait_until
 CLIENTS = 4
 SECONDS = 6.0
 ROUNDS = 3
-"""Healthy and sick take turns, so that whatever else the machine does falls on both."""
+"""Healthy and failing sinks alternate, so that other load on the machine affects both."""
 
 
 @contextmanager
 def neighbour(answer: Answer) -> Iterator[str]:
-    """An HTTP service in a process of its own that gives everybody the same answer; its URL."""
+    """Run an HTTP receiver in its own process that always returns the same answer; yield its URL."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.Process(target=_serve, args=(theirs, answer), daemon=True)
     process.start()
@@ -60,14 +60,14 @@ def _serve(pipe: Connection, answer: Answer) -> None:
 
 @contextmanager
 def worker(**settings: str) -> Iterator[Service]:
-    """The worker's command with these settings."""
+    """Run the worker's command with these settings."""
     process = Service(sys.executable, "-m", "flask", "--app", "wsgi", "worker", settings=settings)
     with closing(process):
         yield process
 
 
 def fresh(postgres: Postgres, name: str) -> tuple[str, Database]:
-    """A migrated database of that name."""
+    """Return the URL and the database of a new migrated database with this name."""
     url = postgres.create_database(name)
     migrate(url)
     app = create_app(Settings(database_url=url, log_level="ERROR"))
@@ -76,7 +76,7 @@ def fresh(postgres: Postgres, name: str) -> tuple[str, Database]:
 
 
 def rate(database: Database, sink: str, events: int) -> float:
-    """Events a second from the first acknowledgement to the last."""
+    """Return the events per second from the first acknowledgement to the last."""
     wait_until(lambda: statuses(database, sink) == {"DELIVERED": events}, patience=600)
     marked = outbox_deliveries.c.delivered_at
     with database.reading() as connection:
@@ -85,7 +85,7 @@ def rate(database: Database, sink: str, events: int) -> float:
 
 
 def drain_http(postgres: Postgres, events: int) -> None:
-    """One neighbour that acknowledges at once."""
+    """Drain to one receiver that acknowledges at once."""
     url, database = fresh(postgres, "drain_http")
     pile_up(database, ["notification"], count=events // 2, versions=2)
     with neighbour(Answer()) as at, worker(DATABASE_URL=url, NOTIFICATION_SERVICE_URL=at, WEBHOOK_SECRET="benchmark"):
@@ -96,7 +96,7 @@ EVERYTHING = {"RABBITMQ_ENABLED": "true", "RABBITMQ_CHANNELS": "*"}
 
 
 def drain_rabbitmq(postgres: Postgres, events: int) -> None:
-    """One durable queue that takes everything."""
+    """Drain to one durable queue that takes all events."""
     url, database = fresh(postgres, "drain_rabbitmq")
     pile_up(database, ["rabbitmq"], count=events // 2, versions=2)
     with closing(Broker()) as broker:
@@ -107,7 +107,7 @@ def drain_rabbitmq(postgres: Postgres, events: int) -> None:
 
 
 def latency(postgres: Postgres) -> None:
-    """The same charges while every sink is well, and while one never answers and the other is not there."""
+    """Make the same charges with healthy sinks, and with one sink that never answers and one that is unreachable."""
     with ExitStack() as stack:
         well = stack.enter_context(neighbour(Answer()))
         mute = stack.enter_context(neighbour(Answer(wait=3600)))
@@ -132,7 +132,7 @@ def latency(postgres: Postgres) -> None:
 
 @contextmanager
 def serving(**settings: str) -> Iterator[str]:
-    """Gunicorn and the worker with these settings; the URL."""
+    """Run gunicorn and the worker with these settings; yield the URL."""
     port = free_port()
     settings = {**settings, "SERVICE_PORT": str(port)}
     with closing(Service.gunicorn(settings)) as web, worker(**settings):
@@ -144,7 +144,7 @@ _NUMBERS = count()
 
 
 def charges(at: str) -> list[float]:
-    """Milliseconds of each charge of a trip that several clients made one after the other, for some seconds."""
+    """Return the milliseconds of each charge that several clients made, one after another, for some seconds."""
 
     def client(_: int) -> list[float]:
         times = []
@@ -166,7 +166,7 @@ def _percentile(times: list[float], share: float) -> float:
 
 
 def main() -> None:
-    """Run what was asked for."""
+    """Run the chosen measurements."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.delivery", description=__doc__)
     parser.add_argument("--events", type=int, default=10_000, help="pending events to drain")
     parser.add_argument("--only", choices=("http", "rabbitmq", "latency"))

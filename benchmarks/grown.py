@@ -1,8 +1,8 @@
-"""Whether requests cost more as tables grow: `python -m benchmarks.grown --payments 1000000 5000000`.
+"""The cost of requests as tables grow: `python -m benchmarks.grown --payments 1000000 5000000`.
 
 Charges and repeats on a database with millions of payments against an almost empty one, in turns; the thousandth page
-of a list against its first; the tables of history divided into months (deploy/postgresql/by_month.sql) under charges,
-and charges on what came of it.
+of a list against its first; dividing the tables of history into months (deploy/postgresql/by_month.sql) under charges,
+and charges on the result.
 """
 
 import argparse
@@ -25,11 +25,11 @@ GROWN = "grown"
 PAGE, DEEP = 20, 1000
 LOOKS = 200
 MOMENT = 5.0
-"""Seconds of charges before, and again after, the tables are divided."""
+"""Seconds of charges before the tables are divided; charges last four times as long in all."""
 
 
 def compare(what: str, found: Sequence[Subject], cases: Sequence[Case], rounds: int, seconds: float) -> None:
-    """Tell the last subject's rate as a share of the first's, turn by turn."""
+    """Print the last subject's rate as a share of the first's, turn by turn."""
     for case in cases:
         told = [Turns() for _ in found]
         for _ in range(rounds):
@@ -40,7 +40,7 @@ def compare(what: str, found: Sequence[Subject], cases: Sequence[Case], rounds: 
 
 
 def pages(what: str, port: int) -> None:
-    """Tell what the thousandth page costs beside the first, and how far apart they are."""
+    """Print the time of the thousandth page as a share of the first page's."""
     at = f"http://127.0.0.1:{port}/payments"
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {token('auditor', 'payments:service')}"
@@ -61,7 +61,7 @@ def pages(what: str, port: int) -> None:
 
 
 def divide(postgres: MeasuredPostgres, subject: Subject) -> None:
-    """Divide the tables of history while charges come in, and tell what became of those."""
+    """Divide the tables of history under charges, and print the results of those charges."""
     with ThreadPoolExecutor(1) as thread:
         charging = thread.submit(subject.load, "create", 16, 4 * MOMENT)
         time.sleep(MOMENT)
@@ -82,7 +82,7 @@ def _by_month(postgres: MeasuredPostgres) -> None:
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.grown", description=__doc__)
     parser.add_argument("--payments", type=int, nargs="+", default=[1_000_000, 5_000_000])
     parser.add_argument("--seconds", type=float, default=4.0)
@@ -109,7 +109,7 @@ def main() -> None:
 
 
 def _last(postgres: MeasuredPostgres) -> int:
-    """The highest number of a payment so far."""
+    """Return the highest number of a payment so far."""
     with closing(postgres.connect(GROWN)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT max(payment_id) FROM payments")
         ((last,),) = cursor.fetchall()

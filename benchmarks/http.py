@@ -1,8 +1,8 @@
-"""What requests cost, against the least that Flask and PostgreSQL need: `make bench`.
+"""The cost of requests, against the least that Flask and PostgreSQL need: `make bench`.
 
-Everything is real and on this machine: gunicorn with the deployed configuration and production's settings, a PostgreSQL
-of our own that syncs every commit, signed tokens, logs. Whoever is compared takes turns, so that whatever else the
-machine does falls on all of them; only ratios within one run mean anything.
+All parts are real and on this machine: gunicorn with the deployed configuration and production's settings, our own
+PostgreSQL that syncs every commit, signed tokens, logs. The candidates run alternately, so that other load on the
+machine affects all of them; only ratios within one run are meaningful.
 """
 
 import argparse
@@ -23,12 +23,12 @@ from benchmarks.load import Loaded, load
 from benchmarks.servers import ROOT, MeasuredPostgres, Served, create, production, serve, token
 
 PREPARED = 200
-"""Payments made beforehand, for what refunds, looks up or repeats."""
+"""Payments made in advance, for refunds, look-ups and repeats."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One kind of request: `wrk.lua`'s name for it and how many send it at once."""
+    """One kind of request: its name in `wrk.lua` and its number of connections."""
 
     name: str
     kind: str
@@ -51,7 +51,7 @@ ECHO = Case("echo", "echo")
 
 @dataclass
 class Turns:
-    """What one server did in all its turns at one case; CPU in microseconds a request of app and database."""
+    """The results of one server in all its turns at one case; CPU in microseconds a request of app and database."""
 
     rates: list[float] = field(default_factory=list)
     medians: list[float] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Turns:
     database: list[float] = field(default_factory=list)
 
     def add(self, loaded: Loaded, app: float, database: float) -> None:
-        """One more turn."""
+        """Add one turn."""
         self.rates.append(loaded.rate)
         self.medians.append(loaded.median)
         self.p99s.append(loaded.p99)
@@ -69,7 +69,7 @@ class Turns:
 
 
 class Subject:
-    """A served tree, and what its requests refer to."""
+    """A served tree, and the objects that its requests refer to."""
 
     def __init__(self, served: Served, postgres: MeasuredPostgres) -> None:
         self.served, self.postgres = served, postgres
@@ -77,7 +77,7 @@ class Subject:
         self._run, self._numbers = uuid4().hex[:8], count()
 
     def prepare(self) -> None:
-        """Make the payments that later requests refer to, and warm everything up."""
+        """Make the payments that later requests refer to, and warm up the server."""
         with requests.Session() as session:
             session.headers["Authorization"] = f"Bearer {token()}"
             at = f"http://127.0.0.1:{self.served.port}/payments"
@@ -90,13 +90,13 @@ class Subject:
         self.load("create", 16, 1)
 
     def load(self, kind: str, connections: int, seconds: int) -> Loaded:
-        """One measurement."""
+        """Make one measurement."""
         words = {"replay": ("known", PREPARED), "list": (self.cursor, 0)}
         prefix, number = words.get(kind, (f"{kind}-{self._run}-{next(self._numbers)}", self.first_payment))
         return load(self.served.port, connections, seconds, kind, prefix, token(), str(number))
 
     def turn(self, case: Case, seconds: int, turns: Turns) -> None:
-        """One measurement, with what it cost. Only a key in use may be refused."""
+        """Make one measurement with its CPU. Raises RuntimeError for refusals other than those of a key in use."""
         app, database = self.served.cpu(), self.postgres.cpu()
         loaded = self.load(case.kind, case.connections, seconds)
         turns.add(loaded, self.served.cpu() - app, self.postgres.cpu() - database)
@@ -105,7 +105,7 @@ class Subject:
 
 
 def tree_of(revision: str, stack: ExitStack) -> Path:
-    """The files of a revision, in a directory that is gone at the end."""
+    """Return a directory with the files of a revision; it is removed at the end."""
     home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-base-")))
     archive = subprocess.run(["git", "archive", revision], check=True, capture_output=True, cwd=ROOT)
     subprocess.run(["tar", "-x", "-C", str(home)], check=True, input=archive.stdout)
@@ -113,7 +113,7 @@ def tree_of(revision: str, stack: ExitStack) -> Path:
 
 
 def subjects(stack: ExitStack, postgres: MeasuredPostgres, base: str | None) -> dict[str, Subject]:
-    """Bare Flask, this tree, and the base's tree where there is one, each behind its gunicorn."""
+    """Serve bare Flask, this tree, and the base's tree if there is one, each with its own gunicorn."""
     url = create(postgres, "here")
     served = {
         "bare": serve("bare", "benchmarks.bare:app", **production(url)),
@@ -131,7 +131,7 @@ def subjects(stack: ExitStack, postgres: MeasuredPostgres, base: str | None) -> 
 def measure(
     found: Mapping[str, Subject], cases: Iterator[Case], rounds: int, seconds: int
 ) -> Iterator[tuple[Case, dict[str, Turns]]]:
-    """Every case, with all servers' turns at it: A B A B."""
+    """Yield every case with the turns of all servers, in alternation: A B A B."""
     for case in cases:
         told = {name: Turns() for name in found}
         for _ in range(rounds):
@@ -141,7 +141,7 @@ def measure(
 
 
 def main() -> None:
-    """Measure, tell, and write it down."""
+    """Measure, print, and write the report if requested."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.http", description=__doc__)
     parser.add_argument("--seconds", type=int, default=2, help="of each turn")
     parser.add_argument("--rounds", type=int, default=9)

@@ -1,4 +1,4 @@
-"""One measurement of load: wrk, or the loader of `benchmarks.loader` where it is missing, against a loopback port."""
+"""One measurement of load against a loopback port, by wrk, or by `benchmarks.loader` without wrk."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ _RESULT = re.compile(r"^RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$", re.MULTILI
 
 @dataclass(frozen=True)
 class Loaded:
-    """What came of one measurement: `refused` are answers of 400 and above, times are milliseconds."""
+    """The result of one measurement: `refused` are answers of 400 and above, times are milliseconds."""
 
     requests: int
     seconds: float
@@ -24,12 +24,12 @@ class Loaded:
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
+        """Answers per second."""
         return self.requests / self.seconds
 
 
 def load(port: int, connections: int, seconds: float, *words: str) -> Loaded:
-    """Send what `wrk.lua` makes of `words` for some seconds, over so many connections, one after the other on each."""
+    """Send the requests that `wrk.lua` makes of `words` for some seconds, in sequence on each of the connections."""
     if not shutil.which("wrk"):
         command = [sys.executable, "-m", "benchmarks.loader", str(port), str(connections), str(seconds), *words]
     else:

@@ -1,8 +1,8 @@
-"""wrk's part where there is no wrk: threads that send what `wrk.lua` would, one request after the other on each.
+"""A replacement for wrk: threads that send the requests of `wrk.lua`, one after another on each.
 
     python -m benchmarks.loader PORT CONNECTIONS SECONDS KIND PREFIX TOKEN NUMBER
 
-It costs several times what wrk costs, on the same cores: its figures are for comparing with its own only.
+It needs several times the CPU of wrk, on the same cores: compare its figures only with its own.
 """
 
 import json
@@ -17,7 +17,7 @@ Asked = tuple[str, str, dict[str, object] | None]
 
 
 def asked(kind: str, prefix: str, number: int, made: int) -> Asked:
-    """Method, path and body of the `made`th request."""
+    """Return method, path and body of the `made`th request."""
     if kind == "echo":
         return "POST", "/echo", _charge("prefix-1234567", 7)
     if kind == "get":
@@ -41,7 +41,7 @@ def _charge(key: str, trip: int) -> dict[str, object]:
 
 
 def main(port: str, connections: str, seconds: str, kind: str, prefix: str, token: str, number: str = "0") -> None:
-    """Send for so many seconds, then tell as `wrk.lua` does."""
+    """Send for so many seconds, then print the result as `wrk.lua` does."""
     numbers, times, refused, lost = count(), list[float](), list[int](), list[str]()
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     began = time.monotonic()

@@ -1,8 +1,8 @@
 """Webhooks beside charges: `python -m benchmarks.notices`. How much slower is a charge, and is a notice lost?
 
-Clients charge at an even pace, in turns alone and while a gateway delivers 50 notices a second, each of a charge
-just made, one in five of them twice. The worker runs. Ends with 1 where charges take more than BOUND times as long, or
-where a notice is missing or not handled.
+Clients charge at an even rate, in turns alone and while a gateway delivers 50 notices a second, each of a recent
+charge, one in five of them twice. The worker runs. Ends with 1 if charges take more than BOUND times as long, or
+if a notice is missing or not handled.
 """
 
 import argparse
@@ -45,7 +45,7 @@ SETTINGS = {
 
 
 class Caller:
-    """Charges, and delivers notices, over connections that stay open."""
+    """Makes charges, and delivers notices, over connections that stay open."""
 
     def __init__(self, served: Served, keys: Callable[[], list[str]]) -> None:
         self._url, self._keys = f"http://127.0.0.1:{served.port}", keys
@@ -54,7 +54,7 @@ class Caller:
         self.sent: set[str] = set()
 
     def charge(self) -> float:
-        """One charge; its milliseconds."""
+        """Make one charge; return its milliseconds."""
         number = next(self._numbers)
         body = {"idempotency_key": f"bench-{number}", "trip_id": number, "method": "CARD", "amount": 150.0}
         began = time.perf_counter()
@@ -65,10 +65,10 @@ class Caller:
         return took
 
     def tell(self, gateway_key: str) -> float:
-        """Deliver one notice; its milliseconds."""
+        """Deliver one notice; return its milliseconds."""
         number = next(self._numbers)
         about = {"id": f"pi_{number}", "object": "payment_intent", "metadata": {"gateway_key": gateway_key}}
-        about["description"] = "x" * 3000  # an intent of Stripe's has some three kilobytes
+        about["description"] = "x" * 3000  # an intent of Stripe's has about three kilobytes
         event = {"id": f"evt_{number}", "type": "payment_intent.succeeded", "livemode": False}
         moment = int(clock.now().timestamp())
         body = json.dumps(event | {"created": moment, "data": {"object": about}}).encode()
@@ -82,7 +82,7 @@ class Caller:
         return (time.perf_counter() - began) * 1000
 
     def turn(self, seconds: float, *, with_notices: bool) -> tuple[list[float], list[float]]:
-        """The milliseconds of the charges, and of the notices, of some seconds."""
+        """Return the milliseconds of the charges, and of the notices, of some seconds."""
         keys = self._keys() if with_notices else []
         with ThreadPoolExecutor(CLIENTS) as clients, ThreadPoolExecutor(CLIENTS) as gateway:
             charges = [
@@ -108,7 +108,7 @@ def _at(moment: float, began: float, work: Callable[..., float], *words: str) ->
 
 
 def main() -> int:
-    """Measure, say the ratio; 1 where it is above BOUND or something is lost."""
+    """Measure and print the ratio; return 1 if it is above BOUND or a notice is lost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=4, help="pairs of turns, each in the other order")
     parser.add_argument("--seconds", type=float, default=10, help="of each turn")
@@ -138,7 +138,7 @@ def main() -> int:
 
 
 def _pair(served: Served, caller: Caller, seconds: float, beside_first: bool) -> float:
-    """How many times as long the median charge takes beside notices as alone."""
+    """Return the median time of a charge beside notices as a multiple of that alone."""
     turns, used = {}, {}
     for each in (beside_first, not beside_first):
         before = served.cpu()

@@ -1,7 +1,7 @@
-"""Where the time of a request goes within the process: `python -m benchmarks.profiled`.
+"""The time of a request within the process, by area: `python -m benchmarks.profiled`.
 
 One thread charges, then repeats, in process and under Python's own profiler, on a PostgreSQL that syncs. The profiler
-makes calls of Python dearer than what C does: shares tell where to look, not what is gained.
+slows Python calls more than C code: the shares show what to examine, not what can be gained.
 """
 
 import cProfile
@@ -28,13 +28,13 @@ from payment_service.config import Settings
 WARM, COUNTED, TIMED = 200, 1000, 500
 LIBRARIES = sysconfig.get_paths()["purelib"]
 DATABASE = "the driver: sending, and waiting for PostgreSQL"
-"""The area of what the driver does by itself, most of which is waiting."""
+"""The area of the driver's own time, most of which is waiting."""
 LEAST = 0.01
-"""Areas with less than this share of the time are told together."""
+"""Areas with less than this share of the time are shown together."""
 
 
 def area_of(path: str) -> str:
-    """What a function belongs to: a room of the house, a library, or Python."""
+    """Return the area of a function: a module or package of the service, a library, or Python."""
     if path.startswith(f"{ROOT}/payment_service/"):
         return f"`{Path(path).relative_to(ROOT).parts[1].removesuffix('.py')}`"
     if path.startswith(LIBRARIES):
@@ -43,7 +43,7 @@ def area_of(path: str) -> str:
 
 
 def by_area(profile: cProfile.Profile) -> tuple[Counter[str], Counter[str]]:
-    """Seconds and calls by area; what is written in C counts for whoever called it."""
+    """Return seconds and calls by area; C functions count for their callers."""
     seconds: Counter[str] = Counter()
     calls: Counter[str] = Counter()
     for (path, _, name), (_, count, own, _, callers) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
@@ -60,7 +60,7 @@ def by_area(profile: cProfile.Profile) -> tuple[Counter[str], Counter[str]]:
 
 
 def table(profile: cProfile.Profile) -> str:
-    """The areas of a profile as Markdown, the greatest first; shares of what the process itself does."""
+    """Return the areas of a profile as Markdown, the largest first, as shares of the process's own time."""
     seconds, calls = by_area(profile)
     waiting = seconds.pop(DATABASE)
     whole = sum(seconds.values())
@@ -74,7 +74,7 @@ def table(profile: cProfile.Profile) -> str:
 
 
 class Charges:
-    """Charges as a server hands them to the application: without the cost of asking."""
+    """Charges as a server passes them to the application: without the cost of a client."""
 
     def __init__(self, app: Flask) -> None:
         self.app, headers = app.wsgi_app, {"Authorization": f"Bearer {token()}"}
@@ -92,7 +92,7 @@ class Charges:
 
 
 def costs(ask: Callable[[], None], postgres: MeasuredPostgres) -> str:
-    """CPU of one request without the profiler: for each the best of several batches, as others only slow it down."""
+    """Return the CPU of one request without the profiler: the best of several batches, as other load only slows it."""
     told = []
     for _ in range(8):
         app, database = time.process_time(), postgres.cpu()
@@ -104,9 +104,9 @@ def costs(ask: Callable[[], None], postgres: MeasuredPostgres) -> str:
 
 
 def main() -> None:
-    """Profile and tell."""
+    """Profile and print."""
     with closing(MeasuredPostgres()) as postgres, tempfile.TemporaryFile() as lines:
-        os.dup2(lines.fileno(), 2)  # lines are written as ever, and nobody reads them
+        os.dup2(lines.fileno(), 2)  # log lines are written as usual, but not shown
         app = create_app(Settings.from_env(production(create(postgres, "profiled"))))
         charge = Charges(app)
         asked = {"A charge": lambda: charge(uuid4().hex), "A repeat": lambda: charge("1" * 32)}

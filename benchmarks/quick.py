@@ -1,7 +1,7 @@
-"""A guard for every change to the way of a charge, in less than a minute: `make bench-quick`.
+"""A check for every change to the path of a charge, in less than a minute: `make bench-quick`.
 
-The round trips are exact. The shares of bare Flask are bounds for a machine that is busy with other things, far below
-what `make bench` measures on a quiet one: who falls below them has made something several times slower.
+The round trips are exact. The shares of bare Flask are bounds for a machine under other load, far below the results of
+`make bench` on a quiet one: a result below them means that something is several times slower.
 """
 
 import sys
@@ -19,7 +19,7 @@ ROUNDS, SECONDS = 3, 2
 
 
 def main() -> int:
-    """Measure, compare with the bounds; 1 where one is broken."""
+    """Measure and compare with the bounds; return 1 if one is broken."""
     report = Report()
     with ExitStack() as stack:
         postgres = stack.enter_context(closing(MeasuredPostgres()))

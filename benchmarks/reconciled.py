@@ -1,8 +1,8 @@
 """Reconciling a large day, in bounds of time and memory: `make reconcile-large`, or with `--intents 20000`.
 
-As many payments lie in PostgreSQL as a server of Stripe's lists tells of, with charges, balance transactions and a
-payout, all as the simulator makes them; a few differ. The command runs as operators run it. Server, database and
-command share the machine's cores.
+PostgreSQL has as many payments as a server of Stripe's lists, with charges, balance transactions and a payout, all in
+the simulator's form; a few differ. The command runs as operators run it. Server, database and command share the
+machine's cores.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from tests.support.stripe_bank import stripe_bank
 DAY = (datetime.now(UTC) - timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
 MOST_SECONDS, MOST_MEGABYTES = 180.0, 200.0
 DIFFER = {"amount": 3, "not_here": 7}
-"""How many differences of each kind are made."""
+"""The number of differences of each kind."""
 
 _OURS = """
 UPDATE payments SET gateway = 'stripe/test', status = 'CAPTURED', currency = 'USD',
@@ -45,7 +45,7 @@ DELETE FROM idempotency_keys WHERE payment_id > {amount} AND payment_id <= {amou
 
 
 def sample(home: Path) -> Objects:
-    """One payment's objects, as the simulator makes them, with places for numbers and times."""
+    """Return one payment's objects in the simulator's form, with placeholders for numbers and times."""
     with stripe_bank(home) as bank:
         intent = bank.paid(15_010)
         with closing(sqlite3.connect(bank.simulator.ledger_path)) as db:
@@ -65,7 +65,7 @@ def sample(home: Path) -> Objects:
 
 @contextmanager
 def stripe_of(day: Day) -> Iterator[str]:
-    """The address of a server of the day's lists, a process of its own."""
+    """Serve the day's lists in a separate process; yield the server's address."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=serve, args=(day, sender.send), daemon=True)
     process.start()
@@ -77,7 +77,7 @@ def stripe_of(day: Day) -> Iterator[str]:
 
 
 def measured(settings: dict[str, str], report: Path) -> tuple[int, float, float, float]:
-    """Exit code, seconds, seconds of CPU and peak megabytes of the command."""
+    """Return exit code, seconds, seconds of CPU and peak megabytes of the command."""
     words = ("reconcile", "--from", DAY.date().isoformat(), "--to", DAY.date().isoformat(), "--output", str(report))
     began = time.perf_counter()
     process = subprocess.Popen(
@@ -92,7 +92,7 @@ def measured(settings: dict[str, str], report: Path) -> tuple[int, float, float,
 
 
 def main() -> int:
-    """Make both sides, reconcile, compare with the bounds; 1 where one is broken."""
+    """Make both sides, reconcile, compare with the bounds; return 1 if one is broken."""
     parser = argparse.ArgumentParser(description="Reconcile a large day.")
     parser.add_argument("--intents", type=int, default=100_000)
     intents: int = parser.parse_args().intents

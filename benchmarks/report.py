@@ -1,4 +1,4 @@
-"""Ratios first, absolute figures second: as text, as tables of docs/performance.md, and as a chart beside it."""
+"""The results, ratios first: as text, as tables of docs/performance.md, and as a chart beside it."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ BARS = {"bare": "#9aa5b1", "base": "#c9a66b", "here": "#2f6f9f"}
 
 
 def spread(values: list[float], digits: int = 3) -> str:
-    """The median, and from where to where the values lie."""
+    """Return the median and the range of the values."""
     if not values:
         return "-"
     return f"{median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
@@ -23,25 +23,25 @@ def spread(values: list[float], digits: int = 3) -> str:
 
 @dataclass
 class Report:
-    """What was measured, case by case."""
+    """The results, case by case."""
 
     told: dict[str, dict[str, Any]] = field(default_factory=dict)
     against_pgbench: list[float] = field(default_factory=list)
     round_trips: dict[str, int] = field(default_factory=dict)
 
     def add(self, case: str, turns: dict[str, Any]) -> None:
-        """All servers' turns at a case."""
+        """Add all servers' turns at a case."""
         self.told[case] = turns
 
     def ratios(self, case: str, one: str, other: str) -> list[float]:
-        """One server's rate as a share of the other's, turn by turn."""
+        """Return one server's rate as a share of the other's, turn by turn."""
         turns = self.told[case]
         if one not in turns or other not in turns:
             return []
         return [a / b for a, b in zip(turns[one].rates, turns[other].rates, strict=True)]
 
     def line(self, case: str) -> str:
-        """A case in a line, while the next one is measured."""
+        """Return a case as one line, to print while the next one is measured."""
         return " · ".join([f"{case}: {spread(self.ratios(case, 'here', 'bare'))} of bare Flask", *self._to_base(case)])
 
     def _to_base(self, case: str) -> list[str]:
@@ -49,7 +49,7 @@ class Report:
         return [f"{spread(ratios)} of the base"] if ratios else []
 
     def tables(self) -> str:
-        """The tables, in Markdown."""
+        """Return the tables, in Markdown."""
         based = any("base" in turns for turns in self.told.values())
         rows = [
             "| request | share of bare Flask |" + (" share of the base |" if based else ""),
@@ -80,18 +80,18 @@ class Report:
         return rows
 
     def text(self) -> str:
-        """Where, when and everything."""
+        """Return the place, the time and the tables."""
         return f"{_where()}\n\n{self.tables()}"
 
     def write(self) -> None:
-        """Put the tables between the page's two marks, and the chart beside it."""
+        """Write the tables between the page's two marks, and the chart beside it."""
         before, _, rest = PAGE.read_text().partition(BEGIN)
         after = rest.partition(END)[2]
         PAGE.write_text(f"{before}{BEGIN}\n\n{_where()}\n\n{self.tables()}\n\n{END}{after}")
         CHART.write_text(self.chart())
 
     def chart(self) -> str:
-        """Each case's share of bare Flask as a bar."""
+        """Return each case's share of bare Flask as bars, in SVG."""
         shares = {
             (case, name): median(self.ratios(case, name, "bare"))
             for case, turns in self.told.items()

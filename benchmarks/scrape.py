@@ -49,7 +49,7 @@ COUNTING = "SELECT status, count(*), sum(captured_amount) FROM payments GROUP BY
 
 
 def main() -> None:
-    """Fill, count, scrape, tell."""
+    """Fill, count, scrape, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--payments", type=int, default=5_000_000)
     parser.add_argument("--scrapes", type=int, default=50)
@@ -102,7 +102,7 @@ def _pay(app: Flask, client: int, stop: threading.Event) -> None:
 
 
 def _timed(work: Callable[[], object]) -> float:
-    """Milliseconds."""
+    """Return the milliseconds of the work."""
     began = time.monotonic()
     work()
     return (time.monotonic() - began) * 1000

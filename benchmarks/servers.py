@@ -1,4 +1,4 @@
-"""What is measured, as processes of its own: gunicorn with the deployed configuration, and a PostgreSQL that syncs."""
+"""The measured processes: gunicorn with the deployed configuration, and a PostgreSQL that syncs."""
 
 import os
 import subprocess
@@ -22,31 +22,31 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 SCOPES = "payments:charge payments:refund payments:read"
-"""What a caller's token allows in production; releases before scopes ignore it."""
+"""The scopes of a caller's token in production; releases before scopes ignore them."""
 
 
 def token(subject: str = "bench", scope: str = SCOPES) -> str:
-    """A token of the auth service."""
+    """Return a token of the auth service."""
     times = {"exp": int(time.time()) + 7200, "iat": int(time.time())}
     return jwt.encode({"sub": subject, "scope": scope, "jti": "6b2f1a9c", **times}, SECRET, algorithm="HS256")
 
 
 @dataclass(frozen=True)
 class Served:
-    """A gunicorn that answers on `port`."""
+    """A gunicorn that serves on `port`."""
 
     name: str
     port: int
     service: Service
 
     def cpu(self) -> float:
-        """Seconds of CPU its processes have used so far."""
+        """Return the seconds of CPU that its processes have used so far."""
         return cpu_of(self.service.process.pid)
 
 
 @contextmanager
 def serve(name: str, app: str, tree: Path = ROOT, **settings: str) -> Iterator[Served]:
-    """`app` of the tree behind its gunicorn; workers are not replaced while they are measured."""
+    """Serve `app` of the tree with its gunicorn; workers are not replaced during the measurement."""
     port = free_port()
     given = {"BIND": f"127.0.0.1:{port}", **settings}
     words = ("-m", "gunicorn", "--config", "gunicorn.conf.py", "--chdir", str(tree), "--max-requests", "0")
@@ -56,12 +56,12 @@ def serve(name: str, app: str, tree: Path = ROOT, **settings: str) -> Iterator[S
 
 
 def _started(tree: Path, command: tuple[str, ...], settings: dict[str, str]) -> Service:
-    # A process of the tests' kind runs in the repository; another tree is entered by a shell.
+    # `Service` runs in the repository; a shell changes to another tree.
     return Service("sh", "-c", 'cd "$0" && exec "$@"', str(tree), *command, settings=settings)
 
 
 def production(url: str, **more: str) -> dict[str, str]:
-    """The settings of production: tokens, logs, figures, an event with each change."""
+    """Return the settings of production: tokens, logs, metrics, an event with each change."""
     return {
         "ENVIRONMENT": "production",
         "DATABASE_URL": url,
@@ -76,13 +76,13 @@ def production(url: str, **more: str) -> dict[str, str]:
 
 
 def migrate(url: str, tree: Path = ROOT) -> None:
-    """Bring a database to the tree's newest schema."""
+    """Migrate a database to the tree's newest schema."""
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
     subprocess.run(command, check=True, cwd=tree, env=environment(**production(url)), capture_output=True)
 
 
 class MeasuredPostgres(ThrowawayPostgres):
-    """A server of our own that syncs every commit to disk, with a small production server's memory."""
+    """Our own server that syncs every commit to disk, with a small production server's memory."""
 
     def __init__(self) -> None:
         super().__init__(durable=True, tcp=True)
@@ -93,12 +93,12 @@ class MeasuredPostgres(ThrowawayPostgres):
         return [*super()._options(), *(word for name, value in more.items() for word in ("-c", f"{name}={value}"))]
 
     def cpu(self) -> float:
-        """Seconds of CPU its processes have used so far."""
+        """Return the seconds of CPU that its processes have used so far."""
         return cpu_of(int((self.home / "data" / "postmaster.pid").read_text().split()[0]))
 
 
 def create(server: MeasuredPostgres, name: str, tree: Path = ROOT) -> str:
-    """A migrated database of that name; its URL, with a password that production asks for and the socket ignores."""
+    """Create a migrated database; return its URL, with a password that production requires and the socket ignores."""
     blank = f"blank_{crc32(str(tree).encode())}"
     if blank not in server.migrated:
         migrate(_with_password(server.create_database(blank)), tree)
@@ -111,7 +111,7 @@ def _with_password(url: str) -> str:
 
 
 def cpu_of(pid: int) -> float:
-    """Seconds of CPU that a process, its living descendants and its dead children have used."""
+    """Return the seconds of CPU that a process, its living descendants and its dead children have used."""
     used = 0.0
     for each in _family(pid):
         try:

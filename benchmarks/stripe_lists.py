@@ -1,4 +1,4 @@
-"""Stripe's lists of a day as an HTTP server: as many intents as are wanted, rendered from one of each kind."""
+"""Stripe's lists of a day as an HTTP server: any number of intents, rendered from one object of each kind."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -29,11 +29,11 @@ class Day:
         }
 
     def at(self, number: int) -> int:
-        """When a payment was made."""
+        """Return the time of a payment."""
         return self.began + 86_400 * number // (self.intents + 1)
 
     def page(self, path: str, asked: dict[str, str]) -> dict[str, Any]:
-        """A page of a list; `data` are texts of JSON, newest first."""
+        """Return a page of a list; `data` are texts of JSON, newest first."""
         name = path.removeprefix("/v1/")
         if name == "payouts":
             data = [json.dumps({"id": PAYOUT, "object": "payout", "livemode": False, "created": self.began + 86_400})]
@@ -72,7 +72,7 @@ def serve(day: Day, tell_port: Callable[[int], None]) -> None:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            """Answer with a page."""
+            """Return a page."""
             parts = urlsplit(self.path)
             page = day.page(parts.path, dict(parse_qsl(parts.query)))
             more = "true" if page["has_more"] else "false"
@@ -86,7 +86,7 @@ def serve(day: Day, tell_port: Callable[[int], None]) -> None:
             self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     tell_port(server.server_port)

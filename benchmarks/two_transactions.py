@@ -1,4 +1,4 @@
-"""The two transactions of one charge as a pgbench script, from the wire: what the service sends, without Python."""
+"""The two transactions of one charge as a pgbench script, recorded from the service: its SQL without Python."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ from payment_service.config import Settings
 from tests.crash.proxy import commit_proxy
 
 _DRAWN = {7_100_000_001: "idempotency_keys_key_id_seq", 7_300_000_001: "payments_payment_id_seq"}
-"""The sequences of a charge by numbers that stand for nothing else in a statement."""
+"""The sequences of a charge, by numbers that occur in a statement for nothing but them."""
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-([0-9a-f]{12})")
 _DIGEST = re.compile(r"\b[0-9a-f]{32}(?:[0-9a-f]{16}|[0-9a-f]{32})?\b")
@@ -26,7 +26,7 @@ Ask = Callable[[FlaskClient, str], object]
 
 
 def charge(client: FlaskClient, key: str) -> int:
-    """Charge a trip under this key; the payment's number."""
+    """Charge a trip under this key; return the payment's number."""
     body = {"idempotency_key": key, "trip_id": 7, "method": "CARD", "amount": 150.0}
     answer = client.post("/payments", json=body, headers=_bearer())
     assert answer.status_code == 200, answer.text
@@ -38,7 +38,7 @@ def _bearer() -> dict[str, str]:
 
 
 def messages(url: str, asks: Sequence[Ask]) -> tuple[list[str], list[list[str]]]:
-    """What is sent to PostgreSQL while a connection learns its statements, and then by each of these requests."""
+    """Return the messages to PostgreSQL while a connection prepares its statements, and those of each request."""
     told: list[list[str]] = []
     with commit_proxy(url) as proxy:
         app = create_app(Settings.from_env(production(proxy.url_through, LOG_LEVEL="ERROR", DB_POOL_SIZE="1")))
@@ -55,7 +55,7 @@ def messages(url: str, asks: Sequence[Ask]) -> tuple[list[str], list[list[str]]]
 
 
 def record(postgres: MeasuredPostgres, database: str, url: str) -> str:
-    """The script of a charge in this database."""
+    """Return the script of a charge in this database."""
 
     def numbered(client: FlaskClient, key: str) -> None:
         with closing(postgres.connect(database)) as connection, connection.cursor() as cursor:
@@ -71,7 +71,7 @@ def record(postgres: MeasuredPostgres, database: str, url: str) -> str:
 
 
 def script(learnt: Sequence[str], sent: Sequence[str]) -> str:
-    """A pgbench script of recorded messages, each as whole as it was; what is unique is drawn anew for every charge.
+    """Return a pgbench script of recorded messages, each unchanged, but with new unique values for every charge.
 
     A client of pgbench prepares the statements with its first charge, as a connection of the service does.
     """
@@ -82,7 +82,7 @@ def script(learnt: Sequence[str], sent: Sequence[str]) -> str:
         text = _DIGEST.sub(lambda found: found[0][:-24] + ":m:n", text)
         text = _REFERENCE.sub("PAY-:m:n", text)
         for number, sequence in _DRAWN.items():
-            # As a value of its own, not in the text of a response.
+            # As a separate value, not in the text of a response.
             text = re.sub(rf"(?<=[(\s]){number}(?=[,)])", f"currval('{sequence}')", text)
         text = re.sub(r"; (?=EXECUTE|COMMIT)", r" \\; ", " ".join(text.split()))
         lines.append(f"{text};")
@@ -90,7 +90,7 @@ def script(learnt: Sequence[str], sent: Sequence[str]) -> str:
 
 
 def run(postgres: MeasuredPostgres, database: str, path: Path, seconds: float) -> float:
-    """Transactions of pgbench a second, each of them a whole charge: 16 clients, the service's own messages."""
+    """Return pgbench's transactions per second, each a whole charge: 16 clients, the service's own messages."""
     server = ["-h", "127.0.0.1", "-p", str(postgres.port), "-U", "test", database]
     options = ["-n", "-c", "16", "-j", "2", "-M", "simple", "-D", "is_new=1"]
     command = ["pgbench", *options, "-f", str(path), "-T", f"{seconds:.0f}", *server]
@@ -102,7 +102,7 @@ def run(postgres: MeasuredPostgres, database: str, path: Path, seconds: float) -
 
 
 def round_trips(url: str) -> dict[str, int]:
-    """How many messages each kind of request sends to PostgreSQL, BEGIN and COMMIT counted."""
+    """Return the number of messages that each kind of request sends to PostgreSQL, with BEGIN and COMMIT."""
     made: list[int] = []
 
     def refund(client: FlaskClient, key: str) -> None:

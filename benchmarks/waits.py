@@ -1,7 +1,7 @@
-"""What waiting costs, and where nothing waits for a server: `python -m benchmarks.waits`.
+"""The cost of waiting, and of the parts without a server to wait for: `python -m benchmarks.waits`.
 
 A gateway that takes 200 ms, with 64 threads and ten connections for each of two workers, against the ideal of all those
-threads; charges on SQLite against charges on PostgreSQL, in turns; and how long the service takes to its first answer.
+threads; charges on SQLite against charges on PostgreSQL, in turns; and the time from start to first response.
 """
 
 import argparse
@@ -21,7 +21,7 @@ WORKERS, THREADS, POOL, LATENCY = 2, 64, 10, 0.2
 
 
 def gateway(postgres: MeasuredPostgres, seconds: float, rounds: int) -> None:
-    """Charges a second while the gateway takes its time."""
+    """Print the rate of charges with a slow gateway, as a share of the ideal."""
     more = {"WEB_THREADS": str(THREADS), "DB_POOL_SIZE": str(POOL), "GATEWAY_LATENCY_MS": str(int(1000 * LATENCY))}
     ideal = WORKERS * THREADS / LATENCY
     with serve(
@@ -36,7 +36,7 @@ def gateway(postgres: MeasuredPostgres, seconds: float, rounds: int) -> None:
 
 
 def sqlite(postgres: MeasuredPostgres, seconds: float, rounds: int) -> None:
-    """SQLite's share of PostgreSQL's charges."""
+    """Print SQLite's rate as a share of PostgreSQL's."""
     with ExitStack() as stack:
         home = stack.enter_context(tempfile.TemporaryDirectory())
         urls = {"sqlite": f"sqlite:///{Path(home)}/payments.db", "postgresql": create(postgres, "beside")}
@@ -51,7 +51,7 @@ def sqlite(postgres: MeasuredPostgres, seconds: float, rounds: int) -> None:
 
 
 def start(postgres: MeasuredPostgres, rounds: int) -> None:
-    """Seconds from gunicorn's start until somebody listens who answers."""
+    """Print the seconds from gunicorn's start to its first response."""
     url = create(postgres, "started")
     took = []
     for _ in range(rounds):
@@ -63,7 +63,7 @@ def start(postgres: MeasuredPostgres, rounds: int) -> None:
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.waits", description=__doc__)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--rounds", type=int, default=3)

@@ -51,7 +51,7 @@ INSERT INTO watermarks (name, value) SELECT 'recovery', max(key_id) FROM idempot
     ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 """
 _TABLES = "'payments', 'reservations', 'idempotency_keys', 'transactions', 'outbox_deliveries'"
-# What others refer to comes first.
+# Referenced tables come first.
 _CONSTRAINTS = f"""SELECT conrelid::regclass::text, conname, pg_get_constraintdef(pg_constraint.oid) FROM pg_constraint
     JOIN pg_class AS meant ON meant.oid = coalesce(nullif(confrelid, 0), conrelid)
     WHERE contype IN ('p', 'u', 'f') AND meant.relname IN ({_TABLES})
@@ -60,13 +60,13 @@ _INDEXES = f"SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'publ
 
 
 def execute(server: Postgres, database: str, statements: str) -> None:
-    """Run statements in a database of the server's."""
+    """Run statements in a database of the server."""
     with closing(server.connect(database)) as connection, connection.cursor() as cursor:
         cursor.execute(statements)
 
 
 def fill(server: Postgres, database: str, payments: int, after: int = 0) -> None:
-    """Add the payments with the numbers from `after` + 1 to `payments`, and say how far that is."""
+    """Add the payments with the numbers from `after` + 1 to `payments`, and print the progress."""
 
     def add(first: int) -> None:
         execute(server, database, _PAYMENTS.format(first=first, last=min(first + _BATCH - 1, payments)))
@@ -82,7 +82,7 @@ def fill(server: Postgres, database: str, payments: int, after: int = 0) -> None
 
 @contextmanager
 def _bare(server: Postgres, database: str) -> Iterator[None]:
-    """The tables without constraints and indexes, which are made in one go afterwards: four times as fast."""
+    """Drop constraints and indexes of the tables, and create them again at the end: four times as fast."""
     constraints = _told(server, database, _CONSTRAINTS)
     for table, name, _ in reversed(constraints):
         execute(server, database, f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')

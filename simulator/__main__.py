@@ -1,4 +1,4 @@
-"""`python -m simulator --ledger FILE`: the simulator as a program of its own."""
+"""`python -m simulator --ledger FILE`: the simulator as a separate program."""
 
 import argparse
 import os

@@ -1,19 +1,19 @@
 """The simulator's HTTP API.
 
 =========================  ============================================================================================
-POST /operations           do what an instruction says: 200 approved, 202 pending, 402 declined, 400 unreadable,
+POST /operations           execute a request: 200 approved, 202 pending, 402 declined, 400 unreadable,
                            409 the key is known with another content (and nothing happened)
-GET /operations/{key}      what became of it; 404 with status "not_found"
+GET /operations/{key}      its present state; 404 with status "not_found"
 GET /effects               every movement that succeeded, oldest first: `after` (0), `limit` (100, at most 500),
-                           `since` and `until` (moments, the second not included); faults never change it, because
+                           `since` and `until` (times, the second not included); faults never change it, because
                            tests count by it
 POST, GET, DELETE /faults  arm a fault (see `faults.InjectedFault`), list the armed faults, disarm all
 GET /health                200 while the process serves
 /registrations/…           charges and authorizations that are registered first: see `simulator.registrations`
-/v1/…, /3ds/…              the same bank in Stripe's language: see `simulator.stripe`
+/v1/…, /3ds/…              the same gateway with Stripe's API: see `simulator.stripe`
 =========================  ============================================================================================
 
-Bodies are described in `gateways.protocol`. The first answer to a key is the answer to all its resends.
+Bodies are described in `gateways.protocol`. The first response to a key is the response to all its resends.
 """
 
 from functools import partial
@@ -44,11 +44,11 @@ def create_simulator(
     idempotent: bool = True,
     token: str | None = None,
 ) -> Flask:
-    """The simulator over the ledger in the file `ledger_path` (made if it is not there).
+    """Return the simulator with the ledger in the file `ledger_path` (made if it is not there).
 
     `latency_ms` delays every operation and look-up; with `idempotent=False` every send is a new effect. With a
-    `token`, requests about operations and effects that do not carry it are answered 401. The caller closes
-    `app.extensions["ledger"]` at the end.
+    `token`, requests about operations and effects without it get 401. The caller closes `app.extensions["ledger"]` at
+    the end.
     """
     ledger, faults = Ledger(ledger_path, idempotent=idempotent), FaultRegistry()
     operations = _OperationViews(ledger, faults, rates, latency_ms / 1000)

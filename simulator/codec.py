@@ -1,4 +1,4 @@
-"""The bank's side of the protocol: JSON to instructions, ledger entries to JSON."""
+"""The simulator's side of the protocol: JSON to requests, ledger entries to JSON."""
 
 import re
 from datetime import UTC, datetime
@@ -17,11 +17,11 @@ _TEXTS = ("gateway_key", "channel", "method")
 
 
 class BadRequestError(ValueError):
-    """The body is no instruction; the message says why."""
+    """The body is no gateway request; the message has the reason."""
 
 
 def read_request(body: Any) -> GatewayRequest:
-    """The request in the body of POST /operations. Raises BadRequestError."""
+    """Return the request in the body of POST /operations. Raises BadRequestError."""
     if not isinstance(body, dict):
         raise BadRequestError("the body is not a JSON object")
     for name in _TEXTS:
@@ -44,7 +44,7 @@ def read_request(body: Any) -> GatewayRequest:
 
 
 def render(entry: Entry, *, lookup: bool) -> Response:
-    """An entry as a reply; a look-up is always a success (200)."""
+    """Return an entry as a reply; a look-up is always a success (200)."""
     body: dict[str, Any] = {"gateway_key": entry.gateway_key, "kind": entry.kind, "reference": entry.answer.reference}
     match entry.answer:
         case Approved(amount, currency, _, authorization_code):
@@ -57,7 +57,7 @@ def render(entry: Entry, *, lookup: bool) -> Response:
 
 
 def read_moment(text: str | None) -> datetime | None:
-    """A bound of GET /effects; None where none is given. Raises BadRequestError."""
+    """Return a bound of GET /effects; None without one. Raises BadRequestError."""
     if not text:
         return None
     try:
@@ -68,12 +68,12 @@ def read_moment(text: str | None) -> datetime | None:
 
 
 def reply(status: int, body: Any) -> Response:
-    """A JSON reply."""
+    """Return a JSON reply."""
     return Response(json.dumps(body), status=status, mimetype="application/json")
 
 
 def error(status: int, code: str, message: str) -> Response:
-    """An error reply; it decides no operation."""
+    """Return an error reply; it decides no operation."""
     return reply(status, {"status": "error", "code": code, "message": message})
 
 

@@ -1,4 +1,4 @@
-"""Carrying out a fault: before the effect, instead of the ordinary outcome, or in the reply."""
+"""Executes a fault: before the effect, instead of the ordinary outcome, or in the reply."""
 
 import socket
 from contextlib import suppress
@@ -15,7 +15,7 @@ from simulator.ledger import Plan
 
 
 def before_effect(fault: InjectedFault | None) -> Response | None:
-    """What happens before the bank does anything; a response ends the request there."""
+    """Execute a fault that precedes the effect; a returned response ends the request."""
     match fault:
         case InjectedFault(fault="slow"):
             clock.sleep(fault.ms / 1000)
@@ -27,7 +27,7 @@ def before_effect(fault: InjectedFault | None) -> Response | None:
 
 
 def plan_of(fault: InjectedFault | None, outcome: Outcome) -> Plan:
-    """What the bank will do: the ordinary outcome, unless the fault changes it."""
+    """Return the plan for a request: the ordinary outcome, unless the fault changes it."""
     match fault:
         case InjectedFault(fault="decline"):
             return Plan(_refusal(fault, outcome))
@@ -39,7 +39,7 @@ def plan_of(fault: InjectedFault | None, outcome: Outcome) -> Plan:
 
 
 def after_effect(fault: InjectedFault | None, response: Response) -> Response:
-    """How the reply goes out after the effect is committed."""
+    """Return the reply after the effect is committed, changed by the fault."""
     match fault:
         case InjectedFault(fault="sleep_then_answer"):
             clock.sleep(fault.ms / 1000)

@@ -1,4 +1,4 @@
-"""Injected faults: what the simulator does wrong, for which requests, and how often."""
+"""Injected faults: the simulator's errors on demand, with the requests that they match and how often."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -9,37 +9,37 @@ from typing import Any, Literal, get_args
 from payment_service.domain.operations import Kind
 
 Name = Literal[
-    "decline",  # the bank says no: `code`, `message`
+    "decline",  # decline: `code`, `message`
     "pending",  # "pending" for `lookups` look-ups, then approved (or declined with `code`, `message`)
-    "wrong_amount",  # the bank moves and reports `amount` (else one more than asked) of `currency` (else as asked)
-    "slow",  # wait `ms`, then do it and answer: the effect may come after the client has given up
-    "sleep_then_answer",  # do it, wait `ms`, then answer
-    "drip",  # do it, then answer one byte every `ms`
-    "drop_before_effect",  # close the connection, do nothing
-    "drop_after_effect",  # do it, close the connection
-    "error_before_effect",  # answer `status`, do nothing
-    "error_after_effect",  # do it, answer `status`
-    "garbage",  # do it, answer 200 with a page of HTML
-    "empty",  # do it, answer 200 with no body
-    "truncated",  # do it, answer with the first half of the reply
-    "duplicate",  # do it, answer twice on the same connection
-    "answer",  # do it, answer `status` with the bytes of `body` and `location`, if any, as a redirect's target
-    "not_found",  # look-ups only: deny knowing the key
+    "wrong_amount",  # move and report `amount` (default: one more than requested) of `currency` (or as requested)
+    "slow",  # wait `ms`, then execute and reply: the effect may come after the client has given up
+    "sleep_then_answer",  # execute, wait `ms`, then reply
+    "drip",  # execute, then reply with one byte every `ms`
+    "drop_before_effect",  # close the connection, execute nothing
+    "drop_after_effect",  # execute, close the connection
+    "error_before_effect",  # reply `status`, execute nothing
+    "error_after_effect",  # execute, reply `status`
+    "garbage",  # execute, reply 200 with a page of HTML
+    "empty",  # execute, reply 200 with no body
+    "truncated",  # execute, send the first half of the reply
+    "duplicate",  # execute, reply twice on the same connection
+    "answer",  # execute, reply `status` with the bytes of `body` and `location`, if any, as a redirect's target
+    "not_found",  # look-ups only: the key is unknown
     "down",  # close every connection at once, look-ups included, until it is disarmed
 ]
 On = Literal["send", "register", "lookup", "any"]
-"""`register`: creating a Stripe intent that is not confirmed, which moves nothing."""
+"""`register`: creating an object that is not confirmed, which moves nothing."""
 
 
 class FaultError(ValueError):
-    """A fault is not described as it should be; the message says what is wrong."""
+    """A fault has an invalid description; the message has the reason."""
 
 
 @dataclass(frozen=True)
 class InjectedFault:
     """A fault for requests that `on`, `kind`, `gateway_key` and `asked` match (None: all).
 
-    It strikes `times` times (None: always). `asked` is the amount that the request names.
+    It strikes `times` times (None: always). `asked` is the amount in the request.
     """
 
     fault: Name
@@ -59,17 +59,17 @@ class InjectedFault:
     location: str | None = None
 
     def matches(self, on: On, keys: Collection[str], kind: Kind | None, asked: Decimal | None) -> bool:
-        """Whether this fault applies to such a request. A look-up has neither kind nor amount."""
+        """Return True if this fault applies to such a request. A look-up has neither kind nor amount."""
         is_meant = self.kind in {None, kind} and self.asked in {None, asked}
         return is_meant and self.on in {on, "any"} and self.gateway_key in {None, *keys}
 
     @property
     def specificity(self) -> tuple[bool, bool, bool]:
-        """Sorts faults: one key beats one amount beats one kind beats all."""
+        """The sort key of faults: one key beats one amount beats one kind beats all."""
         return (self.gateway_key is not None, self.asked is not None, self.kind is not None)
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON object of this fault."""
+        """Return the JSON object of this fault."""
         amounts = {"amount": self.amount, "asked": self.asked}
         return asdict(self) | {name: None if each is None else format(each, "f") for name, each in amounts.items()}
 
@@ -92,20 +92,20 @@ class FaultRegistry:
             self._armed.clear()
 
     def armed(self) -> list[InjectedFault]:
-        """The faults that are not used up."""
+        """Return the faults that are not used up."""
         with self._lock:
             return list(self._armed)
 
     def take(
         self, on: On, gateway_key: str, kind: Kind | None = None, asked: Decimal | None = None
     ) -> InjectedFault | None:
-        """The fault for this request, one of its `times` used up; None if no fault matches."""
+        """Return the fault for this request and use up one of its `times`; None if no fault matches."""
         return self.take_any(on, [gateway_key], kind, asked)
 
     def take_any(
         self, on: On, keys: Collection[str], kind: Kind | None = None, asked: Decimal | None = None
     ) -> InjectedFault | None:
-        """As `take`, for a request that is about several gateway keys."""
+        """Take a fault as `take`, for a request about several gateway keys."""
         with self._lock:
             matching = [fault for fault in self._armed if fault.matches(on, keys, kind, asked)]
             if not matching:
@@ -137,7 +137,7 @@ _TYPES: Mapping[str, type] = {
 
 
 def read_fault(body: Any) -> InjectedFault:
-    """A fault from its JSON object, `{"fault": name, ...}` with any fields of a fault. Raises FaultError."""
+    """Return a fault from its JSON object, `{"fault": name, ...}` with any fields of a fault. Raises FaultError."""
     if not isinstance(body, dict) or not body.keys() <= {field.name for field in fields(InjectedFault)}:
         raise FaultError("a fault is a JSON object with the fields of a fault")
     if body.get("fault") not in get_args(Name) or body.get("on", "send") not in get_args(On):

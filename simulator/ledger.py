@@ -1,4 +1,4 @@
-"""The bank's ledger: one SQLite file, committed before each reply."""
+"""The simulator's ledger: one SQLite file, committed before each reply."""
 
 import json
 import sqlite3
@@ -23,12 +23,12 @@ class KeyConflictError(Exception):
 
 
 class LedgerClosedError(Exception):
-    """The file was closed while something still wanted to use it."""
+    """The file was closed before its last use."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the bank will do with a new instruction; `lookups`: only after that many look-ups got "pending"."""
+    """The outcome for a new request; `lookups`: pending until after so many look-ups."""
 
     actual_outcome: Approved | Declined
     lookups: int | None = None
@@ -36,7 +36,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Entry:
-    """One operation as the bank reports it; `fresh` if this call recorded it."""
+    """One operation as the simulator reports it; `fresh` if this call recorded it."""
 
     gateway_key: str
     kind: Kind
@@ -47,7 +47,7 @@ class Entry:
 class Ledger:
     """The ledger in the file `path`; with `idempotent=False` every send is a new operation.
 
-    A file keeps the mode it was made with. One connection behind a lock: writers of SQLite queue anyway.
+    A file keeps the mode it was made with. One connection behind a lock: SQLite's writers queue anyway.
     """
 
     def __init__(self, path: Path | str, *, idempotent: bool = True) -> None:
@@ -64,7 +64,7 @@ class Ledger:
         self._db.executescript(sql.MANY_PER_KEY + (sql.ONE_PER_KEY if idempotent else ""))
 
     def record(self, gateway_request: GatewayRequest, plan: Plan) -> Entry:
-        """Record the plan, or the refusal where a rule forbids it; a known key returns its first entry.
+        """Record the plan, or the decline if a rule forbids it; a known key returns its first entry.
 
         Raises KeyConflictError when the key is known with another content; nothing is written.
         """
@@ -72,7 +72,7 @@ class Ledger:
             return self.enter(gateway_request, plan)
 
     def enter(self, gateway_request: GatewayRequest, plan: Plan) -> Entry:
-        """As `record`, within the caller's transaction."""
+        """Record as `record`, within the caller's transaction."""
         if self.idempotent and (row := self._find(gateway_request.gateway_key)):
             if row["content"] != _content(gateway_request):
                 raise KeyConflictError(gateway_request.gateway_key)
@@ -82,18 +82,18 @@ class Ledger:
         return replace(_entry(self._by_number(number)), fresh=True)
 
     def find(self, gateway_key: str) -> Entry | None:
-        """The operation by its key, within the caller's transaction; it comes no nearer to its decision."""
+        """Return the operation of a key, within the caller's transaction; this does not count as a look-up."""
         row = self._find(gateway_key)
         return _entry(row) if row is not None else None
 
     def look_up(self, gateway_key: str) -> Entry | None:
-        """The operation by its key; a look-up that finds a pending operation due also decides it."""
+        """Return the operation of a key; a look-up that finds a pending operation due also decides it."""
         with self.transaction():
             row = self._find(gateway_key)
             return self.advance(row["id"]) if row is not None else None
 
     def write(self, gateway_request: GatewayRequest, plan: Plan, object_id: str | None = None) -> int:
-        """Record the plan within the caller's transaction, whatever the rules say; the operation's number."""
+        """Record the plan within the caller's transaction without checking the rules; return the operation's number."""
         row = _columns(gateway_request, plan) | {"object_id": object_id}
         number = self._db.execute(sql.INSERT, row).lastrowid or 0
         if row["status"] == "approved":
@@ -101,7 +101,7 @@ class Ledger:
         return number
 
     def advance(self, number: int, *, at_once: bool = False) -> Entry:
-        """An operation within the caller's transaction; one look-up nearer to its decision, or decided `at_once`."""
+        """Count a look-up of an operation within the caller's transaction, or decide it `at_once`; return it."""
         row = self._by_number(number)
         if row["status"] == "pending" and (at_once or row["lookups_left"] == 0):
             return _entry(self._decide(row))
@@ -112,7 +112,7 @@ class Ledger:
     def effects(
         self, after: int, limit: int, since: datetime | None = None, until: datetime | None = None
     ) -> list[dict[str, Any]]:
-        """Successful movements of [`since`, `until`) in the order they happened, those after number `after`."""
+        """Return successful movements of [`since`, `until`) in their order, those after number `after`."""
         bounds = {"since": _text(since) if since else "", "until": _text(until) if until else "~"}
         with self._lock:
             return [dict(row) for row in self._db.execute(sql.EFFECTS, {"after": after, "limit": limit, **bounds})]
@@ -125,7 +125,7 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One transaction over the file, alone; raises LedgerClosedError after the end."""
+        """Run one exclusive transaction over the file. Raises LedgerClosedError after the end."""
         # The connection as context manager commits on the way out and rolls back after an error.
         with self._lock:
             if not self._is_open:
@@ -174,7 +174,7 @@ class Ledger:
 
 
 def _text(moment: datetime) -> str:
-    """A moment in UTC as a text; texts of this form are ordered as the moments are."""
+    """Return a time in UTC as a text; such texts sort as their times do."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
@@ -183,7 +183,7 @@ def _total(rows: Iterable[Any]) -> Decimal:
 
 
 def _content(gateway_request: GatewayRequest) -> str:
-    """What must be equal in every resend; amounts are equal as numbers, since 150 may come back as 150.00."""
+    """Return the content that every resend must repeat; amounts are compared as numbers: 150 equals 150.00."""
     amount = format(gateway_request.amount.normalize(), "f")
     asked = gateway_request
     return json.dumps([asked.kind, asked.channel, amount, asked.currency, asked.parent_key])

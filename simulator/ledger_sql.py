@@ -1,4 +1,4 @@
-"""The SQL of the bank's ledger."""
+"""The SQL of the simulator's ledger."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS operations (
@@ -37,7 +37,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS operations_one_per_key ON operations (gateway_
 DROP INDEX IF EXISTS operations_key;
 """
 
-# An approved operation first: where keys are not honoured, the money that moved is what counts.
+# An approved operation first: without idempotent keys the money that moved counts.
 FIND = "SELECT * FROM operations WHERE gateway_key = ? ORDER BY status = 'approved' DESC, id DESC LIMIT 1"
 CHILDREN = "SELECT kind, status, amount FROM operations WHERE parent_key = ? AND code IS NULL"
 INSERT = """

@@ -1,16 +1,16 @@
-"""Objects that are registered before money can move, in the bank's own protocol, for adapters that register first.
+"""Objects that are registered before money can move, in the simulator's own protocol, for adapters that register first.
 
 ==================================  ====================================================================================
-POST /registrations                 make an object for an instruction, one for each `register_key`: 201 with its
+POST /registrations                 make an object for a request, one for each `register_key`: 201 with its
                                     `reference`; nothing moves
-POST /registrations/{id}/confirm    do what the instruction says, once for its gateway key: answered as POST /operations
-POST /registrations/{id}/cancel     end it unless money was taken; a hold is let go under `cancel_key`: answered as a
-                                    look-up
-GET /registrations/{id}             what became of it: "registered", "cancelled", or as GET /operations answers
+POST /registrations/{id}/confirm    execute the request, once for its gateway key: the reply is that of POST /operations
+POST /registrations/{id}/cancel     end it unless money was taken; release a hold under `cancel_key`: the reply is that
+                                    of a look-up
+GET /registrations/{id}             its state: "registered", "cancelled", or as in GET /operations
 ==================================  ====================================================================================
 
-A refused object stays open until it is cancelled. What is cancelled is confirmed no more, also by a request that was
-on its way.
+A refused object stays open until it is cancelled. A cancelled object cannot be confirmed any more, even by a request
+that was on its way.
 """
 
 from collections.abc import Callable
@@ -124,7 +124,7 @@ class _Views:
             return _shown(db.execute(_FIND, (reference,)).fetchone(), entry)
 
     def _is_let_go(self, entry: Entry, row: Any) -> bool:
-        """Whether a hold is let go, by this cancel or an earlier one: a movement under the cancel's own key."""
+        """Release a hold, as a movement under the cancel's own key; return True if this or an earlier cancel did."""
         if row["kind"] != Kind.AUTHORIZE or not isinstance(entry.answer, Approved) or row["status"] == "cancelled":
             return bool(row["status"] == "cancelled")
         void = _void_of(entry.gateway_key, entry.answer, str(request.get_json()["cancel_key"]))
@@ -137,7 +137,7 @@ def _void_of(parent_key: str, held: Approved, key: str) -> GatewayRequest:
 
 
 def _shown(row: Any, entry: Entry | None) -> Response:
-    """A registration as it stands: its operation, where there is one, and whether it is still open."""
+    """Return the present state of a registration: its operation, if there is one, and if it is still open."""
     if entry is not None and not (row["status"] == "cancelled" and isinstance(entry.answer, Approved)):
         response = codec.render(entry, lookup=True)
         return codec.reply(200, {**(response.get_json() or {}), "registration": row["status"]})

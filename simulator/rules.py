@@ -1,4 +1,4 @@
-"""The bank's own rules: it declines to capture or refund more than there is, independently of the service."""
+"""The simulator's own rules: it declines to capture or refund more than there is, independently of the service."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,8 +18,8 @@ EXCEEDS_CAPTURED = Declined("EXCEEDS_CAPTURED", "More than what is left of the c
 class Parent:
     """An approved charge or authorization and its captures, refunds and void; amounts in major units of `currency`.
 
-    `capturing`, `refunding` and `voided` count what is approved and what is pending: a pending movement has reserved
-    its amount. `captured` counts approved captures only.
+    `capturing`, `refunding` and `voided` count approved and pending movements: a pending one has reserved its amount.
+    `captured` counts approved captures only.
     """
 
     kind: Kind
@@ -32,7 +32,7 @@ class Parent:
 
 
 def decline_reason(gateway_request: GatewayRequest, parent: Parent | None) -> Declined | None:
-    """Why the bank declines, or None. Charges and authorizations have no parent: no rule applies to them."""
+    """Return the decline, or None. Charges and authorizations have no parent: no rule applies to them."""
     if gateway_request.kind in {Kind.CHARGE, Kind.AUTHORIZE}:
         return None
     if parent is None:

@@ -1,4 +1,4 @@
-"""Serving the simulator: one process, a thread for every connection."""
+"""Serves the simulator: one process, a thread for every connection."""
 
 import logging
 import signal
@@ -13,7 +13,7 @@ from simulator.app import create_simulator
 
 
 class _Server(ThreadedWSGIServer):
-    # On the way out, requests under way are finished before the process ends.
+    # Requests under way are finished before the process ends.
     daemon_threads = False
     block_on_close = True
 
@@ -23,7 +23,7 @@ class _QuietHandler(WSGIRequestHandler):
     timeout = 30
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Log nothing: the ledger records what happened."""
+        """Log nothing: the ledger records the movements."""
 
 
 def serve(
@@ -36,7 +36,7 @@ def serve(
     idempotent: bool = True,
     token: str | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is under way and return. Main thread only.
+    """Serve until SIGTERM or SIGINT, then finish requests under way and return. Main thread only.
 
     `port` 0 takes a free one. The address is the first line on standard output, once connections are accepted:
     `http://127.0.0.1:40123`. The other arguments are those of `create_simulator`.

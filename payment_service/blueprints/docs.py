@@ -1,4 +1,4 @@
-"""The API's description: as OpenAPI, and as two pages to read and try it on, which work without the internet."""
+"""The API's description: as OpenAPI, and as two pages to read it and try it out, which work without the internet."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from payment_service.web.responses import JSON, show
 blueprint = Blueprint("docs", __name__)
 
 DESCRIPTION = "description"
-"""Where the composition root leaves the description."""
+"""The key of the description in the app's extensions."""
 
 UNCHANGED = Media("", "As you have it already")
 ASSETS = Path(__file__).resolve().parent.parent / "static"
@@ -82,6 +82,6 @@ def _page(name: str, policy: str) -> Response:
 
 
 def _cached(response: Response) -> Response:
-    """Kept by the browser, and asked for again only to see whether it has changed."""
+    """Let the browser keep a response, but check with the service on each use if it has changed."""
     response.headers["Cache-Control"] = "no-cache"
     return response

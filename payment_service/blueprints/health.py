@@ -1,4 +1,4 @@
-"""Is the process alive, and can it work? Liveness never asks the database, readiness always does."""
+"""Liveness and readiness. Liveness never queries the database, readiness always does."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,11 +17,11 @@ from payment_service.web.responses import show
 blueprint = Blueprint("health", __name__)
 
 READINESS = "readiness"
-"""Where the composition root leaves the Readiness."""
+"""The key of the Readiness in the app's extensions."""
 
 
 SERVICES = ("trip", "driver", "rider", "notification", "order", "inventory")
-"""The neighbours whose addresses readiness shows, as it was told them."""
+"""The other services; readiness shows their configured addresses."""
 
 
 class Health(Schema):
@@ -117,7 +117,7 @@ def ready() -> Response:
 
 
 def _address(url: str | None) -> str | None:
-    """An address without what may be secret in it (name, password, query, fragment): readiness is public."""
+    """Return an address without its possible secrets (name, password, query, fragment): readiness is public."""
     if url is None:
         return None
     parts = urlsplit(url)

@@ -1,8 +1,8 @@
-"""`GET /v1/idempotency-keys/{key}` and `?key=`: what has become of a request whose answer its caller did not hear.
+"""`GET /v1/idempotency-keys/{key}` and `?key=`: show the state of a request after its caller missed the response.
 
-A key belongs to whoever used it: the token's subject, or, on channels that are open, everybody without a token. It is
-looked for in every channel that its caller may use; `channel` narrows that, and must where several have the key.
-Clients and proxies shorten paths with `.` and `..`: such a key is asked for as the parameter `key`.
+A key belongs to the subject of the token that used it, or, on open channels, to all callers without a token. The
+search covers every channel that the caller may use; `channel` narrows it, and is required if several have the key.
+Clients and proxies shorten paths with `.` and `..`: send such a key as the parameter `key`.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class KeyNotFound(NotFound):
     """No request with this idempotency key is known"""
 
     code = "idempotency_key_not_found"
-    # Nothing was done under it, nor will be, unless it is on its way still.
+    # Nothing was done under the key, unless its request is still on its way.
     retry = Retry(safe=True, key="same")
 
 
@@ -62,7 +62,7 @@ KEY_STATE = KeyState()
 
 
 def keys_blueprint(payment_paths: Mapping[str, str]) -> Blueprint:
-    """Keys of every channel; `payment_paths` say where each one's payments are shown, with their id in braces."""
+    """Return the routes for the keys of every channel; `payment_paths` has each channel's `Channel.payment_path`."""
     blueprint = Blueprint("keys", __name__)
     channel, key_filter = (
         Choice(list(payment_paths)),
@@ -93,7 +93,7 @@ def _show(payment_paths: Mapping[str, str], filters: Mapping[str, Any], key: str
 
 
 def _statuses(channels: list[str], key: str) -> list[KeyStatus]:
-    """Those of the key as it is written, else as a header's value is read."""
+    """Return those of the key as written; if there are none, those of the key read as a header's value."""
     found = key_statuses(dependencies(), principal(), channels, key)
     if not found and '"' in key:
         found = key_statuses(dependencies(), principal(), channels, unquoted(key))
@@ -101,7 +101,7 @@ def _statuses(channels: list[str], key: str) -> list[KeyStatus]:
 
 
 def _channels(payment_paths: Mapping[str, str], given: Mapping[str, Any]) -> list[str]:
-    """Those to look in: the one that was named, else all that the caller may use."""
+    """Return the channels to search: the named one, or all that the caller may use."""
     wanted = [given["channel"]] if "channel" in given else list(payment_paths)
     allowed = [channel for channel in wanted if is_allowed(channel)]
     if not allowed:
@@ -120,20 +120,20 @@ def _one(uses: list[KeyStatus]) -> KeyStatus:
 
 
 def _state_of(use: KeyStatus, payment_path: str) -> dict[str, Any]:
-    # An answer that refused is replayed as long as it is there; one that made a payment gives way to how that stands.
+    # A stored error is replayed until it is deleted; a stored payment gives way to the payment's present status.
     expired = use.is_purged or (use.is_expired and use.payment is not None)
     in_progress = not use.is_purged and use.response_status is None
     return {
         **vars(use),
         "state": "in_progress" if in_progress else "expired" if expired else "finished",
         "payment": use.payment and _named(use.payment, payment_path),
-        # The same request with the same key is always safe: it is what brings the answer.
+        # The same request with the same key is always safe: it returns the response.
         "retry": Retry(safe=True, key="same", after=1 if in_progress else None),
     }
 
 
 def _named(payment: Payment, payment_path: str) -> dict[str, Any]:
-    """A channel that does not say where it shows payments is told their number."""
+    """Return the payment's id and path; if the channel has no path for its payments, the payment's number."""
     name = next((field for _, field, _, _ in Formatter().parse(payment_path) if field), "payment_id")
     known_by = getattr(payment, name)
     path = payment_path.format_map({name: known_by}) or None

@@ -1,4 +1,4 @@
-"""What monitoring scrapes: what this service's processes counted, and the figures of the business from the database."""
+"""The metrics for monitoring: counts of this service's processes, and business metrics from the database."""
 
 from flask import Blueprint, Response, current_app
 

@@ -1,6 +1,6 @@
-"""The operations pages: how the service stands, every payment's story, and what was given up, to be sent again.
+"""The operations pages: the state of the service, the timeline of every payment, and dead letters to replay.
 
-For people with the scope `payments:operate`. Without scripts, so that nothing can run here; all styles and
+For people with the scope `payments:operate`. The pages use no scripts, so that none can be injected; all styles and
 pictures are files of ours.
 """
 
@@ -37,11 +37,11 @@ POLICY = (
     "style-src 'self'; img-src 'self' data:"
 )
 _OURS = re.compile("/ops(?:/(?!log)[a-z0-9]+)*")
-"""Paths to which a login may lead: not to itself, and not out again."""
+"""Paths to which a login may lead: neither back to a login page nor out of these pages."""
 
 
 _SIGN_IN = {"ops_entrance.enter", "ops_entrance.leave_for_provider", "ops_entrance.callback"}
-"""Views in which somebody tries to sign in."""
+"""The views of the sign-in."""
 _LONGEST_QUERY = 500  # characters
 
 
@@ -154,7 +154,7 @@ def leave() -> Response:
 
 
 def error_page(error: ServiceError) -> Response:
-    """Show an error as people read it. A person who is not signed in gets the sign-in page, which leads back."""
+    """Return an error as a page for people. A person who is not signed in gets the sign-in page, which leads back."""
     has_tried = request.endpoint in _SIGN_IN
     refusal = error if has_tried or not isinstance(error, TokenMissing) else None
     if isinstance(error, Unauthenticated | ProviderUnavailable | operators.TokensOff):
@@ -165,7 +165,7 @@ def error_page(error: ServiceError) -> Response:
 
 
 def _wanted(*, has_tried: bool) -> str:
-    """The page that a person who has to sign in asked for."""
+    """Return the page that a person requested before the sign-in."""
     if not has_tried:
         return request.full_path if request.method == "GET" else ""
     try:
@@ -175,17 +175,17 @@ def _wanted(*, has_tried: bool) -> str:
 
 
 def _then(wanted: str) -> str:
-    """The address to which a login leads: one of these pages, whatever was asked for."""
+    """Return the address to which a login leads. It is always one of these pages, for any input."""
     address = address_of(wanted)
     if address.scheme or address.netloc or not _OURS.fullmatch(address.path):
         return url_for("ops.home")
-    # The page would show a card number, and a cookie has little room.
+    # The page must not show a card number, and a cookie has little room.
     is_kept = 0 < len(address.query) <= _LONGEST_QUERY and not contains_card_number(unquote(address.query))
     return f"{address.path}?{address.query}" if is_kept else address.path
 
 
 def _login(refusal: ServiceError | None, then: str, status: int = 200) -> Response:
-    """The page that asks people to sign in, by the ways that there are."""
+    """Return the page that asks people to sign in, with the available ways."""
     provider, longest = operators.provider(), current_app.config["OPS_SESSION_SECONDS"]
     host = None if provider is None else address_of(provider.issuer).netloc
     takes_tokens = current_app.config["OPS_TOKEN_SIGN_IN"]
@@ -206,7 +206,7 @@ def _page(name: str, status: int = 200, **values: Any) -> Response:
 
 def _guarded(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = POLICY
-    # Not "no-referrer", with which browsers hide from us that a form is our own.
+    # Not "no-referrer": with it, browsers send no Origin with our own forms.
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -1,7 +1,7 @@
-"""`/payments` and `/v1/payments`, which several callers' documents claim.
+"""`/payments` and `/v1/payments`, which the documents of several callers define.
 
-A new payment goes to the channel whose payable field its body names, a list to the channel whose parameters it uses,
-an id to the channel of its row. From there on it is that channel's request alone.
+A new payment goes to the channel of the payable field in its body, a list to the channel of its parameters, an id to
+the channel of its row. From then on that channel alone serves the request.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,10 +21,10 @@ Parts = Mapping[str, SharedPayments]
 
 
 def payments_blueprint(name: str, parts: Parts, default: str, *, owned: bool) -> Blueprint:
-    """The shared payments under one prefix; `parts` are the channels' shares in it, by channel name.
+    """Return the shared payments under one prefix; `parts` are the channels' shares in it, by channel name.
 
-    Where the path is `owned`, its document's channel (`default`) answers whatever names no other payable, and lists.
-    Elsewhere `default` only lists what was asked for without any parameter.
+    On an `owned` path its document's channel (`default`) serves bodies without another payable field, and all lists.
+    On other paths `default` only lists requests without a parameter that is one channel's own.
     """
     blueprint = Blueprint(name, __name__)
     listed = {name: part.listing for name, part in parts.items() if name == default or not owned}
@@ -62,7 +62,7 @@ def _enter(parts: Parts, channel: str) -> SharedPayments:
 
 
 def _of_nothing(parts: Parts, default: str) -> str:
-    """Who says that there is no such payment: the path's own channel, else one that the token's scopes name."""
+    """Return the channel that reports a missing payment: the path's own, or one that the token's scopes name."""
     may_answer = (name for name in (default, *parts) if principal().subject and is_allowed(name))
     return next(may_answer, default)
 

@@ -1,4 +1,4 @@
-"""`/payments/{payment_id}/refunds`: asked for and listed in the words of the payment's channel."""
+"""`/payments/{payment_id}/refunds`: create and list refunds in the format of the payment's channel."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ from payment_service.web.parsing import path_number
 
 
 def refunds_blueprint(name: str, parts: Mapping[str, RefundsOfPayment], default: str) -> Blueprint:
-    """Refunds by the payment's number; `parts` are the channels that know this path, `default` answers for the rest."""
+    """Return the refund routes; `parts` are the channels that know this path, `default` serves all other payments."""
     blueprint = Blueprint(name, __name__)
     path = [integer_param("payment_id", 353)]
 
@@ -36,7 +36,7 @@ def refunds_blueprint(name: str, parts: Mapping[str, RefundsOfPayment], default:
 
 
 def _enter(parts: Mapping[str, RefundsOfPayment], default: str, number: int) -> RefundsOfPayment:
-    # One channel alone needs no look at the payment: it looks itself, and a refund costs a round trip less.
+    # A single channel reads the payment later, so reading it here would only cost a round trip.
     channel = queries.channel_of(dependencies(), principal(), number) if len(parts) > 1 else None
     chosen = channel if channel is not None and channel in parts else default
     authorize_channel(current_app, chosen)

@@ -1,6 +1,6 @@
-"""`POST /webhooks/{gateway}`: where gateways say that something happened. It wakes a look-up and decides nothing.
+"""`POST /webhooks/{gateway}`: receives gateways' notices. A notice wakes a look-up and decides nothing.
 
-Public: what counts is the gateway's signature over the bytes that came in.
+Public: the gateway's signature over the received bytes protects it.
 """
 
 from flask import Blueprint, Response, request
@@ -16,7 +16,7 @@ from payment_service.web.responses import show
 blueprint = Blueprint("webhooks", __name__)
 
 MOST_BYTES = 256 * 1024
-"""Of one request: an event carries a whole object of the gateway's."""
+"""Of one request: an event contains a whole object of the gateway."""
 
 
 class GatewayEvent(Schema):

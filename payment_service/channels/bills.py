@@ -76,12 +76,12 @@ PAYMENT, PENDING, PAYMENTS = BillPayment(), PendingBillPayment(), BillPayment(ma
 
 
 class BillRenderer(BaseRenderer):
-    """Renders for the bills callers."""
+    """The renderer of the bills channel."""
 
     errors = DetailError()
 
     def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
-        """201 with the paid bill, 202 while the gateway has not decided, 402 for a decline."""
+        """Return 201 with the paid bill, 202 while the gateway has not decided, 402 for a decline."""
         if context.payment.status is Status.FAILED:
             return self.refusal(PaymentDeclined(context.payment.gateway_response, retry=RETRY_NEW_KEY))
         if context.payment.status not in PAID:
@@ -89,7 +89,7 @@ class BillRenderer(BaseRenderer):
         return answered(201, PAYMENT.dump(context.payment))
 
     def event(self, move: Move, context: PaymentContext) -> Event:
-        """The payment as its caller sees it."""
+        """Return the payment as its caller sees it."""
         return Event(event_type(move, context.payment.version), PAYMENT.dump(context.payment))
 
 

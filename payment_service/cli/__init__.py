@@ -1,4 +1,4 @@
-"""The commands of `flask`: what operators and schedulers run."""
+"""The commands of `flask`, for operators and schedulers."""
 
 from flask import Flask
 
@@ -15,7 +15,7 @@ from payment_service.cli.restore import after_restore
 
 
 def register_commands(app: Flask) -> None:
-    """Make the commands known to `flask`."""
+    """Register the commands with `flask`."""
     running = (recover, relay, worker)
     checks = (reconcile, verify, after_restore)
     for command in (*running, *checks, deliveries, decide, catch_up, ops, purge, forget_subject, journal):

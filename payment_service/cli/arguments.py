@@ -1,4 +1,4 @@
-"""What may stand behind a command. A value that cannot be meant is answered by a sentence and exit code 2."""
+"""Types of the commands' arguments. An invalid value ends the command with a sentence and exit code 2."""
 
 import getpass
 import os
@@ -9,16 +9,16 @@ import click
 from payment_service.domain.cards import masked
 
 NUMBER = click.IntRange(1, 2**63 - 1)
-"""A number that the database gives."""
+"""A number from the database."""
 
 
 class Moment(click.ParamType[datetime]):
-    """A moment as the commands and the log print it; UTC where it names no zone."""
+    """A time as the commands and the log print it; UTC without a zone."""
 
     name = "moment"
 
     def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """The moment in UTC."""
+        """Return the time in UTC."""
         try:
             moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
             return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
@@ -27,7 +27,7 @@ class Moment(click.ParamType[datetime]):
 
 
 class Words(click.ParamType[str]):
-    """A text that says something and fits where it is kept; `longest` is in characters."""
+    """A text that is not blank and fits its column; `longest` is in characters."""
 
     name = "text"
 
@@ -35,7 +35,7 @@ class Words(click.ParamType[str]):
         self._longest = longest
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The text without blanks around it, and with card numbers masked: most texts are kept."""
+        """Return the text without blanks around it, and with card numbers masked: most texts are stored."""
         text = value.strip()
         if not text:
             self.fail("it must not be empty.", param, ctx)
@@ -49,7 +49,7 @@ class Words(click.ParamType[str]):
 
 
 def user() -> str:
-    """The system's name of whoever runs the command, or the number where it has no name, as in a container."""
+    """Return the system's name of the user who runs the command, or the number without a name, as in a container."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

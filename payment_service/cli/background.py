@@ -1,4 +1,4 @@
-"""`flask recover | relay | worker`: what runs beside the service and finishes its work."""
+"""`flask recover | relay | worker`: the processes beside the service that finish its work."""
 
 import signal
 import threading
@@ -25,16 +25,16 @@ from payment_service.web.context import dependencies
 log = structlog.get_logger(__name__)
 
 LOOK_AFTER = 1.0
-"""Seconds between two looks whether every part still lives."""
+"""Seconds between two checks that every part still lives."""
 
 SEAL_AFTER = 60.0
-"""Seconds, at least, between two looks whether the daily seal is due."""
+"""Seconds, at least, between two checks if the daily seal is due."""
 
 AGGREGATE_AFTER = 5.0
-"""Seconds, at least, between two looks at the journal: its figures are exact at any moment, and each look writes."""
+"""Seconds, at least, between two aggregations: the metrics are exact at any moment, and each aggregation writes."""
 
 EXPIRE_AFTER = 5.0
-"""Seconds, at least, between two looks for payments whose callers did not charge them in time."""
+"""Seconds, at least, between two searches for payments that their callers did not charge in time."""
 
 
 class Address(click.ParamType[tuple[str, int]]):
@@ -43,7 +43,7 @@ class Address(click.ParamType[tuple[str, int]]):
     name = "host:port"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
-        """Its two parts."""
+        """Return host and port."""
         host, _, port = value.rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             self.fail(f"{value!r} is not host:port", param, ctx)
@@ -107,7 +107,7 @@ def recover(loop: bool, as_json: bool) -> None:
 
 
 def _recover_once() -> Counter[str]:
-    """Each that is undecided now, once: what a gateway does not know yet would else be asked about for ever."""
+    """Handle each undecided operation once: repeating those that stay undecided would never end."""
     require_writable(dependencies())
     loops.handle_all_notices(dependencies(), lambda: False)
     outcomes: Counter[str] = Counter()
@@ -151,9 +151,9 @@ Starter = Callable[[threading.Event], list[threading.Thread]]
 
 
 def _run(*starters: Starter) -> None:
-    """Start everything, then wait for SIGTERM or SIGINT and for what is in hand.
+    """Start everything, then wait for SIGTERM or SIGINT and for work under way.
 
-    Half a worker is no worker: when a part ends by itself, all ends, for whoever restarts it to see.
+    When one part ends unexpectedly, all end, so that a supervisor sees it and restarts the worker.
     """
     stop = threading.Event()
 
@@ -197,7 +197,7 @@ def _expiring() -> Starter:
 
 
 def _handling_notices() -> Starter:
-    # Beside recovery: what a notice wakes is looked up there, while a silent gateway makes this part wait.
+    # Separate from recovery, which looks up woken operations: a silent gateway makes this part wait.
     return _in_a_thread("notices", loops.handle_notices_until)
 
 

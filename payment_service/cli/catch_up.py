@@ -1,4 +1,4 @@
-"""`flask catch-up`: the notices that never came, from the gateway's own list of what happened."""
+"""`flask catch-up`: stores missed notices from the gateway's own list of events."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -17,7 +17,7 @@ from payment_service.services.readiness import require_writable
 from payment_service.web.context import dependencies
 
 BATCH = 20
-"""Notices stored in one transaction: few, for the keys that they wake are locked as long."""
+"""Notices stored in one transaction: few, because it locks the keys that they wake."""
 
 
 @click.command("catch-up", cls=Command)
@@ -49,7 +49,7 @@ def catch_up(gateway: str, since: datetime, as_json: bool) -> None:
         raise click.ClickException(f"{name} has no list of events: the worker finds by itself what was missed")
     require_writable(deps)
     seen = stored = 0
-    # The length is time: nobody knows how many events there are, and the newest come first.
+    # The bar's length is time: the number of events is unknown, and the newest come first.
     reached, length = now, (now - since).total_seconds()
     with progress(max(1, round(length)), "Fetching notices") as advance:
         for batch in _in_batches(sender.events(since)):

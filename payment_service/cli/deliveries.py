@@ -1,4 +1,4 @@
-"""`flask deliveries list | show | replay`: what went out, what is stuck, and sending it again."""
+"""`flask deliveries list | show | replay`: sent and stuck deliveries, and sending them again."""
 
 import json
 from datetime import datetime

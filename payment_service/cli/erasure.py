@@ -1,4 +1,4 @@
-"""`flask forget-subject`: a person's right to be forgotten, where money must not be."""
+"""`flask forget-subject`: erases personal data of a subject, and keeps the data about money."""
 
 import click
 from flask.cli import with_appcontext

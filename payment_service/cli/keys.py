@@ -1,4 +1,4 @@
-"""`flask purge | verify`: looking after keys, notices and sessions, and after the truth."""
+"""`flask purge | verify`: retention of keys, notices and sessions, and verification."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What the worker does again and again: each loop goes on until somebody asks it to stop."""
+"""The worker's loops: each repeats its work until it is stopped."""
 
 import threading
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from payment_service.services.dependencies import Dependencies
 log = structlog.get_logger(__name__)
 
 SWEEP_AFTER = 6 * 3600.0
-"""Seconds between two readings of the gateways' lists of disputes: notices tell of them at once, and may get lost."""
+"""Seconds between two readings of the gateways' lists of disputes: notices report them at once, but may be lost."""
 
 
 def recover_until(engine: Dependencies, interval: float, stop: threading.Event) -> None:
-    """Finish what was left undecided."""
+    """Finish undecided operations."""
 
     def recover_all() -> None:
-        # One by one: between two keys, each of which may wait for a silent gateway, somebody may want us to stop.
+        # One by one, to check for a stop after each: every key may wait for a silent gateway.
         while not stop.is_set() and (outcomes := recovery.recover(engine, limit=1)):
             log.info("recovery.worked", **outcomes)
 
@@ -38,7 +38,7 @@ def expire_until(engine: Dependencies, interval: float, stop: threading.Event) -
 
 
 def look_after_holds_until(engine: Dependencies, interval: float, stop: threading.Event) -> None:
-    """Ask about holds that should have ended, and read the lists of disputes now and then."""
+    """Look up holds that should have ended, and read the lists of disputes now and then."""
     swept_at: list[float] = []
 
     def look_again() -> None:
@@ -73,7 +73,7 @@ def seal_until(engine: Dependencies, interval: float, stop: threading.Event) -> 
 
 
 def aggregate_until(engine: Dependencies, interval: float, stop: threading.Event) -> None:
-    """Add the journal to the figures."""
+    """Add the journal to the business metrics."""
 
     def aggregate_all() -> None:
         while not stop.is_set() and business_metrics.aggregate(engine) == business_metrics.BATCH:
@@ -83,14 +83,14 @@ def aggregate_until(engine: Dependencies, interval: float, stop: threading.Event
 
 
 def repeat(name: str, work: Callable[[], None], interval: float, stop: threading.Event) -> None:
-    """Do the work every `interval` seconds; whatever it raises, it is done again."""
+    """Do the work every `interval` seconds, also after any error."""
     log.info("background.started", part=name, interval=interval)
     while not stop.is_set():
         try:
             work()
         except DatabaseUnavailable:
             log.warning("background.database_unavailable", part=name)
-        except Exception:  # whatever it is, the thread must live: a dead one would look like nothing to do
+        except Exception:  # the thread must survive: a dead one would look like nothing to do
             log.exception("background.failed", part=name)
         stop.wait(interval)
     log.info("background.stopped", part=name)

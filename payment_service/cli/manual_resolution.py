@@ -1,4 +1,4 @@
-"""`flask decide`: a person's word where the gateway's cannot end an operation."""
+"""`flask decide`: a person decides an operation that the gateway cannot decide."""
 
 from uuid import UUID
 

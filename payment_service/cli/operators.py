@@ -1,4 +1,4 @@
-"""`flask ops revoke`: ending the sessions of an operator."""
+"""`flask ops revoke`: ends the sessions of an operator."""
 
 import click
 from flask.cli import with_appcontext

@@ -1,4 +1,4 @@
-"""What the commands have in common: JSON for scripts, a bar for people, exit codes for schedulers."""
+"""Shared parts of the commands: JSON for scripts, a bar for people, exit codes for schedulers."""
 
 import json
 import sys
@@ -18,16 +18,16 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obje
 
 
 class TemporaryFailure(click.ClickException):
-    """The database or the gateway did not answer: run the command again. Not 1, which says that something is wrong."""
+    """The database or the gateway did not answer: run the command again. Exit code 1 is for real problems."""
 
     exit_code = 3
 
 
 class Command(click.Command):
-    """A command whose end tells a scheduler what to do, see docs/commands.md."""
+    """A command with exit codes from which a scheduler knows what to do, see docs/commands.md."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it; what cannot be reached is a sentence and an exit code, not a stack of calls."""
+        """Run it; an unreachable database or gateway becomes a sentence and an exit code, not a traceback."""
         try:
             return super().invoke(ctx)
         except DatabaseNotUtf8 as error:
@@ -39,18 +39,18 @@ class Command(click.Command):
 
 
 def require_owner(deps: Dependencies) -> None:
-    """End the command where this process may not change rows that the service only adds."""
+    """End the command if this process may not change rows that the service only adds."""
     if not may_rewrite_journal(deps):
         raise click.ClickException("only the role that owns the tables may do this: connect as payments_owner")
 
 
 @contextmanager
 def progress(length: int, label: str) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, hidden unless that is a terminal; yields the function that advances it."""
+    """Show a progress bar on standard error if that is a terminal; yield the function that advances it."""
     with click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         yield bar.update
 
 
 def emit(as_json: bool, document: dict[str, Any], text: str) -> None:
-    """The result, on standard output: as one line of JSON or in words."""
+    """Print the result on standard output: as one line of JSON or as text."""
     click.echo(json.dumps(document, default=str) if as_json else text)

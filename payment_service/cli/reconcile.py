@@ -1,4 +1,4 @@
-"""`flask reconcile`: a gateway's list against our operations, as sentences, CSV or JSON lines."""
+"""`flask reconcile`: compares a gateway's list with our operations; the output is text, CSV or JSON lines."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ COLUMNS = (
     *("fee", "net", "settlement_currency", "payout"),
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a text begins that a spreadsheet would take for a formula."""
+"""The beginnings of texts that a spreadsheet would read as a formula."""
 
 Row = dict[str, Any]
 
@@ -35,16 +35,16 @@ class Start(Moment):
     """The beginning of a period; also `today` and `yesterday`, for schedulers."""
 
     def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """The first moment that is meant, in UTC."""
+        """Return the first instant of the period, in UTC."""
         days = _DAYS.get(value.strip().lower()) if isinstance(value, str) else None
         return super().convert(value if days is None else _day(days), param, ctx)
 
 
 class End(Start):
-    """The end of a period; a day includes itself."""
+    """The end of a period; a date includes its day."""
 
     def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """The first moment that is no longer meant, in UTC."""
+        """Return the first instant after the period, in UTC."""
         moment = super().convert(value, param, ctx)
         is_day = isinstance(value, str) and (value.strip().lower() in _DAYS or _DATE.fullmatch(value.strip()))
         return moment + timedelta(days=1) if is_day else moment
@@ -105,7 +105,7 @@ def reconcile(gateway: str | None, since: datetime, until: datetime, as_: str | 
 
 
 def _end(result: Result, *, is_told: bool) -> None:
-    """The exit code, and on standard error the summary where standard output does not have it."""
+    """Exit with the code, after a summary on standard error if standard output does not have it."""
     if result.cut_short is not None:
         raise TemporaryFailure(_summary(result))
     if not is_told:
@@ -147,7 +147,7 @@ def _row(line: Line) -> Row:
 
 
 def _writer(as_: str | None, file: TextIO) -> Callable[[Row], None]:
-    """What writes the rows of a report as they come, so that one which is cut short can be read."""
+    """Return a function that writes each row of a report at once, so that an incomplete report can be read."""
     if as_ == "json":
         return lambda row: _write(file, json.dumps({name: row.get(name) for name in COLUMNS}, default=str))
     if as_ is None:
@@ -178,7 +178,7 @@ def _tell(row: Row) -> None:
 
 
 def describe(line: Line) -> str:
-    """A difference in one line."""
+    """Return a difference as one line."""
     return _sentence(_row(line))
 
 
@@ -188,7 +188,7 @@ def _sentence(row: Row) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """A value as a cell; a text that would be taken for a formula is quoted. Numbers are ours, and may be negative."""
+    """Return a value as a cell; a text that looks like a formula is quoted. Numbers are ours, and may be negative."""
     is_formula = isinstance(value, str) and value.startswith(FORMULA)
     if isinstance(value, Decimal):
         return format(value, "f")

@@ -1,1 +1,1 @@
-"""Events on their way out: claimed, sent with no transaction open, marked after the acknowledgement."""
+"""Delivers events: claims them, sends them with no transaction open, marks them after the acknowledgement."""

@@ -1,7 +1,7 @@
 """One AMQP connection with one confirming channel, driven only while `run()` is called.
 
-pika's blocking connection takes one message at a time, and waits for its confirmation for as long as the broker lives.
-Here any number may be on their way, and whoever drives decides how long that is.
+pika's blocking connection takes one message at a time, and waits for its confirmation as long as the broker lives.
+This one may have any number of messages under way, and its caller decides how long to wait.
 """
 
 from collections import deque
@@ -17,18 +17,18 @@ T = TypeVar("T")
 
 
 class Verdict(Enum):
-    """What became of a message."""
+    """The broker's result for a message."""
 
     CONFIRMED = auto()
-    UNROUTED = auto()  # taken, but no queue is bound for it: the broker threw it away
+    UNROUTED = auto()  # accepted, but no queue is bound for it: the broker dropped it
     NACKED = auto()
     REFUSED = auto()  # the broker closed the channel because of it
-    LOST = auto()  # nobody said anything
+    LOST = auto()  # no reply came
 
 
 @dataclass(frozen=True)
 class Message(Generic[T]):
-    """What is published, and `about`: the publisher's caller knows it by that. `properties` bear a message id."""
+    """A message to publish; `about` identifies it to the publisher's caller. `properties` have a message id."""
 
     about: T
     routing_key: str
@@ -39,8 +39,8 @@ class Message(Generic[T]):
 class Publisher(Generic[T]):
     """Publishes to a durable topic exchange, which it declares, and calls `told` once for each message.
 
-    Connects when there is something to publish, and anew after whatever went wrong; all messages of a lost connection
-    are lost, and it is the caller's to publish them again.
+    Connects when there is something to publish, and again after any failure. All messages of a lost connection are
+    lost, and the caller must publish them again.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Publisher(Generic[T]):
         self._waiting.append(message)
 
     def run(self, seconds: float) -> None:
-        """Connect if need be, and let happen what happens: until `told` was called, or for `seconds`."""
+        """Connect if necessary, and process network events until `told` was called, or for `seconds`."""
         if self._connection is None:
             if not self._waiting:
                 return
@@ -77,10 +77,9 @@ class Publisher(Generic[T]):
             self._forget()
 
     def give_up(self, reason: str) -> None:
-        """Let go of the connection; everything unfinished is lost. A second time: even if the broker never lets go.
+        """Close the connection; everything unfinished is lost. The second call does not wait for the broker.
 
-        One that is only beginning is left to itself: pika breaks over being interrupted there, and sees to it that
-        it soon has begun or ended.
+        A connection that is only beginning is not touched: interrupting it breaks pika, which ends or finishes it soon.
         """
         self._channel = None
         self._lose(reason)
@@ -92,7 +91,7 @@ class Publisher(Generic[T]):
 
     @property
     def is_connected(self) -> bool:
-        """Whether there is a connection, be it just beginning or ending."""
+        """True if there is a connection, even one that only begins or ends."""
         return self._connection is not None
 
     def _forget(self) -> None:
@@ -136,7 +135,7 @@ class Publisher(Generic[T]):
         for tag in upto or [method.delivery_tag]:
             message = self._unconfirmed.pop(tag, None)
             if message is None:
-                continue  # given up meanwhile
+                continue  # given up in the meantime
             identity = message.properties.message_id
             verdict = Verdict.CONFIRMED if isinstance(method, pika.spec.Basic.Ack) else Verdict.NACKED
             if identity in self._unrouted:
@@ -147,16 +146,17 @@ class Publisher(Generic[T]):
         self._publish_waiting()
 
     def _channel_closed(self, channel: Any, reason: Exception) -> None:
-        """The broker closes a channel because of one message, and does not say of which.
+        """Handle a channel that the broker closed because of one message, without naming it.
 
-        If it was the only one, it is clear. Otherwise all are lost, and as many as there were go one by one.
+        A single unconfirmed message must be the cause. Otherwise all are lost, and as many as there were are then
+        published one by one.
         """
         began = self._channel is channel
         self._channel = None
         if not (isinstance(reason, ChannelClosedByBroker) and channel.connection.is_open):
-            return  # the connection ends, too
+            return  # the connection ends as well
         if not began:
-            self.give_up(str(reason))  # the exchange may not be declared
+            self.give_up(str(reason))  # we may not declare the exchange
             return
         if len(self._unconfirmed) == 1:
             _, message = self._unconfirmed.popitem()
@@ -168,7 +168,7 @@ class Publisher(Generic[T]):
 
     def _ended(self, connection: pika.SelectConnection, error: Exception) -> None:
         self._channel, self._over = None, True
-        if not self._given_up:  # else what waits by now waits for the next connection
+        if not self._given_up:  # after giving up, newer messages wait for the next connection
             self._lose(f"{type(error).__name__}: {error}")
         connection.ioloop.stop()
 

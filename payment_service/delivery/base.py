@@ -1,4 +1,4 @@
-"""What the relay hands to a sink, and what a sink says of it."""
+"""The interface between the relay and a sink: deliveries and their outcomes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Delivered:
 
 @dataclass(frozen=True)
 class RetryLater:
-    """The sink refuses it for now, or nobody knows whether it took it; `after`: seconds it asks to be left alone."""
+    """The sink refuses it for now, or may or may not have taken it; `after`: the seconds that it asks to wait."""
 
     reason: str
     after: float | None = None
@@ -38,14 +38,14 @@ class Unrouted:
 
 @dataclass(frozen=True)
 class Rejected:
-    """The sink refuses it, and would again."""
+    """The sink refuses it for good."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class SinkUnavailable:
-    """There is no sink to speak of: that says nothing of this delivery, and does not count as one of its tries."""
+    """The sink is out of reach: that concerns no delivery, and does not count as one of its attempts."""
 
     reason: str
 
@@ -55,17 +55,17 @@ Outcome = Delivered | RetryLater | Refused | Unrouted | Rejected | SinkUnavailab
 
 @dataclass(frozen=True)
 class Report:
-    """What has become of a delivery that a sink was sent."""
+    """The outcome of a delivery that a sink was sent."""
 
     delivery: Delivery
     outcome: Outcome
 
 
 class Sink(Protocol):
-    """Somebody who must hear of events. One thread calls it; nothing here raises.
+    """A destination of events. One thread calls it; its methods do not raise.
 
-    `window` is how many deliveries may be under way at once. Of each one sent there is a report within half a
-    minute, which is well within the relay's lease, whatever happens.
+    `window` is the number of deliveries that may be under way at once. Each one sent is reported within half a minute,
+    also after any failure, which is well within the relay's lease.
     """
 
     name: str
@@ -73,13 +73,13 @@ class Sink(Protocol):
     backoff: Backoff
 
     def send(self, deliveries: Sequence[Delivery]) -> None:
-        """Begin to send them, all of different streams. Does not wait for the network."""
+        """Begin to send them, all with different ordering keys. Does not wait for the network."""
 
     def poll(self, seconds: float) -> list[Report]:
-        """What has become of those under way: waits up to `seconds` for the first report.
+        """Return the reports of deliveries under way: wait up to `seconds` for the first one.
 
-        Called about once a second even if nothing is under way: it keeps alive what must be kept alive.
+        Called about once a second even if nothing is under way: it also keeps connections alive.
         """
 
     def close(self) -> list[Report]:
-        """Begin nothing more, wait for what has begun, let go of every connection; the last reports."""
+        """Begin nothing more, wait for what has begun, close every connection, and return the last reports."""

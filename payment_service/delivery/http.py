@@ -1,6 +1,6 @@
-"""HTTP neighbours: the order, inventory and notification services.
+"""HTTP sinks: the order, inventory and notification services.
 
-Signed as Standard Webhooks has it. Only 2xx is an acknowledgement.
+Signed by Standard Webhooks. Only 2xx is an acknowledgement.
 """
 
 from collections.abc import Sequence
@@ -20,29 +20,29 @@ from payment_service.domain.deliveries import Delivery
 from payment_service.http_client import HttpClient, NoReply, NotConnected, TlsFailed
 
 TIMEOUT = 5.0
-"""Seconds for a connection, and then for the whole answer."""
+"""Seconds for a connection, and then for the whole response."""
 
 PARALLEL = 16
-"""Requests under way at once: a poisoned event costs a slow neighbour's threads, not everybody's place in the queue."""
+"""Requests under way at once: a slow service or event occupies threads of its own sink only."""
 
 GONE = 410
-"""The one answer that ends a delivery at once: the receiver says that it will never take it."""
+"""The one status that ends a delivery at once: the receiver states that it will never take it."""
 
 WORTH_ANOTHER_TRY = frozenset({408, 425, 429})
-"""Refusals that speak of the moment and not of the event."""
+"""Error statuses about the present moment and not about the event."""
 
 LONGEST_ANSWER = 65536
-"""Bytes of an answer that are read, and thrown away."""
+"""Bytes of a response that are read, and dropped."""
 
 LONGEST_PAUSE = 3600.0
-"""Seconds: a neighbour may ask to be left alone for that long, no longer."""
+"""Seconds: the longest pause that a receiver may request."""
 
 
 class HttpSink:
-    """One neighbour at one base URL. `signer` signs every request, where there is a secret to sign with."""
+    """One downstream service at one base URL. `signer` signs every request if it has a secret."""
 
     window = 3 * PARALLEL
-    """More than threads, so that none waits for the database; few enough that the last one's turn comes in time."""
+    """More than threads, so that none waits for the database; few enough that the last one is sent in time."""
 
     def __init__(
         self,
@@ -63,12 +63,12 @@ class HttpSink:
         self._closing = False
 
     def send(self, deliveries: Sequence[Delivery]) -> None:
-        """Begin to send them side by side: they are all of different streams."""
+        """Begin to send them side by side: they all have different ordering keys."""
         for delivery in deliveries:
             self._pool.submit(self._send, delivery)
 
     def poll(self, seconds: float) -> list[Report]:
-        """The reports there are; the first is waited for."""
+        """Return the reports; wait up to `seconds` for the first one."""
         reports: list[Report] = []
         with suppress(Empty):
             reports.append(self._reports.get(timeout=seconds) if seconds else self._reports.get_nowait())
@@ -77,7 +77,7 @@ class HttpSink:
         return reports
 
     def close(self) -> list[Report]:
-        """Wait for the requests under way; what has not begun does not begin."""
+        """Wait for the requests under way; no further request begins."""
         self._closing = True
         self._pool.shutdown()
         self._client.close()
@@ -94,7 +94,7 @@ class HttpSink:
             return SinkUnavailable("connecting timed out" if error.timed_out else "no connection")
         except NoReply as error:
             return RetryLater("no answer in time" if error.timed_out else "the connection broke")
-        except Exception as error:  # noqa: BLE001 - whatever it was, the relay is owed a report
+        except Exception as error:  # noqa: BLE001 - the relay needs a report of every failure
             return RetryLater(f"no proper answer ({type(error).__name__})")
         return _judged(response)
 
@@ -116,7 +116,7 @@ class HttpSink:
 
 
 def _judged(response: requests.Response) -> Outcome:
-    """After a 4xx the receiver may still take the event: once it has committed, or knows the new secret."""
+    """Return the outcome. After a 4xx the receiver may still take it: once it has committed, or has the new secret."""
     status = response.status_code
     if 200 <= status < 300:
         return Delivered()
@@ -129,7 +129,7 @@ def _judged(response: requests.Response) -> Outcome:
 
 
 def _retry_after(text: str, now: datetime) -> float | None:
-    """The header's seconds, or those until its date, within bounds; None for nonsense."""
+    """Return the header's seconds, or those until its date, within bounds; None for invalid text."""
     if text.isascii() and text.isdecimal() and len(text) < 10:
         return min(float(text), LONGEST_PAUSE)
     with suppress(ValueError, TypeError):  # no date at all, or one without a zone

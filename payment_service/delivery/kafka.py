@@ -12,13 +12,13 @@ from payment_service.delivery.base import Delivered, Outcome, Rejected, Report, 
 from payment_service.domain.deliveries import Delivery
 
 ACKNOWLEDGED_WITHIN = 20.0
-"""Seconds in which the client has a message acknowledged, trying again by itself, or gives it back to us."""
+"""Seconds within which the client gets a message acknowledged, with its own retries, or returns it to us."""
 
 LAST_WORDS = 0.1
-"""Seconds of one look for reports that are still to come."""
+"""Seconds of one wait for late reports."""
 
 POISON = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD})
-"""What is wrong with one message and stays wrong."""
+"""Errors of one message that will not go away."""
 
 ABSENT = frozenset(
     {
@@ -31,13 +31,13 @@ ABSENT = frozenset(
         KafkaError._QUEUE_FULL,  # noqa: SLF001
     }
 )
-"""What says something of the cluster or of our client, and nothing of the message."""
+"""Errors of the cluster or of our client, not of the message."""
 
 
 class KafkaSink:
-    """The cluster behind `brokers`. Its producer is made with the first message, in the process that sends.
+    """The cluster behind `brokers`. Its producer is created with the first message, in the process that sends.
 
-    `options` are settings of the client that go beyond ours.
+    `options` are additional settings of the client.
     """
 
     name = "kafka"
@@ -62,17 +62,17 @@ class KafkaSink:
         self._broken = False
 
     def send(self, deliveries: Sequence[Delivery]) -> None:
-        """Hand them over to the client, which sends from a thread of its own."""
+        """Pass them to the client, which sends from its own thread."""
         for delivery in deliveries:
             self._produce(delivery)
 
     def poll(self, seconds: float) -> list[Report]:
-        """Serve the client's delivery reports until there is one."""
+        """Serve the client's delivery reports until there is one, and return the reports."""
         deadline = clock.monotonic() + seconds
         while self._producer is not None:
             self._serve(0 if self._reports else max(0.0, deadline - clock.monotonic()))
             if self._broken:
-                self._let_go()  # the next message starts afresh
+                self._let_go()  # the next message creates a new producer
             if self._reports or clock.monotonic() >= deadline:
                 break
         reports, self._reports = self._reports, []
@@ -87,7 +87,7 @@ class KafkaSink:
         return self.poll(0)
 
     def _serve(self, seconds: float) -> None:
-        """Let the client call back; it raises here what is fatal for it, once."""
+        """Let the client call back; it raises its fatal error here, once."""
         if self._producer is not None:
             try:
                 self._producer.poll(seconds)
@@ -95,7 +95,7 @@ class KafkaSink:
                 self._broken = True
 
     def _let_go(self) -> None:
-        """Give up what is not acknowledged: it is reported as such."""
+        """Drop the producer and report every delivery without acknowledgement as given up."""
         if self._producer is not None:
             self._producer.purge()
             self._serve(LAST_WORDS)
@@ -126,7 +126,7 @@ class KafkaSink:
         self._report(delivery, _outcome(error))
 
     def _report(self, delivery: Delivery, outcome: Outcome) -> None:
-        """The first word on a delivery is the last one: the client may come back to what was given up."""
+        """Report a delivery once: the client may report it again after it was given up."""
         if self._under_way.pop(delivery.delivery_id, None) is delivery:
             self._reports.append(Report(delivery, outcome))
 

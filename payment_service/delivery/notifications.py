@@ -1,4 +1,4 @@
-"""Waking idle relays: PostgreSQL says when something was put into the outbox, elsewhere they look often."""
+"""Wakes idle relays: PostgreSQL notifies of new deliveries; on other databases the relays poll often."""
 
 import selectors
 import threading
@@ -18,33 +18,33 @@ from payment_service.watchdog import Wait
 log = structlog.get_logger(__name__)
 
 CHANNEL = "outbox_deliveries"
-"""What the trigger on the table of the same name notifies."""
+"""The channel that the trigger on the table of the same name notifies."""
 
 POLL_NOTIFIED = 1.0
-"""Seconds between looks where notifications come: retries fall due without one, and one may be lost."""
+"""Seconds between polls with notifications: retries fall due without one, and one may be lost."""
 POLL_BLIND = 0.1
-"""Seconds between looks where none come: on SQLite, through a pooler, and until PostgreSQL is listened to again."""
+"""Seconds between polls without them: on SQLite, through a pooler, and until the listener is connected again."""
 
 ASK_AFTER = 5.0
-"""Seconds of silence after which the server is asked whether it still lives: a frozen one is silent, too."""
+"""Seconds of silence after which the server is asked for a sign of life: a frozen one is silent, too."""
 
 
 class Pooled(Exception):
-    """A pooler stands between: what listens there is a connection that others use a moment later."""
+    """A pooler is in between: it gives the listening connection to other clients a moment later."""
 
 
 class NotificationListener:
-    """One listener for all relays of a process; each waits on an event of its own."""
+    """One listener for all relays of a process; each waits on its own event."""
 
     def __init__(self, database: Database, stop: threading.Event) -> None:
         self._database = database
         self._stop = stop
         self._waiting: list[threading.Event] = []
         self.is_listening = False
-        """Whether notifications reach us; while they do not, the waits are short."""
+        """True while notifications reach us; otherwise the waits are short."""
 
     def waiter(self) -> Callable[[], None]:
-        """A function that waits for the next notification, or for as long as is wise without one."""
+        """Return a function that waits for the next notification, or for the poll interval without one."""
         rung = threading.Event()
         self._waiting.append(rung)
 
@@ -55,7 +55,7 @@ class NotificationListener:
         return wait
 
     def run(self) -> None:
-        """Listen until stopped, and wake everybody at the end."""
+        """Listen until stopped, and wake all relays at the end."""
         while self._database.engine.dialect.name == "postgresql" and not self._stop.is_set():
             try:
                 self._listen()
@@ -65,7 +65,7 @@ class NotificationListener:
             except (DBAPIError, psycopg2.Error, PoolTimeout, OSError) as error:
                 log.warning("relay.not_listening", reason=type(error).__name__)
             self.is_listening = False
-            self._ring()  # for whoever still waits for a bell that no longer rings
+            self._ring()  # for relays that still wait for a notification
             self._stop.wait(POLL_NOTIFIED)
         self._stop.wait()
         self._ring()
@@ -73,16 +73,16 @@ class NotificationListener:
     def _listen(self) -> None:
         with self._database.engine.connect() as connection:
             driver = connection.connection.driver_connection
-            connection.detach()  # it is kept for as long as we live: the pool is for those who bring theirs back
-            assert isinstance(driver, Driver)  # noqa: S101 - the engine speaks through psycopg2, see Settings
+            connection.detach()  # it is never returned, so it must not count in the pool
+            assert isinstance(driver, Driver)  # noqa: S101 - the engine uses psycopg2, see Settings
             driver.autocommit = True
-            # A pooler says a number of its own when somebody connects, since it does not know yet who will serve them.
+            # A pooler invents the number that it gives at connect: it has not chosen a server connection yet.
             with Wait(driver):
                 if connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() != driver.get_backend_pid():
                     raise Pooled
                 connection.exec_driver_sql(f"LISTEN {CHANNEL}")
             self.is_listening = True
-            self._ring()  # for whatever was committed while nobody listened
+            self._ring()  # for deliveries committed before we listened
             self._hear(driver)
 
     def _hear(self, driver: Driver) -> None:

@@ -1,4 +1,4 @@
-"""RabbitMQ: a durable topic exchange, every message persistent, confirmed, and told from one that no queue took."""
+"""RabbitMQ: a durable topic exchange; every message is persistent and confirmed, and an unrouted one is noticed."""
 
 import logging
 from collections.abc import Sequence
@@ -14,23 +14,24 @@ from payment_service.domain.deliveries import Delivery
 EXCHANGE = "payment_events"
 
 AWAITED = frozenset({"payment.created", "payment.completed", "payment.failed", "payment.refunded"})
-"""The types that the document promises to its consumers: where one finds no queue, an operator gets to know. The others
-are of steps in between, or other documents' words; where no queue is bound for one, nobody wants it."""
+"""The types that the document promises to its consumers: without a queue for one, operators are informed. Other types
+are steps in between, or of another document; without a queue for one, no consumer wants it.
+"""
 
 CONFIRMED_WITHIN = 15.0
-"""Seconds after which a broker that lives and does not confirm is taken for gone."""
+"""Seconds after which a broker that lives and does not confirm counts as gone."""
 
 HEARTBEAT = 10
-"""Seconds within which either side must hear of the other: the relay collects every second at least."""
+"""Seconds within which each side must hear from the other: the relay polls at least every second."""
 
 LAST_WORDS = 2.0
-"""Seconds for a connection to be closed in good order."""
+"""Seconds to close a connection cleanly."""
 
-logging.getLogger("pika").setLevel(logging.CRITICAL)  # whatever it would say at length, the relay says once
+logging.getLogger("pika").setLevel(logging.CRITICAL)  # the relay logs the same in one line
 
 
 class RabbitSink:
-    """The broker that `parameters` name, over one connection; heartbeats are answered whenever the relay collects."""
+    """The broker at `parameters`, over one connection; each poll of the relay also answers heartbeats."""
 
     name = "rabbitmq"
     window = 200
@@ -55,7 +56,7 @@ class RabbitSink:
         self._reports: list[Report] = []
 
     def send(self, deliveries: Sequence[Delivery]) -> None:
-        """Put them on their way."""
+        """Begin to publish them."""
         for delivery in deliveries:
             self._under_way[delivery.delivery_id] = clock.monotonic()
             self._publisher.publish(
@@ -63,7 +64,7 @@ class RabbitSink:
             )
 
     def poll(self, seconds: float) -> list[Report]:
-        """Let the connection do its work until the broker has spoken."""
+        """Process network events until the broker has replied, and return the reports."""
         self._publisher.run(seconds)
         oldest = min(self._under_way.values(), default=clock.monotonic())
         if clock.monotonic() - oldest > self._confirmed_within:
@@ -72,7 +73,7 @@ class RabbitSink:
         return reports
 
     def close(self) -> list[Report]:
-        """Wait for the last confirmations, then leave in good order."""
+        """Wait for the last confirmations, then close the connection cleanly."""
         reports: list[Report] = []
         while self._under_way:
             reports += self.poll(LAST_WORDS)

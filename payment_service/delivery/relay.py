@@ -1,7 +1,7 @@
-"""The relay: for one sink, claim what is due, send it with no transaction open, mark it after the acknowledgement.
+"""The relay of one sink: claims due deliveries, sends them with no transaction open, marks acknowledged ones.
 
-A relay that dies after sending and before marking sends again: at least once, with the same id and bytes. Several
-relays work side by side, because each claims only heads of streams and only what no other holds.
+A relay that crashes after sending and before marking sends again: at least once, with the same id and bytes. Several
+relays work side by side, because each claims only the first delivery of an ordering key, and only if no other holds it.
 """
 
 import threading
@@ -31,29 +31,29 @@ from payment_service.repositories import outbox
 log = structlog.get_logger(__name__)
 
 LEASE = 60.0
-"""Seconds a delivery is ours: longer than any sink takes for one, shorter than anybody should wait after a crash."""
+"""Seconds of a claim: longer than any sink takes for one delivery, short enough for a takeover after a crash."""
 
 WHILE_UNDER_WAY = 0.05
-"""Seconds to wait for the next report before looking whether there is more to send."""
+"""Seconds to wait for the next report before the relay looks for more to send."""
 
 AFTER_TROUBLE = 1.0
-"""Seconds before the next look when the database did not answer, or worse."""
+"""Seconds before the next attempt after the database did not answer, or after an unexpected error."""
 
 DOWN_AFTER = 3
-"""Turns in a row in which there was no sink, before it is left alone: a connection may be lost, and made again."""
+"""Turns in a row without the sink before a pause: a connection may be lost, and made again."""
 
 AWAY = 0.2
-"""Seconds until a delivery that found no sink is due again."""
+"""Seconds until a delivery that did not reach its sink is due again."""
 
 UNROUTED_DELAYS = (5.0, 20.0)
 """Seconds until a message that no queue takes is sent again. Then it is listed as UNROUTED, and holds up no other."""
 
 LEFT_ALONE = Backoff(first=0.5, longest=15.0, patience=float("inf"))
-"""How long a sink that is down is left alone: what waits for it is sent within seconds of its return."""
+"""The pauses for a sink that is down: its deliveries are sent within seconds of its return."""
 
 
 class Relay:
-    """The way of events to one sink. `lease`: seconds, for tests that cannot wait for another's to end."""
+    """Sends the events of one sink. `lease`: seconds, for tests that cannot wait for another owner's to end."""
 
     def __init__(self, database: Database, sink: Sink, lease: float = LEASE) -> None:
         self.sink = sink
@@ -66,7 +66,7 @@ class Relay:
         self._paused_until = 0.0
 
     def run(self, stop: threading.Event, wait: Callable[[], None]) -> None:
-        """Send until `stop` is set, then finish what is in hand; `wait` returns when there may be something to do."""
+        """Send until `stop` is set, then finish deliveries under way; `wait` returns when there may be work."""
         log.info("relay.started", sink=self.sink.name)
         while not stop.is_set():
             try:
@@ -75,16 +75,16 @@ class Relay:
             except DatabaseUnavailable:
                 log.warning("relay.database_unavailable", sink=self.sink.name)
                 stop.wait(AFTER_TROUBLE)
-            except Exception:  # whatever it is, the thread must live: a dead one would look like a quiet sink
+            except Exception:  # the thread must survive: a dead one would look like a quiet sink
                 log.exception("relay.failed", sink=self.sink.name)
                 stop.wait(AFTER_TROUBLE)
         self._finish()
         log.info("relay.stopped", sink=self.sink.name)
 
     def run_once(self) -> bool:
-        """Mark what was reported, then claim what there is room for and put it on its way; whether there is work.
+        """Mark reported deliveries, then claim and send as many as there is room for; return True if any are under way.
 
-        Collecting comes first: whatever the database does, the sink is listened to.
+        The sink is polled first, so that its reports are collected even if the database fails.
         """
         self._unmarked += self.sink.poll(WHILE_UNDER_WAY if self._owners else 0)
         if self._unmarked:
@@ -97,7 +97,7 @@ class Relay:
         return bool(self._owners)
 
     def _send_claimed(self, claimed: Sequence[Delivery]) -> None:
-        """What a sink breaks over will never be reported: it is given up, and tried again when its lease has ended."""
+        """Send them. If the sink raises, it will never report them: forget them, and retry after their lease."""
         try:
             self.sink.send(claimed)
         except Exception:
@@ -114,21 +114,21 @@ class Relay:
             log.warning("relay.unmarked", sink=self.sink.name, deliveries=len(self._unmarked))
 
     def _claim(self) -> Sequence[Delivery]:
-        """A quarter of the window at least is claimed at once: one round trip for many."""
+        """Claim at least a quarter of the window at once: one round trip for many."""
         room = self.sink.window - len(self._owners)
         if room < self.sink.window / 4 or clock.monotonic() < self._paused_until:
             return []
-        # The name is kept until a claim was answered: what one took whose COMMIT nobody confirmed is found by it.
+        # The owner stays the same until a claim returns: it finds deliveries of a claim with an unconfirmed COMMIT.
         owner = self._owner = self._owner or clock.new_hex(32)
         claimed = self.database.run("relay_claim", outbox.claim, self.sink.name, owner, self._lease, room)
         self._owner = ""
         fresh = [delivery for delivery in claimed if delivery.delivery_id not in self._owners]
-        # One of ours whose lease ran out, as when the process stood still: still under way, and ours again.
+        # The lease of one of ours ended, for example in a stopped process: it is still under way, and ours again.
         self._owners |= dict.fromkeys((delivery.delivery_id for delivery in claimed), owner)
         return fresh
 
     def _mark_reported(self) -> None:
-        """Write down what was reported. Where that fails the reports are kept, and marked the next time."""
+        """Store the reported outcomes. If that fails, keep the reports and mark them the next time."""
         known = [report for report in self._unmarked if report.delivery.delivery_id in self._owners]
         results = [self._settlement(report) for report in known]
         self.database.run("relay_mark", outbox.save_results, results)
@@ -154,7 +154,7 @@ class Relay:
         return outbox.DeliveryResult(delivery.delivery_id, owner, "PENDING", outcome.reason, delay)
 
     def _delay(self, delivery: Delivery, outcome: RetryLater | Refused | Unrouted | Rejected) -> float | None:
-        """Seconds until the next try; None: no further try."""
+        """Return the seconds until the next attempt; None: no further attempt."""
         if isinstance(outcome, Rejected):
             return None
         if isinstance(outcome, Unrouted):
@@ -164,7 +164,7 @@ class Relay:
         return None if delay is None else max(delay, outcome.after or 0.0)
 
     def _note_health(self, reports: Sequence[Report]) -> None:
-        """Leave a sink alone that is not there, longer each time; one answer of whatever kind, and it is back."""
+        """Pause a sink that is out of reach, longer each time; any reply of it ends the pauses."""
         downs = [report.outcome for report in reports if isinstance(report.outcome, SinkUnavailable)]
         if len(downs) < len(reports):
             self._downs = self._pauses = 0
@@ -178,12 +178,12 @@ class Relay:
 
 
 def _outcome(result: outbox.DeliveryResult) -> str:
-    """What a try is called where tries are counted: `down` where there was no sink at all, `failed` if it goes on."""
+    """Return the attempt's name in the metrics: `down` if the sink was out of reach, `failed` before a retry."""
     return result.status.lower() if result.status != "PENDING" else "failed" if result.counts else "down"
 
 
 def run_all(database: Database, sinks: Mapping[str, Sink], stop: threading.Event) -> list[threading.Thread]:
-    """Start a relay for each sink in a thread of its own: a sick sink holds up no other."""
+    """Start a relay for each sink in its own thread: a failing sink holds up no other."""
     if not sinks:
         return []
     wakeup = NotificationListener(database, stop)

@@ -1,4 +1,4 @@
-"""Standard Webhooks: who has the secret can tell that an event is ours, whole and recent."""
+"""Standard Webhooks: a receiver with the secret can verify that an event is ours, complete and recent."""
 
 import base64
 import binascii
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 PREFIX = "whsec_"
-"""Libraries write a secret as this and base64; any other text is taken by its bytes."""
+"""Libraries write a secret as this and base64; of any other text the bytes are the secret."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Signer:
 
     @classmethod
     def of(cls, secrets: str | None) -> "Signer":
-        """The signer for secrets separated by commas. Raises ValueError for a `whsec_` without base64 after it."""
+        """Return the signer for comma-separated secrets. Raises ValueError for a `whsec_` without base64 after it."""
         parts = (part.strip() for part in (secrets or "").split(","))
         return cls(tuple(_key(part) for part in parts if part))
 
     def headers(self, identity: str, moment: datetime, body: bytes) -> dict[str, str]:
-        """`Webhook-Id`, `Webhook-Timestamp` (of this try) and, where there is a secret, `Webhook-Signature`."""
+        """Return `Webhook-Id`, `Webhook-Timestamp` (of this attempt) and, with a secret, `Webhook-Signature`."""
         seconds = str(int(moment.timestamp()))
         headers = {"Webhook-Id": identity, "Webhook-Timestamp": seconds}
         if self.keys:

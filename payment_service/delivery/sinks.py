@@ -1,4 +1,4 @@
-"""Which sinks are switched on, and how each is reached. `config` is the app's: settings by their upper-case names."""
+"""Builds the enabled sinks. `config` is the app's: settings by their upper-case names."""
 
 import ssl
 from collections.abc import Mapping
@@ -19,18 +19,18 @@ NEIGHBOURS = {
     "inventory": "INVENTORY_SERVICE_URL",
     "notification": "NOTIFICATION_SERVICE_URL",
 }
-"""The HTTP sinks by name, with the setting that switches each on and says where it is."""
+"""The HTTP sinks by name, with the setting that enables each and has its address."""
 
 
 def switched_on(config: Config) -> frozenset[str]:
-    """The names of all sinks that are switched on."""
+    """Return the names of all enabled sinks."""
     names = {name for name, setting in NEIGHBOURS.items() if config[setting]}
     brokers = {"rabbitmq": config["RABBITMQ_ENABLED"], "kafka": config["KAFKA_BROKERS"]}
     return frozenset(names | {name for name, on in brokers.items() if on})
 
 
 def build_sinks(config: Config) -> dict[str, Sink]:
-    """Every sink that is switched on, ready to send; connections are made with the first message."""
+    """Return every enabled sink, ready to send; connections are made with the first message."""
     sinks: dict[str, Sink] = {
         name: HttpSink(name, config[setting], _signer(config, name))
         for name, setting in NEIGHBOURS.items()
@@ -57,7 +57,7 @@ def _rabbitmq(config: Config) -> pika.ConnectionParameters:
 
 
 def _kafka_security(config: Config) -> dict[str, Any]:
-    """The client's own names for what `KAFKA_SECURITY_PROTOCOL` and its companions say."""
+    """Return `KAFKA_SECURITY_PROTOCOL` and the settings beside it under the client's own names."""
     options: dict[str, Any] = {"security.protocol": config["KAFKA_SECURITY_PROTOCOL"]}
     if config["KAFKA_CA_FILE"]:
         options["ssl.ca.location"] = config["KAFKA_CA_FILE"]
@@ -69,5 +69,5 @@ def _kafka_security(config: Config) -> dict[str, Any]:
 
 
 def _signer(config: Config, name: str) -> Signer:
-    """With the receiver's own secret; with the common one where it has none."""
+    """Return a signer with the receiver's own secret, or with the common one if it has none."""
     return Signer.of(config[f"{name.upper()}_WEBHOOK_SECRET"] or config["WEBHOOK_SECRET"])

@@ -1,1 +1,1 @@
-"""Whoever really moves the money, behind one port: no SQL, no HTTP framework."""
+"""The payment gateways behind one port: no SQL, no HTTP framework."""

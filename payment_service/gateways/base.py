@@ -1,9 +1,9 @@
-"""The gateway port: one send for every kind of operation, one look-up, and the results there are.
+"""The gateway port: one send for every kind of operation, one look-up, and their results.
 
-A *definitive* answer (`Approved`, `Declined`) decides an operation. `ActionRequired` says that the customer must act
-first, `Pending` that the gateway will decide later, `Refused` that it refused and might still change its mind.
-`NotSent` is certain that nothing was executed. Everything else is `Unknown`: the money may or may not have moved, and
-only a look-up may decide.
+A *definitive* result (`Approved`, `Declined`) decides an operation. `ActionRequired` means that the customer must act
+first, `Pending` that the gateway will decide later, `Refused` that it refused and may still change its mind.
+`NotSent` is certain that nothing was executed. Every other result is `Unknown`: the money may or may not have moved,
+and only a look-up may decide.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from payment_service.gateways.listed import Dispute, Entry
 
 @dataclass(frozen=True)
 class GatewayRequest:
-    """What the gateway is asked to do.
+    """A request to the gateway.
 
     `gateway_key` is the same for every resend; `parent_key` is the gateway key of the charge or authorization that a
     capture, void or refund belongs to. `amount` is in major units of `currency` (ISO 4217). `reference` is the
@@ -43,12 +43,12 @@ class GatewayRequest:
 
     @property
     def register_key(self) -> str:
-        """The key of a registration: fresh for each owner, for a stored failure would block it and it moves nothing."""
+        """The key of a registration: new for each owner, as a stored failure would block it and it moves nothing."""
         return f"{self.gateway_key}/r{self.attempt}"
 
     @property
     def send_key(self) -> str:
-        """The key of the request that moves money: the gateway key, or after spent ones the next in its row."""
+        """The key of the request that moves money: the gateway key, or the next one after spent keys."""
         return f"{self.gateway_key}/{self.resend}" if self.resend else self.gateway_key
 
     @property
@@ -59,16 +59,16 @@ class GatewayRequest:
 
 @dataclass(frozen=True)
 class Registered:
-    """The gateway has an object of its own for the operation, by this id, and no money has moved."""
+    """The gateway has its own object for the operation, with this id, and no money has moved."""
 
     reference: str
 
 
 @dataclass(frozen=True)
 class Approved:
-    """The money moved: `amount` is what the gateway says it moved, which the engine compares with what it asked.
+    """The money moved: `amount` is the gateway's amount, which the engine compares with the requested one.
 
-    `capture_before` is when a hold ends by itself, where the gateway says so (aware UTC).
+    `capture_before` is when a hold ends without a capture, if the gateway states it (aware UTC).
     """
 
     amount: Decimal
@@ -80,7 +80,7 @@ class Approved:
 
 @dataclass(frozen=True)
 class Declined:
-    """The gateway said no, for good: `code` for machines (`INSUFFICIENT_FUNDS`), `message` for people."""
+    """The gateway declined for good: `code` for machines (`INSUFFICIENT_FUNDS`), `message` for people."""
 
     code: str
     message: str
@@ -89,7 +89,7 @@ class Declined:
 
 @dataclass(frozen=True)
 class Refused:
-    """The gateway said no, and may still say yes: it is a decline once the gateway has confirmed a cancel."""
+    """The gateway refused, and may still approve: it is a decline once the gateway has confirmed a cancel."""
 
     code: str
     message: str
@@ -106,7 +106,7 @@ class ActionRequired:
 
 @dataclass(frozen=True)
 class Pending:
-    """The gateway has the request and will decide later; `reason` is its word for why, where it has one."""
+    """The gateway has the request and will decide later; `reason` is the gateway's, if it gives one."""
 
     reference: str | None = None
     reason: str | None = None
@@ -114,9 +114,9 @@ class Pending:
 
 @dataclass(frozen=True)
 class NotSent:
-    """Nothing was executed (connection refused, turned away at the door): the same request may be sent again.
+    """Nothing was executed (connection refused, request rejected): the same request may be sent again.
 
-    `rejects_us`: the gateway does not accept this service's credentials, which only an operator can mend.
+    `rejects_us`: the gateway does not accept this service's credentials; only an operator can correct that.
     """
 
     reason: str
@@ -125,9 +125,9 @@ class NotSent:
 
 @dataclass(frozen=True)
 class Unknown:
-    """The gateway may or may not have done it (time-out, 5xx, unreadable answer).
+    """The gateway may or may not have executed it (time-out, 5xx, unreadable reply).
 
-    `rejects_us`: it could not be asked, for it does not accept this service's credentials.
+    `rejects_us`: no look-up was possible, because the gateway does not accept this service's credentials.
     """
 
     reason: str
@@ -135,23 +135,23 @@ class Unknown:
 
     @classmethod
     def after(cls, look: NotSent) -> "Unknown":
-        """What is known of an operation that was sent before, when the request that asks about it was not."""
+        """Return the result for an operation that was sent before, when its look-up could not be sent."""
         return cls(look.reason, rejects_us=look.rejects_us)
 
 
 @dataclass(frozen=True)
 class Spent(Unknown):
-    """The gateway replays a failure of its own under this `send_key`, and its object is untouched: the next key may."""
+    """The gateway replays its own failure under this `send_key` and left its object untouched: try the next key."""
 
 
 @dataclass(frozen=True)
 class Contradiction(Unknown):
-    """The gateway knows the key or the object otherwise than this service does: a person must look."""
+    """The gateway's data of the key or the object contradicts this service's: a person must check."""
 
 
 @dataclass(frozen=True)
 class NotFound:
-    """A look-up's answer: the gateway has done nothing under this key, or with this object."""
+    """A look-up's result: the gateway has done nothing under this key, or with this object."""
 
 
 RegisterResult = Registered | Declined | NotSent | Unknown
@@ -161,22 +161,22 @@ GatewayResult = SendResult | NotFound
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What an adapter promises; recovery chooses its course by these alone.
+    """The guarantees of an adapter; recovery depends on these alone.
 
     `idempotent_by_key`: a resend under the same key has no second effect; without it there is no second send.
-    `lookup_consistent`: "not found" means the gateway will not do it later either, once `max_in_flight` seconds have
-    passed since the last send.
-    `key_retention`: seconds the gateway remembers a key. `lists`: `ledger()` walks all that the gateway moved.
-    `remembers`: a look-up tells what was done, not what the same request would lead to under today's settings.
-    `registers`: the kinds that `register` makes an object for before anything can move; such an operation is looked up
-    by that object's id, and without an id nothing of it can have happened. `cancels`: `cancel` ends what it registered.
+    `lookup_consistent`: "not found" means the gateway will not execute it later either, once `max_in_flight` seconds
+    have passed since the last send.
+    `key_retention`: seconds the gateway remembers a key. `lists`: `ledger()` lists all that the gateway moved.
+    `remembers`: a look-up returns what was done, not what the same request would lead to under today's settings.
+    `registers`: the kinds that `register` makes an object for before money can move; a look-up of them needs that
+    object's id, and without an id nothing can have happened. `cancels`: `cancel` ends a registered operation.
     `needs_token`: charges and authorizations need a token of the customer's payment method. `needs_return_url`: they
-    need a page that the customer comes back to, for the customer always acts.
-    `shows_reference`: the gateway's id of a charge is what callers know as the payment intent.
-    `lists_disputes`: `dispute` and `disputes` tell of disputes.
-    `notifies`: it sends notices (`gateways.notices`). `lists_events`: it lists what it told so. `found_by_notice`: it
-    cannot be asked; they are kept whole. `hints_at_payments`: a notice says that a payment has changed, and not what:
-    its refunds are looked at as well.
+    need a page to which the customer comes back, because the customer always acts.
+    `shows_reference`: callers know the gateway's id of a charge as the payment intent.
+    `lists_disputes`: the adapter has `dispute` and `disputes`.
+    `notifies`: it sends notices (`gateways.notices`). `lists_events`: it lists them, too. `found_by_notice`: it has no
+    look-up, so notices are stored whole. `hints_at_payments`: a notice states that a payment has changed, not how: its
+    refunds are looked up as well.
     """
 
     idempotent_by_key: bool
@@ -198,53 +198,53 @@ class Capabilities:
 
 
 class Gateway(Protocol):
-    """What the engine needs of a gateway. Implementations never raise but in `ledger`: trouble is an answer."""
+    """The engine's view of a gateway. Only lists (`ledger`, `disputes`, `events`) raise; other failures are results."""
 
     capabilities: Capabilities
 
     def send(self, gateway_request: GatewayRequest) -> SendResult:
-        """Move money as `gateway_request.kind` says."""
+        """Move money as `gateway_request.kind` requests."""
 
     def lookup(self, gateway_request: GatewayRequest) -> GatewayResult:
-        """What became of the operation. Moves nothing."""
+        """Return the state of the operation at the gateway. Moves nothing."""
 
     def ledger(self, since: datetime | None, until: datetime | None) -> Iterator[Entry]:
-        """Every successful movement of [`since`, `until`), each None for no bound, where `capabilities.lists`.
+        """Yield every movement within [`since`, `until`), each None for no bound, if `capabilities.lists`.
 
-        The one place that raises (GatewayUnavailable, while iterating): a list cut short must not pass for whole.
+        Raises GatewayUnavailable while iterating: a truncated list must not pass for a complete one.
         """
 
 
 class RegisteringGateway(Gateway, Protocol):
-    """What `capabilities.registers` and `capabilities.cancels` add."""
+    """The methods of a gateway with `capabilities.registers` and `capabilities.cancels`."""
 
     def register(self, gateway_request: GatewayRequest) -> RegisterResult:
-        """Make the gateway's own object for an operation. Moves nothing, under `register_key`."""
+        """Create the gateway's own object for an operation, under `register_key`. Moves nothing."""
 
     def cancel(self, gateway_request: GatewayRequest) -> GatewayResult:
         """End a registered operation that is not decided, under `cancel_key`.
 
-        Declined once the gateway says that it is cancelled; otherwise what became of the operation instead.
+        Declined once the gateway shows it as cancelled; otherwise the result that the operation has instead.
         """
 
 
 class AuthenticatedGateway(Gateway, Protocol):
-    """What a gateway adds to which this service shows credentials."""
+    """The attribute of a gateway to which this service sends credentials."""
 
     accepts_us: bool
-    """Whether it accepted them when this process asked it last; true before that."""
+    """False if the gateway rejected them on this process's last request; True before the first."""
 
 
 def has_credentials(gateway: Gateway) -> TypeGuard[AuthenticatedGateway]:
-    """Whether a gateway knows this service by credentials."""
+    """Return True if this service sends credentials to the gateway."""
     return hasattr(gateway, "accepts_us")
 
 
 class DisputableGateway(Gateway, Protocol):
-    """What `capabilities.lists_disputes` adds."""
+    """The methods of a gateway with `capabilities.lists_disputes`."""
 
     def dispute(self, reference: str) -> Dispute | NotFound | NotSent | Unknown:
-        """One dispute as it stands now, by the gateway's own id of it."""
+        """Return the present state of a dispute, by the gateway's own id of it."""
 
     def disputes(self, since: datetime) -> Iterator[Dispute]:
-        """Every dispute opened since then, as it stands now. Raises GatewayUnavailable where the list is cut short."""
+        """Yield the disputes opened since then, in their present state. Raises GatewayUnavailable if it breaks off."""

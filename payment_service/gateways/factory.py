@@ -1,4 +1,4 @@
-"""Making every gateway that is configured, under the name that its payments keep."""
+"""Creates every configured gateway, under the name that its payments keep."""
 
 from payment_service.config_gateways import ANY_METHOD, GatewaySettings
 from payment_service.gateways.base import Gateway
@@ -10,20 +10,20 @@ from payment_service.gateways.simulated import SimulatedGateway, SuccessRates
 
 
 def gateways_from(settings: GatewaySettings) -> Gateways:
-    """The gateways that the settings name or reach. Stripe's library is imported only where there is a key of its."""
+    """Return the gateways that the settings name or route to. Stripe's library is imported only if one is Stripe."""
     names = {word: _name(word, settings) for word in settings.gateways}
     routes = {method.upper(): names[word] for method, word in settings.gateway_routes if method != ANY_METHOD}
     return Gateways(
         {name: _gateway(word, settings) for word, name in names.items()},
         names[settings.main_gateway],
         routes,
-        # Where release 1.0.0 sent its payments; maybe nobody's name any more, and then nobody else is asked instead.
+        # The gateway of release 1.0.0's payments. If it is not configured any more, no other gateway replaces it.
         _name(settings.former_gateway, settings),
     )
 
 
 def _name(word: str, settings: GatewaySettings) -> str:
-    """A gateway's name on payments: what was made in one mode of a commercial one does not exist in the other."""
+    """Return a gateway's name on payments. The name has the mode: test payments do not exist in live mode."""
     is_live = {"stripe": settings.stripe_is_live, "mollie": settings.mollie_is_live}
     return f"{word}/{'live' if is_live[word] else 'test'}" if word in is_live else word
 

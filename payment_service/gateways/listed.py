@@ -1,4 +1,4 @@
-"""What a gateway lists of its own accord: the movements in its ledger, and what customers' banks dispute."""
+"""The contents of a gateway's lists: the movements in its ledger, and the disputes of customers' banks."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from payment_service.domain.operations import Kind
 
 
 class Unasked(StrEnum):
-    """What a gateway books by itself: a refund that came back, money that the customer's bank disputes."""
+    """Movements that this service did not request: a refund that came back, money that the customer's bank disputes."""
 
     REFUND_FAILED = "refund_failed"
     DISPUTE = "dispute"
@@ -18,7 +18,7 @@ class Unasked(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One movement in the gateway's own ledger, in the currency that the customer sees. None: it does not say.
+    """One movement in the gateway's own ledger, in the currency that the customer sees. None: not stated.
 
     `gateway_key` is that of our operation, `parent_key` that of the charge or authorization it belongs to; `reference`
     is the gateway's own id. `fee` and `net` are in `settlement_currency`, in which `payout` pays them out.
@@ -39,12 +39,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Dispute:
-    """A dispute as the gateway shows it now, never as an event tells it.
+    """A dispute as the gateway shows it now, never as an event states it.
 
-    `reference` is the gateway's own id of it, `charge_reference` that of the disputed charge, and `gateway_key` the key
-    of ours under which that charge was made, None where the gateway shows none. `amount` is in major units of
-    `currency`, in which the charge was made. `gateway_status` is the gateway's word, `status` what it means here.
-    `withdrawn`: the money has left the account already.
+    `reference` is the gateway's own id of it, `charge_reference` that of the disputed charge, and `gateway_key` our key
+    of that charge, None if the gateway shows none. `amount` is in major units of `currency`, the charge's currency.
+    `gateway_status` is the gateway's own status, `status` its meaning here. `withdrawn`: the money has already left the
+    account.
     """
 
     reference: str

@@ -1,4 +1,4 @@
-"""Amounts as a gateway writes them: in minor units by a table of its own, which is not ISO 4217's, or as a text.
+"""Amounts in a gateway's format: in minor units by its own table, which differs from ISO 4217, or as a text.
 
 Stripe's table is that of its page on currencies: https://docs.stripe.com/currencies
 """
@@ -24,11 +24,11 @@ class UnfitAmount(Exception):
 
 @dataclass(frozen=True)
 class MinorUnits:
-    """How one gateway writes amounts, by upper-case currency code.
+    """One gateway's format of amounts, by upper-case currency code.
 
-    `decimals` are those of the unit that travels, two where a currency is not named; `steps` what a number of those
-    units must be a multiple of; `minimums` the smallest charge in major units; `digits` the most that a number may
-    have; `unknown` the currencies whose unit the gateway does not say.
+    `decimals` are those of the transmitted unit, two for unnamed currencies; an amount must be a multiple of `steps`
+    units; `minimums` are the smallest charges in major units; `digits` is the maximum length of a number; for the
+    currencies in `unknown` the gateway does not state the unit.
     """
 
     decimals: Mapping[str, int]
@@ -38,7 +38,7 @@ class MinorUnits:
     unknown: frozenset[str]
 
     def to_minor(self, amount: Decimal, currency: str) -> int:
-        """An amount in major units of `currency` as the number that travels. Raises UnfitAmount."""
+        """Return an amount in major units of `currency` as the transmitted number. Raises UnfitAmount."""
         if currency in self.unknown:
             raise UnfitAmount(NOT_SUPPORTED, f"The payment gateway does not take {currency}")
         number = amount.scaleb(self.decimals.get(currency, 2))
@@ -49,7 +49,7 @@ class MinorUnits:
         return int(number)
 
     def to_charge(self, amount: Decimal, currency: str) -> int:
-        """The same of an amount to charge or to hold, which also has a minimum. Raises UnfitAmount."""
+        """Return the same for an amount to charge or to hold, which also has a minimum. Raises UnfitAmount."""
         number = self.to_minor(amount, currency)
         if amount < self.minimums.get(currency, 0):
             least = f"{self.minimums[currency]} {currency}"
@@ -57,12 +57,12 @@ class MinorUnits:
         return number
 
     def to_major(self, number: int, currency: str) -> Decimal:
-        """A number that travelled as an amount in major units of the upper-case `currency`."""
+        """Return a transmitted number as an amount in major units of the upper-case `currency`."""
         return Decimal(number).scaleb(-self.decimals.get(currency, 2))
 
 
 def as_text(amount: Decimal, currency: str) -> str:
-    """An amount in major units with ISO 4217's decimals of the currency: `10.00`, `500`. Raises UnfitAmount."""
+    """Return an amount in major units with ISO 4217's decimals: `10.00`, `500`. Raises UnfitAmount."""
     try:
         return format(in_currency(amount, currency), "f")
     except BadAmount as bad:
@@ -70,7 +70,7 @@ def as_text(amount: Decimal, currency: str) -> str:
         raise UnfitAmount(code, str(bad.message)) from bad
 
 
-# ISK and UGX have no fractions, and travel with two decimals all the same.
+# ISK and UGX have no fractions, but are transmitted with two decimals.
 _STRIPE_WHOLE = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
 _STRIPE_WHOLE_WITH_TWO = "ISK UGX"
 _STRIPE_THREE = "BHD JOD KWD OMR TND"
@@ -88,4 +88,4 @@ STRIPE = MinorUnits(
     # Three decimals by ISO 4217 and not in Stripe's list: any guess would be ten times too much or too little.
     unknown=frozenset({"IQD", "LYD"}),
 )
-"""Stripe's. The last digit of a three-decimal currency is 0. Currencies that Stripe does not take, it declines."""
+"""Stripe's. The last digit of a three-decimal currency is 0. Stripe declines currencies that it does not support."""

@@ -1,4 +1,4 @@
-"""What gateways tell by themselves: notices that something happened. They wake a look-up and decide nothing."""
+"""Notices that gateways send when something happened. They wake a look-up and decide nothing."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from payment_service.gateways.base import Gateway
 
 @dataclass(frozen=True)
 class Notice:
-    """One event of a gateway's, as far as the gateway has signed it.
+    """One event at a gateway, with no more content than the gateway has signed.
 
     `event_id` is the same at every delivery of the event, which happened at `created_at` (aware UTC). `gateway_keys`
-    are those of the operations that it may be about, the latest first; none where it names none. `reference` is the
-    gateway's id of the object. `content` is what was signed, for gateways that cannot be asked. A hint (`is_hint`) is
-    signed by nobody: it is dropped unless an operation of ours has both its first key and its reference.
+    are those of the operations that it may be about, the latest first; empty if it names none. `reference` is the
+    gateway's id of the object. `content` is the signed text, for gateways without a look-up. A hint (`is_hint`) is not
+    signed: it is dropped unless an operation of ours has both its first key and its reference.
     """
 
     event_id: str
@@ -36,29 +36,29 @@ class Forged:
 
 
 class NotifyingGateway(Gateway, Protocol):
-    """What `capabilities.notifies` adds."""
+    """The methods of a gateway with `capabilities.notifies`."""
 
     def read_notice(
         self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]
     ) -> Sequence[Notice] | Forged:
-        """The notices in a request that came to the webhook; none where it tells of nothing of ours. Asks nobody.
+        """Return the notices in a request to the webhook; none if it is about no payment of ours. Makes no request.
 
-        The names of `headers` are in lower case; `body` is what came in, byte for byte; `query` stood in the address.
+        The names of `headers` are in lower case; `body` has the received bytes; `query` is that of the address.
         """
 
     def events(self, since: datetime) -> Iterator[Notice]:
-        """The same notices from the gateway's own list, newest first, where `capabilities.lists_events`.
+        """Yield the same notices from the gateway's own list, newest first, if `capabilities.lists_events`.
 
         Raises GatewayUnavailable while iterating.
         """
 
     def told_by(self, notice_type: str) -> OperationStatus | None:
-        """The outcome that notices of a type tell, None where they tell of none or of more.
+        """Return the outcome in notices of a type, None if they state none or several.
 
-        Nobody believes it: it spares the look-up of an operation that has this outcome already.
+        It only saves the look-up of an operation that already has this outcome, and never decides.
         """
 
 
 def sends_notices(gateway: Gateway | None) -> TypeGuard[NotifyingGateway]:
-    """Whether a gateway tells by itself what happens there."""
+    """Return True if a gateway sends notices."""
     return gateway is not None and gateway.capabilities.notifies

@@ -1,4 +1,4 @@
-"""Payments that are made elsewhere: in cash, or on delivery. The caller says that they were made, and is believed."""
+"""Payments made elsewhere: in cash, or on delivery. The service trusts the caller that they were made."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,9 +15,9 @@ log = structlog.get_logger(__name__)
 
 
 class OfflineGateway:
-    """Approves every movement at once, as a pure function of the request. There is nobody whom it asks.
+    """Approves every movement at once, as a pure function of the request. It contacts no other system.
 
-    A refund means that somebody gives the money back by hand.
+    A refund means that a person gives the money back by hand.
     """
 
     capabilities = Capabilities(
@@ -30,7 +30,7 @@ class OfflineGateway:
     )
 
     def send(self, gateway_request: GatewayRequest) -> Approved:
-        """The amount as asked. The log line says that no gateway has seen it."""
+        """Return the requested amount. The log line shows that no gateway was called."""
         log.info(
             "offline.approved",
             kind=gateway_request.kind,
@@ -42,9 +42,9 @@ class OfflineGateway:
         return self.lookup(gateway_request)
 
     def lookup(self, gateway_request: GatewayRequest) -> Approved:
-        """The same as the send said."""
+        """Return the same result as the send."""
         return Approved(gateway_request.amount, gateway_request.currency, REFERENCE, AUTHORIZATION_CODE)
 
     def ledger(self, since: datetime | None, until: datetime | None) -> Iterator[Entry]:
-        """Nothing: nobody keeps a ledger (`capabilities.lists` is false)."""
+        """Return nothing: there is no ledger (`capabilities.lists` is false)."""
         return iter(())

@@ -1,11 +1,11 @@
-"""The HTTP gateway's language, without the network: requests to JSON, replies to results.
+"""The HTTP gateway's protocol, without the network: requests to JSON, replies to results.
 
-A reply counts only when it is whole: JSON without repeated names, every field of its type, and about the operation
-that was asked. Anything less is `Unknown`, because a reply that cannot be trusted may hide money that moved. What a
-whole reply says is not corrected here: another amount or currency than asked is handed on as the gateway's word. Only
-the words of a decline are made fit to store: a decline with a long message is a decline all the same.
+A reply counts only when it is complete: JSON without repeated names, every field of its type, and about the requested
+operation. Any other reply is `Unknown`, because a reply that cannot be trusted may hide money that moved. This module
+does not correct a complete reply: it returns the gateway's amount and currency even if they differ from the requested
+ones. It only cleans the texts of a decline for storage: a decline with a long message is still a decline.
 
-One operation, as POST /operations and GET /operations/{gateway_key} answer it::
+One operation, as the response of POST /operations and GET /operations/{gateway_key}::
 
     {"gateway_key", "kind", "status": "approved" | "declined" | "pending" | "not_found", "amount": "150.00",
      "currency": "USD", "reference": text or null, "authorization_code": text or null, "code", "message"}
@@ -34,17 +34,17 @@ from payment_service.gateways.base import (
 from payment_service.gateways.listed import Entry
 
 TEXT_LIMIT = 255
-"""No reference, code or message of a gateway is longer: a decline's words are cut, any other longer text is not one."""
+"""The longest reference, code or message of a gateway: texts of a decline are cut, any other longer text is invalid."""
 
-# 12 integer digits is what the service accepts, 3 more leave room for a gateway that misplaced a point; four decimals
-# are the most any ISO 4217 currency has.
+# The service accepts 12 integer digits; 3 more leave room for a gateway that misplaced a point. No ISO 4217 currency
+# has more than four decimals.
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP reply that arrived whole: its status, its uncompressed body, its headers (their names in any case)."""
+    """A complete HTTP reply: its status, its uncompressed body, its headers (their names in any case)."""
 
     status: int
     body: bytes
@@ -63,18 +63,18 @@ class Reply:
 
 @dataclass(frozen=True)
 class LedgerPage:
-    """Part of the ledger, oldest first; `following` is the cursor of the next part, None at the end."""
+    """A part of the ledger, oldest first; `following` is the cursor of the next part, None at the end."""
 
     entries: tuple[Entry, ...]
     following: int | None
 
 
 class UnreadableReplyError(Exception):
-    """The gateway's reply is not what its protocol promises."""
+    """The gateway's reply does not follow its protocol."""
 
 
 def encode(gateway_request: GatewayRequest) -> dict[str, str | None]:
-    """The body of POST /operations; the amount travels as text, never as a number."""
+    """Return the body of POST /operations; the amount is a text, never a number."""
     return {
         "gateway_key": gateway_request.gateway_key,
         "kind": gateway_request.kind.value,
@@ -87,7 +87,7 @@ def encode(gateway_request: GatewayRequest) -> dict[str, str | None]:
 
 
 def read_answer(gateway_request: GatewayRequest, reply: Reply) -> SendResult:
-    """What a reply to a send means. A refusal counts as `Declined` only where the body says so in this protocol."""
+    """Return the result of a reply to a send. A refusal is `Declined` only if the body states it in this protocol."""
     try:
         return _answer(gateway_request, _body(reply), reply)
     except UnreadableReplyError as fault:
@@ -95,7 +95,7 @@ def read_answer(gateway_request: GatewayRequest, reply: Reply) -> SendResult:
 
 
 def read_finding(gateway_request: GatewayRequest, reply: Reply) -> GatewayResult:
-    """What a reply to a look-up means. A bare 404, which any proxy can say, is not "not found"."""
+    """Return the result of a reply to a look-up. A bare 404, which any proxy can send, is not "not found"."""
     try:
         body = _body(reply)
         if reply.status == 404 and body.get("status") == "not_found":
@@ -107,7 +107,7 @@ def read_finding(gateway_request: GatewayRequest, reply: Reply) -> GatewayResult
 
 
 def read_ledger(reply: Reply) -> LedgerPage:
-    """A page of GET /effects. Raises UnreadableReplyError: half a ledger must not pass for a whole one."""
+    """Return a page of GET /effects. Raises UnreadableReplyError: half a ledger must not pass for a complete one."""
     body = _body(reply)
     rows, following = body.get("effects"), body.get("next")
     if not reply.is_success or not isinstance(rows, list):
@@ -124,7 +124,7 @@ def _body(reply: Reply) -> dict[str, Any]:
 
 
 def json_object(reply: Reply) -> dict[str, Any]:
-    """The body of a reply with any status. Raises UnreadableReplyError unless it is one unambiguous JSON object."""
+    """Return the body of a reply, of any status. Raises UnreadableReplyError unless it is one unambiguous object."""
     try:
         body = json.loads(reply.body, object_pairs_hook=_unambiguous, parse_constant=_no_number)
     except (ValueError, RecursionError) as fault:
@@ -149,7 +149,7 @@ def _answer(gateway_request: GatewayRequest, body: dict[str, Any], reply: Reply)
 
 
 def _declined(body: dict[str, Any]) -> Declined:
-    """A decline, whose words are for people: they are cleaned and cut. Where there is no message, the code says it."""
+    """Return a decline. Its texts are for people: they are cleaned and cut, and the code replaces a missing message."""
     code = _words(body, "code")
     if not code:
         raise UnreadableReplyError("code is not a text")
@@ -157,7 +157,7 @@ def _declined(body: dict[str, Any]) -> Declined:
 
 
 def _words(body: dict[str, Any], name: str) -> str:
-    """A text made fit to store; empty where there is none."""
+    """Return a text cleaned for storage; "" if there is none."""
     value = body.get(name)
     if value is None:
         return ""
@@ -167,7 +167,7 @@ def _words(body: dict[str, Any], name: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """A gateway's words made fit to store: one line of at most `TEXT_LIMIT` characters, card numbers masked."""
+    """Return a gateway's text cleaned for storage: one line of at most `TEXT_LIMIT` characters, card numbers masked."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     return masked(" ".join(printable.split()))[:TEXT_LIMIT].rstrip()
 

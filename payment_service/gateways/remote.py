@@ -17,18 +17,18 @@ RESEND_PAUSE = 0.2
 """Seconds, at most, before the one resend: long enough for a restarting gateway's backlog, short beside the budget."""
 
 MAX_IN_FLIGHT = 30.0
-"""Seconds a request may still lie in a queue of the gateway's after we stopped waiting for its answer."""
+"""Seconds that a request may still wait in the gateway's queue after we stopped waiting for the reply."""
 
 LEDGER_PAGE = 200
-"""Movements per page: about 50 kB, less than what a reply may have."""
+"""Movements per page: about 50 kB, less than the limit of a reply."""
 
 
 class RemoteGateway:
-    """Speaks to the simulator, or to anything with its protocol, at `url`; time-outs in seconds.
+    """The client of the simulator, or of any server with its protocol, at `url`; time-outs in seconds.
 
-    `token` is the bearer token that every request carries. A send takes at most two times `connect_timeout` +
-    `read_timeout`, plus `RESEND_PAUSE`. `idempotent_by_key` says whether that gateway honours the key; `max_in_flight`
-    see `Capabilities`. Raises ValueError for an unfit `url`.
+    Every request has `token` as bearer token. A send takes at most two times `connect_timeout` + `read_timeout`, plus
+    `RESEND_PAUSE`. `idempotent_by_key`: that gateway honours the key; `max_in_flight`: see `Capabilities`. Raises
+    ValueError for an invalid `url`.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class RemoteGateway:
         )
 
     def send(self, gateway_request: GatewayRequest) -> SendResult:
-        """What the gateway replies to the request, whose body names its kind; sent again once where nothing left."""
+        """Return the gateway's reply to the request; if it did not leave this machine, send it once more."""
         reply = self._post(gateway_request)
         if isinstance(reply, NotSent):
             clock.sleep(clock.jitter(RESEND_PAUSE))
@@ -60,14 +60,14 @@ class RemoteGateway:
         return protocol.read_answer(gateway_request, reply) if isinstance(reply, Reply) else reply
 
     def lookup(self, gateway_request: GatewayRequest) -> GatewayResult:
-        """What the gateway's ledger says about the request's key."""
+        """Return the result that the gateway's ledger has for the request's key."""
         reply = self._transport.get(f"/operations/{quote(gateway_request.gateway_key, safe='')}")
         return protocol.read_finding(gateway_request, reply) if isinstance(reply, Reply) else reply
 
     def ledger(self, since: datetime | None, until: datetime | None) -> Iterator[Entry]:
-        """The gateway's ledger, oldest first. Raises GatewayUnavailable while iterating.
+        """Yield the gateway's ledger, oldest first. Raises GatewayUnavailable while iterating.
 
-        A gateway that is older than the bounds lists everything, and does not say when anything happened.
+        A gateway that does not know the bounds lists all movements, without their times.
         """
         bounds = {"since": since, "until": until}
         window = {name: moment.isoformat() for name, moment in bounds.items() if moment is not None}

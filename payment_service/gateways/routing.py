@@ -1,4 +1,4 @@
-"""Which gateway a payment belongs to: chosen by its method once, and never changed."""
+"""The gateway of a payment: chosen once by its method, and never changed."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from payment_service.gateways.base import Gateway
 
 LEGACY = "legacy"
-"""The gateway of payments that release 1.0.0 charged: it had only one, and wrote no name down."""
+"""The gateway of payments that release 1.0.0 charged: it had only one, and stored no name."""
 
 
 @dataclass(frozen=True)
 class Gateways:
-    """The configured gateways by their names, and the name that each method goes to.
+    """The configured gateways by name, and the name for each method.
 
-    A name stands for one account at one gateway: `stripe/test`, `simulated`. `routes` are by method in capitals;
-    `default` takes every other one. `legacy` is the name of the gateway that payments of release 1.0.0 belong to.
+    A name identifies one account at one gateway: `stripe/test`, `simulated`. `routes` are by method in capitals;
+    `default` takes every other method. `legacy` is the name of the gateway that payments of release 1.0.0 belong to.
     """
 
     by_name: Mapping[str, Gateway]
@@ -23,17 +23,17 @@ class Gateways:
     legacy: str | None = None
 
     def name_for(self, method: str) -> str:
-        """The name of the gateway that new payments of a method go to."""
+        """Return the name of the gateway for new payments with a method."""
         return self.routes.get(method.upper(), self.default)
 
     def resolved(self, name: str | None) -> str:
-        """The configured name behind the one that a payment bears; None stands for a payment that was not sent yet."""
+        """Return the configured name for the one on a payment; None means a payment that was not sent yet."""
         if name is None:
             return self.default
         return (self.legacy or self.default) if name == LEGACY else name
 
     def named(self, name: str | None) -> Gateway | None:
-        """The gateway of a payment, None where it is not configured."""
+        """Return the gateway of a payment, None if it is not configured."""
         return self.by_name.get(self.resolved(name))
 
     def __iter__(self) -> Iterator[tuple[str, Gateway]]:

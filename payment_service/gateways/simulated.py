@@ -1,9 +1,9 @@
-"""The gateway in process, without network, memory or money; its decisions are those of the simulator, too.
+"""The gateway in process, without network, memory or money. The simulator uses the same decisions.
 
 A decision is a pure function of the request.
 
-Magic amounts choose the outcome of any movement, in every currency that can express them. None of them is a sum that
-a caller's document uses as an example:
+Magic amounts choose the outcome of any movement, in every currency that can express them. No caller's document uses one
+of them as an example:
 
 ======  ===========================================  ==========================================================
 amount  first reply                                  actual outcome, which every look-up returns
@@ -18,8 +18,8 @@ amount  first reply                                  actual outcome, which every
 202.04  pending                                      declined: CARD_DECLINED, Card was declined by issuer
 ======  ===========================================  ==========================================================
 
-Any other charge or authorization is drawn by its gateway key against the channel's success rate; captures, voids and
-refunds of other amounts are approved, because a card's issuer is asked only when money is first taken or held.
+For any other charge or authorization the gateway key and the channel's success rate decide. Captures, voids and refunds
+of other amounts are approved, because a card's issuer decides only when money is first taken or held.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ EXPIRED_CARD = Declined("EXPIRED_CARD", "Card has expired")
 GATEWAY_ERROR = Declined("GATEWAY_ERROR", "Failed to capture payment")
 
 REFUSALS = (INSUFFICIENT_FUNDS, CARD_DECLINED, EXPIRED_CARD, GATEWAY_ERROR)
-"""The reasons the checkout document names; a drawn refusal is one of them."""
+"""The reasons in the checkout document; a drawn refusal has one of them."""
 
 MAGIC_AMOUNTS: Mapping[Decimal, tuple[FirstReply, Declined | None]] = {
     Decimal("402.01"): ("actual", INSUFFICIENT_FUNDS),
@@ -74,14 +74,14 @@ class SuccessRates:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The reply to the first send, and what the bank did."""
+    """The reply to the first send, and the actual outcome."""
 
     first_reply: FirstReply
     actual_outcome: Approved | Declined
 
 
 def decide(gateway_request: GatewayRequest, rates: SuccessRates) -> Outcome:
-    """The outcome of a request: the same request has the same outcome, in any process, at any time."""
+    """Return the outcome of a request: the same request has the same outcome, in any process, at any time."""
     first_reply, refusal = MAGIC_AMOUNTS.get(gateway_request.amount, ("actual", _drawn_refusal(gateway_request, rates)))
     key, reference = gateway_request.gateway_key, reference_of(gateway_request.gateway_key)
     if refusal is not None:
@@ -91,12 +91,12 @@ def decide(gateway_request: GatewayRequest, rates: SuccessRates) -> Outcome:
 
 
 def reference_of(gateway_key: str) -> str:
-    """The bank's own reference of an operation: `SIM-` and 16 upper-case hexadecimal digits."""
+    """Return the gateway's own reference of an operation: `SIM-` and 16 upper-case hexadecimal digits."""
     return "SIM-" + _digest("reference", gateway_key)[:8].hex().upper()
 
 
 def authorization_code_of(gateway_key: str) -> str:
-    """Six characters of A-Z and 0-9."""
+    """Return six characters of A-Z and 0-9."""
     return _digest("code", gateway_key)[:6].translate(_TO_CODE).decode()
 
 
@@ -115,11 +115,11 @@ def _digest(purpose: str, gateway_key: str) -> bytes:
 
 
 class SimulatedGateway:
-    """Answers as `decide` says, after `latency_ms` milliseconds.
+    """Replies as `decide` decides, after `latency_ms` milliseconds.
 
-    It keeps nothing: a look-up is the same pure function as a send, so every process and every restart agree, and a
-    look-up of an operation that was never sent says what the send would have led to. For the same reason it cannot
-    compare a refund with its charge; the simulator, which has a ledger, does.
+    It stores nothing: a look-up is the same pure function as a send, so every process and every restart agree, and a
+    look-up of an operation that was never sent returns the outcome that a send would have. For the same reason it
+    cannot compare a refund with its charge; the simulator, which has a ledger, does.
     """
 
     capabilities = Capabilities(
@@ -137,7 +137,7 @@ class SimulatedGateway:
         log.warning("the payment gateway is simulated in this process: no money moves")
 
     def send(self, gateway_request: GatewayRequest) -> SendResult:
-        """What `decide` says of the request, whatever its kind."""
+        """Return the first reply of `decide`, for any kind."""
         if self._latency:
             clock.sleep(self._latency)
         outcome = decide(gateway_request, self._rates)
@@ -150,11 +150,11 @@ class SimulatedGateway:
                 return outcome.actual_outcome
 
     def lookup(self, gateway_request: GatewayRequest) -> Approved | Declined:
-        """The actual outcome, at once: every operation is decided by the time of its look-up."""
+        """Return the actual outcome at once: every operation is decided by the time of its look-up."""
         if self._latency:
             clock.sleep(self._latency)
         return decide(gateway_request, self._rates).actual_outcome
 
     def ledger(self, since: datetime | None, until: datetime | None) -> Iterator[Entry]:
-        """Nothing: there is no ledger to list (`capabilities.lists` is false)."""
+        """Return nothing: there is no ledger to list (`capabilities.lists` is false)."""
         return iter(())

@@ -1,4 +1,4 @@
-"""One HTTP exchange with a gateway: its reply, or whether the request may have left this machine."""
+"""One HTTP exchange with a gateway: its reply, or a result that shows if the request may have left this machine."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ from payment_service.gateways.protocol import Reply
 from payment_service.http_client import JSON_HEADERS, MALFORMED, DeadlineResponse, HttpClient, NoReply, NotConnected
 
 BODY_LIMIT = 64 * 1024
-"""Bytes of a reply that are read; the protocol's largest page is far smaller."""
+"""The limit of a reply in bytes; the protocol's largest page is far smaller."""
 
 CONNECTIONS = 64
 """Connections kept open: at least one for every thread that a process of this service may have."""
@@ -30,7 +30,7 @@ class _Response(DeadlineResponse):
 
 
 class Transport:
-    """HTTP to one base URL (`http://` or `https://`); times in seconds. `token` goes along as a bearer token.
+    """HTTP to one base URL (`http://` or `https://`); times in seconds. `token` is sent as a bearer token.
 
     Safe to share between threads.
 

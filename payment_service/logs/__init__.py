@@ -1,6 +1,6 @@
-"""Structured logs: one JSON object per line, for our own lines and the libraries' alike.
+"""Structured logs: one JSON object per line, for our own lines and those of libraries.
 
-Fields for machines, an event name for people. Secrets are masked by their field's name and by their look.
+Fields for machines, an event name for people. Secrets are masked by their field's name and by their pattern.
 """
 
 import json
@@ -20,7 +20,7 @@ from payment_service.domain.cards import ENOUGH_DIGITS, MASKED, contains_card_nu
 from payment_service.logs.writer import QueuedLines
 
 SECRET_WORDS = frozenset({"authorization", "cookie", "token", "secret", "password", "cvv", "cvc", "pin", "pan", "key"})
-"""A field with one of these words in its name is replaced by a mark; idempotency keys are logged by their hash only."""
+"""A field with one of these words in its name is replaced by a mark; of idempotency keys only the hash is logged."""
 
 OURS = "payment_service"
 
@@ -29,15 +29,15 @@ _WORDS = re.compile("[a-z]+")
 # A signed token: three parts of base64url, the first one beginning with `{"`.
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _NUMBERS = frozenset({int, float, bool, type(None)})
-_LARGE, _TOO_LARGE = 10**12, 10**19  # what is smaller, or larger, is no card's
-# What a harmless text has not: the digits of a card number, the beginning of a token, an error's detail.
+_LARGE, _TOO_LARGE = 10**12, 10**19  # smaller and larger numbers are no card's
+# The signs of a suspect text: the digits of a card number, the beginning of a token, an error's detail.
 _SUSPECT = re.compile(f"{ENOUGH_DIGITS.pattern}|eyJ|DETAIL:")
 # PostgreSQL's error detail quotes the value that was wrong.
 _DETAIL = re.compile(r"(?<=DETAIL:)[^\n]*")
 
 
 def configure_logging(level: str) -> None:
-    """Write everything from `level` on to standard error as JSON lines, by a thread that nobody waits for.
+    """Write all lines from `level` on to standard error as JSON, in a separate thread so that no request waits.
 
     DEBUG applies to our own lines only: the libraries' DEBUG lines contain addresses, frames and raw bytes.
     """
@@ -73,13 +73,13 @@ def configure_logging(level: str) -> None:
 
 
 def flush_logs() -> None:
-    """Wait until the lines so far are written, where somebody reads them. Python's end of a process does the same."""
+    """Wait until the lines so far are written, if a reader takes them. Python does the same at a process's end."""
     for handler in logging.getLogger().handlers:
         handler.flush()
 
 
 def _as_json(_logger: Any, _method: str, event: EventDict) -> str:
-    """The line of an event. A value that cannot be serialised must not break logging: the line keeps its texts."""
+    """Return the line of an event. A value that cannot be serialised must not break logging: the texts are kept."""
     try:
         return json.dumps(event, default=repr)
     except Exception as error:  # noqa: BLE001 - a value's `repr` may raise anything
@@ -107,7 +107,7 @@ def log_what_nobody_caught() -> None:
 
 
 def mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Mask secrets by their field's name, and card numbers and tokens by their look."""
+    """Mask secrets by their field's name, and card numbers and tokens by their pattern."""
     for name, value in event.items():
         is_harmless = isinstance(value, str) and value.isascii() and not _SUSPECT.search(value)
         is_small = type(value) in _NUMBERS and (value is None or -_LARGE < value < _LARGE)

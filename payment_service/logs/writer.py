@@ -1,4 +1,4 @@
-"""Log lines on their way to standard error. Where nobody reads them, the writer thread waits, and no request does."""
+"""Writes log lines to standard error. If no reader takes them, the writer thread waits, and no request does."""
 
 import logging
 import os
@@ -17,19 +17,19 @@ MOST_LINES = 10_000
 """Lines that may wait. The next ones are dropped and counted."""
 
 PATIENCE = 2.0
-"""Seconds for which `flush` waits for a reader. The end of a process waits no longer."""
+"""Seconds that `flush` waits for a reader. The end of a process waits no longer."""
 
 log = structlog.get_logger(__name__)
 
 Item = tuple[str, str] | threading.Event | None
-"""A level with its line, a request to say that everything before is written, or the end."""
+"""A level with its line, an event to set once everything before is written, or the end."""
 
 
 class QueuedLines(logging.Handler):
-    """Format a record where it is made, and leave its writing to a thread of this process.
+    """Formats a record in the calling thread, and writes it in a thread of this process.
 
-    A fork takes no thread along. So a child begins with an empty queue and a writer of its own; the lines of its parent
-    stay with the parent.
+    A fork copies no thread. So a child begins with an empty queue and its own writer; the lines of its parent stay with
+    the parent.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -53,7 +53,7 @@ class QueuedLines(logging.Handler):
             return
         if self._dropped:
             dropped, self._dropped = self._dropped, 0
-            # It comes through here. In a context of its own, because it belongs to no request.
+            # This line comes through here, too. A new context, because it belongs to no request.
             Context().run(log.warning, "log.lines_dropped", lines=dropped)
         self._queue.put((level, line))
         if self._writer is None:
@@ -67,7 +67,7 @@ class QueuedLines(logging.Handler):
             written.wait(PATIENCE)
 
     def close(self) -> None:
-        """End the writer after the lines that wait."""
+        """End the writer after the waiting lines."""
         if self._writer is not None and self._pid == os.getpid():
             self._queue.put(None)
             self._writer = None
@@ -78,7 +78,7 @@ class QueuedLines(logging.Handler):
         try:
             writer.start()
             self._writer = writer
-        except RuntimeError:  # no thread can begin any more: the process is ending, or has too many
+        except RuntimeError:  # no thread can start: the process is ending, or has too many
             self._queue.put(None)
             self._write_all(self._queue)
 
@@ -90,7 +90,7 @@ class QueuedLines(logging.Handler):
             level, line = item
             try:
                 _write(self.stream, line)
-            except (OSError, ValueError):  # nobody will ever read it: a closed pipe, a full disk, a closed file
+            except (OSError, ValueError):  # a closed pipe, a full disk, a closed file
                 self._drop(level)
 
     def _drop(self, level: str) -> None:
@@ -99,7 +99,7 @@ class QueuedLines(logging.Handler):
 
 
 def _write(stream: TextIO, line: str) -> None:
-    """Write one line. Lines of several processes do not mix, because each is one call of the system.
+    """Write one line. Lines of several processes do not mix, because each is one system call.
 
     The stream's own buffer has a lock. A writer that waits inside it would break the end of the process.
     """
@@ -111,5 +111,5 @@ def _write(stream: TextIO, line: str) -> None:
     while rest:
         try:
             rest = rest[os.write(number, rest) :]
-        except BlockingIOError:  # somebody who shares the pipe has made it non-blocking
+        except BlockingIOError:  # another process that shares the pipe has made it non-blocking
             select.select([], [number], [])

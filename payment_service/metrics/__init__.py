@@ -1,8 +1,8 @@
-"""What the service counts of itself: one named function for each kind of fact, so that no label is typed twice.
+"""The service's own metrics: one named function for each kind of fact, so that no label is written twice.
 
-A fact costs a few microseconds. gunicorn's workers and the worker process beside them each count in a file of their
-own in PROMETHEUS_MULTIPROC_DIR, and whoever is scraped adds the files up; without that directory a process counts for
-itself. What must be exact for ever, the figures of the business, comes from the database and is only worded here.
+A fact costs a few microseconds. gunicorn's workers and the worker process beside them each count in their own file in
+PROMETHEUS_MULTIPROC_DIR, and the scraped process adds the files up; without that directory a process counts alone. The
+business metrics, which must be exact, come from the database; this package only formats them.
 """
 
 from typing import Literal
@@ -17,9 +17,9 @@ UNMATCHED, OTHER = "unmatched", "other"
 # Up to gunicorn's and the gateway's patience; a charge takes some 10 ms beside the gateway.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
 
-disable_created_metrics()  # when a series began is nobody's question, and files of several processes do not tell it
+disable_created_metrics()  # no dashboard needs the start of a series, and the files of several processes do not have it
 own = CollectorRegistry()
-"""What this process counts."""
+"""The counts of this process."""
 
 
 _requests = Histogram(
@@ -63,30 +63,30 @@ _dropped_lines = Counter(
 
 
 def request_finished(route: str | None, method: str, status: int, seconds: float) -> None:
-    """A request was answered; `route` is the rule that took it, None where none did. Odd methods count as one."""
+    """Count a response; `route` is the rule that served it, None without one. Unusual methods count as one."""
     _requests.labels(route or UNMATCHED, method if method in METHODS else OTHER, str(status)).observe(seconds)
 
 
 def gateway_called(kind: str, outcome: str, seconds: float) -> None:
-    """The gateway was asked for a movement or a look-up (`kind`), and this was its word."""
+    """Count a gateway call for an operation or a look-up (`kind`), with its outcome."""
     _gateway_calls.labels(kind, outcome).observe(seconds)
 
 
 def key_used(outcome: KeyOutcome) -> None:
-    """A request was decided by its key; `conflict`: another request was working under it. Keyless ones are `new`."""
+    """Count a request by its key's outcome; `conflict`: another request is in progress. Keyless ones are `new`."""
     _keys.labels(outcome).inc()
 
 
 def delivery_attempted(sink: str, outcome: str) -> None:
-    """A sink was sent an event: `delivered`, `failed`, `dead`, or `down` where there was none to send it to."""
+    """Count an attempt: `delivered`, `failed`, `dead`, or `down` if the sink was out of reach."""
     _deliveries.labels(sink, outcome).inc()
 
 
 def notice_received(gateway: str, outcome: NoticeOutcome) -> None:
-    """A notice came in that names this gateway as its sender; `forged`: it is not from there."""
+    """Count a notice that names this gateway as its sender; `forged`: another sender made it."""
     _notices.labels(gateway, outcome).inc()
 
 
 def log_line_dropped(level: str) -> None:
-    """A log line was given up, because standard error took none."""
+    """Count a log line that was dropped, because standard error took none."""
     _dropped_lines.labels(level).inc()

@@ -1,4 +1,4 @@
-"""Everything in Prometheus's text format: what the processes counted, and the figures of the business in words."""
+"""All metrics in Prometheus's text format: the counts of the processes, and the business metrics."""
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -28,25 +28,25 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
 StatusNames = Mapping[str, Mapping[Status, str]]
-"""The words of each channel for the statuses; one that has none uses the canonical words."""
+"""Each channel's names for the statuses; a channel without names uses the canonical ones."""
 
 
 def exposition(figures: Figures | None, status_names: StatusNames, directory: str | None = None) -> bytes:
-    """Everything there is to tell; without the figures where the database did not answer.
+    """Return all metrics; without the business metrics if the database did not answer.
 
-    `directory` is that of all processes' files; None: this process speaks for itself.
+    `directory` is that of all processes' files; None: only the counts of this process.
     """
     counted = own.collect() if directory is None else of_all_processes(directory)
     return generate_latest(_Collected([*counted, *_worded(figures, status_names)]))
 
 
 def serve(host: str, port: int) -> None:
-    """Tell what this process counts at http://host:port/metrics, for one that serves nothing else, until it ends."""
+    """Serve this process's counts at http://host:port/metrics until it ends, for a process without a web server."""
     start_http_server(port, host, registry=own)
 
 
 def names() -> frozenset[str]:
-    """Every name that a scrape may hold, for comparison with what dashboards and alerts refer to."""
+    """Return every name that a scrape may have, for comparison with those in dashboards and alerts."""
     found: set[str] = set()
     for metric in (*own.collect(), *_worded(Figures.nothing(), {})):
         suffixes = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("_total",)}.get(metric.type, ("",))
@@ -55,13 +55,13 @@ def names() -> frozenset[str]:
 
 
 class _Collected(Collector):
-    """What is known already, for the library to write."""
+    """Collected metrics, for the library to format."""
 
     def __init__(self, metrics: Iterable[Metric]) -> None:
         self._metrics = metrics
 
     def collect(self) -> Iterable[Metric]:
-        """Hand it over."""
+        """Return them."""
         return self._metrics
 
 
@@ -79,7 +79,7 @@ def _worded(figures: Figures | None, status_names: StatusNames) -> Iterator[Metr
 
 
 def _of_payments(totals: Totals, status_names: StatusNames) -> Iterator[Metric]:
-    # The orders document's names and no others; the untyped ones only grow, but do not end as counters must.
+    # The names are the orders document's. The untyped ones only grow, but do not end as counters must.
     yield CounterMetricFamily("payments_created", "Payments ever made.", totals.created)
     yield CounterMetricFamily("payments_failed", "Payments that ever failed.", totals.failed)
     yield CounterMetricFamily("refunds_processed", "Refunds that succeeded.", totals.refunds)
@@ -114,7 +114,7 @@ def _of_payments(totals: Totals, status_names: StatusNames) -> Iterator[Metric]:
 
 
 def _standing(totals: Totals, status_names: StatusNames) -> Mapping[tuple[str, str], int]:
-    """Payments by channel and its word, also the words of which there are none."""
+    """Return the payments by channel and status name, also names without payments."""
     counted = Counter({(name, word): 0 for name, names in status_names.items() for word in _words(names).values()})
     for (channel, status), count in totals.by_channel_and_status.items():
         counted[channel, _words(status_names.get(channel, {}))[status]] += count
@@ -122,7 +122,7 @@ def _standing(totals: Totals, status_names: StatusNames) -> Mapping[tuple[str, s
 
 
 def _words(names: Mapping[Status, str]) -> Mapping[Status, str]:
-    """A channel's word for each status, in upper case."""
+    """Return a channel's name for each status, in upper case."""
     return {status: names.get(status, status).upper() for status in Status}
 
 

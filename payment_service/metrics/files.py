@@ -1,4 +1,4 @@
-"""The files in which processes count, one set for each: read together, merged when a process is gone."""
+"""The files in which processes count, one set for each process: read together, and merged after its end."""
 
 import fcntl
 import os
@@ -8,26 +8,26 @@ from pathlib import Path
 
 from prometheus_client.metrics_core import Metric
 
-# Private, and the only way to merge the file of a dead process into another: the library itself keeps such files for
-# ever. requirements.in limits the library to the minor versions that this is tested with.
+# Private, and the only way to merge the file of a dead process into another: the library never removes such files.
+# requirements.in limits the library to the minor versions that this is tested with.
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
 GONE = "gone"
-"""In place of a process's number: what all those counted that are no more."""
+"""In place of a process's number: the counts of all ended processes."""
 
 
 def of_all_processes(directory: str) -> list[Metric]:
-    """What every process has counted, added up."""
+    """Return the sum of all processes' counts."""
     with _turn(directory, fcntl.LOCK_SH):
         return list(MultiProcessCollector(None, directory).collect())
 
 
 def absorb(directory: str) -> None:
-    """Add what processes that are gone have counted to what all such processes have, and remove their files.
+    """Add the counts of ended processes to the common file of such processes, and remove their files.
 
     Every worker is replaced after some thousands of requests: without this a scrape would read more files every hour.
-    While somebody reads it is left for the next time: who waits for a reader that hangs would hang as well.
+    During a read it does nothing and leaves the files for the next time: a reader that hangs must not block it.
     """
     with suppress(BlockingIOError), _turn(directory, fcntl.LOCK_EX | fcntl.LOCK_NB):
         for path in _left_behind(directory):
@@ -39,7 +39,7 @@ def absorb(directory: str) -> None:
 
 
 def begin(directory: str) -> None:
-    """Make the directory, and remove what processes long gone have left there: it would be added to ours."""
+    """Make the directory, and remove the files of earlier processes: they would be added to ours."""
     Path(directory).mkdir(parents=True, exist_ok=True)
     for path in (*_left_behind(directory), *Path(directory).glob(f"*_{GONE}.db")):
         path.unlink()
@@ -51,7 +51,7 @@ def _left_behind(directory: str) -> list[Path]:
 
 def _lives(pid: int) -> bool:
     try:
-        os.kill(pid, 0)  # asks, and does nothing
+        os.kill(pid, 0)  # only tests if the process exists
     except ProcessLookupError:
         return False
     except PermissionError:
@@ -61,7 +61,7 @@ def _lives(pid: int) -> bool:
 
 @contextmanager
 def _turn(directory: str, mode: int) -> Iterator[None]:
-    """Nobody reads while a process's figures lie in two files."""
+    """Hold the directory's lock: no process reads while a process's counts are in two files."""
     with (Path(directory) / "lock").open("a") as lock:
         fcntl.flock(lock, mode)
         yield

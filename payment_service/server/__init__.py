@@ -1,1 +1,1 @@
-"""How gunicorn's workers hold connections: no thread ever waits for a client."""
+"""Connections of gunicorn's workers: no thread ever waits for a client."""

@@ -1,4 +1,4 @@
-"""A client's connection that never makes anybody wait."""
+"""A client's connection on which no thread waits."""
 
 import socket
 from contextlib import suppress
@@ -13,7 +13,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Connection:
-    """A socket that never blocks. What it has received and what it could not send yet are in memory.
+    """A socket that never blocks. Received data and data that is still to be sent are in memory.
 
     gunicorn's parser and response call the methods of a socket: `recv` returns what `receive` took before, `sendall`
     keeps what the client does not take at once. The main loop and a thread never hold a connection at the same time.
@@ -29,20 +29,20 @@ class Connection:
         self._continued = False
         self._has_ended = False
 
-    # What the worker calls.
+    # Called by the worker.
 
     @property
     def has_received(self) -> bool:
-        """Whether the client has begun a request."""
+        """True if the client has begun a request."""
         return bool(self._received)
 
     @property
     def held(self) -> int:
-        """Bytes of memory that wait here for the client."""
+        """Bytes in memory that wait for the client."""
         return len(self._received) + len(self._unsent)
 
     def receive(self) -> bool:
-        """Take what has come; whether a thread can work on it now. Raises OSError where the connection is broken."""
+        """Read available data; return True if a thread can work on it. Raises OSError on a broken connection."""
         with suppress(BlockingIOError):
             piece = self._sock.recv(_PIECE)
             self._received += piece
@@ -55,22 +55,22 @@ class Connection:
         return False
 
     def begin(self, rest: bytes) -> None:
-        """Begin the next request, first with the `rest` of what the parser got for the one before."""
+        """Begin the next request, first with the `rest` that the parser read beyond the one before."""
         self._received[:0] = rest
         self._extent = Extent()
         self._continued = False
 
     def flush(self) -> bool:
-        """Send what is left of a response; whether all has gone. Raises OSError where the connection is broken."""
+        """Send the rest of a response; return True once all is sent. Raises OSError if the connection is broken."""
         with suppress(BlockingIOError):
             while self._unsent:
                 del self._unsent[: self._sock.send(self._unsent)]
         return not self._unsent
 
     def drain(self) -> bool:
-        """Throw away what still comes before the end; whether the connection can be closed.
+        """Drop data that still comes before the end; return True if the connection can be closed.
 
-        Closed with unread bytes, the system would reset it, and the client could lose the response.
+        If it were closed with unread bytes, the system would reset it, and the client could lose the response.
         """
         try:
             while piece := self._sock.recv(_PIECE):
@@ -83,10 +83,10 @@ class Connection:
             pass
         return True
 
-    # What gunicorn calls.
+    # Called by gunicorn.
 
     def recv(self, size: int) -> bytes:
-        """What has come, at most `size` bytes. A request that needs more breaks off: no thread reads on."""
+        """Return at most `size` received bytes. A request that needs more breaks off: no thread waits for data."""
         if not self._received:
             raise NoMoreData
         data = bytes(self._received[:size])
@@ -103,27 +103,27 @@ class Connection:
             self._unsent += data[sent:]
 
     def send(self, data: bytes) -> int:
-        """Send as `sendall`, but for the word to go on that the main loop has given already."""
+        """Send as `sendall`, but skip the `100 Continue` that the main loop has already sent."""
         if data != _CONTINUE or not self._continued:
             self.sendall(data)
         return len(data)
 
     def fileno(self) -> int:
-        """The descriptor, for the poller."""
+        """Return the descriptor, for the poller."""
         return self._sock.fileno()
 
     def setblocking(self, _flag: object) -> None:
-        """Stay as it is: it never blocks."""
+        """Change nothing: the socket never blocks."""
 
     def gettimeout(self) -> float:
-        """No time is waited."""
+        """Return 0: there is no wait."""
         return 0.0
 
     def settimeout(self, _seconds: float | None) -> None:
-        """Stay as it is."""
+        """Change nothing."""
 
     def shutdown(self, how: int) -> None:
-        """Say that nothing more is sent. Raises OSError where nobody is connected any more."""
+        """End the sending side. Raises OSError if the client is gone."""
         self._sock.shutdown(how)
 
     def close(self) -> None:

@@ -1,15 +1,16 @@
-"""How far one request reaches, judged as it arrives. It decides when gunicorn's parser may begin, and nothing else.
+"""Finds the end of one request while it arrives. This only decides when gunicorn's parser may begin.
 
-Whatever the judgement, the parser gets exactly the bytes that came, and it alone says what they mean. A request that
-this module takes for whole too early ends in a refusal, never in a thread that waits.
+The parser always gets exactly the received bytes, and it alone interprets them. If this module takes a request for
+complete too early, the parser refuses it; no thread waits.
 """
 
 import re
 
 MOST_HEAD = 64 * 1024
 MOST_BODY = 257 * 1024
-"""Bytes that are collected of one request: a little more than the largest that the service takes, a gateway's notice.
-Of a larger one the head is enough to refuse it."""
+"""The most bytes of one request that are collected: a little more than the largest that the service takes, a gateway's
+notice. To refuse a larger one, the head is enough.
+"""
 
 _HEAD_END = re.compile(rb"\n\r?\n")
 _LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r?\n")
@@ -19,19 +20,19 @@ _LONGEST_SIZE_LINE = 8190
 
 
 class Extent:
-    """The extent of one request. `is_whole` is asked after each piece, and looks only at what is new."""
+    """The extent of one request. Call `is_whole` after each piece; it reads only the new part."""
 
     def __init__(self) -> None:
         self._looked = 0
         self._body: int | None = None
-        """Where the body begins, once the head is whole."""
+        """The position of the body, once the head is complete."""
         self._length = 0
         self._chunk: int | None = None
-        """Where the next size of a chunk stands, in a chunked body."""
+        """The position of the next chunk size, in a chunked body."""
         self.expects_continue = False
 
     def is_whole(self, data: bytearray) -> bool:
-        """Whether `data`, all that came since the request began, is enough for the parser."""
+        """Return True if `data`, all bytes since the request began, is enough for the parser."""
         if self._body is None and not self._read_head(data):
             return len(data) > MOST_HEAD
         body = self._body or 0
@@ -56,7 +57,7 @@ class Extent:
         return True
 
     def _has_last_chunk(self, data: bytearray, at: int) -> bool:
-        """Walk the sizes. What is no size is the parser's to refuse: no more of it is needed."""
+        """Read the sizes. At an invalid size the parser needs no more data to refuse the request."""
         while at <= len(data):
             end = data.find(b"\r\n", at)
             if end < 0:

@@ -1,12 +1,12 @@
-"""gunicorn's threaded worker, whose threads never wait for a client.
+"""gunicorn's threaded worker, with threads that never wait for a client.
 
 gunicorn reads a request, and writes a response, in the thread that serves it: as many slow clients as there are threads
-stop it. Here a thread takes what has come and sends what the client takes. The main loop reads on and writes on, for
-all slow clients at once, and a thread serves a request when it is whole.
+stop it. Here a thread takes received data and sends what the client takes at once. The main loop reads and writes the
+rest, for all slow clients at once, and a thread serves a request when it is complete.
 
-This is the one place that knows how gunicorn's ThreadWorker works inside: `enqueue_req`, `handle`, `finish_request`,
+This is the one place that knows the internals of gunicorn's ThreadWorker: `enqueue_req`, `handle`, `finish_request`,
 `murder_pending`, `set_accept_enabled`, `nr_conns`, `poller` and TConn are no interface. requirements.in pins gunicorn's
-minor version for it; tests/findings/test_s9_slow_clients.py holds a newer one to the same.
+minor version for it; tests/findings/test_s9_slow_clients.py checks a newer one.
 """
 
 import json
@@ -22,12 +22,12 @@ from payment_service import clock
 from payment_service.server.connection import Connection
 
 COURTESY, MOST_COURTESY = 0.001, 0.005
-"""Seconds for which a worker whose threads all have a connection lets the others take the next one."""
+"""Seconds for which a worker without a free thread leaves the next connection to the other workers."""
 LINGER_SECONDS = 2.0
-"""How long a connection that is over waits for its client to close it, and a stopping worker for a first byte."""
+"""How long a finished connection waits for its client to close it, and a stopping worker for a first byte."""
 LOOK_SECONDS = 0.25
 MOST_HELD = 64 * 1024 * 1024
-"""Bytes that one worker keeps for clients that are slow; beyond it those go for whom it keeps most."""
+"""Bytes that one worker keeps for slow clients; above it the connections with the most bytes are closed."""
 _NOT_WHOLE = object()
 _WORDS = "The request came too slowly"
 _RETRY = {"safe": True, "key": "same", "after": None}
@@ -41,8 +41,9 @@ TOO_SLOW = (
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     """Threads that share connections with the other workers' threads, and wait for none of them.
 
-    A request must be whole `read_seconds` after its connection or, on a kept one, its first byte: else 408. A response
-    must be taken within gunicorn's `timeout`. Told to stop, a worker also answers those who were connected already.
+    A request must be complete `read_seconds` after its connection or, on a kept one, its first byte; if not, the client
+    gets 408. The client must take a response within gunicorn's `timeout`. A stopping worker also serves the clients
+    that were already connected.
     """
 
     read_seconds = 10.0
@@ -54,17 +55,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self._next_look = 0.0
 
     def accept(self, listener: Any) -> None:
-        """Take a connection. A proxy keeps its connections: whoever takes them all serves them all, on one core.
+        """Take a connection. A proxy keeps its connections: a worker that takes them all serves them all, on one core.
 
-        Both workers are woken by each. Who holds more than it has threads for waits, the longer the more it holds,
-        and finds nothing left if another was free.
+        Each connection wakes both workers. A worker with more connections than threads waits, the longer the more it
+        has, and finds none left if another worker was free.
         """
         if self.cfg.workers > 1 and self.alive and self.nr_conns >= self.cfg.threads:
             clock.sleep(min(COURTESY * self.nr_conns / self.cfg.threads, MOST_COURTESY))
         super().accept(listener)
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Have a thread look for the connection's next request."""
+        """Let a thread handle the connection's next request."""
         if not isinstance(conn.sock, Connection):
             conn.sock = Connection(conn.sock)
             conn.data_ready = True  # gunicorn would wait for it, in the thread
@@ -73,7 +74,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         super().enqueue_req(conn)
 
     def handle(self, conn: TConn) -> object:
-        """Serve the request if it is whole; most are, as soon as they come. Else the main loop reads on."""
+        """Serve the request if it is complete; most are when they arrive. If not, the main loop reads the rest."""
         try:
             if not conn.sock.receive():
                 return _NOT_WHOLE
@@ -92,7 +93,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             super().enqueue_req(conn)
 
     def finish_request(self, conn: TConn, fs: Future[object]) -> None:
-        """Keep, or close, a connection once its client has taken the response."""
+        """Keep or close a connection once its client has taken the response."""
         if fs.cancelled() or fs.exception() is not None:
             super().finish_request(conn, fs)
             return
@@ -119,7 +120,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             super().finish_request(conn, fs)
 
     def _refuse(self, conn: TConn) -> None:
-        """Answer 408 to a request that is not whole in time. A client that has not begun one gets no answer."""
+        """Answer 408 to a request that is not complete in time. A client that has not begun one gets no answer."""
         if not conn.sock.has_received:
             self._close(conn)
             return
@@ -132,7 +133,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             self._part(conn)
 
     def _part(self, conn: TConn) -> None:
-        """Say that nothing more comes, and close the connection when the client has closed it, too."""
+        """End the sending side, and close the connection when the client has closed it, too."""
         try:
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -159,7 +160,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         expire: Callable[[TConn], None],
         seconds: float,
     ) -> None:
-        """Have `resume` called when the client is ready, or `expire` after so many seconds; the first wait counts."""
+        """Call `resume` when the client is ready, or `expire` after so many seconds; the first wait counts."""
         if conn not in self._waiting:
             self.poller.register(conn.sock, event, lambda _: resume(conn))
             self._waiting[conn] = (clock.monotonic() + seconds, expire)
@@ -169,7 +170,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             self.poller.unregister(conn.sock)
 
     def murder_pending(self) -> None:
-        """Close what has waited too long. The main loop calls this in each of its rounds, at least once a second."""
+        """Close connections that have waited too long. The main loop calls this at least once a second."""
         now = clock.monotonic()
         if now < self._next_look:
             return
@@ -186,7 +187,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
                 break
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """SIGTERM."""
+        """Handle SIGTERM."""
         self.told_to_stop = True
         super().handle_exit(sig, frame)
 
@@ -199,11 +200,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         super().set_accept_enabled(enabled)
         if self.told_to_stop:
             for listener in self.sockets:
-                listener.close()  # now and not after the last answer: nobody is to wait for nothing
+                listener.close()  # now and not after the last response: no client must wait in vain
             self._hurry()
 
     def _hurry(self) -> None:
-        """Wait a moment only for clients that have not begun a request."""
+        """Shorten the wait for clients that have not begun a request."""
         latest = clock.monotonic() + LINGER_SECONDS
         for conn, (deadline, expire) in self._waiting.items():
             if not conn.sock.has_received and expire == self._refuse:

@@ -1,1 +1,1 @@
-"""HTTP as every channel needs it: strict parsing, tokens, errors and answers. What is one channel's own lives there."""
+"""The HTTP layer that all channels share: strict parsing, tokens, errors and responses. No channel's code is in it."""

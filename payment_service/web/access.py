@@ -1,4 +1,4 @@
-"""Access control: every blueprint declares its access where it is registered; every request is checked here."""
+"""Access control: each blueprint declares its access at registration; this module checks every request against it."""
 
 import math
 import re
@@ -29,15 +29,15 @@ class Guard(Enum):
 Need = TokenScope | Guard
 Refusal = Unauthenticated | ScopeMissing
 CALLERS_SCOPES = frozenset({TokenScope.CHARGE, TokenScope.REFUND, TokenScope.READ})
-"""What the view of a channel may need; a service's scope includes all three."""
+"""The scopes that a channel's view may need; a service's scope includes all three."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """What each view of a blueprint needs, or all of them; and for the callers of which channels they are.
+    """The needs of a blueprint's views, as one need for all or one for each, and the channels that it serves.
 
     On a shared path the channel is known only after the body or the row was read: `authorize_channel` checks it then.
-    Pages for operators ask for the session that their cookie names, whichever channels are open.
+    Pages for operators ask for the session that their cookie names, even on open channels.
     """
 
     needs: Need | Mapping[str, Need]
@@ -45,16 +45,16 @@ class Access:
 
     @property
     def is_public(self) -> bool:
-        """Whether the service asks for no token, whatever else guards the views."""
+        """True if the service asks for no token. Another guard, such as the proxy, may protect the views."""
         return not self.channels and not self.for_operators
 
     @property
     def for_operators(self) -> bool:
-        """Whether only operators are served."""
+        """True if only operators are served."""
         return self.needs is TokenScope.OPERATE
 
     def need_of(self, view: str) -> Need:
-        """What a view needs. Raises LookupError for one that declares nothing, or what does not fit its callers."""
+        """Return the need of a view. Raises LookupError for a view without one, or if it does not fit the callers."""
         need = self.needs if isinstance(self.needs, TokenScope | Guard) else self.needs.get(view)
         fits = need in CALLERS_SCOPES if self.channels else isinstance(need, Guard) or self.for_operators
         if need is None or not fits:
@@ -66,7 +66,7 @@ _BEARER = re.compile(rf"Bearer +({SIGNED})")
 
 
 def init_access(app: Flask, table: Mapping[str, Access], open_channels: frozenset[str], plain: frozenset[str]) -> None:
-    """Judge every request by the access its blueprint was registered with (`table`, by registered name).
+    """Check every request against the access that its blueprint was registered with (`table`, by registered name).
 
     The callers of `open_channels` need no token, those of `plain` channels no scope in it. Raises LookupError for a
     route that declares no need.
@@ -80,7 +80,7 @@ def init_access(app: Flask, table: Mapping[str, Access], open_channels: frozense
     @app.before_request
     def _admit() -> None:
         g.principal = Principal()
-        if request.endpoint is None:  # nothing is served here: the error handlers answer
+        if request.endpoint is None:  # no such route: the error handlers respond
             return
         access = table[request.blueprint or ""]
         g.need = needs[request.endpoint]
@@ -88,17 +88,17 @@ def init_access(app: Flask, table: Mapping[str, Access], open_channels: frozense
             g.principal = operator_from_request()
         elif access.channels:
             if len(access.channels) == 1:
-                g.channel = access.channels[0]  # a refusal has the words of the path's only channel, too
+                g.channel = access.channels[0]  # an error also has the shape of the path's only channel
             try:
                 g.principal = caller_from_request(open_access=not open_channels.isdisjoint(access.channels))
-                if request.method != "OPTIONS":  # a preflight does nothing, and carries no token
+                if request.method != "OPTIONS":  # a preflight changes nothing and has no token
                     _require_any(access.channels)
             except (Unauthenticated, ScopeMissing) as error:
                 raise _advised(app, error, access.channels) from None
 
 
 def _needs(app: Flask, table: Mapping[str, Access]) -> dict[str, Need]:
-    """What every route needs, by its endpoint."""
+    """Return the need of every route, by its endpoint."""
     found = {}
     for rule in app.url_map.iter_rules():
         blueprint, _, view = rule.endpoint.rpartition(".")
@@ -107,13 +107,13 @@ def _needs(app: Flask, table: Mapping[str, Access]) -> dict[str, Need]:
 
 
 def caller_from_request(*, open_access: bool) -> Principal:
-    """The subject of the request's bearer token; with `open_access`, nobody in particular where no token is sent.
+    """Return the principal of the request's bearer token; with `open_access`, an anonymous one if no token was sent.
 
-    Raises TokenMissing without a bearer token, Unauthenticated for any that is not entirely valid (also on open
-    paths), UserNotFound for one without subject, Unavailable while the issuer's keys cannot be had.
+    Raises TokenMissing without a bearer token, Unauthenticated for any token that is not entirely valid (also on open
+    paths), UserNotFound for one without subject, Unavailable while the issuer's keys cannot be fetched.
     """
     header = request.headers.get("Authorization")
-    if header is None and (open_access or request.method == "OPTIONS"):  # a preflight never carries a token
+    if header is None and (open_access or request.method == "OPTIONS"):  # a preflight never has a token
         return Principal()
     if header is None or not header.startswith("Bearer"):
         raise TokenMissing
@@ -124,7 +124,7 @@ def caller_from_request(*, open_access: bool) -> Principal:
 
 
 def authorize_channel(app: Flask, channel: str) -> None:
-    """The request turned out to be `channel`'s: from here on its rules and its words hold.
+    """Serve the rest of the request under the rules and in the response shapes of `channel`.
 
     Raises TokenMissing and ScopeMissing.
     """
@@ -134,7 +134,7 @@ def authorize_channel(app: Flask, channel: str) -> None:
 
 
 def is_allowed(channel: str) -> bool:
-    """Whether this request's caller may be served as `channel`'s: by what its token may do, or without one.
+    """Return True if `channel` may serve this request's caller, by the caller's token or without one.
 
     A plain token, one without any scope of this service, is enough where the channel asks for no scopes.
     """
@@ -147,7 +147,7 @@ def is_allowed(channel: str) -> bool:
 
 
 def refusal(channels: Sequence[str]) -> Refusal:
-    """Why this request's caller is served in none of these channels."""
+    """Return the error that explains why none of these channels serves this request's caller."""
     if not g.principal.subject:
         return TokenMissing()
     need = cast(TokenScope, g.need)
@@ -161,9 +161,9 @@ def _require_any(channels: Sequence[str]) -> None:
 
 
 class AnonymousPayments:
-    """Which channels have payments that were made without a token.
+    """Finds out which channels have payments that were made without a token.
 
-    "None" is believed for `BELIEVED` seconds only: another process may still be open.
+    It keeps "none" for `BELIEVED` seconds only: another process may still accept requests without a token.
     """
 
     BELIEVED = 10.0
@@ -172,7 +172,7 @@ class AnonymousPayments:
         self._known: dict[str, tuple[bool, float]] = {}
 
     def in_channel(self, channel: str) -> bool:
-        """Whether there are any, also where the database does not tell."""
+        """Return True if there are any, and also if the database cannot be read."""
         found, until = self._known.get(channel, (False, -math.inf))
         if clock.monotonic() < until:
             return found
@@ -188,11 +188,10 @@ class AnonymousPayments:
 
 
 def _advised(app: Flask, error: Refusal, channels: Sequence[str]) -> Refusal:
-    """A 401 or 403 with advice that is true.
+    """Return the 401 or 403 with correct retry advice.
 
-    Where a first try may have been anonymous, a token makes another key of its key.
-
-    An alias of anonymous callers takes care of that.
+    A first attempt may have been anonymous. A token then puts the same key into another scope, so a repeat would be a
+    new request: the advice is not to retry. An alias of anonymous callers keeps the key in its scope.
     """
     has_alias = "" in dict(app.config["KEY_SCOPE_ALIASES"]).values()
     payments: AnonymousPayments = app.extensions["anonymous_payments"]

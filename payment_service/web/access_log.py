@@ -1,7 +1,7 @@
-"""Log lines about access: which callers were refused and why, and what operators looked at.
+"""Log lines about access: refused callers with the reason, and the objects that operators viewed.
 
-The lines go through the bounded queue of all lines, so a flood of refusals delays no request. No line has a token, or a
-claim that was not verified.
+The lines go through the bounded queue of all lines, so a flood of refusals delays no request. No line contains a
+token or an unverified claim.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from payment_service.domain.refusals import Reason
 log = structlog.get_logger(__name__)
 
 _ORDINARY = (Reason.MISSING, Reason.EXPIRED)
-"""Clients ask without a token, or with one that has just ended, every day."""
+"""Clients send no token, or one that has just expired, every day."""
 _OF_CODE = {
     "TOKEN_MISSING": Reason.MISSING,
     "TOKEN_INVALID": Reason.MALFORMED,
@@ -29,7 +29,7 @@ _OF_CODE = {
 
 
 def log_refusal(error: ServiceError) -> None:
-    """Log who is refused what, from which address and why. Any other error leaves no line.
+    """Log a refusal: the caller, the address, the route and the reason. Any other error leaves no line.
 
     The reason is a `Reason`; for an error that has none it is the error's code.
     """
@@ -51,15 +51,15 @@ def log_refusal(error: ServiceError) -> None:
 
 
 def log_view(kind: str, ids: Iterable[int]) -> None:
-    """Log that the operator sees objects of a kind (`payment`), by their ids. Without an id there is no line."""
+    """Log that the operator views objects of a kind (`payment`), by their ids. Without an id there is no line."""
     if seen := list(ids):
         log.info("ops.viewed", operator=_principal().subject, object=kind, ids=seen, address=client_address())
 
 
 def client_address() -> str | None:
-    """The client's address: the proxy's word where the peer may be a proxy, else the peer's own address.
+    """Return the client's address: the one that the proxy states if the peer may be a proxy, or the peer's own.
 
-    A proxy is on a private network, or speaks through a local socket without an address. The last entry of
+    A proxy is on a private network, or connects through a local socket without an address. The last entry of
     `X-Forwarded-For` is the one that the nearest proxy wrote.
     """
     peer = request.remote_addr
@@ -79,7 +79,7 @@ def _reason_of(error: ServiceError) -> Reason | str:
 
 
 def _open_channels() -> frozenset[str]:
-    """The open channels; a header that carries no token is refused in any channel."""
+    """Return the open channels; none if the request has an Authorization header, which any channel then checks."""
     found: frozenset[str] = current_app.extensions.get("open_channels", frozenset())
     return frozenset() if "Authorization" in request.headers else found
 

@@ -1,7 +1,7 @@
-"""Who is asking: tokens of an external auth service, verified by Flask-JWT-Extended and never issued here.
+"""Authentication: Flask-JWT-Extended verifies the tokens of an external auth service. No token is issued here.
 
-The key is chosen by the algorithm a token names, from a table with one key for each: a public key can never be taken
-for a secret. Everything the library or PyJWT says becomes one of our errors.
+A table with one key for each algorithm gives the key: a public key can never be taken for a secret. Every error of
+the library or PyJWT becomes one of our errors.
 """
 
 import re
@@ -24,8 +24,8 @@ from payment_service.web.token_cache import CachedToken, TokenCache
 from payment_service.web.token_reasons import UnknownKey, reason_of, signed_claims
 
 LEEWAY = 30  # seconds by which two clocks may differ
-# HMAC fills a key up with zeros to the block of its hash (RFC 2104 §2): the documents' short development secret signs
-# the same filled up, and PyJWT does not warn. Production's settings refuse short secrets.
+# HMAC pads a key with zeros to the block size of its hash (RFC 2104 §2): the documents' short development secret gives
+# the same signatures padded, and PyJWT does not warn. Production's settings refuse short secrets.
 _HMAC_KEY_BYTES = 32
 _CACHE, _ALIASES = "token_cache", "key_scope_aliases"
 _END_OF_TIME = 253_402_300_799  # the year 9999
@@ -35,7 +35,7 @@ _LONGEST_KEY_ID = 200
 # OpenID Connect: at most 255 ASCII characters.
 _SUBJECT = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}@[^\s@\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,189}")
-# What the two libraries say of a bad token, and what json, base64 and int() say where PyJWT lets it through.
+# The errors of the two libraries for a bad token, and those of json, base64 and int() that PyJWT lets through.
 _UNREADABLE = (JWTExtendedException, PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 
@@ -43,22 +43,22 @@ class ScopeMissing(Forbidden):
     """This token does not have the scope that is needed"""
 
     code = "scope_missing"
-    retry = RETRY_SAME_KEY  # nothing was done under the key, nor is it used up: a token with the scope may send it
+    retry = RETRY_SAME_KEY  # nothing was done under the key and it is still free: a token with the scope may send it
 
 
 def init_auth(app: Flask) -> None:
-    """Teach the app which tokens to believe, by its JWT_ settings. Nothing is fetched yet."""
+    """Configure which tokens the app accepts, by its JWT_ settings. Nothing is fetched yet."""
     keys = _keys(app.config)
     app.config.from_mapping(
-        # The library adds this one to the algorithms it accepts: it must be one of them, and never one without a key.
+        # The library accepts this algorithm, too: it must be one of ours, and never one without a key.
         JWT_ALGORITHM=next(iter(keys), "HS256"),
         JWT_DECODE_ALGORITHMS=list(keys),
         JWT_DECODE_AUDIENCE=app.config["JWT_AUDIENCE"],
         JWT_DECODE_ISSUER=app.config["JWT_ISSUER"],
         JWT_DECODE_LEEWAY=LEEWAY,
         JWT_TOKEN_LOCATION=["headers"],
-        # The one claim whose absence the library itself refuses. A missing subject has an error of its own, and a
-        # subject may be a number: we look at it ourselves.
+        # The library refuses a token without this claim. It must not be `sub`: a missing subject has an error of its
+        # own, and a subject may be a number, so `caller_of_claims` checks it.
         JWT_IDENTITY_CLAIM="exp",
         JWT_VERIFY_SUB=False,
     )
@@ -78,7 +78,7 @@ def init_auth(app: Flask) -> None:
 
 
 def _keys(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Algorithm → its key, or the issuer's key set, which wins over a single public key."""
+    """Return algorithm → key, or the issuer's key set, which takes precedence over a single public key."""
     keys: dict[str, Any] = {}
     if config["JWT_SECRET_KEY"]:
         keys["HS256"] = config["JWT_SECRET_KEY"].encode().ljust(_HMAC_KEY_BYTES, b"\0")
@@ -91,7 +91,10 @@ def _keys(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def published_key(jwks: Jwks, header: Mapping[str, Any], token: str) -> PyJWK:
-    """The issuer's key for the token's algorithm that the token names, or that has signed it."""
+    """Return the issuer's key that the token names, or the one that signed it, for the token's algorithm.
+
+    Raises InvalidTokenError for a malformed key id, UnknownKey without such a key, KeysUnreachable.
+    """
     kid = header.get("kid")
     if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= _LONGEST_KEY_ID):
         raise InvalidTokenError
@@ -110,12 +113,12 @@ def _has_signed(token: str, key: PyJWK) -> bool:
 
 
 def _always() -> bool:
-    """A key from the settings is valid as long as the process runs."""
+    """Return True: a key from the settings is valid as long as the process runs."""
     return True
 
 
 def caller_of_token(token: str) -> Principal:
-    """The subject of a token, wherever it was sent. Raises Unauthenticated, UserNotFound, Unavailable."""
+    """Return the principal of a token from any source. Raises Unauthenticated, UserNotFound, Unavailable."""
     cache: TokenCache = current_app.extensions[_CACHE]
     if (known := cache.find(token)) is not None:
         return known
@@ -128,7 +131,7 @@ def caller_of_token(token: str) -> Principal:
 
 
 def _claims(token: str) -> Mapping[str, Any]:
-    """The claims of a token whose signature, audience and times are right."""
+    """Return the claims of a token after the check of its signature, audience and times."""
     g.token, g.signing_key = token, None
     try:
         claims: Mapping[str, Any] = decode_token(token)
@@ -141,7 +144,7 @@ def _claims(token: str) -> Mapping[str, Any]:
 
 
 def caller_and_claims(token: str) -> tuple[Principal, Mapping[str, Any]]:
-    """The subject of a token with its claims, verified anew. Raises as `caller_of_token`."""
+    """Return the principal of a token and its claims, verified without the cache. Raises as `caller_of_token`."""
     if not re.fullmatch(SIGNED, token):
         raise Unauthenticated
     claims = _claims(token)
@@ -149,7 +152,10 @@ def caller_and_claims(token: str) -> tuple[Principal, Mapping[str, Any]]:
 
 
 def caller_of_claims(claims: Mapping[str, Any]) -> Principal:
-    """Judge the claims of a token whose signature, audience and times are right."""
+    """Return the principal of verified claims (signature, audience and times are right).
+
+    Raises UserNotFound without a subject, Unauthenticated for claims of a wrong form and for refresh tokens.
+    """
     expires, subject = claims["exp"], _subject(claims)
     email, is_verified = claims.get("email"), claims.get("is_verified")
     if type(expires) not in (int, float) or expires > _END_OF_TIME or claims.get("type") == "refresh":
@@ -168,7 +174,7 @@ def caller_of_claims(claims: Mapping[str, Any]) -> Principal:
 
 
 def _subject(claims: Mapping[str, Any]) -> str | None:
-    """The subject as text, None for one of a wrong form."""
+    """Return the subject as text, None for one of a wrong form."""
     subject = claims.get("sub")
     if type(subject) is int:
         subject = str(subject)
@@ -176,9 +182,9 @@ def _subject(claims: Mapping[str, Any]) -> str | None:
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
-    """This service's scopes as issuers write them: a text separated by spaces, or a list, under one of three names.
+    """Return this service's scopes in a token: a text separated by spaces, or a list, under one of three names.
 
-    They are compared as written (RFC 6749 §3.3): case counts, and no other blank separates two of them.
+    They are compared as written (RFC 6749 §3.3): case counts, and only a space separates two of them.
     """
     found: set[str] = set()
     for name in ("scope", "scp", "scopes"):

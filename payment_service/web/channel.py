@@ -1,4 +1,4 @@
-"""What a channel gives the composition root: name, renderer, routes, and its part in the shared paths."""
+"""The definition of a channel for the composition root: name, renderer, routes, and its part in the shared paths."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from payment_service.web.error_schemas import ErrorSchema
 
 @dataclass(frozen=True)
 class SharedPayments:
-    """A channel's part in `/payments` and `/v1/payments`, which several callers' documents claim.
+    """A channel's part in `/payments` and `/v1/payments`, which the documents of several callers define.
 
-    A body belongs to the channel whose `payable_field` it names, an id to the channel of its row, a list to the
-    channel whose `own_parameters` it uses; `more_parameters` are those it shares with others' lists.
+    A body belongs to the channel of the `payable_field` in it, an id to the channel of its row, a list to the channel
+    of the `own_parameters` in its query. `more_parameters` are those that other channels' lists have, too.
     """
 
     payable_field: str
@@ -40,9 +40,9 @@ class RefundsOfPayment:
 
 
 class BaseRenderer(ChannelRenderer):
-    """What the renderers of channels share: errors have the shape `errors`; nothing of their own.
+    """The base of the channels' renderers: it renders errors with the schema `errors`, and adds nothing by default.
 
-    No document knows a customer who must act: such a payment is being processed.
+    No document knows a customer who must act: such a payment is shown as PROCESSING.
     """
 
     shows_trail = False
@@ -52,22 +52,22 @@ class BaseRenderer(ChannelRenderer):
     errors: ErrorSchema
 
     def refusal(self, error: ServiceError) -> StoredResponse:
-        """The response to a request that ended in `error`."""
+        """Return the response to a request that ended in `error`."""
         return self.errors.render(error)
 
     def references(self, gateway_key: str, kind: Kind) -> ChannelReferences:
-        """None: the callers know no other id than the reference."""
+        """Return none: the callers know no other id than the reference."""
         return ChannelReferences()
 
 
 @dataclass(frozen=True)
 class Channel:
-    """One kind of caller, complete: deleting it means deleting its file and its line in the registry.
+    """One kind of caller, complete: to delete it, delete its file and its line in the registry.
 
-    `paths` are the prefixes on which errors have this channel's shape even where no route was found. `blueprints` are
-    its own routes, each under its prefix, with the scope that each view needs. The callers of a channel that
-    `serves_customers` need none for what is their own. `about` says who its callers are, for the API's description.
-    `payment_path` is where a payment is shown, with the id its callers know in braces: {payment_id} or {public_id}.
+    On the prefixes `paths` errors have this channel's shape even if no route was found. `blueprints` are its own
+    routes, each under its prefix, with the scope that each view needs. The callers of a channel that
+    `serves_customers` need no scope for their own payments. `about` describes its callers in the API's description.
+    `payment_path` shows a payment, with the id that its callers know in braces: {payment_id} or {public_id}.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Figures as the shapes of pictures: where each bar begins and ends. How they look is the style sheet's business."""
+"""Numbers as shapes of charts: the position and height of each bar. The style sheet decides how they look."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 720, 200
 _GAP = 5
 _STEPS = 4
 _ROUND = (10, 15, 20, 25, 30, 40, 50, 75)
-"""Tenths of the round numbers by which a scale may rise, times a power of ten."""
+"""Tenths of the round numbers that a scale's step may be, times a power of ten."""
 
 SERIES: Mapping[str, Sequence[Status]] = {
     "captured": (Status.CAPTURED,),
@@ -20,12 +20,12 @@ SERIES: Mapping[str, Sequence[Status]] = {
     "cancelled": (Status.CANCELLED,),
     "failed": (Status.FAILED,),
 }
-"""What is drawn above each other, from the bottom up: payments that came to one of these statuses in the hour."""
+"""The stacked series, from the bottom up: each counts the payments that reached one of these statuses in the hour."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One coloured part of a bar: its series, how many it stands for, where it begins and how high it is."""
+    """One coloured part of a bar: its series, its count, its top edge and its height."""
 
     name: str
     count: int
@@ -35,7 +35,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Bar:
-    """One hour: its parts, the height at which payments made in it are marked, and the numbers behind it."""
+    """One hour: its parts, the height of the mark for created payments, and the numbers behind it."""
 
     start: datetime
     x: float
@@ -46,7 +46,7 @@ class Bar:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many came to each series."""
+        """The number of payments in each series."""
         return {part.name: part.count for part in self.parts}
 
 
@@ -62,12 +62,12 @@ class Chart:
 
     @property
     def totals(self) -> Mapping[str, int]:
-        """How many came to each series in all hours."""
+        """The number of payments in each series, over all hours."""
         return {name: sum(bar.counts[name] for bar in self.bars) for name in SERIES}
 
     @property
     def created(self) -> int:
-        """Payments made in all hours."""
+        """Payments created in all hours."""
         return sum(bar.created for bar in self.bars)
 
     @property
@@ -77,7 +77,7 @@ class Chart:
 
 
 def bars_of(day: Sequence[Hour]) -> Chart:
-    """A bar for each hour, in one scale that ends at a round number."""
+    """Return a chart with a bar for each hour, on one scale that ends at a round number."""
     step = _round_step(max(max(hour.created, sum(_counts(hour).values())) for hour in day))
     unit, slot = HEIGHT / (step * _STEPS), WIDTH / len(day)
     bars = [_bar(hour, slot * number, unit) for number, hour in enumerate(day)]
@@ -99,7 +99,7 @@ def _counts(hour: Hour) -> Mapping[str, int]:
 
 
 def _round_step(most: int) -> int:
-    """The smallest round number of which as many as there are steps reach `most`."""
+    """Return the smallest round number that, times the number of steps, is at least `most`."""
     power = 1
     while True:
         for tenths in _ROUND:
@@ -111,7 +111,7 @@ def _round_step(most: int) -> int:
 
 @dataclass(frozen=True)
 class Share:
-    """How many payments stand in a status, and how much of all that is, in percent."""
+    """A status, the number of payments in it, and its percentage of all payments."""
 
     status: Status
     count: int
@@ -119,6 +119,6 @@ class Share:
 
 
 def shares_of(by_status: Mapping[Status, int]) -> Sequence[Share]:
-    """The share of each status, in the order of a payment's life."""
+    """Return the share of each status, in the order of a payment's life."""
     everything = sum(by_status.values()) or 1
     return [Share(status, by_status[status], round(100 * by_status[status] / everything, 2)) for status in Status]

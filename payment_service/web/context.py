@@ -1,4 +1,4 @@
-"""What belongs to one HTTP request: its ids, its channel and caller, and the engine that serves it."""
+"""The data of one HTTP request: its ids, its channel and principal, and the dependencies that serve it."""
 
 import re
 from collections.abc import Mapping
@@ -19,23 +19,23 @@ log = structlog.get_logger(__name__)
 EXTENSION = "payment_service"
 
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-"""A caller's request id is kept when it can do no harm in a log line, a header or a column."""
+"""A caller's request id is kept if it can do no harm in a log line, a header or a column."""
 
 
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
-"""The policy of what is no page: whoever has a browser show it as one gets nothing more."""
+"""The policy of responses that are no pages: a browser that renders one loads nothing more."""
 
 SANE_TRACE = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
-"""W3C Trace Context's `traceparent`: neither the version nor the ids may be those that mean none."""
+"""W3C Trace Context's `traceparent`, without the version and the ids that the standard declares invalid."""
 
 
 def dependencies() -> Dependencies:
-    """The engine of the running app."""
+    """Return the dependencies of the running app."""
     return cast(Dependencies, current_app.extensions[EXTENSION])
 
 
 def principal() -> Principal:
-    """Who is asking; set by the access rule of the blueprint."""
+    """Return the principal of this request, which the access check has set."""
     return cast(Principal, g.principal)
 
 
@@ -49,9 +49,9 @@ def build_request(
     implied_key: str | None = None,
     never_asks_again: bool = False,
 ) -> Request:
-    """What this request asks of a channel; see `Request`. Who asks, and in which trace, is the request's own.
+    """Return the command request for a channel; see `Request`. Principal, request id and trace are this request's own.
 
-    The payment's terms are taken out of the fields. Raises Invalid for terms that are not fit.
+    The payment's terms are taken out of the fields. Raises Invalid for terms that are not allowed.
     """
     fields, terms = split_terms(fields)
     return Request(
@@ -70,7 +70,7 @@ def build_request(
 
 
 def trace_of(given: str) -> str | None:
-    """The caller's trace; a new one where its ids look like a card number, none where it is not well formed."""
+    """Return the caller's trace; a new one if its ids look like a card number, None if it is malformed."""
     if not SANE_TRACE.fullmatch(given):
         return None
     version, trace, parent, flags = given.split("-")
@@ -101,7 +101,7 @@ def init_context(app: Flask) -> None:
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers.setdefault("Content-Security-Policy", NO_PAGE)
         response.headers.setdefault("Cache-Control", "no-store")
-        # Of the route and not of the path, in which anything may stand.
+        # The route and not the path: a path can contain any text, also personal data.
         route = request.url_rule.rule if request.url_rule else None
         seconds = clock.monotonic() - getattr(g, "started", clock.monotonic())
         metrics.request_finished(route, request.method, response.status_code, seconds)

@@ -37,7 +37,7 @@ class KeyPayment(Schema):
 
 
 class TextOrErrors(fields.List[Any]):
-    """The error's text, or for a request that is not valid the list of what is wrong with it."""
+    """The error's text, or for an invalid request the list of its faults."""
 
     def __init__(self) -> None:
         metadata = {"example": MESSAGE}
@@ -66,11 +66,11 @@ class ErrorSchema(Schema):
     payment = nested(KeyPayment, attribute="details.payment", required=False, nullable=True)
 
     def message(self, error: ServiceError) -> str:
-        """The error's text; a channel overrides this where its document has texts of its own."""
+        """Return the error's text; a channel overrides this if its document defines its own texts."""
         return error.message
 
     def render(self, error: ServiceError) -> StoredResponse:
-        """The response to a request that ended in `error`."""
+        """Return the response to a request that ended in `error`."""
         status = self.invalid_status if isinstance(error, Invalid) else error.status
         return answered(status, self.dump(error), retry_after=error.retry.after)
 

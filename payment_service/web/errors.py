@@ -1,4 +1,4 @@
-"""The one place where errors become responses, each in the shape of its path's channel."""
+"""The one place that turns errors into responses, each in the shape of its path's channel."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 ERROR_RENDERER = "error_renderer"
-"""Where the app keeps its ErrorRenderer."""
+"""The key of the ErrorRenderer in the app's extensions."""
 COMMON = ErrorSchema()
 
 
@@ -43,12 +43,12 @@ class ErrorRenderer:
         self._paths = sorted(paths, key=lambda pair: len(pair[0]), reverse=True)
 
     def channel_of(self, path: str) -> str:
-        """The channel of a path, "" where it has none."""
+        """Return the channel of a path, "" if it has none."""
         found = (channel for prefix, channel in self._paths if path == prefix or path.startswith(f"{prefix}/"))
         return next(found, "")
 
     def schema_of(self, channel: str) -> ErrorSchema:
-        """The shape of a channel's errors, one with both texts for ""."""
+        """Return the schema of a channel's errors; the one with both texts for ""."""
         return self._schemas.get(channel, COMMON)
 
 
@@ -66,7 +66,7 @@ def init_errors(
 
     def render(error: ServiceError) -> Response:
         log_refusal(error)
-        # A page has links to others, and a request under an impossible host name has no links.
+        # A page has links to other pages; under an invalid host name no link can be built.
         readable = {} if isinstance(request.routing_exception, BadHost) else pages
         for prefix, page in readable.items():
             if f"{request.path}/".startswith(f"{prefix}/"):
@@ -94,7 +94,7 @@ def init_errors(
 
 
 def _cause(error: ServiceError) -> str | None:
-    """What a driver said, without the statement and its values, which SQLAlchemy adds after the first line."""
+    """Return the driver's message without the statement and its values, which SQLAlchemy adds after the first line."""
     cause = error.__cause__
     said = getattr(cause, "orig", None) or cause
     return None if said is None else f"{type(said).__name__}: {said}".partition("\n")[0]

@@ -1,4 +1,4 @@
-"""The error messages of fields: each one names its field, can stand alone, and carries a type for programs."""
+"""The error messages of fields: each names its field, can stand alone, and has a type for programs."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -20,7 +20,7 @@ class FieldMessage(str):
 
 
 class BaseField(fields.Field[Any]):
-    """What our fields have in common: messages that name the field and carry a type."""
+    """The base of our fields: their messages name the field and have a type."""
 
     described: Mapping[str, Any] = {}
     null_is_absence = True
@@ -30,16 +30,16 @@ class BaseField(fields.Field[Any]):
         super().__init__(metadata={**self.described, **shown, **(metadata or {})}, **kwargs)
 
     def make_error(self, key: str, **kwargs: Any) -> ValidationError:
-        """The library's error about a required field that is not there, in our words."""
+        """Return our own error for a required field that is missing, the library's for anything worse."""
         if key in ("required", "null"):
             return self.fault(f"{self.label} is required", "missing")
         return super().make_error(key, **kwargs)
 
     @property
     def label(self) -> str:
-        """The name the caller knows the field by."""
+        """The name by which the caller knows the field."""
         return self.data_key or self.name or ""
 
     def fault(self, message: str, kind: str) -> ValidationError:
-        """The error to raise."""
+        """Return the error to raise."""
         return ValidationError([FieldMessage(message, kind)])

@@ -1,8 +1,8 @@
-"""Fields that all channels share, and `load`, which turns what they refuse into faults in the order of declaration.
+"""Fields that all channels share, and `load`, which turns their errors into faults in the order of declaration.
 
 Every message names its field, so that it can stand alone in `{"error": text}`; every fault has a type for programs.
-`null` counts as absent, except for amounts: nobody should refund everything because a variable was empty. What a field
-demands stands in its `metadata` as well, for the API's description.
+`null` counts as absent, except for amounts: an empty variable must not refund everything. The `metadata` of a field
+has its limits as well, for the API's description.
 """
 
 import re
@@ -24,7 +24,7 @@ Data = Mapping[str, Any] | None
 
 
 def load(schema: Schema, data: Mapping[str, Any], location: str) -> dict[str, Any]:
-    """What `schema` makes of `data`; unknown fields are left out, absent ones and nulls without default do not appear.
+    """Return the values of `schema` in `data`: no unknown fields; absent ones and nulls only with a default.
 
     Raises Invalid with one fault for each field refused, `loc` = (`location`, field), in the schema's order.
     """
@@ -51,8 +51,8 @@ def _faults(schema: Schema, messages: Mapping[str, Sequence[str]], location: str
 class Amount(BaseField, fields.Decimal):
     """Money as JSON number or numeric text → Decimal with the currency's decimals (`domain.money.parse_amount`).
 
-    The currency is the `currency` field's where it names one, else the default given here. Without a default the
-    stored payment knows it: up to three decimals pass, and the engine judges them. `rounded` and `allow_zero` as there;
+    The `currency` field decides the currency, or the default given here. Without a default the stored payment decides:
+    up to three decimals pass, and the engine checks them. `rounded` and `allow_zero` are those of `parse_amount`;
     `most` is the largest amount, before and after rounding, that the document allows.
     """
 
@@ -73,7 +73,7 @@ class Amount(BaseField, fields.Decimal):
         super().__init__(**kwargs)
 
     def make_error(self, key: str, **kwargs: Any) -> ValidationError:
-        """Null is refused, not taken for "everything"."""
+        """Refuse null, which must not mean "everything"."""
         if key == "null" and not self.required:
             return self.fault("Amount must be a number", "decimal_type")
         return super().make_error(key, **kwargs)
@@ -85,7 +85,7 @@ class Amount(BaseField, fields.Decimal):
             text = value if isinstance(value, str) else value.text
         else:
             raise self.fault("Amount must be a number", "decimal_type")
-        # A currency that is none is the currency field's fault; the amount is then judged by the default.
+        # The currency field reports an unknown currency; the amount is then checked against the default.
         named = str((data or {}).get("currency")).upper()
         currency = named if self.currency is not None and named in EXPONENTS else self.currency
         try:
@@ -141,8 +141,8 @@ class PositiveId(Whole):
 class Text(BaseField, fields.String):
     """A text of `shortest` to `longest` characters, as sent; tabs and line ends only with `lines`.
 
-    `numbers` takes JSON integers as their digits, for documents whose original never looked at the type; `stripped`
-    takes the text without the blanks around it.
+    `numbers` accepts JSON integers as their digits, because the original service did not check the type; `stripped`
+    removes the blanks around the text.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class Text(BaseField, fields.String):
 
 
 class Choice(BaseField, fields.String):
-    """One of the given words, returned as listed; `any_case` takes it in any spelling of case."""
+    """One of the given words, returned as listed; with `any_case`, upper and lower case do not matter."""
 
     def __init__(self, words: Sequence[str], *, any_case: bool = False, **kwargs: Any) -> None:
         self.any_case = any_case
@@ -190,7 +190,7 @@ class Choice(BaseField, fields.String):
 
 
 class Flag(BaseField, fields.Boolean):
-    """`true` or `false`, nothing that merely looks like them."""
+    """`true` or `false`, no other value."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Data, **kwargs: Any) -> bool:
         if not isinstance(value, bool):

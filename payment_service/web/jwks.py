@@ -1,8 +1,8 @@
-"""The token issuer's public keys, fetched from its JWKS address, kept, and fetched again when they seem to change.
+"""The token issuer's public keys: fetched from its JWKS address, cached, and fetched again when they seem to change.
 
-Written by hand round PyJWT's key parsing, because PyJWT's own client holds every request behind one lock while it
-fetches, and asks a dead issuer anew for each of them. Here one thread fetches while the others go on with the keys
-they have, and no more than one fetch begins per cooldown, whatever tokens arrive.
+Written by hand around PyJWT's key parsing: PyJWT's own client blocks every request with one lock while it fetches,
+and calls a dead issuer again for each request. Here one thread fetches while the others use the known keys, and at
+most one fetch begins per cooldown, for any number of tokens.
 """
 
 import json
@@ -20,7 +20,7 @@ from payment_service.http_client import HttpClient, NoReply
 
 log = structlog.get_logger(__name__)
 
-# Seconds. Issuers announce a new key long before they use it and keep the old one as long as its tokens live.
+# Seconds. Issuers publish a new key long before they use it and keep the old one as long as its tokens are valid.
 _LIFESPAN = 300.0
 _COOLDOWN = 30.0
 _COOLDOWN_WITHOUT_KEYS = 1.0
@@ -32,7 +32,7 @@ MOST_TRIED = 10
 
 
 class KeysUnreachable(Exception):
-    """The issuer's keys were never fetched, and cannot be now."""
+    """The issuer's keys were never fetched, and cannot be fetched now."""
 
 
 class Jwks:
@@ -49,23 +49,23 @@ class Jwks:
         self._fetching = threading.Lock()
 
     def find(self, kid: str | None, algorithm: str, has_signed: Callable[[PyJWK], bool]) -> PyJWK | None:
-        """The key of this id and algorithm, None where the issuer has none. Raises KeysUnreachable.
+        """Return the key of this id and algorithm, None if the issuer has none. Raises KeysUnreachable.
 
-        Where the token names no key, or the issuer's keys have no ids, it is the one that has signed the token.
-        An outage is bridged with the last good keys, however old: their tokens still end by their own `exp`.
+        If the token names no key, or the issuer's keys have no ids, return the key that signed the token.
+        During an outage the last good keys stay in use, however old: their tokens still end by their own `exp`.
         """
         known = _choose(self._keys, kid, algorithm, has_signed)
         if known is not None:
             self._refresh_when_old()
         else:
-            with self._fetching:  # whoever is fetching now may be bringing this very key
+            with self._fetching:  # a fetch that runs now may bring this key
                 self._refresh()
         if not self._keys:
             raise KeysUnreachable
         return _choose(self._keys, kid, algorithm, has_signed)
 
     def publishes(self, key: PyJWK) -> bool:
-        """Whether this very key is in the set that was fetched last."""
+        """Return True if this very key is in the set that was fetched last."""
         self._refresh_when_old()
         return any(known is key for known in self._keys)
 
@@ -86,23 +86,23 @@ class Jwks:
         except (NoReply, ValueError, RecursionError, PyJWTError) as error:
             log.warning("jwks.unreachable", error=type(error).__name__, keys_kept=len(self._keys))
         finally:
-            self._tried = clock.monotonic()  # whoever waited for this fetch makes none of its own
+            self._tried = clock.monotonic()  # threads that waited for this fetch start none
 
 
 def _choose(
     keys: tuple[PyJWK, ...], kid: str | None, algorithm: str, has_signed: Callable[[PyJWK], bool]
 ) -> PyJWK | None:
-    """The one key that a token names; else the first of those that fit and have signed it, of `MOST_TRIED`."""
+    """Return the key that the token names, or the first of at most `MOST_TRIED` fitting keys that signed it."""
     fitting = [key for key in keys if key.algorithm_name == algorithm]
     if kid is not None:
         fitting = [key for key in fitting if key.key_id == kid] or [key for key in fitting if not key.key_id]
-        if len(fitting) == 1:  # its signature is verified with the claims
+        if len(fitting) == 1:  # the caller verifies its signature with the claims
             return fitting[0]
     return next(filter(has_signed, fitting[:MOST_TRIED]), None)
 
 
 def _usable(document: Any) -> tuple[PyJWK, ...]:
-    """Signing keys; symmetric ones and short RSA keys are none. A set without any is no set."""
+    """Return the signing keys, without symmetric and short RSA keys. Raises ValueError if none is left."""
     if not isinstance(document, dict):
         raise ValueError("the key set is no JSON object")  # noqa: TRY004 - the issuer's value, not a caller's type
     keys = tuple(

@@ -1,7 +1,7 @@
 """The client's idempotency key in the `Idempotency-Key` header.
 
 A server joins repeated headers with a comma before we see them. A key that release 1.0.0 stored with its commas and
-quotes stays that key: the text as sent is looked up first. Only one that is not known is read as a list of values.
+quotes stays that key: the text as sent is looked up first. Only an unknown text is read as a list of values.
 """
 
 import re
@@ -27,9 +27,9 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 def header_key(body: Mapping[str, Any]) -> str | None:
-    """The client's key where the document has it in the header, None without one.
+    """Return the client's key if the document has it in the header, None without the header.
 
-    Raises Invalid for a key that could be misread, and for a body that names another one.
+    Raises Invalid for an ambiguous key, and for a body that names a different key.
     """
     given = request.headers.get(KEY_HEADER)
     if given is None:
@@ -47,7 +47,7 @@ def header_key(body: Mapping[str, Any]) -> str | None:
 
 
 def required_key(body: Mapping[str, Any]) -> str:
-    """The same, where the document demands it. Raises Invalid without one."""
+    """Return the same key, if the document requires it. Raises Invalid without one."""
     key = header_key(body)
     if key is None:
         raise Invalid([FieldError(_HEADER, f"{KEY_HEADER} is required", "missing")])
@@ -55,13 +55,13 @@ def required_key(body: Mapping[str, Any]) -> str:
 
 
 def check_header(key: str) -> None:
-    """Where the document has the key in the body: raise Invalid if the header, which was sent, names another one."""
+    """Raise Invalid if the header, which was sent, names a different key than the body, where the document has it."""
     if key != (sent := _text(request.headers[KEY_HEADER])) and key != only_value(sent):
         raise _differ()
 
 
 def only_value(text: str) -> str:
-    """The only value of a header that may have been sent several times, without its double quotes.
+    """Return the only value of a header that may have been sent several times, without its double quotes.
 
     Raises Invalid for several different values.
     """
@@ -75,15 +75,15 @@ def only_value(text: str) -> str:
 
 
 def unquoted(value: str) -> str:
-    """A value without its double quotes and the backslashes in them; any other text as it is."""
+    """Return a value without its double quotes and the backslashes in them; any other text unchanged."""
     quoted = _QUOTED.fullmatch(value)
     return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else value
 
 
 def _text(given: str) -> str:
-    """The header's text, trimmed.
+    """Return the header's text, trimmed.
 
-    WSGI hands its bytes over as Latin-1; clients mean UTF-8, and the key's hash is one of the bytes that they sent.
+    WSGI decodes its bytes as Latin-1, but clients send UTF-8, and the key's hash is one of the bytes that they sent.
     """
     try:
         return trimmed(given.encode("latin-1").decode())

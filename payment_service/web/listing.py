@@ -1,4 +1,4 @@
-"""Lists: opaque cursors and moments as query parameters."""
+"""Lists: opaque cursors and times as query parameters."""
 
 import base64
 import binascii
@@ -13,12 +13,12 @@ _DAY = timedelta(days=1)
 
 
 def cursor_after(payment_id: int) -> str:
-    """The cursor of the page that follows this payment."""
+    """Return the cursor of the page that follows this payment."""
     return base64.urlsafe_b64encode(f"p{payment_id}".encode()).decode().rstrip("=")
 
 
 class Cursor(BaseField):
-    """A cursor as given out by `cursor_after` → the payment's number it stands for; `given_as` is its name there."""
+    """A cursor from `cursor_after` → the number of its payment; `given_as` is its name in the response."""
 
     def __init__(self, given_as: str = "next_cursor", **kwargs: Any) -> None:
         about = f"As an answer's `{given_as}`."
@@ -32,15 +32,15 @@ class Cursor(BaseField):
             text = ""
         number = text.removeprefix("p")
         known = number.isdecimal() and len(number) <= 19 and int(number) <= LARGEST_INTEGER
-        if not known or cursor_after(int(number)) != value:  # the decoder is lenient, we are not
+        if not known or cursor_after(int(number)) != value:  # the decoder accepts more than we send
             raise self.fault(f"{self.label} is not a cursor of this list", "cursor")
         return int(number)
 
 
 class Moment(BaseField):
-    """An ISO 8601 date or time, UTC where it names no zone → an aware datetime.
+    """An ISO 8601 date or time, UTC without a zone → an aware datetime.
 
-    A date is its first moment; with `after_date` the first one of the next day, so that what is before includes it.
+    A date is its first instant; with `after_date` it is the first of the next day, so that a range includes the day.
     """
 
     def __init__(self, *, after_date: bool = False, **kwargs: Any) -> None:
@@ -61,7 +61,7 @@ class Moment(BaseField):
 
 
 def _date(text: str) -> date | None:
-    """A date without a time, None for anything else."""
+    """Return a date, None for any text that is not a date without a time."""
     try:
         return date.fromisoformat(text)
     except ValueError:

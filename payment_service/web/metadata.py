@@ -1,4 +1,4 @@
-"""The caller's own object beside a payment, which is kept and never read here."""
+"""The caller's own object with a payment. The service stores it and does not interpret it."""
 
 import json
 import math
@@ -18,10 +18,10 @@ _COUNTED = re.compile(r"(?:[\W_]*[0-9]+|^[A-Za-z])\Z")  # a number at the end of
 
 
 class Metadata(BaseField, fields.Dict):
-    """A small object of the caller's own: plain JSON values, few names, short values (nested ones by their JSON text).
+    """A small object of the caller: plain JSON values, few names, short values (nested ones by their JSON text).
 
-    Raises CardDataNotAccepted for a name that says security code, PIN or track data, and for a card number in parts.
-    `ignore_others` drops anything that is no object, as the trips document's original did.
+    Raises CardDataNotAccepted for names of security codes, PINs or track data, and for a card number in parts.
+    `ignore_others` drops any value that is no object, as the original of the trips document did.
     """
 
     MOST_NAMES, LONGEST_NAME, LONGEST_VALUE, LONGEST_NUMBER = 20, 40, 500, 40
@@ -59,7 +59,7 @@ class Metadata(BaseField, fields.Dict):
 
 
 def _refuse_card_data(value: Any, place: Path) -> None:
-    """Refuse what only the names show: a card's secrets, and its number in parts, as in `pan1`, `pan2` and so on."""
+    """Refuse data that only its names reveal: a card's secrets, or its number in parts, as in `pan1`, `pan2`."""
     if isinstance(value, list):
         for inner in value:
             _refuse_card_data(inner, place)

@@ -1,7 +1,7 @@
-"""Signing in at an OpenID provider: the authorization code flow with PKCE, state and nonce.
+"""Sign-in at an OpenID provider: the authorization code flow with PKCE, state and nonce.
 
-Authlib makes the addresses, exchanges the code and judges the ID token's claims; PyJWT verifies its signature. This
-module is loaded only where `OPS_OIDC_ISSUER` is set.
+Authlib builds the addresses, exchanges the code and checks the ID token's claims; PyJWT verifies its signature. This
+module is loaded only if `OPS_OIDC_ISSUER` is set.
 """
 
 import hmac
@@ -32,7 +32,7 @@ from payment_service.web.sign_in_provider import (
 log = structlog.get_logger(__name__)
 
 ALGORITHMS = ("RS256", "ES256")
-"""How an ID token may be signed: by a key that the provider publishes, not by the client's secret."""
+"""The algorithms of ID tokens: signed with a key that the provider publishes, not with the client's secret."""
 
 _REQUIRED = ["iss", "sub", "aud", "exp", "iat", "nonce"]
 
@@ -50,7 +50,7 @@ class OpenIdProvider:
         self._discovery = Discovery(self.issuer)
 
     def begin(self, redirect_uri: str, then: str) -> tuple[str, Flow]:
-        """As `Provider.begin`."""
+        """Begin a sign-in, as in `Provider.begin`."""
         endpoints = self._discovery.endpoints()
         flow = Flow.to(then)
         session = self._session(endpoints, redirect_uri)
@@ -60,7 +60,7 @@ class OpenIdProvider:
         return str(url), flow
 
     def finish(self, flow: Flow, reply: Mapping[str, str], redirect_uri: str) -> tuple[Principal, bool]:
-        """As `Provider.finish`."""
+        """Finish a sign-in, as in `Provider.finish`."""
         if not hmac.compare_digest(reply.get("state", "").encode(), flow.state.encode()):
             raise SignInFailed("state_mismatch")
         endpoints = self._discovery.endpoints()
@@ -94,7 +94,7 @@ class OpenIdProvider:
         return session
 
     def _token(self, endpoints: Endpoints, flow: Flow, code: str, redirect_uri: str) -> Mapping[str, Any]:
-        """The token endpoint's answer to the code."""
+        """Return the token endpoint's response to the code. Raises SignInFailed, ProviderUnavailable."""
         with self._session(endpoints, redirect_uri) as session:
             try:
                 token: Mapping[str, Any] = session.fetch_token(
@@ -114,7 +114,7 @@ class OpenIdProvider:
         return token
 
     def _claims(self, endpoints: Endpoints, flow: Flow, token: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The claims of an ID token that this provider signed for this client and this very sign-in."""
+        """Return the claims of an ID token that this provider signed for this client and this very sign-in."""
         text = token.get("id_token")
         try:
             header = jwt.get_unverified_header(str(text))
@@ -140,7 +140,7 @@ class OpenIdProvider:
         return claims
 
     def _values(self, claims: Mapping[str, Any], token: Mapping[str, Any]) -> frozenset[str]:
-        """What the provider says of the person, under the claim of the settings."""
+        """Return the person's values in the claim that the settings name."""
         if self._claim is None:
             return caller_of_claims(claims).scopes | texts(token.get("scope"))
         found: Any = claims

@@ -1,7 +1,7 @@
-"""The people who look after the service: how they sign in, and the cookie by which their browser is known.
+"""Operators: how they sign in, and the cookie that identifies their browser.
 
-The cookie names a session that the database keeps (`services/operator_sessions.py`). What changes something has to
-prove besides that it comes from one of our own pages.
+The cookie names a session in the database (`services/operator_sessions.py`). A request that changes something must
+also prove that it comes from one of our own pages.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ log = structlog.get_logger(__name__)
 
 PATH = "/ops"
 PROVIDER = "ops_provider"
-"""Where the app keeps its Provider, None without one."""
+"""The key of the Provider in the app's extensions; None without one."""
 
 COOKIE, FLOW_COOKIE = "ops", "ops-sign-in"
 FLOW_SECONDS = 600
-"""How long somebody may take at the provider."""
+"""How long a sign-in at the provider may take."""
 
 FORM_TOKEN = "form_token"  # noqa: S105 - the field's name
 _PURPOSE = b"forms of the operations pages"
@@ -70,7 +70,7 @@ class SessionEnded(Unauthenticated):
 
 
 def operator_from_request() -> Principal:
-    """Find the operator whose session the cookie names. Raises TokenMissing without a cookie, SessionEnded."""
+    """Return the operator of the session that the cookie names. Raises TokenMissing without a cookie, SessionEnded."""
     session = request.cookies.get(cookie_name(COOKIE))
     if not session:
         raise TokenMissing
@@ -81,9 +81,9 @@ def operator_from_request() -> Principal:
 
 
 def sign_in_of_token(pasted: str) -> SignIn:
-    """What a pasted token proves (`Bearer ` may stand before it).
+    """Return the sign-in that a pasted token proves (`Bearer ` may precede it).
 
-    Raises NoOperator for one without the scope, and what any bad token raises.
+    Raises TokensOff, TokenRequired, NoOperator for a token without the scope, and all errors of `caller_and_claims`.
     """
     if not current_app.config["OPS_TOKEN_SIGN_IN"]:
         raise TokensOff
@@ -97,22 +97,22 @@ def sign_in_of_token(pasted: str) -> SignIn:
 
 
 def provider() -> Provider | None:
-    """The provider at which operators sign in."""
+    """Return the provider at which operators sign in, None without one."""
     return cast("Provider | None", current_app.extensions[PROVIDER])
 
 
 def redirect_uri() -> str:
-    """Where the provider sends the browser back to."""
+    """Return the address to which the provider sends the browser back."""
     return current_app.config["OPS_OIDC_REDIRECT_URI"] or url_for("ops_entrance.callback", _external=True)
 
 
 def flow_from_request() -> Flow:
-    """The sign-in that this browser has begun. Raises SignInFailed without one."""
+    """Return the sign-in that this browser has begun. Raises SignInFailed without one."""
     return Flow.from_text(request.cookies.get(cookie_name(FLOW_COOKIE), ""))
 
 
 def sign_in_of_provider() -> SignIn:
-    """What the provider's reply in this request proves. Raises SignInFailed, NoOperator, ProviderUnavailable."""
+    """Return the sign-in that the provider's reply proves. Raises SignInFailed, NoOperator, ProviderUnavailable."""
     known = provider()
     if known is None:
         raise SignInFailed("no_provider")
@@ -123,7 +123,7 @@ def sign_in_of_provider() -> SignIn:
 
 
 def begin_session(sign_in: SignIn, response: Response) -> Response:
-    """Begin a session, and have the browser keep it until it is closed: out of reach of any script."""
+    """Begin a session. The browser keeps its cookie until it is closed; no script can read the cookie."""
     seconds, previous = current_app.config["OPS_SESSION_SECONDS"], request.cookies.get(cookie_name(COOKIE), "")
     session = operator_sessions.begin(dependencies(), sign_in, seconds, previous)
     log.info("ops.signed_in", actor=sign_in.subject, way=sign_in.way, address=client_address())
@@ -140,17 +140,17 @@ def end_session(response: Response) -> Response:
 
 
 def remember_flow(response: Response, flow: Flow) -> Response:
-    """Have the browser keep what its sign-in needs when the provider sends it back."""
+    """Have the browser keep the sign-in until the provider sends it back."""
     return set_cookie(response, FLOW_COOKIE, flow.as_text(), FLOW_SECONDS)
 
 
 def forget_flow(response: Response) -> Response:
-    """Have the browser drop its sign-in: the provider's reply to it is taken once."""
+    """Have the browser drop its sign-in: the provider's reply to it is accepted once."""
     return delete_cookie(response, FLOW_COOKIE) if cookie_name(FLOW_COOKIE) in request.cookies else response
 
 
 def cookie_name(name: str) -> str:
-    """With the prefix that binds a cookie to this host and to TLS, wherever the cookie can have it."""
+    """Return the name with the prefix that binds a cookie to this host and to TLS, if the cookie can have it."""
     return f"__Host-{name}" if _is_secure() else name
 
 
@@ -169,25 +169,25 @@ def delete_cookie(response: Response, name: str) -> Response:
 
 
 def _is_secure() -> bool:
-    """Production is behind TLS, wherever that ends; a developer's machine may have none."""
+    """Return True in production, which is always behind TLS; a developer's machine may have none."""
     return request.is_secure or current_app.config["ENVIRONMENT"] == "production"
 
 
 def csrf_token() -> str:
-    """What every form of this session carries: only the cookie's holder can compute it, and it opens no page."""
+    """Return the token in every form of this session. Only the cookie's holder can compute it; it opens no page."""
     session = request.cookies.get(cookie_name(COOKIE), "")
     return hmac.new(session.encode(), _PURPOSE, hashlib.sha256).hexdigest()
 
 
 def check_origin() -> None:
-    """Raise CsrfError where the browser says that another site sent this form."""
+    """Raise CsrfError if the browser states that another site sent this form."""
     origin = request.headers.get("Origin")
     if origin is not None and address_of(origin).netloc != request.host:
         raise CsrfError
 
 
 def address_of(text: str) -> SplitResult:
-    """An address in its parts; what is none has none."""
+    """Return the parts of an address; an invalid address has empty parts."""
     try:
         return urlsplit(text)
     except ValueError:  # such as `http://[`

@@ -1,4 +1,4 @@
-"""What a request brings, read strictly: body, query, path and idempotency key. Nothing here answers 5xx."""
+"""Strict reading of requests: body, query, path and idempotency key. No error here is a 5xx."""
 
 import re
 from typing import Any
@@ -21,7 +21,7 @@ _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def json_body() -> dict[str, Any]:
-    """The request's JSON object; numbers are `int` or `Number` (the exact text), texts free of control characters.
+    """Return the request's JSON object; numbers are `int` or `Number` (exact text), texts have no control characters.
 
     Raises UnsupportedMediaType unless the body is plain `application/json`, BodyTooLarge above 64 kB (chunked, too),
     Invalid for a missing, cut off or malformed body, CardDataNotAccepted for a card number anywhere in it.
@@ -33,7 +33,7 @@ def json_body() -> dict[str, Any]:
 
 
 def _may_have_body() -> bool:
-    """A request without any body is told so before it is told about its media type."""
+    """Return False if there is no body: the caller then reports that before a wrong media type."""
     if request.content_length is None and "Transfer-Encoding" not in request.headers:
         return False
     if request.content_length == 0:
@@ -49,8 +49,8 @@ def _may_have_body() -> bool:
 
 
 def raw_body(most: int = MOST_BYTES) -> bytes:
-    """The request's body, byte for byte. Raises BodyTooLarge above `most` bytes, Invalid for one that is cut off."""
-    # One byte more than allowed: a body of exactly the limit must not trip over the end of the limited stream.
+    """Return the request's body, byte for byte. Raises BodyTooLarge above `most` bytes, Invalid if it is cut off."""
+    # One byte more than allowed: at exactly the limit the limited stream would raise an error at its end.
     request.max_content_length = most + 1
     too_large = BodyTooLarge(f"The body is larger than {most // 1024} kB.")
     try:
@@ -71,7 +71,7 @@ def _cut_off() -> Invalid:
 
 
 def query(schema: Schema) -> dict[str, Any]:
-    """The query parameters `schema` knows, each given at most once, without control characters or card numbers."""
+    """Return the query parameters of `schema`, each sent at most once, without control characters or card numbers."""
     known = {field.data_key or name for name, field in schema.load_fields.items()}
     given = {name: request.args.getlist(name) for name in request.args if name in known}
     for name, values in given.items():
@@ -82,30 +82,30 @@ def query(schema: Schema) -> dict[str, Any]:
 
 
 def path_number(text: str, name: str, otherwise: ServiceError | None = None) -> int:
-    """A number in the path, ASCII digits within 64 bits; else `otherwise` is raised (None: Invalid, naming it)."""
+    """Return a number in the path, ASCII digits within 64 bits. Raises `otherwise`, or Invalid with the name."""
     if _NUMBER.fullmatch(text) and abs(int(text)) <= LARGEST_INTEGER:
         return int(text)
     raise otherwise or Invalid([FieldError(("path", name), f"{name} must be a whole number", "int_parsing")])
 
 
 def path_uuid(text: str, otherwise: ServiceError) -> UUID:
-    """A UUID in the path as it is usually written, in any case; else `otherwise` is raised."""
+    """Return a UUID in the path, in its usual form and any case. Raises `otherwise` for any other text."""
     if not _UUID.fullmatch(text):
         raise otherwise
     return UUID(text)
 
 
 def path_text(text: str, name: str) -> str:
-    """A text in the path. Raises Invalid, naming it, for control characters; CardDataNotAccepted for a card number."""
+    """Return a text in the path. Raises Invalid with the name for control characters, CardDataNotAccepted."""
     judge_text(text, ("path", name), lines=False)
     return text
 
 
 def key_text(value: object, loc: tuple[str, str]) -> str:
-    """A client's key, trimmed, from where `loc` says.
+    """Return a client's key, trimmed; `loc` is its place in the request.
 
-    Raises Invalid for what is no text, an empty or overlong key and control characters; CardDataNotAccepted for a card
-    number, whose hash anybody could undo.
+    Raises Invalid for other types than text, an empty or overlong key and control characters, CardDataNotAccepted for a
+    card number: its hash could be reversed by trying all numbers.
     """
     if not isinstance(value, str):
         raise Invalid([FieldError(loc, f"{loc[1]} must be a text", "string_type")])
@@ -117,5 +117,5 @@ def key_text(value: object, loc: tuple[str, str]) -> str:
 
 
 def trimmed(text: str) -> str:
-    """A text without blanks around it; `str.strip()` would also take control characters away, unseen."""
+    """Return a text without blanks around it; `str.strip()` would also remove control characters silently."""
     return text.strip(" \t\r\n")

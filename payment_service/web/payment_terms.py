@@ -1,7 +1,7 @@
-"""What a charge takes to a commercial gateway, and what the customer must do: the same for all channels.
+"""The terms that a charge takes to a commercial gateway, and the customer's next action: the same for all channels.
 
 A token and a return URL come in the body, or in headers for callers whose document knows no such fields. They
-distinguish no request from another: the first ones sent under a key are those that count.
+do not distinguish requests: the first terms sent under a key count.
 """
 
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ TERMS = PaymentTerms()
 
 
 def optional_terms() -> dict[str, Any]:
-    """The terms in the body of a request whose document knows none: a body that is no JSON object is passed over."""
+    """Return the terms in a body for which the document defines none: a body that is no JSON object counts as empty."""
     try:
         body = json_body()
     except CardDataNotAccepted:
@@ -73,9 +73,9 @@ def optional_terms() -> dict[str, Any]:
 
 
 def split_terms(given: Mapping[str, Any]) -> tuple[dict[str, Any], Terms]:
-    """The fields of a request without those that are terms, and the terms. Raises Invalid, naming field or header."""
+    """Return the fields of a request without its terms, and the terms. Raises Invalid, naming field or header."""
     rest = {name: value for name, value in given.items() if name not in HEADERS}
-    # Where no origin is allowed, nobody can mean it: it is passed over like every field that no document knows.
+    # Without allowed origins no caller can use this field: it is ignored like every unknown field.
     in_body = (
         given if current_app.config["PAYMENT_RETURN_ORIGINS"] or not _is_production() else {TOKEN: given.get(TOKEN)}
     )
@@ -104,7 +104,7 @@ def _sent(name: str, in_body: str | None) -> str | None:
 
 
 def check_origin(url: str) -> None:
-    """Raise Invalid unless the URL is of a configured origin; in development any origin will do while none is named."""
+    """Raise Invalid unless the URL is of a configured origin; in development, without one, any origin is allowed."""
     parts = urlsplit(url)
     allowed = current_app.config["PAYMENT_RETURN_ORIGINS"]
     is_open = not allowed and not _is_production()
@@ -114,7 +114,7 @@ def check_origin(url: str) -> None:
 
 
 def with_action(body: dict[str, Any], action: Action | None, name: str = "next_action") -> dict[str, Any]:
-    """The body of a response with what the customer must do, where there is something."""
+    """Return the body of a response with the customer's next action, if there is one."""
     if action is None:
         return body
     told = {

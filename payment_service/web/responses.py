@@ -1,4 +1,4 @@
-"""From answers to HTTP responses: the stored bytes as they are, and the headers that go with them."""
+"""HTTP responses from stored responses: the exact bytes, and their headers."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,20 +17,20 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan
 
 
 def answered(status: int, body: Any, retry_after: int | None = None) -> StoredResponse:
-    """An answer in a channel's words, ready to be stored and sent."""
+    """Return a response in a channel's format, ready to be stored and sent."""
     return StoredResponse(status, _ENCODER.encode(body), retry_after=retry_after)
 
 
 def accepted(body: dict[str, Any], action: Action | None = None, name: str = "next_action") -> StoredResponse:
-    """The answer while the gateway has not decided: the client may ask for the payment again after two seconds.
+    """Return the 202 while the gateway has not decided: the client may ask for the payment after two seconds.
 
-    `action` is what the customer must do first; the body has it as `name`.
+    `action` is the customer's next action; the body has it as `name`.
     """
     return answered(202, with_action(body, action, name), retry_after=2)
 
 
 def respond(answer: StoredResponse) -> Response:
-    """Send an answer, byte for byte."""
+    """Send a stored response, byte for byte."""
     failpoint("answer.begin")
     response = Response(answer.body, answer.status, mimetype=JSON)
     if answer.replayed:
@@ -41,5 +41,5 @@ def respond(answer: StoredResponse) -> Response:
 
 
 def show(body: Mapping[str, Any] | Sequence[Any], status: int = 200) -> Response:
-    """Send what was looked up."""
+    """Send the result of a look-up."""
     return Response(_ENCODER.encode(body), status, mimetype=JSON)

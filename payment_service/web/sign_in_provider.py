@@ -1,6 +1,6 @@
-"""The sign-in provider of the operations pages: what it says of itself, and what a sign-in on its way consists of.
+"""The sign-in provider of the operations pages: its discovery document, and the state of a sign-in under way.
 
-Discovery is fetched here and not by Authlib, because every request that waits must share one fetch within one time-out.
+This module fetches discovery, not Authlib: all waiting requests must share one fetch within one time-out.
 No request to the provider holds a connection to the database.
 """
 
@@ -50,7 +50,7 @@ class ProviderUnavailable(Unavailable):
 
 @dataclass(frozen=True)
 class Flow:
-    """A sign-in that has begun: what the browser keeps of it, and the page to which it leads."""
+    """A sign-in that has begun: the values that the browser keeps, and the page to which it leads."""
 
     state: str
     nonce: str
@@ -58,7 +58,7 @@ class Flow:
     then: str
 
     def as_text(self) -> str:
-        """The cookie's value."""
+        """Return the cookie's value."""
         return ".".join((self.state, self.nonce, self.verifier, quote(self.then, safe="/")))
 
     @classmethod
@@ -76,15 +76,15 @@ class Flow:
 
 
 class Provider(Protocol):
-    """The provider of the settings, as the pages know it; `web/oidc.py` has the only class."""
+    """The sign-in provider as the pages see it; `web/oidc.py` has the only class."""
 
     issuer: str
 
     def begin(self, redirect_uri: str, then: str) -> tuple[str, Flow]:
-        """Return the provider's address, and what the browser keeps meanwhile. Raises ProviderUnavailable."""
+        """Return the provider's address, and the flow for the browser to keep. Raises ProviderUnavailable."""
 
     def finish(self, flow: Flow, reply: Mapping[str, str], redirect_uri: str) -> tuple[Principal, bool]:
-        """Return the person who has signed in, and whether the provider makes them an operator.
+        """Return the principal who has signed in, and True if the provider makes them an operator.
 
         `reply` has the parameters with which the provider sent the browser back. Raises SignInFailed,
         ProviderUnavailable.
@@ -93,7 +93,7 @@ class Provider(Protocol):
 
 @dataclass(frozen=True)
 class Endpoints:
-    """What the provider says of itself."""
+    """The parts of the provider's discovery document that we use."""
 
     authorization: str
     token: str
@@ -114,9 +114,9 @@ class Discovery:
         self._fetching = threading.Lock()
 
     def endpoints(self) -> Endpoints:
-        """What the provider says of itself, at most an hour old. All who wait for a fetch share its result.
+        """Return the provider's endpoints, at most an hour old. All callers that wait for a fetch share its result.
 
-        A provider that is away is bridged with its last word. Raises ProviderUnavailable.
+        During an outage of the provider the last endpoints stay in use. Raises ProviderUnavailable if there are none.
         """
         tries = self._tries
         if clock.monotonic() - self._fetched > _LIFESPAN:
@@ -137,7 +137,7 @@ class Discovery:
             log.warning("ops.provider_unreachable", error=type(error).__name__)
 
     def _usable(self, document: Any) -> Endpoints:
-        """Raises ValueError for the word of another issuer, and for endpoints that are less safe than the issuer."""
+        """Return the endpoints. Raises ValueError for another issuer's document, and for less TLS than the issuer's."""
         if not isinstance(document, dict) or document.get("issuer") != self._issuer:
             raise ValueError("the document is not this issuer's")
         urls = [document.get(name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
@@ -155,6 +155,6 @@ class Discovery:
 
 
 def texts(value: Any) -> frozenset[str]:
-    """The words of a text, or the texts of a list."""
+    """Return the words of a text, or the texts of a list."""
     parts = value.split() if isinstance(value, str) else value if isinstance(value, list) else ()
     return frozenset(part for part in parts if isinstance(part, str))

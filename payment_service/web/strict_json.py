@@ -1,8 +1,8 @@
-"""JSON as a payment service may read it: nothing that two readers could understand differently, or that costs much.
+"""Strict JSON: nothing that two parsers could read differently, and nothing expensive.
 
-Python's own parser takes NaN, duplicate names, thousands of nested brackets (a crash) and numbers that are rounded or
-enormous. Here the depth is judged before parsing, names are unique, and a number that is not a plain 64-bit integer
-stays the text it was: only the field it belongs to knows what it means.
+Python's own parser accepts NaN, duplicate names, thousands of nested brackets (a crash) and numbers that are rounded or
+enormous. Here the depth is checked before parsing, names are unique, and a number that is not a plain 64-bit integer
+stays the text it was: only its field knows what it means.
 """
 
 import json
@@ -20,13 +20,13 @@ MOST_NAMES = 200
 LARGEST_INTEGER = 2**63 - 1
 
 _INVALID = "json_invalid"
-# A string (also one that never ends), or a bracket. No part of it can match in two ways: linear on any input.
+# A string (also an unterminated one), or a bracket. No part can match in two ways: linear on any input.
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-# C0, DEL, C1 and lone surrogates, which neither the databases nor a log line should see. Tab and line ends may stand
-# in a value: whether a field has lines is the field's to say.
+# C0, DEL, C1 and lone surrogates, which must reach neither the databases nor a log line. A value may contain tabs and
+# line ends: the field decides about them.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNPRINTABLE_OR_LINE_END = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-# A text may not have an integer that only `_integer` reads: minus nought, and what may have more than 64 bits.
+# Integers that only `_integer` reads correctly: minus zero, and those that may exceed 64 bits.
 _NO_PLAIN_INTEGER = re.compile("-0|[0-9]{19}")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
@@ -42,16 +42,16 @@ Leaf = tuple[Path, str, bool]
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A JSON number that is no plain 64-bit integer, as it was written: `150.0`, `1e5`, `-0`, forty digits."""
+    """A JSON number that is no plain 64-bit integer, as written: `150.0`, `1e5`, `-0`, forty digits."""
 
     text: str
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`, its numbers `int` or `Number`.
+    """Return the JSON object in `body`, its numbers `int` or `Number`.
 
-    Raises Invalid (`json_invalid`) for whatever is malformed or ambiguous, CardDataNotAccepted where any text or number
-    in it is a card number; neither repeats what was sent.
+    Raises Invalid (`json_invalid`) for malformed or ambiguous input, CardDataNotAccepted if any text or number in it is
+    a card number. Neither error repeats the input.
     """
     try:
         text = body.decode()
@@ -61,7 +61,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     value = _parse(text)
     if not isinstance(value, dict):
         raise _malformed(0, "The body must be a JSON object")
-    # Without a backslash, which may spell any of them, control characters and card numbers are seen in the whole text.
+    # A backslash can encode any character. Without one, a search of the whole text finds control characters and digits.
     has_escapes = "\\" in text
     if has_escapes or not text.isascii() or _UNPRINTABLE.search(text) or ENOUGH_DIGITS.search(text):
         shortest = 1 if has_escapes or _UNPRINTABLE.search(text) else _SHORTEST_NUMBER
@@ -70,7 +70,10 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def judge_text(text: str, loc: Path, *, lines: bool = True) -> None:
-    """Refuse control characters, lone surrogates and card numbers; with `lines`, tabs and line ends are let pass."""
+    """Refuse control characters, lone surrogates and card numbers; `lines` permits tabs and line ends.
+
+    Raises Invalid, CardDataNotAccepted.
+    """
     if (_UNPRINTABLE if lines else _UNPRINTABLE_OR_LINE_END).search(text):
         raise Invalid([FieldError(loc, f"{loc[min(1, len(loc) - 1)]} contains control characters", "string_unicode")])
     if contains_card_number(text):
@@ -78,12 +81,12 @@ def judge_text(text: str, loc: Path, *, lines: bool = True) -> None:
 
 
 def card_data(loc: Path) -> CardDataNotAccepted:
-    """The refusal of card data in this place, which is named; the data is not."""
+    """Return the error for card data at this place. It names the place, not the data."""
     return CardDataNotAccepted([FieldError(loc, CardDataNotAccepted.__doc__ or "", CardDataNotAccepted.code)])
 
 
 def _judge_leaves(leaves: list[Leaf]) -> None:
-    """Judge all the texts at once, and only where something is wrong, each: there may be thousands."""
+    """Check all texts at once, and each one only if something is wrong: there may be thousands."""
     names, values = ("".join(text for _, text, is_name in leaves if is_name == wanted) for wanted in (True, False))
     if _UNPRINTABLE_OR_LINE_END.search(names) or _UNPRINTABLE.search(values):
         for loc, text, is_name in leaves:
@@ -144,9 +147,9 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _leaves(value: Any, path: Path, shortest: int) -> Iterator[Leaf]:
-    """Every name, and every text of `shortest` characters or more, with its place and whether it is a name.
+    """Yield every name, and every text of `shortest` characters or more, with its place and True for a name.
 
-    Texts are also numbers as they were written, and what the elements of a list make together.
+    Texts include numbers as written, and the elements of a list joined together.
     """
     if isinstance(value, dict):
         for name, inner in value.items():
@@ -167,7 +170,7 @@ def _leaves(value: Any, path: Path, shortest: int) -> Iterator[Leaf]:
 
 
 def _as_written(value: Any) -> str:
-    """A text, or a number as it was written; nothing for other values."""
+    """Return a text, or a number as written; "" for other values."""
     if type(value) is str:
         return value
     if type(value) is int:

@@ -9,12 +9,12 @@ from payment_service import clock
 from payment_service.domain.principals import Principal
 
 MAX_TOKENS = 4096
-"""Beyond that the least recently used token is dropped."""
+"""Above this number the least recently used token is dropped."""
 
 
 @dataclass(frozen=True)
 class CachedToken:
-    """The caller of a verified token, its expiry (seconds since 1970), and whether its signing key is still valid."""
+    """The principal of a verified token, its expiry (seconds since 1970), and a check of its signing key."""
 
     principal: Principal
     expires_at: float
@@ -29,7 +29,7 @@ class TokenCache:
         self._lock = threading.Lock()
 
     def find(self, token: str) -> Principal | None:
-        """The cached caller; None if the token is unknown or expired, or its signing key was replaced."""
+        """Return the cached principal; None if the token is unknown or expired, or its signing key was replaced."""
         digest = _digest(token)
         with self._lock:
             cached = self._tokens.pop(digest, None)

@@ -1,4 +1,4 @@
-"""Why a token is refused, for the log: what the two libraries raise, in the words of `Reason`."""
+"""The reason why a token is refused, for the log: a `Reason` for each error of the two libraries."""
 
 import json
 from collections.abc import Mapping
@@ -41,17 +41,17 @@ _OF_MISSING_CLAIM = {"aud": Reason.WRONG_AUDIENCE, "iss": Reason.WRONG_ISSUER}
 
 
 def reason_of(error: Exception) -> Reason:
-    """The reason for what a library raised while it verified a token."""
+    """Return the reason for an error that a library raised while it verified a token."""
     if isinstance(error, MissingRequiredClaimError):
         return _OF_MISSING_CLAIM.get(error.claim, Reason.WRONG_CLAIM)
     return _REASONS.get(type(error), Reason.MALFORMED)
 
 
 def signed_claims(token: str, key: Any, unreadable: tuple[type[Exception], ...]) -> Mapping[str, Any]:
-    """The claims of a refused token, empty unless its signature is that of `key`.
+    """Return the claims of a refused token, empty unless `key` verifies its signature.
 
-    The signature is verified once more: what a library raised does not prove it. `key` is the one that the token's
-    algorithm has here, None where it has none; `unreadable` is what the libraries raise for a bad token.
+    The signature is verified once more, because a library's error does not prove it. `key` is our key for the token's
+    algorithm, None without one; `unreadable` are the libraries' errors for a bad token.
     """
     if key is None:
         return {}

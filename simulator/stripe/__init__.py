@@ -1,23 +1,24 @@
-"""The bank of the simulator in Stripe's language: the same ledger file, faults and outcomes, under Stripe's paths.
+"""The simulator with Stripe's API: the same ledger file, faults and outcomes, under Stripe's paths.
 
-It exists to test an adapter that is built on the official `stripe` library. What an adapter must send:
+It exists to test an adapter that is built on the official `stripe` library. An adapter must send:
 
-- `metadata[gateway_key]` on intents and refunds: what the ledger calls the charge, authorization or refund, in
-  GET /effects too (without it, the object's own id). `metadata[channel]`, for the odds of that channel;
-- an `Idempotency-Key` on captures and cancels, whose part before the first "/" is their gateway key. A cancel under its
+- `metadata[gateway_key]` on intents and refunds: the gateway key of the charge, authorization or refund, also in
+  GET /effects (without it, the object's own id). `metadata[channel]`, for the success rate of that channel;
+- an `Idempotency-Key` on captures and cancels: its part before the first "/" is their gateway key. A cancel under its
   authorization's own gateway key is recorded under the whole header, so that one key never names two movements.
 
-The bank decides as ever about `pm_card_visa`: by magic amounts and drawn odds, in major units. Other tokens
-(`tokens.CARDS`) decide by themselves. Where the bank gives no first answer, the connection closes after the effect;
-where it is pending, the object is `processing` (a refund `pending`) until it is read.
+For `pm_card_visa` the bank decides as usual: by magic amounts and drawn odds, in major units. Other tokens
+(`tokens.CARDS`) fix the outcome. If the bank gives no first reply, the connection closes after the effect;
+while it is pending, the object is `processing` (a refund `pending`) until it is read.
 
-Faults (POST /faults) strike these requests too: `send` is whatever may move money, `register` the creation of an
-intent that is not confirmed, `lookup` every GET. A 500 of `error_before_effect` or `error_after_effect` is what the
-endpoint answered, and kept under the key; other statuses come from something before the endpoint, and are not kept.
+Faults (POST /faults) strike these requests too: `send` is any request that may move money, `register` the creation of
+an intent that is not confirmed or an update, `lookup` every GET. A 500 of `error_before_effect` or `error_after_effect`
+is the endpoint's reply, and stored under the key; other statuses come from before the endpoint, and are not stored.
 
-Everything is kept in the ledger's file, in the transaction of its effect, and so outlives the process; only which keys
-are under way does not. `admin` has the calls of tests. Not here: customers, saved methods, updates of objects, several
-captures, and parameters that are not listed in `CREATED` and `CONFIRMED` of `intents`: they are refused as unknown.
+Everything except the set of keys in progress is stored in the ledger's file, in the transaction of its effect, and so
+outlives the process. `admin` has the calls of tests. Not here: customers, saved methods, updates of objects except an
+intent's metadata, several captures, and parameters that are not in `CREATED` and `CONFIRMED` of `intents`: those are
+refused as unknown.
 """
 
 from flask import Flask

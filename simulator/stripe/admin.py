@@ -1,12 +1,12 @@
-"""What tests do behind Stripe's back, under `/_simulator/stripe/`; Stripe has nothing of it.
+"""Commands for tests, under `/_simulator/stripe/`; Stripe has none of them.
 
 =============================================  ========================================================================
 GET, POST settings                             read or change `store.DEFAULTS`
 GET, POST webhook_endpoints                    list, or make one: `url`, `secrets`, `enabled_events`, `misbehaviour`
-                                               (see `webhooks`), `overrides`: fields of each event as it is sent
-POST, DELETE webhook_endpoints/ID              change one's fields, or take it away
+                                               (see `webhooks`), `overrides`: fields of each sent event
+POST, DELETE webhook_endpoints/ID              change one's fields, or remove it
 POST forget                                    forget the answers of all idempotency keys, or of `idempotency_key`
-POST payment_intents/ID/settle                 decide one that is processing, as the bank had decided
+POST payment_intents/ID/settle                 decide one that is processing, by the bank's decision
 POST payment_intents/ID/expire                 let its hold end
 POST payment_intents/ID/authenticate           play the customer: `success`
 POST refunds/ID/settle, refunds/ID/fail        decide a pending one; let one that succeeded fail: `failure_reason`
@@ -171,7 +171,7 @@ COMMANDS: dict[tuple[str, str], Command] = {
 def view(
     command: Command, ledger: Ledger, call_on: Callable[[Store], Call], wake: Callable[[], None]
 ) -> Callable[..., Response]:
-    """The view of a command: a JSON object in, a JSON object or array out."""
+    """Return the view of a command: a JSON object in, a JSON object or array out."""
 
     def serve(object_id: str = "") -> Response:
         body = request.get_json(silent=True) or {}

@@ -1,4 +1,4 @@
-"""An attempt at an intent's payment method: authentication, the bank's decision, and what follows from it."""
+"""An attempt at an intent's payment method: authentication, the bank's decision, and its consequences."""
 
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Approved, Declined, GatewayRequest, Pending
@@ -17,17 +17,17 @@ UNDECIDED = ("requires_payment_method", "requires_confirmation", "requires_actio
 
 
 def key_of(intent: Json) -> str:
-    """The gateway key of an intent's charge or authorization."""
+    """Return the gateway key of an intent's charge or authorization."""
     return str(intent["metadata"].get("gateway_key") or intent["id"])
 
 
 def kind_of(intent: Json) -> Kind:
-    """Whether confirming takes money or holds it."""
+    """Return the kind that a confirmation has: it takes money or holds it."""
     return Kind.AUTHORIZE if intent["capture_method"] == "manual" else Kind.CHARGE
 
 
 def request_for(intent: Json, kind: Kind, gateway_key: str, amount: int) -> GatewayRequest:
-    """What the bank behind Stripe is asked: `amount` minor units of the intent's currency."""
+    """Return the request to the bank behind Stripe: `amount` minor units of the intent's currency."""
     return GatewayRequest(
         gateway_key=gateway_key,
         kind=kind,
@@ -40,7 +40,7 @@ def request_for(intent: Json, kind: Kind, gateway_key: str, amount: int) -> Gate
 
 
 def outcome_of(call: Call, card: Card, request: GatewayRequest) -> Outcome:
-    """What the bank decides: by the token, or by magic amounts and drawn odds where the token leaves it to them."""
+    """Return the bank's decision: by the token, or, for drawn tokens, by magic amounts and drawn odds."""
     if card.drawn:
         return decide(request, call.rates)
     code, reference = authorization_code_of(request.gateway_key), reference_of(request.gateway_key)
@@ -48,7 +48,7 @@ def outcome_of(call: Call, card: Card, request: GatewayRequest) -> Outcome:
 
 
 def attempt(call: Call, intent: Json, *, authenticated: bool = False, may_act: bool = True) -> Answer:
-    """Try the intent's payment method. `may_act` is false where the customer cannot act: then that is a decline."""
+    """Try the intent's payment method. `may_act` is false if the customer cannot act: then that is a decline."""
     card = CARDS[intent["payment_method"]]
     intent["next_action"] = None
     if card.authenticates and not authenticated:
@@ -79,14 +79,14 @@ def _processing(call: Call, intent: Json, operation: int) -> Answer:
 
 
 def settle_intent(call: Call, intent_id: str) -> None:
-    """The bank decides by itself about an intent that is processing."""
+    """Decide an intent that is processing, without a request."""
     intent = call.store.find(intent_id, "payment_intent")
     if intent is not None:
         look_again(call, intent, at_once=True)
 
 
 def look_again(call: Call, intent: Json, *, at_once: bool = False) -> Json:
-    """An intent that is processing, one look-up nearer to what the bank decided."""
+    """Count a look-up of an intent that is processing; write the bank's decision once it is due."""
     if intent["status"] != "processing":
         return intent
     entry = call.ledger.advance(intent["_"]["operation"], at_once=at_once)
@@ -99,7 +99,7 @@ def look_again(call: Call, intent: Json, *, at_once: bool = False) -> Json:
 
 
 def settle(call: Call, intent: Json, charge: Json, outcome: Approved | Declined) -> None:
-    """Write what the bank decided about a charge or authorization into its objects."""
+    """Write the bank's decision about a charge or authorization into its objects."""
     if isinstance(outcome, Declined):
         _decline(call, intent, charge, outcome)
         return
@@ -119,7 +119,7 @@ def settle(call: Call, intent: Json, charge: Json, outcome: Approved | Declined)
 
 
 def take(call: Call, intent: Json, charge: Json, amount: int) -> None:
-    """Money of an intent has been taken."""
+    """Write the capture of an intent's money into its objects."""
     intent |= {"status": "succeeded", "amount_received": amount, "amount_capturable": 0}
     fee = balance.processing_fee(call, amount, charge["currency"])
     booked = balance.book(call, "charge", charge, amount, fee=fee)
@@ -136,7 +136,7 @@ def take(call: Call, intent: Json, charge: Json, amount: int) -> None:
 
 
 def release(call: Call, charge: Json, amount: int) -> None:
-    """Held money goes back to the customer. Stripe's documents call that a release; some users saw a refund object."""
+    """Return held money to the customer. Stripe's documents call that a release; some users saw a refund object."""
     if not call.store.setting("release_as_refund"):
         return
     refund = objects.refund(charge, amount, {}) | {"status": "succeeded"}
@@ -164,7 +164,7 @@ def hand_capture_in(call: Call, intent: Json, charge: Json, amount: int, gateway
 
 def _finish_capture(call: Call, intent: Json, charge: Json, outcome: Approved | Declined) -> None:
     if isinstance(outcome, Declined):
-        # The money is held as before; what went wrong is told in `last_payment_error`.
+        # The money is held as before; `last_payment_error` has the reason.
         intent |= {"status": "requires_capture", "last_payment_error": error_of(charge, outcome)}
         call.store.save(intent)
         emit(call, "payment_intent.payment_failed", intent)
@@ -202,7 +202,7 @@ def _decline(call: Call, intent: Json, charge: Json, declined: Declined) -> None
 
 
 def fail_authentication(call: Call, intent: Json) -> None:
-    """The customer did not prove who they are: the intent wants another payment method."""
+    """Fail the customer's authentication: the intent needs another payment method."""
     error = authentication_error(intent)
     intent |= {
         "status": "requires_payment_method",

@@ -1,4 +1,4 @@
-"""Balance transactions and payouts: what moved on the account, with fees, in the currency it is settled in."""
+"""Balance transactions and payouts: the movements on the account, with fees, in the settlement currency."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -19,7 +19,7 @@ FIXED_FEE, DISPUTE_FEE = Decimal("0.30"), Decimal("15.00")
 
 
 def book(call: Call, type_: str, source: Json, amount: int, *, fee: int = 0, category: str | None = None) -> Json:
-    """A new balance transaction of `amount` minor units of the source's currency, which may be below zero."""
+    """Add a balance transaction of `amount` minor units of the source's currency, which may be negative."""
     settled, currency, rate = _settled(call, amount, source["currency"])
     details = [] if not fee else [
         {"amount": fee, "application": None, "currency": currency, "description": "Stripe processing fees",
@@ -36,14 +36,14 @@ def book(call: Call, type_: str, source: Json, amount: int, *, fee: int = 0, cat
 
 
 def processing_fee(call: Call, amount: int, currency: str) -> int:
-    """2.9 % and 30 hundredths of what is settled."""
+    """Return 2.9 % and 30 hundredths, in the settlement currency."""
     settled, settled_in, _ = _settled(call, amount, currency)
     share = int((Decimal(settled) * Decimal("0.029")).quantize(Decimal(1)))
     return share + to_minor(FIXED_FEE, settled_in)
 
 
 def dispute_fee(call: Call, currency: str) -> int:
-    """15 units of the currency that is settled in."""
+    """Return 15 units of the settlement currency."""
     _, settled_in, _ = _settled(call, 0, currency)
     return to_minor(DISPUTE_FEE, settled_in)
 
@@ -58,7 +58,7 @@ def _settled(call: Call, amount: int, currency: str) -> tuple[int, str, float | 
 
 
 def pay_out(call: Call) -> Json | None:
-    """Pay out everything that no payout has yet, of the currency that is most recent; None if there is nothing."""
+    """Pay out all entries without a payout, in the currency of the newest one; None if there are none."""
     open_ones = call.store.page(
         "balance_transaction", [("json_extract(body, '$._.payout') IS NULL AND word != 'payout'", None)], 10_000
     )

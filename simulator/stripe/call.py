@@ -1,4 +1,4 @@
-"""One request to the Stripe front: what its handlers see, and the answers they give."""
+"""One request to the Stripe front: the data for its handlers, and their answers."""
 
 import json
 from collections.abc import Callable, Collection
@@ -17,12 +17,12 @@ from simulator.stripe.store import Json, Store
 from simulator.stripe.tokens import CARDS
 
 API_VERSION = "2026-10-28.endive"
-"""What answers without a `Stripe-Version` header are versioned as."""
+"""The version of responses to requests without a `Stripe-Version` header."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a handler answers; `lost` if the bank's first reply to this request is none at all."""
+    """A handler's response; `lost` if the bank gives no first reply to this request."""
 
     status: int
     body: Json
@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Aim:
-    """What a fault must match to strike a request; see `faults.InjectedFault`."""
+    """The values that a fault must match to strike a request; see `faults.InjectedFault`."""
 
     on: On
     keys: Collection[str] = ()
@@ -43,8 +43,8 @@ class Aim:
 class Call:
     """A request within its transaction; `form` has checked parameters, `object_id` is the id in the path.
 
-    `request_id` and `idempotency_key` are those of the request that causes what happens; nobody causes a look-up's
-    findings, or what happens by itself.
+    `request_id` and `idempotency_key` are those of the request that causes a change; None for changes that a look-up
+    finds or a timer makes.
     """
 
     store: Store
@@ -59,18 +59,18 @@ class Call:
 
     @property
     def gateway_key(self) -> str:
-        """What the idempotency key has before its first slash: the gateway key of a capture or cancel."""
+        """The part of the idempotency key before its first slash: the gateway key of a capture or cancel."""
         return (self.idempotency_key or self.request_id or "").partition("/")[0]
 
     def subject(self, kind: str, param: str) -> Json:
-        """The object that the path names. Raises StripeError (404)."""
+        """Return the object that the path names. Raises StripeError (404)."""
         found = self.store.find(self.object_id, kind)
         if found is None:
             raise missing(kind, self.object_id, param=param)
         return found
 
     def named(self, kind: str, param: str) -> Json:
-        """The object that a parameter names. Raises StripeError (400)."""
+        """Return the object that a parameter names. Raises StripeError (400)."""
         found = self.store.find(self.form[param], kind)
         if found is None:
             raise missing(kind, self.form[param], param=param, status=400)
@@ -82,7 +82,7 @@ Handler = Callable[[Call], Answer]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A path of Stripe's: what it takes, what it does, and which faults strike it."""
+    """A path of Stripe's: its parameters, its handler, and the faults that strike it."""
 
     method: str
     path: str
@@ -93,17 +93,17 @@ class Endpoint:
 
 
 def ok(call: Call, body: Json) -> Answer:
-    """200 with an object, expanded as the request asks."""
+    """Return 200 with an object, expanded as the request asks."""
     return Answer(200, expanded(call.store, body, call.form.get("expand", ())))
 
 
 def shown(body: Json) -> Json:
-    """An object without what Stripe does not show."""
+    """Return an object without the fields that Stripe does not show."""
     return {name: value for name, value in body.items() if name != "_"}
 
 
 def expanded(store: Store, body: Json, paths: Collection[str]) -> Json:
-    """The object with the objects in place of their ids along each path (`data.source`, `latest_charge`)."""
+    """Return the object with the objects in place of their ids along each path (`data.source`, `latest_charge`)."""
     result = json.loads(json.dumps(shown(body))) if paths else shown(body)
     for path in paths:
         _expand(store, result, path.split("."), path)

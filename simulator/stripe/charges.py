@@ -1,4 +1,4 @@
-"""Charges and payment methods, which are only looked at."""
+"""Charges and payment methods, which are read-only."""
 
 from simulator.stripe import balance, objects
 from simulator.stripe.call import Answer, Call, Endpoint, ok
@@ -26,7 +26,7 @@ def _method(call: Call) -> Answer:
 
 
 def show_balance(call: Call, charge_id: str) -> None:
-    """A charge learns of its balance transaction."""
+    """Write a charge's balance transaction into it."""
     charge = call.store.find(charge_id, "charge")
     found = [each for each in call.store.children(charge_id, "balance_transaction") if each["type"] == "charge"]
     if charge is not None and found:

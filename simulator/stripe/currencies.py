@@ -1,4 +1,4 @@
-"""Amounts as Stripe takes them: whole numbers of its own minor units, by currency, within its limits."""
+"""Amounts in Stripe's format: whole numbers of its own minor units, by currency, within its limits."""
 
 from decimal import Decimal
 
@@ -22,24 +22,24 @@ MINIMUM = {
     "hkd": 400, "huf": 17500, "inr": 50, "jpy": 50, "mxn": 1000, "myr": 200, "nok": 300, "nzd": 50, "pln": 200,
     "ron": 200, "sek": 300, "sgd": 50, "thb": 1000,
 }  # fmt: skip
-"""The least that can be charged, in minor units; 1 for the others, which are settled in another currency."""
+"""The smallest charge, in minor units; 1 for the others, which are settled in another currency."""
 MOST = 99_999_999
 """Eight digits."""
 
 
 def digits(currency: str) -> int:
-    """Decimals of Stripe's minor unit of a currency that it knows."""
+    """Return the decimals of Stripe's minor unit of a known currency."""
     return _DIGITS[currency]
 
 
 def check_currency(currency: str) -> None:
-    """Raises StripeError unless Stripe takes this currency; its codes are in lower case."""
+    """Raise StripeError unless Stripe supports this currency; its codes are in lower case."""
     if currency not in _DIGITS:
         raise malformed(f"Invalid currency: {currency}. Stripe does not support it.", param="currency")
 
 
 def check_amount(amount: int, currency: str, *, param: str = "amount") -> None:
-    """Raises StripeError unless so many minor units can be charged."""
+    """Raise StripeError unless so many minor units can be charged."""
     check_shape(amount, currency, param=param)
     if amount > MOST:
         raise _out_of_range("amount_too_large", f"Amount must be no more than {MOST} {currency}", param)
@@ -48,7 +48,7 @@ def check_amount(amount: int, currency: str, *, param: str = "amount") -> None:
 
 
 def check_shape(amount: int, currency: str, *, param: str = "amount") -> None:
-    """Raises StripeError unless the amount is positive and its last digits are ones that its currency can have."""
+    """Raise StripeError unless the amount is positive and its last digits are valid for its currency."""
     if amount < 1:
         message = "This value must be greater than or equal to 1."
         raise malformed(message, code="parameter_invalid_integer", param=param)
@@ -58,7 +58,7 @@ def check_shape(amount: int, currency: str, *, param: str = "amount") -> None:
 
 
 def to_major(amount: int, currency: str) -> Decimal:
-    """Minor units of Stripe's as an amount with the decimals of ISO 4217."""
+    """Return minor units of Stripe's as an amount with the decimals of ISO 4217."""
     exact = Decimal(amount).scaleb(-digits(currency))
     if currency in WHOLE_ONLY | {"mga"}:
         return exact.quantize(Decimal(1).scaleb(-decimals(currency.upper())))
@@ -66,12 +66,12 @@ def to_major(amount: int, currency: str) -> Decimal:
 
 
 def asked_for(amount: int | None, currency: str | None) -> Decimal | None:
-    """The amount that a request names, in major units; None where it names none that can be read."""
+    """Return the amount that a request names, in major units; None without a readable one."""
     return None if amount is None or currency not in _DIGITS else to_major(amount, currency)
 
 
 def to_minor(amount: Decimal, currency: str) -> int:
-    """An amount in major units in Stripe's minor units."""
+    """Return an amount in major units in Stripe's minor units."""
     return int(amount.scaleb(digits(currency)))
 
 

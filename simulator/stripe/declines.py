@@ -1,4 +1,4 @@
-"""Declines in Stripe's words: on the intent, on the charge, and in the body of the 402."""
+"""Declines in Stripe's format: on the intent, on the charge, and in the body of the 402."""
 
 from payment_service.gateways.base import Declined
 from simulator.stripe import objects
@@ -8,7 +8,7 @@ from simulator.stripe.tokens import AUTHENTICATION_FAILED, code_of, decline_code
 
 
 def error_of(charge: Json, declined: Declined) -> Json:
-    """A decline as `last_payment_error`."""
+    """Return a decline as `last_payment_error`."""
     decline_code = decline_code_of(declined)
     code = code_of(decline_code)
     return {
@@ -23,12 +23,12 @@ def error_of(charge: Json, declined: Declined) -> Json:
 
 
 def card_error(intent: Json, error: Json) -> Json:
-    """The body of a 402: the error with its intent as it is now."""
+    """Return the body of a 402: the error with its intent as it is now."""
     return {"error": error | {"payment_intent": shown(intent)}}
 
 
 def authentication_error(intent: Json) -> Json:
-    """The `last_payment_error` of an intent whose customer failed to prove who they are."""
+    """Return the `last_payment_error` of an intent after a failed authentication of the customer."""
     return {
         "code": "payment_intent_authentication_failure",
         "doc_url": "https://stripe.com/docs/error-codes/payment-intent-authentication-failure",
@@ -39,7 +39,7 @@ def authentication_error(intent: Json) -> Json:
 
 
 def network_outcome(network: str, reason: str | None) -> Json:
-    """`outcome` of a charge."""
+    """Return the `outcome` of a charge."""
     authorized = reason is None
     return {
         "advice_code": None,

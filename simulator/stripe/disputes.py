@@ -1,4 +1,4 @@
-"""Disputes: the customer's bank takes the money back, and may give it again."""
+"""Disputes: the customer's bank takes the money back, and may return it."""
 
 from simulator.stripe import balance, objects
 from simulator.stripe.call import Answer, Call, Endpoint, ok, shown
@@ -16,7 +16,7 @@ CLOSED = {"won", "lost", "warning_closed", "prevented"}
 
 
 def open_dispute(call: Call, charge_id: str) -> None:
-    """The dispute that a charge's token asks for."""
+    """Begin the dispute that a charge's token asks for."""
     charge = call.store.find(charge_id, "charge")
     if charge is None:
         return
@@ -26,7 +26,7 @@ def open_dispute(call: Call, charge_id: str) -> None:
 
 
 def begin(call: Call, charge: Json, amount: int, reason: str, status: str = "needs_response") -> Json:
-    """A customer disputes a charge, in whole or in part; unless it is only a warning, the money goes at once."""
+    """Begin a dispute of a charge, in whole or in part; unless it is only a warning, the money goes at once."""
     dispute = call.store.add(objects.dispute(charge, amount, reason, status), parent=charge["payment_intent"])
     if not status.startswith("warning"):
         _withdraw(call, dispute)
@@ -39,7 +39,7 @@ def begin(call: Call, charge: Json, amount: int, reason: str, status: str = "nee
 
 
 def move(call: Call, dispute: Json, status: str) -> Json:
-    """The dispute gets another status: won gives the money back, lost after won takes it again."""
+    """Give a dispute another status: won gives the money back, lost after won takes it again."""
     before, dispute["status"] = dispute["status"], status
     out = sum(each["amount"] for each in dispute["balance_transactions"]) < 0
     moved = None

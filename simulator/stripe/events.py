@@ -1,4 +1,4 @@
-"""Events: every change makes one, with the object as it was then, and a delivery to each endpoint that wants it."""
+"""Events: every change adds one, with the object as it was then, and a delivery to each endpoint that wants it."""
 
 import json
 
@@ -13,7 +13,7 @@ LISTED = {"type": text, "types": texts, "created": window, "delivery_success": b
 
 
 def emit(call: Call, type_: str, body: Json, previous: Json | None = None) -> None:
-    """Record that something happened to an object; `previous` has what changed, as it was."""
+    """Record an event about an object; `previous` has the changed fields with their old values."""
     data: Json = {"object": shown(body)}
     if previous is not None:
         data["previous_attributes"] = previous
@@ -49,7 +49,7 @@ def _deliver(call: Call, event: Json) -> None:
 
 
 def with_pending(call: Call, event: Json) -> Json:
-    """The event with the number of its deliveries that have not arrived."""
+    """Return the event with the number of its deliveries that have not arrived."""
     row = call.store.db.execute(
         "SELECT count(*) AS waiting FROM stripe_deliveries WHERE event_id = ? AND outcome IS NOT 'delivered'",
         (event["id"],),
@@ -63,7 +63,7 @@ def _list(call: Call) -> Answer:
     types = form.get("types", []) + ([form["type"]] if form.get("type") else [])
     if types:
         words = json.dumps(types)
-        # `charge.*` is every event whose type begins so.
+        # `charge.*` matches every type with this beginning.
         conditions = [("EXISTS (SELECT 1 FROM json_each(?) AS t WHERE word GLOB t.value)", words)]
     if "delivery_success" in form:
         waiting = "EXISTS (SELECT 1 FROM stripe_deliveries d WHERE d.event_id = stripe_objects.id"

@@ -1,4 +1,4 @@
-"""Form bodies as Stripe takes them: `a[b]=c`, `a[]=b`, `a[0]=b`, and every parameter known, present and of its type."""
+"""Form bodies in Stripe's format: `a[b]=c`, `a[]=b`, `a[0]=b`; a parameter must be known, present and of its type."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +16,7 @@ METADATA_PAIRS, METADATA_NAME, METADATA_VALUE = 50, 40, 500
 
 
 def parse(pairs: Iterable[tuple[str, str]]) -> Form:
-    """The pairs as nested dictionaries; elements of arrays stand under "0", "1" and so on."""
+    """Return the pairs as nested dictionaries; elements of arrays are under "0", "1" and so on."""
     form: Form = {}
     for name, value in pairs:
         match = _NAME.fullmatch(name)
@@ -33,7 +33,7 @@ def parse(pairs: Iterable[tuple[str, str]]) -> Form:
 
 
 def check(form: Form, spec: Spec, required: Iterable[str] = ()) -> Form:
-    """The form with its values as Python's. Raises StripeError for what is unknown, missing or of another type."""
+    """Return the form with Python values. Raises StripeError for an unknown, missing or mistyped parameter."""
     unknown = sorted(form.keys() - spec.keys())
     if unknown:
         one = f"Received unknown parameter: {unknown[0]}"
@@ -46,7 +46,7 @@ def check(form: Form, spec: Spec, required: Iterable[str] = ()) -> Form:
 
 
 def text(value: Any, name: str) -> str | None:
-    """A text; an empty one is none."""
+    """Return a text; None for an empty one."""
     if not isinstance(value, str):
         raise malformed("Invalid string", param=name)
     if len(value) > 5000:
@@ -55,21 +55,21 @@ def text(value: Any, name: str) -> str | None:
 
 
 def integer(value: Any, name: str) -> int:
-    """A whole number in decimal digits."""
+    """Return a whole number in decimal digits."""
     if not isinstance(value, str) or not re.fullmatch(r"-?[0-9]{1,18}", value):
         raise malformed(f"Invalid integer: {value}", code="parameter_invalid_integer", param=name)
     return int(value)
 
 
 def boolean(value: Any, name: str) -> bool:
-    """`true` or `false`."""
+    """Return `true` or `false` as a bool."""
     if value not in ("true", "false"):
         raise malformed(f"Invalid boolean: {value}", param=name)
     return bool(value == "true")
 
 
 def choice(*words: str) -> Check:
-    """One of these words."""
+    """Return a check for one of these words."""
 
     def one(value: Any, name: str) -> str | None:
         if value == "":
@@ -82,19 +82,19 @@ def choice(*words: str) -> Check:
 
 
 def texts(value: Any, name: str) -> list[str]:
-    """An array of texts."""
+    """Return an array of texts."""
     if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
         raise malformed("Invalid array", param=name)
     return list(value.values())
 
 
 def anything(value: Any, _name: str) -> Any:
-    """A parameter of Stripe's that changes nothing here."""
+    """Return a parameter of Stripe's that has no effect here."""
     return value
 
 
 def nested(**spec: Check) -> Check:
-    """A hash with these fields."""
+    """Return a check for a hash with these fields."""
 
     def fields(value: Any, name: str) -> Form:
         if not isinstance(value, dict):
@@ -110,7 +110,7 @@ def nested(**spec: Check) -> Check:
 
 
 def metadata(value: Any, name: str) -> dict[str, str]:
-    """At most 50 pairs of texts; an empty text as value takes the pair away, one for the whole takes all away."""
+    """Return at most 50 pairs of texts; an empty text as value removes the pair, one for the whole removes all."""
     if value == "":
         return {}
     if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
@@ -126,7 +126,7 @@ def metadata(value: Any, name: str) -> dict[str, str]:
 
 
 def window(value: Any, name: str) -> dict[str, int]:
-    """A moment, or a range of them by `gt`, `gte`, `lt`, `lte`; seconds since 1970."""
+    """Return a time, or a range of times by `gt`, `gte`, `lt`, `lte`; seconds since 1970."""
     if isinstance(value, dict):
         bounds = dict.fromkeys(("gt", "gte", "lt", "lte"), integer)
         checked: dict[str, int] = nested(**bounds)(value, name)

@@ -1,9 +1,9 @@
-"""The way of every request: key and permission, parameters, fault, then one transaction that acts and remembers.
+"""The steps of every request: key and permission, parameters, fault, then one transaction that acts and stores.
 
-A POST with an idempotency key is answered once: what the endpoint began to execute, declines and errors of the server
-included, is kept with its path and form, in the transaction of its effect. What is wrong with the request itself, or
-never reached the endpoint (401, 403, 409, 429), is not kept. A key whose request is under way answers 409; that mark
-lives in memory, because it ends with the process.
+A POST with an idempotency key is executed once: every response of the endpoint, also a decline or a server error, is
+stored with its path and form, in the transaction of its effect. A response to an invalid request, or from before the
+endpoint (401, 403, 409, 429), is not stored. A key in progress gets 409; the set of these keys is in memory, because
+it ends with the process.
 """
 
 import json
@@ -25,7 +25,7 @@ from simulator.stripe.store import Json, Store, StoredAnswer, new_id
 
 
 class Front:
-    """Serves endpoints over a ledger; `wake` is called when something is due later."""
+    """Serves endpoints over a ledger; calls `wake` when something is due later."""
 
     def __init__(
         self, ledger: Ledger, faults: FaultRegistry, rates: SuccessRates, latency: float, wake: Callable[[], None]
@@ -39,7 +39,7 @@ class Front:
         self._under_way: set[str] = set()
 
     def view(self, endpoint: Endpoint) -> Callable[..., Response]:
-        """The view of an endpoint."""
+        """Return the view of an endpoint."""
 
         def serve(object_id: str = "") -> Response:
             request_id = new_id("req")
@@ -57,7 +57,7 @@ class Front:
         return serve
 
     def unknown(self, rest: str = "") -> Response:
-        """The answer to a path that nobody serves."""
+        """Return the response to an unknown path."""
         message = f"Unrecognized request URL ({request.method}: {request.path})."
         return _json(404, {"error": {"type": "invalid_request_error", "message": message}})
 
@@ -74,7 +74,7 @@ class Front:
         if key is not None and len(key) > 255:
             raise malformed("Idempotency keys can be up to 255 characters long.")
         base = request.host_url.rstrip("/")
-        # What a look-up only finds out, no request has caused.
+        # No request causes the changes that a look-up finds.
         cause = request_id if request.method == "POST" else None
         return lambda store: Call(store, self._ledger, self._rates, base, form, object_id, cause, key)
 
@@ -119,7 +119,7 @@ class Front:
         return self._faults.take_any(aim.on, aim.keys, aim.kind, aim.asked)
 
     def _broken(self, call_on: Callable[[Store], Call], form: str, fault: InjectedFault) -> Response:
-        """An error before anything was done. A 500 is the endpoint's own, and kept; others come from before it."""
+        """Return an error before anything was done. A 500 is the endpoint's own, and stored; others are not."""
         answer = Answer(fault.status, server_error(fault.status))
         if fault.status == 500:
             with self._ledger.transaction() as db:
@@ -131,7 +131,7 @@ class Front:
     def _answer(
         self, endpoint: Endpoint, call_on: Callable[[Store], Call], form: str, fault: InjectedFault | None
     ) -> tuple[Answer, str | None]:
-        """The answer, and the id of the request that it was given to first if that was another one."""
+        """Return the response, and the id of the request that got it first if that was another one."""
         with self._ledger.transaction() as db:
             call = call_on(Store(db))
             call.fault = fault
@@ -156,7 +156,7 @@ class Front:
 
 
 def _executed(endpoint: Endpoint, call: Call) -> Answer:
-    """What the endpoint answers. A refusal undoes what it had begun to write; one that is not to be kept is raised."""
+    """Run the endpoint. A refusal undoes its writes; one that must not be stored is raised."""
     db = call.store.db
     db.execute("SAVEPOINT endpoint")
     try:
@@ -177,7 +177,7 @@ def _other_parameters(call: Call, kept: StoredAnswer) -> StripeError:
 
 
 def _nothing(call: Call, endpoint: Endpoint) -> Answer:
-    """A look-up that is told to know nothing."""
+    """Return the response of a look-up that finds nothing."""
     if call.object_id:
         error = missing("object", call.object_id, param="id")
         return Answer(error.status, error.body)

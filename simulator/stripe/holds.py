@@ -1,4 +1,4 @@
-"""Capturing and cancelling intents."""
+"""Captures and cancels of intents."""
 
 from dataclasses import replace
 
@@ -55,7 +55,7 @@ def _cancel(call: Call) -> Answer:
         request = request_for(intent, Kind.VOID, own_key(call, intent), intent["amount_capturable"])
         outcome = outcome_of(call, CARDS[charge["payment_method"]], request)
         plan = plan_of(call.fault, outcome)
-        # There is no cancel that is still under way: it is done at once, or it is not done.
+        # A cancel is never pending: it is done at once, or not at all.
         call.ledger.write(request, Plan(plan.actual_outcome), charge["id"])
         if isinstance(plan.actual_outcome, Declined):
             return Answer(402, card_error(intent, error_of(charge, plan.actual_outcome)))
@@ -65,7 +65,7 @@ def _cancel(call: Call) -> Answer:
 
 
 def cancel(call: Call, intent: Json, reason: str | None) -> None:
-    """End an intent; what it held is released."""
+    """End an intent; its hold is released."""
     held = intent["status"] == "requires_capture"
     intent |= {
         "status": "canceled",
@@ -85,7 +85,7 @@ def cancel(call: Call, intent: Json, reason: str | None) -> None:
 
 
 def expire_hold(call: Call, intent_id: str) -> None:
-    """The hold has ended without a capture."""
+    """End a hold without a capture."""
     intent = call.store.find(intent_id, "payment_intent")
     if intent is not None and intent["status"] == "requires_capture":
         emit(call, "charge.expired", charge_of(call, intent))
@@ -93,14 +93,14 @@ def expire_hold(call: Call, intent_id: str) -> None:
 
 
 def charge_of(call: Call, intent: Json) -> Json:
-    """The latest charge of an intent that has one."""
+    """Return the latest charge of an intent that has one."""
     charge = call.store.find(intent["latest_charge"], "charge")
-    assert charge is not None  # noqa: S101 - the status says that there is one
+    assert charge is not None  # noqa: S101 - an intent in this status has one
     return charge
 
 
 def own_key(call: Call, intent: Json) -> str:
-    """The gateway key of a capture or cancel; one that undoes its own authorization goes by the whole header."""
+    """Return the gateway key of a capture or cancel; a cancel under its authorization's key gets the whole header."""
     own = call.gateway_key == key_of(intent)
     return (call.idempotency_key or call.gateway_key) if own else call.gateway_key
 

@@ -67,7 +67,7 @@ ONLY_WHEN_CONFIRMED = ("return_url", "off_session", "error_on_requires_action")
 
 
 def unexpected_state(intent: Json, what: str) -> StripeError:
-    """The intent's status forbids it: 400 with the intent."""
+    """Return the error for a forbidden status: 400 with the intent."""
     message = f"{what} because it has a status of {intent['status']}."
     return invalid(message, code="payment_intent_unexpected_state", payment_intent=shown(intent))
 
@@ -95,7 +95,7 @@ def _create(call: Call) -> Answer:
 
 
 def check_suffix(suffix: str | None) -> None:
-    """Raises StripeError for a suffix that no card statement can show."""
+    """Raise StripeError for a suffix that no card statement can show."""
     if suffix is None:
         return
     if len(suffix) > 22 or set(suffix) & set("<>\\'\"*") or not any(each.isalpha() for each in suffix):
@@ -178,7 +178,7 @@ def _aim_at_update(call: Call) -> Aim:
 
 
 def aim_at_read(call: Call) -> Aim:
-    """A look-up of an intent asks about its own key and those of everything that hangs on it."""
+    """Return the aim of an intent's look-up: its own key and those of its captures, refunds and void."""
     rows = call.store.db.execute("SELECT gateway_key FROM operations WHERE parent_key = (SELECT gateway_key FROM"
                                  " stripe_objects WHERE id = ?)", (call.object_id,))  # fmt: skip
     intent = call.store.find(call.object_id, "payment_intent")

@@ -1,4 +1,4 @@
-"""API keys: who may speak at all, and which paths a restricted key may not use."""
+"""API keys: which are valid, and which paths a restricted key may not use."""
 
 import base64
 import binascii
@@ -8,7 +8,7 @@ from simulator.stripe.errors import StripeError
 
 
 def api_key(authorization: str | None) -> str:
-    """The API key of a request: a bearer's, or the user's name of HTTP Basic. Raises StripeError (401)."""
+    """Return the API key of a request: a bearer token, or the user name of HTTP Basic. Raises StripeError (401)."""
     scheme, _, credentials = (authorization or "").partition(" ")
     key = credentials.strip()
     if scheme.lower() == "basic":
@@ -25,7 +25,7 @@ def api_key(authorization: str | None) -> str:
 
 
 def check_permission(key: str, path: str, restricted: Mapping[str, list[str]]) -> None:
-    """Raises StripeError (403) where a restricted key may not use the path."""
+    """Raise StripeError (403) if a restricted key may not use the path."""
     below = path.removeprefix("/v1/")
     if any(below.startswith(beginning) for beginning in restricted.get(key, ())):
         message = "The provided key does not have the required permissions for this endpoint on this account."

@@ -18,7 +18,7 @@ def listing(
     conditions: list[tuple[str, Any]],
     show: Callable[[Json], Json] = lambda body: body,
 ) -> Answer:
-    """A page of objects of a kind. `conditions` are SQL with at most one `?` and its value."""
+    """Return a page of objects of a kind. `conditions` are SQL with at most one `?` and its value."""
     limit = _limit(call)
     backwards = bool(call.form.get("ending_before"))
     wanted = [*conditions, *_created(call), *_after(call, kind)]
@@ -29,7 +29,7 @@ def listing(
 
 
 def page_shown(call: Call, body: Json) -> Json:
-    """A page whose objects are shown as the request asks."""
+    """Return a page with its objects expanded as the request asks."""
     paths = call.form.get("expand", ())
     body["data"] = [{name: value for name, value in each.items() if name != "_"} for each in body["data"]]
     return expanded(call.store, body, paths)

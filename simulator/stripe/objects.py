@@ -1,4 +1,4 @@
-"""Stripe's objects as they are when they begin: every field that the API shows, mostly empty."""
+"""Stripe's new objects: every field that the API shows, mostly empty."""
 
 import hashlib
 
@@ -18,7 +18,7 @@ BILLING: Json = {"address": NO_ADDRESS, "email": None, "name": None, "phone": No
 
 
 def intent(amount: int, currency: str, form: Json, object_id: str, secret: str) -> Json:
-    """A payment intent that nobody confirmed."""
+    """Return an unconfirmed payment intent."""
     return {
         "id": object_id, "object": "payment_intent", "amount": amount, "amount_capturable": 0,
         "amount_details": {"tip": {}}, "amount_received": 0, "application": None, "application_fee_amount": None,
@@ -48,7 +48,7 @@ def _automatic(form: Json) -> Json | None:
 
 
 def charge(of: Json, card: Card, authorization_code: str | None, capture_before: int | None) -> Json:
-    """An attempt at an intent's card, before its outcome is known."""
+    """Return an attempt at an intent's card, before its outcome is known."""
     descriptor = f"SIMULATOR* {of['statement_descriptor_suffix']}" if of["statement_descriptor_suffix"] else "SIMULATOR"
     return {
         "object": "charge", "amount": of["amount"], "amount_captured": 0, "amount_refunded": 0, "application": None,
@@ -67,7 +67,7 @@ def charge(of: Json, card: Card, authorization_code: str | None, capture_before:
 
 
 def card_details(of: Json, card: Card, authorization_code: str | None, capture_before: int | None) -> Json:
-    """`payment_method_details.card` of a charge."""
+    """Return `payment_method_details.card` of a charge."""
     details: Json = {
         **_card(card), "amount_authorized": of["amount"], "authorization_code": authorization_code,
         "extended_authorization": {"status": "disabled"}, "incremental_authorization": {"status": "unavailable"},
@@ -80,7 +80,7 @@ def card_details(of: Json, card: Card, authorization_code: str | None, capture_b
 
 
 def payment_method(token: str) -> Json:
-    """The payment method behind a token."""
+    """Return the payment method behind a token."""
     card = _card(CARDS[token]) | {
         "display_brand": CARDS[token].brand, "generated_from": None, "networks": {"available": [CARDS[token].brand],
         "preferred": None}, "three_d_secure_usage": {"supported": True}, "wallet": None,
@@ -101,7 +101,7 @@ def _card(card: Card) -> Json:
 
 
 def refund(of: Json, amount: int, form: Json) -> Json:
-    """A refund of a charge that has begun."""
+    """Return a new refund of a charge."""
     return {
         "object": "refund", "amount": amount, "balance_transaction": None, "charge": of["id"], "created": moment(),
         "currency": of["currency"],
@@ -113,7 +113,7 @@ def refund(of: Json, amount: int, form: Json) -> Json:
 
 
 def dispute(of: Json, amount: int, reason: str, status: str) -> Json:
-    """A dispute of a charge that has begun."""
+    """Return a new dispute of a charge."""
     return {
         "object": "dispute", "amount": amount, "balance_transactions": [], "charge": of["id"], "created": moment(),
         "currency": of["currency"], "enhanced_eligibility_types": [], "evidence": dict.fromkeys(_EVIDENCE.split()),

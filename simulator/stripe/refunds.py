@@ -92,7 +92,7 @@ def _check(call: Call, charge: Json, amount: int, left: int) -> None:
 
 
 def settle(call: Call, refund: Json, outcome: Approved | Declined) -> None:
-    """Write what the bank decided into the refund."""
+    """Write the bank's decision into the refund."""
     refund.pop("pending_reason", None)
     charge = _charge(call, refund)
     if isinstance(outcome, Declined):
@@ -106,7 +106,7 @@ def settle(call: Call, refund: Json, outcome: Approved | Declined) -> None:
 
 
 def fail(call: Call, refund: Json, reason: str) -> None:
-    """A refund fails, at once or after it had succeeded: the money comes back to the account."""
+    """Fail a refund, at once or after it had succeeded: the money comes back to the account."""
     charge = _charge(call, refund)
     if refund["status"] == "succeeded":
         booked = balance.book(call, "refund_failure", refund, refund["amount"])
@@ -120,21 +120,21 @@ def fail(call: Call, refund: Json, reason: str) -> None:
 
 
 def settle_refund(call: Call, refund_id: str) -> None:
-    """A pending refund is done, or refused, as the bank had decided."""
+    """Write the bank's decision into a pending refund, without a request."""
     refund = call.store.find(refund_id, "refund")
     if refund is not None:
         look_again(call, refund, at_once=True)
 
 
 def fail_refund(call: Call, refund_id: str) -> None:
-    """A refund comes back from the customer's bank."""
+    """Return a refund from the customer's bank."""
     refund = call.store.find(refund_id, "refund")
     if refund is not None and refund["status"] == "succeeded":
         fail(call, refund, "expired_or_canceled_card")
 
 
 def look_again(call: Call, refund: Json, *, at_once: bool = False) -> Json:
-    """A pending refund, one look-up nearer to what the bank decided."""
+    """Count a look-up of a pending refund; write the bank's decision once it is due."""
     if refund["status"] == "pending":
         entry = call.ledger.advance(refund["_"]["operation"], at_once=at_once)
         if not isinstance(entry.answer, Pending):

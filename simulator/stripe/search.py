@@ -1,4 +1,4 @@
-"""Searching intents, which finds what is new only after a while."""
+"""Search of intents, which finds new ones only after a while."""
 
 import re
 from typing import Any
@@ -51,7 +51,7 @@ def _condition(clause: str) -> list[tuple[str, Any]]:
     value: Any = int(match["number"]) if match["number"] else match["text"]
     sign = "=" if match["sign"] == ":" else match["sign"]
     if match["name"]:
-        # Two conditions, because each carries one value: the pair's name, then its value.
+        # One condition has one value: name and value of the pair, joined.
         pair = "EXISTS (SELECT 1 FROM json_each(body, '$.metadata') AS m WHERE m.key || char(31) || m.value = ?)"
         return [(pair, f"{match['name']}\x1f{value}")]
     return [(f"json_extract(body, '$.{match['field']}') {sign} ?", value)]

@@ -1,4 +1,4 @@
-"""Stripe's objects and stored answers, in the ledger's own file: one transaction moves money and remembers it."""
+"""Stripe's objects and stored responses, in the ledger's own file: one transaction moves money and stores them."""
 
 import json
 import sqlite3
@@ -55,7 +55,7 @@ PREFIXES = {
 
 @dataclass(frozen=True)
 class StoredAnswer:
-    """The first answer under an idempotency key."""
+    """The first response under an idempotency key."""
 
     path: str
     form: str
@@ -65,12 +65,12 @@ class StoredAnswer:
 
 
 def new_id(prefix: str) -> str:
-    """A new id of Stripe's look, `pi_` and 24 characters; hexadecimal ones, because those cost least."""
+    """Return a new id like Stripe's, `pi_` and 24 characters; hexadecimal ones, because they cost least."""
     return f"{prefix}_{clock.new_hex(24)}"
 
 
 def moment() -> int:
-    """Now, in whole seconds since 1970, as Stripe tells time."""
+    """Return now, in whole seconds since 1970, as Stripe's times are."""
     return int(clock.now().timestamp())
 
 
@@ -82,7 +82,7 @@ class Store:
         self.woken = False
 
     def add(self, body: Json, *, parent: str | None = None, word: str | None = None, key: str | None = None) -> Json:
-        """Keep a new object; its `id` and `created` are filled in where they are missing."""
+        """Store a new object; set its `id` and `created` if they are missing."""
         body.setdefault("id", new_id(PREFIXES[body["object"]]))
         body.setdefault("created", moment())
         row = (body["id"], body["object"], body["created"], parent, word, key, json.dumps(body))
@@ -94,40 +94,40 @@ class Store:
         return body
 
     def save(self, body: Json) -> None:
-        """Keep what changed in an object."""
+        """Store the changes of an object."""
         self.db.execute("UPDATE stripe_objects SET body = ? WHERE id = ?", (json.dumps(body), body["id"]))
 
     def find(self, object_id: str | None, kind: str | None = None) -> Json | None:
-        """An object by its id, of one kind."""
+        """Return an object by its id, if it is of this kind."""
         row = self.db.execute("SELECT object, body FROM stripe_objects WHERE id = ?", (object_id,)).fetchone()
         return json.loads(row["body"]) if row is not None and kind in {None, row["object"]} else None
 
     def children(self, parent: str, kind: str) -> list[Json]:
-        """The objects of a kind that belong to another, oldest first."""
+        """Return the objects of a kind that belong to another one, oldest first."""
         rows = self.db.execute(
             "SELECT body FROM stripe_objects WHERE parent = ? AND object = ? ORDER BY number", (parent, kind)
         )
         return [json.loads(row["body"]) for row in rows]
 
     def page(self, kind: str, conditions: list[tuple[str, Any]], limit: int, *, upwards: bool = False) -> list[Json]:
-        """Objects of a kind, newest first (or, `upwards`, oldest first), that fulfil SQL conditions of this package."""
+        """Return objects of a kind that fulfil SQL conditions, newest first or (`upwards`) oldest first."""
         where = " AND ".join(["object = ?", *(condition for condition, _ in conditions)])
         values = [value for _, value in conditions if value is not None]
         order = "" if upwards else " DESC"
         rows = self.db.execute(
-            f"SELECT body FROM stripe_objects WHERE {where} ORDER BY number{order} LIMIT ?",  # noqa: S608 - our own words
+            f"SELECT body FROM stripe_objects WHERE {where} ORDER BY number{order} LIMIT ?",  # noqa: S608 - our own text
             (kind, *values, limit),
         )
         return [json.loads(row["body"]) for row in rows]
 
     def number_of(self, object_id: str, kind: str) -> int | None:
-        """Where an object stands in the lists of its kind."""
+        """Return the position of an object in the lists of its kind."""
         row = self.db.execute("SELECT number FROM stripe_objects WHERE id = ? AND object = ?", (object_id, kind))
         found = row.fetchone()
         return found["number"] if found else None
 
     def answer(self, idempotency_key: str) -> StoredAnswer | None:
-        """What was answered first under a key."""
+        """Return the first response under a key."""
         row = self.db.execute(
             "SELECT path, form, status, body, request_id FROM stripe_answers WHERE idempotency_key = ?",
             (idempotency_key,),
@@ -135,24 +135,24 @@ class Store:
         return StoredAnswer(*row) if row is not None else None
 
     def keep_answer(self, idempotency_key: str, answer: StoredAnswer) -> None:
-        """Remember the first answer under a key."""
+        """Store the first response under a key."""
         row = (idempotency_key, answer.path, answer.form, answer.status, answer.body, answer.request_id)
         self.db.execute("INSERT INTO stripe_answers VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def set_timer(self, seconds: float, action: str, object_id: str) -> None:
-        """Have something happen to an object later."""
+        """Schedule an action on an object."""
         due = clock.now().timestamp() + seconds
         self.db.execute("INSERT INTO stripe_timers (due, action, object_id) VALUES (?, ?, ?)", (due, action, object_id))
         self.woken = True
 
     @property
     def has_due(self) -> bool:
-        """Whether anything is to be sent or to happen later."""
+        """True if a delivery or a timer is scheduled."""
         rows = "SELECT 1 FROM stripe_timers UNION ALL SELECT 1 FROM stripe_deliveries WHERE due IS NOT NULL"
         return bool(self.db.execute(f"SELECT EXISTS ({rows})").fetchone()[0])
 
     def setting(self, name: str) -> Any:
-        """A setting; `DEFAULTS` has them all."""
+        """Return a setting; `DEFAULTS` has them all."""
         row = self.db.execute("SELECT value FROM stripe_settings WHERE name = ?", (name,)).fetchone()
         return json.loads(row["value"]) if row is not None else DEFAULTS[name]
 
@@ -166,8 +166,8 @@ DEFAULTS: Json = {
     "late_after": 1.0,  # seconds until a refund fails or succeeds late, and a dispute comes
     "balance_after": 0.0,  # seconds until a charge of automatic_async shows its balance transaction
     "hold": 7 * 86400,  # seconds that an authorization lasts
-    "settle_after": None,  # seconds until the bank decides by itself what is processing or pending
-    "release_as_refund": False,  # whether what a capture or cancel releases is shown as a refund of the charge
+    "settle_after": None,  # seconds until the bank decides a processing or pending object without a request
+    "release_as_refund": False,  # show an amount that a capture or cancel releases as a refund of the charge
     "restricted_keys": {"rk_test_forbidden": [""]},  # API key → beginnings of paths below /v1/ that it may not use
     "retry_base": 0.5,  # seconds until a webhook is sent again; they double each time
     "retries": 12,
@@ -175,4 +175,4 @@ DEFAULTS: Json = {
     "settlement_currency": None,  # of balance transactions; none: the charge's own
     "exchange_rate": "1",
 }
-"""What tests may change, with its meaning."""
+"""The settings that tests may change, with their meaning."""

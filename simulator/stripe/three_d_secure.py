@@ -1,4 +1,4 @@
-"""3-D Secure: the page of the customer's bank with its two buttons, and what they lead to."""
+"""3-D Secure: the page of the customer's bank with its two buttons, and their effects."""
 
 from collections.abc import Callable
 from urllib.parse import urlencode
@@ -28,7 +28,7 @@ button { font: inherit; padding: .5rem 1rem; margin-right: 1rem }</style></head>
 
 
 def authenticate(call: Call, intent: Json, *, success: bool) -> Answer:
-    """The customer proves who they are, or fails to. Raises StripeError where nobody asked."""
+    """Confirm the customer's identity, or fail to. Raises StripeError if the intent does not wait for it."""
     if intent["status"] != "requires_action":
         raise unexpected_state(intent, "This PaymentIntent does not wait for the customer")
     if success:
@@ -38,7 +38,7 @@ def authenticate(call: Call, intent: Json, *, success: bool) -> Answer:
 
 
 class Page:
-    """The page over a ledger; `call_on` makes a call that no request to the API caused."""
+    """The page over a ledger; `call_on` returns a call without a request to the API."""
 
     def __init__(self, ledger: Ledger, call_on: Callable[[Store], Call], wake: Callable[[], None]) -> None:
         self._ledger = ledger
@@ -46,7 +46,7 @@ class Page:
         self._wake = wake
 
     def show(self, object_id: str) -> Response:
-        """The page, with its buttons as long as the bank waits."""
+        """Show the page, with its buttons as long as the bank waits."""
         with self._ledger.transaction() as db:
             intent = Store(db).find(object_id, "payment_intent")
         if intent is None:
@@ -54,7 +54,7 @@ class Page:
         return _page(intent)
 
     def press(self, object_id: str) -> Response:
-        """A button was pressed: decide, then send the customer back to the shop."""
+        """Handle a button: decide, then send the customer back to the shop."""
         with self._ledger.transaction() as db:
             call = self._call_on(Store(db))
             intent = call.store.find(object_id, "payment_intent")

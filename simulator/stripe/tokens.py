@@ -1,4 +1,4 @@
-"""Test payment methods: which card a `pm_card_…` stands for, and what its issuer does."""
+"""Test payment methods: the card behind each `pm_card_…`, and its issuer's decision."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +17,7 @@ AUTHENTICATION_REQUIRED = Declined(
 
 @dataclass(frozen=True)
 class Card:
-    """A card and its habits; `drawn` if magic amounts and drawn odds decide about it."""
+    """A card and its behaviour; `drawn` if magic amounts and drawn odds decide about it."""
 
     brand: str = "visa"
     last4: str = "4242"
@@ -69,20 +69,20 @@ CARDS: dict[str, Card] = {
     "pm_card_refundFail": Card(last4="5126", refunds="fail_later"),
     "pm_card_pendingRefund": Card(last4="7726", refunds="succeed_later"),
 }
-"""Every token there is; another one is a payment method that does not exist."""
+"""All tokens; any other one is a payment method that does not exist."""
 
 CODES = {"expired_card", "incorrect_cvc", "processing_error", "authentication_required"}
 """Decline codes that are the error's `code` as well; for all others that is `card_declined`."""
 
 
 def decline_code_of(declined: Declined) -> str:
-    """A decline of the bank in Stripe's words: `INSUFFICIENT_FUNDS` is `insufficient_funds`."""
+    """Return the bank's decline as Stripe's code: `INSUFFICIENT_FUNDS` is `insufficient_funds`."""
     ours = {"CARD_DECLINED": "generic_decline", "GATEWAY_ERROR": "processing_error"}
     return ours.get(declined.code, declined.code.lower())
 
 
 def code_of(decline_code: str) -> str:
-    """The error's code that goes with a decline code."""
+    """Return the error's code that goes with a decline code."""
     return decline_code if decline_code in CODES else "card_declined"
 
 

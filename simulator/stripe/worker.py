@@ -1,4 +1,4 @@
-"""What happens without a request: deliveries to webhook endpoints, and what was set to happen later."""
+"""Work without a request: deliveries to webhook endpoints, and timers."""
 
 import json
 import threading
@@ -40,7 +40,7 @@ class _Delivery:
 
 
 class Worker:
-    """A thread that runs from the first thing there is to do until the ledger is closed."""
+    """A thread that runs from its first task until the ledger is closed."""
 
     def __init__(self, ledger: Ledger, rates: SuccessRates, actions: Mapping[str, Action]) -> None:
         self._ledger = ledger
@@ -51,7 +51,7 @@ class Worker:
         self._thread: threading.Thread | None = None
 
     def wake(self) -> None:
-        """Look now whether anything is due."""
+        """Check now if anything is due."""
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, daemon=True)
@@ -99,14 +99,14 @@ class Worker:
     def _pause(self) -> float | None:
         with self._ledger.transaction() as db:
             due = db.execute(_NEXT).fetchone()["due"]
-        # A daemon that waits without an end would not notice that the ledger was closed.
+        # A daemon that waits without end would not notice that the ledger was closed.
         return 1.0 if due is None else min(max(due - clock.now().timestamp(), 0.0), 1.0)
 
 
 def _delivery(call: Call, row: Any) -> _Delivery:
     endpoint: Json = json.loads(row["body"])
     event = call.store.find(row["event_id"], "event")
-    assert event is not None  # noqa: S101 - the delivery was written with it, in one transaction
+    assert event is not None  # noqa: S101 - one transaction writes the delivery and the event
     body = json.dumps(shown(with_pending(call, event)) | endpoint.get("overrides", {}), indent=2).encode()
     forged = row["tries"] == 0 and is_forged(endpoint, event["id"])
     secrets = ["whsec_of_somebody_else"] if forged else endpoint["secrets"]

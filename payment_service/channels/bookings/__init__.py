@@ -36,7 +36,7 @@ from payment_service.web.responses import respond, show
 NAME = "bookings"
 PREFIX = "/api/payments"
 MOST_OF_A_BOOKING = 1000
-"""The document's list of a booking has no pages; no booking is paid this often."""
+"""The document's list of a booking has no pages; no booking has so many payments."""
 
 blueprint = Blueprint(NAME, __name__)
 
@@ -46,7 +46,7 @@ BY_ID = [uuid_param("payment_id", responses.PAYMENT_ID)]
 
 @blueprint.before_request
 def remember_user() -> None:
-    """Keep what the token says of its subject; OPTIONS is no request of its own, and any token may ask it."""
+    """Store the user of the token. OPTIONS is skipped: it is no request of its own, and any token may send it."""
     if principal().subject and request.method != "OPTIONS":
         users.remember(dependencies(), principal())
 
@@ -126,7 +126,7 @@ def change_status(payment_id: str) -> Response:
 
 
 def _own(payment_id: str) -> Payment:
-    """The payment; unlike elsewhere, the document tells somebody else's from one that does not exist."""
+    """Return the payment. Unlike other channels, the document distinguishes another user's payment from none."""
     public_id = path_uuid(payment_id, PaymentNotFound())
     return queries.payment(dependencies(), principal(), NAME, "public_id", public_id, theirs=Forbidden())
 
@@ -134,9 +134,9 @@ def _own(payment_id: str) -> Payment:
 def _process(
     found: Payment, response_format: str, given: Mapping[str, Any], caller_reference: str | None = None
 ) -> StoredResponse:
-    """A payment is charged once: without a client's key the payment is the key.
+    """Charge a payment. It is charged once: without a client's key, an implied key names the payment.
 
-    Its UUID and not its number: a database restored from a backup counts on from an old number, and the gateway would
+    The key has its UUID and not its number: a database restored from a backup reuses numbers, and the gateway would
     take the new payment for the old one.
     """
     terms = {name: given[name] for name in TERMS.load_fields if name in given}
@@ -146,7 +146,7 @@ def _process(
 
 
 def _refund(found: Payment, response_format: str, caller_reference: str | None = None) -> StoredResponse:
-    """A payment is refunded once, though a declined refund may be tried again: that is another operation."""
+    """Refund a payment. It is refunded once, but a declined refund may be tried again: that is another operation."""
     declined = sum(each.status == "FAILED" for each in queries.refunds(dependencies(), found.payment_id))
     asked = _request(f"/{found.public_id}/refund", response_format, implied_key=f"refund:{found.public_id}:{declined}")
     command = StartOperation(found.payment_id, Kind.REFUND, caller_reference=caller_reference)
@@ -166,7 +166,7 @@ def _give_back(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
 
 
 def _fail(found: Payment, given: Mapping[str, Any]) -> StoredResponse:
-    """The caller's own reference is kept in the audit trail: `transaction_ref` names money that moved."""
+    """Fail a payment. The caller's own reference goes to the audit trail: `transaction_ref` names money that moved."""
     reference = given.get("transaction_ref")
     asked = _request(f"/{found.public_id}/status", "status", given)
     return execute(dependencies(), asked, ChangeStatus(found.payment_id, Move.FAIL, caller_reference=reference))
@@ -184,7 +184,7 @@ CHANGES: Mapping[str, Callable[[Payment, Mapping[str, Any]], StoredResponse]] = 
     "failed": _fail,
     "cancelled": _cancel,
 }
-"""What a caller may ask for by hand; pending and processing are nobody's to set."""
+"""The statuses that a caller may set; no caller may set pending and processing."""
 
 
 def _request(
@@ -220,7 +220,7 @@ SCOPES = {
     "refund": TokenScope.REFUND,
     "change_status": TokenScope.CHARGE,
 }
-"""What a token may do that calls a view."""
+"""The token scope that each view needs."""
 
 CHANNEL = Channel(
     name=NAME,

@@ -1,4 +1,4 @@
-"""Renders the bookings document's responses, errors and events."""
+"""Renders the responses, errors and events of the bookings document."""
 
 from typing import Any
 
@@ -37,20 +37,20 @@ class IllegalChange(StateConflict):
 
 
 class BookingRenderer(BaseRenderer):
-    """Renders for the bookings callers."""
+    """The renderer of the bookings channel."""
 
     errors = responses.BookingError()
     status_names = STATUS_NAMES
     gives_references = True
 
     def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
-        """`create`, `process`, `refund` or `status`: 201 or 200, 202 while undecided, 402 for a decline."""
+        """Return `create`, `process`, `refund` or `status`: 201 or 200, 202 while undecided, 402 for a decline."""
         found: dict[str, Any] = {"payment": context.payment}
         if context.refund is not None:
             found["refund"] = context.refund
         outcome = context.operation.status if context.operation else OperationStatus.SUCCEEDED
         if context.operation is None and awaits_customer(context.payment.status):
-            outcome = OperationStatus.PENDING  # a cancel that its gateway has not confirmed
+            outcome = OperationStatus.PENDING  # a cancel that the gateway has not confirmed
         if outcome in UNDONE or _is_given_back(context):
             error = _decline(context)
             found |= {"error": error.message, "code": error.code, "retry": error.retry}
@@ -62,19 +62,19 @@ class BookingRenderer(BaseRenderer):
         return answered(201 if response_format == "create" else 200, responses.CHANGE.dump(found))
 
     def event(self, move: Move, context: PaymentContext) -> Event:
-        """The payment as its caller sees it."""
+        """Return the payment as its caller sees it."""
         payment = context.payment
         return Event(
             event_type(move, payment.version), responses.PAYMENT.dump(payment), payment_ref=str(payment.public_id)
         )
 
     def references(self, gateway_key: str, kind: Kind) -> ChannelReferences:
-        """`TXN-` and 12 upper-case hexadecimal digits."""
+        """Return `TXN-` and 12 upper-case hexadecimal digits."""
         return ChannelReferences(transaction_id=f"TXN-{derived_digits(gateway_key, 'transaction', 12).upper()}")
 
 
 def _is_given_back(context: PaymentContext) -> bool:
-    """Whether a charge was approved after its caller was told that it failed: every other approved one has an id."""
+    """Return True if a charge was approved after its caller got a failure: any other approved charge has an id."""
     operation = context.operation
     is_approved = operation is not None and operation.status is OperationStatus.SUCCEEDED
     return is_approved and context.refund is None and context.payment.transaction_id is None
@@ -83,4 +83,4 @@ def _is_given_back(context: PaymentContext) -> bool:
 def _decline(context: PaymentContext) -> ServiceError:
     if context.refund is not None:
         return RefundDeclined(f"Refund declined: {context.failure_message}")
-    return PaymentDeclined(context.failure_message, retry=DO_NOT_RETRY)  # another try is another payment
+    return PaymentDeclined(context.failure_message, retry=DO_NOT_RETRY)  # another attempt needs another payment

@@ -1,4 +1,4 @@
-"""What the bookings callers get: these schemas render the responses and describe them."""
+"""The responses to the bookings callers: these schemas render and describe them."""
 
 from marshmallow import Schema, missing
 
@@ -22,7 +22,7 @@ STATUS_NAMES = {
 }
 REFUND_STATUS_NAMES = {"REFUNDED": "refunded", "PENDING": "pending", "FAILED": "failed"}
 UNSPECIFIED = "unspecified"
-"""The method of a payment whose caller named none; responses show null."""
+"""The method of a payment if its caller named none; responses show null."""
 PAYMENT_ID = "0d3f6a1e-58c1-4c5b-8f4e-2a6f0b7c9d11"  # in examples
 
 _NOT_A_NUMBER = frozenset({"decimal_parsing", "decimal_type"})
@@ -130,7 +130,7 @@ class BookingError(TextError):
     """An error of bookings; of several only the first, because the document validates field by field."""
 
     def message(self, error: ServiceError) -> str:
-        """The document's own texts."""
+        """Return the document's own texts."""
         if isinstance(error, AmountTooLarge):
             return "A refund of this payment is already under way"
         if isinstance(error, IllegalMove):

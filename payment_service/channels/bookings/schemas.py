@@ -1,4 +1,4 @@
-"""What the bookings callers send."""
+"""The requests of the bookings callers."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _PAGE_NUMBER = re.compile("[1-9][0-9]{0,8}")
 
 
 class BookingId(fields.Text):
-    """Any JSON scalar, taken as the text it is written in: the document never looks at its type."""
+    """Any JSON scalar, as the text in which it is written: the original service did not check the type."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if isinstance(value, bool):
@@ -29,7 +29,7 @@ class BookingId(fields.Text):
 
 
 class StatusChoice(fields.Choice):
-    """A status in the document's words, refused in its words."""
+    """A status under the document's name, refused with the document's text."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         try:
@@ -40,7 +40,7 @@ class StatusChoice(fields.Choice):
 
 
 class PageNumber(fields.Whole):
-    """A number from 1 of at most `high`; nonsense is the default, and more than the most is the most."""
+    """A number from 1 to `high`; invalid input becomes the default, a larger number becomes `high`."""
 
     def __init__(self, default: int, high: int) -> None:
         self.default = default
@@ -51,7 +51,7 @@ class PageNumber(fields.Whole):
 
 
 class Before(Cursor):
-    """A cursor of this list → its number; nonsense is none."""
+    """A cursor of this list → its number; None for invalid input."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         try:

@@ -94,14 +94,14 @@ def show_order(order_id: str) -> Response:
 
 
 def _read(action: str) -> tuple[dict[str, Any], Request]:
-    """What is asked, validated, and the request in its caller's style."""
+    """Return the validated fields of the request, and the request with its caller's style."""
     body = json_body()
     named, camel = in_one_style(body)
     given = load(SCHEMAS[action][camel], named, "body")
     given |= given.pop("payment_method_details", {})
     response_format = _style(camel=camel).response_format(action)
     key = header_key(body)
-    # The document's order service reads `success` alone, and never asks again where it sent no key.
+    # The document's order service reads only `success`, and never repeats a request that had no key.
     is_final = action == "process" and key is None
     route = f"POST:{PREFIX}/{action}"
     return given, build_request(NAME, route, given, response_format, key=key, never_asks_again=is_final)
@@ -146,7 +146,7 @@ SCOPES = {
     "show_transaction": TokenScope.READ,
     "show_order": TokenScope.READ,
 }
-"""What a token may do that calls a view."""
+"""The token scope that each view needs."""
 
 CHANNEL = Channel(
     name=NAME,

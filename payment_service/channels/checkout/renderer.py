@@ -1,4 +1,4 @@
-"""Renders the checkout document's responses, errors and events."""
+"""Renders the responses, errors and events of the checkout document."""
 
 from typing import Any
 
@@ -16,21 +16,21 @@ from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
 
 SUCCESSFUL = "payment.successful"
-"""What this document calls money taken; everybody else says completed."""
+"""This document's event type for captured money; all other channels use "completed"."""
 SUCCESSES = frozenset({Move.CHARGED, Move.CAPTURED})
 TOO_LATE = "Approved after the answer, and reversed"
 _TOO_LATE = {"error": TOO_LATE, "error_message": TOO_LATE}
 
 
 class CheckoutRenderer(BaseRenderer):
-    """Renders for the checkout callers."""
+    """The renderer of the checkout channel."""
 
     errors = responses.CheckoutError()
     gives_references = True
     event_types = dict.fromkeys(SUCCESSES, SUCCESSFUL)
 
     def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
-        """`process`, `capture`, `void` or `refund`, in the style that `response_format` names; 202 while undecided."""
+        """Return `process`, `capture`, `void` or `refund`, in the style in `response_format`; 202 while undecided."""
         style = Style.of(response_format)
         if context.refund is not None:
             return self._refund(context.refund, context, style)
@@ -47,12 +47,12 @@ class CheckoutRenderer(BaseRenderer):
         return answered(200, style.dump(responses.REFUND, context))
 
     def event(self, move: Move, context: PaymentContext) -> Event:
-        """What the document's consumers read of success, failure and refund; other moves tell what a success does."""
+        """Return the event in the document's shape of success, failure or refund; other moves have a success's."""
         kind = self.event_types.get(move) or event_type(move, context.payment.version)
         return Event(kind, _event_data(move, context), payment_ref=str(context.payment.public_id))
 
     def references(self, gateway_key: str, kind: Kind) -> ChannelReferences:
-        """`txn_` and 16, `pi_` and 24 hexadecimal digits."""
+        """Return `txn_` and 16, `pi_` and 24 hexadecimal digits."""
         return ChannelReferences(
             transaction_id=f"txn_{derived_digits(gateway_key, 'transaction', 16)}",
             payment_intent_id=f"pi_{derived_digits(gateway_key, 'intent', 24)}",

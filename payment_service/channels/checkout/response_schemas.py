@@ -1,4 +1,4 @@
-"""What the checkout callers get, in snake_case and camelCase: these schemas render the responses and describe them."""
+"""The responses to the checkout callers, in snake_case and camelCase: these schemas render and describe them."""
 
 from payment_service.channels.checkout.schemas import CURRENCIES, METHODS
 from payment_service.channels.checkout.style import WORDED_AS, CaseVariantSchema
@@ -20,14 +20,14 @@ TRANSACTION, INTENT, REFUND_ID = "^txn_[0-9a-f]{16}$", "^pi_[0-9A-Za-z_]{1,61}$"
 
 
 def operation_of(context: PaymentContext) -> Operation:
-    """The operation that a result is about."""
+    """Return the operation that a result is about. Raises ValueError if there is none."""
     if context.operation is None:
         raise ValueError("a checkout is answered about an operation")
     return context.operation
 
 
 def is_reversed(context: PaymentContext) -> bool:
-    """Whether the operation was approved after its caller may have been told that it failed, and is given back.
+    """Return True if the operation was approved after its caller may have got a failure, and is reversed.
 
     Such a payment never gets a transaction id; every other approved one has it.
     """
@@ -35,7 +35,7 @@ def is_reversed(context: PaymentContext) -> bool:
 
 
 def failure(context: PaymentContext) -> str | None:
-    """Why the operation did not succeed, in the gateway's words where they are still known."""
+    """Return why the operation failed, in the gateway's words if they are still known; None if it did not fail."""
     operation = operation_of(context)
     if operation.status is not OperationStatus.FAILED and not is_reversed(context):
         return None
@@ -43,13 +43,13 @@ def failure(context: PaymentContext) -> str | None:
 
 
 def error_message(payment: Payment) -> str | None:
-    """The gateway's last refusal, as long as the payment stands where that left it."""
+    """Return the gateway's last decline while the payment is still in the status that followed it; None otherwise."""
     stands = payment.status in (Status.FAILED, Status.AUTHORIZED)
     return payment.gateway_response if stands and payment.failure_code else None
 
 
 def _provider_response(payment: Payment) -> dict[str, str | None] | None:
-    """What the gateway said last, None before it said anything."""
+    """Return the gateway's last response, None before the first."""
     response = {
         "message": payment.gateway_response,
         "code": payment.failure_code,
@@ -133,7 +133,7 @@ class CheckoutError(DetailError):
     """An error of checkout"""
 
     def message(self, error: ServiceError) -> str:
-        """The document's own texts."""
+        """Return the document's own texts."""
         if isinstance(error, IllegalMove):
             done = PARTICIPLES.get(error.move, "processed")
             return f"Payment in status {error.payment_status.lower()} cannot be {done}"

@@ -1,4 +1,4 @@
-"""What the checkout callers send, in snake_case or camelCase."""
+"""The requests of the checkout callers, in snake_case or camelCase."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,8 +19,8 @@ TRANSACTION = "txn_9f2c4b7a1d3e5f60"  # in examples
 class MethodDetails(BaseField):
     """An object of which only the terms of a payment are kept: `payment_token` and `return_url`, in either style.
 
-    A card number in it is refused with the whole body; what else it may hold (a security code, a name) must not be
-    kept, not even as part of a fingerprint.
+    A card number in it is refused with the whole body. All other content (a security code, a name) must not be stored,
+    not even as part of a fingerprint.
     """
 
     described: Mapping[str, Any] = {

@@ -1,4 +1,4 @@
-"""How a checkout caller writes names and reads statuses; its answers are written the same way, also when replayed."""
+"""The caller's style of names and statuses; responses use the same style, also when replayed."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from payment_service.domain.errors import FieldError, Invalid
 from payment_service.domain.lifecycle import Status
 
 NAMES = ("order_id", "payment_method", "payment_method_details", "transaction_id")
-"""The names a caller sends that can be written in two ways."""
+"""The fields of requests that can be written in both styles."""
 
 WORDED_AS = {Status.REQUIRES_ACTION.value: Status.PROCESSING.value}
 
@@ -26,7 +26,7 @@ class CaseVariantSchema(Schema):
 
     @classmethod
     def both_cases(cls) -> "Variants":
-        """The schema in snake_case and in camelCase."""
+        """Return the schema in snake_case and in camelCase."""
         named = {"camel": True, "__doc__": f"{cls.__doc__} (in camelCase)"}
         return cls(), type(f"{cls.__name__}InCamelCase", (cls,), named)()
 
@@ -48,20 +48,20 @@ class Style:
 
     @classmethod
     def of(cls, response_format: str) -> "Style":
-        """The style that `response_format()` put into a response format's name."""
+        """Return the style that `response_format()` put into a response format's name."""
         _, *flags = response_format.split(".")
         return cls(camel=_CAMEL in flags, upper=_UPPER in flags)
 
     def response_format(self, action: str) -> str:
-        """The response format of an action (`process.camel`): kept with the key, so that a replay is in style."""
+        """Return the response format of an action (`process.camel`): stored with the key, so that a replay has it."""
         return ".".join([action, *[_CAMEL] * self.camel, *[_UPPER] * self.upper])
 
     def name(self, snake: str) -> str:
-        """A field's name in this style."""
+        """Return a field's name in this style."""
         return camel_case(snake) if self.camel else snake
 
     def dump(self, variants: Variants, record: object) -> dict[str, Any]:
-        """A record rendered with names and `status` in this style. The document knows no customer who must act."""
+        """Render a record with names and `status` in this style. The document knows no customer who must act."""
         body: dict[str, Any] = variants[self.camel].dump(record)
         if "status" in body:
             status = WORDED_AS.get(body["status"], body["status"])
@@ -70,14 +70,14 @@ class Style:
 
 
 def camel_case(name: str) -> str:
-    """`payment_method` as `paymentMethod`."""
+    """Return `payment_method` as `paymentMethod`."""
     return re.sub("_([a-z])", lambda match: match[1].upper(), name)
 
 
 def in_one_style(body: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """A caller's body with all names in one style, and whether that is camelCase: it is as soon as one name was.
+    """Return a body with all names in one style, and True for camelCase: one such name is enough.
 
-    Raises Invalid where the same field was given in both styles with two values.
+    Raises Invalid if the body has a field in both styles with two values.
     """
     both = {camel_case(name): name for name in NAMES}
     found = dict(body)

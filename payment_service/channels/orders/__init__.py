@@ -118,7 +118,7 @@ def list_payments() -> Response:
 
 
 def _columns(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The filters in the words of the tables."""
+    """Return the filters by columns of the tables."""
     user, name = given.get("user_id"), given.get("status")
     statuses = [status for status in Status if STATUS_NAMES[status] == name] if name else None
     columns = {"customer_id": user and str(user), "method": given.get("payment_method"), "status": statuses}
@@ -138,7 +138,7 @@ def _change(found: Payment, given: dict[str, Any]) -> StoredResponse:
     number, name, text = found.payment_id, given.pop("status"), given.pop("gateway_response", None)
     asked = build_request(NAME, f"PATCH:/v1/payments/{number}/status", given, "change")
     if name == STATUS_NAMES[Status.CAPTURED]:
-        # A charge can happen once: it is its own key, whatever the callers say with it.
+        # A payment is charged once, so it is the key: other text in a repeat makes no new charge.
         asked = replace(asked, implied_key=f"process:{found.public_id}")
         return execute(dependencies(), asked, StartOperation(number, Kind.CHARGE, reason=text))
     if name == STATUS_NAMES[Status.FAILED]:
@@ -185,7 +185,7 @@ SCOPES = {
     "refund": TokenScope.REFUND,
     "cancel": TokenScope.CHARGE,
 }
-"""What a token may do that calls a view."""
+"""The token scope that each view needs."""
 
 CHANNEL = Channel(
     name=NAME,

@@ -1,4 +1,4 @@
-"""What the order, inventory and notification services get about an order's payment."""
+"""The requests to the order, inventory and notification services about an order's payment."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,12 @@ from payment_service.domain.records import PaymentContext
 COMPLETED, FAILED = frozenset({Move.CHARGED, Move.CAPTURED}), frozenset({Move.CHARGE_DECLINED, Move.FAIL})
 REFUNDED = frozenset({Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED})
 NOTIFIED_ON = COMPLETED | FAILED | REFUNDED | {Move.CANCEL}
-"""The moves that the order service gets: outcomes, and nothing that is only under way."""
+"""The moves that the order service gets: only outcomes."""
 
 FIRST_CHANGE = 2
-"""The version of a payment called off while it waited. A later cancellation only files a failed payment away, of which
-the order service has heard; by now another payment of the order may have succeeded, and must have the last word."""
+"""The version of a payment cancelled before its charge. A later cancellation only closes a failed payment, of which the
+order service knows. By then another payment of the order may have succeeded, and must stay the last news about it.
+"""
 
 RELEASE_REASON = {
     Move.CHARGE_DECLINED: "Payment failed",
@@ -23,13 +24,13 @@ RELEASE_REASON = {
     Move.PARTLY_REFUNDED: "Payment partially refunded",
     Move.FULLY_REFUNDED: "Payment refunded",
 }
-"""Why the inventory may release what it reserved for an order."""
+"""The reason for which the inventory may release its reservation for an order."""
 
 
 def event_of(move: Move, context: PaymentContext, body: Mapping[str, Any]) -> Event:
-    """The event of a move; `body` is the payment as its callers see it.
+    """Return the event of a move; `body` is the payment as its callers see it.
 
-    The payments of one order are one stream: a failed one is told of before the next one that succeeds.
+    The payments of one order share an ordering key: consumers get a failed one before the next one that succeeds.
     """
     data = dict(body)
     if context.refund is not None:
@@ -49,7 +50,7 @@ def _order(move: Move, context: PaymentContext, body: Mapping[str, Any]) -> Webh
     said = {
         "payment_id": body["payment_id"],
         "payment_status": body["status"],
-        # What is signed names what it is about: the path is not signed.
+        # The signed body must name its order, because the path is not signed.
         **{name: body[name] for name in ("order_id", "amount", "currency")},
     }
     return WebhookRequest("order", "PATCH", f"/v1/orders/{body['order_id']}/payment-status", said)

@@ -1,4 +1,4 @@
-"""Renders the orders document's responses, errors and events."""
+"""Renders the responses, errors and events of the orders document."""
 
 import string
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
 
 SUCCESSES = {"create": 201, "charge": 201, "change": 200, "refund": 200}
-"""The response formats: a payment made, charged, moved by its caller, refunded; and the status of each response."""
+"""Response format → status: a payment created, charged, changed by its caller, refunded."""
 
 
 UNTOLD = frozenset({Move.REFUND, Move.DISPUTED, Move.DISPUTE_WON, Move.DISPUTE_LOST})
-"""Changes that are left out of the trail."""
+"""Changes that the trail does not show."""
 
 
 class StatusNotSettable(StateConflict):
@@ -36,14 +36,14 @@ class StatusNotSettable(StateConflict):
 
 
 class OrderRenderer(BaseRenderer):
-    """Renders for the orders callers."""
+    """The renderer of the orders channel."""
 
     shows_trail = True
     errors = responses.OrderError()
     status_names = STATUS_NAMES
 
     def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
-        """The payment with its trail, also after a declined charge; 202 while the gateway has not decided."""
+        """Return the payment with its trail, also after a declined charge; 202 while the gateway has not decided."""
         payment, refund = context.payment, context.refund
         if refund is not None and refund.status == "FAILED":
             return self.refusal(RefundDeclined(f"Refund declined: {context.failure_message}"))
@@ -54,14 +54,14 @@ class OrderRenderer(BaseRenderer):
         return answered(SUCCESSES[response_format], with_trail(payment, context.trail))
 
     def event(self, move: Move, context: PaymentContext) -> Event:
-        """The payment without its trail for the brokers, and what each downstream service gets."""
+        """Return the payment without its trail for the brokers, and the requests to each downstream service."""
         return event_of(move, context, responses.EVENT.dump(context.payment))
 
 
 def with_trail(payment: Payment, trail: Sequence[AuditEntry], schema: Schema = responses.PAYMENT) -> dict[str, Any]:
-    """A payment with its audit trail, without the reservations of refunds: callers know one row for each refund.
+    """Return a payment with its audit trail. It has one row for each refund, not the row that reserves its amount.
 
-    The document has no word for a dispute, which moves no money of the order's.
+    The document has no word for a dispute, which does not change the order's money.
     """
     body: dict[str, Any] = schema.dump(payment)
     body["transactions"] = responses.TRANSACTIONS.dump([entry for entry in trail if entry.move not in UNTOLD])
@@ -69,11 +69,11 @@ def with_trail(payment: Payment, trail: Sequence[AuditEntry], schema: Schema = r
 
 
 def references(reference: str | None) -> tuple[PaymentReferences, ...]:
-    """The caller's reference or a random one, each with a transaction id drawn for it."""
+    """Return the caller's reference or a random one, three times, each with a new random transaction id."""
     reference = reference or "REF" + clock.new_text(12, string.ascii_uppercase + string.digits)
     return tuple([PaymentReferences(reference, "TXN" + clock.new_text(10, string.digits)) for _ in range(3)])
 
 
 def no_payment(what: str) -> PaymentNotFound:
-    """`Payment 7 not found` and the like."""
+    """Return the error with the text `Payment 7 not found` or similar."""
     return PaymentNotFound(f"Payment {what} not found")

@@ -1,4 +1,4 @@
-"""What the orders callers get: these schemas render the responses and describe them."""
+"""The responses to the orders callers: these schemas render and describe them."""
 
 from marshmallow import Schema
 
@@ -26,12 +26,12 @@ TRANSACTION = "^TXN[0-9]{10}$"
 
 
 def _entry_status(entry: AuditEntry) -> str:
-    """A declined refund leaves the payment's status as it was; its own row is FAILED."""
+    """Return the status of a row. A declined refund does not change the payment's status; its own row is FAILED."""
     return STATUS_NAMES[Status.FAILED if entry.move is Move.REFUND_DECLINED else entry.status]
 
 
 def _gateway_response(payment: Payment) -> str | None:
-    """While a gateway call is open there is none, although the caller may have sent a text with the charge."""
+    """Return the gateway's text; None during a gateway call, although the caller may have sent one with the charge."""
     processing = STATUS_NAMES[payment.status] == STATUS_NAMES[Status.PROCESSING]
     return None if processing else payment.gateway_response
 
@@ -96,7 +96,7 @@ class OrderError(DetailError):
     """An error of orders, in the document's own texts."""
 
     def message(self, error: ServiceError) -> str:
-        """The document's own texts."""
+        """Return the document's own texts."""
         if isinstance(error, IllegalMove):
             return _illegal(error)
         if isinstance(error, AmountTooLarge):
@@ -117,7 +117,7 @@ def _illegal(error: IllegalMove) -> str:
 
 
 def no_change(status: Status, name: str) -> str:
-    """Why a payment in this status cannot get the status of this name."""
+    """Return the reason why a payment in this status cannot get the status of this name."""
     completed, refunded = STATUS_NAMES[Status.CAPTURED], STATUS_NAMES[Status.REFUNDED]
     hint = ", use refund endpoint" if STATUS_NAMES[status] == completed or name == refunded else ""
     return f"Cannot change status from {STATUS_NAMES[status]} to {name}{hint}"

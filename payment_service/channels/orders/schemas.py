@@ -1,4 +1,4 @@
-"""What the orders callers send."""
+"""The requests of the orders callers."""
 
 from marshmallow import Schema
 
@@ -11,7 +11,7 @@ CURRENCY = "INR"
 LARGEST_AMOUNT = 100_000
 LONGEST_RESPONSE = 500  # the document's column of the gateway's response,
 LONGEST_REASON = LONGEST_RESPONSE - len("Refund: ")  # in which a refund's reason is shown
-LAST_PAGE = 2**31  # further on nothing can be, and the database's counting ends
+LAST_PAGE = 2**31  # no list is longer, and the database's integers end
 
 
 class NewOrderPayment(PayingSchema):

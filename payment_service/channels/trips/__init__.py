@@ -83,7 +83,7 @@ def refund(payment_id: int) -> Response:
 
 
 def _reason(given: Mapping[str, Any]) -> str | None:
-    """The document's example keeps the reason among the metadata, where anything may stand."""
+    """Return the reason among the metadata, where the document's example has it; any value may be there."""
     reason = given.get("metadata", {}).get("reason")
     return reason if isinstance(reason, str) and reason else None
 
@@ -112,7 +112,7 @@ def list_payments() -> Response:
 
 
 def _columns(given: dict[str, Any]) -> dict[str, Any]:
-    """The filters in the words of the tables."""
+    """Return the filters by columns of the tables."""
     trip, name = given.pop("trip_id", None), given.pop("status", None)
     statuses = [status for status in Status if STATUS_NAMES[status] == name] if name else None
     return given | {"payable_id": trip and str(trip), "status": statuses, "before": given.pop("cursor", None)}

@@ -1,4 +1,4 @@
-"""The trip service: may a trip be charged, and what does it cost?"""
+"""The client of the trip service: it checks that a trip may be charged, and calculates its fare."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ MOST_BYTES = 64 * 1024
 _CLIENT = HttpClient((CONNECT_SECONDS, READ_SECONDS), connections=16)
 
 NO_SUCH_TRIP = frozenset({400, 404, 410, 422})
-"""Answers that speak of the trip; any other refusal (401, 429) speaks of us, and says nothing of the trip."""
+"""Statuses about the trip; any other error status (401, 429) is about this service and not about the trip."""
 
 
 class TripNotCompleted(ServiceError):
@@ -28,7 +28,7 @@ class TripNotCompleted(ServiceError):
 
 @dataclass(frozen=True)
 class TripPrice:
-    """What a completed trip costs: `amount` as asked, else its fare. The trip service at `service_url` is asked."""
+    """The price of a completed trip: the requested `amount`, or its fare. Calls the trip service at `service_url`."""
 
     trip_id: int
     amount: Decimal | None
@@ -37,14 +37,14 @@ class TripPrice:
     rate_per_km: Decimal
 
     def resolve(self) -> Decimal:
-        """The amount to charge. Raises TripNotCompleted, Unavailable."""
+        """Return the amount to charge. Raises TripNotCompleted, Unavailable."""
         trip = _trip(f"{self.service_url}/v1/trips/{self.trip_id}")
         if trip.get("status") != "COMPLETED":
             raise TripNotCompleted
         return self.amount if self.amount is not None else self.fare(trip)
 
     def fare(self, trip: Mapping[str, Any]) -> Decimal:
-        """Base fare and rate per km times the surge multiplier, to the paisa. Raises Unavailable for nonsense."""
+        """Return base fare and rate per km times the surge multiplier, to the paisa. Raises Unavailable on bad data."""
         try:
             surge = trip.get("surge_multiplier")
             distance, surge = Decimal(str(trip["distance"])), Decimal(str(1 if surge is None else surge))
@@ -59,7 +59,10 @@ class TripPrice:
 
 
 def _trip(url: str) -> Mapping[str, Any]:
-    """What the trip service says of a trip; asking twice is safe, so a lost connection is tried again once."""
+    """Return the trip service's data of a trip. A lost connection is tried again once: repeating the request is safe.
+
+    Raises TripNotCompleted, Unavailable.
+    """
     try:
         try:
             trip = _ask(url)

@@ -1,4 +1,4 @@
-"""Renders the trips document's responses, errors and events."""
+"""Renders the responses, errors and events of the trips document."""
 
 from payment_service import clock
 from payment_service.channels.trips import response_schemas as responses
@@ -13,17 +13,17 @@ from payment_service.web.channel import BaseRenderer
 from payment_service.web.responses import accepted, answered
 
 NOTIFIED_ON = frozenset({Move.CHARGED, Move.CHARGE_DECLINED, Move.PARTLY_REFUNDED, Move.FULLY_REFUNDED})
-"""The moves that the notification service gets: success, failure and refund, and nothing in between."""
+"""The moves that the notification service gets: success, failure and refund only."""
 
 
 class TripRenderer(BaseRenderer):
-    """Renders for the trips callers."""
+    """The renderer of the trips channel."""
 
     errors = responses.TripError()
     status_names = STATUS_NAMES
 
     def answer(self, response_format: str, context: PaymentContext) -> StoredResponse:
-        """The response to a `charge` or a `refund`: 200, or 202 while the gateway has not decided."""
+        """Return the response to a `charge` or a `refund`: 200, or 202 while the gateway has not decided."""
         if response_format == "refund" and context.refund is not None:
             return self._refund(context.refund, context)
         payment = context.payment
@@ -39,7 +39,7 @@ class TripRenderer(BaseRenderer):
         return answered(200, responses.REFUND.dump(refund))
 
     def event(self, move: Move, context: PaymentContext) -> Event:
-        """`{payment_id, trip_id, amount, status, reference}`; a refund's event has its id and amount, too."""
+        """Return `{payment_id, trip_id, amount, status, reference}`; a refund's event also has its id and amount."""
         data = responses.EVENT.dump(context.payment)
         if context.refund is not None:
             data |= responses.REFUND_EVENT.dump(context.refund)
@@ -49,7 +49,7 @@ class TripRenderer(BaseRenderer):
 
 
 def references(key: str) -> tuple[PaymentReferences, ...]:
-    """`PAY-<day>-<first 8 hex of the key's hash>`; where another payment has that, more digits."""
+    """Return `PAY-<day>-<first 8 hex of the key's hash>`, and longer ones for the case that it is taken."""
     day, key_hash = f"PAY-{clock.now():%Y%m%d}", hash_key(key)
     return (
         PaymentReferences(f"{day}-{key_hash[:8]}"),

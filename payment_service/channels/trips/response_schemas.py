@@ -1,4 +1,4 @@
-"""What the trips callers get: these schemas render the responses and describe them."""
+"""The responses to the trips callers: these schemas render and describe them."""
 
 from marshmallow import Schema
 
@@ -86,7 +86,7 @@ class TripError(TextError):
     """An error of trips; missing fields are listed together, in the order of the document."""
 
     def message(self, error: ServiceError) -> str:
-        """The document's own texts."""
+        """Return the document's own texts."""
         if isinstance(error, IllegalMove):  # a refund: trips callers ask for no other move
             return f"A payment with status {STATUS_NAMES[error.payment_status]} cannot be refunded"
         faults = error.faults if isinstance(error, Invalid) else ()

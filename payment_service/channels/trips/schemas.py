@@ -1,4 +1,4 @@
-"""What the trips callers send."""
+"""The requests of the trips callers."""
 
 from marshmallow import Schema
 
@@ -47,4 +47,4 @@ FILTERS = Schema.from_dict(
     },
     name="TripFilters",
 )()
-"""`GET /payments`; `from` is a word of Python's, hence no class."""
+"""`GET /payments`; `from` is a keyword of Python, so this is no class."""

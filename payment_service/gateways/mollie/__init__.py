@@ -1,7 +1,7 @@
-"""Mollie: payments that wait for their customer, who always acts; without any library of Mollie's.
+"""Mollie: payments that wait for their customer, who always acts; without a library of Mollie's.
 
-https://docs.mollie.com/reference/payments-api. The answer to a POST may be a kept one, up to an hour old, and does not
-say so. So an answer to a send is never what decides: after it, and before it, the adapter reads the object.
+https://docs.mollie.com/reference/payments-api. The reply to a POST may be a stored one, up to an hour old, and does
+not show that. So a reply to a send never decides: before and after it the adapter reads the object.
 """
 
 import re
@@ -37,10 +37,10 @@ from payment_service.gateways.transport import Transport
 API_BASE = "https://api.mollie.com"
 
 KEY_RETENTION = 50 * 60.0
-"""Seconds: Mollie keeps an answer for an hour, and ten minutes of it are left for clocks and waits."""
+"""Seconds: Mollie keeps a reply for an hour; ten minutes of it are left for clocks and waits."""
 
 MAX_IN_FLIGHT = 60.0
-"""Seconds a request may still be at work there after we stopped waiting."""
+"""Seconds that Mollie may still work on a request after we stopped waiting."""
 
 HINT_INTERVAL = 10
 """Seconds: of several hints about one payment within an interval the first one counts."""
@@ -53,10 +53,10 @@ _REFERENCE, _KEY = re.compile(r"tr_\w{1,64}"), re.compile(r"[\w-]{1,64}")
 
 
 class MollieGateway:
-    """The account of `api_key`, whose prefix says whether it is live; time-outs in seconds.
+    """The account of `api_key`, which is live or not by its prefix; time-outs in seconds.
 
     A movement is at most three exchanges. `webhook_url` is the public address of this service's own webhook.
-    Raises ValueError for an unfit `base`.
+    Raises ValueError for an invalid `base`.
     """
 
     capabilities = Capabilities(
@@ -87,11 +87,11 @@ class MollieGateway:
 
     @property
     def accepts_us(self) -> bool:
-        """Whether Mollie accepted the key when it was asked last."""
+        """False if Mollie rejected the key on the last request."""
         return self._api.accepts_us
 
     def register(self, gateway_request: GatewayRequest) -> RegisterResult:
-        """Create a payment. Nobody can pay it before its checkout address is told, which `send` does."""
+        """Create a payment. The customer can pay it only with its checkout address, which `send` returns."""
         if not gateway_request.terms.return_url:
             return NO_WAY_BACK
         try:
@@ -120,7 +120,7 @@ class MollieGateway:
         return words.undecided(reply) or self._outcome(gateway_request, reply)
 
     def lookup(self, gateway_request: GatewayRequest) -> GatewayResult:
-        """What the operation's own payment says, or that of its parent, or the parent's captures or refunds."""
+        """Return the result by the operation's own payment, by its parent, or by the parent's captures or refunds."""
         is_own = gateway_request.kind in _BY_CUSTOMER
         reference = gateway_request.reference if is_own else gateway_request.parent_reference
         if reference is None:
@@ -130,7 +130,7 @@ class MollieGateway:
         return self._read(gateway_request, self._api.payment(reference))
 
     def cancel(self, gateway_request: GatewayRequest) -> GatewayResult:
-        """End a payment that is not paid, a hold too. Mollie cancels only some; the others expire by themselves."""
+        """End an unpaid payment or a hold. Mollie cancels only some payments; the others expire."""
         reference = gateway_request.reference
         if reference is None:
             return NotFound()
@@ -150,16 +150,16 @@ class MollieGateway:
         return Pending(reference) if _is_held(gateway_request, found) or isinstance(found, ActionRequired) else found
 
     def ledger(self, since: datetime | None, until: datetime | None) -> Iterator[Entry]:
-        """Every movement on the account: payments with their captures, newest first, then refunds.
+        """Yield every movement on the account: payments with their captures, newest first, then refunds.
 
-        Raises GatewayUnavailable while iterating: a list cut short must not pass for whole.
+        Raises GatewayUnavailable while iterating: a truncated list must not pass for a complete one.
         """
         return ledger.entries(self._api, since, until, live=self._live)
 
     def read_notice(
         self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]
     ) -> Sequence[Notice] | Forged:
-        """The hint that a payment has changed. Mollie signs nothing: it counts where key and id belong together."""
+        """Return the hint that a payment has changed. Mollie signs nothing: it counts if key and id fit each other."""
         del headers
         reference = parse_qs(body[:1024].decode(errors="replace")).get("id", [""])[0]
         key, now = query.get("key", ""), clock.now()
@@ -169,7 +169,7 @@ class MollieGateway:
         return (Notice(event_id, "payment", now, (key,), reference, is_hint=True),)
 
     def told_by(self, notice_type: str) -> OperationStatus | None:
-        """None: a hint tells of no outcome."""
+        """Return None: a hint states no outcome."""
         del notice_type
         return None
 
@@ -178,24 +178,24 @@ class MollieGateway:
         self._api.close()
 
     def _sent(self, request: GatewayRequest) -> Answer:
-        """The reply to the request that moves money. Raises UnfitAmount."""
+        """Return the reply to the request that moves money. Raises UnfitAmount."""
         parent = request.parent_reference or ""
         if request.kind is Kind.VOID:
             return self._api.release(parent, request.send_key)
         return self._api.add(request, parent, _PARTS[request.kind])
 
     def _outcome(self, request: GatewayRequest, reply: MollieReply) -> SendResult:
-        """What Mollie shows after a send, whatever it answered."""
+        """Return the result that Mollie shows after a send; its reply alone does not count."""
         found = self.lookup(request)
         if not isinstance(found, NotFound):
             return Unknown.after(found) if isinstance(found, NotSent) else found
         if not reply.is_success:
             return words.refusal(reply)
-        # The issuer takes its time to let a hold go; a capture or refund would be there.
+        # The issuer may need time to release a hold; a capture or refund would be there.
         return Pending() if request.kind is Kind.VOID else Unknown("Mollie agreed, and shows that nothing was done")
 
     def _marked(self, request: GatewayRequest) -> GatewayResult:
-        """What became of a void, after its key was written to the hold: a release carries no metadata itself."""
+        """Write the void's key to the hold and return the void's state: a release cannot carry metadata."""
         if request.parent_reference is None:
             return _ORPHAN
         return self._read(request, self._api.mark_void(request, request.parent_reference))

@@ -1,6 +1,6 @@
 """Mollie's API v2 over the service's own transport: the requests that this service makes, each of one exchange.
 
-https://docs.mollie.com/reference. Nothing here decides what a reply means; see `words`.
+https://docs.mollie.com/reference. The module `words` decides what a reply means.
 """
 
 import json
@@ -19,13 +19,13 @@ from payment_service.gateways.protocol import Reply, UnreadableReplyError, json_
 from payment_service.gateways.transport import Transport
 
 GATEWAY_KEY, VOID_KEY = "gateway_key", "void_key"
-"""Names in an object's metadata: the key of what the object is for, and of the void that ends a hold."""
+"""Names in an object's metadata: the key of the object's operation, and of the void that ends a hold."""
 
 PAGE = 250
-"""Objects on a page of a list, the most that Mollie gives."""
+"""Objects on a page of a list, Mollie's maximum."""
 
 BODY_LIMIT = 8 * 1024 * 1024
-"""Bytes of a reply that are read: a page of payments may take one."""
+"""The limit of a reply in bytes: a page of payments may take one megabyte."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,9 +47,9 @@ Answer = MollieReply | NotSent | Unknown
 
 
 class MollieApi:
-    """The account of `api_key`. None of the requests raises but UnfitAmount, for an amount that cannot be written.
+    """The account of `api_key`. The requests raise nothing but UnfitAmount, for an amount that cannot be written.
 
-    `webhook_url` is where Mollie tells that a payment has changed; None: nowhere.
+    Mollie reports changed payments to `webhook_url`; None: it reports none.
     """
 
     def __init__(self, api_key: str, base: str, transport: Transport, webhook_url: str | None) -> None:
@@ -74,7 +74,7 @@ class MollieApi:
             "metadata": _metadata(request, request.gateway_key),
         }
         if self._webhook_url:
-            # Nobody signs what comes there: the key says which payment it is about, and nobody else can guess it.
+            # Mollie signs no hint. The key in its address names the payment, and third parties cannot guess it.
             params["webhookUrl"] = f"{self._webhook_url}?{urlencode({'key': request.gateway_key})}"
         return self._call("POST", "create", "/payments", params, request.register_key)
 
@@ -83,12 +83,12 @@ class MollieApi:
         return self._call("GET", "payment", _path(reference))
 
     def mark_void(self, request: GatewayRequest, reference: str) -> Answer:
-        """Write down whose void is about to end a hold, and read the payment. It may be repeated."""
+        """Write the key of the void that ends a hold to the payment, and read it. It may be repeated."""
         metadata = _metadata(request, request.parent_key or "") | {VOID_KEY: request.gateway_key}
         return self._call("PATCH", "mark", _path(reference), {"metadata": metadata})
 
     def release(self, reference: str, key: str) -> Answer:
-        """Let a hold go."""
+        """Release a hold."""
         return self._call("POST", "release", f"{_path(reference)}/release-authorization", {}, key)
 
     def cancel(self, reference: str) -> Answer:
@@ -105,7 +105,7 @@ class MollieApi:
         return self._call("POST", name, f"{_path(reference)}/{name}", params, request.send_key)
 
     def page(self, path: str, after: str | None) -> Answer:
-        """A page of a list (`/payments`, `/payments/tr_1/refunds`), newest first, that begins at an id."""
+        """Return a page of a list (`/payments`, `/payments/tr_1/refunds`), newest first, that begins at an id."""
         query = {"limit": str(PAGE)} | ({"from": after} if after else {})
         return self._call("GET", "list", f"{path}?{urlencode(query)}")
 
@@ -125,7 +125,7 @@ class MollieApi:
         reply = self._transport.exchange(method, self._root + path, headers, body, BODY_LIMIT)
         answer = _read(reply) if isinstance(reply, Reply) else reply
         if isinstance(answer, MollieReply):
-            # A wrong or restricted API key is an operator's matter.
+            # Only an operator can correct a wrong or restricted API key.
             is_rejected = answer.status in (401, 403)
             if is_rejected or (answer.status < 500 and answer.status != 429):
                 self.accepts_us = not is_rejected

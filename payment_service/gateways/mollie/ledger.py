@@ -1,4 +1,4 @@
-"""Mollie's lists, page by page, and the movements of money that stand in them."""
+"""Mollie's lists, page by page, and the movements of money in them."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,7 +13,7 @@ from payment_service.gateways.protocol import UnreadableReplyError
 
 
 def walk(api: MollieApi, path: str, name: str) -> Iterator[Object | NotSent | Unknown]:
-    """Every object of a list, newest first. Ends with what went wrong, where a page could not be read."""
+    """Yield every object of a list, newest first. If a page could not be read, the last item is the failure."""
     after: str | None = None
     while True:
         part = page(api.page(path, after), name)
@@ -26,9 +26,9 @@ def walk(api: MollieApi, path: str, name: str) -> Iterator[Object | NotSent | Un
 
 
 def entries(api: MollieApi, since: datetime | None, until: datetime | None, *, live: bool) -> Iterator[Entry]:
-    """What moved money on the account within a period. Raises GatewayUnavailable while iterating.
+    """Yield the movements on the account within a period. Raises GatewayUnavailable while iterating.
 
-    Mollie's lists have no filter by time: they are walked whole. What does not say when it moved is in every period.
+    Mollie's lists have no filter by time: they are read whole. A movement without a time is in every period.
     """
     try:
         for entry in _all(api, live):
@@ -55,7 +55,7 @@ def _whole(api: MollieApi, path: str, name: str) -> Iterator[Object]:
 
 
 def _of_payment(api: MollieApi, payment: Object) -> Iterator[Entry]:
-    """The charge; or the hold, with the capture or void that ended it."""
+    """Yield the charge; or the hold, with the capture or void that ended it."""
     if payment.get("captureMode") != "manual":
         if payment.get("status") == "paid":
             yield _moved(GATEWAY_KEY, Kind.CHARGE, payment, "paidAt")
@@ -76,7 +76,7 @@ def _parts(api: MollieApi, path: str, kind: Kind, done: str) -> Iterator[Entry]:
 
 
 def _moved(key_name: str, kind: Kind, found: Object, at: str) -> Entry:
-    """One movement. What others than this service asked for has no key of ours."""
+    """Return one movement. It has no key of ours if this service did not request it."""
     key, reference = mapping(found, "metadata").get(key_name), found.get("id")
     return Entry(
         str(key) if key else None,

@@ -1,6 +1,6 @@
-"""What Mollie's objects and errors mean in the port's results: pure functions of a request and a reply.
+"""Translates Mollie's objects and errors to the port's results: pure functions of a request and a reply.
 
-A reply is judged by its HTTP status and by the object that it shows. What cannot be read is `Unknown`.
+The HTTP status of a reply and the object in it decide. An unreadable reply is `Unknown`.
 """
 
 import re
@@ -50,14 +50,14 @@ Object = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Page:
-    """Part of a list, newest first; `following` is the id at which the next part begins, None at the end."""
+    """A part of a list, newest first; `following` is the id at which the next part begins, None at the end."""
 
     objects: tuple[Object, ...]
     following: str | None
 
 
 def undecided(reply: MollieReply) -> NotSent | Unknown | None:
-    """What a reply says that decides nothing, whatever was asked; None for an object or a refusal."""
+    """Return the result of a reply that decides nothing for any request; None for an object or a refusal."""
     if reply.is_success:
         return None
     told = f"HTTP {reply.status} {_text_or(reply.body, 'title', 'without an error of Mollie')}"
@@ -71,16 +71,16 @@ def undecided(reply: MollieReply) -> NotSent | Unknown | None:
 
 
 def refusal(reply: MollieReply) -> Declined:
-    """The decline that an error tells of: Mollie gives no codes, so the field that it names makes one."""
+    """Return the decline in an error. Mollie gives no codes, so the field that it names makes one."""
     field = re.sub(r"\W+", "_", _text_or(reply.body, "field", "request")).strip("_")
     return Declined(f"INVALID_{field}".upper()[:64], _text_or(reply.body, "detail", "The payment was refused"))
 
 
 def registered(reply: MollieReply, *, live: bool) -> RegisterResult:
-    """What the creation of a payment led to. Nothing has moved, so every refusal is final."""
+    """Return the result of a payment's creation. Nothing has moved, so every refusal is final."""
     problem = undecided(reply)
     if problem is not None:
-        # No id was asked for: whatever was not found is no object of ours.
+        # The request named no id, so the missing object is not ours.
         return Unknown(problem.reason) if isinstance(problem, Contradiction) else problem
     if not reply.is_success:
         return refusal(reply)
@@ -91,7 +91,7 @@ def registered(reply: MollieReply, *, live: bool) -> RegisterResult:
 
 
 def of_payment(request: GatewayRequest, payment: Object, *, live: bool) -> GatewayResult:
-    """What became of a charge, an authorization or a void, as the payment shows it."""
+    """Return the result of a charge, an authorization or a void, as the payment shows it."""
     try:
         found = _checked(payment, live)
         is_void = request.kind is Kind.VOID
@@ -104,7 +104,7 @@ def of_payment(request: GatewayRequest, payment: Object, *, live: bool) -> Gatew
 
 
 def of_part(request: GatewayRequest, part: Object, *, live: bool) -> GatewayResult:
-    """What became of a capture or a refund, as its own object shows it."""
+    """Return the result of a capture or a refund, as its own object shows it."""
     is_refund = request.kind is Kind.REFUND
     try:
         reference, status = _text(_checked(part, live, "refund" if is_refund else "capture"), "id"), part.get("status")
@@ -125,7 +125,7 @@ def of_part(request: GatewayRequest, part: Object, *, live: bool) -> GatewayResu
 
 
 def page(reply: Answer, name: str) -> Page | NotSent | Unknown:
-    """A reply as a page of a list of `name`: `payments`, `captures`, `refunds`."""
+    """Return a reply as a page of a list of `name`: `payments`, `captures`, `refunds`."""
     if not isinstance(reply, MollieReply):
         return reply
     if (problem := undecided(reply)) is not None:
@@ -135,19 +135,19 @@ def page(reply: Answer, name: str) -> Page | NotSent | Unknown:
         return Unknown(f"HTTP {reply.status} instead of a list")
     if following is None:
         return Page(tuple(objects), None)
-    # Only the id is taken from the address: where the next request goes is not for a reply to say.
+    # Only the id is taken from the address: a reply must not decide the host of the next request.
     begins = parse_qs(urlsplit(str(mapping(mapping(reply.body, "_links"), "next").get("href"))).query).get("from")
     return Page(tuple(objects), begins[0]) if begins and objects else Unknown("a list that does not end")
 
 
 def mapping(found: Object, name: str) -> Object:
-    """The object within an object; empty where there is none (`metadata`, `_links`)."""
+    """Return the object within an object; an empty one if there is none (`metadata`, `_links`)."""
     value = found.get(name)
     return value if isinstance(value, dict) else {}
 
 
 def money(found: Object, name: str) -> tuple[Decimal, str]:
-    """An amount in major units and its currency. Raises UnreadableReplyError."""
+    """Return an amount in major units and its currency. Raises UnreadableReplyError."""
     amount = mapping(found, name)
     value, currency = amount.get("value"), amount.get("currency")
     if not isinstance(value, str) or not _VALUE.fullmatch(value):
@@ -169,7 +169,7 @@ def _paid(request: GatewayRequest, payment: Object) -> GatewayResult | None:
     elif status == "authorized" and not to_hold:
         result = Contradiction("Mollie holds money that was to be charged")
     elif status in ("authorized", "paid"):
-        # A hold that was captured, in part or whole, was one of the whole amount to begin with.
+        # A captured hold, in part or whole, was at first a hold of the whole amount.
         until = moment(payment.get("captureBefore")) if status == "authorized" else None
         result = Approved(*money(payment, "amount"), reference, capture_before=until)
     elif status in _ENDED:
@@ -194,7 +194,7 @@ def _voided(payment: Object) -> GatewayResult | None:
 
 
 def moment(value: Any) -> datetime | None:
-    """A time in ISO 8601; None for what is none, or has no zone."""
+    """Return a time in ISO 8601; None for other values, or without a zone."""
     try:
         found = datetime.fromisoformat(value)
     except (TypeError, ValueError):

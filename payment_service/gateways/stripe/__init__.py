@@ -1,6 +1,6 @@
 """Stripe: payment intents that are registered before they are confirmed, and looked up by their id.
 
-https://docs.stripe.com/payments/payment-intents. This package is imported only where Stripe is configured.
+https://docs.stripe.com/payments/payment-intents. This package is imported only if Stripe is configured.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,10 +36,10 @@ from payment_service.gateways.transport import Transport
 API_BASE = "https://api.stripe.com"
 
 KEY_RETENTION = 23 * 3600.0
-"""Seconds: Stripe may forget a key once it is 24 hours old, and one of them is left for clocks and waits."""
+"""Seconds: Stripe may forget a key after 24 hours; one of them is left for clocks and waits."""
 
 MAX_IN_FLIGHT = 90.0
-"""Seconds a request may still be at work there after we stopped waiting: Stripe's own clients wait 80."""
+"""Seconds that Stripe may still work on a request after we stopped waiting: Stripe's own clients wait 80."""
 
 NO_TOKEN = Declined("PAYMENT_METHOD_REQUIRED", "The payment needs a payment method")
 _ASKS_THE_ISSUER = (Kind.CHARGE, Kind.AUTHORIZE)
@@ -47,11 +47,11 @@ _ORPHAN = Contradiction("this service does not know Stripe's id of the charge")
 
 
 class StripeGateway:
-    """The account of `api_key`, whose prefix says whether it is live; time-outs in seconds.
+    """The account of `api_key`, which is live or not by its prefix; time-outs in seconds.
 
-    A movement is at most three exchanges: registration, send, and a look at what an error left behind.
+    A movement is at most three exchanges: registration, send, and a look-up after an error.
     `webhook_secrets` are those of the endpoint, several while one replaces another.
-    Raises ValueError for an unfit `base`.
+    Raises ValueError for an invalid `base`.
     """
 
     capabilities = Capabilities(
@@ -85,11 +85,11 @@ class StripeGateway:
 
     @property
     def accepts_us(self) -> bool:
-        """Whether Stripe accepted the key when it was asked last."""
+        """False if Stripe rejected the key on the last request."""
         return self._api.accepts_us
 
     def register(self, gateway_request: GatewayRequest) -> RegisterResult:
-        """Create an unconfirmed payment intent; what Stripe could never charge is declined without asking."""
+        """Create an unconfirmed payment intent; decline without a request if Stripe could never charge it."""
         try:
             amount = STRIPE.to_charge(gateway_request.amount, gateway_request.currency)
         except UnfitAmount as unfit:
@@ -114,12 +114,12 @@ class StripeGateway:
         return result
 
     def lookup(self, gateway_request: GatewayRequest) -> GatewayResult:
-        """What the operation's own intent says, or that of its parent, or the parent's refunds."""
+        """Return the result by the operation's own intent, by that of its parent, or by the parent's refunds."""
         if gateway_request.kind is Kind.REFUND:
             return self._find_refund(gateway_request)
         reference = _intent_of(gateway_request)
         if reference is None:
-            # What is registered first cannot have happened without an id; anything else hangs on its parent's.
+            # Registration comes first: without an id nothing can have happened. Other kinds need their parent's id.
             return NotFound() if gateway_request.kind in _ASKS_THE_ISSUER else _ORPHAN
         reply = self._api.intent(reference)
         if not isinstance(reply, StripeReply):
@@ -128,7 +128,7 @@ class StripeGateway:
         return problem or words.of_intent(gateway_request, reply.intent, live=self._live)
 
     def cancel(self, gateway_request: GatewayRequest) -> GatewayResult:
-        """End a registered intent for good, a hold too. Declined only once Stripe shows it as cancelled."""
+        """End a registered intent or a hold for good. Declined only once Stripe shows it as cancelled."""
         if gateway_request.reference is None:
             return NotFound()
         reply = self._api.cancel(gateway_request.reference, gateway_request.cancel_key)
@@ -141,31 +141,31 @@ class StripeGateway:
         return result
 
     def ledger(self, since: datetime | None, until: datetime | None) -> Iterator[Entry]:
-        """Every movement on the account, whoever asked for it. Raises GatewayUnavailable while iterating."""
+        """Yield every movement on the account, also those of others. Raises GatewayUnavailable while iterating."""
         return ledger.Ledger(self._api, live=self._live).entries(since, until)
 
     def read_notice(
         self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]
     ) -> Sequence[Notice] | Forged:
-        """What a request to the webhook tells, once its signature has been checked."""
+        """Check the signature of a request to the webhook and return its notices."""
         return notices.read(headers, body, self._webhook_secrets, live=self._live, now=clock.now())
 
     def events(self, since: datetime) -> Iterator[Notice]:
-        """What Stripe lists of its events, which it does for 30 days. Raises GatewayUnavailable while iterating."""
+        """Yield the notices in Stripe's list of 30 days of events. Raises GatewayUnavailable while iterating."""
         return feeds.events(self._api, since, live=self._live)
 
     def told_by(self, notice_type: str) -> OperationStatus | None:
-        """The outcome that events of a type tell."""
+        """Return the outcome in events of a type."""
         return notices.TOLD.get(notice_type)
 
     def dispute(self, reference: str) -> Dispute | NotFound | NotSent | Unknown:
-        """One dispute as it stands now; what is no id of one is not asked for."""
+        """Return the present state of a dispute. Makes no request for an id that cannot be a dispute's."""
         if not reference.startswith(disputes.PREFIXES):
             return NotFound()
         return disputes.of_reply(self._api.dispute(reference), live=self._live)
 
     def disputes(self, since: datetime) -> Iterator[Dispute]:
-        """Disputes opened since then, as they stand now. Raises GatewayUnavailable while iterating."""
+        """Yield disputes opened since then, in their present state. Raises GatewayUnavailable while iterating."""
         return feeds.disputes(self._api, since, live=self._live)
 
     def close(self) -> None:
@@ -173,7 +173,7 @@ class StripeGateway:
         self._api.close()
 
     def _sent(self, request: GatewayRequest) -> Answer:
-        """The reply to the request that moves money. Raises UnfitAmount."""
+        """Return the reply to the request that moves money. Raises UnfitAmount."""
         intent = _intent_of(request)
         if intent is None:
             return NotSent("the payment is not registered") if request.kind in _ASKS_THE_ISSUER else _ORPHAN
@@ -192,11 +192,11 @@ class StripeGateway:
         problem = undecided(marked) if isinstance(marked, StripeReply) else marked
         if problem is None or isinstance(problem, Contradiction):
             return problem or self._api.cancel(intent, request.send_key)
-        # Whatever became of the mark, no cancel was sent.
+        # The mark may be written or not: no cancel was sent.
         return NotSent(problem.reason, rejects_us=problem.rejects_us)
 
     def _outcome(self, request: GatewayRequest, reply: StripeReply) -> GatewayResult:
-        """What a reply to a send or cancel leaves: as it shows, else as Stripe shows when it is asked again."""
+        """Return the result of a reply to a send or cancel: by the object in it, or by a new look-up."""
         replayed_failure = reply.is_failure and reply.is_replay
         if not replayed_failure and (problem := undecided(reply)) is not None:
             return problem
@@ -210,7 +210,7 @@ class StripeGateway:
 
     @staticmethod
     def _untouched(request: GatewayRequest, reply: StripeReply) -> Spent | Unknown | Refused | Declined:
-        """What a reply means after which Stripe shows that nothing was done."""
+        """Return the result of a reply after which Stripe shows that nothing was done."""
         if reply.is_failure:
             return Spent("Stripe repeats a failure of its own, and has done nothing")
         if reply.is_success:
@@ -238,7 +238,7 @@ class StripeGateway:
 
 
 def is_live(api_key: str) -> bool:
-    """Whether a key moves real money (`sk_live_…`, or a restricted `rk_live_…`)."""
+    """Return True if a key moves real money (`sk_live_…`, or a restricted `rk_live_…`)."""
     return api_key.startswith(("sk_live_", "rk_live_"))
 
 

@@ -1,8 +1,8 @@
 """Stripe's official library over the service's own HTTP transport: the only module that imports it.
 
-The library writes parameters and headers; the type checker holds them to the version of the API that is pinned here.
-Our transport does everything that tells `NotSent` from `Unknown`: one deadline for the whole reply, no redirects, no
-proxy from the environment, no repeats. The library sends no telemetry, writes no file and logs nothing.
+The library writes parameters and headers; the type checker checks them against the API version that is pinned here.
+Our transport does everything that separates `NotSent` from `Unknown`: one deadline for the whole reply, no redirects,
+no proxy from the environment, no repeats. The library sends no telemetry, writes no file and logs nothing.
 """
 
 import logging
@@ -20,16 +20,16 @@ from payment_service.gateways.stripe.replies import CAPTURE_KEY, GATEWAY_KEY, RE
 from payment_service.gateways.transport import Transport
 
 API_VERSION = "2026-10-28.endive"
-"""The version whose objects `words` reads. It is changed together with the library and the recorded examples."""
+"""The version of the objects that `words` reads. Change it together with the library and the recorded examples."""
 
 PAGE = 100
-"""Objects on a page of a list, the most that Stripe gives."""
+"""Objects on a page of a list, Stripe's maximum."""
 
 BODY_LIMIT = 8 * 1024 * 1024
-"""Bytes of a reply that are read: a page of intents with their charges may take one."""
+"""The limit of a reply in bytes: a page of intents with their charges may take one megabyte."""
 
 SENT = ("Authorization", "Content-Type", "Idempotency-Key", "Stripe-Version")
-"""The library's headers that leave: the others tell of the machine and its environment."""
+"""The library's headers that are sent: the others describe the machine and its environment."""
 
 OWN_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "payment-service"}
 
@@ -38,8 +38,8 @@ Answer = StripeReply | NotSent | Unknown
 log = structlog.get_logger(__name__)
 
 stripe.enable_telemetry = False
-# The library prints and logs whole requests, tokens and secrets included. There is no public way to overrule the
-# environment's STRIPE_LOG; the version is held below 17.
+# The library prints and logs whole requests, tokens and secrets included. No public setting overrides the environment's
+# STRIPE_LOG; the version is held below 17.
 stripe._util.STRIPE_LOG = None  # noqa: SLF001
 logging.getLogger("stripe").setLevel(logging.WARNING)
 
@@ -53,7 +53,7 @@ class _NoReply(Exception):
 
 
 class _Wire(stripe.HTTPClient):
-    """The library's way to the network. Raises _NoReply, which is no error of the library's and passes through it."""
+    """The library's HTTP client. Raises _NoReply, which is no error of the library and passes through it."""
 
     name = "payment-service"
 
@@ -64,7 +64,7 @@ class _Wire(stripe.HTTPClient):
     def request(
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **_: Any
     ) -> tuple[str, int, Mapping[str, str]]:
-        """One exchange. The library stumbles over a reply that is not of Stripe's shape: it never sees one."""
+        """Make one exchange. The library fails on replies that have not Stripe's shape, so it never gets one."""
         kept = OWN_HEADERS | {name: value for name, value in (headers or {}).items() if name in SENT}
         body = post_data.encode() if isinstance(post_data, str) else None
         reply = self._transport.exchange(method.upper(), url, kept, body, BODY_LIMIT)
@@ -86,7 +86,7 @@ class _Wire(stripe.HTTPClient):
 
 @dataclass(frozen=True)
 class _Raw:
-    """A reply without the library's objects, where it keeps that of one."""
+    """A reply without the library's objects, in the attribute where they keep theirs."""
 
     last_response: stripe.StripeResponse
 
@@ -94,7 +94,7 @@ class _Raw:
 class StripeApi:
     """The requests that this service makes, each of one exchange. None of them raises.
 
-    `accepts_us`: whether Stripe accepted the key when it was asked last.
+    `accepts_us`: False if Stripe rejected the key on the last request.
     """
 
     def __init__(self, api_key: str, base: str, transport: Transport) -> None:
@@ -118,7 +118,7 @@ class StripeApi:
             "amount": amount,
             "currency": request.currency.lower(),
             "capture_method": "manual" if request.kind is Kind.AUTHORIZE else "automatic",
-            # A method that sends the customer elsewhere is possible only where there is a way back.
+            # A method that redirects the customer needs a return URL.
             "automatic_payment_methods": {
                 "enabled": True,
                 "allow_redirects": "always" if terms.return_url else "never",
@@ -133,7 +133,7 @@ class StripeApi:
         return self._call("create", lambda: self._intents.create(params, {"idempotency_key": key}))
 
     def confirm(self, request: GatewayRequest, intent: str) -> Answer:
-        """Ask for the money of a registered intent."""
+        """Confirm a registered intent, which moves its money."""
         params: stripe.params.PaymentIntentConfirmParams = {"expand": ["latest_charge"]}
         if request.terms.return_url:
             params["return_url"] = request.terms.return_url
@@ -143,7 +143,7 @@ class StripeApi:
         return self._call("confirm", lambda: self._intents.confirm(intent, params, {"idempotency_key": key}))
 
     def capture(self, request: GatewayRequest, intent: str, amount: int) -> Answer:
-        """Take `amount` minor units of a hold and let the rest go."""
+        """Take `amount` minor units of a hold and release the rest."""
         params: stripe.params.PaymentIntentCaptureParams = {
             "amount_to_capture": amount,
             "metadata": {CAPTURE_KEY: request.gateway_key},
@@ -153,12 +153,12 @@ class StripeApi:
         return self._call("capture", lambda: self._intents.capture(intent, params, {"idempotency_key": key}))
 
     def mark_void(self, request: GatewayRequest, intent: str) -> Answer:
-        """Write down whose void is about to end a hold: a cancel itself carries no metadata. It may be repeated."""
+        """Write the key of the void that ends a hold to the intent: a cancel has no metadata. It may be repeated."""
         params: stripe.params.PaymentIntentUpdateParams = {"metadata": {VOID_KEY: request.gateway_key}}
         return self._call("update", lambda: self._intents.update(intent, params))
 
     def cancel(self, intent: str, key: str) -> Answer:
-        """End an intent that has not succeeded; what it holds goes back."""
+        """End an intent that has not succeeded; its hold is released."""
         params: stripe.params.PaymentIntentCancelParams = {"cancellation_reason": "abandoned"}
         return self._call("cancel", lambda: self._intents.cancel(intent, params, {"idempotency_key": key}))
 
@@ -178,7 +178,7 @@ class StripeApi:
         return self._call("retrieve", lambda: self._intents.retrieve(intent, params))
 
     def refunds(self, after: str | None, intent: str) -> Answer:
-        """A page of the refunds of one intent, newest first, that begins after an id."""
+        """Return a page of the refunds of one intent, newest first, that begins after an id."""
         params: stripe.params.RefundListParams = {"limit": PAGE, "payment_intent": intent}
         if after is not None:
             params["starting_after"] = after
@@ -190,9 +190,9 @@ class StripeApi:
         return self._call("retrieve_dispute", lambda: self._disputes.retrieve(dispute, params))
 
     def page(self, listed: str, wanted: Mapping[str, Any], after: str | None) -> Answer:
-        """A page of a list of the account's, newest first, that begins after an id. `wanted` are the list's filters.
+        """Return a page of a list of the account, newest first, that begins after an id. `wanted` are its filters.
 
-        As plain JSON: the library's objects cost it 100 ms of CPU a page.
+        As plain JSON: the library's objects take 100 ms of CPU a page.
         """
         params: Any = {**wanted, "limit": PAGE}
         if after is not None:
@@ -225,7 +225,7 @@ def _metadata(request: GatewayRequest) -> dict[str, str]:
 
 
 def _log(name: str, reply: StripeReply) -> None:
-    """One line with Stripe's own id of the request. A wrong or restricted API key is an operator's matter."""
+    """Log one line with Stripe's own id of the request. Only an operator can correct a wrong or restricted API key."""
     level = logging.ERROR if reply.status in REJECTED else logging.INFO
     code = reply.error.get("code") or reply.error.get("type")
     log.log(level, "stripe.replied", call=name, status=reply.status, request_id=reply.request_id, why=code)

@@ -1,6 +1,6 @@
-"""Stripe's disputes in the port's words: pure functions of an object as Stripe shows it now, never of an event.
+"""Stripe's disputes as the port's: pure functions of an object as Stripe shows it now, never of an event.
 
-https://docs.stripe.com/api/disputes. The payment intent is shown with each (`expand`), for our key in its metadata.
+https://docs.stripe.com/api/disputes. Each is read with its payment intent (`expand`), for our key in its metadata.
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ from payment_service.gateways.stripe.client import Answer
 from payment_service.gateways.stripe.replies import GATEWAY_KEY, StripeReply, mapping, text, undecided, word
 
 PREFIXES = ("dp_", "du_")
-"""How the id of a dispute begins, in either generation of Stripe's."""
+"""The prefixes of a dispute's id, in both generations of Stripe's."""
 
 STATUSES = {
     "needs_response": DisputeStatus.OPEN,
     "under_review": DisputeStatus.OPEN,
     "warning_needs_response": DisputeStatus.OPEN,
     "warning_under_review": DisputeStatus.OPEN,
-    # An inquiry that ended without a chargeback, and a dispute that was settled before it was one: nothing is taken.
+    # An inquiry that ended without a chargeback, and a dispute that was resolved before one: nothing is taken.
     "warning_closed": DisputeStatus.WON,
     "prevented": DisputeStatus.WON,
     "won": DisputeStatus.WON,
@@ -32,7 +32,7 @@ STATUSES = {
 
 
 def of_reply(reply: Answer, *, live: bool) -> Dispute | NotFound | NotSent | Unknown:
-    """One dispute, as a reply shows it."""
+    """Return the dispute in a reply."""
     if not isinstance(reply, StripeReply):
         return reply
     if (problem := undecided(reply)) is not None:
@@ -44,7 +44,7 @@ def of_reply(reply: Answer, *, live: bool) -> Dispute | NotFound | NotSent | Unk
 
 
 def of_object(found: Mapping[str, Any], *, live: bool) -> Dispute:
-    """The dispute that an object is. Raises UnreadableReplyError, also for a status that is not known here."""
+    """Return an object as a dispute. Raises UnreadableReplyError, also for a status that is not known here."""
     if found.get("object") != "dispute" or found.get("livemode") is not live:
         raise UnreadableReplyError("Stripe shows no dispute of this mode")
     status, amount = word(found.get("status")), found.get("amount")
@@ -69,7 +69,7 @@ def of_object(found: Mapping[str, Any], *, live: bool) -> Dispute:
 
 
 def _booked(found: Mapping[str, Any]) -> int:
-    """What the dispute has moved on the account so far, in minor units of the settlement currency."""
+    """Return the sum of the dispute's bookings on the account, in minor units of the settlement currency."""
     bookings = found.get("balance_transactions")
     amounts = [mapping({"each": each}, "each").get("amount") for each in bookings] if isinstance(bookings, list) else []
     return sum(amount for amount in amounts if type(amount) is int)

@@ -1,4 +1,4 @@
-"""What Stripe tells of what happened on the account, from its lists: events and disputes, newest first."""
+"""Stripe's lists of events and disputes on the account, newest first."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,7 +15,7 @@ from payment_service.gateways.stripe.lists import walk
 
 
 def events(api: StripeApi, since: datetime, *, live: bool) -> Iterator[Notice]:
-    """Events since a moment that are about this service. Raises GatewayUnavailable while iterating."""
+    """Yield events since a time that are about this service. Raises GatewayUnavailable while iterating."""
     for event in walk(partial(api.page, "events", {"created": {"gte": int(since.timestamp())}})):
         notice = notices.notice_of(event, live=live)
         if isinstance(notice, Forged):
@@ -25,7 +25,7 @@ def events(api: StripeApi, since: datetime, *, live: bool) -> Iterator[Notice]:
 
 
 def disputes(api: StripeApi, since: datetime, *, live: bool) -> Iterator[Dispute]:
-    """Disputes opened since a moment. Raises GatewayUnavailable while iterating."""
+    """Yield disputes opened since a time. Raises GatewayUnavailable while iterating."""
     wanted = {"created": {"gte": int(since.timestamp())}, "expand": ["data.payment_intent"]}
     for found in walk(partial(api.page, "disputes", wanted)):
         try:

@@ -1,9 +1,9 @@
-"""What moved on a Stripe account, from its lists.
+"""The movements on a Stripe account, from its lists.
 
-No one list has it all. Balance transactions have money, when it moved, with fees; they come late, and say nothing of
-holds. Intents have holds, and charges without a balance transaction yet. A refund's own list says whether it was done.
-Amounts are those of the object that the customer sees; fee and net are the balance transaction's, whose currency may be
-another one.
+No single list has all of them. Balance transactions have the money with its time and fees; they come late and have no
+holds. Intents have holds, and charges without a balance transaction yet. Only the list of refunds shows which ones were
+done. Amounts are those of the object that the customer sees; fee and net are the balance transaction's, which may have
+another currency.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,12 +21,12 @@ from payment_service.gateways.stripe.lists import Object, walk
 from payment_service.gateways.stripe.replies import CAPTURE_KEY, GATEWAY_KEY, VOID_KEY, mapping
 
 WINDOW = timedelta(hours=1)
-"""Lists are walked so long at a time, from the oldest on: a walk that is cut short has told what came before."""
+"""The period of one walk, from the oldest on: if a walk breaks off, all earlier windows are complete."""
 
 SECOND = timedelta(seconds=1)
 
 PAID_OUT_WITHIN = timedelta(days=14)
-"""After the period: payouts are looked at for its movements. Later ones leave the payout open."""
+"""After the period: payouts of this time are searched for its movements. Later ones leave the payout open."""
 
 _TAKEN = ("charge", "payment")
 _CAME_BACK = ("refund_failure", "payment_failure_refund")
@@ -41,14 +41,14 @@ class Ledger:
         self._payouts: dict[str, str] = {}
 
     def entries(self, since: datetime | None, until: datetime | None) -> Iterator[Entry]:
-        """The entries of a period, window by window; with a beginning also their payouts.
+        """Yield the entries of a period, window by window; with both bounds also their payouts.
 
         Raises GatewayUnavailable while iterating.
         """
         if since is None or until is None:
             yield from self._within(_created(since, until))
             return
-        # Stripe tells time in whole seconds: windows meet at one, so that nothing falls between two or into both.
+        # Stripe's times are whole seconds: windows meet at one, so that no entry falls between two or into both.
         since = since.replace(microsecond=0)
         until += -timedelta(microseconds=until.microsecond) % SECOND
         self._payouts = dict(self._paid_out(since, until))
@@ -58,7 +58,7 @@ class Ledger:
             since = end
 
     def _paid_out(self, since: datetime, until: datetime) -> Iterator[tuple[str, str]]:
-        """The balance transactions of each payout that may hold money of the period."""
+        """Yield the balance transactions of each payout that may contain money of the period."""
         for payout in self._walk("payouts", _created(since, until + PAID_OUT_WITHIN)):
             number = str(payout.get("id"))
             for booked in self._walk("balance_transactions", {"payout": number}):
@@ -91,21 +91,21 @@ class Ledger:
             yield found
 
     def _taken(self, booked: Object) -> Entry:
-        """The charge or capture of a balance transaction."""
+        """Return the charge or capture of a balance transaction."""
         charge = mapping(booked, "source")
         intent = mapping(charge, "payment_intent")
         if intent.get("capture_method") == "manual":
             key = _key(intent, CAPTURE_KEY)
             return self._entry(key, Kind.CAPTURE, charge, "amount_captured", parent=intent, booked=booked)
-        # A charge that was made without an intent is known by its own id.
+        # A charge without an intent has only its own id.
         named = {**charge, **{name: intent[name] for name in ("id", "metadata") if name in intent}}
         return self._entry(_key(named, GATEWAY_KEY), Kind.CHARGE, named, "amount_captured", booked=booked)
 
     def _of_intent(self, intent: Object) -> Iterator[Entry]:
-        """A hold with the void that ended it, and what was taken and has no balance transaction yet.
+        """Yield a hold with the void that ended it, and captured money that has no balance transaction yet.
 
-        Of an intent that is cancelled, nobody can say for certain that it ever held money: only that one did which a
-        void ended, or Stripe itself because the hold expired.
+        A cancelled intent does not show if it ever held money. It certainly did if a void ended it, or Stripe because
+        the hold expired.
         """
         key, status, charge = _key(intent, GATEWAY_KEY), intent.get("status"), mapping(intent, "latest_charge")
         is_booked = charge.get("balance_transaction") is not None
@@ -124,7 +124,7 @@ class Ledger:
             yield self._entry(void_key, Kind.VOID, intent, parent=intent)
 
     def _disputed(self, dispute: Object) -> Entry:
-        """What a customer's bank asks back, with its balance transaction while it has only one."""
+        """Return the amount that a customer's bank disputes, with its balance transaction while there is only one."""
         moved = dispute.get("balance_transactions")
         booked = moved[0] if isinstance(moved, list) and len(moved) == 1 and isinstance(moved[0], dict) else {}
         return self._entry(None, Unasked.DISPUTE, dispute, parent=mapping(dispute, "payment_intent"), booked=booked)
@@ -157,7 +157,7 @@ class Ledger:
 
 
 def _created(since: datetime | None, until: datetime | None) -> Mapping[str, Any]:
-    """The filter of a list."""
+    """Return a list's filter by time."""
     bounds = {"gte": since, "lt": until}
     window = {name: int(moment.timestamp()) for name, moment in bounds.items() if moment is not None}
     return {"created": window} if window else {}

@@ -14,14 +14,14 @@ Object = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Page:
-    """Part of a list, newest first; `following` is the id after which the next part begins, None at the end."""
+    """A part of a list, newest first; `following` is the id after which the next part begins, None at the end."""
 
     objects: tuple[Object, ...]
     following: str | None
 
 
 def page(reply: Answer) -> Page | NotSent | Unknown:
-    """A reply as a page of a list."""
+    """Return a reply as a page of a list."""
     if isinstance(reply, NotSent | Unknown):
         return reply
     if (problem := undecided(reply)) is not None:
@@ -36,7 +36,7 @@ def page(reply: Answer) -> Page | NotSent | Unknown:
 
 
 def walk(read: Callable[[str | None], Answer]) -> Iterator[Object]:
-    """Every object of a list. Raises GatewayUnavailable: a list cut short must not pass for whole."""
+    """Yield every object of a list. Raises GatewayUnavailable: a truncated list must not pass for a complete one."""
     after: str | None = None
     while True:
         part = page(read(after))

@@ -1,8 +1,8 @@
-"""Stripe's webhooks: what is signed, by whom and when, and which of our operations an event is about. Pure functions.
+"""Stripe's webhooks: checks an event's signature and time, and finds our operations that it is about. Pure functions.
 
-https://docs.stripe.com/webhooks. The check is our own: the library's accepts moments in the future and one secret.
-Amounts and statuses in an event are read by nobody: the endpoint may be of another API version, and older events may
-come after newer ones.
+https://docs.stripe.com/webhooks. The check is our own: the library's accepts times in the future and only one secret.
+This module ignores the amounts and statuses in an event: the endpoint may have another API version, and older events
+may arrive after newer ones.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ from payment_service.gateways.stripe.replies import CAPTURE_KEY, GATEWAY_KEY, VO
 HEADER, SCHEME = "stripe-signature", "v1"
 
 TOLERANCE = 300.0
-"""Seconds between Stripe's moment of signing and ours, into either direction."""
+"""Seconds between Stripe's time of signing and ours, in either direction."""
 
 KEY_NAMES = (VOID_KEY, CAPTURE_KEY, GATEWAY_KEY)
-"""Names in an object's metadata under which our keys stand, the latest operation first."""
+"""Names of our keys in an object's metadata, the latest operation first."""
 
 PRECEDES_EVERYTHING = "payment_intent.created"
-"""Told of each registration, before anything can have moved."""
+"""Sent for each registration, before money can have moved."""
 
 TOLD = {
     "payment_intent.succeeded": OperationStatus.SUCCEEDED,
@@ -34,7 +34,7 @@ TOLD = {
     "payment_intent.canceled": OperationStatus.FAILED,
     "refund.created": OperationStatus.SUCCEEDED,
 }
-"""What a type says at best, by which a finished operation is not looked up again where it says the same."""
+"""The best outcome that a type can mean: a finished operation with the same outcome is not looked up again."""
 
 _LONGEST_KEY, _LONGEST_TYPE, _LONGEST_ID = 64, 100, 255
 
@@ -42,7 +42,7 @@ _LONGEST_KEY, _LONGEST_TYPE, _LONGEST_ID = 64, 100, 255
 def read(
     headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, live: bool, now: datetime
 ) -> Sequence[Notice] | Forged:
-    """The notices of a request to the webhook, one or none. `live`: which mode is ours."""
+    """Return the notices of a request to the webhook, one or none. `live` is our mode."""
     if (reason := _why_forged(headers.get(HEADER, ""), body, secrets, now)) is not None:
         return Forged(reason)
     try:
@@ -59,7 +59,7 @@ def read(
 
 
 def notice_of(event: Mapping[str, Any], *, live: bool, content: str | None = None) -> Notice | Forged | None:
-    """The notice that an event is; None for one about another kind of object, or about somebody else's payment."""
+    """Return an event as notice; None if it is about another kind of object, or about a payment of others."""
     if event.get("livemode") is not live:
         return Forged("an event of the other mode")
     event_id, kind = _text(event, "id", _LONGEST_ID), _text(event, "type", _LONGEST_TYPE)
@@ -77,10 +77,10 @@ def notice_of(event: Mapping[str, Any], *, live: bool, content: str | None = Non
 
 
 def _is_ours(subject: Mapping[str, Any], keys: Sequence[str]) -> bool:
-    """Whether an object may belong to us: refunds and disputes that others begin carry no key of ours.
+    """Return True if an object may be ours: refunds and disputes that others begin have no key of ours.
 
-    What charges tell, their intents, refunds and disputes tell as well. An event that shows no object is kept for a
-    person to see: the endpoint is not set up as it should be.
+    Events of charges repeat those of their intents, refunds and disputes. An event without an object is kept for a
+    person to see: the endpoint is not set up correctly.
     """
     kind = subject.get("object")
     return not subject or kind in ("refund", "dispute") or (kind == "payment_intent" and bool(keys))
@@ -99,7 +99,7 @@ def _text(found: Mapping[str, Any], name: str, longest: int) -> str | None:
 
 
 def _why_forged(header: str, body: bytes, secrets: Sequence[str], now: datetime) -> str | None:
-    """Why these bytes are not Stripe's of just now; None where one of our secrets has signed them."""
+    """Return the reason why Stripe did not sign these bytes just now; None if one of our secrets fits."""
     parts = [part.strip().partition("=") for part in header.split(",")]
     moments = [value for name, _, value in parts if name == "t"]
     given = [value.encode() for name, _, value in parts if name == SCHEME]
@@ -107,7 +107,7 @@ def _why_forged(header: str, body: bytes, secrets: Sequence[str], now: datetime)
         return "no signature, or one that cannot be read"
     signed = b"%s.%s" % (moments[0].encode(), body)
     made = [hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest().encode() for secret in secrets]
-    # Every one with every one, whichever fits: while a secret is rolled, Stripe signs by both.
+    # Every signature is compared with every secret: while a secret is rolled, Stripe signs with both.
     if not any(hmac.compare_digest(mine, theirs) for mine in made for theirs in given):
         return "not signed by any secret of ours"
     if abs(now.timestamp() - int(moments[0])) > TOLERANCE:

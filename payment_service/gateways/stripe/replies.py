@@ -1,4 +1,4 @@
-"""A reply of Stripe's, and what every reply means whatever was asked: pure functions."""
+"""A reply of Stripe's, and the results that do not depend on the request: pure functions."""
 
 import re
 from collections.abc import Mapping
@@ -9,19 +9,19 @@ from payment_service.gateways.base import Contradiction, NotSent, Unknown
 from payment_service.gateways.protocol import TEXT_LIMIT, UnreadableReplyError
 
 GATEWAY_KEY, CAPTURE_KEY, VOID_KEY = "gateway_key", "capture_key", "void_key"
-"""Names in an object's metadata: the key of what the object is for, and of the capture and void of a hold."""
+"""Names in an object's metadata: the key of the object's operation, and of the capture and void of a hold."""
 
 NOT_FOUND = 404
 REJECTED = frozenset({401, 403})
-"""A wrong or restricted API key: Stripe says so before it executes anything."""
+"""A wrong or restricted API key: Stripe executed nothing."""
 
 TOO_MANY = 429
-"""Too many requests: the same."""
+"""Too many requests: Stripe executed nothing."""
 
 
 @dataclass(frozen=True)
 class StripeReply:
-    """A reply of Stripe's that is a JSON object; `is_replay`: Stripe kept it from an earlier request under the key."""
+    """A reply of Stripe's that is a JSON object; `is_replay`: Stripe stored it for an earlier request under the key."""
 
     status: int
     body: Mapping[str, Any]
@@ -35,28 +35,28 @@ class StripeReply:
 
     @property
     def is_failure(self) -> bool:
-        """Status 5xx: Stripe may or may not have done it."""
+        """Status 5xx: Stripe may or may not have executed it."""
         return self.status >= 500
 
     @property
     def is_judged(self) -> bool:
-        """Whether Stripe has looked at the request itself: an object, or a refusal that is about it."""
+        """True if Stripe has examined the request: the reply is an object, or an error about the request."""
         return self.status < 500 and self.status not in (*REJECTED, TOO_MANY)
 
     @property
     def error(self) -> Mapping[str, Any]:
-        """The error that it tells; empty where it tells none."""
+        """The error in the reply; empty if there is none."""
         return mapping(self.body, "error")
 
     @property
     def intent(self) -> Mapping[str, Any] | None:
-        """The payment intent that it shows: as itself, or within its error."""
+        """The payment intent in the reply, or within its error."""
         found = self.body if self.is_success else mapping(self.error, "payment_intent")
         return found if found.get("object") == "payment_intent" else None
 
 
 def undecided(reply: StripeReply) -> NotSent | Unknown | None:
-    """What a reply says that decides nothing, whatever was asked; None for an object or a refusal."""
+    """Return the result of a reply that decides nothing for any request; None for an object or a refusal."""
     if reply.is_success:
         return None
     code = word(reply.error.get("code") or reply.error.get("type"))
@@ -74,13 +74,13 @@ def undecided(reply: StripeReply) -> NotSent | Unknown | None:
 
 
 def mapping(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The object within an object; empty where there is none (`metadata`, `last_payment_error`)."""
+    """Return the object within an object; an empty one if there is none (`metadata`, `last_payment_error`)."""
     value = found.get(name)
     return value if isinstance(value, dict) else {}
 
 
 def text(found: Mapping[str, Any], name: str) -> str:
-    """A text that is there and can be stored. Raises UnreadableReplyError."""
+    """Return a text that is present and can be stored. Raises UnreadableReplyError."""
     value = found.get(name)
     if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= TEXT_LIMIT:
         raise UnreadableReplyError(f"{name} is not a text")
@@ -88,5 +88,5 @@ def text(found: Mapping[str, Any], name: str) -> str:
 
 
 def word(value: Any) -> str:
-    """A code of Stripe's as one word, `unknown` where it is none."""
+    """Return a code of Stripe's as one word; `unknown` for any other value."""
     return value if isinstance(value, str) and re.fullmatch(r"\w{1,64}", value) else "unknown"

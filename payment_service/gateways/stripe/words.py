@@ -1,7 +1,7 @@
-"""What Stripe's objects and errors mean in the port's results: pure functions of a request and a reply.
+"""Translates Stripe's objects and errors to the port's results: pure functions of a request and a reply.
 
-A reply is judged by its HTTP status, the error's type and code, and above all by the object that it shows. Neither the
-class that the library gives an error nor the text of a message decides anything. What cannot be read is `Unknown`.
+The HTTP status, the error's type and code, and above all the object in the reply decide. Neither the library's class of
+an error nor the text of a message decides anything. An unreadable reply is `Unknown`.
 """
 
 import re
@@ -37,36 +37,36 @@ from payment_service.gateways.stripe.replies import (
 )
 
 CANCELED = "CANCELED"
-"""The code of a payment that was cancelled and that nobody had refused before."""
+"""The code of a payment that was cancelled without an earlier refusal."""
 
 _INSUFFICIENT_FUNDS = "insufficient_funds"
-# A token, a client secret, an address: what a message of Stripe's may quote and nobody else is to read.
+# A token, a client secret, an address: Stripe's messages may quote them, but callers must not see them.
 _SECRETS = re.compile(r"\b(?:pm|tok|src|ctoken)_\w{8,}|\w+_secret_\w+|https?://\S+")
 
 Object = Mapping[str, Any]
 
 
 def registered(request: GatewayRequest, reply: StripeReply, *, live: bool) -> RegisterResult:
-    """What the creation of an unconfirmed intent led to. Nothing has moved, so every refusal is final."""
+    """Return the result of the creation of an unconfirmed intent. Nothing has moved, so every refusal is final."""
     problem = undecided(reply)
     if problem is None and reply.is_success:
         try:
             return Registered(text(_checked(reply.intent, live), "id"))
         except UnreadableReplyError as fault:
             return Unknown(str(fault))
-    # What is not found is the payment method; another request under the key is a matter of this attempt's key alone.
+    # Not found means the payment method; another request under the key concerns only this attempt's key.
     if problem is None or (isinstance(problem, Contradiction) and reply.status == NOT_FOUND):
         return refusal(request, reply)
     return Unknown(problem.reason) if isinstance(problem, Contradiction) else problem
 
 
 def refusal(request: GatewayRequest, reply: StripeReply) -> Declined:
-    """The decline that an error tells of."""
+    """Return the decline in an error."""
     return Declined(*_why(request, reply.error))
 
 
 def of_intent(request: GatewayRequest, intent: Object | None, *, live: bool) -> GatewayResult:
-    """What became of an operation, as its own intent shows it, or the intent of its parent."""
+    """Return the result of an operation, as its own intent or the intent of its parent shows it."""
     try:
         found = _checked(intent, live)
         match request.kind:
@@ -85,7 +85,7 @@ def of_intent(request: GatewayRequest, intent: Object | None, *, live: bool) -> 
 
 
 def of_refund(request: GatewayRequest, refund: Object) -> GatewayResult:
-    """What became of a refund, as its object shows it."""
+    """Return the result of a refund, as its object shows it."""
     result: GatewayResult | None = None
     try:
         reference, status = text(refund, "id"), refund.get("status")
@@ -106,7 +106,7 @@ def of_refund(request: GatewayRequest, refund: Object) -> GatewayResult:
 
 
 def _paid(request: GatewayRequest, intent: Object) -> GatewayResult | None:
-    """Of a charge or an authorization."""
+    """Return the result of a charge or an authorization."""
     reference, status = text(intent, "id"), intent.get("status")
     result: GatewayResult | None = None
     if status in {"succeeded", "requires_capture"}:
@@ -133,7 +133,7 @@ def _taken_or_held(request: GatewayRequest, intent: Object, reference: str) -> G
         return Contradiction("Stripe holds money that was to be charged")
     if is_held:
         return _approved(intent, "amount_capturable", reference)
-    # A hold that was captured was one to begin with, of the whole amount.
+    # A captured hold was at first a hold of the whole amount.
     return _approved(intent, "amount" if to_hold else "amount_received", reference)
 
 
@@ -190,7 +190,7 @@ def _capture_before(charge: Object) -> datetime | None:
 
 
 def _action(intent: Object) -> Action | None:
-    """What the customer must do: go to an address, or let Stripe's own script go on."""
+    """Return the customer's next action: open an address, or continue with Stripe's own script."""
     url = mapping(mapping(intent, "next_action"), "redirect_to_url").get("url")
     if isinstance(url, str) and url:
         return Action("redirect", url=url)
@@ -199,7 +199,7 @@ def _action(intent: Object) -> Action | None:
 
 
 def _why(request: GatewayRequest, error: Object) -> tuple[str, str]:
-    """The code and message of an error. Of the issuer's reasons only want of money is for the customer's ears."""
+    """Return the code and message of an error. Of the issuer's reasons the customer may see only insufficient funds."""
     code = error.get("code") or error.get("type") or "card_declined"
     if error.get("decline_code") == _INSUFFICIENT_FUNDS:
         code = _INSUFFICIENT_FUNDS

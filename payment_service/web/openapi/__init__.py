@@ -1,4 +1,4 @@
-"""The service's description in OpenAPI 3.0, built from its routes and from what their views declare."""
+"""The service's description in OpenAPI 3.0, built from its routes and their views' declarations."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -27,11 +27,11 @@ from payment_service.web.openapi.operations import OperationDoc, views_of
 VERSION = "3.0.3"
 _CONVERTER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-"""HEAD and OPTIONS are the web's own."""
+"""HEAD and OPTIONS are not described."""
 
 
 class Description:
-    """An app's description, built on first use and then kept."""
+    """An app's description, built on first use and then cached."""
 
     def __init__(self, app: Flask, channels: Sequence[Channel]) -> None:
         self._app = app
@@ -39,12 +39,12 @@ class Description:
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """The description itself; not to be changed."""
+        """The description itself; callers must not change it."""
         return build(self._app, self._channels)
 
 
 def build(app: Flask, channels: Sequence[Channel]) -> dict[str, Any]:
-    """The description of all routes whose views declare what they take and return."""
+    """Return the description of all routes with a declared view."""
     plugin = Plugin()
     spec = APISpec(
         TITLE,
@@ -71,7 +71,7 @@ def build(app: Flask, channels: Sequence[Channel]) -> dict[str, Any]:
 
 
 def routes_of(app: Flask) -> Iterator[OperationDoc]:
-    """Every route and method of the service, described or not, in the order of the paths."""
+    """Yield every route and method of the service, described or not, in the order of the paths."""
     accesses, errors = app.extensions["access"], app.extensions[ERROR_RENDERER]
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         path = path_of(rule)
@@ -84,5 +84,5 @@ def routes_of(app: Flask) -> Iterator[OperationDoc]:
 
 
 def path_of(rule: Rule) -> str:
-    """A route's path as OpenAPI writes it: `/payments/{payment_id}`."""
+    """Return a route's path as OpenAPI writes it: `/payments/{payment_id}`."""
     return _CONVERTER.sub(r"{\1}", rule.rule)

@@ -1,4 +1,4 @@
-"""From marshmallow schemas to OpenAPI's, where apispec needs to know more of ours."""
+"""Conversion of marshmallow schemas to OpenAPI, where apispec needs to know more about ours."""
 
 from typing import Any
 
@@ -14,31 +14,31 @@ from payment_service.web.openapi.decorators import Media
 Described = dict[str, Any]
 
 NULL: Described = {"type": "string", "nullable": True, "enum": [None]}
-"""Null and nothing else, as OpenAPI 3.0 can say it."""
+"""Null only, as OpenAPI 3.0 can express it."""
 
 
 class Converter(OpenAPIConverter):
-    """As the library does it, but with what our fields and schemas say of themselves."""
+    """The library's converter, with the descriptions of our fields and schemas."""
 
     def schema2jsonschema(self, schema: Schema) -> Described:
-        """Described by its docstring, and open: callers may send more than we read, and read more than they know."""
+        """Return a schema with its docstring, and open: requests and responses may have more fields than described."""
         described: Described = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
         described.pop("additionalProperties", None)
         return {"description": about_of(schema), **described}
 
     def field2property(self, field: "Field[Any]") -> Described:
-        """The field of an error that is a text or a list has two types."""
+        """Give the field of an error that is a text or a list two types."""
         described: Described = super().field2property(field)
         if isinstance(field, TextOrErrors):
             return {"example": described.pop("example"), "anyOf": [{"type": "string"}, described]}
         return described
 
     def field2read_only(self, field: "Field[Any]", **kwargs: Any) -> Described:
-        """Requests and responses have different schemas: none needs to say that a field is only in responses."""
+        """Return nothing: requests and responses have different schemas, so no field needs `readOnly`."""
         return {}
 
     def field2nullable(self, field: "Field[Any]", ret: Described) -> Described:
-        """Our own optional fields take null for their absence; a response may show null."""
+        """Return `nullable` for our own optional fields, where null means absent, and for responses that show null."""
         takes_null = isinstance(field, BaseField) and field.null_is_absence and not field.required
         if not (field.allow_none or takes_null):
             return {}
@@ -49,7 +49,7 @@ class Converter(OpenAPIConverter):
         return {"nullable": True}
 
     def query_parameters(self, schema: Schema) -> list[Described]:
-        """A query's schema as parameters; a null cannot be sent in a query."""
+        """Return a query's schema as parameters; a null cannot be sent in a query."""
         found: list[Described] = self.schema2parameters(schema, location="query")
         for parameter in found:
             described = parameter["schema"]
@@ -68,11 +68,11 @@ class Plugin(MarshmallowPlugin):
 
 
 def about_of(body: Schema | Media) -> str:
-    """What a schema's docstring, or a media type's declaration, says of it."""
+    """Return the description of a schema (its docstring) or of a media type."""
     return body.about if isinstance(body, Media) else (type(body).__doc__ or "").strip()
 
 
 def either(shapes: list[Any], how: str = "anyOf") -> Any:
-    """One of several schemas, or the only one; the same one twice is one."""
+    """Return a choice of the schemas without duplicates, or the only one."""
     different = [shape for at, shape in enumerate(shapes) if shape not in shapes[:at]]
     return different[0] if len(different) == 1 else {how: different}

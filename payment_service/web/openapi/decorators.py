@@ -1,4 +1,4 @@
-"""What a view takes and returns, declared beside it for the API's description. No request ever reads it.
+"""Decorators that declare a view's parameters and responses for the API's description. No request reads them.
 
 Errors are not declared: each channel has one schema for all of them, which the description adds to every route.
 """
@@ -17,7 +17,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class KeyIn(Enum):
-    """Where a route's idempotency key is: in the body, in a required header, or in an optional one."""
+    """The place of a route's idempotency key: in the body, in a required header, or in an optional one."""
 
     BODY = "body"
     HEADER = "header"
@@ -26,7 +26,7 @@ class KeyIn(Enum):
 
 @dataclass(frozen=True)
 class Media:
-    """A response that no schema of ours describes: its media type ("" without a body), and what it is."""
+    """A response that no schema of ours describes: its media type ("" without a body), and a description."""
 
     media_type: str
     about: str
@@ -42,7 +42,7 @@ Body = Schema | Media | tuple[Schema | Media, ...]
 
 @dataclass(frozen=True)
 class ViewDoc:
-    """What a view takes (`body`, `query`, `path`, `key`) and, by status, what it returns where nothing goes wrong."""
+    """The inputs of a view (`body`, `query`, `path`, `key`) and its successful responses by status."""
 
     responses: Mapping[int, Body]
     body: Body | None = None
@@ -53,7 +53,7 @@ class ViewDoc:
 
 @dataclass(frozen=True)
 class DispatchedRoute:
-    """A route that dispatches to a view of one of several channels; `views` are these, by channel."""
+    """A route that dispatches to a view of one of several channels; `views` has them by channel."""
 
     views: Mapping[str, Callable[..., Any]]
     path: Sequence[PathParam] = ()
@@ -75,7 +75,7 @@ def describe(
 
 
 def dispatched(views: Mapping[str, Callable[..., Any]], *, path: Sequence[PathParam] = ()) -> Callable[[View], View]:
-    """Declare a route that dispatches to one of several channels' views, which declare themselves."""
+    """Declare a route that dispatches to the views of several channels, each with its own declaration."""
     return _declare(DispatchedRoute(views, path))
 
 
@@ -88,21 +88,21 @@ def _declare(doc: ViewDoc | DispatchedRoute) -> Callable[[View], View]:
 
 
 def doc_of(view: Callable[..., Any]) -> ViewDoc | DispatchedRoute | None:
-    """What a view declared, None where it declared nothing."""
+    """Return a view's declaration, None without one."""
     return _DOCS.get(view)
 
 
 def integer_param(name: str, example: int) -> PathParam:
-    """An integer in the path."""
+    """Return an integer in the path."""
     bounds = {"minimum": -LARGEST_INTEGER, "maximum": LARGEST_INTEGER}
     return {"name": name, "schema": {"type": "integer", "format": "int64", **bounds, "example": example}}
 
 
 def uuid_param(name: str, example: str) -> PathParam:
-    """A UUID in the path."""
+    """Return a UUID in the path."""
     return {"name": name, "schema": {"type": "string", "format": "uuid", "example": example}}
 
 
 def text_param(name: str, example: str) -> PathParam:
-    """A text in the path."""
+    """Return a text in the path."""
     return {"name": name, "schema": {"type": "string", "minLength": 1, "example": example}}

@@ -1,4 +1,4 @@
-"""What callers of every kind should know before they read about single routes; Markdown."""
+"""The introduction of the API's description, for callers of every kind; Markdown."""
 
 from payment_service.domain.principals import TokenScope
 
@@ -73,16 +73,16 @@ SCOPES = {
     TokenScope.READ: "may read what belongs to the subject",
     TokenScope.SERVICE: "may do all three for every subject",
 }
-"""Those of callers, and what they allow; a scope of operators opens no route of the API."""
+"""The scopes of callers with their meaning; an operator's scope opens no route of the API."""
 
 
 def scheme_of(scope: TokenScope) -> str:
-    """The name of the security scheme for tokens with a scope: `payments.charge`."""
+    """Return the name of the security scheme for tokens with a scope: `payments.charge`."""
     return scope.value.replace(":", ".")
 
 
 def token_with(scope: TokenScope) -> dict[str, str]:
-    """The security scheme for tokens with a scope."""
+    """Return the security scheme for tokens with a scope."""
     about = f"A token with the scope `{scope.value}`, or `{scope.value}:<channel>` for one channel alone"
     return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": f"{about}, {SCOPES[scope]}."}
 
@@ -93,4 +93,4 @@ HEADERS = {
     "Idempotent-Replayed": ("`true` where this key was answered before and nothing was done again.", "true"),
     "Retry-After": ("Seconds after which to ask, or to repeat, again.", "2"),
 }
-"""Header → what it says, and an example."""
+"""Header → its meaning, and an example."""

@@ -41,7 +41,7 @@ class ChannelView:
 
 
 def views_of(view: View, channel: str) -> list[ChannelView]:
-    """The views that serve a route, that of its path's `channel` first; none where nothing is declared."""
+    """Return the declared views that serve a route, that of its path's `channel` first."""
     doc = doc_of(view)
     views = doc.views if isinstance(doc, DispatchedRoute) else {channel: view}
     found = [(name, each, doc_of(each)) for name, each in views.items()]
@@ -64,7 +64,7 @@ class OperationDoc:
     def build(
         self, converter: Converter, errors: ErrorRenderer, open_channels: frozenset[str], plain: frozenset[str]
     ) -> Described:
-        """The OpenAPI operation; all its errors are one `default` response."""
+        """Return the OpenAPI operation; all its errors are one `default` response."""
         channels = dict.fromkeys([self.channel_of_path, *(each.channel for each in self.views)])
         default = _response([ERROR], [errors.schema_of(name) for name in channels], [REPLAYED, RETRY_AFTER])
         summary, description = self._texts()
@@ -86,7 +86,7 @@ class OperationDoc:
         return operation
 
     def _security(self, open_channels: frozenset[str], plain: frozenset[str]) -> list[Described]:
-        """Which tokens are enough for one of the channels: plain ones, those with a scope, or none."""
+        """Return the tokens that one of the channels accepts: plain ones, those with a scope, or none."""
         channels = set(self.access.channels)
         names = ["token"] if channels & plain else []
         if isinstance(self.need, TokenScope) and channels - plain:
@@ -94,7 +94,7 @@ class OperationDoc:
         return [{name: []} for name in names] + ([{}] if channels & open_channels else [])
 
     def _texts(self) -> tuple[str, str]:
-        """Summary and description: the docstring of the only view, or the route's own and what each channel does."""
+        """Return summary and description: the only view's docstring, or the route's own and one line per channel."""
         if len(self.views) == 1:
             return _paragraphs(self.views[0].view)
         lines = [f"- **{each.channel}**: {' '.join(filter(None, _paragraphs(each.view)))}" for each in self.views]
@@ -119,7 +119,7 @@ class OperationDoc:
         }
 
     def _query_parameters(self, converter: Converter) -> Iterator[Described]:
-        """The parameters of all views; of a name that several have, one of their schemas."""
+        """Yield the parameters of all views; a name in several views has either of their schemas."""
         by_name: dict[str, dict[str, Described]] = {}
         for each in self.views:
             for parameter in converter.query_parameters(each.doc.query) if each.doc.query else ():
@@ -132,7 +132,7 @@ class OperationDoc:
             yield merged
 
     def _responses(self) -> Described:
-        """The responses by status that the views declare."""
+        """Return the responses that the views declare, by status."""
         by_status: dict[int, list[ViewDoc]] = {}
         for each in self.views:
             for status in each.doc.responses:
@@ -163,18 +163,18 @@ def _bodies(declared: Iterable[Body | None]) -> list[Any]:
 
 
 def _paragraphs(view: View) -> tuple[str, str]:
-    """The first sentence of a docstring, and the rest."""
+    """Return the first paragraph of a docstring, and the rest."""
     summary, _, more = (inspect.getdoc(view) or "").partition("\n\n")
     return " ".join(summary.split()), more.strip()
 
 
 def _example(schema: Schema) -> tuple[str, Described]:
-    """An example of a body, made of the fields' examples."""
+    """Return an example of a body, made of the fields' examples."""
     return type(schema).__name__, {"value": _value(schema)}
 
 
 def _value(schema: Schema) -> Any:
-    """Of a request all fields, of a response those that are always there."""
+    """Return all fields of a request, or the fields that a response always has."""
     shown = (each for each in schema.fields.items() if each[1].required or isinstance(each[1], BaseField))
     fields = {field.data_key or name: field for name, field in shown}
     known = {name: field.metadata["example"] for name, field in fields.items() if "example" in field.metadata}

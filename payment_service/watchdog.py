@@ -31,17 +31,18 @@ LOOK = 0.1
 class Wait:
     """A wait for an answer of psycopg2's `connection`, as a context. `is_cut`: one was too long, and was ended."""
 
-    __slots__ = ("connection", "ends_at", "is_cut", "seconds")
+    __slots__ = ("began_at", "connection", "ends_at", "is_cut", "seconds")
 
     def __init__(self, connection: Any, seconds: float = LONGEST_WAIT) -> None:
         self.connection = connection
         self.seconds = seconds
-        self.ends_at = 0.0
+        self.began_at = self.ends_at = 0.0
         self.is_cut = False
 
     def __enter__(self) -> Self:
         """Begin to wait."""
-        self.ends_at = clock.monotonic() + self.seconds
+        self.began_at = clock.monotonic()
+        self.ends_at = self.began_at + self.seconds
         with _watched.lock:
             _watched.waits.add(self)
             if not _watched.is_looked_at:
@@ -80,7 +81,7 @@ class _Watched:
                 due = now + LOOK
                 for wait in list(self.waits):
                     # While this process stood still, perhaps with its whole machine, it could not read an answer.
-                    wait.ends_at += late
+                    wait.ends_at += min(late, now - wait.began_at)
                     if wait.ends_at < now:
                         self._end(wait)
 

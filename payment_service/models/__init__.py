@@ -24,7 +24,7 @@ from payment_service.domain.lifecycle import Status
 from payment_service.models.columns import moment, money, one_of
 from payment_service.models.counted import hourly_tallies, tallies, watermarks
 from payment_service.models.due import timers
-from payment_service.models.gateways import disputes, gateway_notices, reconciliations
+from payment_service.models.gateways import disputes, gateway_notices, lost_movements, reconciliations
 from payment_service.models.outbox import outbox_deliveries
 from payment_service.models.people import operator_actions, operator_revocations, operator_sessions, users
 from payment_service.models.schema import schema_information
@@ -37,6 +37,7 @@ __all__ = [
     "hourly_tallies",
     "idempotency_keys",
     "journal_seals",
+    "lost_movements",
     "metadata",
     "operator_actions",
     "operator_revocations",
@@ -149,8 +150,7 @@ payment_refunds = Table(
     sqlite_autoincrement=True,
 )
 
-# The journal: one row for each change of a payment, which is its audit row and its event at once. An attempt that the
-# gateway left undecided is a row without version and event.
+# The journal: each change of a payment is one row, for audit and event. An undecided attempt has no version and event.
 transactions = Table(
     "transactions",
     metadata,

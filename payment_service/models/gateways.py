@@ -62,3 +62,16 @@ reconciliations = Table(
     Column("is_complete", Boolean, nullable=False),
     moment("finished_at"),
 )
+
+# Movements that a gateway lists and a restored back-up does not have, or has not as done: a repeat adopts them.
+lost_movements = Table(
+    "lost_movements",
+    metadata,
+    Column("gateway_key", String(64), primary_key=True),
+    Column("gateway", String(40), nullable=False),
+    Column("kind", String(20), nullable=False),
+    money("amount"),
+    Column("currency", String(3), nullable=False),
+    Column("reference", String(255)),
+    moment("created_at"),
+)

@@ -14,18 +14,19 @@ from payment_service.repositories.key_states import ClaimState, FinishedKey
 from payment_service.repositories.rows import record_from
 
 
-def claim(connection: Connection, values: Mapping[str, Any]) -> tuple[int, int] | FinishedKey | None:
+def claim(connection: Connection, values: Mapping[str, Any]) -> tuple[int, int, str | None] | FinishedKey | None:
     """Insert a key. Return its id and its payment's; or its finished row; or None for one in progress or invisible.
 
     `values` are the columns, `lease` and `ttl` in seconds; if `payment_id` is None, the database draws the next number.
+    With the ids comes the gateway's reference of a movement that a restore has lost ("": it has none), or None.
     """
     if connection.database == "sqlite":
         found = connection.row("find_finished_key", values)
         made = None if found else connection.row("claim_key", values)
-        return FinishedKey(*found) if found else made and (made[0], made[1])
-    key_id, payment_id, *found = connection.rows("claim_key", values)[0]
+        return FinishedKey(*found) if found else made and (made[0], made[1], made[2])
+    key_id, payment_id, lost, *found = connection.rows("claim_key", values)[0]
     if key_id is not None:
-        return key_id, payment_id
+        return key_id, payment_id, lost
     return None if found[0] is None else FinishedKey(*found)
 
 

@@ -19,7 +19,8 @@ class Claim:
     `send_before` is the moment of the monotonic clock after which the owner may send nothing under this lease.
     `is_repeatable`: the service recognises a repeat of the request. `taken_over` is the key as an earlier owner left
     it, or None. `claim_digest` is part of the key's hash; `head` is the hash of the payment's last journal row, known
-    once the claim is completed. `note` is kept beside the operation when it completes.
+    once the claim is completed. `note` is kept beside the operation when it completes. `lost` is the reference of a
+    movement under this claim's gateway key that a restore has lost ("": the gateway gave none), or None.
     """
 
     key_id: int
@@ -38,6 +39,7 @@ class Claim:
     claim_digest: str
     head: str | None = None
     note: str | None = None
+    lost: str | None = None
 
     @property
     def context(self) -> PaymentContext:

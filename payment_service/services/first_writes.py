@@ -34,12 +34,13 @@ from payment_service.services.persistence import change_row, record, render_resp
 class InsertedKey:
     """A key that this transaction has inserted: its scope, the ids for what the command makes, and its time.
 
-    `since` is the same moment by the monotonic clock, or a little before.
+    `since` is the same moment by the monotonic clock, or a little before. `lost` is as in Claim.
     """
 
     scope: KeyScope
     key_id: int
     payment_id: int
+    lost: str | None
     operation_id: UUID
     created_at: datetime
     since: float
@@ -198,6 +199,7 @@ def _claim(
         is_repeatable=request.is_repeatable,
         origin=request.origin,
         claim_digest=key.claim_digest,
+        lost=key.lost,
     )
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from payment_service import clock
 from payment_service.domain.operations import Kind, Purpose
-from payment_service.domain.records import IdempotencyKey, Operation, Payment
+from payment_service.domain.records import Operation, Payment
 from payment_service.gateways.base import (
     Approved,
     Capabilities,
@@ -22,7 +22,7 @@ from payment_service.gateways.base import (
     Refused,
     Unknown,
 )
-from payment_service.repositories import keys
+from payment_service.repositories import keys, restores
 from payment_service.services import registration
 from payment_service.services.claim import Claim
 from payment_service.services.dependencies import Dependencies
@@ -90,14 +90,18 @@ def _result(deps: Dependencies, claim: Claim) -> GatewayResult:
 def _earlier(
     deps: Dependencies, claim: Claim, gateway: Gateway, gateway_request: GatewayRequest
 ) -> GatewayResult | None:
-    """Look up an earlier owner's request. Return its result, or NotAgain, or None if this owner may send."""
+    """Look up an earlier owner's request, or what a restore lost. Return its result, or NotAgain, or None: send it."""
     is_registered = gateway_request.kind in gateway.capabilities.registers
-    if claim.taken_over is None or not claim.taken_over.attempts:
+    lost = _lost(deps, claim)
+    if lost is None and (claim.taken_over is None or not claim.taken_over.attempts):
         return None
     is_told_false = claim.purpose is Purpose.TOLD_FALSE
     if is_registered and not gateway_request.reference:
-        # No owner has sent it: each commits the id of a registered object before it sends.
-        return NOT_CHARGED if is_told_false else None
+        if lost is None:
+            # No owner has sent it: each commits the id of a registered object before it sends.
+            return NOT_CHARGED if is_told_false else None
+        if lost:
+            gateway_request = registration.note_reference(deps, claim, gateway_request, lost)
     found = look_up(gateway, gateway_request)
     if isinstance(found, NotSent):  # only the look-up failed: the operation itself may have been sent before
         return Unknown.after(found)
@@ -106,7 +110,15 @@ def _earlier(
     if is_registered and is_told_false:  # the caller saw a failure, and nothing has happened yet
         return registration.give_up(deps, claim, gateway, gateway_request)
     # The gateway confirms a registered object only once, however often it is asked.
-    return None if is_registered else _against_sending(gateway.capabilities, claim.operation, claim.taken_over)
+    return None if is_registered and lost is None else _against_sending(gateway.capabilities, claim, lost)
+
+
+def _lost(deps: Dependencies, claim: Claim) -> str | None:
+    """Return the reference of the movement under the claim's gateway key that a restore has lost, or None."""
+    if claim.taken_over is None:
+        return claim.lost
+    with deps.database.reading() as connection:
+        return restores.lost_reference(connection, claim.operation.gateway_key)
 
 
 def look_up(gateway: Gateway, gateway_request: GatewayRequest) -> GatewayResult:
@@ -167,7 +179,7 @@ def gateway_request_for(payment: Payment, operation: Operation, attempt: int = 1
     )
 
 
-def _against_sending(able: Capabilities, operation: Operation, before: IdempotencyKey) -> NotAgain | None:
+def _against_sending(able: Capabilities, claim: Claim, lost: str | None) -> NotAgain | None:
     """Return the reason against a second send after "not found", or None.
 
     A second send is safe only while the gateway drops repeats: as long as it remembers the key. Silence alone makes it
@@ -175,8 +187,11 @@ def _against_sending(able: Capabilities, operation: Operation, before: Idempoten
     before ours may still appear at the gateway; after that a person must look. A charge that its caller saw fail is no
     exception: giving it up would leave the money with the earlier sender's charge. It is sent, then reversed.
     """
+    before = claim.taken_over
+    if lost is not None or before is None:
+        return NotAgain("the gateway lists it and does not find it", clock.now(), for_good=True)
     is_over = able.lookup_consistent and before.quiet_for > able.max_in_flight
-    is_remembered = (clock.now() - operation.created_at).total_seconds() < able.key_retention
+    is_remembered = (clock.now() - claim.operation.created_at).total_seconds() < able.key_retention
     if is_remembered and able.idempotent_by_key:
         return None
     reason = "not found at the gateway, and a second send could have a second effect"

@@ -72,13 +72,18 @@ def send(deps: Dependencies, claim: Claim, gateway: Gateway, gateway_request: Ga
         if not isinstance(registered, Registered):
             return registered
         failpoint("gateway.registered")
-        operation = replace(claim.operation, gateway_reference=registered.reference)
-        row_hash = open_key_hash(deps.journal, claim.claim_digest, operation, claim.purpose)
-        _note(deps, keys.note_reference, claim, registered.reference, row_hash)
+        gateway_request = note_reference(deps, claim, gateway_request, registered.reference)
         failpoint("gateway.noted")
-        gateway_request = replace(gateway_request, reference=registered.reference)
     result = send_once(deps, claim, gateway, gateway_request)
     return settle(deps, claim, gateway, gateway_request, result)
+
+
+def note_reference(deps: Dependencies, claim: Claim, gateway_request: GatewayRequest, reference: str) -> GatewayRequest:
+    """Commit the gateway's id of the operation; return the request with it. Raises KeyInUse, DatabaseUnavailable."""
+    operation = replace(claim.operation, gateway_reference=reference)
+    row_hash = open_key_hash(deps.journal, claim.claim_digest, operation, claim.purpose)
+    _note(deps, keys.note_reference, claim, reference, row_hash)
+    return replace(gateway_request, reference=reference)
 
 
 def settle(

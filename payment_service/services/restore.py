@@ -1,10 +1,13 @@
-"""After a restored backup: new numbers, and the payments that the gateways know and the tables do not."""
+"""After a restored backup: new numbers, and the movements that the gateways know and the tables do not."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from payment_service import clock
-from payment_service.repositories import journal, numbers
+from payment_service.domain.operations import Kind, OperationStatus
+from payment_service.repositories import journal, numbers, restores
 from payment_service.services import reconciliation
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.differences import Line
@@ -13,9 +16,38 @@ from payment_service.services.reconciliation import Result
 IN_FLIGHT = timedelta(hours=1)
 """The backup's last journal row can be so much older than the backup's end, and its clock so wrong."""
 
+TIME_TO_REPEAT = timedelta(days=1)
+"""How long a payment that waits for its caller is safe from the worker: its charge may be among the lost ones."""
+
+OF_ENTRY = ("gateway_key", "kind", "amount", "currency", "reference")
+
 
 class NothingToGoBy(Exception):
     """The journal is empty: only a person knows until when the backup reaches."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What the gateways know: a result for each that has a list, and the names of those that have none."""
+
+    results: list[Result]
+    unlisted: list[str]
+
+
+def begin(deps: Dependencies, since: datetime | None) -> datetime:
+    """Return the moment from which movements may be lost: `since`, or that of the first run, or before the last row.
+
+    Keeps it for later runs, and lets payments wait longer for their callers. Raises NothingToGoBy, DatabaseUnavailable.
+    """
+    with deps.database.atomic("after-restore") as connection:
+        restores.lost_reference(connection, "")  # older tables have no place for what is lost
+        last = journal.last_moment(connection)
+        found = since or restores.began(connection) or (last and last - IN_FLIGHT)
+        if found is None:
+            raise NothingToGoBy
+        restores.begin(connection, found)
+        restores.postpone(connection, "pending", clock.now() + TIME_TO_REPEAT)
+    return found
 
 
 def skip_numbers(deps: Dependencies, gap: int) -> Mapping[str, int]:
@@ -27,24 +59,21 @@ def skip_numbers(deps: Dependencies, gap: int) -> Mapping[str, int]:
         return numbers.skip(connection, gap)
 
 
-def reaches_until(deps: Dependencies) -> datetime:
-    """Return a moment before which the backup has everything. Raises NothingToGoBy, DatabaseUnavailable."""
-    with deps.database.reading() as connection:
-        last = journal.last_moment(connection)
-    if last is None:
-        raise NothingToGoBy
-    return last - IN_FLIGHT
-
-
-def lost(deps: Dependencies, since: datetime, tell: Callable[[Line], None]) -> tuple[list[Result], list[str]]:
-    """Reconcile every gateway from `since` until now. Return the results, and the gateways that have no list.
+def find_lost(deps: Dependencies, since: datetime, tell: Callable[[Line], None]) -> Lost:
+    """Reconcile every gateway from `since` until now, and write lost movements down: repeats then adopt them.
 
     `tell` gets every line. Raises DatabaseUnavailable if it cannot write a result down.
     """
-    results, unlisted = [], []
-    for name, gateway in deps.gateways:
-        if gateway.capabilities.lists:
-            results.append(reconciliation.reconcile(deps, name, since, clock.now(), tell))
-        elif gateway.capabilities.remembers:
-            unlisted.append(name)
-    return results, unlisted
+
+    def note(name: str, line: Line) -> None:
+        entry, ours = line.entry, line.ours
+        is_open = ours is None or ours.operation_status is OperationStatus.PENDING
+        if entry is not None and entry.gateway_key is not None and isinstance(entry.kind, Kind) and is_open:
+            movement = {column: getattr(entry, column) for column in OF_ENTRY}
+            with deps.database.atomic("after-restore") as connection:
+                restores.add_lost(connection, {**movement, "gateway": name, "created_at": clock.now()})
+        tell(line)
+
+    listing = [name for name, gateway in deps.gateways if gateway.capabilities.lists]
+    results = [reconciliation.reconcile(deps, name, since, clock.now(), partial(note, name)) for name in listing]
+    return Lost(results, [name for name, _ in deps.gateways if name not in listing])

@@ -4,10 +4,9 @@ Release 1.0.0 had no step after a restore: `verify` alone, in the night, told wh
 """
 
 import json
-import shutil
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 from zlib import crc32
@@ -16,22 +15,25 @@ import pytest
 from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import make_url
+from sqlalchemy import text, update
 
-from payment_service import create_app
+from payment_service import clock, create_app
 from payment_service.config import Settings
 from payment_service.delivery.base import Delivered
 from payment_service.delivery.relay import Relay
 from payment_service.domain.errors import GatewayUnavailable
 from payment_service.domain.operations import Kind
-from payment_service.gateways.base import Unknown
+from payment_service.models import timers
+from payment_service.services import restore
+from payment_service.services.expiry import expire
 from payment_service.services.verification import verify
 from tests.conftest import MakeApp, dependencies_of, migrate
-from tests.support.backups import Archived
+from tests.support.backups import Archived, SavedFile, after_restore
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import recover_all
+from tests.support.desk import Desk
 from tests.support.gateways import LedgerGateway
-from tests.support.orders import charge_order, paid, refund_order
+from tests.support.orders import change_order, charge_order, create_order, paid, refund_order
 from tests.support.postgres import ThrowawayPostgres
 from tests.support.relays import ScriptedSink, drain
 
@@ -40,16 +42,8 @@ NAME = "trip_notification"
 GAP = 1000
 
 
-def file_of(url: str) -> str:
-    return str(make_url(url).database)
-
-
 def charge(client: FlaskClient, key: str) -> int:
     return trip_id_of(pay_trip(client, idempotency_key=key, trip_id=crc32(key.encode())))
-
-
-def after_restore(app: Flask, *words: str) -> Result:
-    return app.test_cli_runner().invoke(args=["after-restore", *words])
 
 
 def next_numbers(said: Result) -> dict[str, int]:
@@ -86,7 +80,6 @@ class Drill:
         """Charges that the backup has; of the last one the outcome is not known yet."""
         self.before = {key: charge(self.client, key) for key in ("old-1", "old-2")}
         self.gateway.script.append(self.gateway.lose_answer)
-        self.gateway.found.append(Unknown("busy"))
         assert pay_trip(self.client, idempotency_key="open", trip_id=77).status_code == 202
 
     def go_on(self) -> None:
@@ -146,13 +139,9 @@ def test_k4_restored_file_gives_no_number_twice(
 ) -> None:
     drill = Drill(lambda: make_app(**SINK), gateway)
     drill.begin()
-    with closing(sqlite3.connect(file_of(database_url))) as file:
-        file.execute("VACUUM INTO ?", [str(tmp_path / "backup.db")])
+    saved = SavedFile(drill.app, database_url, tmp_path)
     drill.go_on()
-    drill.stop()
-    for name in ("", "-wal", "-shm"):
-        Path(f"{file_of(database_url)}{name}").unlink(missing_ok=True)
-    shutil.copy(tmp_path / "backup.db", file_of(database_url))
+    saved.restore()
     drill.start()
     drill.judge()
 
@@ -174,6 +163,48 @@ def test_k4_restored_server_gives_no_number_twice(gateway: LedgerGateway) -> Non
         drill.start()
         drill.judge()
         drill.stop()
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
+def test_k4_payment_that_was_charged_after_the_backup_is_not_cancelled(
+    make_app: MakeApp, gateway: LedgerGateway, database_url: str, tmp_path: Path
+) -> None:
+    """In the back-up it waits for its caller, longer than a payment may. The worker cancelled it."""
+    app = make_app()
+    client, deps = app.test_client(), dependencies_of(app)
+    number = paid(create_order(client, None))["payment_id"]
+    with deps.database.atomic("test") as connection:
+        connection.execute(update(timers).values(due_at=clock.now() - timedelta(days=2)))
+    saved = SavedFile(app, database_url, tmp_path)
+    paid(change_order(client, number, "COMPLETED"), 200)
+    saved.restore()
+    assert after_restore(app, "--gap", str(GAP)).exit_code == 1
+    expire(deps)
+    paid(change_order(client, number, "COMPLETED"), 200)
+    assert gateway.count(Kind.CHARGE) == 1
+
+
+def test_k4_later_runs_begin_where_the_first_one_did(app: Flask, client: FlaskClient, gateway: LedgerGateway) -> None:
+    """A charge after the restore moved the beginning of the search, and what was lost was no longer found."""
+    charge(client, "before")
+    Desk(client, gateway, dependencies_of(app)).entry("v1-lost", created_at=clock.now() - timedelta(minutes=50))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restore, "IN_FLIGHT", timedelta(hours=1))
+        assert after_restore(app, "--gap", "0").exit_code == 1
+        patch.setattr(restore, "IN_FLIGHT", timedelta(0))
+        charge(client, "after")
+        assert after_restore(app, "--gap", "0").exit_code == 1
+        assert after_restore(app, "--gap", "0", "--since", clock.now().isoformat()).exit_code == 0
+
+
+def test_k4_tables_of_an_older_release_are_refused(app: Flask) -> None:
+    with dependencies_of(app).database.atomic("test") as connection:
+        connection.execute(text("ALTER TABLE lost_movements RENAME TO lost_movements_away"))
+    said = after_restore(app, "--since", "2026-11-30")
+    with dependencies_of(app).database.atomic("test") as connection:
+        connection.execute(text("ALTER TABLE lost_movements_away RENAME TO lost_movements"))
+    assert (said.exit_code, said.stdout) == (3, "")
+    assert "database_not_migrated" in said.stderr
 
 
 def test_k4_skipped_numbers_are_those_of_every_counter(app: Flask, client: FlaskClient) -> None:
@@ -215,7 +246,8 @@ def test_k4_refund_that_names_another_trip_is_refused(client: FlaskClient, gatew
     assert refused.get_json()["retry"]["safe"] is False
     assert gateway.count(Kind.REFUND) == 0
     assert refund_trip(client, number, trip_id=trip).status_code == 200, "the key is free"
-    assert refund_trip(client, number, trip_id=trip).headers["Idempotent-Replayed"] == "true"
+    assert refund_trip(client, number).headers["Idempotent-Replayed"] == "true", "with and without, it is one refund"
+    assert refund_trip(client, number, trip_id=trip + 1).status_code == 409
 
 
 def test_k4_refund_that_names_another_order_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:

@@ -1,10 +1,37 @@
-"""A base backup of a throw-away PostgreSQL with its archived log, and the way back to a named point."""
+"""Back-ups and the way back: of an SQLite file, and of a throw-away PostgreSQL with its archived log."""
 
+import shutil
+import sqlite3
 import subprocess
 from contextlib import closing
+from pathlib import Path
 
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import make_url
+
+from tests.conftest import dependencies_of
 from tests.support.postgres import ThrowawayPostgres
 from tests.support.waiting import wait_until
+
+
+def after_restore(app: Flask, *words: str) -> Result:
+    return app.test_cli_runner().invoke(args=["after-restore", *words])
+
+
+class SavedFile:
+    """An SQLite database with a back-up of this moment."""
+
+    def __init__(self, app: Flask, url: str, place: Path) -> None:
+        self._app, self._file, self._copy = app, str(make_url(url).database), place / "backup.db"
+        with closing(sqlite3.connect(self._file)) as file:
+            file.execute("VACUUM INTO ?", [str(self._copy)])
+
+    def restore(self) -> None:
+        dependencies_of(self._app).database.engine.dispose()
+        for name in ("", "-wal", "-shm"):
+            Path(f"{self._file}{name}").unlink(missing_ok=True)
+        shutil.copy(self._copy, self._file)
 
 
 class Archived:

@@ -1,6 +1,7 @@
 """A wait for the database ends by time that passed while this process ran."""
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -50,3 +51,14 @@ def test_wait_survives_a_process_that_stood_still(driver: Driver, monkeypatch: p
         driver.ours.settimeout(5 * A_WHILE)
         assert driver.ours.recv(1) == b""
     assert wait.is_cut
+
+
+def test_wait_that_begins_after_a_standstill_gains_nothing(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watchdog looks a moment later, and finds a wait that was never in the standstill."""
+    with Wait(driver, 60):
+        time.sleep(3 * watchdog.LOOK)  # the clock of the test before may have been another one
+        real = clock.monotonic
+        monkeypatch.setattr(clock, "monotonic", lambda: real() + 3600)
+        with Wait(driver, A_WHILE) as wait:
+            assert driver.ours.recv(1) == b""
+        assert wait.is_cut

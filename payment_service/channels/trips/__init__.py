@@ -75,9 +75,10 @@ def _request(route: str, given: Mapping[str, Any], response_format: str) -> Requ
 def refund(payment_id: int) -> Response:
     """Refund a trip's payment, in whole or in part."""
     given = load(NEW_REFUND, json_body(), "body")
+    trip = given.pop("trip_id", None)  # a repeat may add or drop it: it is the same refund
     asked = _request(f"POST:/payments/{payment_id}/refunds", given, "refund")
     paid = queries.payment(dependencies(), principal(), NAME, "payment_id", payment_id, otherwise=UnknownPayment())
-    queries.require_payable(paid, given.get("trip_id"))
+    queries.require_payable(paid, trip)
     command = StartOperation(paid.payment_id, Kind.REFUND, given.get("amount"), _reason(given))
     return respond(execute(dependencies(), asked, command))
 

@@ -5,7 +5,7 @@
 
 -- name: claim_key
 -- Insert the key with its operation, or find the response of a finished one without a lock. Neither: it is running.
--- A new payment has no number yet: the next one is drawn.
+-- A new payment has no number yet: the next one is drawn. `lost`: what the gateway calls a movement that a restore lost.
 WITH found AS (
     SELECT key_id, fingerprint, payment_id, owner, response_status, response_data,
         expires_at <= clock_timestamp() AS expired
@@ -28,8 +28,10 @@ WITH found AS (
     ON CONFLICT DO NOTHING
     RETURNING key_id, payment_id
 )
-SELECT made.key_id, made.payment_id, found.*
-FROM (SELECT 1) AS one LEFT JOIN made ON true LEFT JOIN found ON true;
+SELECT made.key_id, made.payment_id, lost.reference AS lost, found.*
+FROM (SELECT 1) AS one LEFT JOIN made ON true LEFT JOIN found ON true LEFT JOIN (
+    SELECT coalesce(reference, '') AS reference FROM lost_movements WHERE gateway_key = :gateway_key
+) AS lost ON true;
 
 -- name: find_key
 -- A key as it stands.

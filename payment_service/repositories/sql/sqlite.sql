@@ -18,7 +18,8 @@ SELECT
         strftime('%Y-%m-%d %H:%M:%f000', 'now', :ttl || ' seconds'), :created_at, :created_at
 WHERE true
 ON CONFLICT DO NOTHING
-RETURNING key_id, payment_id;
+RETURNING key_id, payment_id,
+    (SELECT coalesce(reference, '') FROM lost_movements WHERE lost_movements.gateway_key = :gateway_key);
 
 -- name: find_finished_key
 -- The response of a finished key.

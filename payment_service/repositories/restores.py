@@ -1,0 +1,48 @@
+"""The movements that gateways list and a restored back-up does not have, and until when the back-up reaches."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, select, update
+
+from payment_service.connection import Connection
+from payment_service.models import lost_movements, timers
+from payment_service.repositories import watermarks
+
+WATERMARK = "restored"
+"""Holds the moment from which movements may be lost, as whole seconds since 1970."""
+
+_REFERENCE = select(func.coalesce(lost_movements.c.reference, "")).where(
+    lost_movements.c.gateway_key == bindparam("gateway_key")
+)
+
+
+def lost_reference(connection: Connection, gateway_key: str) -> str | None:
+    """Return the gateway's reference of a lost movement ("": it has none), or None where none is lost."""
+    return connection.execute(_REFERENCE, {"gateway_key": gateway_key}).scalar()
+
+
+def add_lost(connection: Connection, movement: Mapping[str, Any]) -> None:
+    """Write a lost movement down, once; `movement` has the columns."""
+    if lost_reference(connection, movement["gateway_key"]) is None:
+        connection.execute(lost_movements.insert().values(**movement))
+
+
+def begin(connection: Connection, since: datetime) -> None:
+    """Remember from when on movements may be lost, unless an earlier run did."""
+    if not watermarks.value(connection, WATERMARK):
+        watermarks.begin(connection, WATERMARK)
+        watermarks.advance(connection, WATERMARK, int(since.timestamp()))
+
+
+def began(connection: Connection) -> datetime | None:
+    """Return the moment that `begin` wrote down, or None."""
+    seconds = watermarks.value(connection, WATERMARK)
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+
+def postpone(connection: Connection, kind: str, until: datetime) -> None:
+    """Let no timer of this kind end before `until`."""
+    early = (timers.c.kind == kind) & (timers.c.due_at < until)
+    connection.execute(update(timers).where(early).values(due_at=until))

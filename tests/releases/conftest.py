@@ -1,0 +1,5 @@
+"""A broker, as other tests have it."""
+
+from tests.integration.conftest import broker, broker_port
+
+__all__ = ["broker", "broker_port"]

@@ -10,7 +10,7 @@ APPLICATION, REPORTS = "payments_app", "payments_read"
 APPEND_ONLY = frozenset({"transactions", "operator_actions", "journal_seals"})
 """Tables with rows that the service writes once: only the owner may change one."""
 
-WRITTEN_BY_MIGRATIONS = frozenset({"alembic_version", "schema_information"})
+WRITTEN_BY_THE_OWNER = frozenset({"alembic_version", "schema_information", "lost_movements"})
 
 REPORTED = frozenset(
     {
@@ -62,7 +62,7 @@ def may_rewrite_journal(connection: ServiceConnection) -> bool:
 
 
 def _of_application(name: str) -> str:
-    if name in WRITTEN_BY_MIGRATIONS:
+    if name in WRITTEN_BY_THE_OWNER:
         return "SELECT"
     return "SELECT, INSERT" if name in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
 

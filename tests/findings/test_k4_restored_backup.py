@@ -33,7 +33,7 @@ from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import recover_all
 from tests.support.desk import Desk
 from tests.support.gateways import LedgerGateway
-from tests.support.orders import change_order, charge_order, create_order, paid, refund_order
+from tests.support.orders import change_order, create_order, paid
 from tests.support.postgres import ThrowawayPostgres
 from tests.support.relays import ScriptedSink, drain
 
@@ -235,24 +235,3 @@ def test_k4_gateway_that_does_not_answer_leaves_the_numbers_moved(
     said = after_restore(app, "--gap", "100")
     assert (said.exit_code, "--gap 0" in said.output) == (3, True)
     assert charge(client, "second") == first + 101
-
-
-def test_k4_refund_that_names_another_trip_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
-    """Its caller holds a number that is another trip's payment."""
-    number = charge(client, "key")
-    trip = client.get(f"/payments/{number}").get_json()["trip_id"]
-    refused = refund_trip(client, number, trip_id=trip + 1)
-    assert (refused.status_code, refused.get_json()["code"]) == (409, "payable_mismatch")
-    assert refused.get_json()["retry"]["safe"] is False
-    assert gateway.count(Kind.REFUND) == 0
-    assert refund_trip(client, number, trip_id=trip).status_code == 200, "the key is free"
-    assert refund_trip(client, number).headers["Idempotent-Replayed"] == "true", "with and without, it is one refund"
-    assert refund_trip(client, number, trip_id=trip + 1).status_code == 409
-
-
-def test_k4_refund_that_names_another_order_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
-    payment = paid(charge_order(client))
-    refused = refund_order(client, payment["payment_id"], order_id=payment["order_id"] + 1)
-    assert (refused.status_code, refused.get_json()["code"]) == (409, "payable_mismatch")
-    assert gateway.count(Kind.REFUND) == 0
-    paid(refund_order(client, payment["payment_id"], order_id=payment["order_id"]), 200)

@@ -74,16 +74,23 @@ UNFINISHED_KEYS = union(
 )
 """The numbers of keys without a final response."""
 
+# A customer who authenticates may take long, and the gateway's action has an end of its own.
+_WITH_CUSTOMER = keys.c.action.is_not(None) & keys.c.cancel_asked.is_(None)
 _SEEN = (
-    select(keys.c.created_at, keys.c.review_reason, (keys.c.leased_until > database_now()).label("leased"))
+    select(
+        keys.c.created_at,
+        keys.c.review_reason,
+        (keys.c.leased_until > database_now()).label("leased"),
+        ((keys.c.leased_until <= database_now()) & ~_WITH_CUSTOMER).label("undecided"),
+    )
     .where(keys.c.key_id.in_(UNFINISHED_KEYS), _UNFINISHED)
     .subquery()
 )
 _FIGURES = select(
     func.count(case((_SEEN.c.leased, 1))).label("in_flight"),
-    func.count(case((~_SEEN.c.leased, 1))).label("undecided"),
+    func.count(case((_SEEN.c.undecided, 1))).label("undecided"),
     func.count(_SEEN.c.review_reason).label("for_review"),
-    func.coalesce(seconds_since(func.min(case((~_SEEN.c.leased, _SEEN.c.created_at)))), 0).label("oldest"),
+    func.coalesce(seconds_since(func.min(case((_SEEN.c.undecided, _SEEN.c.created_at)))), 0).label("oldest"),
 )
 
 

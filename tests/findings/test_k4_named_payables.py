@@ -1,4 +1,4 @@
-"""A refund by number may name its trip or order. Release 1.0.0 had only the number, which was another trip's by then."""
+"""A refund by number may name its trip or order. Release 1.0.0 had only the number, by then another trip's."""
 
 from flask.testing import FlaskClient
 

@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from payment_service.models import transactions
+from payment_service.services import business_metrics
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
 from payment_service.services.verification import verify
@@ -54,6 +55,7 @@ def test_customer_who_must_act_is_asked_and_charged_once_afterwards(
     action = first.json["next_action"]
     assert (action["type"], action["url"]) == ("redirect", "https://bank.example.com/pi_1")
     assert status(deps) == "REQUIRES_ACTION"
+    assert business_metrics.current(deps).keys.undecided == 0, "no outcome is unknown: the customer takes his time"
     again = pay(client, card="tok_3ds", return_url=BACK)
     assert again.json["next_action"] == action
     bank.act("pi_1")

@@ -14,7 +14,7 @@ from payment_service.gateways.base import Declined, Unknown
 from payment_service.models import idempotency_keys, outbox_deliveries, payment_refunds, payments, transactions
 from payment_service.repositories import timeline
 from payment_service.services.dependencies import Dependencies
-from tests.conftest import MakeApp
+from tests.conftest import MakeApp, dependencies_of
 from tests.support import checkouts
 from tests.support.bookers import Booker
 from tests.support.callers import pay_bill, pay_trip, refund_trip, trip_id_of
@@ -163,8 +163,11 @@ def test_a_timeline_has_everything_in_the_order_in_which_it_happened(
 def test_what_is_not_decided_is_told_as_such(app: Flask, operator: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Unknown("time-out"))
     number = pay_trip(app.test_client()).get_json()["payment_id"]
+    [key] = rows(dependencies_of(app), idempotency_keys)
 
-    assert "no decision yet" in story_of(operator, number)
+    story = story_of(operator, number)
+    assert "no decision yet" in story
+    assert f"operation {key['operation_id']}" in story, "what `flask decide` asks for"
     recover_all(app.extensions["payment_service"])
     assert "no decision yet" not in story_of(operator, number)
     assert "taken up 2 times" in story_of(operator, number)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from types import NoneType, UnionType
-from typing import Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ def _as(hint: object, value: object) -> object:
         return _object(hint, value)
     if origin is tuple:
         return tuple(_as(inner[0], each) for each in cast("list[object]", _checked(list, value)))
-    if origin is UnionType:
+    if origin in {Union, UnionType}:  # a union with a Literal is of the older kind
         return _first(inner, value)
     if hint is Decimal:
         return _number(value)

@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, step: dict[str, Any]) -> None:
         content = (step["text"] if "text" in step else json.dumps(step["body"])).encode()
-        headers = {"Content-Type": "application/json", "X-Request-ID": "scripted"} | step.get("headers", {})
+        headers = {"Content-Type": "application/json", "Connection": "close"} | step.get("headers", {})
         self.send_response(step["status"])
         for name, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)

@@ -1,5 +1,6 @@
 """Every scenario against the service, through a network that loses answers, with a bank that counts the money."""
 
+import re
 import shutil
 import tempfile
 import threading
@@ -14,9 +15,11 @@ import pytest
 
 from tests.clients.faulty_network import FaultyNetwork, faulty_network
 from tests.clients.scenarios import BY_NAME, RealPauses, each_at_the_service, play
+from tests.support.examples import SHOWN_AT
+from tests.support.markdown import Document
 from tests.support.memory import directory
 from tests.support.ports import free_port, listens
-from tests.support.processes import Service, flask
+from tests.support.processes import ROOT, Service, flask
 from tests.support.simulator import Simulator, running_simulator
 from tests.support.tokens import SECRET
 from tests.support.waiting import wait_until
@@ -84,3 +87,11 @@ def test_the_service_answers_as_the_script_says(name: str, bank: Simulator, netw
 def without_repeats(statuses: list[int]) -> list[int]:
     """How often the service asks to wait is its own affair."""
     return [status for status, _ in groupby(statuses)]
+
+
+def test_the_program_of_the_readme_pays_and_refunds(network: FaultyNetwork, capsys: pytest.CaptureFixture[str]) -> None:
+    readme = Document(ROOT / "clients" / "python" / "README.md")
+    (program,) = [text for word, text in readme.blocks if word == "python"]
+    exec(program.replace(SHOWN_AT, network.url), {})  # noqa: S102 - it is our own document
+
+    assert re.fullmatch(r"PAY-\d{8}-[0-9a-f]{8} 50.0\n", capsys.readouterr().out)

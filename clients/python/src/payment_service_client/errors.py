@@ -40,7 +40,10 @@ class PaymentError(Exception):
 
 
 class Refused(PaymentError):
-    """The service does not do this, and no money moves: `code` says why, such as `validation_error`."""
+    """The service does not do this, and this call moves no money: `code` says why, such as `validation_error`.
+
+    If `retry.safe` is False, no repeat helps: look the payment up before you send anything.
+    """
 
 
 class Declined(PaymentError):

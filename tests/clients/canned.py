@@ -24,7 +24,7 @@ PAYMENT = {
 
 
 class CannedNetwork(BaseAdapter):
-    """Gives the answers in their order, the last one for ever; `sent` are the requests."""
+    """Gives the answers in their order, the last one again and again; `sent` are the requests."""
 
     def __init__(self, *answers: object) -> None:
         super().__init__()

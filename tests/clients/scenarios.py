@@ -48,7 +48,7 @@ class Tries(list[requests.PreparedRequest]):
 
 
 class FakeTime:
-    """A clock that moves only while somebody sleeps on it."""
+    """A clock that moves only while a call sleeps."""
 
     def __init__(self) -> None:
         self.pauses: list[float] = []
@@ -103,9 +103,9 @@ def _answer(client: PaymentClient, call: Scenario, answers: list[object]) -> obj
 
 
 def field(answer: object, path: str) -> object:
-    """`payment.amount` of an answer."""
+    """`payments.0.amount` of an answer."""
     for name in path.split("."):
-        answer = getattr(answer, name)
+        answer = cast("tuple[object, ...]", answer)[int(name)] if name.isdigit() else getattr(answer, name)
     return answer
 
 

@@ -144,7 +144,7 @@ def test_a_period_is_sent_as_it_was_given() -> None:
 
 
 def test_a_netrc_file_does_not_replace_the_token(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "netrc").write_text("machine service login somebody password secret\n")
+    (tmp_path / "netrc").write_text("machine service login ada password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     client, network = canned(PAYMENT, token="a-token")
     client.trips.get(1)

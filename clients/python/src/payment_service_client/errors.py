@@ -87,9 +87,9 @@ def text(value: object) -> str | None:
 
 def message_of(reply: Reply) -> str:
     """What a reply says to people, in the field that its channel uses."""
-    said = reply.fields.get("error") or reply.fields.get("detail") or reply.fields.get("message")
-    if isinstance(said, list):
-        return "; ".join(str(fault.get("msg")) for fault in said if isinstance(fault, dict))
-    if isinstance(said, str):
-        return said
+    message = reply.fields.get("error") or reply.fields.get("detail") or reply.fields.get("message")
+    if isinstance(message, list):
+        return "; ".join(str(fault.get("msg")) for fault in message if isinstance(fault, dict))
+    if isinstance(message, str):
+        return message
     return str(reply.cause) if reply.cause else f"HTTP status {reply.status}"

@@ -151,9 +151,9 @@ def _pause(reply: Reply, attempt: int) -> float:
 def _answer(kind: type[T], request: Request, reply: Reply) -> T:
     status = text(reply.fields.get("status")) or ""
     if request.declinable and (status.upper() == "FAILED" or reply.fields.get("success") is False):
-        said = (text(reply.fields.get(name)) for name in ("message", "error", "gateway_response"))
+        texts = (text(reply.fields.get(name)) for name in ("message", "error", "gateway_response"))
         code = text(reply.fields.get("failure_code")) or "payment_declined"
-        raise Declined(next(filter(None, said), "declined by the gateway"), reply, request.key, code)
+        raise Declined(next(filter(None, texts), "declined by the gateway"), reply, request.key, code)
     try:
         return decode(kind, reply.body if request.part is None else reply.fields[request.part])
     except (KeyError, TypeError, ValueError) as error:

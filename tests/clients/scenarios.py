@@ -77,8 +77,8 @@ def play(scenario: Scenario, url: str, time: FakeTime) -> Tries:
     for call in scenario["calls"]:
         began = len(tries)
         options = {"session": tries.session(), "sleep": time.sleep, "clock": time.clock, **call.get("client", {})}
-        with PaymentClient(url, token, **options) as client:
-            answers.append(_answer(client, call, answers))
+        with options["session"]:
+            answers.append(_answer(PaymentClient(url, token, **options), call, answers))
         assert len({_bytes(each) for each in tries[began:]}) == 1, "a repeat is another request"
     return tries
 

@@ -1,5 +1,6 @@
 """When the client repeats a request, when it stops, and what a caller knows then."""
 
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import pairwise
@@ -21,6 +22,12 @@ BUSY: object = (
     {},
 )
 AMOUNT = Decimal(150)
+FREE: object = (
+    400,
+    {"error": "no", "code": "trip_not_completed", "retry": {"safe": True, "key": "same", "after": None}},
+    {},
+)
+"""The key is still free, says the service: an earlier try may know better."""
 
 
 def pay(client: PaymentClient) -> object:
@@ -82,6 +89,8 @@ def test_what_never_ends_well(call: Call, answer: object, kind: type[PaymentErro
 def test_an_answer_lost_once_is_not_forgotten_when_the_service_goes_away() -> None:
     assert type(failure(pay, LOST, UNSENT)[0]) is OutcomeUnknown
     assert type(failure(pay, LOST, (404, "a page", {}))[0]) is OutcomeUnknown
+    assert type(failure(pay, LOST, FREE)[0]) is OutcomeUnknown
+    assert type(failure(pay, FREE)[0]) is Refused
 
 
 def test_pauses_grow_and_differ() -> None:
@@ -162,3 +171,13 @@ def test_a_token_that_cannot_be_had_after_a_lost_answer_does_not_hide_the_key() 
 
     assert caught.value.key == "a-key"
     assert isinstance(caught.value.__cause__, StopIteration)
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_a_session_of_the_callers_stays_open(owned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = Counter[requests.Session]()
+    monkeypatch.setattr(requests.Session, "close", lambda session: closed.update([session]))
+    with PaymentClient("http://service", session=None if owned else requests.Session()):
+        pass
+
+    assert closed.total() == owned

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from payment_service_client import OutcomeUnknown, PaymentError, Terms
+from payment_service_client import Declined, OutcomeUnknown, PaymentError, Terms
 from tests.clients.canned import PAYMENT, canned
 
 BILL = {
@@ -169,3 +169,19 @@ def test_a_body_without_fields_is_left_out() -> None:
 
     assert network.sent[0].body is None
     assert json.loads(cast("bytes", network.sent[1].body)) == {"idempotency_key": "r"}
+
+
+def test_a_refund_that_failed_is_declined_in_a_change_and_shown_in_a_look_up() -> None:
+    refund = {
+        "payment_id": 1,
+        "refund_id": 2,
+        "refund_amount": 5,
+        "status": "FAILED",
+        "timestamp": "2026-11-20T12:15:59",
+    }
+    client, _ = canned(refund, {"refunds": [refund]})
+    with pytest.raises(Declined, match="declined by the gateway") as declined:
+        client.trips.refund(1, Decimal(5), key="r")
+
+    assert (declined.value.code, declined.value.key) == ("payment_declined", "r")
+    assert client.trips.refunds(1)[0].status == "FAILED"

@@ -62,6 +62,7 @@ class PaymentClient:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session or requests.Session()
+        self._owns_session = session is None
         self._sender = Sender(url.rstrip("/"), token, deadline, timeout, self._session, sleep, clock)
         self.trips: Trips = Trips(self._sender)
         self.bills: Bills = Bills(self._sender)
@@ -76,8 +77,9 @@ class PaymentClient:
         )
 
     def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
+        """Close the connections; a `session` of the caller's stays open."""
+        if self._owns_session:
+            self._session.close()
 
     def __enter__(self) -> Self:
         return self

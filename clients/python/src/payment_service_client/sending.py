@@ -170,7 +170,8 @@ def _final(request: Request, reply: Reply, begun: bool) -> PaymentError:
         return Mismatch(message, reply, request.key)
     if reply.status == 402 or code in {"payment_declined", "refund_declined"}:
         return Declined(message, reply, request.key)
-    unclear = begun and (reply.status in NO_VERDICT or reply.retry is None)
+    retry = reply.retry
+    unclear = begun and (reply.status in NO_VERDICT or retry is None or retry.key == "same")
     if reply.status in {0, 202} or reply.status >= 500 or unclear:
         return _given_up(request, reply, begun)
     return Refused(message, reply, request.key)

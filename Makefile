@@ -58,7 +58,7 @@ test-unit: .venv/.requirements-dev.txt ## Run the tests that need no database, i
 lint: .venv/.requirements-dev.txt ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict payment_service simulator tests
+	$(BIN)/mypy --strict payment_service simulator tests clients/python/src
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: format
@@ -147,8 +147,8 @@ pin-images: ## Name the foreign images by their digests of today, in Dockerfile 
 
 .PHONY: clean
 clean: ## Remove what tools leave behind, the environment too; databases stay
-	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info postman/node_modules tests/oidc/node_modules
-	find payment_service simulator migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info clients/python/build clients/python/src/*.egg-info postman/node_modules tests/oidc/node_modules
+	find payment_service simulator migrations tests clients -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One marker per installed lock: pip runs only when the lock is newer than the marker.
 .venv/.requirements%: requirements% .venv/bin/python

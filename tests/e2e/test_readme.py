@@ -1,10 +1,12 @@
 """What the documents show is what happens: their commands are run, in their order, on a service just started."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from payment_service_client import Declined, OrderPayment, Refused
 from tests.support.examples import SHOWN_AT, Reader, examples, unanswered
 from tests.support.markdown import document, documents
 from tests.support.processes import ROOT
@@ -51,32 +53,36 @@ def service() -> Iterator[Served]:
         yield running
 
 
-def call(service: Served, name: str) -> Callable[..., dict[str, Any]]:
+def call(service: Served, name: str) -> Callable[..., OrderPayment]:
     """A function of the program that the page of orders shows."""
     (program,) = [text for word, text in document("docs/channels/orders.md").blocks if word == "python"]
     names: dict[str, Any] = {}
     exec(program.replace(SHOWN_AT, service.url), names)  # noqa: S102 - it is our own document
-    found: Callable[..., dict[str, Any]] = names[name]
+    found: Callable[..., OrderPayment] = names[name]
     return found
 
 
-@pytest.mark.parametrize(("amount", "status"), [(100, "COMPLETED"), (202.03, "COMPLETED"), (402.02, "FAILED")])
-def test_the_order_services_program_gets_one_final_answer_for_one_key(
-    service: Served, amount: float, status: str
-) -> None:
-    order = {"order_id": int(amount * 100), "user_id": 601, "amount": amount, "payment_method": "UPI"}
-    first, again = (call(service, "charge")(order, f"program-{amount}") for _ in range(2))
+@pytest.mark.parametrize(("order", "amount"), [(7001, "100"), (7002, "202.03")])
+def test_the_order_services_program_gets_one_final_answer_for_one_key(service: Served, order: int, amount: str) -> None:
+    first, again = (call(service, "charge")(order, 601, Decimal(amount)) for _ in range(2))
 
-    assert first["status"] == status
+    assert (first.status, first.amount) == ("COMPLETED", Decimal(amount))
     assert again == first
 
 
+def test_the_order_services_program_counts_attempts_after_a_decline(service: Served) -> None:
+    charge = call(service, "charge")
+    with pytest.raises(Declined):
+        charge(7003, 601, Decimal("402.02"))
+
+    assert charge(7003, 601, Decimal(100), attempt=2).status == "COMPLETED"
+
+
 def test_the_order_services_program_refunds_once_and_knows_a_refusal(service: Served) -> None:
-    order = {"order_id": 7001, "user_id": 601, "amount": 80, "payment_method": "UPI"}
-    number = call(service, "charge")(order, "to-refund")["payment_id"]
+    payment = call(service, "charge")(7004, 601, Decimal(80))
     refund = call(service, "refund")
-    refunded = [refund(number, 50, "One item returned", "a-refund")["refunded_amount"] for _ in range(2)]
+    refunded = [refund(payment, Decimal(50), 1).refunded_amount for _ in range(2)]
 
     assert refunded == [50, 50]
-    with pytest.raises(Exception, match="cannot exceed"):
-        refund(number, 50, "One item returned", "another-refund")
+    with pytest.raises(Refused, match="cannot exceed"):
+        refund(payment, Decimal(50), 2)

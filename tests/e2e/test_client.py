@@ -1,4 +1,4 @@
-"""The example client against a real service and a bank that misbehaves: one charge for one key, whatever happens."""
+"""The Python client against a service and a bank that misbehave: one charge for one key in every case."""
 
 import shutil
 import tempfile
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from examples.client import Payment, PaymentClient, RefusedError, UndecidedError
+from payment_service_client import Declined, Mismatch, OutcomeUnknown, PaymentClient, Refused
 from tests.support.ports import free_port
 from tests.support.processes import ROOT, Service
 from tests.support.simulator import Simulator, running_simulator
@@ -67,7 +67,7 @@ class House:
 @pytest.fixture(scope="module")
 def house() -> Iterator[House]:
     with ExitStack() as stack:
-        home = Path(tempfile.mkdtemp(prefix="example-", dir="/tmp"))
+        home = Path(tempfile.mkdtemp(prefix="client-", dir="/tmp"))
         stack.callback(shutil.rmtree, home, ignore_errors=True)
         bank = stack.enter_context(running_simulator(home))
         house = House(home, bank)
@@ -77,47 +77,48 @@ def house() -> Iterator[House]:
 
 @pytest.fixture
 def client(house: House) -> Iterator[PaymentClient]:
-    """The example; whatever a test makes the bank do is over at its end."""
+    """The client; what a test makes the bank do is over at its end."""
     house.open()
     yield PaymentClient(house.url)
     house.bank.disarm()
 
 
 def test_it_waits_for_a_service_that_is_not_there_yet(client: PaymentClient) -> None:
-    paid = client.pay("before-it-runs", 101, "CARD", AMOUNT)
-    assert (paid.status, paid.message) == ("SUCCESS", None)
-    assert client.pay("before-it-runs", 101, "CARD", AMOUNT) == paid
+    paid = client.trips.pay(101, "CARD", AMOUNT, key="before-it-runs")
+    assert paid.status == "SUCCESS"
+    assert client.trips.pay(101, "CARD", AMOUNT, key="before-it-runs") == paid
 
 
 def test_it_refunds_a_part_and_then_the_rest(client: PaymentClient) -> None:
-    paid = client.pay("to-be-refunded", 102, "CARD", AMOUNT)
-    part = client.refund("refund-1", paid.payment_id, Decimal("50.50"))
-    assert client.refund("refund-1", paid.payment_id, Decimal("50.50")) == part
-    assert client.refund("refund-2", paid.payment_id).amount == Decimal("99.5")
-    with pytest.raises(RefusedError) as refused:
-        client.refund("refund-3", paid.payment_id)
+    paid = client.trips.pay(102, "CARD", AMOUNT, key="to-be-refunded")
+    part = client.trips.refund(paid.payment_id, Decimal("50.50"), key="refund-1")
+    assert client.trips.refund(paid.payment_id, Decimal("50.50"), key="refund-1") == part
+    assert client.trips.refund(paid.payment_id, key="refund-2").refund_amount == Decimal("99.5")
+    with pytest.raises(Refused) as refused:
+        client.trips.refund(paid.payment_id, key="refund-3")
     assert refused.value.code == "illegal_move"
 
 
-def test_a_decline_is_an_answer_and_another_try_has_another_key(client: PaymentClient, house: House) -> None:
+def test_a_decline_is_final_and_another_try_has_another_key(client: PaymentClient, house: House) -> None:
     house.bank.arm("decline", times=1, code="CARD_DECLINED", message="Card was declined by issuer")
-    declined = client.pay("declined", 103, "CARD", AMOUNT)
-    assert (declined.status, declined.message) == ("FAILED", "Card was declined by issuer")
-    assert client.pay("declined", 103, "CARD", AMOUNT) == declined
-    assert client.pay("declined-2", 103, "CARD", AMOUNT).status == "SUCCESS"
+    for _ in range(2):
+        with pytest.raises(Declined, match="Card was declined by issuer") as declined:
+            client.trips.pay(103, "CARD", AMOUNT, key="declined")
+        assert declined.value.code == "CARD_DECLINED"
+    assert client.trips.pay(103, "CARD", AMOUNT, key="declined-2").status == "SUCCESS"
 
 
 @pytest.mark.parametrize("fault", ["drop_after_effect", "error_after_effect", "garbage", "drop_before_effect"])
 def test_an_answer_that_was_lost_is_found_out(client: PaymentClient, house: House, fault: str) -> None:
     before = house.charged()
     house.bank.arm(fault, kind="charge", times=1)
-    assert client.pay(f"lost-{fault}", 104, "CARD", AMOUNT).status == "SUCCESS"
+    assert client.trips.pay(104, "CARD", AMOUNT, key=f"lost-{fault}").status == "SUCCESS"
     assert house.charged() == [*before, 1]
 
 
 def test_it_polls_a_bank_that_takes_its_time(client: PaymentClient, house: House) -> None:
     house.bank.arm("pending", kind="charge", times=1, lookups=1)
-    assert client.pay("patience", 105, "CARD", AMOUNT).status == "SUCCESS"
+    assert client.trips.pay(105, "CARD", AMOUNT, key="patience").status == "SUCCESS"
 
 
 def test_it_waits_for_a_bank_that_is_down(client: PaymentClient, house: House) -> None:
@@ -125,7 +126,7 @@ def test_it_waits_for_a_bank_that_is_down(client: PaymentClient, house: House) -
     house.bank.kill()
     opening = threading.Timer(1.5, house.bank.start)
     opening.start()
-    assert client.pay("bank-down", 106, "CARD", AMOUNT).status == "SUCCESS"
+    assert client.trips.pay(106, "CARD", AMOUNT, key="bank-down").status == "SUCCESS"
     opening.join()
     assert house.charged() == [*before, 1]
 
@@ -134,7 +135,7 @@ def test_it_goes_on_with_a_service_that_was_killed_while_the_bank_charged(client
     before = house.charged()
     house.bank.arm("sleep_then_answer", kind="charge", times=1, ms=400)
     with ThreadPoolExecutor(1) as threads:
-        paying = threads.submit(client.pay, "killed", 107, "CARD", AMOUNT)
+        paying = threads.submit(client.trips.pay, 107, "CARD", AMOUNT, key="killed")
         house.bank.wait_until_struck()
         house.kill()
         time.sleep(0.3)
@@ -147,36 +148,36 @@ def test_two_of_it_with_one_key_pay_once(client: PaymentClient, house: House) ->
     before = house.charged()
     house.bank.arm("sleep_then_answer", kind="charge", times=1, ms=300)
     with ThreadPoolExecutor(4) as threads:
-        paid = set(threads.map(lambda _: client.pay("together", 108, "CARD", AMOUNT), range(4)))
+        paid = set(threads.map(lambda _: client.trips.pay(108, "CARD", AMOUNT, key="together"), range(4)))
     assert len(paid) == 1
     assert house.charged() == [*before, 1]
 
 
 def test_what_is_wrong_with_a_request_is_told_at_once(client: PaymentClient) -> None:
     began = time.monotonic()
-    with pytest.raises(RefusedError, match="method must be one of") as refused:
-        client.pay("bad", 109, "BARTER", AMOUNT)
+    with pytest.raises(Refused, match="method must be one of") as refused:
+        client.trips.pay(109, "BARTER", AMOUNT, key="bad")  # type: ignore[arg-type]
     assert refused.value.code == "validation_error"
-    client.pay("used", 109, "CARD", AMOUNT)
-    with pytest.raises(RefusedError, match="different: amount") as mismatch:
-        client.pay("used", 109, "CARD", Decimal(151))
-    assert mismatch.value.code == "idempotency_key_mismatch"
+    client.trips.pay(109, "CARD", AMOUNT, key="used")
+    with pytest.raises(Mismatch, match="different: amount") as mismatch:
+        client.trips.pay(109, "CARD", Decimal(151), key="used")
+    assert mismatch.value.fields == ("amount",)
     assert time.monotonic() - began < 5
 
 
 def test_it_gives_up_in_time_and_the_same_key_still_pays_once(client: PaymentClient, house: House) -> None:
     before = house.charged()
     house.bank.arm("pending", kind="charge", times=1, lookups=1)
-    with pytest.raises(UndecidedError, match="repeat with the key given-up"):
-        PaymentClient(house.url, patience=0.1).pay("given-up", 110, "CARD", AMOUNT)
-    later: Payment = client.pay("given-up", 110, "CARD", AMOUNT)
+    with pytest.raises(OutcomeUnknown, match="call again with the key given-up"):
+        PaymentClient(house.url, deadline=0.1).trips.pay(110, "CARD", AMOUNT, key="given-up")
+    later = client.trips.pay(110, "CARD", AMOUNT, key="given-up")
     assert later.status == "SUCCESS"
     assert house.charged() == [*before, 1]
 
 
 def test_a_bad_token_is_told_at_once(client: PaymentClient, house: House) -> None:
-    with pytest.raises(RefusedError) as refused:
-        PaymentClient(house.url, token=token("ada", secret="not-the-secret-of-this-service-at-all")).pay(
-            "token", 111, "CARD", AMOUNT
+    with pytest.raises(Refused) as refused:
+        PaymentClient(house.url, token=token("ada", secret="not-the-secret-of-this-service-at-all")).trips.pay(
+            111, "CARD", AMOUNT, key="token"
         )
     assert refused.value.code == "TOKEN_INVALID"

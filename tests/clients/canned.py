@@ -1,0 +1,58 @@
+"""A client whose network is a list of answers: for what needs neither sockets nor seconds."""
+
+import json
+from io import BytesIO
+from typing import Any
+
+import requests
+from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
+
+from payment_service_client import PaymentClient
+from tests.clients.scenarios import FakeTime
+
+PAYMENT = {
+    "payment_id": 1,
+    "trip_id": 101,
+    "amount": 150.0,
+    "method": "CARD",
+    "status": "SUCCESS",
+    "reference": "PAY-20261120-dd961ae0",
+    "created_at": "2026-11-20T11:16:22.445088",
+    "refunded_amount": 0.0,
+}
+
+
+class CannedNetwork(BaseAdapter):
+    """Gives the answers in their order, the last one again and again; `sent` are the requests."""
+
+    def __init__(self, *answers: object) -> None:
+        super().__init__()
+        self._answers = list(answers)
+        self.sent: list[requests.PreparedRequest] = []
+        self.timeouts: list[Any] = []
+
+    def send(self, request: requests.PreparedRequest, *positional: Any, **options: Any) -> requests.Response:
+        """One answer: an exception, a text, or a status with a body and headers."""
+        self.sent.append(request)
+        self.timeouts.append(options["timeout"])
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        status, body, headers = answer if isinstance(answer, tuple) else (200, answer, {})
+        content = (body if isinstance(body, str) else json.dumps(body)).encode()
+        raw = HTTPResponse(BytesIO(content), headers=headers, status=status, preload_content=False)
+        response = requests.Response()
+        response.status_code, response.raw, response.request = status, raw, request
+        response.headers.update(headers)
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def canned(*answers: object, time: FakeTime | None = None, **options: Any) -> tuple[PaymentClient, CannedNetwork]:
+    """A client before canned answers."""
+    network, session, own = CannedNetwork(*answers), requests.Session(), time or FakeTime()
+    session.mount("http://", network)
+    return PaymentClient("http://service", session=session, sleep=own.sleep, clock=own.clock, **options), network

@@ -48,6 +48,16 @@ def overlooking_contradictions(original: Function) -> Function:
     return review_reason
 
 
+def forgetting_what_was_lost(original: Function) -> Function:
+    """Of `keys.claim`: the owner does not learn that the gateway did it before a restore."""
+
+    def claim(*values: Any) -> Any:
+        found = original(*values)
+        return (*found[:2], None) if isinstance(found, tuple) else found
+
+    return claim
+
+
 MUTANTS: Mapping[str, Mutant] = {
     "a contradiction waits for nobody": Mutant({undecided.review_reason: overlooking_contradictions}),
     "a declined reversal goes on under its own key": Mutant({reversals._number: always(0)}),
@@ -68,6 +78,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "a person may decline at once": Mutant({manual_resolution.check_is_quiet: always(None)}),
     "a return URL may lead anywhere": Mutant({payment_terms.check_origin: always(None)}),
+    "a movement that a restore lost is made again": Mutant({keys.claim: forgetting_what_was_lost}),
 }
 
 BY_TESTS: Mapping[str, tuple[str, ...]] = {
@@ -90,4 +101,5 @@ BY_TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "a person may decline at once": (f"{REGISTERED}::test_person_declines_only_after_requests_cannot_be_on_their_way",),
     "a return URL may lead anywhere": (f"{ACTING}::test_return_url_of_another_origin_is_refused",),
+    "a movement that a restore lost is made again": ("tests/findings/test_k4_restored_at_stripe.py",),
 }

@@ -1,4 +1,4 @@
-"""Hashes of the journal's chain: what they cover, and whose they are."""
+"""The hashes of the journal's chain cover each field of a row and belong to one payment."""
 
 import hashlib
 import hmac

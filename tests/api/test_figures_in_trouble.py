@@ -45,7 +45,7 @@ def test_without_tables_the_processes_figures_are_told_all_the_same(make_app: Ma
 def test_a_reader_that_cannot_fold_tells_what_it_has_read(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
-    """The service dropped the values it had read, and `/metrics` said that the database did not answer."""
+    """The service dropped the values it had read, and `/metrics` reported that the database did not answer."""
 
     def fail(*_: object) -> int:
         raise fault

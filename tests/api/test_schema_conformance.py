@@ -1,7 +1,7 @@
 """Schemathesis against the service and its own description: data that fits it, data that does not, and every answer.
 
-On SQLite alone: what is judged here is the surface (what is accepted, what is answered and in which shape), which is
-the same code above either database. That both serve it is for the other tests of this folder, which run on both.
+On SQLite alone: these tests judge the surface (accepted requests, and the shape of answers), which is the same code
+above either database. The other tests of this folder run on both.
 """
 
 from collections.abc import Iterable, Iterator
@@ -93,7 +93,7 @@ def left_out(case: "Case[Any]", answer: Response) -> list[CheckFunction]:
         found.append(checks.positive_data_acceptance)
     if case.path == "/v1/payments" and "status must be one of" in answer.text:  # a word of another channel's list
         found.append(checks.positive_data_acceptance)
-    if case.path == "/v1/payments/charge":  # by other methods it is a payment whose id is no number
+    if case.path == "/v1/payments/charge":  # by other methods the path is a payment with an id that is no number
         found += [checks.allow_header_conformance, checks.unsupported_method]
     return found
 

@@ -1,4 +1,4 @@
-"""Told to stop, gunicorn answers everybody who reached it: no charge is cut off, and nobody is left waiting."""
+"""gunicorn answers every accepted request before it stops: no charge is cut off, and no caller is left waiting."""
 
 import signal
 import threading

@@ -129,7 +129,7 @@ def test_the_table_of_variables_is_the_template_of_the_environment() -> None:
 
     assert len(shown) == len(rows)
     assert shown.keys() == template.keys()
-    # Where the template leaves a variable empty, its default may stand in brackets.
+    # If the template leaves a variable empty, its default may stand in brackets.
     plain = {name: NONE if default.startswith(f"{NONE} (") else default for name, default in shown.items()}
     assert plain == {name: f"`{value}`" if value else NONE for name, value in template.items()}
 

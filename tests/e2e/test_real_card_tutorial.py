@@ -1,4 +1,4 @@
-"""The lesson on real cards, followed step by step: its commands, its variables, and a customer at the bank's page."""
+"""The lesson on real cards, followed step by step: its commands, its variables, and a customer at the issuer's page."""
 
 import re
 from collections.abc import Iterator

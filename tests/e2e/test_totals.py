@@ -75,7 +75,7 @@ class Web:
 
 
 class Customers:
-    """Clients who pay, repeat, err, look and ask for refunds; they note each answer, and come again after a failure."""
+    """Clients that pay, repeat, err, look and ask for refunds; they note each answer, and return after a failure."""
 
     def __init__(self, web: Web) -> None:
         self.web = web

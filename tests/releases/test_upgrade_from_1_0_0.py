@@ -7,7 +7,7 @@ is compared on an upgraded copy of its own, and the requests are sent in the rec
    takes over, asks the gateway, and answers 202 with the payment as it stands, so no answer depends on an earlier one.
    A stored response is compared byte for byte; an expired or purged key gets its payment as it is now.
 2. *Settled*: the gateway decides, and `flask recover` ends every operation: approved if the gateway's ledger has it,
-   declined if `declines` lists its gateway key, approved by a new call if not. Times and trail rows that come from this
+   declined if `declines` lists its gateway key, or approved by a new call. Times and trail rows that come from this
    part are not compared.
 3. *Sent*: dead deliveries are replayed, and relays send everything that is pending to sinks of the test.
 

@@ -30,7 +30,7 @@ Exchange = tuple[str, str, int, Any]
 
 
 def recording(heard: list[Exchange]) -> Any:
-    """Stripe's HTTP client, which adds every answer to `heard`: method, path, status, body."""
+    """Return Stripe's HTTP client, which adds every answer to `heard`: method, path, status, body."""
     client: Any = stripe.RequestsClient()
     ask = client.request
 

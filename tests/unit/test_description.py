@@ -68,7 +68,7 @@ def test_it_is_valid(make: Make, settings: dict[str, Any]) -> None:
 
 
 def is_for_people(path: str) -> bool:
-    """The operations pages are not part of the API."""
+    """Return whether a route is for people: the operations pages are not part of the API."""
     return f"{path}/".startswith("/ops/")
 
 

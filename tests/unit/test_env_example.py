@@ -45,7 +45,7 @@ def template_values() -> dict[str, str]:
 
 
 def names_for_compose() -> set[str]:
-    """The variables that docker-compose.yml reads from the environment."""
+    """Return the variables that docker-compose.yml reads from the environment."""
     return set(re.findall(r"(?<!\$)\$\{([A-Z][A-Z0-9_]*)", (ROOT / "docker-compose.yml").read_text()))
 
 

@@ -175,7 +175,7 @@ def _texts(node: ast.Compare) -> Iterator[str]:
 
 
 def test_nothing_is_named_after_nothing() -> None:
-    """A manager, helper or utility is a name without a meaning."""
+    """A manager, helper or utility is a name that does not say what the code does."""
     empty = ("manager", "helper", "util", "utils", "processor", "misc", "common")
     offenders = [
         f"{name}:{node.name}"

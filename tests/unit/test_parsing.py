@@ -26,7 +26,7 @@ def post(
 
 
 def declared(client: FlaskClient, stream: io.IOBase, length: int) -> TestResponse:
-    """A body of a declared length, as gunicorn passes it on."""
+    """Return a body of a declared length, as gunicorn passes it on."""
     environ = {"wsgi.input": stream, "wsgi.input_terminated": True, "CONTENT_LENGTH": str(length)}
     return client.post("/body", content_type="application/json", environ_overrides=environ)
 
@@ -98,7 +98,7 @@ def test_a_declared_length_is_believed_before_a_byte_is_read(client: FlaskClient
 
 
 class Breaking(io.RawIOBase):
-    """A body that cannot be read, with the errors of servers."""
+    """A body that fails while it is read, with the errors of servers."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error

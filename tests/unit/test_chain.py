@@ -1,4 +1,4 @@
-"""The hashes of the journal's chain cover each field of a row and belong to one payment."""
+"""The hashes of the journal chain cover every column that matters, and show which key signed them."""
 
 import hashlib
 import hmac

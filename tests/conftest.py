@@ -43,7 +43,7 @@ SLOW = {"crash", "e2e", "model", "neighbours", "torture"}
 
 
 def pytest_configure() -> None:
-    """Let pytest make its temporary directories where nobody waits for a disk."""
+    """Let pytest make its temporary directories in memory, if there is room."""
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", directory())
 
 
@@ -63,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A real PostgreSQL server, for as long as the tests run."""
+    """Start a real PostgreSQL server for the run of the tests."""
     server = start_postgres()
     yield server
     server.close()
@@ -71,13 +71,13 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session", params=["postgresql", "sqlite"])
 def engine_name(request: pytest.FixtureRequest) -> str:
-    """Which database a test runs on: both, one after the other."""
+    """Return the kind of database of a test: both, one after the other."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
 def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """A migrated database of each kind, made when it is first wanted and kept: files come and go between the two."""
+    """Make a migrated database of each kind at its first use and keep it: files come and go between the two."""
 
     @cache
     def make(engine_name: str) -> str:
@@ -93,7 +93,7 @@ def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="session")
 def database_url(engine_name: str, migrated: Callable[[str], str]) -> str:
-    """A migrated database."""
+    """Return a migrated database."""
     return migrated(engine_name)
 
 
@@ -106,7 +106,7 @@ def migrate(url: str) -> None:
 
 
 def fresh_database(server: Postgres, name: str) -> str:
-    """An empty, migrated database of this name, for the role of the service."""
+    """Make an empty, migrated database of this name, for the role of the service."""
     server.drop_database(name)
     server.create_database(name, template=template(server))
     return server.url_as("payments_app", name)
@@ -114,7 +114,7 @@ def fresh_database(server: Postgres, name: str) -> str:
 
 @cache
 def template(server: Postgres) -> str:
-    """A migrated database to copy: migrations run once on each server."""
+    """Make a migrated database to copy: migrations run once on each server."""
     name = "payments_template"
     server.drop_database(name)
     server.create_database(name)
@@ -125,7 +125,7 @@ def template(server: Postgres) -> str:
 
 @pytest.fixture
 def lent(postgres: Postgres) -> Iterator[Callable[[str], str]]:
-    """Empty databases by name on the server of all tests, gone at the end."""
+    """Make empty databases by name on the server of all tests, and drop them at the end."""
     with ExitStack() as stack:
 
         def lend(name: str) -> str:
@@ -137,7 +137,7 @@ def lent(postgres: Postgres) -> Iterator[Callable[[str], str]]:
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
-    """Settings of a service under test: documented defaults, but nobody waits long, and brokers carry every channel."""
+    """Return settings of a service under test: documented defaults, short waits, and every channel on the brokers."""
     return Settings(
         database_url=database_url,
         log_level="ERROR",
@@ -150,7 +150,7 @@ def settings(database_url: str) -> Settings:
 
 @pytest.fixture
 def gateway() -> LedgerGateway:
-    """A gateway whose ledger the test can read."""
+    """Return a gateway with a ledger that the test can read."""
     return LedgerGateway()
 
 
@@ -176,13 +176,13 @@ def make_app(settings: Settings, gateway: LedgerGateway) -> Iterator[MakeApp]:
     empty(made[0].database)
     yield make
     for deps in made:
-        deps.deferred._work.clear()  # its thread would go on in the next test, and with what that test replaces
+        deps.deferred._work.clear()  # its thread would run on in the next test
         deps.database.engine.dispose()
 
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """The service on a clean database."""
+    """Return the service on a clean database."""
     return make_app()
 
 
@@ -200,19 +200,19 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    """A caller of the service."""
+    """Return a caller of the service."""
     return app.test_client()
 
 
 @pytest.fixture
 def deps(app: Flask) -> Dependencies:
-    """The engine behind the service."""
+    """Return the engine behind the service."""
     return dependencies_of(app)
 
 
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
-    """What was logged since the last call: every line must be a JSON object, and nothing goes to standard output."""
+    """Return the log lines since the last call: each must be a JSON object, and standard output must stay empty."""
 
     def read() -> list[dict[str, object]]:
         flush_logs()
@@ -226,17 +226,17 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
 
 
 def dependencies_of(app: Flask) -> Dependencies:
-    """The engine behind an app."""
+    """Return the engine behind an app."""
     found = app.extensions["payment_service"]
     assert isinstance(found, Dependencies)
     return found
 
 
 def empty(database: Database) -> None:
-    """Delete every row; faster than any rollback trick, and what is tested has really been committed."""
+    """Delete every row; this is faster than a rollback, and each test really commits."""
     deletions = [str(each.delete()) for each in reversed(metadata.sorted_tables) if each is not schema_information]
     with database.atomic("test") as connection:
-        if connection.database == "postgresql":  # a fold takes so many numbers, whether rows have them or not
+        if connection.database == "postgresql":  # an aggregation takes so many numbers, whether rows have them or not
             restart = "ALTER SEQUENCE transactions_transaction_log_id_seq RESTART"
             deletions = [";".join((AS_OWNER, *deletions, restart))]  # one round trip
         else:
@@ -246,5 +246,5 @@ def empty(database: Database) -> None:
 
 
 def here(path: str) -> Path:
-    """A file of the repository."""
+    """Return a file of the repository."""
     return Path(__file__).resolve().parent.parent / path

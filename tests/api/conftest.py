@@ -8,17 +8,17 @@ from tests.support.bookers import Booker
 
 @pytest.fixture
 def ada(app: Flask) -> Booker:
-    """A traveller."""
+    """Return a traveller."""
     return Booker(app, "ada", email="ada@example.com", is_verified=True)
 
 
 @pytest.fixture
 def bob(app: Flask) -> Booker:
-    """Another one."""
+    """Return another traveller."""
     return Booker(app, "bob")
 
 
 @pytest.fixture
 def desk(app: Flask) -> Booker:
-    """A service that acts for all."""
+    """Return a service that acts for all."""
     return Booker(app, "booking-service", scope="payments:service")

@@ -11,7 +11,7 @@ from tests.support.callers import BILL, TRIP, pay_bill, pay_trip
 from tests.support.tokens import SECRET, bearer, token
 
 PUBLIC = ("/health", "/metrics", "/docs", "/redoc", "/openapi.json", "/ops/login", "/ops/logout", "/webhooks")
-"""What anybody may see, bare or below a prefix; everything else asks for a token."""
+"""Paths that need no token, bare or below a prefix; all others need one."""
 
 BAD_TOKENS = {
     "nonsense": "Bearer nonsense",
@@ -33,7 +33,7 @@ BAD_TOKENS = {
 
 
 def routes(app: Flask) -> Iterator[tuple[str, str, Rule]]:
-    """Method, path and rule of everything that is served; every variable of a path is 1."""
+    """Return method, path and rule of every route; every variable of a path is 1."""
     for rule in app.url_map.iter_rules():
         path = rule.build({name: _value(rule, name) for name in rule.arguments}, append_unknown=False)
         assert path is not None, rule
@@ -51,7 +51,7 @@ def is_public(path: str) -> bool:
 
 
 def code_of(refusal: TestResponse) -> str:
-    """What a refusal is called; a page is no refusal in JSON, but asks for the token that is missing."""
+    """Return the code of an error; a page answers without JSON, and asks for the missing token."""
     if refusal.is_json:
         return str(refusal.get_json()["code"])
     return "TOKEN_MISSING" if 'name="token"' in refusal.text else ""
@@ -59,7 +59,7 @@ def code_of(refusal: TestResponse) -> str:
 
 @pytest.fixture
 def strict(make_app: MakeApp) -> FlaskClient:
-    """A caller of a service as production runs it: no channel is open."""
+    """Return a caller of a service as production runs it: no channel is open."""
     return make_app(auth_open_channels=frozenset()).test_client()
 
 
@@ -76,7 +76,7 @@ def test_without_a_token_everything_but_the_public_is_401(strict: FlaskClient) -
     for method, path, _ in routes(strict.application):
         answer = strict.open(path, method=method)
         if is_public(path):
-            # Without a provider nobody can sign in there.
+            # Without a provider no operator can sign in there.
             assert answer.status_code != 401 or path.startswith("/ops/login/"), (method, path)
             continue
         refused += 1
@@ -131,7 +131,7 @@ def test_only_the_open_channels_are_open(make_app: MakeApp) -> None:
     assert client.get("/v1/payments").status_code == client.get("/v1/payments?skip=0").status_code == 401
     assert client.get("/v1/payments?trip_id=101").status_code == 200
     bill = pay_bill(client, headers=bearer()).get_json()["payment_id"]
-    assert client.get(f"/payments/{bill}").status_code == 404  # as any number that is no payment of trips
+    assert client.get(f"/payments/{bill}").status_code == 404  # as any number without a payment of trips
     assert client.get(f"/v1/payments/{bill}").status_code == 401
 
 

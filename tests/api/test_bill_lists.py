@@ -9,7 +9,7 @@ from tests.support.gateways import LedgerGateway
 
 
 def listed(client: FlaskClient, **parameters: Any) -> list[int]:
-    """The bills of the listed payments."""
+    """Return the bills of the listed payments."""
     answer = client.get("/v1/payments", query_string=parameters)
     assert answer.status_code == 200, answer.text
     assert isinstance(answer.get_json(), list)
@@ -18,7 +18,7 @@ def listed(client: FlaskClient, **parameters: Any) -> list[int]:
 
 @pytest.fixture
 def bills(client: FlaskClient) -> list[int]:
-    """Bills 1 to 5, paid in this order."""
+    """Pay bills 1 to 5 in this order."""
     for number in range(1, 6):
         assert pay_bill(client, key=f"key {number}", bill_id=number).status_code == 201
     return list(range(1, 6))

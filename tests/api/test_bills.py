@@ -15,7 +15,7 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 
 
 def faults(answer: Any) -> list[tuple[list[str | int], str]]:
-    """Where and of what type the faults of a 422 are."""
+    """Return place and type of each fault of a 422."""
     assert answer.status_code == 422, answer.text
     body = answer.get_json()
     assert set(body) >= {"detail", "code", "retry"}

@@ -16,7 +16,7 @@ from tests.support.gateways import LedgerGateway
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """A service that tells RabbitMQ."""
+    """Return a service that sends events to RabbitMQ."""
     return make_app(rabbitmq_enabled=True)
 
 

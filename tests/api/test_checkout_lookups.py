@@ -19,7 +19,7 @@ DECLINED = Declined("INSUFFICIENT_FUNDS", "Insufficient funds in account")
 
 
 def order(client: FlaskClient, order_id: str) -> str:
-    """The id of the payment that is shown for an order."""
+    """Return the id of the payment that an order shows."""
     return str(body_of(client.get(f"{PAYMENTS}/order/{order_id}"))["id"])
 
 

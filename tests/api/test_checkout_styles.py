@@ -1,4 +1,4 @@
-"""snake_case or camelCase, lower case or capitals: each caller reads what it wrote, or was set up to read."""
+"""snake_case or camelCase, lower case or capitals: each caller reads the style that it wrote or is configured for."""
 
 import pytest
 from flask.testing import FlaskClient

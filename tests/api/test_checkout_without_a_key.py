@@ -1,4 +1,4 @@
-"""What a caller without a key can rely on: whoever is told to come back would be charged twice."""
+"""The service asks no caller without a key to repeat a request: the repeat would charge twice."""
 
 from typing import NoReturn
 

@@ -13,7 +13,7 @@ OTHERS = (
 
 @pytest.fixture
 def client(make_app: MakeApp) -> FlaskClient:
-    """A caller of a service that a shop's pages may call."""
+    """Return a caller of a service that a shop's pages may call."""
     return make_app(cors_origins=(SHOP, "https://bank.example.com")).test_client()
 
 

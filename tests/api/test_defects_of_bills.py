@@ -1,4 +1,4 @@
-"""What the bills document's original did wrong, in its own numbering: each test fails on that fault."""
+"""The faults of the bills document's original, in its own numbering: each test fails on that fault."""
 
 import json
 
@@ -11,7 +11,7 @@ from tests.support.gateways import LedgerGateway
 
 
 def test_defect_1_twenty_equal_requests_at_once_get_the_same_201(make_app: MakeApp, gateway: LedgerGateway) -> None:
-    """Looking for the key and then inserting it are two steps: a fifth of 20 simultaneous requests was 500."""
+    """Its look-up and insert of the key were two steps: a fifth of 20 simultaneous requests was 500."""
     answers = at_once(make_app(), 20, lambda client, _: pay_bill(client))
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.data for answer in answers}) == 1
@@ -19,7 +19,7 @@ def test_defect_1_twenty_equal_requests_at_once_get_the_same_201(make_app: MakeA
 
 
 def test_defect_2_nothing_negative_nothing_empty_is_paid(client: FlaskClient, gateway: LedgerGateway) -> None:
-    """Bill -1 was paid with -5.00 by no method at all."""
+    """The original accepted a payment of -5.00 for bill -1, with an empty method."""
     answer = pay_bill(client, bill_id=-1, amount=-5, method="")
     assert answer.status_code == 422
     assert [fault["loc"][1] for fault in answer.get_json()["detail"]] == ["bill_id", "amount", "method"]
@@ -55,7 +55,7 @@ def test_defect_4_a_key_does_not_make_a_second_bill_look_paid(client: FlaskClien
 
 
 def test_defect_5_an_empty_key_is_nobodys_key(client: FlaskClient, gateway: LedgerGateway) -> None:
-    """The empty key was shared by all who sent it: the second got the first one's payment."""
+    """All callers with the empty key shared it: the second got the first one's payment."""
     for key in ("", " ", "\t"):
         answer = pay_bill(client, key=key)
         assert answer.status_code == 422
@@ -75,7 +75,7 @@ def test_defect_6_two_replicas_make_one_payment(make_app: MakeApp, gateway: Ledg
 
 
 def test_defect_7_lists_are_bounded_filtered_and_in_order(client: FlaskClient) -> None:
-    """`limit=-1` gave everything, `bill_id=0` was no filter, and the order was the database's whim."""
+    """`limit=-1` gave everything, `bill_id=0` was no filter, and the database chose the order."""
     for number in (3, 1, 2):
         pay_bill(client, key=f"key {number}", bill_id=number)
     for query in ("limit=-1", "limit=0", "limit=101", "skip=-1", "bill_id=0", "bill_id=-1"):

@@ -1,4 +1,4 @@
-"""What was wrong in the bookings callers' first payment service, fault by fault: none of it may come back."""
+"""The faults of the bookings callers' first payment service, one by one: none of them may come back."""
 
 from collections import Counter
 from decimal import Decimal
@@ -146,7 +146,7 @@ def test_defect_8_a_body_that_is_no_object_is_a_bad_request(ada: Booker, deps: D
 
 
 def test_defect_9_metrics_are_the_same_from_every_worker(make_app: MakeApp) -> None:
-    """Each worker told of its own quarter."""
+    """Each worker reported only its own quarter."""
     apps = [make_app(), make_app()]
     for app in apps:
         Booker(app, "dora").paid()

@@ -1,4 +1,4 @@
-"""What was wrong in the checkout callers' first payment service, fault by fault: none of it may come back."""
+"""The faults of the checkout callers' first payment service, one by one: none of them may come back."""
 
 from collections import Counter
 from decimal import Decimal
@@ -28,7 +28,7 @@ BODY = {"order_id": "ORD-1", "amount": 100.0, "payment_method": "credit_card"}
 
 
 def refunded(gateway: LedgerGateway) -> Decimal:
-    """What the gateway has given back."""
+    """Return the amount that the gateway has given back."""
     return sum((sent.amount for sent in gateway.ledger.values() if sent.kind is Kind.REFUND), Decimal(0))
 
 
@@ -157,7 +157,7 @@ def test_defect_8_a_crash_leaves_nothing_processing_for_ever(
     assert answer.status_code == 202 or answer.get_json()["retry"]["safe"] is (key is not None)
     for _ in ("the charge", "its reversal"):
         recover_all(deps)
-    kept = key is not None or point == "finish.after_commit"  # else nobody comes back for it: it is reversed
+    kept = key is not None or point == "finish.after_commit"  # the service reverses it, since no caller repeats it
     assert body_of(client.get(f"{PAYMENTS}/order/ORD-1"))["status"] == ("captured" if kept else "failed")
     assert sum(sent.amount for sent in gateway.ledger.values() if sent.kind is Kind.CHARGE) - refunded(gateway) == (
         100 if kept else 0

@@ -1,4 +1,4 @@
-"""What the orders document's original did wrong, in its own numbering: each test fails on that fault.
+"""The faults of the orders document's original, in its own numbering: each test fails on that fault.
 
 Those that only several processes show are in `test_defects_of_orders_at_work.py`.
 """
@@ -37,7 +37,7 @@ BETWEEN_THE_COMMITS = ("claim.after_commit", "gateway.answered", "finish.before_
 
 @contextmanager
 def broken_at(point: str) -> Iterator[None]:
-    """Every request that gets to this point crashes there."""
+    """Crash every request that gets to this point."""
     arm(f"{point}=raise")
     try:
         yield
@@ -48,7 +48,7 @@ def broken_at(point: str) -> Iterator[None]:
 def test_defect_2_a_key_that_is_too_long_is_refused_before_anything_happens(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    """A key of 300 characters was charged for, then 500; the retry was told that the payment already exists."""
+    """A key of 300 characters was charged for, then 500; the retry got "already exists"."""
     assert faults(charge_order(client, "x" * 300)) == [(["header", "Idempotency-Key"], "string_length")]
     assert (count(deps, payments), count(deps, idempotency_keys), len(gateway.sent)) == (0, 0, 0)
     assert paid(charge_order(client, "x" * 255))["status"] == "COMPLETED"
@@ -58,7 +58,7 @@ def test_defect_2_a_key_that_is_too_long_is_refused_before_anything_happens(
 def test_defect_2_after_a_crash_the_retry_gets_the_payment(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, point: str
 ) -> None:
-    """Between any two of its five commits a crash left a charge that the retry was refused."""
+    """A crash between any two of its five commits left a charge, and the original refused the retry."""
     with broken_at(point):
         assert charge_order(client, "k").status_code == 500
     expire_leases(deps)
@@ -68,7 +68,7 @@ def test_defect_2_after_a_crash_the_retry_gets_the_payment(
 
 
 def test_defect_3_a_key_does_not_make_another_order_look_paid(client: FlaskClient, gateway: LedgerGateway) -> None:
-    """The hash of the request was stored and never compared: another order's payment came back with 201."""
+    """The original stored the request's hash and never compared it: another order's payment came back with 201."""
     first = paid(charge_order(client, "k"))
     answer = charge_order(client, "k", order_id=3002, amount=5)
     assert detail(answer, 422).endswith("(different: amount, order_id)")
@@ -129,7 +129,7 @@ def test_defect_6_a_refund_of_nothing_closes_no_payment(client: FlaskClient, gat
 
 
 def test_defect_8_after_a_partial_refund_the_rest_can_be_refunded(client: FlaskClient, gateway: LedgerGateway) -> None:
-    """Any refund made the payment REFUNDED, and what was left of it unrecoverable."""
+    """Any refund made the payment REFUNDED, and its remaining amount could not be refunded."""
     number = paid(charge_order(client, amount=100))["payment_id"]
     first, second = (paid(refund_order(client, number, amount=amount), 200) for amount in (30, 70))
     assert [(body["status"], body["refunded_amount"]) for body in (first, second)] == [
@@ -168,7 +168,7 @@ def test_defect_9_a_large_order_id_is_an_order_id(client: FlaskClient, number: i
 def test_defect_11_a_payment_that_came_to_nothing_leaves_its_order_free(
     client: FlaskClient, gateway: LedgerGateway
 ) -> None:
-    """After a failed or cancelled payment an order could never be paid any more."""
+    """After a failed or cancelled payment an order could never be paid again."""
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     assert paid(charge_order(client, "one"))["status"] == "FAILED"
     paid(cancel_order(client, paid(create_order(client))["payment_id"]), 200)
@@ -189,7 +189,7 @@ def test_defect_13_a_taken_transaction_id_is_drawn_anew(client: FlaskClient, mon
 
 
 def test_defect_13_nobody_can_foretell_a_transaction_id(client: FlaskClient) -> None:
-    """They came from a generator whose seed gives all of them away."""
+    """They came from a generator with a seed that gives all of them away."""
     drawn = []
     for order in (1, 2):
         random.seed(1)

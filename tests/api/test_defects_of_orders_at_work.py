@@ -1,4 +1,4 @@
-"""The faults of the orders document's original that take several processes, real connections and deaths to show."""
+"""The faults of the orders document's original that only several processes, real connections and crashes show."""
 
 import json
 from collections.abc import Iterator
@@ -22,14 +22,14 @@ _numbers = count(1)
 
 @pytest.fixture(scope="module")
 def workers(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
-    """Four workers, as the faults were first seen with."""
+    """Start four workers, as when the faults were first seen."""
     with several_workers(database_url, tmp_path_factory.mktemp("workers"), 4) as running:
         yield running
 
 
 @pytest.fixture
 def order() -> dict[str, Any]:
-    """An order that nobody has paid yet."""
+    """Return an unpaid order."""
     return {**ORDER, "order_id": 10**6 + next(_numbers) * 100, "amount": 10}
 
 
@@ -63,7 +63,7 @@ def test_defect_1_one_key_for_twenty_orders_at_once_is_one_payment(workers: Work
 
 
 def test_defect_1_one_order_under_twenty_keys_at_once_is_one_payment(workers: Workers, order: dict[str, Any]) -> None:
-    """The same window, seen from the order: whoever came second was charged and refused."""
+    """The same window, seen from the order: the original charged the second caller and refused the request."""
     before = len(workers.bank.effects())
     keys = [f"key {number} of {order['order_id']}" for number in range(AT_ONCE)]
     answers = all_at_once(AT_ONCE, lambda at: workers.send("POST", "/v1/payments/charge", order, key=keys[at]))
@@ -89,7 +89,7 @@ def test_defect_4_refunds_at_once_never_exceed_the_payment(
 
 
 class OrderService:
-    """A neighbour that keeps what it is told, and refuses the first `refusals` times."""
+    """A downstream service that keeps its events, and refuses the first `refusals` times."""
 
     def __init__(self, refusals: int) -> None:
         self.refusals = refusals
@@ -106,7 +106,7 @@ class OrderService:
 
 @pytest.fixture
 def order_service(httpserver: HTTPServer) -> OrderService:
-    """A neighbour that is not well at first."""
+    """Return a downstream service that fails at first."""
     service = OrderService(refusals=1)
     httpserver.expect_request("/v1/orders/3001/payment-status", method="PATCH").respond_with_handler(service)
     return service
@@ -114,7 +114,7 @@ def order_service(httpserver: HTTPServer) -> OrderService:
 
 @pytest.fixture
 def client(make_app: MakeApp, httpserver: HTTPServer) -> FlaskClient:
-    """A caller of a service that has a neighbour to tell."""
+    """Return a caller of a service with a downstream service."""
     return make_app(order_service_url=httpserver.url_for("")).test_client()
 
 
@@ -138,7 +138,7 @@ def test_defect_7_the_order_hears_of_its_payments_in_their_order(
 def test_defect_12_what_must_be_told_survives_every_restart(
     client: FlaskClient, order_service: OrderService, database_url: str, httpserver: HTTPServer
 ) -> None:
-    """Notifications were tasks in memory: a restart lost them, and so did a neighbour that refused three times."""
+    """Notifications were tasks in memory: a restart lost them, and so did three refusals of the downstream service."""
     number = paid(charge_order(client))["payment_id"]
     order_service.refusals = 10**6
     settings = {"DATABASE_URL": database_url, "ORDER_SERVICE_URL": httpserver.url_for("")}
@@ -157,7 +157,7 @@ def test_defect_12_what_must_be_told_survives_every_restart(
 def test_defect_14_a_worker_serves_others_while_it_waits_for_the_gateway(
     database_url: str, tmp_path_factory: pytest.TempPathFactory, order: dict[str, Any]
 ) -> None:
-    """One request at a time: whoever came while a charge was under way waited for its gateway."""
+    """One request at a time: a second request during a charge waited for the charge's gateway."""
     with several_workers(database_url, tmp_path_factory.mktemp("worker"), 1) as worker, ThreadPoolExecutor(1) as thread:
         number = charged(worker, order)
         worker.bank.arm("sleep_then_answer", kind="charge", times=1, ms=3000)
@@ -187,7 +187,7 @@ def figures(workers: Workers) -> dict[str, str]:
 def test_defect_10_the_documented_figures_are_served_alike_by_every_worker_and_after_a_restart(
     workers: Workers, order: dict[str, Any], database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Something else stood in the way of /metrics; its counters were one process's, and began at nothing again."""
+    """Another route hid /metrics; its counters were one process's, and began at nothing again."""
     number = charged(workers, order)
     assert workers.send("POST", f"/v1/payments/{number}/refund", {**REFUND, "amount": 1}).status_code == 200
     seen = [figures(workers) for _ in range(12)]

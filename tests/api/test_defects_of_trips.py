@@ -1,4 +1,4 @@
-"""What the trips document's original did wrong, in its own numbering: each test fails on that fault."""
+"""The faults of the trips document's original, in its own numbering: each test fails on that fault."""
 
 import json
 import threading
@@ -23,7 +23,7 @@ NOWHERE = "postgresql+psycopg2://nobody:nothing@127.0.0.1:9/none"
 
 @pytest.fixture
 def trip(httpserver: HTTPServer) -> dict[str, object]:
-    """What the trip service says of trip 101; a test may change it."""
+    """Return the trip service's answer about trip 101; a test may change it."""
     says: dict[str, object] = {"status": "IN_PROGRESS", "distance": 10, "surge_multiplier": 1}
     httpserver.expect_request("/v1/trips/101").respond_with_handler(
         lambda _: Response(json.dumps(says), content_type="application/json")
@@ -32,7 +32,7 @@ def trip(httpserver: HTTPServer) -> dict[str, object]:
 
 
 def test_defect_1_a_repeat_of_a_finished_payment_is_answered(make_app: MakeApp, gateway: LedgerGateway) -> None:
-    """Finished payments were never marked finished: every repeat was told "already in progress", for ever."""
+    """The original never marked a payment as finished: every repeat got "already in progress" without end."""
     client = make_app().test_client()
     first = pay_trip(client)
     for repeat in (pay_trip(client), pay_trip(make_app().test_client())):
@@ -49,7 +49,7 @@ def test_defect_2_twenty_payments_at_once_all_succeed(make_app: MakeApp, gateway
 
 
 def test_defect_3_nobody_is_refunded_more_than_was_paid(client: FlaskClient, gateway: LedgerGateway) -> None:
-    """Paid 100, refunded 5000: the amount of a refund was compared with nothing."""
+    """Paid 100, refunded 5000: the original did not limit a refund's amount."""
     number = trip_id_of(pay_trip(client, amount=100))
     answer = refund_trip(client, number, amount=5000)
     assert (answer.status_code, answer.get_json()["code"]) == (400, "amount_exceeds_available")
@@ -94,7 +94,7 @@ def test_defect_6_nan_is_no_amount_and_poisons_nothing(client: FlaskClient) -> N
 
 
 def test_defect_7_a_key_of_a_process_that_died_is_free_again(make_app: MakeApp, gateway: LedgerGateway) -> None:
-    """A key claimed by a crashed process stayed "in progress" for ever; what it had expired was never looked at."""
+    """A key claimed by a crashed process stayed "in progress" without end; the original never checked its expiry."""
     died = make_app(failpoints="gateway.answered=raise")
     assert pay_trip(died.test_client()).status_code == 500
     successor = make_app(failpoints="", idempotency_wait=0.1)
@@ -107,7 +107,7 @@ def test_defect_7_a_key_of_a_process_that_died_is_free_again(make_app: MakeApp, 
 
 
 def test_defect_8_a_database_in_trouble_is_not_reported_as_a_key_in_use(make_app: MakeApp) -> None:
-    """Any error of the database while a key was claimed was told as "already in progress"."""
+    """Any error of the database during a claim was reported as "already in progress"."""
     answer = pay_trip(make_app(database_url=NOWHERE).test_client())
     assert (answer.status_code, answer.get_json()["code"]) == (503, "database_unavailable")
 
@@ -123,14 +123,14 @@ def test_defect_9_a_trip_that_is_completed_later_can_be_paid(
 
 
 def test_defect_10_a_failed_payment_is_not_accepted(client: FlaskClient, gateway: LedgerGateway) -> None:
-    """FAILED was answered 202, "accepted", so that its caller waited for something that was over."""
+    """FAILED was answered 202, "accepted", so that its caller waited for a result that was already final."""
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     answer = pay_trip(client)
     assert (answer.status_code, answer.get_json()["status"]) == (200, "FAILED")
 
 
 def test_defect_11_a_partial_refund_leaves_the_rest_refundable(client: FlaskClient) -> None:
-    """The smallest refund made the whole payment REFUNDED, and the rest could not be given back."""
+    """The smallest refund made the whole payment REFUNDED, and the rest could not be refunded."""
     number = trip_id_of(pay_trip(client, amount=150))
     assert refund_trip(client, number, idempotency_key="1", amount=1).status_code == 200
     assert client.get(f"/payments/{number}").get_json()["status"] == "SUCCESS"
@@ -148,7 +148,7 @@ def test_defect_12_amounts_are_not_rounded_behind_the_callers_back(client: Flask
 
 
 def test_defect_12_debugging_verifies_trips_like_everything_else(make_app: MakeApp, gateway: LedgerGateway) -> None:
-    """With DEBUG, as shipped, a trip nobody could ask about counted as completed."""
+    """With DEBUG, as shipped, a trip counted as completed when the trip service could not answer."""
     app = make_app(debug=True, trip_service_url="http://127.0.0.1:9")
     for amount in (150, ABSENT):
         assert pay_trip(app.test_client(), amount=amount).status_code == 503
@@ -163,7 +163,7 @@ def test_defect_12_a_wrong_method_is_405(client: FlaskClient) -> None:
 
 
 def test_defect_12_connections_are_kept(make_app: MakeApp) -> None:
-    """Every statement opened a connection to the database of its own."""
+    """Every statement opened its own connection to the database."""
     app = make_app()
     opened: list[object] = []
     event.listen(dependencies_of(app).database.engine, "connect", lambda *_: opened.append(threading.get_ident()))

@@ -19,7 +19,7 @@ CARD = "4111 1111 1111 1111"
 
 
 def check(answer: TestResponse, status: int, shape: str, code: str) -> dict[str, Any]:
-    """An error of this status in this shape (`error`, `detail` or both), with what every error has; its body."""
+    """Check an error of this status and shape (`error`, `detail` or both), with the common fields; return its body."""
     body = answer.get_json()
     assert answer.status_code == status, answer.text
     assert {name for name in ("error", "detail") if name in body} == set(shape.split("+"))
@@ -213,7 +213,7 @@ def test_every_kind_of_answer_carries_the_ids_and_is_no_page(client: FlaskClient
 @pytest.mark.parametrize("path", ["/payments", "/ops", "/ops/login", "/ops/payments/1", "/docs", "/nothing"])
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "\u2024.example".encode().decode("latin-1"), "a..b"])
 def test_an_impossible_host_is_400_everywhere(app: Flask, path: str, host: str) -> None:
-    # Neither the client that judges, whose descriptions know of no such answer, nor cookies, which need a host.
+    # Neither the client that judges (its descriptions lack such an answer) nor cookies, which need a host.
     answer = FlaskClient(app, use_cookies=False).get(path, headers={"Host": host})
     assert answer.status_code < 500, answer.text
     if answer.status_code == 400:

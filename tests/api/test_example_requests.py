@@ -1,4 +1,4 @@
-"""The sample requests are sent from top to bottom to a service on an empty database, and answered as they show."""
+"""The service on an empty database answers the sample requests, in their order, as they show."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.support.tokens import bearer
 
 every_file = pytest.mark.parametrize("file", sample_files(), ids=lambda file: file.path.stem)
 TELLING = ("code", "status", "success", "method", "amount", "refund_amount", "refunded_amount", "retry", "state")
-"""What is compared to the letter; of everything else the kind of value."""
+"""Values that must be equal; of all others only the kind counts."""
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def app(make_app: MakeApp) -> Flask:
 
 
 def shape(value: Any, name: str = "") -> Any:
-    """What must be the same in every answer of this kind: names and their order, kinds of values, telling values."""
+    """Return the constant part of an answer: names and their order, kinds of values, fixed values."""
     if name in TELLING:
         return value
     if isinstance(value, dict):
@@ -47,7 +47,7 @@ def test_every_request_is_answered_as_shown(app: Flask, file: SampleFile) -> Non
 
 @every_file
 def test_sent_again_nothing_is_charged_again(app: Flask, file: SampleFile) -> None:
-    """What makes something carries a key, or says itself that it happens once."""
+    """A request that creates something carries a key, or says that it happens once."""
     client = app.test_client()
     given = file.variables | {"host": "", "token": bearer("user-42")["Authorization"].removeprefix("Bearer ")}
     rounds = []

@@ -1,4 +1,4 @@
-"""The figures of the business at `/metrics` are exact, at any moment, whoever folds and whoever dies."""
+"""The business metrics at `/metrics` are exact at any moment, also when processes aggregate or die."""
 
 import threading
 from decimal import Decimal
@@ -30,14 +30,14 @@ DOCUMENTED = (
 
 
 def standing(told: Scraped) -> dict[str, float]:
-    """How many payments stand in each status, where any do."""
+    """Return the number of payments in each status that has any."""
     by_status = {status: told("payments_by_status", status=status) for status in told.label_values["status"]}
     return {status: count for status, count in by_status.items() if count and not status.isdecimal()}
 
 
 @pytest.fixture
 def busy(client: FlaskClient, gateway: LedgerGateway) -> FlaskClient:
-    """A service that has seen something of everything."""
+    """Return a service that has processed one of everything."""
     gateway.script.extend([gateway.approve, gateway.approve, Declined("CARD_DECLINED", "no"), Unknown("time-out")])
     first, second = (trip_id_of(pay_trip(client, idempotency_key=f"paid-{n}", amount=150.10)) for n in range(2))
     pay_trip(client, idempotency_key="declined", method="UPI")
@@ -107,7 +107,7 @@ def test_whoever_reads_folds_what_has_piled_up(
     pay_trip(busy, idempotency_key="one")
     pay_trip(busy, idempotency_key="two")
     scraped(busy)
-    assert business_metrics.aggregate(deps) == 1  # of four marks the reader has folded three
+    assert business_metrics.aggregate(deps) == 1  # the reader has aggregated three of four journal rows
 
 
 def test_many_fold_at_once_and_nothing_is_lost_or_counted_twice(

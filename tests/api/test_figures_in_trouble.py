@@ -1,4 +1,4 @@
-"""The figures at `/metrics` while something is wrong: each is told that can be, and what lies about is among them."""
+"""`/metrics` during a fault still shows each metric that can be read, and among them the dead letters."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ from tests.support.scraped import scraped
 
 @pytest.fixture
 def without_tables(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database that no migration has seen."""
+    """Return a database without migrations."""
     if engine_name == "sqlite":
         yield f"sqlite:///{tmp_path}/empty.db"
         return
@@ -32,7 +32,7 @@ def without_tables(engine_name: str, request: pytest.FixtureRequest, tmp_path: P
 
 
 def test_without_tables_the_processes_figures_are_told_all_the_same(make_app: MakeApp, without_tables: str) -> None:
-    """On PostgreSQL a missing table was answered 500: nothing was told just while somebody waited for a migration."""
+    """On PostgreSQL a missing table was answered 500: no metric was visible while a migration was due."""
     client = make_app(database_url=without_tables).test_client()
     told = scraped(client)
 
@@ -45,7 +45,7 @@ def test_without_tables_the_processes_figures_are_told_all_the_same(make_app: Ma
 def test_a_reader_that_cannot_fold_tells_what_it_has_read(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
-    """What had been read was thrown away, and `/metrics` said that the database did not answer."""
+    """The service dropped the values it had read, and `/metrics` reported that the database did not answer."""
 
     def fail(*_: object) -> int:
         raise fault
@@ -59,7 +59,7 @@ def test_a_reader_that_cannot_fold_tells_what_it_has_read(
 
 
 def test_a_sink_that_was_switched_off_tells_what_still_waits_for_it(make_app: MakeApp, deps: Dependencies) -> None:
-    """The operators' page showed it and no figure did: events lay for ever, and nobody was alarmed."""
+    """Only the operators' page showed it, without a metric: events lay there without an alert."""
     pile_up(deps.database, ["order", "kafka", "rabbitmq"], 2)
     with deps.database.atomic("test") as connection:
         dead = outbox_deliveries.update().where(outbox_deliveries.c.sink == "order")
@@ -79,7 +79,7 @@ def test_a_sink_that_was_switched_off_is_forgotten_when_nothing_waits(make_app: 
         sent = outbox_deliveries.update().values(status="DELIVERED", delivered_at=clock.now())
         connection.execute(sent)
 
-    # Of the database: a process that has once sent something to a sink goes on telling how much.
+    # Of the database: a process that has once sent an event to a sink continues to count.
     kafka = ("sink", "kafka")
     told = {name for name, labels in scraped(make_app().test_client()).series if kafka in labels}
     assert not [name for name in told if name.startswith("outbox_")]

@@ -21,7 +21,7 @@ WHO = {"service": "payment-service", "version": "1.0.0"}
 
 @pytest.fixture
 def listening() -> Iterator[int]:
-    """A port that accepts connections."""
+    """Open a port that accepts connections."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         yield server.getsockname()[1]
 
@@ -103,7 +103,7 @@ MANY_BROKERS = {
 
 @pytest.fixture
 def silence(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Brokers that drop what is sent to them, or whose names nobody looks up; the hosts that were asked for."""
+    """Make connections hang, as to brokers that drop packets; return the hosts that were asked for."""
     asked: list[str] = []
     end = threading.Event()
 
@@ -118,7 +118,7 @@ def silence(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def test_brokers_that_do_not_decide_are_not_asked(make_app: MakeApp, silence: list[str]) -> None:
-    """They were, one after the other: five that dropped packets outlasted the probe, and pods fell out of service."""
+    """The checks ran one after the other: five silent brokers outlasted the probe, and pods fell out of service."""
     answer = make_app(**MANY_BROKERS).test_client().get("/health/ready?without=brokers")
 
     assert (answer.status_code, silence) == (200, [])
@@ -163,7 +163,7 @@ def _refuse(*_: object) -> socket.socket:
 
 
 def test_a_broker_whose_name_cannot_be_one_does_not_listen(make_app: MakeApp) -> None:
-    """Such a name is no error of the network's but of its spelling, and was answered 500."""
+    """Such a name is an error of spelling, not of the network, and was answered 500."""
     answer = make_app(rabbitmq_enabled=True, rabbitmq_host="rabbit..mq").test_client().get("/health/ready")
 
     assert (answer.status_code, answer.get_json()["checks"]["rabbitmq"]) == (503, False)

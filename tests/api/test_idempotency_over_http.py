@@ -24,14 +24,14 @@ CALLS: dict[str, Call] = {"trips": pay_trip, "bills": pay_bill}
 
 
 def end_the_cached_answers(deps: Dependencies) -> None:
-    """What was answered so far was answered longer ago than answers are kept."""
+    """Make the stored responses older than their time to live."""
     with deps.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
 
 
 @pytest.fixture(params=CALLS)
 def call(request: pytest.FixtureRequest) -> Call:
-    """A payment of either channel, the same at every call."""
+    """Return a channel's payment, the same at every call."""
     return CALLS[request.param]
 
 

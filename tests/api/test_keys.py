@@ -1,4 +1,4 @@
-"""`GET /v1/idempotency-keys/{key}`: what has become of a key, told to its owner and to nobody else."""
+"""`GET /v1/idempotency-keys/{key}` tells the state of a key to its owner only."""
 
 from typing import Any
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""A key stands for what it made, also when its stored answer has ended or was purged: never for a second charge."""
+"""A key stands for its payment, also after its stored response has expired or was purged: no second charge."""
 
 from collections.abc import Callable
 
@@ -44,7 +44,7 @@ def test_a_booking_without_keys_is_kept_by_its_status(
     end(deps)
     assert error_of(ada.process(payment_id)) == "Payment already completed"
     ada.refund(payment_id)
-    expire_answers(deps)  # a purge would find nothing: no response is stored without a key
+    expire_answers(deps)  # a purge would find nothing: the service stores no response without a key
     assert error_of(ada.refund(payment_id)) == "Only completed payments can be refunded"
     assert len(gateway.sent) == 2
 

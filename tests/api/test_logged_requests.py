@@ -1,4 +1,4 @@
-"""What the service logs of requests: one line for each, without anything that callers keep secret."""
+"""The service logs one line for each request, without the secrets of callers."""
 
 import json
 from decimal import Decimal

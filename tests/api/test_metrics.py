@@ -1,4 +1,4 @@
-"""What the processes count beside the business: requests, keys and the gateway's words, by labels nobody can invent."""
+"""The technical metrics count requests, keys and gateway results, by labels that no caller can invent."""
 
 from typing import Any
 

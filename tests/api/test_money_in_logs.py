@@ -1,4 +1,4 @@
-"""Every word of the gateway about money is one line with what an operator looks for, and with the request's ids."""
+"""Each gateway result about money is one log line with the fields that operators search for and the request's ids."""
 
 import pytest
 

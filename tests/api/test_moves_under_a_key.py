@@ -1,4 +1,4 @@
-"""Moves in which no money takes part, under keys and without: done once, replayed, and told from other requests."""
+"""Status changes without a gateway, with and without a key: done once, replayed, and distinct from other requests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ from tests.support.orders import cancel_order, change_order, create_order, detai
 
 @contextmanager
 def first_commit_unanswered() -> Iterator[None]:
-    """The first transaction from now on is committed, and its caller does not hear of it."""
+    """Commit the next transaction, and hide its result from its caller."""
     real = Database.atomic
     lost: list[str] = []
 
@@ -93,7 +93,7 @@ def test_a_repeat_under_its_key_gets_the_same_bytes(ada: Booker, deps: Dependenc
 
 
 def test_a_repeat_is_replayed_whatever_has_become_impossible_since(ada: Booker) -> None:
-    """Without the key a second `failed` is refused: the payment is over."""
+    """Without the key the service refuses a second `failed`: the payment is over."""
     payment_id = ada.made()
     first = ada.patch(payment_id, "key", status="failed", transaction_ref="till 4")
     assert error_of(ada.patch(payment_id, status="failed"))
@@ -167,7 +167,7 @@ def test_two_different_keys_in_one_request_are_refused(app: Flask, deps: Depende
 def test_a_key_with_control_characters_is_refused_wherever_they_stand(
     client: FlaskClient, deps: Dependencies, key: str
 ) -> None:
-    """Python's strip() takes some of them away: two keys that a caller thinks different would have been one."""
+    """Python's strip() removes some of them: two different keys of a caller would have been one."""
     assert pay_trip(client, idempotency_key=key).status_code == 400
     assert (count(deps, payments), count(deps, idempotency_keys)) == (0, 0)
 

@@ -1,4 +1,4 @@
-"""Dead deliveries: listed page by page, sent again by a button that only our own page can press, and written down."""
+"""Operators list dead letters page by page and resend them by a button of our own page only; each action is saved."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from tests.support.operators import form_token, page, signed_in, words
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """A service with a broker."""
+    """Return a service with a broker."""
     return make_app(rabbitmq_enabled=True)
 
 
@@ -30,7 +30,7 @@ def operator(app: Flask) -> FlaskClient:
 
 
 def give_up(deps: Dependencies, said: str = "503 Service Unavailable", **only: Any) -> list[int]:
-    """Let these deliveries (all of them) be dead; their numbers."""
+    """Turn these deliveries (or all) into dead letters; return their numbers."""
     conditions = [outbox_deliveries.c[name] == value for name, value in only.items()]
     died = update(outbox_deliveries).where(*conditions).values(status="DEAD", attempts=12, last_error=said)
     with deps.database.atomic("test") as connection:

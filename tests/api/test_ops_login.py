@@ -1,4 +1,4 @@
-"""Who may see the operations pages: people with the scope, by a session that the database keeps."""
+"""Only people with the scope see the operations pages, by a session that the database keeps."""
 
 import re
 

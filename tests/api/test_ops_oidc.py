@@ -1,4 +1,4 @@
-"""Signing in at an OpenID provider, with a provider that answers rightly or wrongly: on both databases."""
+"""Operators sign in at an OpenID provider that answers rightly or wrongly: on both databases."""
 
 import time
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ def provider() -> Iterator[OidcProvider]:
 
 @pytest.fixture
 def browser(make_app: MakeApp, provider: OidcProvider) -> FlaskClient:
-    """A browser in front of a service that signs its operators in at the provider."""
+    """Return a browser in front of a service that signs its operators in at the provider."""
     return make_app(**provider.settings).test_client()
 
 
 def refused(client: FlaskClient, provider: OidcProvider, status: int = 401) -> str:
-    """Sign in, which must fail and leave no session: what the page says."""
+    """Sign in, which must fail and leave no session; return the page's message."""
     answer = sign_in_at(client, provider)
     assert answer.status_code == status, answer.text
     assert client.get(HOME).status_code == 401

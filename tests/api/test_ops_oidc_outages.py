@@ -1,4 +1,4 @@
-"""An OpenID provider that is away, ill or slow: the page says so, tokens still open, and one fetch serves all."""
+"""An OpenID provider is away, faulty or slow: the page says so, tokens still open, and one fetch serves all."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The overview tells exactly what happened in each hour and what stands still, and no statement reads a whole table."""
+"""The overview shows exactly each hour's events and the waiting work, and no statement reads a whole table."""
 
 import re
 from collections import Counter
@@ -32,7 +32,7 @@ Hours = dict[str, int]
 
 @pytest.fixture(autouse=True)
 def within_one_hour() -> None:
-    """Begin no test in the last half minute of an hour: what it counts would fall into two."""
+    """Begin no test in the last half minute of an hour: its counts would fall into two."""
     left = 3600 - clock.now().timestamp() % 3600
     if left < 30:
         clock.sleep(left)
@@ -40,7 +40,7 @@ def within_one_hour() -> None:
 
 @pytest.fixture
 def busy(client: FlaskClient, gateway: LedgerGateway) -> FlaskClient:
-    """A service that has seen something of everything."""
+    """Return a service that has processed one of everything."""
     gateway.script.extend([gateway.approve, gateway.approve, Declined("NO", "no"), Unknown("time-out")])
     first, second = (trip_id_of(pay_trip(client, idempotency_key=f"paid-{n}")) for n in range(2))
     pay_trip(client, idempotency_key="declined")
@@ -52,7 +52,7 @@ def busy(client: FlaskClient, gateway: LedgerGateway) -> FlaskClient:
 
 
 def happened(deps: Dependencies) -> Counter[str]:
-    """What the day saw, all hours together."""
+    """Return the day's counts, all hours together."""
     told: Counter[str] = Counter()
     for hour in overview(deps).day:
         told.update(hour.reached)
@@ -65,7 +65,7 @@ DAY = {
 }  # fmt: skip
 
 UNMOVED = 3
-"""Changes that led from a status to the same: an attempt without a decision, and two refunds that were asked for."""
+"""Changes within one status: an attempt without a decision, and two requested refunds."""
 
 
 def test_the_hours_are_exact_folded_or_not(busy: FlaskClient, deps: Dependencies) -> None:
@@ -137,7 +137,7 @@ READ_WHOLE = ("payments", "transactions", "payment_refunds", "outbox_deliveries"
 
 @contextmanager
 def statements(deps: Dependencies) -> Iterator[list[tuple[str, Any]]]:
-    """What is sent to the database meanwhile."""
+    """Collect the statements that the database receives within the block."""
     sent: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -167,10 +167,10 @@ def test_no_page_reads_a_table_from_end_to_end(make_app: MakeApp) -> None:
 
 
 def whole(deps: Dependencies, sent: list[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
-    """The statements that read one of the large tables whole, each with the table."""
+    """Return the statements that read a large table whole, each with the table."""
     is_postgresql = deps.database.engine.dialect.name == "postgresql"
     with deps.database.atomic("test") as connection:
-        if is_postgresql:  # small tables it reads whole, unless there is no other way
+        if is_postgresql:  # the database reads small tables whole, unless there is no other way
             connection.core.exec_driver_sql("SET LOCAL enable_seqscan = off")
         for said, parameters in sent:
             if not re.match(r"\s*(SELECT|WITH)", said):

@@ -1,4 +1,4 @@
-"""The search finds a payment by whatever an operator was told, and one payment's page tells its whole story."""
+"""The search finds a payment by any id that an operator has, and the payment's page shows its whole timeline."""
 
 import hashlib
 import re
@@ -27,7 +27,7 @@ from tests.support.tokens import bearer
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """A service that tells everybody."""
+    """Return a service that sends events to every sink."""
     return make_app(rabbitmq_enabled=True, notification_service_url="http://127.0.0.1:9")
 
 
@@ -37,7 +37,7 @@ def operator(app: Flask) -> FlaskClient:
 
 
 def found(client: FlaskClient, wanted: object, **more: str) -> list[int]:
-    """The payments that are found, newest first."""
+    """Return the payments found, newest first."""
     answer = client.get("/ops/search", query_string={"q": str(wanted), **more})
     if answer.status_code == 303:
         return [int(answer.headers["Location"].removeprefix("/ops/payments/"))]

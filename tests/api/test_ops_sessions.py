@@ -1,4 +1,4 @@
-"""How the sessions of operators end, and what sign-ins leave in the database and in the log."""
+"""Operator sessions end by each way, and sign-ins leave rows in the database and lines in the log."""
 
 import json
 import time

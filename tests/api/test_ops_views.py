@@ -1,4 +1,4 @@
-"""What operators look at leaves a line with their name and the ids of what they saw, and no personal data."""
+"""Each view of an operator leaves a log line with the name and the ids on the page, and no personal data."""
 
 import json
 

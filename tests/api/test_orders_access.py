@@ -21,18 +21,18 @@ ANN, BEN, SERVICE = bearer("ann"), bearer("ben"), service("order-service")
 
 @pytest.fixture
 def client(make_app: MakeApp) -> FlaskClient:
-    """A caller of a service where every channel needs a token."""
+    """Return a caller of a service where every channel needs a token."""
     return make_app(auth_open_channels=frozenset()).test_client()
 
 
 @pytest.fixture
 def anns(client: FlaskClient) -> dict[str, object]:
-    """Ann's completed payment of order 3001."""
+    """Return Ann's completed payment of order 3001."""
     return paid(charge_order(client, headers=ANN))
 
 
 def every_action(client: FlaskClient, number: object, headers: dict[str, str]) -> list[TestResponse]:
-    """What may be done to a payment by its number."""
+    """Send each action on a payment by its number; return the answers."""
     return [
         refund_order(client, number, headers=headers),
         change_order(client, number, "FAILED", headers=headers),

@@ -26,7 +26,7 @@ WORDS = ("PENDING", "PROCESSING", "COMPLETED", "FAILED", "REFUNDED", "CANCELLED"
 
 @pytest.fixture
 def pending(client: FlaskClient) -> int:
-    """The number of a payment that waits."""
+    """Return the number of a payment that waits."""
     number: int = paid(create_order(client))["payment_id"]
     return number
 
@@ -36,7 +36,7 @@ def read(client: FlaskClient, number: int) -> dict[str, Any]:
 
 
 def in_status(client: FlaskClient, gateway: LedgerGateway, word: str) -> int:
-    """The number of a payment in this status."""
+    """Return the number of a payment in this status."""
     if word == "PROCESSING":
         gateway.script.append(Unknown("time-out"))
         return int(paid(charge_order(client), 202)["payment_id"])

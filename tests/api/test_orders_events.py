@@ -22,12 +22,12 @@ NEIGHBOURS = {
 
 @pytest.fixture
 def client(make_app: MakeApp) -> FlaskClient:
-    """A caller of a service that has neighbours to tell."""
+    """Return a caller of a service that has downstream services."""
     return make_app(**NEIGHBOURS).test_client()
 
 
 def told(client: FlaskClient) -> list[tuple[str, str, str, dict[str, Any]]]:
-    """Sink, method, path and body of every call that waits to be made: event by event, in each by sink."""
+    """Return sink, method, path and body of every waiting webhook request: event by event, in each by sink."""
     table = outbox_deliveries.c
     statement = select(table.sink, table.method, table.path, table.body)
     statement = statement.order_by(table.payment_id, table.version, table.sink)

@@ -28,7 +28,7 @@ def names(call: Call) -> str:
 
 
 def end_the_cached_answers(deps: Dependencies) -> None:
-    """What was answered so far was answered longer ago than answers are kept."""
+    """Make the stored responses older than their time to live."""
     answered = idempotency_keys.c.response_status.is_not(None)
     past = datetime.now(UTC) - timedelta(seconds=1)
     with deps.database.atomic("test") as connection:

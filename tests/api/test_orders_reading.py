@@ -34,7 +34,7 @@ def orders(client: FlaskClient, **parameters: object) -> list[int]:
 
 @pytest.fixture
 def many(client: FlaskClient, gateway: LedgerGateway) -> list[dict[str, Any]]:
-    """One payment in each status, orders 1 to 6; users 1 and 2 in turn."""
+    """Create one payment in each status, orders 1 to 6; users 1 and 2 in turn."""
     numbers = [
         paid(create_order(client, order_id=n, user_id=2 - n % 2, payment_method=("UPI", "COD", "WALLET")[n % 3]))[
             "payment_id"

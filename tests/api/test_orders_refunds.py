@@ -24,7 +24,7 @@ from tests.support.orders import (
 
 @pytest.fixture
 def charged(client: FlaskClient) -> int:
-    """The number of a completed payment of 1500.00."""
+    """Return the number of a completed payment of 1500.00."""
     number: int = paid(charge_order(client, amount=1500))["payment_id"]
     return number
 

@@ -15,13 +15,13 @@ NOBODYS = 4711
 
 @pytest.fixture
 def client(make_app: MakeApp) -> FlaskClient:
-    """A caller of a service where every channel needs a token."""
+    """Return a caller of a service where every channel needs a token."""
     return make_app(auth_open_channels=frozenset()).test_client()
 
 
 @pytest.fixture
 def trip(client: FlaskClient) -> int:
-    """Ann's payment for a trip."""
+    """Return Ann's payment for a trip."""
     number = pay_trip(client, headers=ANN).get_json()["payment_id"]
     assert isinstance(number, int)
     return number
@@ -29,7 +29,7 @@ def trip(client: FlaskClient) -> int:
 
 @pytest.fixture
 def bill(client: FlaskClient) -> int:
-    """Ann's payment of a bill."""
+    """Return Ann's payment of a bill."""
     number = pay_bill(client, headers=ANN).get_json()["payment_id"]
     assert isinstance(number, int)
     return number

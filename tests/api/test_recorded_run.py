@@ -1,6 +1,6 @@
 """The service answers the requests of a recorded run as release 1.0.0 did, byte for byte but for ids and times.
 
-What differs on purpose stands in `tests/fixtures/recorded_changes.json`, each with its reason.
+`tests/fixtures/recorded_changes.json` lists the intended differences, each with its reason.
 
 `tests/fixtures/recorded_run.json` holds every documented request and many more of every channel, with the answers of
 release 1.0.0; `python -m tests.fixtures.record` made it. `tests/support/placeholders.py` says how ids and times are

@@ -1,7 +1,7 @@
 """Schemathesis against the service and its own description: data that fits it, data that does not, and every answer.
 
-On SQLite alone: what is judged here is the surface (what is accepted, what is answered and in which shape), which is
-the same code above either database. That both serve it is for the other tests of this folder, which run on both.
+On SQLite alone: these tests judge the surface (accepted requests, and the shape of answers), which is the same code
+above either database. The other tests of this folder run on both.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 SEED = 20251103
-"""The same requests in every run; another number finds other ones."""
+"""The same requests in every run; another number generates others."""
 
 LENIENT = {
     "POST /api/payments": "a booking's id may be any scalar",
     "GET /api/payments": "a nonsensical page is the default one",
     "GET /v1/payments": "a parameter that only other callers know is ignored",
 }
-"""Operations that take more than they describe, as their documents have it."""
+"""Operations that take more than they describe, as their documents require."""
 
 running: dict[str, Any] = {}
 
 
 def forward(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-    """The service of the running test; the operations are known before there is one."""
+    """Forward a request to the service of the running test; the operations are known before there is one."""
     with closing(ClosingIterator(running["app"].wsgi_app(environ, start_response))) as answer:
         return [b"".join(answer)]
 
 
 def described() -> Described:
-    """With no room in answers for fields that are not described."""
+    """Return the description, without room in answers for other fields."""
     app = create_app(Settings(database_url="sqlite:///never-opened.db", log_level="CRITICAL"))
     return closed(description_of(app))
 
@@ -62,7 +62,7 @@ api.app = forward
 
 @pytest.fixture(scope="module", autouse=True)
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """A service that has a payment of every kind."""
+    """Return a service that has a payment of every kind."""
     url = f"sqlite:///{tmp_path_factory.mktemp('conformance')}/payments.db"
     migrate(url)
     settings = Settings(database_url=url, log_level="CRITICAL", jwt_secret_key=SECRET, checkout_success_rate=1)
@@ -85,7 +85,7 @@ def test_requests_and_answers_are_as_described(case: "Case[Any]") -> None:
 
 
 def left_out(case: "Case[Any]", answer: Response) -> list[CheckFunction]:
-    """The checks that ask for more than is promised, here."""
+    """Return the checks that require more than the service promises here."""
     found: list[CheckFunction] = []
     if case.operation.label in LENIENT:
         found.append(checks.negative_data_rejection)
@@ -93,11 +93,11 @@ def left_out(case: "Case[Any]", answer: Response) -> list[CheckFunction]:
         found.append(checks.positive_data_acceptance)
     if case.path == "/v1/payments" and "status must be one of" in answer.text:  # a word of another channel's list
         found.append(checks.positive_data_acceptance)
-    if case.path == "/v1/payments/charge":  # by other methods it is a payment whose id is no number
+    if case.path == "/v1/payments/charge":  # by other methods the path is a payment with an id that is no number
         found += [checks.allow_header_conformance, checks.unsupported_method]
     return found
 
 
 def is_by_state(refusal: Response) -> bool:
-    """Whether it is no fault of the request alone, or one of parameters that do not go together."""
+    """Return whether the state is at fault, or parameters that do not go together."""
     return refusal.json()["code"] != "validation_error" or "cannot be mixed" in refusal.text

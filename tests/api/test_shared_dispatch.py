@@ -40,12 +40,12 @@ OF_ORDERS = {
 }
 OF_TRIPS = {"trip_id": "101", "cursor": cursor_after(10**6)}
 ALSO_OF_TRIPS = {"limit", "status"}
-"""What trips share with the lists of the others, once a parameter of their own says that trips are meant."""
+"""Parameters that trips share with other channels' lists, once a parameter of trips is present."""
 ALL = OF_BILLS | OF_ORDERS | OF_TRIPS
 
 
 def owner(names: set[str]) -> str | None:
-    """Whose list these parameters ask for, None where they are mixed."""
+    """Return the channel that these parameters choose, None where they are mixed."""
     if names <= set(OF_BILLS):
         return "bills"
     if names <= set(OF_ORDERS):
@@ -54,7 +54,7 @@ def owner(names: set[str]) -> str | None:
 
 
 def answered_by(answer: TestResponse) -> str:
-    """Whose list this is, by its shape."""
+    """Return the channel of a list by its shape."""
     assert answer.status_code == 200, answer.text
     body = answer.get_json()
     if isinstance(body, list):
@@ -73,7 +73,7 @@ def count(deps: Dependencies) -> int:
 
 @pytest.fixture
 def of_each(client: FlaskClient) -> dict[str, int]:
-    """The numbers of a trip's, a bill's and an order's payment; the last one waits."""
+    """Return the numbers of a trip's, a bill's and an order's payment; the last one waits."""
     return {
         "trip_id": pay_trip(client, "/v1/payments").get_json()["payment_id"],
         "bill_id": pay_bill(client).get_json()["payment_id"],

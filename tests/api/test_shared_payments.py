@@ -12,13 +12,13 @@ ORDER = {"order_id": 5, "user_id": 9, "amount": 75.5, "payment_method": "UPI"}
 
 @pytest.fixture
 def trip(client: FlaskClient) -> int:
-    """The number of a trip's payment."""
+    """Return the number of a trip's payment."""
     return trip_id_of(pay_trip(client))
 
 
 @pytest.fixture
 def bill(client: FlaskClient) -> int:
-    """The number of a bill's payment."""
+    """Return the number of a bill's payment."""
     number = pay_bill(client).get_json()["payment_id"]
     assert isinstance(number, int)
     return number
@@ -26,7 +26,7 @@ def bill(client: FlaskClient) -> int:
 
 @pytest.fixture
 def order(client: FlaskClient) -> int:
-    """The number of an order's payment."""
+    """Return the number of an order's payment."""
     number = client.post("/v1/payments/charge", json=ORDER, headers=KEY).get_json()["payment_id"]
     assert isinstance(number, int)
     return number

@@ -1,4 +1,4 @@
-"""The magic amounts of the simulated gateway, as callers of trips and bills meet them."""
+"""Callers of trips and bills get the outcomes of the simulated gateway's magic amounts."""
 
 import pytest
 from flask.testing import FlaskClient
@@ -19,7 +19,7 @@ UNDECIDED = {"202.01": "SUCCESS", "202.02": "FAILED", "202.03": "SUCCESS", "202.
 
 @pytest.fixture
 def client(make_app: MakeApp) -> FlaskClient:
-    """A caller of a service with the gateway it has by default."""
+    """Return a caller of a service with its default gateway."""
     return make_app(gateway=None).test_client()
 
 

@@ -1,4 +1,4 @@
-"""What a new kind of caller gets for one module and one line: everything, on both databases."""
+"""A new channel of one module and one line gets every function of the service, on both databases."""
 
 import pytest
 from flask import Flask
@@ -26,14 +26,14 @@ OWN, SHARED = "/parking/payments", "/v1/payments"
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """The service with one channel more, which tells RabbitMQ."""
+    """Return the service with one more channel, which sends events to RabbitMQ."""
     return make_app(
         channels=(*CHANNELS, parking.CHANNEL), rabbitmq_enabled=True, rabbitmq_channels=frozenset({"parking"})
     )
 
 
 def pay(client: FlaskClient, path: str = OWN, key: str = "ticket-7", **fields: object) -> TestResponse:
-    """Ann pays a ticket."""
+    """Pay a ticket as Ann."""
     return client.post(path, json=TICKET | fields, headers={**ANN, "Idempotency-Key": key})
 
 

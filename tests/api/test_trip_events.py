@@ -20,7 +20,7 @@ FIELDS = ["payment_id", "trip_id", "amount", "status", "reference"]
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """A service that tells RabbitMQ."""
+    """Return a service that sends events to RabbitMQ."""
     return make_app(rabbitmq_enabled=True)
 
 

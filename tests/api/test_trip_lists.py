@@ -10,7 +10,7 @@ from tests.support.gateways import LedgerGateway
 
 
 def listed(client: FlaskClient, **parameters: Any) -> list[int]:
-    """The numbers of the payments on the first page."""
+    """Return the numbers of the payments on the first page."""
     answer = client.get("/payments", query_string=parameters)
     assert answer.status_code == 200, answer.text
     assert set(answer.get_json()) == {"payments", "next_cursor"}
@@ -18,7 +18,7 @@ def listed(client: FlaskClient, **parameters: Any) -> list[int]:
 
 
 def pay_several(client: FlaskClient, count: int, **fields: Any) -> list[int]:
-    """The numbers of new payments, oldest first."""
+    """Return the numbers of new payments, oldest first."""
     return [trip_id_of(pay_trip(client, idempotency_key=f"key {number}", **fields)) for number in range(count)]
 
 

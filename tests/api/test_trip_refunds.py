@@ -16,7 +16,7 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 
 @pytest.fixture
 def paid(client: FlaskClient) -> int:
-    """The number of a trip's payment of 150.00."""
+    """Return the number of a trip's payment of 150.00."""
     return trip_id_of(pay_trip(client))
 
 

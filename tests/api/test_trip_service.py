@@ -25,7 +25,7 @@ COMPLETED = {"status": "COMPLETED", "distance": 10, "surge_multiplier": 1}
 
 
 class TripService:
-    """The trip service next door; `says` is what it says of trip 101, `asked` counts the questions."""
+    """The trip service; `says` is its answer about trip 101, `asked` counts the questions."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.url = server.url_for("").rstrip("/")
@@ -229,7 +229,7 @@ def test_a_purged_key_is_answered_while_the_trip_service_is_down(
 
 
 def forget_the_answers(deps: Dependencies) -> None:
-    """What was answered so far was answered long ago, and has been purged."""
+    """Make the stored responses expire, and purge them."""
     with deps.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(expires_at=datetime.now(UTC) - timedelta(days=1)))
     assert sum(retention.purge(deps)) > 0

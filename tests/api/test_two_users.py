@@ -1,4 +1,4 @@
-"""Two users and every route there is: whatever one of them asks with the other's ids, he learns and moves nothing."""
+"""Two users and every route: a request with the other user's ids shows and changes nothing of that user's."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -40,12 +40,12 @@ Body = Mapping[str, Any]
 Route = tuple[str, str]
 
 ID = object()
-"""Where a body has the id."""
+"""The places of ids in bodies."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What Ben asks of a route with every one of Ann's ids of a kind (or `ids` themselves); what it says of nothing."""
+    """Ben's requests to a route with every one of Ann's ids of a kind (or `ids`); the answer for an unknown id."""
 
     status: int
     ids: str | tuple[Any, ...]
@@ -93,7 +93,7 @@ ASKED: Mapping[Route, Asked] = {
     ("GET", "/api/v1/payments/transaction/<transaction_id>"): Asked(404, "transactions"),
     ("GET", "/api/v1/payments/order/<text:order_id>"): Asked(404, PAYABLES),
 }
-"""Every route that finds something, and how it speaks of what is not there: nothing, or an empty list."""
+"""Every route that finds something, and its answer for an unknown id: an error, or an empty list."""
 
 BOOKINGS = "/api/payments/"
 FORBIDDEN = {
@@ -101,7 +101,7 @@ FORBIDDEN = {
     "code": "forbidden",
     "retry": {"safe": False, "key": None, "after": None},
 }
-"""Bookings' document tells another's payment from none, and nothing more."""
+"""Bookings' document distinguishes another user's payment from none, and shows nothing more."""
 
 NOBODYS = {
     "numbers": 999_999_999,
@@ -129,58 +129,58 @@ PAID: Mapping[Route, list[tuple[int, Body]]] = {
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """The service where every channel needs a token."""
+    """Return the service where every channel needs a token."""
     return make_app(auth_open_channels=frozenset())
 
 
 @pytest.fixture
 def anns(app: Flask) -> Belongings:
-    """What Ann has."""
+    """Return Ann's payments."""
     return make_belongings(app, dependencies_of(app))
 
 
 @pytest.fixture
 def ben(app: Flask) -> FlaskClient:
-    """A client that sends Ben's token."""
+    """Return a client that sends Ben's token."""
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = bearer("ben")["Authorization"]
     return client
 
 
 def routes_of(app: Flask) -> Iterator[Route]:
-    """Every route and method that serves callers with a token; operators see everybody's."""
+    """Return every route and method that serves callers with a token; operators see all payments."""
     for rule in app.url_map.iter_rules():
         if app.extensions["access"][rule.endpoint.rpartition(".")[0]].channels:
             yield from ((method, rule.rule) for method in rule.methods or () if method != "OPTIONS")
 
 
 def described(route: Route) -> Route:
-    """The route whose words hold for this one: HEAD is GET without a body."""
+    """Return the route with the rules for this one: HEAD is GET without a body."""
     return ("GET" if route[0] == "HEAD" else route[0], route[1])
 
 
 def ask(client: FlaskClient, route: Route, sent: Any, body: Body | None = None, query: str = "") -> TestResponse:
-    """A request with this id in its path, its body or its query, under Ann's own key."""
+    """Make a request with this id in its path, its body or its query, under Ann's own key."""
     path = re.sub("<[^>]+>", quote(str(sent), safe=""), route[1]) + query.format(sent)
     filled = body and {name: sent if value is ID else value for name, value in body.items()}
     return client.open(path, method=route[0], json=filled, headers={"Idempotency-Key": KEY})
 
 
 def told(answer: TestResponse, sent: Any) -> tuple[int, str, dict[str, str]]:
-    """An answer without what differs from request to request: its ids, and the id that was asked for."""
+    """Return an answer without the parts that differ from request to request: its ids, and the requested id."""
     changing = ("X-Request-ID", "X-Correlation-ID", "Content-Length")
     headers = {name: value for name, value in answer.headers.items() if name not in changing}
     return answer.status_code, re.sub(rf"\b{re.escape(str(sent))}\b", "ID", answer.text), headers
 
 
 def leaks(anns: Belongings, answer: TestResponse, sent: Any) -> set[str]:
-    """What of Ann's is in an answer, beyond what was sent to get it."""
+    """Return Ann's values in an answer, beyond those in the request."""
     text = f"{answer.text} {answer.headers}"
     return {secret for secret in anns.secrets - {str(sent)} if re.search(rf"\b{re.escape(secret)}\b", text)}
 
 
 def asked_of(anns: Belongings, route: Route) -> Iterator[tuple[Any, Any, Body | None, str]]:
-    """An id of Ann's, one of the same kind that nobody has, a body and a query: all that a route is asked."""
+    """Return an id of Ann's, an unknown one of the same kind, a body and a query: all the requests to a route."""
     asked = ASKED[described(route)]
     mine = getattr(anns, asked.ids) if isinstance(asked.ids, str) else asked.ids
     none = NOBODYS[asked.ids] if isinstance(asked.ids, str) else NOBODYS_PAYABLE
@@ -197,7 +197,7 @@ def test_every_route_is_asked(app: Flask) -> None:
 def judge(
     ben: FlaskClient, anns: Belongings, route: Route, sent: Any, none: Any, body: Body | None, query: str
 ) -> None:
-    """Nothing of Ann's is told; and her id is answered as one that nobody has, where the document wants no other."""
+    """Check that the answer shows nothing of Ann's, and treats her id as unknown unless the document differs."""
     answer, where = ask(ben, route, sent, body, query), (route, sent, body, query)
     assert not leaks(anns, answer, sent), where
     if sent in anns.bookings and route[1].startswith(BOOKINGS):

@@ -1,4 +1,4 @@
-"""What the gateway said stays what it said: as long as it may be, and with the operation it was said of."""
+"""The service keeps the gateway's message unchanged: up to its full length, with the operation it is about."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -28,7 +28,7 @@ POOR = Declined("INSUFFICIENT_FUNDS", "Insufficient funds in account")
 
 
 def approve_at_length(gateway: LedgerGateway) -> Callable[[GatewayRequest], Approved]:
-    """Approve with an authorization code and a reference as long as the protocol lets them be."""
+    """Approve with an authorization code and a reference of the protocol's greatest length."""
 
     def approve(instruction: GatewayRequest) -> Approved:
         approved = gateway.approve(instruction)
@@ -38,7 +38,7 @@ def approve_at_length(gateway: LedgerGateway) -> Callable[[GatewayRequest], Appr
 
 
 def test_the_tables_have_room_for_whatever_the_protocol_lets_in() -> None:
-    """SQLite would not mind a longer text; on PostgreSQL the charge could not be written down, ever."""
+    """SQLite would accept a longer text; PostgreSQL could never store the charge."""
     told = [
         payments.c.authorization_code,
         payments.c.failure_code,
@@ -145,7 +145,7 @@ REASONS: tuple[Any, ...] = ({}, [], 0, False, "", None, 0.5, {"a": 1}, True)
 
 @pytest.mark.parametrize("reason", REASONS, ids=repr)
 def test_what_is_no_reason_is_kept_as_none(client: FlaskClient, deps: Dependencies, reason: object) -> None:
-    """Anything may stand among a trip's metadata; only a text is a reason."""
+    """A trip's metadata may hold any value; only a text is a reason."""
     number = trip_id_of(pay_trip(client))
     assert refund_trip(client, number, amount=1, metadata={"reason": reason}).status_code == 200
     assert [row["reason"] for row in rows(deps, payment_refunds)] == [None]

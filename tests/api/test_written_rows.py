@@ -1,4 +1,4 @@
-"""What everything that every channel can do leaves in the journal, in its deliveries and in its keys."""
+"""Each operation of each channel leaves the expected rows in the journal, deliveries and keys."""
 
 import pytest
 from flask import Flask
@@ -18,7 +18,7 @@ def gateway() -> ChangingGateway:
 
 @pytest.fixture
 def app(make_app: MakeApp, gateway: ChangingGateway) -> Flask:
-    """A service that tells both brokers and has been used by every channel."""
+    """Use every channel of a service that sends events to both brokers; return it."""
     app = make_app(rabbitmq_enabled=True, kafka_brokers="127.0.0.1:9")
     everything(app, gateway)
     return app

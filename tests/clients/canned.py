@@ -1,4 +1,4 @@
-"""A client whose network is a list of answers: for what needs neither sockets nor seconds."""
+"""A client with a list of answers as its network: for tests that need neither sockets nor seconds."""
 
 import json
 from io import BytesIO
@@ -33,7 +33,7 @@ class CannedNetwork(BaseAdapter):
         self.timeouts: list[Any] = []
 
     def send(self, request: requests.PreparedRequest, *positional: Any, **options: Any) -> requests.Response:
-        """One answer: an exception, a text, or a status with a body and headers."""
+        """Return one answer or raise it: an exception, a text, or a status with a body and headers."""
         self.sent.append(request)
         self.timeouts.append(options["timeout"])
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
@@ -48,11 +48,11 @@ class CannedNetwork(BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
 
 def canned(*answers: object, time: FakeTime | None = None, **options: Any) -> tuple[PaymentClient, CannedNetwork]:
-    """A client before canned answers."""
+    """Return a client that gets canned answers."""
     network, session, own = CannedNetwork(*answers), requests.Session(), time or FakeTime()
     session.mount("http://", network)
     return PaymentClient("http://service", session=session, sleep=own.sleep, clock=own.clock, **options), network

@@ -12,7 +12,7 @@ RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"
 
 
 class FaultyNetwork:
-    """Carries a request for each connection to `port`. What is not in the plan passes."""
+    """Carries a request for each connection to `port`. Connections outside the plan pass."""
 
     def __init__(self, port: int) -> None:
         self.plan: list[str] = []
@@ -24,7 +24,7 @@ class FaultyNetwork:
         self._threads[0].start()
 
     def close(self) -> None:
-        """Carry nothing any more."""
+        """Stop carrying requests."""
         self.holding.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -62,7 +62,7 @@ class FaultyNetwork:
 
 @contextmanager
 def faulty_network(port: int) -> Iterator[FaultyNetwork]:
-    """The network, as long as the block lasts."""
+    """Run the network for the block."""
     network = FaultyNetwork(port)
     try:
         yield network

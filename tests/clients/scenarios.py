@@ -23,14 +23,14 @@ each_at_the_service = pytest.mark.parametrize("name", AT_THE_SERVICE)
 
 
 class Tries(list[requests.PreparedRequest]):
-    """The requests that a client sent, in their order, each on its own connection; `statuses`: what each got."""
+    """The requests of a client, in their order, each on its own connection; `statuses`: the answer to each."""
 
     def __init__(self) -> None:
         super().__init__()
         self.statuses: list[int] = []
 
     def session(self) -> requests.Session:
-        """A session that writes them down."""
+        """Return a session that records them."""
         session = requests.Session()
         session.trust_env = False
         session.headers["Connection"] = "close"
@@ -72,7 +72,7 @@ class RealPauses(FakeTime):
 
 
 def play(scenario: Scenario, url: str, time: FakeTime) -> Tries:
-    """Make the calls of a scenario one by one, hold each to what it gives or raises; every request they sent."""
+    """Make the calls of a scenario one by one and check their results and errors; return every request they sent."""
     tries, answers = Tries(), list[object]()
     for call in scenario["calls"]:
         began = len(tries)
@@ -103,7 +103,7 @@ def _answer(client: PaymentClient, call: Scenario, answers: list[object]) -> obj
 
 
 def field(answer: object, path: str) -> object:
-    """`payments.0.amount` of an answer."""
+    """Return a value of an answer by its path, such as `payments.0.amount`."""
     for name in path.split("."):
         answer = cast("tuple[object, ...]", answer)[int(name)] if name.isdigit() else getattr(answer, name)
     return answer

@@ -26,11 +26,11 @@ class ScriptedService(ThreadingHTTPServer):
 
     @property
     def moved(self) -> Counter[str]:
-        """How often each kind of money movement happened."""
+        """Return how often each kind of money movement happened."""
         return Counter(kind for kind, _ in self._moved)
 
     def move(self, kind: str, key: str) -> None:
-        """Do what is done once for each key."""
+        """Move the money once for each key."""
         self._moved.add((kind, key))
 
 
@@ -67,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _key(body: bytes) -> str:
@@ -76,7 +76,7 @@ def _key(body: bytes) -> str:
 
 @contextmanager
 def scripted_service(script: list[dict[str, Any]]) -> Iterator[ScriptedService]:
-    """The server, as long as the block lasts."""
+    """Run the server for the block."""
     server = ScriptedService(script)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -17,11 +17,11 @@ from tests.support.processes import ROOT
 PACKAGE = ROOT / "clients" / "python"
 CHANNELS = ("trips", "bills", "bookings", "orders", "checkout")
 ARGUMENTS: dict[str, Any] = {"amount": Decimal(1), "status": "COMPLETED"}
-"""What parameters without a default get; any other is an identifier."""
+"""The values of parameters without a default; any other is an identifier."""
 
 
 def methods() -> Iterator[tuple[str, str]]:
-    """Channel and name of every public method."""
+    """Return channel and name of every public method."""
     client = canned({})[0]
     for channel in CHANNELS:
         for name, _ in inspect.getmembers(getattr(client, channel), inspect.ismethod):
@@ -30,7 +30,7 @@ def methods() -> Iterator[tuple[str, str]]:
 
 
 def route_of(channel: str, name: str) -> str:
-    """`POST /payments/{}/refunds`: what a method asks for."""
+    """Return a method's request, such as `POST /payments/{}/refunds`."""
     client, network = canned((400, {"code": "no", "retry": {"safe": False, "key": None, "after": None}}, {}))
     method = getattr(getattr(client, channel), name)
     needed = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty]

@@ -1,4 +1,4 @@
-"""When the client repeats a request, when it stops, and what a caller knows then."""
+"""The client repeats a request, or stops, by the retry advice; its error tells the caller the state."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -27,7 +27,7 @@ FREE: object = (
     {"error": "no", "code": "trip_not_completed", "retry": {"safe": True, "key": "same", "after": None}},
     {},
 )
-"""The key is still free, says the service: an earlier try may know better."""
+"""The service says that the key is still free: an earlier try may know better."""
 
 
 def pay(client: PaymentClient) -> object:
@@ -43,7 +43,7 @@ def read(client: PaymentClient) -> object:
 
 
 def failure(call: Call, *answers: object, time: FakeTime | None = None, **options: float) -> tuple[PaymentError, int]:
-    """What a call raises, and how many requests it sent."""
+    """Return the error of a call, and the number of requests it sent."""
     client, network = canned(*answers, time=time, **options)
     with pytest.raises(PaymentError) as caught:
         call(client)

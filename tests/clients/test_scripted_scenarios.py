@@ -1,4 +1,4 @@
-"""Every scenario against a server that plays its script: what the client sends, when, and what it returns."""
+"""The client plays every scenario against a scripted server: its requests, their times and its results are right."""
 
 import pytest
 

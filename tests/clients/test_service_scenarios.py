@@ -1,4 +1,4 @@
-"""Every scenario against the service, through a network that loses answers, with a bank that counts the money."""
+"""Every scenario against the service, through a network that loses answers, with a gateway that counts the money."""
 
 import re
 import shutil
@@ -35,7 +35,7 @@ def bank() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def network(bank: Simulator) -> Iterator[FaultyNetwork]:
-    """The way to a service on SQLite; what a request has begun and not finished is for the next one to find out."""
+    """Open a network to a service on SQLite; the next request takes over unfinished work."""
     port = free_port()
     settings = {
         "ENVIRONMENT": "development",
@@ -58,7 +58,7 @@ def network(bank: Simulator) -> Iterator[FaultyNetwork]:
 
 @contextmanager
 def troubled(bank: Simulator, fault: Any) -> Iterator[None]:
-    """What a scenario does to the bank, as long as the block lasts."""
+    """Do a scenario's changes to the gateway for the block."""
     coming = threading.Timer(1.0, bank.start)
     if isinstance(fault, dict):
         bank.arm(**fault)
@@ -85,7 +85,7 @@ def test_the_service_answers_as_the_script_says(name: str, bank: Simulator, netw
 
 
 def without_repeats(statuses: list[int]) -> list[int]:
-    """How often the service asks to wait is its own affair."""
+    """Leave out repeats: the service decides how often it asks to wait."""
     return [status for status, _ in groupby(statuses)]
 
 

@@ -1,4 +1,4 @@
-"""What the client puts on the wire, and what it makes of what comes back."""
+"""The client sends well-formed requests, and reads or refuses each form of answer."""
 
 import json
 from datetime import UTC, date, datetime

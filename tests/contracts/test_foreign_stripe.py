@@ -1,4 +1,4 @@
-"""Stripe's adapter before a Stripe that somebody else wrote: what our own simulator might only believe."""
+"""Stripe's adapter against another project's Stripe simulator: our own might share the adapter's errors."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -28,7 +28,7 @@ def foreign(address: str) -> Iterator[Bank]:
 
 
 def in_the_browser(address: str, path: str, **form: str) -> dict[str, str]:
-    """What Stripe's script does for the customer."""
+    """Send a request as Stripe's script does in the customer's browser."""
     headers = {"Authorization": "Bearer sk_test_browser", "Idempotency-Key": f"browser-{path}-{form}"}
     answer = requests.post(f"{address}/v1/{path}", data=form, headers=headers, timeout=PATIENT)
     assert answer.status_code == 200, answer.text
@@ -38,7 +38,7 @@ def in_the_browser(address: str, path: str, **form: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def challenged(address: str) -> Terms:
-    """A card whose bank wants to see the customer."""
+    """Return a card with an issuer that asks for 3-D Secure."""
     card = {f"card[{name}]": value for name, value in CHALLENGED.items()}
     return Terms(in_the_browser(address, "payment_methods", type="card", **card)["id"])
 

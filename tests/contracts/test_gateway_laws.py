@@ -1,4 +1,4 @@
-"""What every gateway promises to the engine, asked of each implementation in the same words."""
+"""Every gateway keeps the same promises to the engine: one set of tests for all implementations."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -59,7 +59,7 @@ def test_registering_moves_nothing(one: Bank) -> None:
 
 @registering
 def test_registering_again_is_another_object_and_one_of_them_is_enough(one: Bank) -> None:
-    """An owner whose registration was lost makes another one: what is left over moves no money."""
+    """An owner without the result of its registration makes another one: the first object moves no money."""
     first = one.asked()
     second = one.registering.register(replace(first, attempt=2))
     assert one.registering.register(replace(first, attempt=2)) == second
@@ -143,7 +143,7 @@ def test_an_amount_that_lost_its_zeros_is_the_same_instruction(one: Bank) -> Non
 
 @pytest.mark.parametrize("kind", [Kind.CHARGE, Kind.AUTHORIZE])
 def test_a_decline_is_final(one: Bank, kind: Kind) -> None:
-    """Where the gateway may still change its mind, a cancel comes first."""
+    """If the gateway may still change its mind, a cancel comes first."""
     request = one.refused(kind)
     told = one.send(request)
     assert isinstance(told, Declined | Refused)
@@ -178,7 +178,7 @@ def test_a_cancel_that_comes_too_late_says_what_happened(one: Bank) -> None:
 
 @registering
 def test_a_hold_that_is_cancelled_is_over(one: Bank) -> None:
-    """A hold that is to be cancelled is never told as one."""
+    """A hold with a pending cancel is never reported as a hold."""
     hold = one.done(one.asked(Kind.AUTHORIZE))
     assert isinstance(one.registering.cancel(hold), Declined)
     assert isinstance(one.gateway.lookup(hold), Declined)
@@ -191,7 +191,7 @@ def test_two_operations_never_share_a_reference(one: Bank) -> None:
 
 
 def test_simultaneous_resends_are_one_operation(one: Bank) -> None:
-    """Some may be told that another is under way; nobody is told otherwise than the look-up, and one effect is made."""
+    """Some answers may be unknown; all others equal the look-up, and the gateway moves the money once."""
     request = one.asked()
     with ThreadPoolExecutor(16) as pool:
         answers = set(pool.map(lambda _: one.send(request), range(32)))

@@ -1,4 +1,4 @@
-"""Mollie's adapter before a bank that misbehaves: what was lost on the way, ended, refused, or waits."""
+"""Mollie's adapter against a faulty simulator: requests are lost, ended, refused or waiting."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -169,7 +169,7 @@ def test_what_mollie_cannot_say_is_unknown(at: Mollie, status: int) -> None:
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_payment_that_mollie_does_not_know_is_for_a_person(at: Mollie, kind: Kind) -> None:
-    """The other mode's, the other account's, or a wrong row: nothing is sent."""
+    """A payment of the other mode or account, or a wrong row: nothing is sent."""
     request = instruct(kind, "10.00", reference="tr_nobody", parent_reference="tr_nobody", terms=BACK)
     assert isinstance(at.lookup(request), Contradiction)
     assert isinstance(at.send(request), Contradiction)

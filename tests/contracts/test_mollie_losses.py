@@ -1,4 +1,4 @@
-"""Mollie's adapter where requests and answers are lost: whatever was made is found, and nothing is made twice."""
+"""Mollie's adapter after lost requests and answers: it finds each existing object, and makes none twice."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,7 +25,7 @@ def at() -> Iterator[Mollie]:
 
 @pytest.mark.parametrize("fault", ["drop_after", "tell_after", "drop_before", "tell_before"])
 def test_registration_that_was_lost_leaves_at_most_a_payment_that_nobody_can_pay(at: Mollie, fault: str) -> None:
-    """Its checkout address was told to nobody; another payment takes its place."""
+    """Its checkout address reached no customer; another payment takes its place."""
     at.bank.arm(fault, "POST /v2/payments")
     request = instruct(terms=BACK)
     assert type(at.own.registering.register(request)) is Unknown
@@ -42,7 +42,7 @@ def test_registration_that_was_lost_leaves_at_most_a_payment_that_nobody_can_pay
 @pytest.mark.parametrize("fault", ["drop_after", "tell_after"])
 @pytest.mark.parametrize("hours", [0, 2])
 def test_capture_or_refund_whose_answer_was_lost_is_made_once(at: Mollie, kind: Kind, fault: str, hours: float) -> None:
-    """Also when the key is forgotten, or was never kept: a repeat alone would take or give the money twice."""
+    """The same holds if the key is forgotten, or was never kept: a repeat alone would take or give the money twice."""
     request = at.own.child(at.parent(kind), kind, "40.00")
     at.bank.arm(fault, f"POST /v2/payments/{request.parent_reference}/{PARTS[kind]}")
     assert type(at.send(request)) is Unknown

@@ -1,4 +1,4 @@
-"""What only our own bank does: any amount and key, magic amounts, and lots that are drawn by rates."""
+"""Our own simulator's extras: any amount and key, magic amounts, and outcomes drawn by rates."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -33,7 +33,7 @@ def gloomy_gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
 
 
 def made(gateway: Gateway, instruction: GatewayRequest) -> GatewayRequest:
-    """The instruction, after the gateway approved it."""
+    """Return the gateway request, after the gateway approved it."""
     assert isinstance(gateway.send(instruction), Approved)
     return instruction
 

@@ -1,4 +1,4 @@
-"""Stripe's adapter before a bank that misbehaves: what was lost on the way, refused, or waits for the customer."""
+"""Stripe's adapter against a faulty simulator: requests are lost, refused or waiting for the customer."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -34,13 +34,13 @@ SHOP = "http://127.0.0.1/shop"
 
 @dataclass(frozen=True)
 class Stripe:
-    """The adapter, its bank, and what a test does behind the adapter's back."""
+    """The adapter, its simulator, and changes behind the adapter's back."""
 
     bank: Bank
     simulator: Simulator
 
     def behind(self, path: str, **body: Any) -> Any:
-        """POST to the simulator's own paths."""
+        """Post to the simulator's own paths."""
         answer = requests.post(f"{self.simulator.url}/_simulator/stripe/{path}", json=body, timeout=PATIENCE)
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -73,7 +73,7 @@ def test_a_confirmation_whose_answer_was_lost_is_found_by_its_id(at: Stripe, kin
 
 
 def test_a_confirmation_is_found_after_the_key_was_forgotten_and_the_parameters_changed(at: Stripe) -> None:
-    """A replay under a forgotten key charges twice; one with other parameters is undecided for ever."""
+    """A replay under a forgotten key charges twice; one with other parameters stays undecided."""
     at.simulator.arm("drop_after_effect", on="send", times=1)
     request = at.bank.asked()
     assert type(at.bank.send(request)) is Unknown

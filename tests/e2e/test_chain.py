@@ -29,7 +29,7 @@ BODY_LIMIT = 64 * 1024
 
 @dataclass
 class Chain:
-    """A running chain; `url` is what a client's base URL would be."""
+    """A running chain; `url` is a client's base URL."""
 
     nginx: Nginx
     service: Service
@@ -187,7 +187,7 @@ def test_an_instance_that_has_just_gone_costs_nobody_an_error() -> None:
 def test_what_only_insiders_may_ask_is_refused_to_others(path: str) -> None:
     said = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
     with scripted_server(said) as service, closing(Nginx(service.url.removeprefix("http://"))) as nginx:
-        # Every address of a test is a private one: what is deployed is read without those of loopback.
+        # Every address of a test is a private one: the tests read the deployed file without those of loopback.
         deployed = nginx.home / "conf.d" / "payment-service.conf"
         deployed.write_text(deployed.read_text().replace("allow 127.0.0.0/8;", ""))
         nginx.start()
@@ -223,7 +223,7 @@ def test_the_proxys_log_holds_no_query(chain: Chain) -> None:
 
 
 def test_an_operator_signs_in_through_the_proxy_with_a_form_that_is_our_own(chain: Chain) -> None:
-    secret = "jwt-secret-key".ljust(32, "\0")  # what a developer's service verifies by
+    secret = "jwt-secret-key".ljust(32, "\0")  # a developer's service verifies with this
     form = {"token": token("maria", scope="payments:operate", secret=secret)}
     with requests.Session() as browser:
         browser.trust_env = False

@@ -1,4 +1,4 @@
-"""The Python client against a service and a bank that misbehave: one charge for one key in every case."""
+"""The Python client against a faulty service and gateway: one charge for one key in every case."""
 
 import shutil
 import tempfile
@@ -22,7 +22,7 @@ AMOUNT = Decimal("150.00")
 
 
 class House:
-    """A service that can be killed and started again, and the bank behind it."""
+    """A service that can be killed and started again, and the gateway behind it."""
 
     def __init__(self, home: Path, bank: Simulator) -> None:
         self.bank = bank
@@ -34,7 +34,7 @@ class House:
             "TMPDIR": str(home),
             "DOTENV_READ": "1",
             "GATEWAY_URL": bank.url,
-            # As short as they may be beside each other: what a killed service had in hand is free again after 5 s.
+            # As short as they may be beside each other: the operations of a killed service are free again after 5 s.
             "GATEWAY_CONNECT_TIMEOUT": "0.2",
             "GATEWAY_READ_TIMEOUT": "0.5",
             "GUNICORN_TIMEOUT": "3",
@@ -45,12 +45,12 @@ class House:
         self._service: Service | None = None
 
     def open(self) -> None:
-        """Start it, if it does not run."""
+        """Start the service, if it does not run."""
         if self._service is None:
             self._service = Service(str(ROOT / "bin" / "run"), settings=self._settings)
 
     def kill(self) -> None:
-        """Every process of it, at once."""
+        """Kill every process of the service, at once."""
         assert self._service is not None
         self._service.close()
         self._service = None
@@ -60,7 +60,7 @@ class House:
             self.kill()
 
     def charged(self) -> list[int]:
-        """How often each charge of the bank happened."""
+        """Return how often each charge of the gateway happened."""
         return sorted(self.bank.count("charge").values())
 
 
@@ -77,7 +77,7 @@ def house() -> Iterator[House]:
 
 @pytest.fixture
 def client(house: House) -> Iterator[PaymentClient]:
-    """The client; what a test makes the bank do is over at its end."""
+    """Return the client; end the gateway's faults after the test."""
     house.open()
     yield PaymentClient(house.url)
     house.bank.disarm()

@@ -1,4 +1,4 @@
-"""What really stands in the logs: one JSON object a line, whoever wrote it, and nothing that callers keep secret."""
+"""The logs hold one JSON object a line from every writer, and no secrets of callers."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ CANARY = "canary-7f3a"
 
 
 class Chain:
-    """nginx in front of gunicorn, both as talkative as they can be made."""
+    """nginx in front of gunicorn, both with their most detailed logs."""
 
     def __init__(self, nginx: Nginx, service: Service, port: int) -> None:
         self.nginx, self.service, self.port = nginx, service, port
@@ -53,14 +53,14 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
 
 
 def raw(port: int, sent: bytes) -> None:
-    """Say something that no client library would let us say, and hang up."""
+    """Send bytes that no client library would send, and hang up."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection, suppress(OSError):
         connection.sendall(sent)
         connection.recv(4096)
 
 
 def ordinary_requests(base: str) -> None:
-    """A canary in everything a client library can send."""
+    """Send a canary in every part of a request that a client library can fill."""
     secret = bearer(f"{CANARY}-subject", email=f"{CANARY}@example.com") | {
         "Cookie": f"session={CANARY}",
         "User-Agent": f"{CANARY} {CARD}",
@@ -89,7 +89,7 @@ def ordinary_requests(base: str) -> None:
 
 
 def extraordinary_requests(port: int) -> None:
-    """A canary where no server expects anything."""
+    """Send a canary where no server expects one."""
     host = b"Host: 127.0.0.1\r\n"
     canary = CANARY.encode()
     raw(port, b"GET /" + canary + b" NOT-HTTP\r\n" + host + b"\r\n")

@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Production's strict rules, on an embedded file."""
+    """Start a service with production's strict rules, on an embedded file."""
     chromium_programs()
     home, port = tmp_path_factory.mktemp("tunnel"), free_port()
     settings = {"ENVIRONMENT": "production", "ALLOW_SQLITE": "true", "ALLOW_SIMULATED_GATEWAY": "true"}

@@ -22,14 +22,14 @@ PAGES = {
     "/ops/payments/999": "Payment not found",
     "/ops/login": "Paste a token",
 }
-"""Page → what must be read on it."""
+"""Page → the text that it must show."""
 
 SCREENS = {"desktop": DESKTOP, "phone": PHONE, "small phone": (320, 640)}
 
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Served]:
-    """A service in the middle of a busy day."""
+    """Start a service in the middle of a busy day."""
     chromium_programs()
     with tempfile.TemporaryDirectory() as home:
         url = f"sqlite:///{Path(home)}/day.db"
@@ -40,7 +40,7 @@ def service() -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def browser(service: Served) -> Iterator[Chromium]:
-    """Maria's."""
+    """Return Maria's browser."""
     chromium = Chromium()
     sign_in(chromium, service.url)
     wait_until(lambda: "maria" in text_of(chromium))
@@ -53,13 +53,13 @@ def text_of(browser: Chromium) -> str:
 
 
 def show(browser: Chromium, url: str, said: str) -> None:
-    """Open a page, on which this must be read."""
+    """Open a page, which must show this text."""
     browser.open(url)
     wait_until(lambda: said in text_of(browser), lambda: text_of(browser))
 
 
 def overflow(browser: Chromium) -> list[str]:
-    """Whatever reaches beyond the right edge of the screen, but for what can be moved within its own box."""
+    """Return the elements beyond the right edge of the screen that do not scroll in their own box."""
     found: list[str] = browser.run(
         """const wide = document.documentElement.scrollWidth > window.innerWidth ? ['the page'] : [];
         const beyond = [...document.querySelectorAll('body *')].filter(each =>

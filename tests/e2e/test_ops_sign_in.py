@@ -25,7 +25,7 @@ def provider() -> Iterator[RealProvider]:
 
 @pytest.fixture(scope="module")
 def service(provider: RealProvider) -> Iterator[Served]:
-    """A service in the middle of a busy day, whose operators sign in at the provider."""
+    """Start a service in the middle of a busy day; its operators sign in at the provider."""
     with tempfile.TemporaryDirectory() as home:
         url = f"sqlite:///{Path(home)}/day.db"
         busy_day.fill(url)
@@ -43,7 +43,7 @@ def chromium() -> Iterator[Chromium]:
 
 @pytest.fixture
 def browser(chromium: Chromium) -> Chromium:
-    """A browser that nobody has used yet."""
+    """Return a browser without cookies."""
     chromium.drop_cookies()
     return chromium
 
@@ -117,7 +117,7 @@ def test_a_revocation_ends_the_session_in_the_browser(
 
     browser.open(f"{provider.service_url}/ops")
     wait_for(browser, "Your session has ended")
-    browser.run("document.querySelector('a[role=button]').click()")  # the provider knows maria still
+    browser.run("document.querySelector('a[role=button]').click()")  # the provider still knows maria
     wait_for(browser, "Payments by hour")
 
 
@@ -139,7 +139,7 @@ def test_a_code_is_good_for_its_own_browser_and_once(person: Person) -> None:
     assert person.home() == 200
 
     thief = Person(person.service)
-    thief.change_cookie("ops-sign-in", kept)  # also with all that the browser had, the provider refuses the code
+    thief.change_cookie("ops-sign-in", kept)  # also with all cookies of the browser, the provider refuses the code
     assert thief.come_back(address).status_code == 401
     assert thief.home() == 401
 

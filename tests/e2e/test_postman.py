@@ -15,7 +15,7 @@ from tests.support.served import Served, served
 
 
 def make(*words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run `make` with the tools of this very environment, which is not installed anew."""
+    """Run `make` with the tools of the running environment, without a new installation."""
     tools = (f"BIN={Path(sys.executable).parent}", "--old-file=.venv/.requirements-dev.txt")
     command = ["make", "--no-print-directory", *tools, *words]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=env, timeout=300)
@@ -23,8 +23,8 @@ def make(*words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str
 
 @pytest.fixture(scope="module")
 def newman() -> None:
-    """Newman, installed from its lock; without npm's registry the tests are skipped, and under CI=true they fail."""
-    # The developer's own environment: it may say how npm gets out of the house. Nothing of an outer make, though.
+    """Install Newman from its lock; without npm's registry the tests are skipped, and under CI=true they fail."""
+    # The developer's own environment: it may say how npm reaches its registry. Nothing of an outer make, though.
     env = {name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"}
     installed = make("postman/node_modules", env=env)
     if installed.returncode != 0:
@@ -43,7 +43,7 @@ def run_collection(service: Served) -> subprocess.CompletedProcess[str]:
 
 
 def failed_and_executed(output: str) -> tuple[int, int]:
-    """What newman's closing table says of the assertions."""
+    """Return the counts of assertions in newman's closing table."""
     executed, failed = re.findall(r"│ +assertions │ +([0-9]+) │ +([0-9]+) │", output)[-1]
     return int(failed), int(executed)
 

@@ -1,4 +1,4 @@
-"""What the documents show is what happens: their commands are run, in their order, on a service just started."""
+"""The documents' commands, run in their order on a service just started, do as the documents say."""
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -18,10 +18,10 @@ FEWEST_EXAMPLES = {
     "docs/how-to/deploy.md": 1,
     "docs/commands.md": 3,
 } | {f"docs/channels/{path.name}": 9 for path in (ROOT / "docs" / "channels").glob("*.md")}
-"""The pages whose commands are run, and how many each has at least."""
+"""The pages with commands to run, and how many each has at least."""
 
 AT_STRIPE = "docs/tutorials/real-card-in-test-mode.md"
-"""A page that is followed before a bank that speaks Stripe, by a test of its own."""
+"""The page for a simulator of Stripe; a test of its own follows it."""
 
 every_page = pytest.mark.parametrize("name", sorted(FEWEST_EXAMPLES))
 
@@ -54,7 +54,7 @@ def service() -> Iterator[Served]:
 
 
 def call(service: Served, name: str) -> Callable[..., OrderPayment]:
-    """A function of the program that the page of orders shows."""
+    """Return a function of the program that the page of orders shows."""
     (program,) = [text for word, text in document("docs/channels/orders.md").blocks if word == "python"]
     names: dict[str, Any] = {}
     exec(program.replace(SHOWN_AT, service.url), names)  # noqa: S102 - it is our own document

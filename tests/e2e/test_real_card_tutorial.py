@@ -1,4 +1,4 @@
-"""The lesson on real cards, followed step by step: its commands, its variables, and a customer at the bank's page."""
+"""The lesson on real cards, followed step by step: its commands, its variables, and a customer at the issuer's page."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ STEPS = 7
 
 
 class ReaderWithACard(Reader):
-    """Follows the page, and opens the address of a bank where an answer shows one, as the page asks for."""
+    """Follow the page, and open the address of a card's issuer where an answer shows one, as the page asks."""
 
     def __init__(self, service: Served) -> None:
         super().__init__(document(AT_STRIPE), service)
@@ -40,7 +40,7 @@ def bank(tmp_path: Path) -> Iterator[StripeBank]:
 
 
 def variables() -> dict[str, str]:
-    """What the page has its readers export."""
+    """Return the variables that the page has its readers export."""
     (block,) = [text for word, text in document(AT_STRIPE).blocks if word == "sh" and "export " in text]
     pairs = [pair for line in block.splitlines() if line.startswith("export ") for pair in line.split()[1:]]
     return dict(pair.split("=", 1) for pair in pairs)

@@ -1,4 +1,4 @@
-"""An instance that is restarted or killed under load: nobody who repeats once is refused, nothing happens twice."""
+"""An instance restarts or dies under load: one repeat always succeeds, and nothing happens twice."""
 
 import hashlib
 import json
@@ -24,13 +24,13 @@ DATABASE = "payments_deployed"
 CLIENTS = 6
 NOT_SERVED = {502, 503, 504}
 UNDER_WAY = {202, 409}
-"""Nobody was refused: somebody works on it, or did until he was killed, and the answer says when to ask again."""
+"""Not refused: an owner works on the key, or did until it was killed, and the answer says when to ask again."""
 PATIENCE = 2 * float(SETTINGS["LEASE_SECONDS"])
-"""Seconds for which that may be said: the dead owner's lease, and the taking over."""
+"""The longest time of these answers: the dead owner's lease, and the takeover."""
 
 
 class FromAddress(HTTPAdapter):
-    """Every client calls from an address of its own, as the proxy's limits are for each address."""
+    """A client with its own address, as the proxy's limits are for each address."""
 
     def __init__(self, number: int) -> None:
         self._address = f"127.0.0.{number + 2}"
@@ -42,9 +42,9 @@ class FromAddress(HTTPAdapter):
 
 
 class Customers:
-    """Clients who pay and ask for a part back, without pause; they repeat once, with the same key, what failed.
+    """Clients that pay and ask for a part back, without pause; they repeat a failed request once, with the same key.
 
-    Beside that one repeat they only ask again when told to, for somebody is at it; and not for ever.
+    Beside that one repeat they only ask again when an answer says that the key is in progress, and for a limited time.
     """
 
     def __init__(self, url: str) -> None:
@@ -83,7 +83,7 @@ class Customers:
                     self._ask(session, f"{key}-back", f"/payments/{paid['payment_id']}/refunds", amount="0.50")
 
     def _ask(self, session: requests.Session, key: str, path: str, **body: object) -> dict[str, Any] | None:
-        """The answer in the end; None where the one repeat was refused as well, or the key stays under way."""
+        """Return the final answer; None where the one repeat was refused as well, or the key stays in progress."""
         tries, until = 0, time.monotonic() + PATIENCE
         while True:
             status, wait, said = self._send(session, path, {"idempotency_key": key, **body})
@@ -155,7 +155,7 @@ def every_event_arrived_in_order(deployed: Deployed, postgres: Postgres) -> None
 
 
 def told(postgres: Postgres, statement: str) -> list[Any]:
-    """Every row that PostgreSQL itself answers with."""
+    """Return the rows from PostgreSQL itself."""
     with closing(postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
         return cursor.fetchall()

@@ -32,7 +32,7 @@ class Running:
         return requests.post(f"{self.url}/payments", json=body, timeout=20)
 
     def pid_of(self, word: str) -> int:
-        """The process that `bin/run` has started with `word` on its command line."""
+        """Return the process that `bin/run` has started with `word` on its command line."""
         for directory in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # it may have ended since it was listed
                 parent = int((directory / "stat").read_text().rpartition(")")[2].split()[1])

@@ -1,4 +1,4 @@
-"""Told to stop, gunicorn answers everybody who reached it: no charge is cut off, and nobody is left waiting."""
+"""gunicorn answers every accepted request before it stops: no charge is cut off, and no caller is left waiting."""
 
 import signal
 import threading
@@ -54,7 +54,7 @@ def web(database_url: str, tmp_path: Path) -> Iterator[Web]:
 
 
 class Load:
-    """Clients who pay without pause until `enough`: some on one connection, some on a new one for every request."""
+    """Clients that pay without pause until `enough`: some on one connection, some on a new one for every request."""
 
     def __init__(self, web: Web, clients: int = 12) -> None:
         self.web = web

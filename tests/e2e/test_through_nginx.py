@@ -1,4 +1,4 @@
-"""What the deployed proxy does by itself to whoever asks too much."""
+"""The deployed proxy limits callers with too many requests."""
 
 import json
 import re
@@ -17,12 +17,12 @@ SERVED = (
     b"Connection: close\r\n\r\n{}"
 )
 BURST, ROUND, ROUNDS = 100, 250, 4
-"""Requests that are served at once, whatever came before a while ago; and so many are sent, so often, until it is too
-many: fifty a second are always served, and a busy machine sends no more."""
+"""Requests that are served at once after a pause; then the size and number of rounds that are too many: the proxy
+always serves fifty a second, and a busy machine sends no more."""
 
 
 def answers(port: int, count: int) -> Iterator[tuple[int, bytes]]:
-    """Status and all the bytes of each answer to so many requests, sent in one breath."""
+    """Return status and bytes of each answer to so many requests, sent at once."""
     asked = b"POST /payments HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
     last = asked.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     received = b""

@@ -39,13 +39,13 @@ THREADS = 16
 OF_ONE_TRANSACTION = re.compile(
     r"(BEGIN|COMMIT|ROLLBACK|SET TRANSACTION|SET LOCAL|SELECT|INSERT|UPDATE|DELETE|WITH|SHOW) *", re.IGNORECASE
 )
-"""How statements begin that leave nothing behind on the connection: no SET, LISTEN, PREPARE, DECLARE or the like."""
+"""Beginnings of statements that leave nothing behind on the connection: no SET, LISTEN, PREPARE, DECLARE or similar."""
 OF_A_SESSION = re.compile(r"pg_(try_)?advisory_lock|set_config|WITH HOLD|\bTEMP", re.IGNORECASE)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ThrowawayPostgres]:
-    """A server of our own: its log is read, and it is stopped in the middle of things."""
+    """Start a server of our own: tests read its log, and stop it in the middle of requests."""
     with closing(ThrowawayPostgres()) as server:
         server.create_database(DATABASE)
         with closing(server.connect()) as connection, connection.cursor() as cursor:
@@ -68,7 +68,7 @@ def gateway() -> LedgerGateway:
 
 @pytest.fixture
 def build(gateway: LedgerGateway) -> Iterator[Callable[..., Flask]]:
-    """Make an app with these settings; its connections are closed at the end."""
+    """Make an app with these settings; close its connections at the end."""
     with ExitStack() as stack:
 
         def build(**settings: object) -> Flask:
@@ -93,7 +93,7 @@ def deps(app: Flask) -> Dependencies:
 
 
 def said(server: ThrowawayPostgres, since: int) -> list[str]:
-    """Every statement that the server has logged since its log was so long."""
+    """Return every statement that the server has logged since its log was so long."""
     log = server.log()[since:]
     return [statement.strip() for statement in re.findall(r"LOG:  (?:statement|execute \w+): (.+)", log)]
 

@@ -25,12 +25,12 @@ DATABASE = "payments_behind_tls"
 DEVELOPERS_SECRET = "jwt-secret-key".ljust(32, "\0")
 SCOPES = "payments:service payments:operate"
 LONG = "x" * 2600
-"""What a token of some 3,700 characters has beside its claims."""
+"""A filler that makes a token some 3,700 characters long."""
 
 
 @dataclass(frozen=True)
 class Chains:
-    """One gunicorn with three ways to it; `terminated` and `ended` are base URLs with TLS, `alone` is without."""
+    """One gunicorn with three addresses; `terminated` and `ended` are base URLs with TLS, `alone` is without."""
 
     certificate: Certificate
     service: Service
@@ -77,7 +77,7 @@ def is_ready(service: Service, port: int) -> bool:
 
 @pytest.fixture(params=["terminated", "ended"])
 def base(request: pytest.FixtureRequest, chains: Chains) -> str:
-    """Both ways by TLS, one after the other."""
+    """Return both addresses with TLS, one after the other."""
     url: str = getattr(chains, request.param)
     return url
 

@@ -1,4 +1,4 @@
-"""The figures are those of all workers together, also of one that was killed, and of the worker process beside them."""
+"""The metrics are those of all workers together, also of a killed one, and of the worker process beside them."""
 
 import json
 import os
@@ -33,11 +33,11 @@ from tests.support.waiting import wait_until
 DATABASE = "payments_totals"
 SHORT_TIMES = {"GATEWAY_READ_TIMEOUT": "0.2", "GATEWAY_CONNECT_TIMEOUT": "0.1", "GUNICORN_TIMEOUT": "3"}
 SHORT_TIMES |= {"NGINX_TIMEOUT": "4", "LEASE_SECONDS": "5"}
-"""Whoever was killed while paying is not waited for long."""
+"""Short times, so that the claims of a killed process soon end."""
 
 CLIENTS = 8
 ROUNDS = {"postgresql": 125, "sqlite": 20}
-"""Of each client, each of ten requests: on PostgreSQL ten thousand, and the refunds."""
+"""Rounds of each client, each of ten requests: on PostgreSQL ten thousand, and the refunds."""
 
 
 class Web:
@@ -62,12 +62,12 @@ class Web:
         return Scraped(requests.get(f"{self.url}/metrics", timeout=10).text)
 
     def workers(self) -> list[int]:
-        """The processes of its workers."""
+        """Return the processes of its workers."""
         children = Path(f"/proc/{self.service.process.pid}/task/{self.service.process.pid}/children").read_text()
         return [int(child) for child in children.split()]
 
     def counting(self) -> set[str]:
-        """Who has files of figures."""
+        """Return the processes with files of metrics."""
         return {path.stem.rpartition("_")[2] for path in self.directory.glob("*.db")}
 
     def kill_one(self) -> None:
@@ -75,7 +75,7 @@ class Web:
 
 
 class Customers:
-    """Clients who pay, repeat, err, look and ask for refunds; they note each answer, and come again after a failure."""
+    """Clients that pay, repeat, err, look and ask for refunds; they note each answer, and return after a failure."""
 
     def __init__(self, web: Web) -> None:
         self.web = web
@@ -141,7 +141,7 @@ def database_url(
 
 
 def counted(database_url: str) -> dict[str, float]:
-    """The same figures, found by counting all rows."""
+    """Return the same metrics, found by counting all rows."""
     statement = """
         SELECT count(*), sum(CASE WHEN status = 'FAILED' THEN 1 ELSE 0 END), sum(captured_amount), sum(refunded_amount),
             (SELECT count(*) FROM payment_refunds WHERE status = 'REFUNDED')

@@ -1,4 +1,4 @@
-"""A broker, as other tests have it."""
+"""The broker of the integration tests, as fixtures."""
 
 from tests.integration.conftest import broker, broker_port
 

@@ -29,7 +29,7 @@ Ahead = Callable[[str], str]
 
 @pytest.fixture
 def ahead(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ahead]:
-    """Make a database that a later release has migrated: `ahead(min_code)`; its address."""
+    """Make a database that a later release has migrated, `ahead(min_code)`; return its address."""
     name, server = f"ahead_{uuid4().hex}", None
     if engine_name == "postgresql":
         server = request.getfixturevalue("postgres")
@@ -70,7 +70,7 @@ def test_d5_upgrade_accepts_a_database_that_is_ahead_where_it_allows_it(ahead: A
 
 @pytest.mark.parametrize("min_code", ["9000", "nonsense"])
 def test_d5_upgrade_refuses_by_name_a_database_that_needs_a_later_release(ahead: Ahead, min_code: str) -> None:
-    """Release 1.0.0 named a revision, and not what to do."""
+    """Release 1.0.0 named a revision without a remedy."""
     result = flask("db", "upgrade", url=ahead(min_code))
 
     assert result.returncode == 1
@@ -81,7 +81,7 @@ def test_d5_upgrade_refuses_by_name_a_database_that_needs_a_later_release(ahead:
 
 @pytest.mark.parametrize("words", [("db", "downgrade"), ("db", "current"), ("db", "stamp", "head")])
 def test_d5_other_commands_of_migrations_do_not_pretend(ahead: Ahead, words: tuple[str, ...]) -> None:
-    """An older release can neither take a later one's migrations back nor say what they are."""
+    """An older release can neither revert a later one's migrations nor name them."""
     result = flask(*words, url=ahead(HEAD))
 
     assert result.returncode == 1, result.stdout
@@ -109,7 +109,7 @@ def test_d5_bin_run_serves_where_it_may_and_ends_where_not(
 
 
 def test_d5_the_migrate_jobs_run_the_same_command() -> None:
-    """What `db upgrade` accepts, Compose and Kubernetes accept."""
+    """Compose and Kubernetes accept every database that `db upgrade` accepts."""
     job = dict(manifests.pods())["payment-service-migrate"]
 
     assert manifests.container(job)["command"] == ["flask", "--app", "wsgi", "db", "upgrade"]

@@ -28,7 +28,7 @@ LATER = "9001"
 
 
 class Machine:
-    """One machine with a database of release 1.0.0, and somebody who follows how-tos there."""
+    """One machine with a database of release 1.0.0, and a person who follows how-tos there."""
 
     def __init__(self, url: str, home: Path, programs: Path | None) -> None:
         self.url, self.home, self.port, self.verified, self.served = url, home, free_port(), 0, 0
@@ -40,16 +40,16 @@ class Machine:
         self.reader = Follower(home, programs, self.settings, instead)
 
     def verify(self) -> None:
-        """`flask verify`, beside the ledger of the gateway that release 1.0.0 was with."""
+        """Run `flask verify`, beside the ledger of the gateway that release 1.0.0 used."""
         recorded = expected(make_url(self.url).get_backend_name())
         with open_app(self.url, gateway=StoredLedgerGateway(recorded["ledger"]), **SINKS) as app:
             assert run(app, "verify") == recorded["verify"]
         self.verified += 1
 
     def serve(self) -> None:
-        """`bin/run`, until it has told the figures of the payments of release 1.0.0."""
+        """Run `bin/run`, until it has shown the metrics of the payments of release 1.0.0."""
         url = f"http://127.0.0.1:{self.port}"
-        # The gateway is away, so that its worker decides nothing of what release 1.0.0 has left undecided.
+        # The gateway is away, so that its worker decides no operation that release 1.0.0 has left undecided.
         settings = self.settings | {"GATEWAY_URL": "http://127.0.0.1:9"}
         with closing(Service(str(ROOT / "bin" / "run"), settings=settings)) as service:
             wait_until(lambda: is_ready(service, url), service.last_words)
@@ -75,7 +75,7 @@ class Machine:
             return ask("SELECT count(*) || ' ' || sum(payment_id) FROM payments")
 
     def later_release(self) -> None:
-        """Migrate as a release to come would: something is added."""
+        """Migrate as a future release would: a column or table is added."""
         engine = create_engine(self.url)
         with engine.begin() as connection:
             connection.execute(text("ALTER TABLE payments ADD COLUMN of_a_later_release VARCHAR(10)"))
@@ -85,7 +85,7 @@ class Machine:
 
 @pytest.fixture
 def machine(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
-    """A machine with the rows of release 1.0.0."""
+    """Return a machine with the rows of release 1.0.0."""
     home = tmp_path / "home"
     (home / "var").mkdir(parents=True)
     if engine_name == "sqlite":

@@ -28,7 +28,7 @@ NewDatabase = Callable[[], str]
 
 @pytest.fixture
 def new_database(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> NewDatabase:
-    """Makes an empty database; its address."""
+    """Make an empty database; return its address."""
 
     def make() -> str:
         name = f"m{uuid4().hex}"
@@ -40,7 +40,7 @@ def new_database(engine_name: str, request: pytest.FixtureRequest, tmp_path: Pat
 
 
 def described(url: str) -> dict[str, Any]:
-    """Everything the database itself says of its tables, but for the one of the migrations."""
+    """Return all that the database itself says of its tables, except the one of the migrations."""
     engine = create_engine(url)
     try:
         return {name: _table(engine, name) for name in inspect(engine).get_table_names() if name != "alembic_version"}
@@ -80,7 +80,7 @@ def _named(found: Any, *names: str) -> tuple[str, ...]:
 
 
 def _text(value: Any) -> str:
-    """Conditions of indexes are objects: what counts is how they read."""
+    """Return a value as text: conditions of indexes are objects."""
     return str({name: str(each) for name, each in value.items()} if isinstance(value, dict) else value)
 
 
@@ -129,9 +129,9 @@ def test_another_migration_would_have_nothing_to_do(new_database: NewDatabase) -
 
 
 ONE_WAY = "0007"
-"""The revision that cannot be taken back."""
+"""The revision that cannot be reverted."""
 MIGRATION_LOCK = 7_302_026_001
-"""As in migrations/env.py."""
+"""The lock of migrations/env.py."""
 
 
 def test_every_step_goes_up_and_down_with_rows_in_every_table(new_database: NewDatabase) -> None:

@@ -3,11 +3,11 @@
 `tests/fixtures/release_1_0_0/` holds a database of each kind and the answers of release 1.0.0. Each part of the answers
 is compared on an upgraded copy of its own, and the requests are sent in the recorded order:
 
-1. *Undecided*: the gateway decides nothing, every movement and every look-up is pending. A repeat of an undecided key
+1. *Undecided*: the gateway decides nothing, every operation and look-up is pending. A repeat of an undecided key
    takes over, asks the gateway, and answers 202 with the payment as it stands, so no answer depends on an earlier one.
    A stored response is compared byte for byte; an expired or purged key gets its payment as it is now.
 2. *Settled*: the gateway decides, and `flask recover` ends every operation: approved if the gateway's ledger has it,
-   declined if `declines` lists its gateway key, else approved by a new call. Times and trail rows that come from this
+   declined if `declines` lists its gateway key, or approved by a new call. Times and trail rows that come from this
    part are not compared.
 3. *Sent*: dead deliveries are replayed, and relays send everything that is pending to sinks of the test.
 
@@ -149,12 +149,12 @@ def different(found: Observed, recorded: Observed) -> dict[str, tuple[Any, Any]]
 
 
 def comparable(figures: Observed) -> Observed:
-    """Leave out those whose labels have changed since."""
+    """Leave out the metrics that have other labels since."""
     return {name: value for name, value in figures.items() if not name.startswith("payments_by_")}
 
 
 def with_new_advice(answer: Observed) -> Observed:
-    """For a refusal that is judged anew: a paid order takes no other key."""
+    """Return an error response with its new advice: a paid order takes no other key."""
     old, new = ('"retry":{"safe":true,"key":"new","after":null}', '"retry":{"safe":false,"key":null,"after":null}')
     is_paid = "payable_already_paid" in answer["body"]
     return {**answer, "body": answer["body"].replace(old, new)} if is_paid else answer

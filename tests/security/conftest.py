@@ -1,4 +1,4 @@
-"""What tests of several routes at once share."""
+"""Fixtures for tests of several routes at once."""
 
 from collections.abc import Callable, Iterator
 
@@ -15,7 +15,7 @@ from tests.support.tokens import SECRET
 
 @pytest.fixture(scope="module")
 def both(migrated: Callable[[str], str]) -> Iterator[list[Flask]]:
-    """The service above each database."""
+    """Return the service above each database."""
     apps = []
     for name in ("postgresql", "sqlite"):
         settings = Settings(database_url=migrated(name), log_level="CRITICAL", jwt_secret_key=SECRET)

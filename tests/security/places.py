@@ -1,4 +1,4 @@
-"""Every place of every route into which a caller can put something, found in the routes and in their description."""
+"""Every place of every route into which a caller can put a value, found in the routes and in their description."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ from tests.support.refusals import routes
 from tests.support.tokens import bearer
 
 HEADERS = ("Idempotency-Key", "X-Request-ID", "X-Correlation-ID", "traceparent", "User-Agent", "Cookie", "Origin")
-"""What every route may be sent, described or not."""
+"""Headers that every route may get, described or not."""
 QUERIES = ("limit", "cursor", "page", "q", "before", "sort", "unknown")
 
 
@@ -41,7 +41,7 @@ class Place:
 
 
 def places(app: Flask) -> Iterator[Place]:
-    """All of them, in a fixed order."""
+    """Return all places, in a fixed order."""
     described = description_of(app)
     rules = {rule.rule: path_of(rule) for rule in app.url_map.iter_rules()}
     for route in sorted(routes(app), key=lambda each: (each.rule, each.method)):
@@ -63,7 +63,7 @@ def places(app: Flask) -> Iterator[Place]:
 
 
 def _schemas(described: Described, operation: Described) -> Iterator[Described]:
-    """Of each kind of body that the operation takes."""
+    """Return the schema of each kind of body that the operation takes."""
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     return _alternatives(described, content.get("schema", {}))
 
@@ -79,13 +79,13 @@ def _alternatives(described: Described, schema: Described) -> Iterator[Described
 
 
 def _example(schema: Described) -> dict[str, Any]:
-    """A body made of the fields' examples."""
+    """Return a body made of the fields' examples."""
     known = {name: each.get("example") for name, each in schema["properties"].items()}
     return {name: value for name, value in known.items() if value is not None}
 
 
 def caller(app: Flask) -> FlaskClient:
-    """Somebody who may do everything, and means ill."""
+    """Return a caller with all rights and bad intentions."""
     client = FlaskClient(app, use_cookies=False)
     headers = bearer("mallory", scope="payments:service payments:operate", expires_in=10**5)
     client.environ_base["HTTP_AUTHORIZATION"] = headers["Authorization"]
@@ -94,16 +94,16 @@ def caller(app: Flask) -> FlaskClient:
 
 
 def session_of(client: FlaskClient, pasted: str) -> str:
-    """The cookie of an operator's session that this token begins; where it begins none, one that holds the token."""
+    """Return the cookie of the operator session that this token begins; without a session, a cookie with the token."""
     answer = client.post("/ops/login", data={"token": pasted}, headers={"Cookie": ""})
     begun = answer.headers.get("Set-Cookie", "").partition(";")[0]
     return begun or f"{COOKIE}={pasted.removeprefix('Bearer ')}"
 
 
 def sent(client: FlaskClient, place: Place, raw: str, number: int) -> TestResponse:
-    """A request that is as it should be but for one place, which is `raw`: JSON in a body, text elsewhere.
+    """Send a request that is correct except for one place, which is `raw`: JSON in a body, text elsewhere.
 
-    `number` makes its key and what it pays for its own.
+    `number` makes its key and its payable unique.
     """
     headers = {"Authorization": client.environ_base["HTTP_AUTHORIZATION"], "Idempotency-Key": f"hostile-{number}"}
     headers["Cookie"] = client.environ_base["HTTP_COOKIE"]
@@ -119,7 +119,7 @@ def sent(client: FlaskClient, place: Place, raw: str, number: int) -> TestRespon
         query = {place.name: text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")}
     elif place.kind == "header":
         value = text.encode("utf-8", "surrogatepass").decode("latin-1")
-        headers[place.name] = value.replace("\r", " ").replace("\n", " ")  # which no server lets through
+        headers[place.name] = value.replace("\r", " ").replace("\n", " ")  # which every server stops
     written = None if body is None else json.dumps(body)
     if body is not None and place.kind == "body":
         written = json.dumps({**body, place.name: "<here>"}).replace('"<here>"', raw)

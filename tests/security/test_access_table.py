@@ -1,4 +1,4 @@
-"""Every route, every channel and every kind of token: who is let in is what `docs/reference/access.md` says."""
+"""Every route admits each kind of token in each channel exactly as `docs/reference/access.md` says."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +30,7 @@ SERVICES: dict[str, dict[str, Any]] = {
     "development": {},
 }
 SERVICES["scopes optional"] = SERVICES["production"] | {"auth_scopes_optional": OF_SERVICES}
-"""The service as it runs; every one of them also serves a prefix of its own."""
+"""The settings of each service; every one of them also serves a prefix of its own."""
 
 PAYABLES = {"trips": "trip_id", "bills": "bill_id", "orders": "order_id"}
 LISTS = {"trips": "trip_id=1", "bills": "skip=0", "orders": "page=1"}
@@ -50,13 +50,13 @@ class Ask:
 
 @pytest.fixture(params=SERVICES)
 def name(request: pytest.FixtureRequest) -> str:
-    """How the service runs."""
+    """Return the name of the service's settings."""
     return str(request.param)
 
 
 @pytest.fixture
 def served(migrated: Callable[[str], str], name: str) -> Iterator[Flask]:
-    """That service. What is decided here needs no database: one kind is enough."""
+    """Return that service. The decisions here need no database: one kind is enough."""
     settings = Settings(database_url=migrated("sqlite"), log_level="CRITICAL", jwt_secret_key=SECRET, api_prefix="/own")
     app = create_app(replace(settings, **SERVICES[name]), gateway=LedgerGateway())
     empty(dependencies_of(app).database)
@@ -66,7 +66,7 @@ def served(migrated: Callable[[str], str], name: str) -> Iterator[Flask]:
 
 
 def payments_of_everybody(app: Flask) -> dict[str, int]:
-    """A payment of every channel that shares paths, of the subject that all tokens here have."""
+    """Make a payment of every channel that shares paths, of the subject that all tokens here have."""
     client, made = app.test_client(), {}
     owner = bearer(scope="payments:charge")
     for channel, field in PAYABLES.items():
@@ -87,7 +87,7 @@ def payments_of_everybody(app: Flask) -> dict[str, int]:
 
 
 def asks(app: Flask) -> Iterator[Ask]:
-    """Every route once for each of its channels. No request is complete: none changes anything."""
+    """Return every route once for each of its channels. No request is complete: none changes anything."""
     made = payments_of_everybody(app)
     for method, rule, channels, need in needs(app):
         for channel in channels or ("",):
@@ -110,7 +110,7 @@ def asks(app: Flask) -> Iterator[Ask]:
 
 
 def expected_need(method: str, rule: str) -> TokenScope | Guard:
-    """What a route must need, by its looks alone."""
+    """Return the need of a route, by its looks alone."""
     if "/ops" in rule and "/login" not in rule and not rule.endswith("/logout"):
         return TokenScope.OPERATE
     if rule.endswith(("/metrics", "/health/ready")):
@@ -125,7 +125,7 @@ def expected_need(method: str, rule: str) -> TokenScope | Guard:
 
 
 def kinds_of_tokens(need: TokenScope, channel: str, *, odd: bool) -> Iterator[tuple[str, str | None]]:
-    """The rows of the page's table of decisions, each with tokens, by their scopes (None: no token).
+    """Return the rows of the page's table of decisions, each with tokens, by their scopes (None: no token).
 
     `odd` adds spellings that no issuer should write.
     """
@@ -157,13 +157,13 @@ def kinds_of_tokens(need: TokenScope, channel: str, *, odd: bool) -> Iterator[tu
 
 
 def decisions_of_page() -> dict[str, dict[str, str]]:
-    """What a channel, or the operations pages, decide: kind of token, then mode, then the decision."""
+    """Return the decisions of channels and operations pages: kind of token, then mode, then the decision."""
     rows = document(PAGE).section("Decisions").rows()
     return {kind.split()[0]: dict(zip(("open", "token", "scopes", "ops"), cells, strict=True)) for kind, *cells in rows}
 
 
 def mode_of(name: str, channel: str) -> str:
-    """What a channel asks of its callers in a service."""
+    """Return a channel's mode in a service."""
     if channel == "":
         return "ops"
     if channel == "bookings":
@@ -172,7 +172,7 @@ def mode_of(name: str, channel: str) -> str:
 
 
 def decision(client: FlaskClient, ask: Ask, scopes: str | None) -> str:
-    """What became of a request with such a token: `401`, `403`, or `yes`."""
+    """Return the decision on a request with such a token: `401`, `403`, or `yes`."""
     sent = "" if scopes is None else token(scope=scopes)
     headers = {"Authorization": f"Bearer {sent}"} if sent else {}
     if ask.need is TokenScope.OPERATE and sent:
@@ -188,7 +188,7 @@ def decision(client: FlaskClient, ask: Ask, scopes: str | None) -> str:
 
 
 def is_refused(answer: TestResponse, ask: Ask) -> bool:
-    """Whether an answer refuses the token for its scopes, and says which is needed."""
+    """Return whether an answer refuses the token for its scopes, and names the needed one."""
     if not answer.is_json:
         return answer.status_code == 403 and "do not have the scope payments:operate" in answer.text
     body = answer.get_json()
@@ -218,7 +218,7 @@ def test_every_token_gets_the_decision_of_the_page_on_every_route(served: Flask,
     found = 0
     for ask in asks(served):
         if isinstance(ask.need, Guard):
-            # Without a provider nobody can sign in there.
+            # Without a provider no operator can sign in there.
             expected = "401" if ask.path.startswith("/ops/login/") else "yes"
             assert decision(client, ask, None) == decision(client, ask, "") == expected, ask
             continue

@@ -17,7 +17,7 @@ from tests.support.refusals import LEAKS, SLOWEST
 
 SEED = os.environ.get("HOSTILE_SEED") or str(SystemRandom().randrange(10**9))
 VALUES_EACH = int(os.environ.get("HOSTILE_VALUES") or 2)
-"""Of the corpus, drawn anew for each place and run; with 1000 the whole corpus is sent everywhere."""
+"""Values of the corpus, drawn anew for each place and run; with 1000 the whole corpus is sent everywhere."""
 TRIES = 3
 """More tries, of which the quickest counts: a busy machine takes its time, too."""
 
@@ -36,14 +36,14 @@ CORPUS = tuple(
 
 
 def drawn(place: Place) -> list[str]:
-    """Some of the corpus, other ones for every place and seed."""
+    """Return some of the corpus, other values for every place and seed."""
     return Random(f"{SEED} {place}").sample(CORPUS, min(VALUES_EACH, len(CORPUS)))
 
 
 def test_no_value_anywhere_crashes_delays_or_divides_the_databases(both: list[Flask]) -> None:
     clients, number, tried = [caller(app) for app in both], 0, set()
     for place in places(both[0]):
-        # Documents and figures differ by what happened before, and cost much to write.
+        # Documents and metrics depend on earlier requests, and are slow to write.
         for raw in drawn(place)[: 1 if place.route.seldom else None]:
             number += 1
             answered = [judged(client, place, raw, number) for client in clients]
@@ -59,13 +59,13 @@ def of_ours(methods: set[str] | None) -> set[str]:
 
 
 def timed(send: Callable[[], TestResponse]) -> tuple[TestResponse, float]:
-    """The answer, and how long somebody waited for it: a lock or a sleep keeps him waiting as well as work does."""
+    """Return the answer and the seconds until it came: a lock or a sleep delays it as well as work does."""
     began = time.perf_counter()
     return send(), time.perf_counter() - began
 
 
 def judged(client: FlaskClient, place: Place, raw: str, number: int) -> int:
-    """The status of the answer, which must be one that anybody may see."""
+    """Return the status of the answer, which must be safe to show to any caller."""
     where = f"HOSTILE_SEED={SEED}: {place} = {raw[:200]}"
     answer, seconds = timed(lambda: sent(client, place, raw, number))
     if seconds > SLOWEST:

@@ -15,7 +15,7 @@ TYPES = ("application/json", "application/json; charset=utf-8", "text/plain", ""
 
 
 def mangled(rng: random.Random) -> bytes:
-    """A body made of nasty parts, then cut, doubled or flipped somewhere."""
+    """Return a body made of nasty parts, then cut, doubled or flipped somewhere."""
     fields = [b'"%s": %s' % (rng.choice(NAMES).encode(), rng.choice(NASTY)) for _ in range(rng.randrange(4))]
     body = rng.choice(NASTY) if rng.random() < 0.2 else b"{" + b", ".join(fields) + b"}"
     at = rng.randrange(len(body) + 1)

@@ -1,4 +1,4 @@
-"""No caller sets a column by naming it: not of what a request makes, and not of a payment that it moves."""
+"""No caller sets a column by naming it, neither of a new payment nor of an existing one."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from tests.support.database import rows
 
 TABLES = (payments, payment_refunds, idempotency_keys, transactions)
 COLUMNS = sorted({column.name for table in payments.metadata.sorted_tables for column in table.columns})
-"""What the tables call their columns: none of it is a caller's to set, unless a document says so."""
+"""The names of all columns: no caller may set one, unless a document says so."""
 NUMBER = 770_077
 HOSTILE = {name: "REFUNDED" if "status" in name else NUMBER for name in COLUMNS} | {"__proto__": {"a": 1}}
 
@@ -55,12 +55,12 @@ MOVES: Mapping[tuple[str, str], Callable[[FlaskClient], object]] = {
     ("PATCH", "/v1/payments/<payment_id>/status"): _made_order,
     ("DELETE", "/v1/payments/<payment_id>"): _made_order,
 }
-"""Every route that moves a payment, and what makes one that it may move: its name in the path or in the body."""
+"""Every route that changes a payment, with the maker of one that it may change; its name is in the path or body."""
 
 
 @pytest.fixture(scope="module")
 def writing(both: list[Flask]) -> list[Place]:
-    """A place for each body of each route by which anything of a payment changes; operators send forms."""
+    """Return a place for each body of each route that changes a payment; operators send forms."""
     found = {f"{place.route} {place.body}": place for place in places(both[0]) if place.route.writes}
     return [place for place in found.values() if not place.route.rule.startswith("/ops")]
 
@@ -71,7 +71,7 @@ def test_no_column_of_a_new_payment_can_be_set_by_naming_it(both: list[Flask], w
         for place in writing:
             if (place.route.method, place.route.rule) not in MOVES:
                 plain, named = (left_behind(app, place, extra) for extra in ({}, HOSTILE))
-                if named[0] < 400:  # a name that the document does know may make it another request, or none
+                if named[0] < 400:  # a name in the document may make it another request, or none
                     assert plain == named, place
                     compared += 1
         assert compared >= 3
@@ -91,7 +91,7 @@ def test_no_column_of_a_payment_that_is_moved_can_be_set_by_naming_it(both: list
 
 
 def left_behind(app: Flask, place: Place, extra: Mapping[str, Any]) -> tuple[int, list[str]]:
-    """The status of an answer to a request with more fields than it needs, and what the tables hold then."""
+    """Return the status of a request with more fields than it needs, and the rows of the tables after it."""
     client, deps, route = caller(app), app.extensions["payment_service"], place.route
     empty(deps.database)
     body, names = dict(place.body or {}), {}
@@ -118,7 +118,7 @@ GENERATED = {
 
 
 def visible(row: Mapping[str, object]) -> str:
-    """A row without what differs from one payment to the next, which must not be what the caller has named, either."""
+    """Return a row without generated values; the caller must have set none of them."""
     own = {name for name in row if name in GENERATED or name.endswith(("_at", "_hash"))}
     assert not [name for name in own if str(NUMBER) in str(row[name])], row
     return str({name: value for name, value in row.items() if name not in own})

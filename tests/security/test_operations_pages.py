@@ -1,4 +1,4 @@
-"""What the operations pages are told about addresses, by whoever is not in yet."""
+"""The login of the operations pages is safe against hostile addresses from people who are not signed in."""
 
 import pytest
 from flask.testing import FlaskClient

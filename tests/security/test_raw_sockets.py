@@ -1,7 +1,7 @@
 """Bytes that no client library would send: straight to gunicorn as it is deployed, and through nginx in front of it.
 
-Whatever arrives, there is at most one answer to it, none of ours is a crash, nothing hidden behind it is served as a
-request of its own, and whoever comes next is served as if nothing had been.
+Any bytes get at most one answer and never a crash; no request hidden behind them is served as a request of its own,
+and the next caller is served as usual.
 """
 
 import json
@@ -26,7 +26,7 @@ from tests.support.waiting import wait_until
 
 STATUS = re.compile(rb"(?:^|\r\n\r\n|[}\n>])HTTP/1\.[01] (\d{3}) ")
 FINE = {b"200", b"404"}
-"""What a request that only looks strange may be answered."""
+"""The statuses of a request that only looks strange."""
 REFUSED = {
     b"400",
     b"401",
@@ -47,9 +47,9 @@ REFUSED = {
 
 @dataclass(frozen=True)
 class Door:
-    """Where bytes can be sent to: a Unix socket's path, or a port.
+    """An address that takes bytes: a Unix socket's path, or a port.
 
-    `hangs_up`: whoever has sent everything says so; nginx takes that for somebody who is gone.
+    `hangs_up`: the client ends its side after the last byte; nginx takes that for a client that is gone.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Door:
     hangs_up: bool
 
     def send(self, sent: bytes, patience: float = 20) -> bytes:
-        """Everything that is answered, until the connection is closed; then nobody is kept waiting."""
+        """Return all bytes of the answer, until the server closes the connection and no client waits."""
         received = b""
         with closing(socket.socket(self.family)) as connection, suppress(ConnectionError, BrokenPipeError):
             connection.settimeout(patience)
@@ -74,7 +74,7 @@ class Door:
 
 @dataclass(frozen=True)
 class House:
-    """The service with both its doors."""
+    """The service with its two addresses."""
 
     service: Service
     nginx: Nginx
@@ -114,10 +114,10 @@ def test_nothing_strange_is_served_twice_or_brings_anything_down(house: House, n
     answer = door.send(CORPUS[name])
     statuses = STATUS.findall(answer)
 
-    # Behind nginx a second request after a whole one is nothing strange; that it is nginx who saw it is proved below.
+    # Behind nginx a second request after a whole one is normal; the test below proves that nginx itself parsed it.
     assert len(statuses) <= (2 if behind and CORPUS[name].endswith(HIDDEN) else 1), answer[:2000]
     assert set(statuses) <= FINE | REFUSED, answer[:2000]
-    # gunicorn gives its name, nginx its own in its stead; versions are nobody's business.
+    # gunicorn gives its name, nginx its own in its stead; neither may show a version.
     leaks = set(LEAKS.findall(answer.decode("latin-1").replace("Server: gunicorn\r\n", "")))
     assert not leaks, answer[:2000]
     assert is_served(door)
@@ -125,14 +125,14 @@ def test_nothing_strange_is_served_twice_or_brings_anything_down(house: House, n
 
 INSIDE = ("metrics", "health/ready")
 GUARDED = {"/api/payments": b"401", "/api/payments/00000000-0000-4000-8000-000000000000": b"401"}
-"""What asks for a token, and the answer without one."""
+"""Paths that need a token, and the answer without one."""
 INSIDERS = dict.fromkeys(("/ops", "/ops/deliveries", *(f"{v}/{p}" for v in ("", "/v1") for p in INSIDE)), b"403")
-"""What the proxy keeps from strangers, whatever they have."""
+"""Paths that the proxy closes to callers from outside, with any token."""
 
 
 @pytest.fixture(scope="module")
 def street(house: House) -> Iterator[Door]:
-    """The same service behind a proxy to which loopback is no inside; its patience with many requests is endless."""
+    """Start a proxy in front of that service: loopback counts as outside, and many requests are allowed."""
     with closing(Nginx(f"unix:{house.doors[0].address}")) as nginx:
         deployed = nginx.home / "conf.d" / "payment-service.conf"
         text = deployed.read_text()

@@ -1,4 +1,4 @@
-"""Ways round the guarded doors: other spellings of a path, other methods, and headers that claim to be somebody."""
+"""No other spelling of a path, other method or forged header opens a guarded route."""
 
 from collections.abc import Iterator
 
@@ -48,13 +48,13 @@ ORIGINS = [
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """The service as production has it: nothing open, one origin named."""
+    """Return the service as in production: no open channel, one origin named."""
     return make_app(auth_open_channels=frozenset(), cors_origins=("https://shop.example.com",))
 
 
 @pytest.fixture
 def stranger(app: Flask) -> FlaskClient:
-    """Somebody without a token."""
+    """Return a caller without a token."""
     return FlaskClient(app, use_cookies=False)
 
 
@@ -63,7 +63,7 @@ def doors(app: Flask) -> list[Route]:
 
 
 def spellings(path: str) -> Iterator[str]:
-    """The same path, as a server might also read it."""
+    """Return the same path in other spellings that a server might accept."""
     first, rest = path[1], path[2:]
     yield f"/{path}"
     yield f"//{path}"

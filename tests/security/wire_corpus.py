@@ -1,11 +1,11 @@
-"""What no client library would put on a wire, by name: requests that servers read differently, or not at all."""
+"""Requests that no client library would send, by name: servers read them differently, or not at all."""
 
 HOST = b"Host: localhost\r\n"
 CLOSE = b"Connection: close"
 BODY = b'{"idempotency_key": "raw", "trip_id": 1, "method": "CARD", "amount": 1}'
 POST = b"POST /payments HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
 HIDDEN = b"GET /redoc HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
-"""A second request, hidden where a server that reads otherwise than another would find it."""
+"""A second request, hidden where only some servers would find it."""
 CHUNKS = b"0\r\n\r\n" + HIDDEN
 SIZED = b"Content-Length: %d\r\n" % len(BODY)
 

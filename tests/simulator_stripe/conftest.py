@@ -1,4 +1,4 @@
-"""One bank for each file: its tests share the ledger, and look only at objects and keys of their own."""
+"""One simulator for each file: its tests share the ledger, and look only at objects and keys of their own."""
 
 from collections.abc import Iterator
 

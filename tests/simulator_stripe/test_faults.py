@@ -1,4 +1,4 @@
-"""Faults strike requests in Stripe's language too, whom they are meant for and how often they are armed."""
+"""Faults also strike requests in Stripe's language: the chosen requests, as often as armed."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.simulator_stripe.test_intents import refused
 from tests.support.stripe_bank import StripeBank, new_key
 
 LOST = {"drop_before_effect": 0, "drop_after_effect": 1, "down": 0, "truncated": 1}
-"""Fault → how many charges there are after the answer was lost."""
+"""Fault → the number of charges after the answer was lost."""
 
 
 @pytest.mark.parametrize("fault", LOST)
@@ -27,7 +27,7 @@ def test_an_answer_is_lost_before_or_after_the_effect(bank: StripeBank, fault: s
 
 
 def test_a_fault_strikes_the_amount_that_it_is_meant_for(bank: StripeBank) -> None:
-    """Who sends no key has only its amount to be known by."""
+    """A request without a key is known only by its amount."""
     other, meant = bank.made(amount=2_000), bank.made(amount=2_005)
     bank.simulator.arm("decline", asked="20.05", kind="charge", times=1)
     assert bank.intents.confirm(other.id).status == "succeeded"
@@ -66,7 +66,7 @@ def test_registering_is_struck_by_its_own_name(bank: StripeBank) -> None:
 
 
 def when_free(request: Callable[[], Any]) -> Any:
-    """The answer, once the bank is done with the request before under the same key, whose connection it has dropped."""
+    """Return the answer, once the simulator is done with the dropped request before under the same key."""
     for _ in range(200):
         try:
             return request()

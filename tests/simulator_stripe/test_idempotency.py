@@ -1,4 +1,4 @@
-"""Idempotency keys as documented: what is kept, what is not, and that a kill keeps effect and answer together."""
+"""Idempotency keys work as documented: which answers are kept, and that a kill keeps effect and answer together."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -15,7 +15,7 @@ def refused(request: Any, *arguments: Any) -> stripe.StripeError:
 
 
 def intent_in(error: stripe.StripeError) -> Any:
-    """The intent that an error carries."""
+    """Return the intent that an error carries."""
     assert error.error is not None
     return error.error.payment_intent
 

@@ -1,4 +1,4 @@
-"""Who may speak, how a request may be written, and what every answer carries."""
+"""The simulator checks API keys and the form of requests, and every answer carries the documented headers."""
 
 from typing import Any
 

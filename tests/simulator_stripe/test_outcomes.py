@@ -1,4 +1,4 @@
-"""What the bank decides: by token, by magic amount, by drawn odds, at once, late, or without a word."""
+"""The simulator decides by token, by magic amount, by drawn odds, at once, late, or without an answer."""
 
 from contextlib import suppress
 from pathlib import Path

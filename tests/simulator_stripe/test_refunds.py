@@ -1,4 +1,4 @@
-"""Refunds: no more than was taken, found again by their intent, and revised by the bank days later."""
+"""Refunds: no more than was taken, found again by their intent, and revised by the simulator days later."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Objects have the fields that Stripe's library knows; and, where its description is at hand, the shapes of that."""
+"""Objects have the fields that Stripe's library knows and, if its description is present, the shapes of that."""
 
 import json
 import os
@@ -30,7 +30,7 @@ Exchange = tuple[str, str, int, Any]
 
 
 def recording(heard: list[Exchange]) -> Any:
-    """Stripe's HTTP client, which adds every answer to `heard`: method, path, status, body."""
+    """Return Stripe's HTTP client, which adds every answer to `heard`: method, path, status, body."""
     client: Any = stripe.RequestsClient()
     ask = client.request
 
@@ -45,7 +45,7 @@ def recording(heard: list[Exchange]) -> Any:
 
 @pytest.fixture(scope="module")
 def heard(tmp_path_factory: pytest.TempPathFactory) -> list[Exchange]:
-    """The answers of one walk past everything there is."""
+    """Return the answers of one walk past all objects."""
     with stripe_bank(tmp_path_factory.mktemp("shapes")) as quiet:
         heard: list[Exchange] = []
         client = recording(heard)
@@ -89,7 +89,7 @@ def walk(bank: StripeBank) -> None:
 
 
 def objects_in(body: Any) -> Iterator[dict[str, Any]]:
-    """Every object of a class above, wherever it stands."""
+    """Return every object of a class above, at any depth."""
     if isinstance(body, dict):
         if body.get("object") in list(CLASSES):
             yield body
@@ -151,13 +151,13 @@ def test_another_shape_would_be_noticed(heard: list[Exchange]) -> None:
 
 
 def complaints(description: Any, schema: Any, body: Any) -> list[str]:
-    """Where a body has another shape than its schema, which may refer to the description."""
+    """Return the places where a body differs from its schema, which may refer to the description."""
     judge = Draft202012Validator({**schema, "components": description["components"]})
     return [f"{error.json_path}: {error.message[:200]}" for error in judge.iter_errors(body)]
 
 
 def schema_of(description: Any, method: str, path: str, status: int) -> Any:
-    """What the description says of an answer; None for a path that it leaves out."""
+    """Return the description's schema of an answer; None for a path that it leaves out."""
     for template, operations in description["paths"].items():
         wanted, given = template.removeprefix("/v1/").split("/"), path.split("/")
         fits = len(wanted) == len(given) and all(
@@ -171,7 +171,7 @@ def schema_of(description: Any, method: str, path: str, status: int) -> Any:
 
 
 def with_null(part: Any) -> Any:
-    """The description in JSON Schema's words: what is `nullable` may be null, which OpenAPI says beside the rest."""
+    """Return the description as JSON Schema: `nullable` values may be null, which OpenAPI says beside the rest."""
     if isinstance(part, list):
         return [with_null(each) for each in part]
     if not isinstance(part, dict):

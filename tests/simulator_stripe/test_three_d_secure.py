@@ -1,4 +1,4 @@
-"""3-D Secure: the customer proves who they are on the bank's page, by Stripe's own scripts, or not at all."""
+"""3-D Secure: the customer proves who they are on the issuer's page, by Stripe's own scripts, or not at all."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -35,7 +35,7 @@ def believed(taken: Taken, secret: str = SECRET) -> Any:
 
 
 def arrived(receiver: Receiver, subject: str) -> list[str]:
-    """The types of what arrived about an object."""
+    """Return the types of the events that arrived about an object."""
     bodies = [json.loads(each.body) for each in receiver.taken]
     return [body["type"] for body in bodies if body["data"]["object"]["id"] == subject]
 

@@ -1,4 +1,4 @@
-"""What is tested here needs no database: `make test-unit` takes seconds, and whoever opens one fails."""
+"""These tests need no database: `make test-unit` takes seconds, and a test that opens a database fails."""
 
 import sqlite3
 from typing import Any, NoReturn
@@ -13,7 +13,7 @@ from tests.support.postgres import ThrowawayPostgres
 
 
 class DatabaseOpenedError(AssertionError):
-    """A test without a database has opened one: its place is another folder."""
+    """A test of this folder opened a database: it belongs in another folder."""
 
 
 def refuse(*_: Any, **__: Any) -> NoReturn:
@@ -22,7 +22,7 @@ def refuse(*_: Any, **__: Any) -> NoReturn:
 
 @pytest.fixture(autouse=True)
 def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody connect to a database, and nobody start one."""
+    """Fail each attempt to connect to a database or to start one."""
     for driver in (psycopg2, sqlite3, sqlite3.dbapi2):
         monkeypatch.setattr(driver, "connect", refuse)
     monkeypatch.setattr(ThrowawayPostgres, "__init__", refuse)
@@ -30,11 +30,11 @@ def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def postgres() -> NoReturn:
-    """No server for tests of this folder."""
+    """Start no server for tests of this folder."""
     refuse()
 
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    """An app that never asks its database."""
+    """Return an app that never asks its database."""
     return create_app(Settings(database_url=f"sqlite:///{tmp_path_factory.mktemp('none')}/none.db", log_level="ERROR"))

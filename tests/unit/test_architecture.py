@@ -23,7 +23,7 @@ WORDS = {
     "UtcDateTime": "moment",
     "Uuid": "uuid",
 }
-"""What the diagram calls the types of columns."""
+"""The words of the diagram for the types of columns."""
 
 ATTRIBUTE = re.compile(r'^ {8}(\w+) (\w+)(?: ((?:PK|FK|UK)(?:, (?:PK|FK|UK))*))?(?: "(.+)")?$', re.MULTILINE)
 LINE = re.compile(r"^ {4}(\w+) (\|\||\|o)(--|\.\.)(o\{|o\|) (\w+) : (\w+)$", re.MULTILINE)
@@ -32,13 +32,13 @@ every_table = pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambd
 
 
 def diagram(kind: str) -> str:
-    """The one diagram of a kind; of several flowcharts the last."""
+    """Return the only diagram of a kind; of several flowcharts the last."""
     blocks = [text for word, text in document("docs/architecture.md").blocks if word == "mermaid"]
     return [text for text in blocks if text.startswith(kind)][-1]
 
 
 def shown(table: Table) -> list[tuple[str, str, str, str]]:
-    """The columns of a table that the diagram has: type, name, marks, remark."""
+    """Return the columns of a table in the diagram: type, name, marks, remark."""
     found = re.search(rf"^ {{4}}{table.name} \{{\n(.*?)^ {{4}}\}}$", diagram("erDiagram"), re.MULTILINE | re.DOTALL)
     assert found, f"docs/architecture.md does not show the table {table.name}"
     columns = ATTRIBUTE.findall(found[1])
@@ -47,14 +47,14 @@ def shown(table: Table) -> list[tuple[str, str, str, str]]:
 
 
 def uniques(table: Table) -> set[frozenset[str]]:
-    """The columns of which no two rows have the same, primary keys left out."""
+    """Return the unique columns, except primary keys."""
     constraints = [each.columns for each in table.constraints if isinstance(each, UniqueConstraint)]
     indexes = [each.columns for each in table.indexes if each.unique]
     return {frozenset(column.name for column in columns) for columns in [*constraints, *indexes]}
 
 
 def marks(column: Column[Any]) -> str:
-    """PK, FK and UK, as far as they hold."""
+    """Return those of PK, FK and UK that hold."""
     alone = frozenset({column.name}) in uniques(column.table)
     held = (("PK", column.primary_key), ("FK", bool(column.foreign_keys)), ("UK", alone))
     return ", ".join(mark for mark, holds in held if holds)
@@ -113,7 +113,7 @@ def test_a_dotted_line_is_a_number_without_a_foreign_key() -> None:
 
 
 DISPUTES = (Move.DISPUTED, Move.DISPUTE_WON, Move.DISPUTE_LOST)
-"""Moves that keep every status: the text below the diagram says so, instead of two dozen arrows."""
+"""The text below the diagram names the operations that keep every status, instead of two dozen arrows."""
 
 
 def test_the_diagram_of_statuses_has_every_legal_move_and_no_other() -> None:
@@ -161,7 +161,7 @@ def test_the_sequence_commits_before_and_after_the_gateway_and_not_around_it() -
 
 
 def test_no_line_of_a_diagram_ends_before_its_end() -> None:
-    """A semicolon ends a statement, wherever it stands: the rest of the line would be an error."""
+    """A semicolon ends a statement anywhere: the rest of the line would be an error."""
     diagrams = "".join(text for _, text in document("docs/architecture.md").blocks)
 
     assert [line for line in diagrams.splitlines() if ";" in line] == []

@@ -13,13 +13,13 @@ from tests.support.processes import ROOT
 STANDARD, TOP_10 = document("docs/reference/asvs.md"), document("docs/reference/api-top-10.md")
 HERE = ("yes", "partly", "no", "not ours")
 REQUIREMENTS = (27, 11, 19, 10, 9, 35, 18, 7, 7, 29, 14, 9, 13, 9, 13, 16, 7)
-"""How many of levels 1 and 2 each chapter of the standard has."""
+"""The number of requirements of levels 1 and 2 in each chapter of the standard."""
 TITLES = re.findall(r"^## (V\d+ .+)$", STANDARD.text, re.MULTILINE)
 ROWS = [row for title in TITLES for row in STANDARD.section(title).rows()]
 
 
 def numbers(cell: str) -> list[str]:
-    """The requirements of a row: one, or a range within a section."""
+    """Return the requirements of a row: one, or a range within a section."""
     first, _, last = cell.partition("\N{EN DASH}")
     section, _, begin = first.rpartition(".")
     found, _, end = (last or first).rpartition(".")
@@ -29,13 +29,13 @@ def numbers(cell: str) -> list[str]:
 
 
 def named_in(evidence: str) -> list[str]:
-    """The tests that stand between backquotes."""
+    """Return the tests that stand between backquotes."""
     return re.findall(r"`(tests/[\w/]+\.py::\w+)`", evidence)
 
 
 @cache
 def defined_in(path: str) -> frozenset[str]:
-    """The tests that a file defines; none if there is no such file."""
+    """Return the tests that a file defines; none if there is no such file."""
     file = ROOT / path
     tree = ast.parse(file.read_text() if file.is_file() else "")
     names = (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))

@@ -1,4 +1,4 @@
-"""Docker Compose brings brokers for those who want them, and none for those who do not."""
+"""Docker Compose starts brokers only on request."""
 
 from typing import Any
 

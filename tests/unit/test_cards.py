@@ -118,7 +118,7 @@ def iban(rng: random.Random) -> str:
 
 
 def alike(rng: random.Random) -> dict[str, str]:
-    """One of everything that looks like a card number and is none."""
+    """Return one of each thing that looks like a card number and is none."""
     moment = datetime(2015, 1, 1, tzinfo=UTC) + timedelta(
         seconds=rng.randrange(7 * 10**8), microseconds=rng.randrange(10**6)
     )

@@ -1,4 +1,4 @@
-"""Hashes of the journal's chain: what they cover, and whose they are."""
+"""The hashes of the journal chain cover every column that matters, and show which key signed them."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""The shapes of the overview's picture: every bar within its frame, every part as high as it counts."""
+"""The bars of the overview's chart stay within its frame, and each part is as high as its count."""
 
 from datetime import UTC, datetime
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Which gateways there are, which payments go to which, and what production refuses of them."""
+"""The settings choose the gateways and their payments; production refuses unsafe ones."""
 
 from dataclasses import replace
 
@@ -184,7 +184,7 @@ def test_mollies_keys_are_secret_and_its_modes_apart() -> None:
 
 
 def test_production_with_mollie_needs_the_origins_that_customers_come_back_to() -> None:
-    """Every charge at Mollie needs a return URL, and production accepts none of an origin that nobody has named."""
+    """Every charge at Mollie needs a return URL, and production accepts only those of a configured origin."""
     without = {name: value for name, value in LIVE_MOLLIE.items() if name != "PAYMENT_RETURN_ORIGINS"}
     assert named_by(without) == ["PAYMENT_RETURN_ORIGINS"]
     assert named_by(LIVE | {"MOLLIE_API_KEY": MOLLIE_LIVE, "GATEWAY_ROUTES": "IDEAL=mollie"}) == [

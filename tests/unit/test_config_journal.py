@@ -1,4 +1,4 @@
-"""Settings of the chained journal: keys by id, the key of extracts, and what production says without one."""
+"""Settings of the chained journal: keys by id, the key of extracts, and production's warning without one."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec

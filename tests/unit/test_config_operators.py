@@ -1,4 +1,4 @@
-"""The settings of operators: what is read, and which combinations a process refuses to start with."""
+"""The settings of operators: how they are read, and with which combinations a process refuses to start."""
 
 import pytest
 
@@ -8,7 +8,7 @@ PROVIDER = {"OPS_OIDC_ISSUER": "https://login.example.com/", "OPS_OIDC_CLIENT_ID
 
 
 def faults(**environ: str) -> str:
-    """What the environment is refused for."""
+    """Return the reason for which the environment is refused."""
     with pytest.raises(ConfigurationError) as refused:
         Settings.from_env(environ)
     return "\n".join(refused.value.faults)

@@ -1,4 +1,4 @@
-"""The files that build, start and front the service are what their programs accept, and hold what they promise."""
+"""Programs accept the files that build, start and front the service, and the files keep their promises."""
 
 import re
 import shutil

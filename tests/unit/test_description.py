@@ -1,4 +1,4 @@
-"""The service's description in OpenAPI: whole, valid, and in the channels' own words."""
+"""The service's OpenAPI description is complete and valid, and uses the channels' own words."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -68,7 +68,7 @@ def test_it_is_valid(make: Make, settings: dict[str, Any]) -> None:
 
 
 def is_for_people(path: str) -> bool:
-    """The operations pages are no part of the API."""
+    """Return whether a route is for people: the operations pages are not part of the API."""
     return f"{path}/".startswith("/ops/")
 
 
@@ -115,7 +115,7 @@ def test_operations_have_names_of_their_own(described: Described) -> None:
 
 
 def errors_of(described: Described, path: str, method: str = "post") -> set[str]:
-    """The schemas of the errors of an operation."""
+    """Return the schemas of the errors of an operation."""
     schema = described["paths"][path][method]["responses"]["default"]["content"]["application/json"]["schema"]
     return {each["$ref"].rpartition("/")[2] for each in schema.get("anyOf", [schema])}
 

@@ -23,14 +23,14 @@ READ_BY_TESTS = {"STRIPE_DESCRIPTION", "TEST_DATABASE_URL"}
 LONGEST_README, LONGEST_GLOSSARY = 130, 160
 
 FOREIGN = "docs/coming-from-the-documents.md"
-"""The page whose left column names what others have."""
+"""This page's left column has the names that other projects use."""
 
 every_document = pytest.mark.parametrize("doc", documents(), ids=lambda doc: str(doc.path.relative_to(ROOT)))
 
 
 @pytest.fixture(scope="module")
 def commands(app: Flask) -> dict[str, click.Command]:
-    """Everything that `flask --app wsgi` understands, groups flattened: `deliveries list`."""
+    """Return every command of `flask --app wsgi`, groups flattened: `deliveries list`."""
     own = app.cli.commands
     added = {"simulator": simulator, **{entry.name: entry.load() for entry in entry_points(group="flask.commands")}}
     return dict(flattened({**own, **added}))

@@ -1,4 +1,4 @@
-"""The tables of the documents say what the code says, no more and no less."""
+"""The tables of the documents agree with the code in both directions."""
 
 import re
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ from tests.support.markdown import document
 from tests.support.processes import ROOT
 
 NONE = "\N{EN DASH}"
-"""What stands in a cell where there is nothing."""
+"""The texts of an empty cell."""
 
 ANSWERS = {"declined": "actual", "none": "no_answer", "pending": "pending"}
-"""The first answer of the simulated gateway, in the words of its page."""
+"""The simulated gateway's first answer, in the words of its page."""
 ROUTE = re.compile(r"`((?:GET|POST|PATCH|PUT|DELETE) /[^` ]*)`")
 NOT_FOR_CALLERS = {
     "bad_request",
@@ -34,7 +34,7 @@ NOT_FOR_CALLERS = {
     "token_sign_in_off",
     "too_early_to_decide",
 }
-"""Codes that no answer to a caller carries: base classes, commands, webhooks, and the operations pages."""
+"""Codes in no response to a caller: base classes, commands, webhooks, and the operations pages."""
 GLOSSARY_TITLES = ("Callers and keys", "Money", "Gateway", "Journal and events", "Operations")
 ADVICE_OF_NO_CLASS = {
     "method_not_allowed": NONE,
@@ -46,23 +46,23 @@ ADVICE_OF_NO_CLASS = {
 
 
 def routes(app: Flask) -> set[str]:
-    """`GET /payments/{payment_id}` and the like; what is there under `/v1` once more is left out."""
+    """Return routes as `GET /payments/{payment_id}`; repeats under `/v1` are left out."""
     found = {
         f"{method} {named(rule.rule)}"
         for rule in app.url_map.iter_rules()
-        if "/assets/" not in rule.rule  # what a page is made of
+        if "/assets/" not in rule.rule  # parts of a page
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     return {route for route in found if once(route) == route or once(route) not in found}
 
 
 def named(rule: str) -> str:
-    """A rule with its arguments as documents write them."""
+    """Write a rule with its arguments as documents do."""
     return re.sub("<(?:[a-z]+:)?([a-z_]+)>", r"{\1}", rule)
 
 
 def once(route: str) -> str:
-    """The route without the prefix."""
+    """Return the route without the prefix."""
     return route.replace(" /v1/", " /")
 
 
@@ -129,7 +129,7 @@ def test_the_table_of_variables_is_the_template_of_the_environment() -> None:
 
     assert len(shown) == len(rows)
     assert shown.keys() == template.keys()
-    # Where the template leaves a variable empty, what then holds may stand behind in brackets.
+    # If the template leaves a variable empty, its default may stand in brackets.
     plain = {name: NONE if default.startswith(f"{NONE} (") else default for name, default in shown.items()}
     assert plain == {name: f"`{value}`" if value else NONE for name, value in template.items()}
 
@@ -144,7 +144,7 @@ def test_the_record_of_layers_shows_them_in_the_order_that_is_checked() -> None:
 
 
 def glossary_column(number: int) -> list[list[str]]:
-    """The code spans of one column of the glossary, row by row: 2 is the code, 3 the table."""
+    """Return the code spans of one column of the glossary, row by row: 2 is the code, 3 the table."""
     glossary = document("docs/reference/glossary.md")
     rows = [row for title in GLOSSARY_TITLES for row in glossary.section(title).rows()]
     return [re.findall(r"`([^`]+)`", row[number]) for row in rows]

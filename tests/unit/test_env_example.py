@@ -1,4 +1,4 @@
-"""The template of the environment says what the program reads, no more and no less."""
+"""The template of the environment has exactly the variables that the program reads."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ TEMPLATE = ROOT / ".env.example"
 
 
 class Listener(Mapping[str, str]):
-    """An environment that remembers every name it was asked for."""
+    """An environment that remembers every name that was read."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values_given = values
@@ -36,7 +36,7 @@ class Listener(Mapping[str, str]):
 
 
 def template_names() -> set[str]:
-    """Names of the template; those whose mere presence means something stand there commented out."""
+    """Return the names of the template; those that take effect by their presence are commented out."""
     return set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", TEMPLATE.read_text(), flags=re.MULTILINE))
 
 
@@ -45,7 +45,7 @@ def template_values() -> dict[str, str]:
 
 
 def names_for_compose() -> set[str]:
-    """What docker-compose.yml takes from the environment for itself."""
+    """Return the variables that docker-compose.yml reads from the environment."""
     return set(re.findall(r"(?<!\$)\$\{([A-Z][A-Z0-9_]*)", (ROOT / "docker-compose.yml").read_text()))
 
 

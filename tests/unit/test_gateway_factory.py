@@ -1,4 +1,4 @@
-"""The gateways by name, and where a payment goes."""
+"""The factory makes gateways by name and chooses the gateway of a payment."""
 
 import subprocess
 import sys
@@ -66,7 +66,7 @@ def test_payments_of_release_1_0_0_belong_where_that_release_sent_them() -> None
 
 
 def test_stripes_library_is_not_imported_where_stripe_is_not_configured() -> None:
-    """It would cost every process 13 MB and a third of a second."""
+    """The import would cost every process 13 MB and a third of a second."""
     program = (
         "import sys, os; from payment_service.config import Settings; "
         "from payment_service.gateways.factory import gateways_from; "

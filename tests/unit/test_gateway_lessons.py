@@ -1,4 +1,4 @@
-"""The page of lessons names every point and lesson once, and only tests that exist."""
+"""The page of lessons names every point and lesson once, and only existing tests."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ LISTS = {"What Stripe does": 40, "Lessons of other services": 46}
 
 
 def table(title: str) -> list[list[str]]:
-    """The rows under a heading, as cells."""
+    """Return the rows under a heading, as cells."""
     section = document(PAGE).text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     rows = [line for line in section.splitlines() if re.match(r"\| *\d+ *\|", line)]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
@@ -23,7 +23,7 @@ def table(title: str) -> list[list[str]]:
 
 @cache
 def suite() -> frozenset[str]:
-    """The name of every test function there is."""
+    """Return the names of all test functions."""
     found = set()
     for path in (ROOT / "tests").rglob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

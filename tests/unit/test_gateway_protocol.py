@@ -1,4 +1,4 @@
-"""What counts as an answer of a gateway, and that everything else is unknown."""
+"""Only well-formed answers of a gateway are final; every other answer is unknown."""
 
 import json
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Bodies of 64 kB made to keep the search for card data busy: its work grows with their length and no faster."""
+"""Bodies of 64 kB that keep the search for card data busy: its work grows only linearly with their length."""
 
 import json
 
@@ -32,13 +32,13 @@ BODIES = {
 
 
 def filled(name: str, size: int) -> bytes:
-    """A body of at most so many bytes, its middle repeated."""
+    """Return a body of at most so many bytes, its middle repeated."""
     first, middle, last = (part.encode() for part in BODIES[name])
     return first + middle * ((size - len(first) - len(last)) // len(middle)) + last
 
 
 def work(body: bytes) -> float:
-    """Seconds of work for a body, whether it is refused or not."""
+    """Return the seconds of work for a body, refused or not."""
 
     def parse() -> None:
         try:
@@ -50,7 +50,7 @@ def work(body: bytes) -> float:
 
 
 def yardstick() -> float:
-    """Seconds of work for reading 64 kB of JSON with Python's parser, and some of what any search does with it."""
+    """Return the seconds in which Python's parser reads 64 kB of JSON, with some work that any search does."""
     text = json.dumps({"a": "4 " * (SIZE // 2 - 5)})
     return least_work(lambda: [sum(map(ord, char)) for char in json.loads(text)["a"]])
 

@@ -1,4 +1,4 @@
-"""What the house is built by, as tests: each rule says what it saves us from."""
+"""The rules of this code base, as tests: each docstring names the fault that its rule prevents."""
 
 import ast
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def parsed(path: Path) -> ast.Module:
 
 
 def modules(*folders: Path, but: tuple[str, ...] = ()) -> Iterator[tuple[str, ast.Module]]:
-    """Name and content of every module below the folders; `but` are beginnings of names to leave out."""
+    """Return name and content of every module below the folders; `but` are beginnings of names to leave out."""
     for folder in folders:
         for path in sorted(folder.rglob("*.py")):
             name = path.relative_to(here(".")).as_posix()
@@ -35,14 +35,14 @@ def functions(tree: ast.AST) -> Iterator[Function]:
 
 
 def dotted(node: ast.AST) -> str:
-    """`os.environ` for an attribute or a name, "" for anything else."""
+    """Return `os.environ` for an attribute or a name, "" for any other node."""
     if isinstance(node, ast.Name):
         return node.id
     return f"{dotted(node.value)}.{node.attr}" if isinstance(node, ast.Attribute) else ""
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
-    """Everything a module imports, by its full name."""
+    """Return everything that a module imports, by its full name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -51,7 +51,7 @@ def imported(tree: ast.Module) -> Iterator[str]:
 
 
 def test_only_the_database_module_commits() -> None:
-    """A commit somewhere below would end a transaction that somebody above still believes in."""
+    """A commit in a called function would end a transaction that its caller still relies on."""
     offenders = [
         f"{name}:{node.lineno}"
         for name, tree in modules(PACKAGE, but=("payment_service/db.py",))
@@ -62,7 +62,7 @@ def test_only_the_database_module_commits() -> None:
 
 
 def test_only_the_database_modules_send_begin_and_commit() -> None:
-    """`Database.atomic()` begins and commits through `Connection`; a text sent elsewhere would go round it."""
+    """`Database.atomic()` begins and commits through `Connection`; a text sent by another way would bypass it."""
     own = ("payment_service/db.py", "payment_service/connection.py")
     offenders = [
         f"{name}:{node.lineno}"
@@ -74,7 +74,7 @@ def test_only_the_database_modules_send_begin_and_commit() -> None:
 
 
 def test_only_the_clock_reads_time_and_makes_identities() -> None:
-    """What reads the clock by itself cannot be tested at another time of day."""
+    """Code that reads the clock directly cannot be tested at another time of day."""
     forbidden = {"time", "random", "secrets"}
     calls = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "datetime.datetime.now"}
     offenders = []
@@ -91,7 +91,7 @@ def test_only_the_clock_reads_time_and_makes_identities() -> None:
 
 
 def test_nobody_below_the_entry_points_reads_the_environment() -> None:
-    """A setting read on the side is in no list, has no type, and is found missing in production."""
+    """A setting that a module reads directly is in no list, has no type, and is found missing in production."""
     forbidden = {"os.environ", "os.environb", "os.getenv"}
     offenders = []
     for name, tree in modules(PACKAGE, here("migrations")):
@@ -119,7 +119,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
 
 
 def test_no_view_catches_anything() -> None:
-    """Errors become answers in one place; a view that catches one speaks for a channel it does not know."""
+    """Errors become responses in one place; a view that catches one decides for a channel it does not know."""
     views = [
         (name, function)
         for name, tree in modules(PACKAGE / "blueprints", PACKAGE / "channels")
@@ -167,7 +167,7 @@ def _names_a_status(node: ast.Compare) -> bool:
 
 
 def _texts(node: ast.Compare) -> Iterator[str]:
-    """The texts a `status` is compared with."""
+    """Return the texts that code compares a `status` with."""
     if any(dotted(part).endswith("status") for part in ast.walk(node)):
         yield from (
             part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)
@@ -175,7 +175,7 @@ def _texts(node: ast.Compare) -> Iterator[str]:
 
 
 def test_nothing_is_named_after_nothing() -> None:
-    """A manager, helper or utility is a name for what nobody has thought about."""
+    """A manager, helper or utility is a name that does not say what the code does."""
     empty = ("manager", "helper", "util", "utils", "processor", "misc", "common")
     offenders = [
         f"{name}:{node.name}"

@@ -1,4 +1,4 @@
-"""Ids are random, of the length that is asked for, and different in a forked child."""
+"""Ids are random, of the requested length, and different in a forked child."""
 
 import os
 from uuid import RFC_4122

@@ -1,4 +1,4 @@
-"""The manifests are what Kubernetes accepts, refer to what exists, and agree with the service that they run."""
+"""Kubernetes accepts the manifests; they refer to existing objects and agree with the service that they run."""
 
 import re
 import secrets
@@ -24,7 +24,7 @@ every_pod = pytest.mark.parametrize(("name", "pod"), list(manifests.pods()), ids
 
 
 def judged(version: str, *files: Path) -> tuple[int, list[str]]:
-    """Exit code of the validator, and what it has to say besides that a file passed."""
+    """Return the validator's exit code and its messages, except that a file passed."""
     program = Path(sys.executable).with_name("kubernetes-validate")
     command = [str(program), "--strict", "--kubernetes-version", version, *map(str, files)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -38,7 +38,7 @@ def test_kubernetes_accepts_every_manifest(version: str) -> None:
 
 
 def test_the_validator_would_say_so(tmp_path: Path) -> None:
-    """A wrong type and a name nobody knows: the test above is one that can fail."""
+    """The validator refuses a wrong type and an unknown name: the test above can fail."""
     broken = resource("Deployment")
     broken["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = "long"
     broken["spec"]["template"]["spec"]["containers"][0]["live"] = {}

@@ -1,4 +1,4 @@
-"""The way in from outside has the limits that deploy/nginx has, and lets in what callers need and nothing else."""
+"""The ingress has the limits of deploy/nginx, and lets in only the requests that callers need."""
 
 import re
 import secrets
@@ -45,33 +45,33 @@ def test_every_path_that_is_let_in_leads_somewhere(app: Any) -> None:
 
 
 def nginx(directive: str) -> str:
-    """The value that deploy/nginx has for a directive, where there are several the first."""
+    """Return the value that deploy/nginx has for a directive, the first of several."""
     return values(directive)[0]
 
 
 def values(directive: str) -> list[str]:
-    """All values that deploy/nginx has for a directive."""
+    """Return all values that deploy/nginx has for a directive."""
     return re.findall(rf"^ *{directive} (.+);$", configured(), re.MULTILINE)
 
 
 def configured() -> str:
-    """Everything in deploy/nginx."""
+    """Return the text of all files in deploy/nginx."""
     return "".join(path.read_text() for path in sorted((ROOT / "deploy" / "nginx").rglob("*.*")))
 
 
 def plain(text: str) -> str:
-    """Without remarks, and with one blank between words."""
+    """Remove remarks, and leave one blank between words."""
     return " ".join(re.sub(r"(^|  ) *#.*$", "", text, flags=re.MULTILINE).split())
 
 
 def statements(snippet: str) -> list[str]:
-    """Its directives, and its blocks as a whole: each ends with a line that is not indented."""
+    """Return its directives, and its blocks as a whole: each ends with a line that is not indented."""
     ends = re.compile(r"^(?:\S.*;|\})$", re.MULTILINE)
     return [plain(part) for part in re.sub(ends, r"\g<0>\0", snippet).split("\0") if plain(part)]
 
 
 def controllers() -> dict[str, str]:
-    """What the controller's ConfigMap holds."""
+    """Return the data of the controller's ConfigMap."""
     (told,) = manifests.documents(manifests.FOLDER / "controller" / "nginx-config.yaml")
     return dict(told["data"])
 

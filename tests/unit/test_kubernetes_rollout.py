@@ -1,4 +1,4 @@
-"""Slow gateways, new releases and full databases: what the manifests promise about each."""
+"""The manifests are prepared for slow gateways, new releases and full databases."""
 
 import ipaddress
 import re
@@ -23,7 +23,7 @@ def told() -> Settings:
 
 
 def test_a_slow_gateway_neither_kills_a_pod_nor_empties_the_service(told: Settings) -> None:
-    """Every thread may be with the gateway for its whole budget: who asks through a thread has more patience."""
+    """Every thread may wait for the gateway for its whole budget: a probe that needs a thread waits longer."""
     runs = container(PODS["payment-service"])
 
     assert runs["livenessProbe"]["tcpSocket"], "asks no thread"
@@ -42,7 +42,7 @@ def test_who_waits_is_the_same_image_with_the_same_rights(name: str) -> None:
 
 
 def most_connections(told: Settings) -> int:
-    """What all pods together may hold while a release is rolled out, each where it scales to and one more."""
+    """Return the connections that all pods may hold during a rollout, each scaled to its maximum plus one."""
     (patch,) = [
         each for each in kustomization(PRODUCTION)["patches"] if each["target"]["kind"].startswith("Horizontal")
     ]
@@ -63,7 +63,7 @@ def test_the_connections_that_the_database_must_grant_are_said(told: Settings) -
 
 
 def allowed(address: str, port: int) -> bool:
-    """Whether a pod may open a connection to an address outside the cluster."""
+    """Return whether a pod may open a connection to an address outside the cluster."""
     at = ipaddress.ip_address(address)
     return any(
         port in {each["port"] for each in rule["ports"]}

@@ -4,8 +4,8 @@ import pytest
 
 from payment_service.domain.lifecycle import EVENT_TYPES, LIFECYCLE, IllegalMove, Move, Status, after, allows
 
-# Written down by hand from what the callers' documents allow: status, move, where it leads. Whatever is not here is
-# refused. "new" is a payment that does not exist yet.
+# Written by hand from the callers' documents: status, operation, next status. The lifecycle refuses all other
+# combinations. "new" is a payment that does not exist yet.
 LEGAL = """
 new                 create              PENDING
 new                 charge              PROCESSING
@@ -72,7 +72,7 @@ KNOWN_LATER = [
     if status is not Status.PENDING
     for move in ("disputed", "dispute_won", "dispute_lost")
 ]
-"""A dispute is booked whatever became of its payment, and changes no status."""
+"""The engine saves a dispute in any status of its payment, and changes no status."""
 
 LINES = [*LEGAL.strip().splitlines(), *KNOWN_LATER]
 EXPECTED = {(status, move): end for status, move, end in (line.split() for line in LINES)}

@@ -73,7 +73,7 @@ class Unspeakable:
 
 @pytest.mark.parametrize("value", [Unspeakable(), 10**5000, [Unspeakable()]], ids=["repr", "too long", "inside"])
 def test_what_cannot_be_written_down_stops_nobody(lines: Lines, value: object) -> None:
-    """A line stands between the gateway's answer and its being written down."""
+    """The service writes the line between the gateway's answer and the commit that stores it."""
     configure_logging("INFO")
     structlog.get_logger("ours").warning("movement.undecided", why=value)
     (line,) = lines()

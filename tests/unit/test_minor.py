@@ -1,4 +1,4 @@
-"""Amounts as a gateway writes them, as literals: a scale that is checked by its own inverse proves nothing."""
+"""Amounts in a gateway's notation, as literals: a scale that is checked by its own inverse proves nothing."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""What Mollie's objects and errors mean, by literal examples."""
+"""Literal examples of Mollie's objects and errors give the expected gateway results."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The dashboard and the alerts refer to what the service really tells."""
+"""The dashboard and the alerts refer only to metrics that the service has."""
 
 import json
 import re
@@ -56,7 +56,7 @@ def expressions() -> Iterator[str]:
 
 
 def words(expression: str) -> set[str]:
-    """Every name in an expression: texts, durations and numbers are none."""
+    """Return every metric name in an expression, without texts, durations and numbers."""
     plain = re.sub(r'"[^"]*"|\[[^\]]*\]', " ", expression)
     return set(re.findall(r"(?<![0-9.])[a-z_][a-z0-9_]*", plain))
 

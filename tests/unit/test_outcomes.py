@@ -89,7 +89,7 @@ def test_a_channels_own_rate_is_about_the_share_that_succeeds() -> None:
     rates = SuccessRates(1.0, {"checkout": 0.95})
     truths = [decide(instruct(gateway_key=f"v1-{n}", channel="checkout"), rates).actual_outcome for n in range(10_000)]
     approved = sum(isinstance(truth, Approved) for truth in truths)
-    # Keys are fixed, so this is not luck; five standard deviations (22 each) is what a fair draw may differ by.
+    # The keys are fixed, so the draw is the same each time; it may differ by five standard deviations (22 each).
     assert abs(approved - 9_500) < 110
     assert isinstance(decide(instruct(channel="orders"), rates).actual_outcome, Approved)
 

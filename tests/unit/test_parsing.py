@@ -26,7 +26,7 @@ def post(
 
 
 def declared(client: FlaskClient, stream: io.IOBase, length: int) -> TestResponse:
-    """A body of a declared length, as gunicorn hands it over."""
+    """Return a body of a declared length, as gunicorn passes it on."""
     environ = {"wsgi.input": stream, "wsgi.input_terminated": True, "CONTENT_LENGTH": str(length)}
     return client.post("/body", content_type="application/json", environ_overrides=environ)
 
@@ -71,7 +71,7 @@ def test_sixty_four_kilobytes_fit_and_not_a_byte_more(client: FlaskClient) -> No
 
 
 class Endless(io.RawIOBase):
-    """A body that never ends; how much of it was asked for."""
+    """A body that never ends; it counts the bytes that were read."""
 
     taken = 0
 
@@ -98,7 +98,7 @@ def test_a_declared_length_is_believed_before_a_byte_is_read(client: FlaskClient
 
 
 class Breaking(io.RawIOBase):
-    """A body whose reading fails as servers let it fail."""
+    """A body that fails while it is read, with the errors of servers."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -173,7 +173,7 @@ def test_what_is_no_number_in_the_path_is_refused_as_its_document_says(text: str
 
 
 def key_of(header: str | None, body: object) -> str | None:
-    """The key of a request with this header and this `idempotency_key`, or of a document that has it in the body."""
+    """Return the key of a request with this header and body, or of a document that has it in the body."""
     if header is None:
         return None if body is None else key_text(body, ("body", "idempotency_key"))
     with app.test_request_context(headers={"Idempotency-Key": header}):

@@ -1,4 +1,4 @@
-"""What the Postman collection promises before anybody runs it."""
+"""The Postman collection is complete and consistent, without a run of it."""
 
 import json
 import re

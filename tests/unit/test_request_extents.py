@@ -1,4 +1,4 @@
-"""When a request is whole: exactly with its last byte, however it is cut into pieces."""
+"""A request is whole exactly with its last byte, in any division into pieces."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ TEXTS = st.binary(max_size=200) | st.sampled_from([b"\r\n\r\n", b"0\r\n\r\n", b"
 
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
-    """A well-formed request with a body by length, in chunks, or none."""
+    """Return a well-formed request with a body by length, in chunks, or none."""
     fields = [b"%s: %s\r\n" % field for field in draw(FIELDS)]
     framing, body = b"", b""
     match draw(st.sampled_from(["none", "length", "chunks"])):
@@ -41,7 +41,7 @@ def requests(draw: st.DrawFn) -> bytes:
 
 
 def whole_after(request: bytes, cuts: list[int]) -> int | None:
-    """After how many bytes the request is whole, when it arrives in pieces that end there."""
+    """Return the number of bytes after which the request is whole, when its pieces end at these places."""
     extent, data = Extent(), bytearray()
     for begin, end in zip([0, *cuts], [*cuts, len(request)], strict=True):
         data += request[begin:end]
@@ -51,7 +51,7 @@ def whole_after(request: bytes, cuts: list[int]) -> int | None:
 
 
 class Source:
-    """What gunicorn's parser reads from: all that there is, then nothing."""
+    """A source for gunicorn's parser: all the bytes, then nothing."""
 
     def __init__(self, data: bytes) -> None:
         self.data = deque([data])

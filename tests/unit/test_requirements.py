@@ -1,4 +1,4 @@
-"""The ranges people edit and the locks machines install speak of the same packages."""
+"""The ranges that people edit and the locks that machines install name the same packages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def requirements_of(name: str) -> list[Requirement]:
-    """The requirements of an .in file, those of the files it includes too."""
+    """Return the requirements of an .in file and of the files it includes."""
     found: list[Requirement] = []
     for line in (ROOT / name).read_text().splitlines():
         text = line.partition("#")[0].strip()
@@ -24,7 +24,7 @@ def requirements_of(name: str) -> list[Requirement]:
 
 
 def locked_in(name: str) -> dict[str, str]:
-    """Package name to locked version, and every line that pins one must carry at least one hash."""
+    """Return package name to locked version; every pinned line must carry at least one hash."""
     locked: dict[str, str] = {}
     for entry in (ROOT / name).read_text().replace("\\\n", " ").splitlines():
         if not entry.strip() or entry.lstrip().startswith("#"):
@@ -49,7 +49,7 @@ def test_the_lock_names_everything_that_is_asked_for(stem: str) -> None:
 
 @pytest.mark.parametrize("lock", ["requirements.txt", "requirements-kafka.txt", "requirements-stripe.txt"])
 def test_the_tests_run_on_the_versions_that_are_shipped(lock: str) -> None:
-    """So the locks agree among themselves, too: they are installed one after the other."""
+    """The locks agree with each other: they are installed one after the other."""
     shipped, tested = locked_in(lock), locked_in("requirements-dev.txt")
 
     assert {name: tested.get(name) for name in shipped} == shipped

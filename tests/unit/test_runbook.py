@@ -1,4 +1,4 @@
-"""Every alert has one entry in the runbook, and an entry names only what exists."""
+"""Every alert has one entry in the runbook, and an entry names only existing metrics and commands."""
 
 import re
 
@@ -19,7 +19,7 @@ ALSO = {"deriv", "level"}
 
 
 def entries() -> list[tuple[str, str]]:
-    """Name and text of each entry, in order."""
+    """Return name and text of each entry, in order."""
     _, *found = re.split(r"^### (.+)\n", RUNBOOK.section("Entries").text, flags=re.MULTILINE)
     return list(zip(found[::2], found[1::2], strict=True))
 

@@ -1,4 +1,4 @@
-"""Whatever a sink does, it has reported before the relay's lease ends: nobody else sends the same meanwhile."""
+"""Every sink reports before the relay's lease ends, so that no other relay sends the same delivery meanwhile."""
 
 from payment_service.delivery import http, kafka, rabbitmq
 from payment_service.delivery.http import HttpSink
@@ -6,7 +6,7 @@ from payment_service.delivery.kafka import KafkaSink
 from payment_service.delivery.relay import LEASE
 
 PROMISED = 30.0
-"""Seconds that the interface of sinks names."""
+"""The seconds that the interface of sinks names."""
 
 
 def test_the_last_of_a_full_window_of_requests_is_answered_or_given_up_in_time() -> None:

@@ -1,4 +1,4 @@
-"""What the adapter makes of a reply, and what it asks afterwards. Each server says exactly what Stripe would say."""
+"""The adapter maps each reply of Stripe to a gateway result; each server replies exactly as Stripe would."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ CANCELED_INTENT = intent("canceled", last_payment_error=DECLINED["error"])
 
 
 def unexpected(shown: dict[str, Any]) -> dict[str, Any]:
-    """The error of a request that an intent's state does not allow; it carries the intent."""
+    """Return the error of a request that an intent's state does not allow; it carries the intent."""
     return error("payment_intent_unexpected_state", payment_intent=shown)
 
 
@@ -68,7 +68,7 @@ def test_a_charge_without_a_payment_method_is_declined_without_a_call() -> None:
 
 
 def test_a_card_that_is_declined_is_refused_until_a_cancel_ends_it() -> None:
-    """Whoever has the client secret may confirm the intent once more."""
+    """A caller with the client secret may confirm the intent once more."""
     decline = DECLINED | {"error": DECLINED["error"] | {"payment_intent": REFUSED_INTENT}}
     with stripe_that_says(http(402, decline), http(200, CANCELED_INTENT)) as (gateway, server):
         assert gateway.send(asked()) == Refused("INSUFFICIENT_FUNDS", "Insufficient funds.", INTENT)
@@ -83,14 +83,14 @@ def test_a_decline_without_the_intent_asks_for_it() -> None:
 
 
 def test_a_confirmation_that_was_refused_untouched_is_a_refusal() -> None:
-    """The same request would be refused again; only a cancel makes it final."""
+    """Stripe would refuse the same request again; only a cancel makes the result final."""
     with stripe_that_says(http(400, error("parameter_invalid_string")), http(200, intent())) as (gateway, _):
         found = gateway.send(asked())
     assert found == Refused("PARAMETER_INVALID_STRING", "It went wrong.", INTENT)
 
 
 def test_two_owners_at_once_are_one_charge() -> None:
-    """The late one is told of the state: an intent succeeds once."""
+    """The second request gets the state: an intent succeeds once."""
     with stripe_that_says(http(400, unexpected(intent("succeeded")))) as (gateway, _):
         assert isinstance(gateway.send(asked()), Approved)
     with stripe_that_says(http(409, error("idempotency_key_in_use", "idempotency_error"))) as (gateway, _):
@@ -109,7 +109,7 @@ def test_another_request_under_a_confirmations_key_is_for_a_person() -> None:
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_an_object_that_stripe_does_not_know_is_for_a_person(kind: Kind) -> None:
-    """The other mode's, the other account's, or a wrong row: nothing is sent again."""
+    """The look-up finds the other mode's intent, the other account's, or a wrong row: nothing is sent again."""
     with stripe_that_says(http(404, error("resource_missing", param="intent"))) as (gateway, _):
         assert isinstance(gateway.send(asked(kind, "15.00")), Contradiction)
         assert isinstance(gateway.lookup(asked(kind, "15.00")), Contradiction)
@@ -137,7 +137,7 @@ def test_a_failure_of_stripes_is_unknown_and_asks_nothing() -> None:
 def test_a_failure_that_stripe_replays_is_spent_only_where_nothing_was_done(
     kind: Kind, shown: dict[str, Any], expected: type
 ) -> None:
-    """It is replayed for as long as the key lives, though the money may have moved."""
+    """Stripe replays the answer for the life of the key, though the money may have moved."""
     replies = http(500, error(None, "api_error"), **REPLAYED), http(200, shown)
     with stripe_that_says(*replies) as (gateway, _):
         assert type(gateway.send(asked(kind, gateway_key="v1-key"))) is expected
@@ -150,7 +150,7 @@ def test_a_replayed_failure_stays_unknown_while_stripe_cannot_be_asked() -> None
 
 
 def test_a_replayed_answer_is_of_then_and_the_object_of_now() -> None:
-    """The stored answer may ask for an action that was taken an hour ago."""
+    """The stored answer may ask for an action that the customer took an hour ago."""
     replies = http(200, intent("requires_action"), **REPLAYED), http(200, intent("succeeded"))
     with stripe_that_says(*replies) as (gateway, _):
         assert isinstance(gateway.send(asked()), Approved)
@@ -210,7 +210,7 @@ def test_what_was_never_registered_has_never_happened() -> None:
     ],
 )
 def test_a_cancel_says_declined_only_when_stripe_shows_it(kind: Kind, reply: bytes, expected: type) -> None:
-    """A hold that is to be cancelled is never told as a hold: the next cancel may still end it."""
+    """A hold with a pending cancel is not reported as a hold: the next cancel may still end it."""
     with stripe_that_says(reply) as (gateway, _):
         assert type(gateway.cancel(asked(kind))) is expected
 

@@ -1,4 +1,4 @@
-"""What leaves for Stripe, what is kept to ourselves, and what a broken exchange means."""
+"""The client sends only the fields that Stripe needs, keeps secrets back, and reports a broken exchange as unknown."""
 
 import logging
 import time
@@ -74,7 +74,7 @@ def test_a_hold_with_a_way_back_may_send_the_customer_elsewhere() -> None:
 
 
 def test_every_request_has_its_own_key_and_says_whose_it_is() -> None:
-    """One key for two POSTs of one movement is an error of idempotency."""
+    """One key for two POSTs of one operation is an idempotency error."""
     capture, void, give_back = asked(Kind.CAPTURE, "30.00"), asked(Kind.VOID), asked(Kind.REFUND, "15.00")
     canceled = http(200, intent("canceled"))
     replies = (
@@ -125,7 +125,7 @@ def test_the_version_is_pinned_and_nothing_is_told_of_the_machine() -> None:
     ],
 )
 def test_no_request_is_repeated(reply: bytes) -> None:
-    """The library repeats by itself: a POST whose answer was dropped became three charges."""
+    """The library repeats requests automatically: a POST with a lost answer became three charges."""
     with stripe_that_says(reply) as (gateway, server):
         assert not isinstance(gateway.send(asked(Kind.REFUND)), Approved)
         gateway.register(asked())
@@ -187,7 +187,7 @@ def test_no_proxy_of_the_environment_gets_the_key(monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def fresh_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A logger that no other test has used: structlog keeps the processors that it found at the first use."""
+    """Return a logger that no other test has used: structlog keeps the processors of the first use."""
     monkeypatch.setattr(client, "log", structlog.get_logger())
 
 
@@ -195,7 +195,7 @@ def fresh_log(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_exchange_is_logged_with_stripes_id_and_no_secret(
     capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The library prints and logs whole requests and replies when it is told to by STRIPE_LOG or by the level."""
+    """The library prints and logs whole requests and replies when STRIPE_LOG or the level asks for it."""
     caplog.set_level(logging.DEBUG)
     request = asked(terms=Terms(TOKEN, RETURN_URL))
     action = intent("requires_action", next_action={"redirect_to_url": {"url": "https://hooks.test/3ds"}})

@@ -1,4 +1,4 @@
-"""What Stripe's disputes mean: literal examples, one for each thing that they may say."""
+"""Literal examples of Stripe's disputes, one for each case, give the expected results."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from payment_service.gateways.stripe.replies import StripeReply
 
 
 def shown(**changes: Any) -> dict[str, Any]:
-    """A dispute as Stripe shows it, with its intent."""
+    """Return a dispute in Stripe's form, with its intent."""
     return {
         "id": "dp_1",
         "object": "dispute",
@@ -74,7 +74,7 @@ def test_status_of_the_object_decides(word: str, status: DisputeStatus) -> None:
 
 
 def test_money_that_was_given_back_says_nothing_of_who_won() -> None:
-    """`funds_reinstated` was read as won elsewhere, though the dispute was lost."""
+    """Other projects read `funds_reinstated` as won, though the dispute was lost."""
     found = meaning(status="lost", balance_transactions=[{"amount": -6000}, {"amount": 6000}])
     assert isinstance(found, Dispute)
     assert (found.status, found.withdrawn) == (DisputeStatus.LOST, False)

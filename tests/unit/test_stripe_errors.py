@@ -1,4 +1,4 @@
-"""What Stripe's errors mean, by status and code, never by class or message; and what cannot be read."""
+"""The adapter reads Stripe's errors by status and code, never by class or message."""
 
 from decimal import Decimal
 from typing import Any
@@ -41,7 +41,7 @@ from tests.support.stripe_replies import (
     ],
 )
 def test_an_error_is_judged_by_its_status_and_code(status: int, body: dict[str, Any], expected: type) -> None:
-    """Never by the library's class or the message: 409 comes as a plain error, 400 as one of idempotency."""
+    """The library's class and message mislead: 409 comes as a plain error, 400 as an idempotency error."""
     assert type(undecided(StripeReply(status, body))) is expected
 
 
@@ -62,7 +62,7 @@ def test_a_refusal_or_an_object_is_judged_further(status: int, body: dict[str, A
     ],
 )
 def test_what_cannot_be_registered_is_declined_with_stripes_code(status: int, body: dict[str, Any], code: str) -> None:
-    """Nothing has moved, and nothing can."""
+    """No money has moved or can move."""
     found = words.registered(asked(reference=None), StripeReply(status, body), live=False)
     assert isinstance(found, Declined)
     assert found.code == code
@@ -126,7 +126,7 @@ def test_a_code_that_is_no_word_is_not_stored() -> None:
     ],
 )
 def test_what_cannot_be_read_is_unknown(changes: dict[str, Any]) -> None:
-    """An answer without a reason was stored as paid."""
+    """Another project stored an answer without a reason as paid."""
     shown = intent("succeeded") | changes
     assert isinstance(words.of_intent(asked(), shown, live=False), Unknown)
 

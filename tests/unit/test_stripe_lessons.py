@@ -1,4 +1,4 @@
-"""Lessons of other services, asked of Stripe's adapter. The numbers are those of docs/reference/gateway-lessons.md."""
+"""Stripe's adapter heeds the lessons of other services, numbered as in docs/reference/gateway-lessons.md."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ def test_lesson_7_notice_of_any_type_counts_by_the_object_it_shows(type_: str) -
 
 
 def test_lesson_10_notice_of_another_api_version_is_read_for_its_ids_only() -> None:
-    """An endpoint of 2017 shows other fields, and amounts that this service never reads."""
+    """An endpoint of 2017 shows other fields, with amounts that this service never reads."""
     old = {**INTENT_OF_OURS, "amount": "15000", "charges": {"data": [{"paid": True}]}, "status": "requires_source"}
     new = {**INTENT_OF_OURS, "amount": {"value": 15000}, "amount_details": None, "status": "of_next_year"}
     read_by = []
@@ -39,7 +39,7 @@ def test_lesson_10_notice_of_another_api_version_is_read_for_its_ids_only() -> N
 
 
 def test_lesson_12_signature_is_checked_over_the_bytes_that_came() -> None:
-    """A body that was parsed and written anew is the same JSON and not what Stripe signed."""
+    """A body that was parsed and written anew is the same JSON, but not the bytes that Stripe signed."""
     event = json.loads(body_of())
     sent = json.dumps(event, indent=3, ensure_ascii=True).replace("evt_1", "evt_\\u0031").encode()
     assert json.loads(sent) == event

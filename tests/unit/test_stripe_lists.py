@@ -1,4 +1,4 @@
-"""Stripe's lists: the refunds of a payment, and what moved on the account."""
+"""The adapter reads Stripe's lists: a payment's refunds, and the account's balance transactions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,12 +29,12 @@ from tests.support.stripe_replies import (
 
 MOMENT = datetime(2026, 11, 1, 8, 15, tzinfo=UTC)
 LISTS = ("charges", "payments", "intents", "refunds", "failures", "failures of payments", "disputes")
-"""In the order in which they are asked for."""
+"""The lists in the order of the requests for them."""
 MANUAL = {"capture_method": "manual"}
 
 
 def booked(source: dict[str, Any], amount: int, **changes: Any) -> dict[str, Any]:
-    """A balance transaction in euros, with its source."""
+    """Return a balance transaction in euros, with its source."""
     found = {
         "id": "txn_1",
         "object": "balance_transaction",
@@ -49,14 +49,14 @@ def booked(source: dict[str, Any], amount: int, **changes: Any) -> dict[str, Any
 
 
 def taken(of: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """The charge of an intent."""
+    """Return the charge of an intent."""
     found = {"id": CHARGE, "object": "charge", "amount_captured": 15000, "currency": "usd", "livemode": False}
     return found | {"payment_intent": of, "metadata": of.get("metadata", {}), **changes}
 
 
 @contextmanager
 def stripe_with(**lists: list[dict[str, Any]]) -> Iterator[tuple[StripeGateway, ScriptedServer]]:
-    """A gateway whose lists hold these objects, made at `MOMENT`."""
+    """Return a gateway with lists of these objects, made at `MOMENT`."""
     replies = []
     for name in LISTS:
         found = [{"created": int(MOMENT.timestamp())} | each for each in lists.get(name.replace(" ", "_"), [])]
@@ -66,7 +66,7 @@ def stripe_with(**lists: list[dict[str, Any]]) -> Iterator[tuple[StripeGateway, 
 
 
 def ours(key: str, status: str, **more: Any) -> dict[str, Any]:
-    """An intent of ours."""
+    """Return an intent of ours."""
     return intent(status, id=f"pi_{key}", metadata={"gateway_key": key, **more.pop("marks", {})}, **more)
 
 
@@ -75,7 +75,7 @@ def whole(gateway: StripeGateway) -> list[Entry]:
 
 
 def test_a_refund_is_found_by_our_key_on_any_page() -> None:
-    """Two POSTs would be two refunds: nothing else tells them apart."""
+    """Two POSTs would be two refunds: only the key shows that they are one."""
     own = refund("pending", metadata={"gateway_key": "v1-key"})
     others = refund(id="re_other", metadata={}), refund(id="re_last", metadata={"gateway_key": "v1-other"})
     request = asked(Kind.REFUND, "15.00", gateway_key="v1-key")
@@ -97,7 +97,7 @@ def test_half_a_list_proves_no_absence(body: dict[str, Any]) -> None:
 
 
 def test_what_moved_has_the_amount_the_customer_sees_and_the_fee_of_the_settlement() -> None:
-    """Not the amount of the balance transaction, which is in another currency."""
+    """The amount is not the balance transaction's, which is in another currency."""
     with stripe_with(charges=[booked(taken(ours("v1-a", "succeeded")), 13800)]) as (gateway, server):
         [entry] = whole(gateway)
     assert entry == Entry(
@@ -215,7 +215,7 @@ def test_the_ledger_of_the_other_mode_is_not_ours() -> None:
 
 @pytest.mark.parametrize("missing", ["created", "fee", "currency"])
 def test_an_entry_that_cannot_be_read_ends_the_list(missing: str) -> None:
-    """What cannot be read must not pass for nothing."""
+    """An unreadable list must not pass for an empty one."""
     charged = booked(taken(ours("v1-a", "succeeded")), 13800) | {missing: None}
     with stripe_with(charges=[charged]) as (gateway, _), pytest.raises(GatewayUnavailable):
         whole(gateway)

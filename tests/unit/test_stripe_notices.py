@@ -1,4 +1,4 @@
-"""Stripe's webhooks as bytes: which are Stripe's, and which of our operations each is about."""
+"""Stripe's webhooks as bytes: the adapter checks the signature and finds the operation of each."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What Stripe's objects mean: literal examples, one for each thing that it may say."""
+"""Literal examples of Stripe's objects, one for each case, give the expected gateway results."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -42,7 +42,7 @@ def meaning(kind: Kind, status: str, **changes: Any) -> GatewayResult:
 
 
 def test_a_charge_succeeded_with_what_was_received() -> None:
-    """The amount that was asked for proves nothing: a capture may have been of less."""
+    """The requested amount proves nothing: a capture may have been of less."""
     found = meaning(Kind.CHARGE, "succeeded", amount_received=14999, latest_charge=charge())
     assert found == Approved(Decimal("149.99"), "USD", INTENT, "123456")
 
@@ -69,13 +69,13 @@ def test_money_that_is_held_instead_of_charged_is_a_contradiction() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.CHARGE, Kind.AUTHORIZE])
 def test_the_balance_transaction_may_be_missing_when_a_payment_succeeds(kind: Kind) -> None:
-    """Fees come later; nobody waits for them."""
+    """Fees come later; the result does not wait for them."""
     late = charge() | {"balance_transaction": None}
     assert isinstance(meaning(kind, "succeeded", latest_charge=late), Approved)
 
 
 def test_an_authentication_by_redirect_is_an_action_of_the_customers() -> None:
-    """A payment that needed 3-D Secure was told as failed."""
+    """One project reported a payment that needed 3-D Secure as failed."""
     following = {
         "type": "redirect_to_url",
         "redirect_to_url": {"url": "https://hooks.stripe.test/3ds", "return_url": ""},
@@ -107,7 +107,7 @@ def test_what_was_not_confirmed_has_not_happened(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", [Kind.CHARGE, Kind.AUTHORIZE])
 def test_a_declined_intent_lives_on_and_is_no_decline_yet(kind: Kind) -> None:
-    """Whoever has its client secret may confirm it once more: the decline is told after a cancel."""
+    """A caller with its client secret may confirm it once more: the adapter reports the decline after a cancel."""
     last = card_error(message="Your card was declined.")["error"]
     found = meaning(kind, "requires_payment_method", last_payment_error=last)
     assert found == Refused("CARD_DECLINED", "Your card was declined.", INTENT)
@@ -194,7 +194,7 @@ def test_a_refund_succeeded_with_its_own_amount() -> None:
 
 @pytest.mark.parametrize("status", ["pending", "requires_action"])
 def test_a_pending_refund_is_neither_done_nor_failed(status: str) -> None:
-    """It was shown as done by one project, as failed by another; want of balance at the account is ordinary."""
+    """One project showed it as done, another as failed; a lack of balance in the account is ordinary."""
     assert refunded(status, pending_reason="insufficient_funds") == Pending(REFUND, "insufficient_funds")
 
 

@@ -1,4 +1,4 @@
-"""What a release is made of: images named by digest, and the locks that its bill of materials lists."""
+"""A release consists of images named by digest, and of the locks that its bill of materials lists."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A wait for the database ends by time that passed while this process ran."""
+"""A wait for the database ends after the seconds for which this process ran."""
 
 import socket
 import time
@@ -13,7 +13,7 @@ A_WHILE = 10 * watchdog.LOOK
 
 
 class Driver:
-    """As much of psycopg2's connection as a wait needs, over a real socket whose other end stays silent."""
+    """The part of psycopg2's connection that a wait needs, over a real socket with a silent peer."""
 
     class InterfaceError(Exception):
         """The connection is closed."""
@@ -40,7 +40,7 @@ def test_wait_that_is_too_long_sees_a_closed_connection(driver: Driver) -> None:
 
 
 def test_wait_survives_a_process_that_stood_still(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A paused machine: an hour passes at once, and the answer comes when the process runs again."""
+    """The machine is paused: an hour passes at once, and the answer comes when the process runs again."""
     with Wait(driver, A_WHILE) as wait:
         real = clock.monotonic
         monkeypatch.setattr(clock, "monotonic", lambda: real() + 3600)
@@ -54,7 +54,7 @@ def test_wait_survives_a_process_that_stood_still(driver: Driver, monkeypatch: p
 
 
 def test_wait_that_begins_after_a_standstill_gains_nothing(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The watchdog looks a moment later, and finds a wait that was never in the standstill."""
+    """The watchdog looks a moment later, at a wait that began after the standstill."""
     with Wait(driver, 60):
         time.sleep(3 * watchdog.LOOK)  # the clock of the test before may have been another one
         real = clock.monotonic

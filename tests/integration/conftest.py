@@ -1,4 +1,4 @@
-"""What the tests of deliveries share, neighbours and brokers, and those of tokens: an auth service."""
+"""Fixtures for tests of deliveries (downstream services, brokers) and of tokens (an auth service)."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -31,7 +31,7 @@ def publisher() -> Iterator[Publisher]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """An HTTP neighbour that takes everything until it is told otherwise."""
+    """Return a downstream service that accepts every event until a test changes that."""
     with closing(Receiver()) as receiver:
         yield receiver
 
@@ -44,7 +44,7 @@ def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def broker() -> Iterator[Broker]:
-    """A broker of our own. Whoever stops it starts it again."""
+    """A broker of our own. A test that stops it starts it again."""
     with closing(Broker()) as broker:
         broker.start()
         yield broker
@@ -52,7 +52,7 @@ def broker() -> Iterator[Broker]:
 
 @pytest.fixture(scope="session")
 def broker_port(request: pytest.FixtureRequest) -> int:
-    """The machine's broker, else our own."""
+    """Return the port of the machine's broker, or of our own."""
     found = broker_of_the_machine()
     if found is not None:
         return found

@@ -15,8 +15,9 @@ from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_trip
 
 ROW_BY_ROW = tuple(f"enable_{way}" for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "indexonlyscan"))
-"""Without these PostgreSQL joins by nested loops, as it may by itself while its statistics are those of an empty table:
-there a subquery is run again for each row."""
+"""Without these settings PostgreSQL may join by nested loops, as long as its statistics are those of an empty table: it
+then runs a subquery again for each row.
+"""
 
 TAKE: dict[str, Callable[[Connection], int]] = {
     "purge": lambda connection: len(retention.ended_keys(connection, 0, clock.now(), 3)),

@@ -1,4 +1,4 @@
-"""Whoever sent no key is never told to come back where a repeat would be another charge or refund."""
+"""The service never asks a caller without a key to repeat where the repeat would be another charge or refund."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -65,7 +65,7 @@ MOVEMENTS: Mapping[str, tuple[Kind, Callable[[Flask], Ask]]] = {
     "refund of an order": (Kind.REFUND, _refund_of_order),
 }
 NEVER_ASKED_AGAIN = {Kind.CHARGE, Kind.AUTHORIZE}
-"""What a checkout caller without a key never asks again: what is approved later is reversed."""
+"""The charges that a checkout caller without a key never repeats: the service reverses a late approval."""
 
 every_movement = pytest.mark.parametrize(("kind", "prepare"), MOVEMENTS.values(), ids=MOVEMENTS)
 
@@ -103,7 +103,7 @@ def assert_sent_to_look_it_up(answer: TestResponse) -> None:
 def assert_done_once(deps: Dependencies, gateway: LedgerGateway, kind: Kind, *, is_committed: bool = False) -> None:
     """The recovery worker finishes what was begun: it happened once, or nothing of it is left.
 
-    `is_committed`: the first owner has written it down, whoever heard of that.
+    `is_committed`: the first owner has committed the outcome, heard or not.
     """
     recover_all(deps)
     if kind in NEVER_ASKED_AGAIN and not is_committed:

@@ -31,7 +31,7 @@ class Bank:
     before: int
 
     def moved(self) -> list[tuple[str, str]]:
-        """What moved money in this test: kind and amount, oldest first."""
+        """Return the kind and amount of each gateway transaction of this test, oldest first."""
         return [(each["kind"], each["amount"]) for each in self.simulator.effects()[self.before :]]
 
 
@@ -54,7 +54,7 @@ def key() -> str:
 
 
 def violations(deps: Dependencies) -> list[str]:
-    """What verification finds, but for the effects of other tests at the same bank."""
+    """Return the violations that verification finds, without those of other tests at the same gateway."""
     return [str(each) for each in verify(deps) if each.invariant != "S2"]
 
 

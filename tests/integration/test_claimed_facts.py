@@ -1,4 +1,4 @@
-"""What a claim goes on with is what the database holds: finishing reads nothing again that has not changed."""
+"""The engine continues a claim with the claimed row's values: completing it reads no unchanged row again."""
 
 from dataclasses import replace
 from typing import Any

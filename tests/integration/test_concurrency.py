@@ -89,7 +89,7 @@ def test_fifty_refunds_at_once_never_give_back_more_than_was_paid(
 
 @pytest.fixture(scope="module")
 def keys_of_one_prefix() -> tuple[str, str]:
-    """Two keys whose hashes begin with the same eight digits, of which references are made: some 80,000 tries."""
+    """Return two keys with hashes that share the eight digits that make references: some 80,000 tries."""
     seen: dict[bytes, str] = {}
     for number in count():
         key = f"key-{number}"

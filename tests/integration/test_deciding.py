@@ -1,4 +1,4 @@
-"""What nobody else can decide, a person does: `flask decide`."""
+"""A person decides with `flask decide` what the gateway cannot decide."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What operators do with deliveries, and the processes that deliver."""
+"""The commands for deliveries, and the processes that deliver."""
 
 import json
 from datetime import timedelta

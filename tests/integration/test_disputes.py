@@ -1,4 +1,4 @@
-"""Disputes: the gateway's object decides, sums are those of all rows, and nothing is refunded by itself."""
+"""Disputes: the gateway's object decides, sums cover all rows, and the service refunds nothing unasked."""
 
 from dataclasses import replace
 from typing import Any
@@ -32,7 +32,7 @@ def gateway() -> ChangingGateway:
 
 
 def told(deps: Dependencies, reference: str) -> Seen:
-    """What a notice about a dispute leads to."""
+    """Return the result of a notice about a dispute."""
     return look_again(deps, deps.gateways.default, reference=reference)
 
 
@@ -65,7 +65,7 @@ def test_lesson_33_status_of_the_object_decides_and_not_the_name_of_an_event(
     checkouts.paid(client)
     told(deps, gateway.show("dp_1"))
 
-    gateway.show("dp_1", "lost")  # whatever the event was called: funds_reinstated, closed, updated
+    gateway.show("dp_1", "lost")  # for each type of event: funds_reinstated, closed, updated
     told(deps, "dp_1")
 
     assert sums(deps) == ("CAPTURED", 0, 100)

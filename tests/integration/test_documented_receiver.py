@@ -1,4 +1,4 @@
-"""The receiver that the document gives to whoever writes one: it is run as it stands there."""
+"""The test runs the documentation's example receiver exactly as the document shows it."""
 
 import ast
 import sqlite3

@@ -1,4 +1,4 @@
-"""What is really sent, held against the published schemas; and the documents about events, held against the program."""
+"""Sent events match the published schemas, and the documents about events match the program."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ def sent(migrated: Callable[[str], str]) -> Sent:
 
 
 OPTIONAL = {"caller_reference"}
-"""Fields that are there or not, whatever else there is."""
+"""Fields that may be present or absent independently of all others."""
 
 
 def everybody_listens(database_url: str, gateway: ChangingGateway, receiver: Receiver) -> Flask:

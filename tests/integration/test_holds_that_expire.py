@@ -1,4 +1,4 @@
-"""Holds that end by themselves: the gateway is asked once they should have, and its word alone ends one."""
+"""Holds that expire: the service asks the gateway after the due time, and only the gateway's word ends a hold."""
 
 from datetime import timedelta
 from typing import Any

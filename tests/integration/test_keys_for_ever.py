@@ -1,4 +1,4 @@
-"""A key binds for ever: while its response is cached, when that has ended, when it was purged, and after a refusal."""
+"""A key binds permanently: while its response is stored, after that has expired, after a purge, and after an error."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A key whose row was purged binds whatever kind of thing it made: another kind of request under it moves no money."""
+"""A purged key stays bound to the kind of its payment: a request of another kind under it moves no money."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""Refunds that succeed and fail later: the look-up alone takes them back, and what was told stays as it was told."""
+"""Refunds that succeed and fail later: only the look-up takes them back, and reported events stay as they are."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The whole service with GATEWAY=stripe before a Stripe that somebody else wrote: localstripe behind our front door."""
+"""The whole service with GATEWAY=stripe against localstripe, an independent Stripe, behind our front door."""
 
 import secrets
 import threading
@@ -40,7 +40,7 @@ class Foreign:
     before: frozenset[str]
 
     def ask(self, method: str, path: str, **form: str) -> Any:
-        """What localstripe itself says, behind the front door."""
+        """Return localstripe's own answer, from behind the front door."""
         headers = {"Authorization": "Bearer sk_test_of_a_test"}
         answer = requests.request(method, f"{self.url}{path}", data=form, headers=headers, timeout=PATIENT)
         assert answer.status_code == 200, answer.text
@@ -58,13 +58,13 @@ class Foreign:
         return [each["amount"] for each in found if each["payment_intent"] in ours]
 
     def challenged(self) -> str:
-        """The token of a card whose bank wants to see the customer."""
+        """Return the token of a card that needs the customer's confirmation."""
         card = {"number": "4000002500003155", "exp_month": "12", "exp_year": "2030", "cvc": "123"}
         form = {f"card[{name}]": value for name, value in card.items()}
         return str(self.ask("POST", "/v1/payment_methods", type="card", **form)["id"])
 
     def authenticate(self, intent: str, client_secret: str, *, success: bool) -> None:
-        """What Stripe's script does for the customer."""
+        """Act as Stripe's script does for the customer."""
         path = f"/v1/payment_intents/{intent}/_authenticate"
         self.ask("POST", path, client_secret=client_secret, success=str(success).lower())
 
@@ -108,7 +108,7 @@ def key() -> str:
 
 
 def violations(deps: Dependencies) -> list[str]:
-    """What verification finds, but for the money of other tests on the same account."""
+    """Return the violations that verification finds, without those of other tests on the same account."""
     return [str(each) for each in verify(deps) if each.invariant != "S2"]
 
 
@@ -173,7 +173,7 @@ def test_refund_in_part_and_in_whole_is_made_once_each(
 
 @pytest.fixture
 def served(app: Flask, stripe: Foreign) -> Iterator[str]:
-    """The service on a port of its own with its worker, told of events by localstripe."""
+    """Run the service on a port of its own with its worker; localstripe sends it events."""
     deps, stop = dependencies_of(app), threading.Event()
     server = make_server("127.0.0.1", 0, app, threaded=True)
     threads = [threading.Thread(target=server.serve_forever)]

@@ -42,7 +42,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch, make_app: MakeApp) -> FlaskClient
 
 @contextmanager
 def locked(url: str) -> Iterator[None]:
-    """Somebody else holds the locks: of every payment's row, on SQLite of the whole file."""
+    """Hold the locks in another session: of every payment's row, on SQLite of the whole file."""
     other: Any
     if url.startswith("sqlite"):
         other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)

@@ -1,4 +1,4 @@
-"""The migration to one row for each key: what release 1.0.0 left goes on, and there is no way back."""
+"""The migration to one row for each key: it carries on the data of release 1.0.0, and cannot be reverted."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -62,7 +62,7 @@ def url(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Ite
 
 @pytest.fixture
 def at_0006(url: str) -> Iterator[Flask]:
-    """A service whose database is at the last revision of release 1.0.0, with rows in every table."""
+    """Return a service with a database at the last revision of release 1.0.0, with rows in every table."""
     app = create_app(Settings(database_url=url, log_level="ERROR"), gateway=Deciding())
     with app.app_context():
         upgrade(revision="0006")

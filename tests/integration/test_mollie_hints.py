@@ -1,4 +1,4 @@
-"""Mollie's hints, which nobody signs: they wake a look-up where they fit a payment of ours, and tell nothing."""
+"""Mollie's unsigned hints: one that fits a payment of ours wakes a look-up, and decides nothing."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ def app(make_app: MakeApp, bank: MollieBank) -> Iterator[Flask]:
 
 
 def put_off(deps: Dependencies) -> None:
-    """Nobody looks anything up before tomorrow, unless a notice comes."""
+    """Put every look-up off until tomorrow, unless a notice comes."""
     with deps.database.atomic("test") as connection:
         connection.execute(update(timers).values(due_at=clock.now() + timedelta(days=1)))
 
@@ -47,7 +47,7 @@ def lease_until(deps: Dependencies, until: datetime) -> None:
 
 
 def is_finished_by_a_notice(deps: Dependencies) -> bool:
-    """What the worker does, until it was enough: clocks of a millisecond take a moment to see what was just set."""
+    """Run the worker until the notice is handled: clocks of a millisecond take a moment to see a new timer."""
     handle_due(deps)
     return dict(recover(deps)) == {"finished": 1}
 
@@ -115,7 +115,7 @@ def test_hint_about_a_finished_charge_wakes_its_refund(
 def test_hint_about_a_payment_whose_refund_failed_after_it_was_done_takes_the_refund_back(
     client: FlaskClient, deps: Dependencies, bank: MollieBank
 ) -> None:
-    """The hint names the payment, whose charge is as it was: the refunds beside it are looked at as well."""
+    """The hint names the payment, and its charge is unchanged: the service looks its refunds up as well."""
     number = paid(client, deps, bank)
     refund(client, number)
     bank.settle()

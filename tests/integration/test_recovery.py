@@ -1,4 +1,4 @@
-"""What the gateway says, or fails to say, of every movement: the answers, the rows, and how each comes to its end."""
+"""Recovery for every gateway result of every operation: the responses, the rows, and the end of each operation."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -146,7 +146,7 @@ LOOK_UPS: dict[str, tuple[GatewayResult | None, bool]] = {
     "unknown": (SILENCE, False),
     "not asked": (NotSent("connection refused"), False),
 }
-"""What a look-up finds (None: what the ledger says), and whether that ends the operation."""
+"""The result of a look-up (None: the ledger's), and whether it ends the operation."""
 
 
 @pytest.mark.parametrize("repair", [by_repeating, by_the_worker])

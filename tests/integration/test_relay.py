@@ -1,4 +1,4 @@
-"""The relay on both databases, with sinks that do as they are told."""
+"""The relay on both databases, with scripted sinks."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What the relay does with refusals, poison, and sinks that are away, on both databases."""
+"""The relay handles refusals, undeliverable messages and absent sinks, on both databases."""
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise

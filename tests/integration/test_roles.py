@@ -1,4 +1,4 @@
-"""What each role of deploy/postgresql/roles.sql may do: the service writes the journal, and rewrites nothing in it."""
+"""The rights of each role in deploy/postgresql/roles.sql: the service writes the journal, and rewrites no row of it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing

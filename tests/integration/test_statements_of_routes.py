@@ -1,4 +1,4 @@
-"""What looking costs the database: as many statements for a hundred rows as for one, on every route that looks."""
+"""Every read route runs as many statements for a hundred rows as for one."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from tests.support.gateways import LedgerGateway
 from tests.support.tokens import SECRET, bearer
 
 MOST = 3
-"""Statements of a look: whose it is, what it shows, how many there are in all."""
+"""Statements of a read: the owner, the rows shown, and the total number."""
 MANY = 12
 NOT_LOOKS = ("/docs", "/redoc", "/openapi.json", "/health", "/metrics", "/ops")
 """Pages about the service and for its operators; what they cost is held down elsewhere."""

@@ -59,7 +59,7 @@ def divide(postgres: Postgres, first: datetime) -> Callable[..., None]:
         with closing(postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT tableowner FROM pg_tables WHERE tablename = 'transactions'")
             cursor.execute("SET ROLE {}".format(*cursor.fetchall()[0]))
-            for statement in re.findall(r"^ALTER .*;$", checks, re.MULTILINE):  # each by itself, as psql has it
+            for statement in re.findall(r"^ALTER .*;$", checks, re.MULTILINE):  # each alone, as psql has it
                 cursor.execute(statement)
             cursor.execute(f"BEGIN;\n{change}")
 

@@ -1,4 +1,4 @@
-"""Folding the journal: a row whose transaction commits late is counted all the same, and none twice."""
+"""Aggregating the journal counts a row once, also when its transaction commits late."""
 
 import random
 from collections.abc import Iterator
@@ -136,7 +136,7 @@ def test_every_reading_beside_writers_and_a_fold_is_exact(
 
 
 def assert_exact(deps: Dependencies) -> None:
-    """What is folded and what is behind it add up to the journal of the same moment."""
+    """Check that the tallies and the rows behind them add up to the journal of the same moment."""
     with deps.database.snapshot() as connection:
         found, _ = tallies.read(connection)
         there = connection.execute(select(func.count()).select_from(transactions)).scalar_one()

@@ -1,4 +1,4 @@
-"""What a caller was answered and what the rows say, brought to one form."""
+"""Compare a caller's answer with the rows, in one form."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from tests.crash.tables import Row
 
 
 def word(intent: Intent, status: int, body: Any) -> str:
-    """What an answer says happened, in the words of `Intent.ends`; "another amount" where the money is not the same."""
+    """Return the answer's outcome, in the words of `Intent.ends`; "another amount" where the money differs."""
     if body.get("code") in {"payment_declined", "refund_declined"}:
         return "declined"
     if status not in {200, 201}:

@@ -1,4 +1,4 @@
-"""Behind Stripe's back: what a trial lets happen at the bank, and where the bank's notices go."""
+"""The events that a trial causes at the bank behind the adapter's back, and the way of the bank's notices."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ class StripeDesk:
         self.do(f"webhook_endpoints/{self._endpoint}", url=url, enabled_events=["*"])
 
     def be_silent(self) -> None:
-        """Whatever happens from now on, the bank tells nobody."""
+        """Let the bank send no notices from now on."""
         self.do(f"webhook_endpoints/{self._endpoint}", enabled_events=[])
 
     def do(self, path: str, **body: Any) -> Any:

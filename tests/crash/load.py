@@ -9,7 +9,7 @@ from tests.crash.caller import Intent, ask
 from tests.crash.intents import intent_for
 
 PATIENCE = 30.0
-"""Seconds a client goes on asking for one payment: longer than any lease in a test."""
+"""Seconds a client keeps asking for one payment: longer than any lease in a test."""
 
 
 class Load:

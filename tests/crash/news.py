@@ -1,7 +1,7 @@
-"""A trial in which something becomes known later, and whoever learns of it dies: the service, the worker, the auditor.
+"""A trial in which something becomes known later, and the first to learn of it dies: service, worker or auditor.
 
 The first request may be killed as in any trial. Then the bank's side happens, the bank tells a process that dies of it,
-and the first worker dies, too. What comes after them brings everything to the end that the bank's word wants.
+and the first worker dies, too. Their successors bring everything to the end that the bank's word requires.
 """
 
 import signal
@@ -56,7 +56,7 @@ class NewsTrial(Trial):
         return max(first, datetime.now(UTC) - timedelta(seconds=1))
 
     def _until_it_can_happen(self) -> None:
-        """Until the caller was told to act, or was told the end that is not the end; or the bank has the request."""
+        """Wait until the caller heard that it must act, or heard a preliminary end; or until the bank has the request."""
         key_hash, steady = self._intent.key_hash, self._scenario.steady
         if self._intent.news == "settles":
             wait_until(self._at_the_bank, lambda: f"{self._label}: the bank never got it")
@@ -71,7 +71,7 @@ class NewsTrial(Trial):
             self._violated("L3", f"it never came so far that {self._intent.news} could happen")
 
     def _happen(self) -> None:
-        """The bank's side happens, or the caller's; whoever hears of it first may die of that."""
+        """Cause the bank's or the caller's event; the first process that hears of it may die."""
         calls = self._intent.news == "calls_off"
         hooked = self._scenario.serve(self._stage.hook) if self._stage.hook else None
         if self._stage.loses:
@@ -161,7 +161,7 @@ class NewsTrial(Trial):
         self._intent.ends = "done" if self._intent.kind == "charge" else "declined"
 
     def _hurry(self) -> None:
-        """Leases and pauses are over. Where a notice must wake it, no timer of the operation's does."""
+        """Leases and pauses are over. A notice must wake the operation, so its timer must not."""
         self._scenario.tables.end_leases(self._intent.key_hash, timers=self._intent.news != "settles")
         self._scenario.tables.end_pauses()
         if self._intent.news == "hold_ends" and self._stage.loses:
@@ -222,7 +222,7 @@ class NewsTrial(Trial):
         return confirmed
 
     def _at_the_bank(self) -> list[Row]:
-        """What the bank has recorded of the operation."""
+        """Return the bank's record of the operation."""
         gateway_key = self._key()["gateway_key"]
         return [row for row in self._scenario.ledger.operations() if row["gateway_key"] == gateway_key]
 

@@ -1,8 +1,8 @@
 """The crash points by the names of the reliability programme, and the ways in which each is brought about.
 
 A point that is a place in the code is a failpoint armed with `kill` (SIGKILL at that very place), with `sleep` (the
-process group is killed from outside at some moment of the sleep, while a rival asks for the same), or with `stop`
-(SIGSTOP, until somebody else has taken over). A point that is a condition is a fault of the simulator, a gateway that
+trial kills the process group from outside at some moment of the sleep, while a rival asks for the same), or with `stop`
+(SIGSTOP, until another owner has taken over). A point that is a condition is a fault of the simulator, a gateway that
 refuses connections, or a proxy that cuts the database connection at a COMMIT.
 """
 
@@ -143,7 +143,7 @@ REGISTERING: Mapping[str, tuple[Stage, ...]] = {
         Stage("gateway.noted=stop", registers=True),
         Stage("gateway.noted=kill", recover="gateway.sent=kill", registers=True),
     ),
-    # a refusal is told only once its object is cancelled
+    # a refusal is reported only once its object is cancelled
     "C9a": (
         Stage("gateway.cancelling=kill", (REFUSES,), ends="declined", registers=True),
         Stage("gateway.cancelled=kill", (REFUSES,), ends="declined", registers=True),
@@ -165,7 +165,7 @@ RETRY_KILLS = tuple(
         "answer.begin",
     )
 )
-"""Where a first retry dies, three times in ten."""
+"""The failpoints at which a first retry dies, three times in ten."""
 
 ELSEWHERE: Mapping[str, str] = dict.fromkeys(("relay.claimed", "relay.sent"), "tests/crash/test_relay_deaths.py")
 """Failpoints that no charge or refund passes, and the tests that arm them."""

@@ -20,7 +20,7 @@ PATIENCE = 60.0
 
 
 class Process:
-    """One forked process: `port` is where it listens, None for a command that ends by itself."""
+    """One forked process: `port` is the port it listens on, None for a command that ends alone."""
 
     def __init__(self, fork_server: "ForkServer", pid: int, port: int | None) -> None:
         self.pid = pid
@@ -103,7 +103,7 @@ class ForkServer:
             return int(self._say({"do": "reap", "pid": pid})["status"])
 
     def close(self) -> None:
-        """End it and whatever it has forked."""
+        """End the process and all its children."""
         self._process.communicate(timeout=PATIENCE)
 
     def _say(self, order: Mapping[str, Any]) -> Any:

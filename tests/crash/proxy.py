@@ -47,7 +47,7 @@ class CommitProxy:
             self._left, self._side, self.has_cut = number, side, False
 
     def close(self) -> None:
-        """Accept nobody any more."""
+        """Accept no more connections."""
         self._listener.close()
 
     def _accept(self) -> None:

@@ -1,4 +1,4 @@
-"""C14: advice is true, and what is undecided is known soon after the caller was told to wait."""
+"""C14: retry advice is true, and an undecided outcome is known soon after the advised wait."""
 
 import re
 import threading
@@ -92,7 +92,7 @@ def worker(deps: Dependencies) -> Iterator[None]:
 def test_c14_a_keyless_outcome_is_known_within_seconds(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    """Release 1.0.0 said `Retry-After: 2` and took ten seconds."""
+    """Release 1.0.0 sent `Retry-After: 2` and took ten seconds."""
 
     def act_later(asked: GatewayRequest) -> SendResult:
         gateway.approve(asked)

@@ -1,6 +1,6 @@
-"""Each broker carries the channel whose document names it, and ids are text there.
+"""Each broker carries the channel of its document, and ids are text there.
 
-Release 1.0.0 sent all five channels to both brokers; a consumer in Go whose `payment_id` is a string failed on three.
+Release 1.0.0 sent all five channels to both brokers; a Go consumer with a `payment_id` of type string failed on three.
 """
 
 import json

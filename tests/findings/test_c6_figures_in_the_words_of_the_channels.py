@@ -61,7 +61,7 @@ def test_c6_each_channels_payments_stand_under_its_own_words(app: Flask, deps: D
 
 
 def test_c6_methods_are_told_by_channel(app: Flask) -> None:
-    """Release 1.0.0 added trips by CARD to whatever else is paid so."""
+    """Release 1.0.0 added trips by CARD to all other payments by CARD."""
     use_all(app)
     found = told(app.test_client(), "payments_by_method", "method")
     assert (found["trips", "CARD"], found["trips", "UPI"], found["orders", "CREDIT_CARD"]) == (1, 1, 3)

@@ -30,7 +30,7 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture
 def refunded(make_app: MakeApp) -> Flask:
-    """A service whose order service refused COMPLETED for good, and took REFUNDED."""
+    """Return a service with an order service that refused COMPLETED for good, and took REFUNDED."""
     app = make_app(order_service_url="http://127.0.0.1:9")
     client = app.test_client()
     number = paid(charge_order(client))["payment_id"]

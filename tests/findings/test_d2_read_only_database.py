@@ -48,7 +48,7 @@ NOTHING_WRITTEN = {"database": False, "migrations": True, "rabbitmq": True, "kaf
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ThrowawayPostgres]:
-    """A server of our own, which may be told to take no writes."""
+    """Start a server of our own, which tests can switch to read-only."""
     with closing(ThrowawayPostgres()) as server:
         yield server
 

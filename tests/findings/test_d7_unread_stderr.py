@@ -1,4 +1,4 @@
-"""D7: nobody reads standard error, and the service goes on."""
+"""D7: the service continues when no process reads its standard error."""
 
 import fcntl
 import json
@@ -26,7 +26,7 @@ SMALL_PIPE = 4096
 
 
 class Unread:
-    """A process whose standard error is a small pipe that is read only by `read`."""
+    """A process with a small pipe as its standard error; only `read` reads it."""
 
     def __init__(self, *command: str, settings: dict[str, str]) -> None:
         self._reading, writing = os.pipe()

@@ -1,4 +1,4 @@
-"""G5: nobody declines by hand what may still be on its way to the gateway."""
+"""G5: `decide` declines no operation that may still be on its way to the gateway."""
 
 import re
 from dataclasses import replace
@@ -87,7 +87,7 @@ def test_g5_a_refund_waits_as_long(app: Flask, client: FlaskClient, deps: Depend
 def test_g5_while_an_owner_works_the_wait_includes_its_lease(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    """Release 1.0.0 said "try again later" and not when."""
+    """Release 1.0.0 answered "try again later" and not when."""
     tried: list[tuple[int, str]] = []
 
     def meanwhile(asked: GatewayRequest) -> SendResult:

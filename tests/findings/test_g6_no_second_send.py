@@ -25,7 +25,7 @@ SILENCE = Unknown("silence")
 
 @pytest.fixture(autouse=True)
 def careless(gateway: LedgerGateway) -> None:
-    """A bank that does again whatever it is sent again."""
+    """Return a gateway that repeats every operation that it receives twice."""
     gateway.capabilities = replace(gateway.capabilities, idempotent_by_key=False, max_in_flight=30.0)
 
 
@@ -78,7 +78,7 @@ def test_g6_a_sender_that_slept_after_its_clock_check_is_the_only_one(
 def test_g6_what_was_claimed_and_never_sent_goes_to_a_person_too(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody can know that its owner died before it sent. Release 1.0.0 sent it."""
+    """The owner may have died before or after it sent. Release 1.0.0 sent it."""
     monkeypatch.setattr("payment_service.services.engine.call_gateway", _die)
     with pytest.raises(SystemExit):
         pay_trip(client)

@@ -1,4 +1,4 @@
-"""Keys, bookings and orders whose names begin with a slash, or are the dots that paths are shortened by."""
+"""Keys, bookings and orders with names that begin with a slash, or that are the dots of shortened paths."""
 
 from urllib.parse import quote
 

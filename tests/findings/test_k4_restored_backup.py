@@ -1,6 +1,6 @@
 """After a restore numbers were given again: the old holder of payment 2 refunded another trip's payment 2.
 
-Release 1.0.0 had no step after a restore: `verify` alone, in the night, told what the backup had lost.
+Release 1.0.0 had no step after a restore: only `verify`, at night, reported the payments that the backup had lost.
 """
 
 import json
@@ -83,7 +83,7 @@ class Drill:
         assert pay_trip(self.client, idempotency_key="open", trip_id=77).status_code == 202
 
     def go_on(self) -> None:
-        """What the backup does not have; receivers hear of all of it."""
+        """Continue after the backup: it lacks these payments, and receivers hear of all of them."""
         self.lost = {f"new-{n}": charge(self.client, f"new-{n}") for n in range(8)}
         assert refund_trip(self.client, self.before["old-1"], idempotency_key="r-old", amount=10).status_code == 200
         assert refund_trip(self.client, self.lost["new-0"], idempotency_key="r-new", amount=10).status_code == 200
@@ -125,7 +125,7 @@ class Drill:
         assert (self.gateway.count(Kind.CHARGE), self.gateway.count(Kind.REFUND)) == (charges, refunds)
 
     def events_keep_their_ids(self, known: set[UUID]) -> None:
-        """What the backup still held to be sent goes out again under the ids that receivers know."""
+        """The relay sends the backup's waiting events again under the ids that receivers know."""
         heard = len(self.sink.offered)
         drain(Relay(dependencies_of(self.app).database, self.sink))
         survivor = self.before["old-2"]

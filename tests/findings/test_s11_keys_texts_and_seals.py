@@ -42,7 +42,7 @@ def gateway() -> ChangingGateway:
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """A service whose journal has a key."""
+    """Return a service with a key for its journal."""
     return make_app(journal_key=(KEY,), rabbitmq_enabled=True)
 
 

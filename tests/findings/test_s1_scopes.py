@@ -54,7 +54,7 @@ def pay_checkout(client: FlaskClient, headers: dict[str, str]) -> Any:
 
 
 def test_s1_a_plain_token_moves_no_order(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
-    """Release 1.0.0 charged 0.01, told the order service COMPLETED, and released the inventory of others' orders."""
+    """Release 1.0.0 charged 0.01, sent COMPLETED to the order service, and released the inventory of others' orders."""
     before = row_counts(deps)
     refused(charge_order(client, "cheap", PLAIN, order_id=1, amount=0.01), "payments:charge")
     refused(create_order(client, headers=PLAIN, order_id=2), "payments:charge")
@@ -79,7 +79,7 @@ def test_s1_a_plain_token_moves_no_order_that_is_there(client: FlaskClient, deps
 
 
 def test_s2_a_plain_token_blocks_no_order(client: FlaskClient, deps: Dependencies) -> None:
-    """Release 1.0.0 kept a stranger's payment that nobody charged, and refused the order service."""
+    """Release 1.0.0 kept a stranger's uncharged payment, and refused the order service."""
     refused(create_order(client, headers=PLAIN), "payments:charge")
 
     assert paid(charge_order(client, headers=ORDER_SERVICE))["status"] == "COMPLETED"
@@ -138,7 +138,7 @@ def test_s1_scopes_end_at_the_subject_and_service_does_not(client: FlaskClient) 
 
 
 def test_s1_a_payment_of_others_looks_like_none_also_to_a_token_for_another_channel(client: FlaskClient) -> None:
-    """Release 1.0.0 had no scope for one channel. What is refused must not tell what is there."""
+    """Release 1.0.0 had no scope for one channel. An error must not reveal that the payment exists."""
     order = paid(charge_order(client, headers=ORDER_SERVICE))["payment_id"]
     for scope in ("payments:read:orders", "payments:read:bills", "payments:read:trips", "payments:read"):
         curious = bearer("curious", scope=scope)

@@ -117,7 +117,7 @@ def test_s4_addresses_that_a_client_claims_change_nothing(named: Street, claimed
 
 
 def test_s4_the_scheme_is_believed_from_a_named_proxy_alone(named: Street) -> None:
-    """In release 1.0.0 the service was told that every client came by plain HTTP."""
+    """In release 1.0.0 the service took every client's scheme for plain HTTP."""
     named.status(STRANGER, f"{named.through}/payments", **{"X-Forwarded-Proto": "http"})
     named.status(STRANGER, f"{named.direct}/payments", **{"X-Forwarded-Proto": "https"})
 

@@ -1,4 +1,4 @@
-"""S8: what is inside stays inside under every API_PREFIX.
+"""S8: internal routes stay internal under every API_PREFIX.
 
 Release 1.0.0 served `/pay/metrics` to the public.
 """

@@ -1,4 +1,4 @@
-"""T1: a published key is found whatever its id looks like, and without one."""
+"""T1: the service finds a published key with any id, and without one."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""T4: what is personal about a subject can be emptied. Release 1.0.0 had no way to."""
+"""T4: an operator can empty the personal data of a subject. Release 1.0.0 had no way to."""
 
 import json
 from typing import Any

@@ -108,8 +108,7 @@ def test_verify_tells_each_violation(app: Flask, deps: Dependencies) -> None:
 def test_verify_writes_nothing_however_much_is_left_to_fold(
     app: Flask, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An earlier version counted payments as a scrape does, which aggregates the journal if no other process does.
-    """
+    """An earlier version counted payments as a scrape does, which aggregates the journal if no other process does."""
     monkeypatch.setattr("payment_service.services.business_metrics.BATCH", 1)
     pay_trip(app.test_client())
     assert told(app, "verify") == {"violations": []}

@@ -137,8 +137,7 @@ def test_claim_that_may_have_been_committed_waits_for_no_lease(
 def test_commit_that_waits_for_a_silent_standby_is_waited_for(
     app: Flask, deps: Dependencies, server: ThrowawayPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A caller that never repeats would hear that the charge may have failed, although the database keeps it.
-    """
+    """A caller that never repeats would hear that the charge may have failed, although the database keeps it."""
     commit, commits = Connection.commit, itertools.count(1)
     back = threading.Timer(LONGEST_WAIT + 2, tell, [server, "ALTER SYSTEM RESET synchronous_standby_names"])
 

@@ -1,5 +1,4 @@
-"""The service refunds in full a charge approved after a reported decline; the payment is never CAPTURED.
-"""
+"""The service refunds in full a charge approved after a reported decline; the payment is never CAPTURED."""
 
 from collections.abc import Callable
 from decimal import Decimal

@@ -1,5 +1,4 @@
-"""On SQLite the rows a transaction has read stay true until it writes: it takes the write lock at its beginning.
-"""
+"""On SQLite the rows a transaction has read stay true until it writes: it takes the write lock at its beginning."""
 
 import time
 from pathlib import Path

@@ -1,5 +1,4 @@
-"""Events get numbers in one order and commit in another: a reader that continues after the last number misses some.
-"""
+"""Events get numbers in one order and commit in another: a reader that continues after the last number misses some."""
 
 import pytest
 from sqlalchemy import insert

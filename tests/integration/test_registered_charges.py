@@ -91,8 +91,7 @@ def test_request_lost_is_confirmed_again_on_the_same_object(
 def test_owner_without_its_fence_confirms_nothing(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway, is_finished: bool
 ) -> None:
-    """Rule: the commit of the object's id is fenced. An overtaken owner answers with the other owner's outcome.
-    """
+    """Rule: the commit of the object's id is fenced. An overtaken owner answers with the other owner's outcome."""
 
     def overtaken(_asked: GatewayRequest) -> None:
         expire_leases(deps)

@@ -56,7 +56,7 @@ class NewsTrial(Trial):
         return max(first, datetime.now(UTC) - timedelta(seconds=1))
 
     def _until_it_can_happen(self) -> None:
-        """Wait until the caller heard that it must act, or heard a preliminary end; or until the bank has the request."""
+        """Wait until the caller heard that it must act, or heard a preliminary end, or the bank has the request."""
         key_hash, steady = self._intent.key_hash, self._scenario.steady
         if self._intent.news == "settles":
             wait_until(self._at_the_bank, lambda: f"{self._label}: the bank never got it")

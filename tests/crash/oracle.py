@@ -149,7 +149,7 @@ class Oracle:
                 yield f"S17 {intent.label}: the client heard {heard}, stored is {key}"
 
     def _said(self, intent: Intent) -> Iterator[str]:
-        """S3 and S4 in the answers: their contents are true. A wish that is its own key is judged by a success alone."""
+        """S3 and S4 in the answers: they are true. A wish that is its own key is judged by a success alone."""
         if any(heard.status == 500 for heard in intent.heard):
             yield f"L1 {intent.label}: an answer was 500"
         finals = intent.finals if intent.key else [heard for heard in intent.finals if heard.status < 300]

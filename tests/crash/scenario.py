@@ -1,4 +1,4 @@
-"""Where a run of trials plays: a database of its own, a bank with its own ledger, and services that come and go."""
+"""The environment of a run of trials: a database, a bank with its own ledger, and services that come and go."""
 
 import shutil
 import tempfile
@@ -51,7 +51,7 @@ TEMPLATE = "crash_template"
 
 @dataclass
 class Environment:
-    """What many runs share: a fork server, the databases' server, and empty databases to copy."""
+    """The parts that many runs share: a fork server, the databases' server, and empty databases to copy."""
 
     home: Path
     fork_server: ForkServer
@@ -120,7 +120,7 @@ class Scenario:
         if url.startswith("postgresql"):
             self.proxy = CommitProxy(url)
             self._exit.callback(self.proxy.close)
-        # Bound and not listening: whoever connects is refused, and nobody else can take the port.
+        # Bound and not listening: the system refuses every connection, and no other process can take the port.
         self._nobody = self._exit.enter_context(socket())
         self._nobody.bind(("127.0.0.1", 0))
         self.steady = self.serve()
@@ -141,7 +141,7 @@ class Scenario:
         return self._started(self._fork_server.fork("serve", settings, **self._more))
 
     def log(self) -> str:
-        """What the service processes of all scenarios have said last."""
+        """Return the last log lines of all scenarios' service processes."""
         return self._fork_server.log.read_text()[-3000:]
 
     def recover(self, arm: str = "") -> int:
@@ -149,7 +149,7 @@ class Scenario:
         return self.worker(arm).wait()
 
     def finish(self) -> None:
-        """Let everything end that anybody is still to do: what the bank tells has arrived, and nothing waits."""
+        """Let all pending work end: the bank's notices have arrived, and nothing waits."""
         if self.desk:
             self.desk.wait_until_told(self.ledger.has_told)
         self.tables.end_leases()

@@ -14,7 +14,7 @@ SEED = int(os.environ.get("CRASH_SEED") or SystemRandom().randrange(10**9))
 """Other trials every time; a failure prints the command that plays its own again."""
 
 FORGETFUL = {"connect_timeout": 0.5, "read_timeout": 0.35, "idempotent_by_key": False, "max_in_flight": 0.8}
-"""The adapter's keywords for a bank that does again whatever it is sent again."""
+"""The adapter's keywords for a bank that repeats every operation that it receives twice."""
 
 
 TRIALS_ELSEWHERE = 4
@@ -34,5 +34,5 @@ def dies_safely(where: list[WorkerSlot], database: Database, point: str, adapter
 
 
 def complaint(report: Report) -> str:
-    """What was violated, and how to see it again."""
+    """Return the violations, and the command that shows them again."""
     return "\n".join([f"play it again: {report.replay()}", *report.violations])

@@ -68,7 +68,7 @@ class Tables:
         self._execute("UPDATE timers SET due_at = ? WHERE kind = 'recover' AND due_at > ?", (LONG_AGO, LONG_AGO))
 
     def put_off(self, key_hash: str) -> None:
-        """Let nobody look an undecided operation up, unless a notice wakes it."""
+        """Put the look-ups of undecided operations off, unless a notice wakes one."""
         which = "kind = 'recover' AND what IN (SELECT key_id FROM idempotency_keys WHERE key_hash = ?)"
         self._execute(f"UPDATE timers SET due_at = ? WHERE {which}", (NEVER, key_hash))  # noqa: S608
 
@@ -114,7 +114,7 @@ class Tables:
         return self.rows("outbox_deliveries", "delivery_id", "status <> 'DELIVERED'")
 
     def about(self, key_hash: str) -> list[Row]:
-        """Every row that a key has led to: what somebody who writes nothing leaves as it is."""
+        """Return every row that a key has led to: a process that writes nothing leaves them as they are."""
         key = self.key(key_hash)
         if key is None:
             return []
@@ -153,7 +153,7 @@ class Ledger:
         self._first = self._select("SELECT coalesce(max(number), 0) AS number FROM stripe_objects")[0]["number"]
 
     def operations(self) -> list[Row]:
-        """What the bank was asked since then: `gateway_key`, `kind`, `status`, `amount` (Decimal), `currency`."""
+        """Return the bank's requests since then: `gateway_key`, `kind`, `status`, `amount` (Decimal), `currency`."""
         found = self._select("SELECT * FROM operations WHERE id > ? ORDER BY id", self._since)
         return [{**{name: row[name] for name in row.keys()}, "amount": _decimal(row["amount"])} for row in found]  # noqa: SIM118
 

@@ -26,7 +26,7 @@ IMPATIENT = {
     "NGINX_TIMEOUT": "4",
     "LEASE_SECONDS": "5",
 }
-"""Leases that the trial can wait for, and everything else shorter in its turn."""
+"""Leases that the trial can wait for, and all other limits shorter in their turn."""
 
 
 @pytest.fixture(params=DATABASES)

@@ -14,7 +14,7 @@ from tests.support.receiver import Receiver
 ORDERS = 3
 
 DEATHS = ("relay.claimed", "relay.sent", "relay.sent", "relay.claimed")
-"""Where one relay after the other is killed before the last one may work."""
+"""The failpoints at which one relay after the other dies before the last one may work."""
 
 
 def pay(scenario: Scenario) -> None:

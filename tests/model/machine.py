@@ -185,7 +185,7 @@ class Walk(RuleBasedStateMachine):
         self.learn_names()
 
     def expected(self, asked: Asked, plan: Plan, crash: str | None) -> Said | None:
-        """What the model says; None where it dies."""
+        """Return the model's answer; None where it dies."""
         self.model.plan, self.model.crash, self.system.bank.plan = plan, crash, plan
         try:
             return self.model.ask(asked)
@@ -223,7 +223,7 @@ class Walk(RuleBasedStateMachine):
                 self.names[payment] = found
 
     def recover(self, plan: Plan, crash: str | None) -> None:
-        """Let the sweeper run over whatever is unfinished, in both worlds."""
+        """Let the sweeper run over all unfinished keys, in both worlds."""
         self.model.plan, self.model.crash, self.system.bank.plan = plan, crash, plan
         self.model.end_leases()
         self.system.end_leases()

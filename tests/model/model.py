@@ -1,4 +1,4 @@
-"""What the service promises, by itself: keys, payments and a bank's word, without HTTP, SQL, threads or time."""
+"""The service's promises alone: keys, payments and a bank's word, without HTTP, SQL, threads or time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -44,12 +44,12 @@ class Model:
         return said
 
     def recover(self) -> None:
-        """Carry through whatever is unfinished, or Died: first what has no timer, then what was tried least."""
+        """Complete every unfinished key, or raise Died: first keys without a timer, then those with fewest tries."""
         for use in sorted(self.unfinished(), key=lambda use: use.timer):
             self._pass("recover.before_commit")
             self._take(use)
             self._pass("recover.after_commit")
-            self._carry(use, use.fence, again=use.fence > 1)  # nobody has sent a reversal before its first owner
+            self._carry(use, use.fence, again=use.fence > 1)  # no owner has sent a reversal before its first one
 
     def unfinished(self) -> Iterator[Use]:
         return (use for use in self.uses.values() if use.said is None)
@@ -162,7 +162,7 @@ class Model:
         return "" if 0 < self._amount(asked) <= most else "amount_exceeds_available"
 
     def _is_doubtful(self, asked: Asked) -> bool:
-        """Whether a refund without a key may be one whose answer was lost."""
+        """Return whether a refund without a key may repeat one with a lost answer."""
         if asked.action != "refund" or asked.key is not None or (asked.channel, "refund") in ITS_OWN_KEY:
             return False
         same = (asked.action, asked.payment, self._amount(asked))
@@ -210,7 +210,7 @@ class Model:
         return use.truth if reply == "tells" or (reply, use.truth) == ("lies", "declined") else "unknown"
 
     def _awaited(self, use: Use, finding: str) -> str:
-        """What the owner finds that waits for the decision: what certainly was not sent never will be."""
+        """Return the result for an owner that waits for the decision: an operation certainly not sent never will be."""
         if finding == "not sent":
             return "not charged"
         return use.truth or finding if self.plan.reply == "hesitates" else finding

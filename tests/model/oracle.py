@@ -11,7 +11,7 @@ from tests.model.wire import Names, payable_of
 
 REFUNDS = {"approved": "REFUNDED", "declined": "FAILED"}
 KINDS = {"process": "charge", "hold": "authorize"}
-"""What the bank calls an action, where it has a word of its own."""
+"""The bank's words for actions, where they differ from ours."""
 
 
 def judge(system: System, model: Model, names: Mapping[Payment, Names], users: list[str], before: int) -> None:
@@ -32,7 +32,7 @@ def judge(system: System, model: Model, names: Mapping[Payment, Names], users: l
     assert system.decided(before) == Counter(
         (KINDS.get(use.asked.action, use.asked.action), use.amount, use.truth)
         for use in model.movements
-        if use.truth is not None  # else it was never sent, and its caller knows
+        if use.truth is not None  # otherwise it was never sent, and its caller knows
     )
 
 

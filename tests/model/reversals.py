@@ -1,4 +1,4 @@
-"""What must become of money that was approved when its caller, who sent no key, may have been told that it was not."""
+"""The required end of money that was approved after its caller, without a key, may have heard that it was not."""
 
 from tests.model.facts import Asked, Payment, Use
 
@@ -33,7 +33,7 @@ def paid(use: Use) -> Payment:
 
 
 def _reversal(payment: Payment) -> Use:
-    """Nobody has worked on it yet, and it has a timer from the first."""
+    """No owner has worked on it yet, and it has a timer from the first."""
     action = "refund" if payment.captured else "void"
     asked = Asked(payment.channel, payment.subject, action, None, payment, amount=payment.authorized)
     return Use(asked, payment, payment.authorized, leased=False, fence=0, timer=1, purpose="reversal")

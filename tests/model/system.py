@@ -147,7 +147,7 @@ class System:
             failpoints.arm("")
 
     def names_of(self, payment: Payment, known: Names | None = None) -> Names | None:
-        """What the service calls a payment: one that is known, else the newest for what it pays; None without one."""
+        """Return the service's ids of a payment: a known one, or the newest for its payable; None without one."""
         scope = {"channel": payment.channel, "subject": payment.subject, "payable": payable_of(payment)}
         with self.deps.database.reading() as connection:
             if known is not None:
@@ -159,7 +159,7 @@ class System:
         return Names(row[0], str(row[1]), row[2])
 
     def end_leases(self) -> None:
-        """Whoever worked on an unfinished key has been gone for long; the eldest is the first to be looked after."""
+        """End the leases of all unfinished keys, as if their owners had long been gone; the eldest comes first."""
         with self.deps.database.atomic("test") as connection:
             for age, key_id in enumerate(connection.execute(UNFINISHED).scalars().all()):
                 values = {"key": key_id, "past": clock.now() - timedelta(hours=1, seconds=age)}
@@ -186,7 +186,7 @@ class System:
                 connection.execute(aged.values(created_at=past, row_hash=row_hash))
 
     def rename(self, subject: str) -> str:
-        """The new subject of a user's tokens, whose keys and payments stay those of the old one."""
+        """Return the new subject of a user's tokens; its keys and payments stay those of the old one."""
         new = f"{subject}-renamed"
         self.app.extensions["key_scope_aliases"][new] = subject
         return new

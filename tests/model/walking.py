@@ -29,7 +29,7 @@ class Walked:
 def walk(database_url: str, operations: int, number: int, adapter: Adapter = "remote") -> Walked:
     """Walk until that many operations are done; AssertionError, with the shortest walk that shows it, for a fault.
 
-    The same `number` leads to the same walks, as long as nobody changes them.
+    The same `number` leads to the same walks, as long as their code is unchanged.
     """
     kind, base = (StripeSystem, StripeWalk) if adapter == "stripe" else (System, Walk)
     system = kind(database_url)

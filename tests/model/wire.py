@@ -11,7 +11,7 @@ Body = dict[str, Any]
 
 @dataclass
 class Names:
-    """What the service calls a payment."""
+    """The service's names of a payment."""
 
     number: int
     uuid: str
@@ -122,7 +122,7 @@ LOWER = {"bookings", "checkout"}
 
 
 def payable_of(payment: Payment) -> str:
-    """What is paid for, as the service keeps it."""
+    """Return the payable, as the service keeps it."""
     return PAYABLES.get(payment.channel, "{}").format(payment.payable)
 
 
@@ -138,7 +138,7 @@ def shown(payment: Payment) -> tuple[int, Body]:
 
 
 def names_in(body: Any) -> set[str]:
-    """By which ids an answer speaks of its payment: of ours, whatever the document calls them."""
+    """Return the ids by which an answer names its payment, in our words."""
     if not isinstance(body, dict):
         return set()
     payment = body.get("payment", body)

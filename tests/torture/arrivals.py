@@ -1,4 +1,4 @@
-"""What the neighbours received, against what the tables say they were to receive: S12, S13, and nothing lost."""
+"""Compare the events that receivers got with those that the tables owe them: S12, S13, and nothing lost."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

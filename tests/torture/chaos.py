@@ -1,4 +1,4 @@
-"""What goes wrong during a run: actions drawn from the seed; the report counts each by its name."""
+"""Failures during a run: actions drawn from the seed; the report counts each by its name."""
 
 import os
 import signal

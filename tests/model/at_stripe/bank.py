@@ -58,7 +58,7 @@ class StripeBank(StripeGateway):
         self._since = 0
 
     def begin(self) -> None:
-        """Forget what was decided and told so far: another example begins."""
+        """Forget all decisions and notices: another example begins."""
         (self._since,) = self._row("SELECT coalesce(max(number), 0) FROM stripe_objects")
 
     def decided(self) -> Counter[tuple[str, int, str]]:

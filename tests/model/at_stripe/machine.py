@@ -14,7 +14,9 @@ from tests.model.machine import Walk
 
 
 class StripeWalk(Walk):
-    """One example. A hundredth, which Stripe would not charge, stands for a card whose customer must act."""
+    """One example. An amount with a hundredth stands for a card that makes its customer act: Stripe would not charge
+    it.
+    """
 
     system: ClassVar[StripeSystem]
     model: StripeModel
@@ -65,11 +67,11 @@ class StripeWalk(Walk):
     @rule()
     def webhooks_come_again(self) -> None:
         self.counted("webhooks", "again")
-        self.heard = len(self.asked) + 5  # not again before something else has been asked for
+        self.heard = len(self.asked) + 5  # not again before another request
         self.hear(again=True)
 
     def hear(self, *, again: bool = False) -> None:
-        """Let the webhooks come; the bank answers whatever the worker asks because of them."""
+        """Let the webhooks come; the bank answers all requests that the worker then sends."""
         self.system.bank.plan = Plan()
         self.system.deliver(again=again)
 
@@ -88,7 +90,7 @@ class StripeWalk(Walk):
         super().recover(replace(plan, reply="tells") if plan.reply == "lies" else plan, crash)
 
     def teardown(self) -> None:
-        """Every customer confirms, also who is asked only now; what webhooks told before changes nothing."""
+        """Every customer confirms, also one whom the bank asks only now; earlier webhooks change nothing."""
         self.recover(Plan(), None)
         while self.model.waiting():
             self.customer_acts(0, success=True)

@@ -49,7 +49,7 @@ class StripeSystem(System):
             pass
 
     def decided(self, before: int) -> Counter[tuple[str, int, str]]:
-        """What the bank has decided since the example began."""
+        """Return the bank's decisions since the example began."""
         return self.bank.decided()
 
     def decisions(self) -> int:

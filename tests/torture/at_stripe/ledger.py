@@ -1,4 +1,4 @@
-"""The bank's file as Stripe's account, read behind its back: what moved, what ended unmoved, and every object."""
+"""The bank's file read directly as Stripe's account: moved money, operations without money, and every object."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ class StripeLedger(Ledger):
     """
 
     def operations(self) -> list[Row]:
-        """What the bank was asked and what became of it; also what it gave up before any money was asked for."""
+        """Return the bank's requests and their outcomes; also those it gave up before any request for money."""
         found = super().operations()
         undone = {key for row in found if (key := _undoes(row)) is not None}
         made = [
@@ -45,7 +45,7 @@ class StripeLedger(Ledger):
         return [each for each in found if (major(each["amount"]), each["capture_method"]) == (amount, how)]
 
     def balances(self) -> dict[str, Decimal]:
-        """What the account has of each intent's money, by the balance transactions alone, fees aside."""
+        """Return the account's money of each intent, by the balance transactions alone, fees aside."""
         owners = {each["id"]: each["payment_intent"] for kind in ("charge", "refund", "dispute")
                   for each in self.objects(kind)}  # fmt: skip
         sums: Counter[str] = Counter()

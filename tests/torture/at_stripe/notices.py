@@ -63,7 +63,7 @@ class Forger:
             self.counted["lies"] += 1
 
     def _event(self, name: str) -> Object | None:
-        """An event about one of the account's objects that claims whatever it likes."""
+        """Return an event about one of the account's objects, with any claim."""
         found = self._account()
         if not found:
             return None

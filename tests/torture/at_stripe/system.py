@@ -1,4 +1,4 @@
-"""A torture run whose bank speaks Stripe: webhooks that misbehave, customers who act, and what happens afterwards."""
+"""A torture run with a bank that speaks Stripe: webhooks that misbehave, customers who act, and later events."""
 
 import json
 import sqlite3
@@ -65,7 +65,7 @@ class StripeSystem(System):
         "NGINX_TIMEOUT": "220",
         "LEASE_SECONDS": "240",
     }
-    skews = (-3_600, 3_600)  # a key is remembered for a day: where a clock is wrong by that, a person must look
+    skews = (-3_600, 3_600)  # a key is remembered for a day: at a clock that is wrong by that, a person must look
 
     def __init__(self, environment: Environment, bank: Simulator, url: str, home: Path) -> None:
         super().__init__(environment, bank, url, home)
@@ -78,7 +78,7 @@ class StripeSystem(System):
         self._began = datetime.now(UTC)
 
     def start(self) -> None:
-        """Start whatever does not run, and have the bank send its webhooks here."""
+        """Start every process that does not run, and have the bank send its webhooks here."""
         super().start()
         if not self._endpoint:
             self.admin("settings", **BANK)
@@ -87,7 +87,7 @@ class StripeSystem(System):
 
     @property
     def hook(self) -> str:
-        """Where webhooks arrive."""
+        """Return the address for webhooks."""
         return f"http://127.0.0.1:{self.port}/webhooks/stripe"
 
     def admin(self, path: str, **body: Any) -> Any:
@@ -139,7 +139,7 @@ class StripeSystem(System):
     def has_declined(self, intent: Intent) -> bool:
         """As ever; or the bank has an intent of this wish that is cancelled and moved nothing, or the refund is back.
 
-        A refund that came back was refused where its caller was never told of another end.
+        Return whether a returned refund was refused, with no other end reported to its caller.
         """
         if super().has_declined(intent):
             return True
@@ -151,7 +151,7 @@ class StripeSystem(System):
         return any(row["gateway_key"] in back for row in asked) and heard.status >= 400
 
     def oracle(self, tables: Tables, intents: Sequence[Intent]) -> Oracle:
-        """Who judges money at Stripe."""
+        """Return the judge of money at Stripe."""
         return StripeOracle(tables, self.account, intents, forger=self.forger)
 
     def settle(self, patience: float = PATIENCE) -> float:
@@ -173,7 +173,7 @@ class StripeSystem(System):
         return time.monotonic() - began
 
     def verify(self) -> list[str]:
-        """What the service's own audit finds, and what reconciliation does."""
+        """Return the violations of the service's own audit, and the report of reconciliation."""
         self.told.update(self.forger.counted)
         self.told.update(f"customer {acts}" for acts in self._acted.values())
         self.told["webhooks"] = len(list(self.account.deliveries()))
@@ -208,7 +208,7 @@ class StripeSystem(System):
 
 
 def _page(heard: Heard) -> str | None:
-    """Where an answer sends the customer."""
+    """Return the page to which an answer sends the customer."""
     if heard.status != 202:
         return None
     body = heard.json

@@ -26,7 +26,7 @@ class TimedLoad(Load):
         self.hangs = 0
 
     def waited_since(self, moment: float) -> float:
-        """The longest time after `moment` that somebody who had asked before it was made to wait."""
+        """Return the longest wait after `moment` of a client that had asked before it."""
         return max((at - moment for at, intent in self.granted if self.began[intent.label] < moment <= at), default=0.0)
 
     def gap(self) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Three PostgreSQL servers that Patroni keeps as one primary and two standbys, without any other program.
 
-Patroni's own Raft stands where a deployment has etcd. All else is as in deploy/ha: synchronous replication, fail-safe
-mode, and its times.
+Patroni's own Raft stands where a deployment has etcd. All other settings are as in deploy/ha: synchronous replication,
+fail-safe mode, and its times.
 """
 
 import os
@@ -81,7 +81,7 @@ class Node:
         return [*(_family(self._process.pid) if self._process is not None else ()), *self.server_pids()]
 
     def role(self) -> str:
-        """What Patroni says of the server: primary, sync_standby, replica, or nothing."""
+        """Return Patroni's role of the server: primary, sync_standby, replica, or nothing."""
         with suppress(requests.RequestException, ValueError):
             told = requests.get(f"http://127.0.0.1:{self.api}/patroni", timeout=2).json()
             if told.get("state") == "running":
@@ -89,7 +89,7 @@ class Node:
         return ""
 
     def log(self) -> str:
-        """What Patroni and the server have said last."""
+        """Return the last log lines of Patroni and the server."""
         file = self.home / "log"
         return file.read_text(errors="replace")[-4000:] if file.exists() else ""
 
@@ -118,7 +118,7 @@ class Node:
                     "rewind": {"username": "rewind", "password": "rewind"},
                 },
                 "pg_hba": ["host all all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust"],
-                # Not durable: what the machine would lose nobody looks at.
+                # Not durable: no test needs the data after a crash of the machine.
                 "parameters": {"unix_socket_directories": str(self.home), "fsync": "off", "max_connections": 100},
             },
         }
@@ -176,7 +176,7 @@ class Cluster:
             node.kill()
 
     def logs(self) -> str:
-        """What each node has said last."""
+        """Return the last log lines of each node."""
         return "\n".join(f"{node.name} {node.role()!r}: {node.log()}" for node in self.nodes)
 
 

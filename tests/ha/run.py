@@ -1,4 +1,4 @@
-"""One fail-over under load: what clients heard, how long they waited, and whether any money was lost or doubled."""
+"""One fail-over under load: the clients' answers, their waits, and whether any money was lost or doubled."""
 
 import json
 import os
@@ -40,7 +40,7 @@ BEFORE, AFTER = 4.0, 8.0
 
 @dataclass
 class Report:
-    """What came of one run; times in seconds. `waited` is how long a key waited once the database was back."""
+    """The result of one run; times in seconds. `waited` is how long a key waited once the database was back."""
 
     fault: Fault
     gap: float = 0.0

@@ -16,7 +16,7 @@ PATIENCE = 600
 
 
 def caught(name: str) -> str | None:
-    """Who noticed the fault; None where nobody did."""
+    """Return the tests or trials that catch the fault; None where none does."""
     if name in BY_TESTS:
         return _by_tests(name)
     test = (

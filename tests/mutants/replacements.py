@@ -1,4 +1,4 @@
-"""What the faults put in the place of the product's functions: each wrapper takes the function, and gives the fault."""
+"""The replacements for the product's functions: each wrapper takes the function, and gives the fault."""
 
 import json
 from collections.abc import Callable
@@ -223,7 +223,7 @@ def always(value: Any) -> Callable[[Function], Function]:
 
 
 def believing_notices(original: Function) -> Function:
-    """Of `services.notices.store`: what a notice claims has happened."""
+    """Of `services.notices.store`: it takes a notice's claim for a fact."""
 
     def store(deps: Any, gateway_name: str, received: Any) -> int:
         stored: int = original(deps, gateway_name, received)
@@ -244,4 +244,4 @@ UNFINISHED = (
     .where(keys.c.gateway_key == bindparam("gateway_key"), keys.c.response_status.is_(None))
     .with_for_update(skip_locked=True)
 )
-"""Keys that a notice may wake, also those that somebody works on."""
+"""Keys that a notice may wake, also those with a working owner."""

@@ -59,7 +59,7 @@ class Processes:
         return found
 
     def deliveries(self, *options: str) -> list[dict[str, Any]]:
-        """What `flask deliveries list` prints."""
+        """Return the output of `flask deliveries list`."""
         printed = flask("deliveries", "list", *options, "--json", settings=self._settings)
         return [json.loads(line) for line in printed.splitlines()]
 

@@ -1,4 +1,4 @@
-"""What a receiver checks of a request: that who sent it knows the secret, as Standard Webhooks has it."""
+"""A receiver's check of a request, by Standard Webhooks: its sender knows the secret."""
 
 import base64
 import hmac

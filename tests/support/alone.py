@@ -46,7 +46,7 @@ class Alone:
         assert (answer.status_code, answer.json()["status"]) == (200, "SUCCESS")
 
     def send(self, *pieces: bytes) -> bytes:
-        """Everything that is answered until the connection is closed; each piece arrives by itself."""
+        """Return all bytes received until the connection closes; send each piece alone."""
         with closing(connect(self.address)) as client:
             for piece in pieces:
                 client.sendall(piece)

@@ -1,4 +1,4 @@
-"""Mollie's adapter before a bank of its own, by itself and in a service, and what tests of both do there."""
+"""Mollie's adapter before a bank of its own, alone and in a service, and the helpers for tests of both."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -32,26 +32,26 @@ class Mollie:
     bank: MollieBank
 
     def lookup(self, request: GatewayRequest) -> GatewayResult:
-        """What the adapter finds."""
+        """Return the adapter's result."""
         return self.own.gateway.lookup(request)
 
     def send(self, request: GatewayRequest) -> GatewayResult:
-        """Send, and nobody acts: what the adapter says at once."""
+        """Send without any customer's action: return the adapter's first result."""
         return self.own.gateway.send(request)
 
     def acted(self, request: GatewayRequest, outcome: str) -> GatewayResult:
-        """What a payment has become after its customer did something."""
+        """Return a payment after an action of its customer."""
         self.bank.act(request.reference or "", outcome)
         return self.lookup(request)
 
     def parent(self, kind: Kind) -> GatewayRequest:
-        """A charge for a refund, a hold for what is else done with one."""
+        """Return a charge for a refund, a hold for any other operation."""
         return self.own.done(self.own.asked(Kind.CHARGE if kind is Kind.REFUND else Kind.AUTHORIZE))
 
 
 @contextmanager
 def service_at(bank: MollieBank, make_app: MakeApp) -> Iterator[Flask]:
-    """A service whose payments go to the bank, and whose address Mollie knows."""
+    """Return a service that uses the bank, and is reachable for Mollie."""
     hook = f"http://127.0.0.1{HOOK}"
     gateway = MollieGateway(KEY, base=bank.url, connect_timeout=PATIENT, read_timeout=PATIENT, webhook_url=hook)
     with closing(gateway):

@@ -1,7 +1,7 @@
 """Card numbers in every spelling, and what looks like them and is none: `python -m tests.support.card_corpus`.
 
-Both are made of `tests/fixtures/card_numbers.txt` and a fixed seed. Prints how many of each are told right, and the
-others one by one.
+Both are made of `tests/fixtures/card_numbers.txt` and a fixed seed. Prints how many of each are classified right, and
+the others one by one.
 """
 
 import hashlib
@@ -46,14 +46,14 @@ def numbers() -> list[tuple[str, str]]:
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """What it is, and a text with a card number: every number in every spelling."""
+    """Yield a label, and a text with a card number: every number in every spelling."""
     for scheme, number in numbers():
         for name, spelling in SPELLINGS.items():
             yield f"{scheme} {name}", spelling(number)
 
 
 def bodies() -> Iterator[tuple[str, str]]:
-    """What it is, and a body with a card number: every number in every structure."""
+    """Yield a label, and a body with a card number: every number in every structure."""
     for scheme, number in numbers():
         for name, structure in STRUCTURES.items():
             yield f"{scheme} as {name}", structure(number)
@@ -69,7 +69,7 @@ def is_refused(body: str) -> bool:
 
 
 def lookalikes() -> Iterator[tuple[str, str]]:
-    """What it is, and a text without a card number."""
+    """Yield a label, and a text without a card number."""
     rng = random.Random(SEED)
     for _ in range(LOOKALIKES_EACH):
         yield from _moments(rng)
@@ -228,7 +228,7 @@ def false_alarms() -> list[str]:
 
 
 def main() -> None:
-    """Print the figures, and what is told wrong."""
+    """Print the counts, and the wrongly classified texts."""
     cards, others = sum(1 for _ in texts()) + sum(1 for _ in bodies()), sum(1 for _ in lookalikes())
     missed, alarms = misses(), false_alarms()
     sys.stdout.write("\n".join([*missed, *alarms, ""]))

@@ -17,7 +17,7 @@ from tests.support.malformed import Case, Route, body_of, headers_of, on_the_wir
 from tests.support.nasty import MORE
 
 CARDS = tuple(number for _, number in numbers() if contains_card_number(number))
-"""What the corpus counts as a miss is left out: a barcode, or microseconds since 1970."""
+"""Numbers that the corpus counts as a miss are left out: a barcode, or microseconds since 1970."""
 SECRETS = ("cvv", "CVV2", "cvc", "cardCvc", "card_security_code", "card-pin", "PIN", "track2", "trackData", "pin_block")
 SPELLED = tuple(name for name in SPELLINGS if name not in {"as a float", "as a float with a sign"})
 SANE = ("plain", "by dash", "by dot", "by underscore", "after a letter", "in eights by dash", "with leading noughts")
@@ -57,7 +57,7 @@ def _structure(rng: Random, route: Route) -> Case:
     """A card number as a number, as a name, or in parts, in a body that is good where it is complete."""
     given = STRUCTURES[rng.choice(sorted(STRUCTURES))](rng.choice(CARDS))
     good = json.dumps(dict(body_of(rng, route)))
-    # Who has no metadata drops it unread, also one with the parts of a number: there the body lacks its fields.
+    # A channel without metadata drops it unread, also one with the parts of a number: there the body lacks its fields.
     body = given if '"p' in given or '{"a"' in given else f"{good[:-1]}, {given[1:]}"
     return Case(
         "card structure", route.method, route.path(), body=body.encode(), headers=headers_of(rng), refused=route.writes
@@ -102,7 +102,7 @@ def _query(rng: Random, route: Route) -> Case:
 
 
 def _header(rng: Random, route: Route) -> Case:
-    """A card number in a header that nobody asked for, or that is a term of the payment."""
+    """Send a card number in an unused header, or in one that is a term of the payment."""
     name = rng.choice(
         ("User-Agent", "Cookie", "Payment-Token", "Payment-Return-Url", "Referer", "X-User-ID", "tracestate")
     )

@@ -26,7 +26,7 @@ def printed(number: str, between: str) -> str:
 
 
 def in_digits(number: str, zero: int) -> str:
-    """In the digits of another script, whose zero is given."""
+    """Return the number in another script's digits, by its zero."""
     return "".join(chr(zero + int(digit)) for digit in number)
 
 
@@ -107,7 +107,7 @@ UNSEEN: dict[str, Spelling] = {
     "in a longer number": lambda number: f"7{number}291",
     "in words": lambda number: " ".join(_WORDS[int(digit)] for digit in number),
 }  # fmt: skip
-"""What SECURITY.md says is not seen."""
+"""The spellings that SECURITY.md lists as not seen."""
 
 Structure = Callable[[str], str]
 STRUCTURES: dict[str, Structure] = {

@@ -31,7 +31,7 @@ STATUSES = {
 
 
 class ChangingGateway(LedgerGateway):
-    """A ledger gateway whose decisions can be changed afterwards, as a real one's are.
+    """A ledger gateway with decisions that can change afterwards, as a real one's do.
 
     Holds get `hold_lasts` to be captured. `listed` are the disputes it shows, by reference. While `is_silent`, no
     look-up is answered.
@@ -47,7 +47,7 @@ class ChangingGateway(LedgerGateway):
         self.is_silent = False
 
     def approve(self, instruction: GatewayRequest) -> Approved:
-        """Take the instruction into the ledger; a hold is told when it ends."""
+        """Take the operation into the ledger; report a hold's end."""
         approved = super().approve(instruction)
         if instruction.kind is not Kind.AUTHORIZE:
             return approved
@@ -60,7 +60,7 @@ class ChangingGateway(LedgerGateway):
         return super().send(instruction)
 
     def lookup(self, instruction: GatewayRequest) -> GatewayResult:
-        """What has become of the operation by now."""
+        """Return the operation's present outcome."""
         if self.is_silent:
             return Unknown("time-out")
         return self.taken_back.get(instruction.gateway_key) or super().lookup(instruction)

@@ -1,4 +1,4 @@
-"""What the callers of checkout send, and what they read of the answers."""
+"""The requests of checkout's callers, and the fields that they read of the responses."""
 
 from typing import Any
 

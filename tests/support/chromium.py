@@ -40,7 +40,7 @@ def chromium_programs() -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the browser did and said while it showed a page."""
+    """The browser's requests and messages while it showed a page."""
 
     requested: list[str]
     complaints: list[str]
@@ -70,7 +70,7 @@ class Chromium:
         self._ask("/url", url=url)
 
     def run(self, script: str) -> Any:
-        """What a script returns in the page."""
+        """Return the value of a script in the page."""
         return self._ask("/execute/sync", script=script, args=[])
 
     def cookies(self) -> list[dict[str, Any]]:

@@ -30,16 +30,16 @@ from tests.support.registering_remote import RegisteringRemoteGateway
 from tests.support.simulator import running_simulator
 
 OURS = ("simulated", "remote")
-"""Where the bank is ours and speaks our words: magic amounts, drawn odds, reasons."""
+"""The banks that are ours and speak our words: magic amounts, drawn odds, reasons."""
 
 STRIPES = ("stripe", "localstripe")
-"""Stripe's adapter before our simulator, and before a Stripe that somebody else wrote."""
+"""Stripe's adapter before our simulator, and before an independent Stripe."""
 
 ALL = (*OURS, *STRIPES, "mollie", "remote-registering")
 REMEMBERING = ("remote", "remote-registering", *STRIPES, "mollie")
-"""Where a ledger is kept: a look-up tells what was done, not what would be done."""
+"""The banks that keep a ledger: a look-up reports past outcomes, not expected ones."""
 REGISTERING = (*STRIPES, "mollie", "remote-registering")
-"""Where charges and authorizations are registered first."""
+"""The banks that register charges and authorizations first."""
 
 NOT_OF_THE_BANK = Decimal("402.02")
 
@@ -83,7 +83,7 @@ class Bank:
         return self.asked(kind, str(changes.pop("amount", "150.00")), **changes)
 
     def send(self, request: GatewayRequest) -> SendResult:
-        """Send it; once more after whoever else must act has acted."""
+        """Send the request; once more after the customer or bank has acted."""
         answer = self.gateway.send(request)
         if self.outside is None or not isinstance(answer, ActionRequired | Pending):
             return answer
@@ -140,7 +140,7 @@ def before_stripe(stack: ExitStack, name: str, url: str, *, declined: str) -> Ba
 
 
 def before_mollie(stack: ExitStack, bank: MollieBank) -> Bank:
-    """Mollie's adapter before a bank whose customers pay as soon as they are asked."""
+    """Return Mollie's adapter before a bank with customers who pay as soon as they are asked."""
     gateway = MollieGateway(KEY, base=bank.url, connect_timeout=PATIENT, read_timeout=PATIENT)
     stack.enter_context(closing(gateway))
 

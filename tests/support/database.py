@@ -1,4 +1,4 @@
-"""What tests read of the tables, and a way to make time pass for abandoned keys."""
+"""Reads of the tables for tests, and a way to make time pass for abandoned keys."""
 
 import json
 from datetime import datetime, timedelta
@@ -45,7 +45,7 @@ def events(deps: Dependencies) -> list[tuple[str, dict[str, Any]]]:
 
 
 def expire_leases(deps: Dependencies) -> None:
-    """Make every key look as if whoever worked on it had died long ago."""
+    """Make every key look as if its owner had died long ago."""
     past = clock.now() - timedelta(hours=1)
     with deps.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(leased_until=past))

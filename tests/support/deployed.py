@@ -27,7 +27,7 @@ PATIENCE = {
     "LEASE_SECONDS": "8",
     "IDEMPOTENCY_WAIT": "0.5",
 }
-"""Who is killed is not waited for long."""
+"""A killed process needs no long wait."""
 
 
 class Instance:
@@ -104,7 +104,7 @@ class Deployed:
         """How many requests this instance has answered through the proxy."""
         lines = [json.loads(line) for line in self.nginx.lines().splitlines()]
         ours = f"127.0.0.1:{instance.port}"
-        # Who took no connection stands before who answered.
+        # A process that took no connection comes before one that answered.
         last = [(line["upstream"].split(", ")[-1], line["upstream_status"].split(", ")[-1]) for line in lines]
         return last.count((ours, "200"))
 

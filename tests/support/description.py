@@ -15,7 +15,7 @@ Described = dict[str, Any]
 
 
 def description_of(app: Flask) -> Described:
-    """What the app says of itself."""
+    """Return the app's own description."""
     made: Description = app.extensions["description"]
     described: Described = made.document
     return described
@@ -29,7 +29,7 @@ def operations(described: Described) -> Iterator[tuple[str, str, Described]]:
 
 
 def closed(described: Described) -> Described:
-    """The same with no room in answers for fields that are not described: what the service itself may say."""
+    """Return the same with no room in answers for fields that are not described: the service's own limits."""
     shut = deepcopy(described)
     schemas = shut["components"]["schemas"]
     waiting = [name for *_, operation in operations(shut) for name in _named(operation["responses"])]
@@ -47,6 +47,6 @@ def _named(part: Any) -> list[str]:
 
 
 def faults(described: Described, schema: Mapping[str, Any], value: Any) -> list[str]:
-    """What is wrong with a value by a schema of the description."""
+    """Return a value's faults by a schema of the description."""
     judge = OAS30Validator({**schema, "components": described["components"]})
     return [f"{'/'.join(map(str, error.path))}: {error.message}" for error in judge.iter_errors(value)]

@@ -1,4 +1,4 @@
-"""How much work a call is, by the CPU's clock: what other processes and the garbage collector take does not count."""
+"""The work of a call, by the CPU's clock: the time of other processes and the garbage collector does not count."""
 
 import time
 from collections.abc import Callable

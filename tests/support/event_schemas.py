@@ -21,7 +21,7 @@ _REGISTRY: Registry[Any] = Registry().with_resources(
 DOCUMENTED = [
     [cell.replace("`", "") for cell in row] for row in document("docs/events.md").section("Every event").rows()
 ]
-"""Channel, type, when, and the HTTP services told."""
+"""Channel, type, condition, and the HTTP services that receive the event."""
 
 
 @cache

@@ -20,7 +20,7 @@ TYPES = ("payment.created", "payment.completed", "payment.refunded", "payment.fa
 
 @dataclass(frozen=True)
 class Arrival:
-    """What a receiver got: the event's id, the payment and version its data names, and the bytes."""
+    """A received event: its id, the payment and version that its data names, and its bytes."""
 
     event_id: str
     payment_id: int
@@ -47,7 +47,7 @@ def pile_up(database: Database, sinks: Sequence[str], count: int, versions: int 
         connection.execute(insert(transactions), changes)
         connection.execute(insert(outbox_deliveries), rows)
         if len(rows) > 100:
-            connection.execute(text("ANALYZE"))  # which the database does by itself, but not at once
+            connection.execute(text("ANALYZE"))  # which the database does alone, but not at once
     return {str(change["event_id"]) for change in changes}
 
 
@@ -128,7 +128,7 @@ def delivery(database: Database, sink: str, number: int = 0) -> dict[str, Any]:
 
 
 def judge(expected: set[str], arrivals: Iterable[Arrival]) -> dict[str, int]:
-    """What went wrong: events lost, first deliveries out of their payment's order, repeats that are not the same."""
+    """Return the faults: events lost, first deliveries out of their payment's order, repeats that are not the same."""
     bodies: dict[str, bytes] = {}
     heard: dict[int, int] = defaultdict(int)
     disordered = altered = repeats = 0

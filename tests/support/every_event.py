@@ -98,7 +98,7 @@ def reverse_refunds(app: Flask, gateway: ChangingGateway) -> None:
 
 def approve_late(app: Flask, gateway: ChangingGateway) -> None:
     """A bill that was declined is approved after all, and given back at the second try, which fails later."""
-    recover_all(dependencies_of(app))  # what others left undecided
+    recover_all(dependencies_of(app))  # operations that other tests left undecided
     gateway.script.append(DECLINED)
     pay_bill(app.test_client(), "late")
     look(app, gateway.approve_after_all())

@@ -41,7 +41,7 @@ class LedgerGateway:
         self._lock = threading.Lock()
 
     def send(self, instruction: GatewayRequest) -> SendResult:
-        """Answer from the script, else approve."""
+        """Answer from the script; without one, approve."""
         assert not self.in_transaction(), "the gateway was called with a transaction open"
         clock.sleep(self.latency)
         with self._lock:
@@ -55,12 +55,12 @@ class LedgerGateway:
         return Approved(instruction.amount, instruction.currency, reference=f"LG-{instruction.gateway_key[-8:]}")
 
     def lose_answer(self, instruction: GatewayRequest) -> Unknown:
-        """For the script: do as told, but the answer is lost on its way."""
+        """For the script: execute the request, but lose the answer on its way."""
         self.approve(instruction)
         return Unknown("the answer was lost")
 
     def lookup(self, instruction: GatewayRequest) -> GatewayResult:
-        """What the ledger knows, unless scripted in `found`."""
+        """Return the result scripted in `found`, or the ledger's."""
         assert not self.in_transaction(), "the gateway was asked with a transaction open"
         self.lookups.append(instruction)
         if self.found:

@@ -1,6 +1,6 @@
 """A PostgreSQL that gives transactions up: triggers raise the error, a sequence counts it.
 
-What the error undoes it does not undo in the sequence: so many transactions fail, and the next one does not.
+The error undoes nothing in the sequence: so many transactions fail, and the next one does not.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ GIVE_UP = """
         RETURN NULL;
     END $$;
 """
-"""What a database needs for it."""
+"""The function and trigger that a database needs for it."""
 KINDS = {"statement": "TRIGGER", "COMMIT": "CONSTRAINT TRIGGER"}
 DEFERRED = {"statement": "", "COMMIT": "DEFERRABLE INITIALLY DEFERRED"}
 

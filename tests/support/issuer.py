@@ -1,4 +1,4 @@
-"""An auth service for tests: signs tokens, and publishes its keys on loopback as well or as badly as told."""
+"""An auth service for tests: signs tokens, and publishes its keys on loopback as well or as badly as a test orders."""
 
 import base64
 import json
@@ -35,13 +35,13 @@ def by(key: Any, kid: Any, algorithm: str = "RS256", **changes: Any) -> str:
 
 
 def forged(header: Any, payload: Any, signature: bytes = b"") -> str:
-    """A token of any bytes whatever: JSON is made of what is not bytes already."""
+    """Return a token of any bytes: other values become JSON."""
     parts = (part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload))
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (*parts, signature))
 
 
 def signed(payload: Any, secret: bytes = SECRET.encode(), header: Any = None) -> str:
-    """A token of any payload, signed with any bytes as HS256 whatever its header says."""
+    """Return a token of any payload, signed with any bytes as HS256, under any header."""
     unsigned = forged({"alg": "HS256", "typ": "JWT"} if header is None else header, payload).rstrip(".")
     signature = HMACAlgorithm(HMACAlgorithm.SHA256).sign(unsigned.encode(), secret)
     return f"{unsigned}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"

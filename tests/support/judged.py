@@ -48,7 +48,7 @@ def judge(app: Flask, answer: TestResponse) -> None:
 
 
 def _operation(app: Flask, described: Described, method: str, path: str) -> Described | None:
-    """What is described for a request, None where there is no such route."""
+    """Return the described operation of a request, None where there is no such route."""
     try:
         rule, _ = app.url_map.bind("localhost").match(path, method, return_rule=True)
     except HTTPException:

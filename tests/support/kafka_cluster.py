@@ -1,7 +1,7 @@
-"""Kafka for tests: librdkafka's mock cluster, which speaks the real protocol on a real port and fails as it is told.
+"""Kafka for tests: librdkafka's mock cluster, which speaks the real protocol on a real port and fails on demand.
 
 The library inside the wheel of confluent-kafka exports it, and the wheel's Python does not: so it is called by ctypes.
-It is not a broker. What it promises to keep is in the memory of this process.
+It is not a broker. It keeps its messages in the memory of this process.
 """
 
 import ctypes
@@ -111,7 +111,7 @@ class KafkaCluster:
 
 
 def arrival(message: confluent_kafka.Message) -> Arrival:
-    """What a consumer reads of a message."""
+    """Return a consumer's view of a message."""
     body = bytes(message.value() or b"")
     envelope = json.loads(body)
     return Arrival(envelope["event_id"], envelope["data"]["payment_id"], envelope["version"], body)

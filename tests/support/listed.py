@@ -1,4 +1,4 @@
-"""The ledger of a gateway in tests: what has moved by gateway key, and the list of it that the port asks for."""
+"""The ledger of a gateway in tests: money moved by gateway key, and the list of it that the port asks for."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -10,9 +10,9 @@ Moved = TypeVar("Moved")
 
 
 class ListedLedger(dict[str, Moved]):
-    """What has moved, by gateway key; called, it is the port's `ledger()`. `read` gives a value's entry, if it has one.
+    """Money moved, by gateway key; called, it is the port's `ledger()`. `read` gives a value's entry, if it has one.
 
-    `others` are listed as well: what nobody here has asked for.
+    `others` are listed as well: entries without a request of ours.
     """
 
     def __init__(self, read: Callable[[Moved], Entry | None]) -> None:

@@ -23,7 +23,7 @@ def localstripe() -> Iterator[str]:
 def behind_a_front_door() -> Iterator[tuple[FrontDoor, str]]:
     """A front door, and the address of the localstripe behind it.
 
-    It lives in memory, and begins with nothing. It also writes a file below /tmp, which nobody reads.
+    It lives in memory, and begins with nothing. It also writes a file below /tmp, which no test reads.
     """
     port = free_port()
     command = (

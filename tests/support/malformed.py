@@ -193,7 +193,7 @@ def _query(rng: Random, route: Route) -> Case:
 
 
 def _token(rng: Random, route: Route) -> Case:
-    """A good request of nobody."""
+    """Return a good request without a user."""
     headers = {**headers_of(rng), "Authorization": on_the_wire(rng.choice(TOKENS))}
     body = json.dumps(dict(body_of(rng, route))).encode()
     return Case("token", route.method, route.path(), body=body, headers=headers, refused=route.writes)
@@ -207,7 +207,7 @@ def _method(rng: Random, route: Route) -> Case:
 
 
 def _header(rng: Random, route: Route) -> Case:
-    """Headers that nobody should believe, over a body that is none."""
+    """Send headers that the service should not believe, over a body that is none."""
     name = rng.choice(
         ("Host", "X-Forwarded-For", "X-Forwarded-Host", "X-User-ID", "Cookie", "Accept", "Origin", "User-Agent")
     )

@@ -1,4 +1,4 @@
-"""What stands in deploy/kubernetes: resources, kustomizations, and what an overlay's patches make of them."""
+"""The contents of deploy/kubernetes: resources, kustomizations, and the results of an overlay's patches."""
 
 import copy
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def _read(path: Path) -> list[Manifest]:
 
 
 def kustomization(folder: Path) -> Manifest:
-    """What kustomize is told in a folder."""
+    """Return the kustomization in a folder."""
     (found,) = documents(folder / "kustomization.yaml")
     return found
 
@@ -68,7 +68,7 @@ def before(pod: Manifest) -> list[Manifest]:
 
 
 def settings() -> dict[str, str]:
-    """What pods are told in production, secrets left out."""
+    """Return the settings of pods in production, secrets left out."""
     told: dict[str, str | None] = {}
     for folder in (BASE, PRODUCTION):
         for generator in kustomization(folder)["configMapGenerator"]:
@@ -78,7 +78,7 @@ def settings() -> dict[str, str]:
 
 
 def patched(patch: Manifest) -> Manifest:
-    """What an overlay's patch makes of its resource; KeyError or IndexError where it fits nothing."""
+    """Return a resource after an overlay's patch; KeyError or IndexError where the patch fits nothing."""
     changed = copy.deepcopy(resource(patch["target"]["kind"], patch["target"]["name"]))
     for step in yaml.safe_load(patch["patch"]):
         assert step["op"] == "replace", "no other is used so far"

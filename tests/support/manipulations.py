@@ -1,4 +1,4 @@
-"""What an intruder with the database's password may do to a row: change it, take it away, add one."""
+"""The changes that an intruder with the database's password may make to a row: change it, take it away, add one."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -222,7 +222,7 @@ def of_rows(database: Database, *tables: Table) -> Iterator[Manipulation]:
 
 
 def _stays(key: Row) -> bool:
-    """The purge deletes other keys, so that nobody can miss one."""
+    """The purge deletes other keys, so a missing one would not show."""
     return key["payment_id"] is not None and (key["is_client_key"] or key["kind"] is not None)
 
 

@@ -1,4 +1,4 @@
-"""What the repository's documents say, in the parts that can be checked."""
+"""The checkable parts of the repository's documents."""
 
 import re
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ class Document:
 
     @cached_property
     def spans(self) -> list[str]:
-        """What stands between backticks."""
+        """Return the texts between backticks."""
         return re.findall(r"`([^`\n]+)`", self.prose)
 
     @cached_property
@@ -49,7 +49,7 @@ class Document:
         return [target for target in re.findall(r"\]\(([^)\s]+)\)", self.prose) if "://" not in target]
 
     def section(self, title: str) -> "Section":
-        """What stands under a heading."""
+        """Return the text under a heading."""
         _, _, after = self.text.partition(f"\n## {title}\n")
         assert after, f"{self.path.name} has no section {title!r}"
         return Section(after.partition("\n## ")[0])

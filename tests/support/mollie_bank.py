@@ -1,7 +1,7 @@
 """A bank for tests that speaks Mollie's API v2 as its documentation has it, keeps all in memory, and can misbehave.
 
-Its customers pay, fail and expire by a call of the test. Where the documentation is silent it is the nastier: an answer
-5xx is not kept under its idempotency key, and a repeat is executed anew.
+Its customers pay, fail and expire by a call of the test. On points the documentation leaves open it is the nastier: an
+answer 5xx is not kept under its idempotency key, and a repeat is executed anew.
 """
 
 import json
@@ -42,7 +42,9 @@ class MollieBank(MollieObjects, ThreadingHTTPServer):
         self._kept: dict[str, tuple[float, Told | None]] = {}
 
     def arm(self, fault: str, on: str, status: int = 500) -> None:
-        """The next request whose path ends so: `drop_before` or `drop_after` its effect, or `tell_…` this status."""
+        """Arm a fault for the next request with this end of its path: `drop_before`, `drop_after` its effect, or
+        `tell_…`.
+        """
         self._faults.append((fault, on, status))
 
     def answer(self, method: str, target: str, headers: Any, body: Json) -> Told | None:

@@ -1,4 +1,4 @@
-"""What a bank that speaks Mollie keeps: payments with their captures and refunds, and what changes them."""
+"""The objects of a bank that speaks Mollie: payments with their captures and refunds, and methods that change them."""
 
 import threading
 from decimal import Decimal
@@ -23,7 +23,7 @@ class Refused(Exception):
 
 
 class MollieObjects:
-    """Payments by id, with their captures and refunds, oldest first. What changes them is called under `lock`."""
+    """Payments by id, with their captures and refunds, oldest first. Call the methods that change them under `lock`."""
 
     def __init__(self) -> None:
         self.payments: dict[str, Json] = {}
@@ -50,7 +50,7 @@ class MollieObjects:
             payment["status"] = outcome
 
     def expire_hold(self, reference: str) -> None:
-        """A hold that nobody took ends."""
+        """End a hold that was never captured."""
         self.payments[reference]["status"] = "expired"
 
     def settle(self) -> None:

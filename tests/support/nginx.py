@@ -72,7 +72,7 @@ class Nginx:
         (self.home / "conf.d" / "payment-service.conf").write_text(rendered(given))
 
     def check(self) -> str:
-        """What `nginx -t` says; a fault in the configuration is an AssertionError with nginx's own words."""
+        """Run `nginx -t`, return its output; a fault in the configuration is an AssertionError with nginx's own words."""
         result = subprocess.run(self._command("-t"), check=False, capture_output=True, text=True)
         assert result.returncode == 0, result.stderr
         return result.stderr
@@ -88,7 +88,7 @@ class Nginx:
         return (self.home / "access.log").read_text()
 
     def written(self) -> str:
-        """Everything it has said so far: the access log, and what went to standard error."""
+        """Return all its output so far: the access log and standard error."""
         return self.lines() + (self.home / "error.log").read_text()
 
     def close(self) -> None:

@@ -98,7 +98,7 @@ def pay(client: FlaskClient, card: str = "tok_visa", key: str = "k1") -> dict[st
 
 
 def leave_pending(client: FlaskClient, bank: NotifyingGateway, deps: Dependencies, key: str = "k1") -> str:
-    """A charge that the gateway will decide later, and that nobody looks up for a day; its gateway key."""
+    """Make a charge that the gateway decides later, put its look-up off for a day, and return its gateway key."""
 
     def take_time(asked: GatewayRequest) -> SendResult:
         bank.intents[asked.reference or ""].state = "acts"
@@ -111,7 +111,7 @@ def leave_pending(client: FlaskClient, bank: NotifyingGateway, deps: Dependencie
 
 
 def put_off(deps: Dependencies) -> None:
-    """Nobody looks anything up before tomorrow."""
+    """Put every look-up off until tomorrow."""
     with deps.database.atomic("test") as connection:
         connection.execute(update(timers).values(due_at=clock.now() + timedelta(days=1)))
 

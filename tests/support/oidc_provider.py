@@ -99,7 +99,7 @@ class OidcProvider:
         }
 
     def approve(self, address: str, code: str = "code-1") -> dict[str, str]:
-        """What the provider sends back after a person has signed in at this address of its authorization endpoint."""
+        """Return the provider's redirect after a person has signed in at this address of its authorization endpoint."""
         asked = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
         assert address.startswith(f"{self.issuer}/authorize?"), address
         assert (asked["response_type"], asked["code_challenge_method"]) == ("code", "S256")

@@ -33,13 +33,13 @@ def page(client: FlaskClient, path: str = HOME) -> str:
 
 
 def form_token(client: FlaskClient) -> str:
-    """What the forms of this login carry."""
+    """Return the token in this login's forms."""
     found = re.search(r'name="form_token" value="([0-9a-f]{64})"', page(client))
     assert found is not None
     return found[1]
 
 
 def words(html: str) -> str:
-    """What a person reads of a page, each run of blanks as one."""
+    """Return a page's visible text, each run of blanks as one."""
     body = html.partition("<main")[2]
     return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", body))

@@ -1,4 +1,4 @@
-"""What the callers of orders send: an ordinary request of each kind, with what matters given."""
+"""The requests of orders' callers: an ordinary one of each kind, with the important fields given."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -81,7 +81,7 @@ def trail(payment: Mapping[str, Any]) -> list[tuple[str, str, float]]:
 
 
 def faults(answer: TestResponse) -> list[tuple[list[str | int], str]]:
-    """Where and of what type the faults of a 422 are."""
+    """Return the places and types of a 422's faults."""
     assert answer.status_code == 422, answer.text
     body = answer.get_json()
     assert set(body) == {"detail", "code", "retry"}

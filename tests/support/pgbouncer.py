@@ -69,7 +69,7 @@ class PgBouncer:
         return self
 
     def log(self) -> str:
-        """What it has said so far."""
+        """Return its log so far."""
         return (self.home / "log").read_text()
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""What no schema can say of a request, added to those that a generator has made of one."""
+"""Rules about a request that no schema can express, applied to a generator's requests."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ def existing(app: Flask, booker: Booker) -> dict[str, list[Any]]:
 
 
 class Plausible:
-    """Gives requests keys of their own and ids of what is there, and takes out of them what nobody may send."""
+    """Gives requests keys of their own and ids of existing objects, and removes values that no caller may send."""
 
     def __init__(self, there: Mapping[str, Sequence[Any]]) -> None:
         self._there: dict[str, Iterator[Any]] = {place: cycle(values) for place, values in there.items()}
@@ -92,7 +92,7 @@ class Plausible:
 
 
 def printable(value: Any) -> Any:
-    """The same without control characters, which nothing in a request may have, not even a name nobody knows."""
+    """Return the same without control characters, which a request may have nowhere, not even in an unknown name."""
     if isinstance(value, str):
         return CONTROL.sub("?", value) or "?"
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Where this machine keeps PostgreSQL's programs, and the system user that may run them."""
+"""The folder of PostgreSQL's programs on this machine, and the system user that may run them."""
 
 import importlib.util
 import os
@@ -20,7 +20,7 @@ class PostgresNotFoundError(RuntimeError):
 
 @dataclass(frozen=True)
 class Runner:
-    """Who runs the server: PostgreSQL refuses to be root, so root lends it another user."""
+    """The user that runs the server: PostgreSQL refuses to be root, so root lends it another user."""
 
     uid: int
     gid: int

@@ -12,7 +12,8 @@ from typing import IO
 ROOT = Path(__file__).resolve().parents[2]
 
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH")
-"""What a started program gets of our environment; settings of the developer's shell are not among it."""
+"""The variables that a started program gets of our environment; settings of the developer's shell are left out.
+"""
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -42,7 +43,7 @@ class Service:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            # Its own group: whatever it starts can be ended with it.
+            # Its own group, so that its children can be ended with it.
             start_new_session=True,
         )
 

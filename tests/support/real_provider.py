@@ -1,4 +1,4 @@
-"""A real OpenID provider of somebody else's, `oidc-provider` on Node, and a person who signs in there."""
+"""A real, independent OpenID provider, `oidc-provider` on Node, and a person who signs in there."""
 
 import os
 import re
@@ -51,7 +51,7 @@ class RealProvider:
 
     @property
     def service_url(self) -> str:
-        """Where the service has to listen."""
+        """Return the address at which the service has to listen."""
         return f"http://localhost:{self.port}"
 
     @property

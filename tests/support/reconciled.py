@@ -178,7 +178,7 @@ def charge_in_the_list_of_another_day(desk: Desk) -> None:
 
 
 def charge_listed_by_its_reference_alone(desk: Desk) -> None:
-    """As where somebody has emptied the metadata of the gateway's object."""
+    """List the charge without metadata, as if a person had emptied those of the gateway's object."""
     _, key = desk.paid()
     asked = desk.gateway.ledger.pop(key)
     desk.entry(None, amount=asked.amount, reference=f"LG-{key[-8:]}")
@@ -202,7 +202,7 @@ def failed_refund_that_came_back(desk: Desk) -> None:
 
 
 def free_trip(desk: Desk) -> None:
-    """Nobody was asked for nothing."""
+    """The gateway was never asked, for there was nothing to pay."""
     assert pay_trip(desk.client, amount=0).status_code == 200
 
 

@@ -44,7 +44,7 @@ SLOWEST = 1.0
 CHAPTER = 5000
 """Requests between two lines of a report."""
 PAID = 2
-"""What is paid before, so that there is something to be changed."""
+"""The payments made before, so that there is something to be changed."""
 LOOKS = 250
 """Requests after which the rows are counted."""
 LEAKS = re.compile(
@@ -63,7 +63,7 @@ LEAKS = re.compile(
                 "outbox_deliveries", "reservations", "timers", "watermarks", "key_hash", "leased_until",
                 "DETAIL:", "HINT:", "LINE 1", "violates", "constraint", "duplicate key", "invalid input syntax",
                 "out of range for type", "database is locked", "OperationalError", "IntegrityError", "DataError",
-                # where everything lives, and how it is reached
+                # the addresses and paths of everything
                 "postgresql:", "postgres:", "sqlite:", "amqp:", "connection to server", "Connection refused",
                 "127.0.0.1", ":5432",
                 # a card number
@@ -72,7 +72,7 @@ LEAKS = re.compile(
         )
     )
 )  # fmt: skip
-"""What no refusal may say."""
+"""The texts that no error may contain."""
 
 
 @dataclass
@@ -159,7 +159,7 @@ def send(client: FlaskClient, case: Case) -> TestResponse:
 
 
 def faults(case: Case, answer: TestResponse, seconds: float) -> Iterator[str]:
-    """What is wrong with an answer."""
+    """Return an answer's faults."""
     status = answer.status_code
     if status >= 500:
         yield f"{status}"
@@ -225,7 +225,7 @@ def _report(
         trial.run(min(CHAPTER, requests - trial.kinds.total()))
         assert len(gateway.sent) == PAID, "the gateway heard of more than what was paid at first"
         resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        kept = kept or resident  # after the first chapter: what is made once and kept
+        kept = kept or resident  # after the first chapter: objects made once and kept
         line = {"database": name, "seed": seed, "requests": trial.kinds.total(), "faults": 0}
         line |= {"slowest": round(trial.slowest, 3), "statuses": dict(sorted(trial.statuses.items()))}
         line |= {"seconds": round(time.monotonic() - began, 1), "kilobytes_more": resident - kept}

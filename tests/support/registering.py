@@ -38,7 +38,7 @@ CAPABLE = Capabilities(
 )
 
 BY_TOKEN = {"tok_declined": "refused", "tok_3ds": "acts"}
-"""What a token makes of the first confirmation; any other one approves."""
+"""The result of the first confirmation, by its token; any other token approves."""
 
 
 @dataclass
@@ -85,7 +85,7 @@ class RegisteringGateway:
         return self.confirm(gateway_request)
 
     def confirm(self, gateway_request: GatewayRequest) -> SendResult:
-        """What a confirmation does, whoever scripts what."""
+        """Confirm, by the script if there is one."""
         with self._lock:
             intent = self._intent(gateway_request)
             intent.confirms.append(gateway_request.send_key)
@@ -97,7 +97,7 @@ class RegisteringGateway:
         return found
 
     def lookup(self, gateway_request: GatewayRequest) -> GatewayResult:
-        """What became of an object, or of a movement."""
+        """Return the outcome of an object, or of a gateway request."""
         assert not self.in_transaction(), "the gateway was asked with a transaction open"
         with self._lock:
             if gateway_request.kind in self.capabilities.registers:
@@ -170,5 +170,5 @@ class RegisteringGateway:
 
 
 def lost(_asked: GatewayRequest) -> Unknown:
-    """For a script: the request never arrives, and nobody knows."""
+    """For a script: lose the request before it arrives; its outcome is unknown."""
     return Unknown("the request was lost")

@@ -1,4 +1,4 @@
-"""What `/metrics` tells, as values."""
+"""The values of `/metrics`."""
 
 from collections.abc import Callable, Mapping
 
@@ -51,7 +51,7 @@ def grown(scrape: Callable[[], Scraped], name: str, label: str) -> Callable[[], 
 
 
 def scraped(client: FlaskClient, path: str = "/metrics") -> Scraped:
-    """What an app tells its scraper."""
+    """Return the app's answer to its scraper."""
     answer = client.get(path)
     assert answer.status_code == 200, answer.text
     assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"

@@ -42,7 +42,7 @@ class ScriptedServer:
         with suppress(OSError):  # The listener is closed under accept(): that is the way to stop.
             while True:
                 connection, _ = self._listener.accept()
-                with connection, suppress(OSError):  # Whoever hangs up in the middle has heard enough.
+                with connection, suppress(OSError):  # A client that hangs up in the middle has heard enough.
                     self.received.append(_request(connection))
                     self._say(connection, next(self._answers))
 

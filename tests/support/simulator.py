@@ -97,7 +97,7 @@ class Simulator:
         return Counter(effect["gateway_key"] for effect in self.effects() if kind in {None, effect["kind"]})
 
     def wait_for(self, gateway_key: str) -> None:
-        """Return when the money of this key has moved, whether or not anybody was told."""
+        """Return when the money of this key has moved, whether or not any caller has heard of it."""
         deadline = time.monotonic() + PATIENCE
         while not self.count()[gateway_key]:
             assert time.monotonic() < deadline, "the money never moved"
@@ -111,7 +111,7 @@ class Simulator:
             time.sleep(0.02)
 
     def log(self) -> str:
-        """What it has said on standard error."""
+        """Return its output on standard error."""
         return (self.home / "simulator.log").read_text()
 
     def _first_line(self) -> str:

@@ -58,7 +58,7 @@ def reports_of(sink: Sink, count: int, patience: float = 20.0) -> list[Report]:
 
 
 def outcome_of(sink: Sink, event: Delivery | None = None) -> Outcome:
-    """What becomes of one event that is sent by itself."""
+    """Return the result of one event, sent alone."""
     sink.send([event or an_event()])
     (report,) = reports_of(sink, 1)
     return report.outcome

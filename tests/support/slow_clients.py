@@ -26,7 +26,7 @@ KINDS = {
     "nothing": (b"", b""),
     "no reader": (LARGE, b""),
 }
-"""What a client of each kind sends first, and then again and again."""
+"""The first bytes of a client of each kind, and those that it repeats."""
 
 
 def connect(address: Address) -> socket.socket:
@@ -40,7 +40,7 @@ def connect(address: Address) -> socket.socket:
 
 @contextmanager
 def slow_clients(address: Address, count: int, *kinds: str, again: bool = False) -> Iterator[list[socket.socket]]:
-    """So many connections, of the kinds in turn (by default all). `again`: who is cut off comes again."""
+    """So many connections, of the kinds in turn (by default all). `again`: a client that is cut off comes again."""
     names = [(kinds or tuple(KINDS))[number % len(kinds or KINDS)] for number in range(count)]
     with ExitStack() as stack:
         enough = threading.Event()

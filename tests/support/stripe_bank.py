@@ -47,7 +47,7 @@ class StripeBank:
         return self.made(amount, card, confirm=True, **changes)
 
     def held(self, amount: int = 15_000, card: str = VISA, **changes: Any) -> Any:
-        """An intent whose money is held."""
+        """Make an intent that holds money."""
         return self.paid(amount, card, capture_method="manual", **changes)
 
     def refunded(self, intent: Any, amount: int, **changes: Any) -> Any:
@@ -71,12 +71,12 @@ class StripeBank:
         return requests.get(f"{self.simulator.url}/_simulator/stripe/{path}", timeout=PATIENCE).json()
 
     def moved(self, key: str) -> list[tuple[str, str]]:
-        """What the ledger has moved under a gateway key: kind and amount in major units."""
+        """Return the ledger's entries under a gateway key: kind and amount in major units."""
         return [(each["kind"], each["amount"]) for each in self.simulator.effects() if each["gateway_key"] == key]
 
 
 def client_for(url: str, key: str = "sk_test_simulator", **options: Any) -> stripe.StripeClient:
-    """Stripe's client for the simulator at `url`, which repeats nothing by itself."""
+    """Return Stripe's client for the simulator at `url`, without retries."""
     return stripe.StripeClient(key, base_addresses={"api": url}, max_network_retries=0, **options)
 
 

@@ -1,4 +1,4 @@
-"""A front door before localstripe, a stateful Stripe that somebody else wrote.
+"""A front door before localstripe, an independent, stateful Stripe.
 
 localstripe knows payment intents and 3-D Secure, but no idempotency; it refuses parameters that Stripe takes, and lets
 pass what Stripe refuses. The front door adds what Stripe's documents promise and an adapter relies on. localstripe
@@ -23,7 +23,7 @@ REFUSED_THERE = (
     "return_url",
     "statement_descriptor_suffix",
 )
-"""What Stripe takes and localstripe does not know."""
+"""The parameters that Stripe takes and localstripe does not know."""
 
 
 NOTHING_THERE = ("/v1/payouts", "/v1/disputes")
@@ -151,7 +151,7 @@ class Behind:
 class FrontDoor(ThreadingHTTPServer):
     """Keeps the first answer to each idempotency key, and answers 409 while a request under it is under way.
 
-    The answer to the next POST whose path ends in a word of `cut` gets lost, after its effect.
+    It loses the answer to the next POST with a path that ends in a word of `cut`, after its effect.
     """
 
     daemon_threads = True

@@ -80,7 +80,7 @@ def card_error(
 
 
 def asked(kind: Kind = Kind.CHARGE, amount: str = "150.00", **changes: Any) -> GatewayRequest:
-    """A request whose intent, or whose parent's, is `INTENT`."""
+    """Return a request for the intent `INTENT`, or with it as its parent's."""
     own = kind in (Kind.CHARGE, Kind.AUTHORIZE)
     known: dict[str, Any] = {"reference": INTENT, "terms": Terms(TOKEN)} if own else {"parent_reference": INTENT}
     return instruct(kind, amount, **({"payment": "pay_7"} | known | changes))

@@ -6,7 +6,7 @@ from typing import Any
 import jwt
 
 SECRET = "a-test-secret-of-32-bytes-or-more!!"
-"""What the tests' settings verify with."""
+"""The secret that the tests' settings verify with."""
 
 
 def token(subject: object = "user-1", *, secret: str = SECRET, expires_in: int = 7200, **claims: Any) -> str:

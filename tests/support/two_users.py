@@ -29,7 +29,7 @@ PAYABLES = (*map(str, (TRIP, BILL, CHARGED, MADE)), BOOKED, PROCESSED, BOUGHT, H
 
 @dataclass(frozen=True)
 class Belongings:
-    """The ids of Ann's payments, and the values that nobody else may ever read."""
+    """The ids of Ann's payments, and the values that no other user may ever read."""
 
     numbers: list[Any]
     uuids: list[Any]
@@ -100,4 +100,4 @@ def belonging_to(deps: Dependencies, numbers: list[Any]) -> list[str]:
 
 
 MOVED = {Kind.CHARGE: 5, Kind.AUTHORIZE: 1, Kind.REFUND: 3}
-"""What making Ann's belongings took of the gateway."""
+"""The gateway requests that made Ann's belongings."""

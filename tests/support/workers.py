@@ -78,7 +78,7 @@ def relay(settings: Mapping[str, str]) -> Service:
 
 
 def all_at_once(count: int, call: Callable[[int], T]) -> list[T]:
-    """What `count` calls (numbered from 0), which begin at the same moment, return, in the order of their numbers."""
+    """Make `count` calls (numbered from 0) at the same moment; return their results, in the order of their numbers."""
     start = threading.Barrier(count)
 
     def run(number: int) -> T:

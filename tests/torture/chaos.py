@@ -26,7 +26,7 @@ A_FEW_PAGES = 3 * 4096
 
 
 class Chaos:
-    """Does one action after the other to a system, as the random numbers say; then everything goes on as before."""
+    """Does one action after another to a system, as the random numbers say; then everything runs as before."""
 
     def __init__(self, system: System, database: Database, random: Random) -> None:
         self._system = system
@@ -59,7 +59,7 @@ class Chaos:
                 yield name, self._random.uniform(0.05, 0.4)
 
     def _wake(self, after: float) -> None:
-        """Resume who has slept that long at a failpoint; kill whoever has had its chance."""
+        """Resume each process that has slept that long at a failpoint; kill each that has had its chance."""
         for process, since in list(self._asleep):
             if process.has_ended or time.monotonic() > since + 3 * self._overslept:
                 process.kill()
@@ -81,7 +81,7 @@ class Chaos:
         self._doom("kill")
 
     def stop_at_a_point(self) -> None:
-        """A process is stopped at a failpoint, and goes on when its lease is over."""
+        """Stop a process at a failpoint; it continues when its lease is over."""
         self._doom("stop")
 
     def kill_recovery(self) -> None:

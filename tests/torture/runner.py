@@ -35,7 +35,7 @@ def _commit() -> str:
 
 @dataclass
 class Report:
-    """What came of a run."""
+    """The result of a run."""
 
     seed: int
     database: Database
@@ -78,7 +78,7 @@ def torture(
     done: Callable[[], None] = lambda: None,
     adapter: Adapter = "remote",
 ) -> Report:
-    """Let so many stories be lived while the chaos goes on, none begun after `seconds`; `done()` is called after each.
+    """Play so many stories while the chaos lasts, none begun after `seconds`; call `done()` after each.
 
     The same seed draws the same stories and the same actions in the same order. When they meet is the machine's affair.
     """
@@ -124,7 +124,7 @@ def _judge(report: Report, system: System, clients: Clients) -> None:
 
 @contextmanager
 def _in_chaos(chaos: Chaos, report: Report) -> Iterator[None]:
-    """The chaos goes on as long as the block lasts."""
+    """Keep the chaos up as long as the block lasts."""
     over = threading.Event()
 
     def act() -> None:

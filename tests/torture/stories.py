@@ -1,4 +1,4 @@
-"""What the clients of a run live through: stories of every channel, each a pure function of seed and number."""
+"""The stories of a run's clients, in every channel: each is a pure function of seed and number."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ SICK = (
     Fault("pending", more=(("lookups", 2),)),
     Fault("not_found", on="lookup"),
 )
-"""What the bank may do to one operation, which must end well all the same."""
+"""The faults that the bank may apply to one operation, which must end well all the same."""
 
 REFUSES = Fault("decline")
 MAY_BE_DECLINED = frozenset({"charge", "authorize", "refund"})
@@ -48,7 +48,7 @@ LATE = (
     REFUSES,
     *(fault for fault in SICK if fault.on == "send"),
 )
-"""What the bank may do to a charge whose caller asks once: it is decided while the caller waits, or later."""
+"""The fates of a charge with a caller that asks once: the bank decides while the caller waits, or later."""
 
 NEVER = float("inf")
 
@@ -103,7 +103,7 @@ class Story:
                 return
 
     def drawn(self, intent: Intent) -> Step:
-        """What goes with a wish."""
+        """Return the terms that go with a wish."""
         draws = [self.random.random() for _ in range(5)]
         fault, renamed = self.random.choice(self.sick), self._renamed(len(self.intents))
         if intent.asks_once:
@@ -139,7 +139,7 @@ class Story:
 
 
 def told(intent: Intent) -> Any:
-    """What the final answer says of the payment."""
+    """Return the payment as the final answer shows it."""
     body = next(heard for heard in intent.finals if heard.status < 300).json
     return body.get("payment", body)
 

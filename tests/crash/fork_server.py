@@ -120,7 +120,7 @@ ROLES: Mapping[str, Callable[[Flask, Order, socket.socket | None], None]] = {
 
 @lru_cache(maxsize=16)
 def _app_of(settings: str, gateway: str) -> Flask:
-    """The application for settings and keywords of an adapter, both as JSON; it has opened no connection yet."""
+    """Return the application for settings and keywords of an adapter, both as JSON; it has opened no connection yet."""
     made: dict[str, Any] = json.loads(settings)
     aliases = tuple((new, old) for new, old in made.pop("key_scope_aliases", ()))
     made = {name: frozenset(value) if isinstance(value, list) else value for name, value in made.items()}

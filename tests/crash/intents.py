@@ -104,7 +104,7 @@ def may_be_partial(kind: Wish) -> bool:
 
 
 def _opening(channel: Channel, kind: Wish, number: int, amount: Decimal) -> tuple[str, dict[str, Any]]:
-    """Path and fields of what makes a payment."""
+    """Return path and fields of what makes a payment."""
     money: dict[str, Any] = {"amount": float(amount)}
     match channel:
         case "bills":
@@ -121,7 +121,7 @@ def _opening(channel: Channel, kind: Wish, number: int, amount: Decimal) -> tupl
 
 
 def _following(channel: Channel, kind: Wish, parent: Intent, amount: Decimal) -> tuple[str, dict[str, Any]]:
-    """Path and fields of what is done about the payment that `parent` has made."""
+    """Return path and fields of what is done about the payment that `parent` has made."""
     made = parent.finals[0].json
     money = {"amount": float(amount)}
     match channel, kind:

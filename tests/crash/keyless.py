@@ -42,7 +42,7 @@ class Outcome:
 
 
 def payments_of(intent: Intent, payments: Sequence[Row]) -> list[Row]:
-    """The payments that a caller's one request has made: none or one, if all is well."""
+    """Return the payments that a caller's one request has made: none or one, if all is well."""
     meant = (intent.channel, intent.fields["order_id"])
     return [row for row in payments if (row["channel"], row["payable_id"]) == meant]
 

@@ -50,7 +50,7 @@ class NewsTrial(Trial):
             self._ask_again()
 
     def _since(self) -> datetime:
-        """A moment from which on the bank lists this scenario's movements alone: it knows whole seconds."""
+        """Return a moment from which on the bank lists this scenario's movements alone: it knows whole seconds."""
         first = self._scenario.began.replace(microsecond=0) + timedelta(seconds=1)
         time.sleep(max(0.0, (first - datetime.now(UTC)).total_seconds()))
         return max(first, datetime.now(UTC) - timedelta(seconds=1))
@@ -191,7 +191,7 @@ class NewsTrial(Trial):
             self._recover()
 
     def _has_ended(self) -> bool:
-        """Whether the key is finished, and what came later is written down; the oracle says whether rightly."""
+        """Return whether the key is finished, and what came later is written down; the oracle says whether rightly."""
         key, tables = self._scenario.tables.key(self._intent.key_hash), self._scenario.tables
         if key is None or key["response_status"] is None:
             return False
@@ -209,13 +209,13 @@ class NewsTrial(Trial):
         return known == shown
 
     def _object(self) -> str:
-        """The administration's path to the bank's object that the news is about."""
+        """Return the administration's path to the bank's object that the news is about."""
         if self._intent.kind == "refund":
             return f"refunds/{self._at_the_bank()[-1]['object_id']}"
         return f"payment_intents/{self._bank_intent()['id']}"
 
     def _bank_intent(self) -> Row:
-        """The one object of the operation, or of its parent, that was confirmed."""
+        """Return the one object of the operation, or of its parent, that was confirmed."""
         key = self._key()
         found = self._scenario.ledger.objects("payment_intent", key["parent_key"] or key["gateway_key"])
         (confirmed,) = (each for each in found if each["status"] != "requires_confirmation")

@@ -44,7 +44,7 @@ class Oracle:
     counts: Counts = field(default_factory=Counts)
 
     def judge(self) -> list[str]:
-        """Every violation, beginning with the name of the invariant."""
+        """Return every violation, beginning with the name of the invariant."""
         keys = self.tables.rows("idempotency_keys", "key_id")
         self._keys = {(row["channel"], row["subject"], row["key_hash"]): row for row in keys}
         self._payments = self.tables.rows("payments", "payment_id")

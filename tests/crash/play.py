@@ -78,7 +78,7 @@ class Play:
             self._violated("L3", f"the recovery worker ended with status {status}: {self._scenario.log()[-400:]}")
 
     def _helper(self) -> Process:
-        """A fresh process that lives as long as the trial does."""
+        """Return a fresh process that lives as long as the trial does."""
         self._helpers.append(self._scenario.serve())
         return self._helpers[-1]
 

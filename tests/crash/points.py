@@ -172,7 +172,7 @@ ELSEWHERE: Mapping[str, str] = dict.fromkeys(("relay.claimed", "relay.sent"), "t
 
 
 def points_of(adapter: Adapter) -> dict[str, tuple[Stage, ...]]:
-    """The points that a service with this adapter comes by.
+    """Return the points that a service with this adapter comes by.
 
     An object of Stripe's that is not found is no denial: a row is lost, and a person must look. Stripe names the amount
     of an object that it has made, so a bank that moves another one is seen by its reply to the confirmation alone.
@@ -192,12 +192,12 @@ def points_of(adapter: Adapter) -> dict[str, tuple[Stage, ...]]:
 
 
 def stages(point: str, database: Database, adapter: Adapter = "remote") -> tuple[Stage, ...]:
-    """The ways to bring a point about on a database."""
+    """Return the ways to bring a point about on a database."""
     return tuple(stage for stage in points_of(adapter)[point] if stage.only in {None, database})
 
 
 def failpoints_used() -> set[str]:
-    """The names of all failpoints that some trial passes armed."""
+    """Return the names of all failpoints that some trial passes armed."""
     ways = [stage for points in (POINTS, REGISTERING, LATER) for ways in points.values() for stage in ways]
     armed = [text for stage in ways for text in (stage.arm, stage.recover, stage.hook, stage.reconcile) if text]
     return {text.split("=")[0] for text in (*armed, *RETRY_KILLS)}

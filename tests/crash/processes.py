@@ -91,14 +91,14 @@ class ForkServer:
             )
 
     def fork(self, role: str, settings: Mapping[str, Any], **more: Any) -> Process:
-        """A new process in a role (`serve`, `recover`, `relay`, `migrate`) with these settings."""
+        """Return a new process in a role (`serve`, `recover`, `relay`, `migrate`) with these settings."""
         order = {"do": role, "settings": dict(settings), "log": str(self.log), **more}
         with self._lock:
             reply = self._say(order)
             return Process(self, reply["pid"], reply["port"])
 
     def reap(self, pid: int) -> int:
-        """The wait status of a process that has ended."""
+        """Return the wait status of a process that has ended."""
         with self._lock:
             return int(self._say({"do": "reap", "pid": pid})["status"])
 

@@ -104,7 +104,7 @@ def _connect(target: URL) -> socket.socket:
 
 
 def _messages(client: socket.socket) -> Iterator[bytes]:
-    """The client's messages, whole; the very first one has no letter before its length."""
+    """Yield the client's messages, whole; the very first one has no letter before its length."""
     reader = client.makefile("rb")
     head = reader.read(4)
     while len(head) >= 4:
@@ -127,7 +127,7 @@ def _pass_on(server: socket.socket, client: socket.socket, muted: threading.Even
 
 @contextmanager
 def commit_proxy(url: str) -> Iterator[CommitProxy]:
-    """A proxy that is gone at the end."""
+    """Yield a proxy that is gone at the end."""
     proxy = CommitProxy(url)
     try:
         yield proxy

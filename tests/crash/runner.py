@@ -48,14 +48,14 @@ class Report:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        """One line of JSON."""
+        """Return one line of JSON."""
         numbers = asdict(self) | asdict(self.counts) | {"answers": dict(sorted(self.answers.items()))}
         del numbers["counts"]
         rounded = {name: round(numbers[name], 3) for name in ("slowest_recovery", "seconds")}
         return json.dumps(numbers | rounded)
 
     def replay(self) -> str:
-        """The command that plays the run again."""
+        """Return the command that plays the run again."""
         return (
             f"python -m tests.crash.runner --seed {self.seed} --trials {self.trials} --point {self.point}"
             f" --database {self.database} --gateway {self.adapter}"

@@ -68,7 +68,7 @@ class Environment:
 
     @contextmanager
     def database(self, kind: Database, name: str) -> Iterator[str]:
-        """The URL of a fresh database, which is gone at the end."""
+        """Yield the URL of a fresh database, which is gone at the end."""
         if kind == "sqlite":
             # A directory of its own: the log of a database that was killed would be replayed into the next one.
             home = tempfile.mkdtemp(prefix=name, dir=self.home)
@@ -131,7 +131,7 @@ class Scenario:
             self.desk.tell(self.steady.port)
 
     def serve(self, arm: str = "", *, without_gateway: bool = False, through_proxy: bool = False) -> Process:
-        """A fresh service process."""
+        """Return a fresh service process."""
         settings = {**self._settings, "failpoints": arm}
         if without_gateway:
             settings[self._address] = f"http://127.0.0.1:{self._nobody.getsockname()[1]}"
@@ -157,7 +157,7 @@ class Scenario:
         self.recover()
 
     def worker(self, arm: str = "") -> Process:
-        """A recovery worker at work."""
+        """Return a recovery worker at work."""
         return self._started(self._fork_server.fork("recover", {**self._settings, "failpoints": arm}, **self._more))
 
     def reconcile(self, since: datetime, arm: str = "") -> int:
@@ -206,7 +206,7 @@ class WorkerSlot:
         adapter: Adapter = "remote",
         **settings: Any,
     ) -> Iterator[Scenario]:
-        """A scenario on a fresh database; `settings` are its services' own."""
+        """Yield a scenario on a fresh database; `settings` are its services' own."""
         with self._environment.database(kind, f"crash_{self._name}") as url:
             self._scenes += 1
             name = f"{kind}{self._scenes}"
@@ -234,7 +234,7 @@ def worker_slots(environment: Environment, number: int, **bank: object) -> Itera
 
 @contextmanager
 def open_environment(home: Path, postgres: Postgres | None) -> Iterator[Environment]:
-    """An environment in the directory `home`; without a server there is SQLite only."""
+    """Yield an environment in the directory `home`; without a server there is SQLite only."""
     fork_server = ForkServer(home / "services.log")
     try:
         environment = Environment(home, fork_server, postgres)

@@ -35,7 +35,7 @@ class Standing:
         return "canceled" in statuses and statuses <= {"canceled", UNTOUCHED}
 
     def judge(self) -> Iterator[str]:
-        """Every violation."""
+        """Yield every violation."""
         yield from self._refused_for_good()
         yield from self._cancels_asked_for()
         yield from self._refunds()

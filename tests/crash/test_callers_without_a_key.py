@@ -47,7 +47,7 @@ QUICK = {"connect_timeout": 0.5, "read_timeout": 0.35, "max_in_flight": 0.8}
 
 
 def want(scenario: Scenario, number: int, kind: str) -> Intent:
-    """A charge or a hold, without a key, of an amount like no other."""
+    """Return a charge or a hold, without a key, of an amount like no other."""
     amount = CHARGED + number * STEP
     fields = {"order_id": f"ORD-{scenario.name}-{number}", "amount": float(amount), "payment_method": "credit_card"}
     fields["capture"] = kind == "charge"
@@ -57,7 +57,7 @@ def want(scenario: Scenario, number: int, kind: str) -> Intent:
 
 
 def play(scenario: Scenario, stage: Stage, intent: Intent, random: Random) -> Outcome:
-    """One trial: the request, the death, and workers until the payment has its end."""
+    """Play one trial: the request, the death, and workers until the payment has its end."""
     for fault in stage.faults:
         scenario.simulator.arm(fault.name, **({} if fault.on == "lookup" else {"kind": intent.kind}), **fault.scope)
     first = scenario.serve(stage.arm, without_gateway=stage.gateway_is_down, through_proxy=stage.cut is not None)

@@ -31,7 +31,7 @@ IMPATIENT = {
 
 @pytest.fixture(params=DATABASES)
 def settings(request: pytest.FixtureRequest, environment: Environment) -> Iterator[dict[str, str]]:
-    """The environment of a service with a bank of its own on an empty database, but for its port."""
+    """Yield the environment of a service with a bank of its own on an empty database, but for its port."""
     database: Database = request.param
     home = environment.home / f"gunicorn-{database}"
     home.mkdir()

@@ -77,7 +77,7 @@ def rows(title: str) -> list[list[str]]:
 
 
 def is_named(name: str, text: str) -> bool:
-    """Whether it stands there, not as a part of a longer name."""
+    """Return whether it stands there, not as a part of a longer name."""
     return re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w/-])", text) is not None
 
 

@@ -77,7 +77,7 @@ def test_c14_a_fresh_undecided_operation_is_looked_up_after_1_2_and_4_seconds(
 
 @contextmanager
 def worker(deps: Dependencies) -> Iterator[None]:
-    """The recovery worker as it runs beside the service, with the default pause."""
+    """Run the recovery worker as it runs beside the service, with the default pause."""
     stop = threading.Event()
     interval = Settings(database_url="sqlite://").recover_interval
     thread = threading.Thread(target=recover_until, args=(deps, interval, stop))

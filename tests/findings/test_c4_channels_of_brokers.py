@@ -24,7 +24,7 @@ DEFAULTS = Settings(database_url="sqlite://")
 
 
 def pay_in_every_channel(app: Flask) -> dict[str, list[dict[str, Any]]]:
-    """The messages of each broker."""
+    """Pay in every channel; return the messages of each broker."""
     client = app.test_client()
     for answer in (pay_trip(client), pay_bill(client), charge_order(client)):
         assert answer.status_code in (200, 201), answer.text

@@ -14,7 +14,7 @@ from tests.support.scraped import Scraped, scraped
 
 
 def told(client: FlaskClient, name: str, label: str) -> dict[tuple[str, str], float]:
-    """Every series of a name that is not zero, by channel and the other label."""
+    """Return every series of a name that is not zero, by channel and the other label."""
     found: Scraped = scraped(client)
     series = ((dict(labels), value) for (each, labels), value in found.series.items() if each == name)
     return {(labels["channel"], labels[label]): value for labels, value in series if value}

@@ -61,7 +61,7 @@ def url(server: ThrowawayPostgres) -> Iterator[str]:
 
 @pytest.fixture
 def app(url: str) -> Iterator[Flask]:
-    """A service in this process that keeps one connection."""
+    """Yield a service in this process that keeps one connection."""
     app = create_app(Settings(database_url=url, log_level="ERROR", db_pool_size=1), gateway=LedgerGateway())
     yield app
     dependencies_of(app).database.engine.dispose()

@@ -25,7 +25,7 @@ WHY = ("--why", "Ticket 4711")
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """A service with deliveries."""
+    """Return a service with deliveries."""
     app = make_app(rabbitmq_enabled=True)
     app.cli.add_command(simulator)
     pay_trip(app.test_client())

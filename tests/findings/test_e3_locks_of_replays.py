@@ -15,7 +15,7 @@ from tests.support.gateways import LedgerGateway
 
 @pytest.fixture
 def locks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the statements that lock, as they are sent."""
+    """Return the names of the statements that lock, as they are sent."""
     sent: list[str] = []
     send = Connection.write
 

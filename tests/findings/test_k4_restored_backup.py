@@ -53,7 +53,7 @@ def next_numbers(said: Result) -> dict[str, int]:
 
 @pytest.fixture
 def app(make_app: MakeApp, database_url: str) -> Flask:
-    """A service that connects as the owner of the tables, as the command must."""
+    """Return a service that connects as the owner of the tables, as the command must."""
     return make_app(database_url=database_url.replace("payments_app", "payments_owner"), **SINK)
 
 

@@ -34,7 +34,7 @@ PRODUCTION: dict[str, Any] = {"environment": "production", "auth_open_channels":
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """The service as production runs it, with neighbours to tell."""
+    """Return the service as production runs it, with neighbours to tell."""
     return make_app(**PRODUCTION)
 
 
@@ -48,7 +48,7 @@ def refused(answer: Any, scope: str, channel: str = "orders") -> None:
 
 
 def pay_checkout(client: FlaskClient, headers: dict[str, str]) -> Any:
-    """An ordinary payment of checkout, under a key."""
+    """Make an ordinary payment of checkout, under a key."""
     body = {"order_id": "ORD-1", "amount": 100.0, "payment_method": "credit_card"}
     return client.post("/api/v1/payments/process", json=body, headers={**headers, "Idempotency-Key": "checkout"})
 

@@ -22,7 +22,7 @@ SERVED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 
 @pytest.fixture
 def ending(tmp_path: Path) -> Iterator[tuple[Nginx, Certificate, ScriptedServer]]:
-    """The deployed proxy with a certificate."""
+    """Yield the deployed proxy with a certificate."""
     made = certificate(tmp_path)
     with ExitStack() as stack:
         service = stack.enter_context(scripted_server(SERVED))

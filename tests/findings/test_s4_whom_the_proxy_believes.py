@@ -126,7 +126,7 @@ def test_s4_the_scheme_is_believed_from_a_named_proxy_alone(named: Street) -> No
 
 
 def flood(port: int, certificate: Certificate | None, address: str, claim: str = "") -> list[int]:
-    """The statuses of many requests of one client, sent in one breath."""
+    """Return the statuses of many requests of one client, sent in one breath."""
     asked = b"".join(
         b"GET /payments HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
         % (f"X-Forwarded-For: {claim}{number}\r\n".encode() if claim else b"")

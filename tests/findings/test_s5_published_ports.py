@@ -28,7 +28,7 @@ def published() -> dict[str, list[tuple[str, str]]]:
 
 
 def parts(port: str) -> tuple[str, str]:
-    """The address and the inner port; a variable by its name, with a dollar sign."""
+    """Return the address and the inner port; a variable by its name, with a dollar sign."""
     address, _, inner = re.sub(r"\$\{(\w+):-[^}]*\}", r"$\1", port).split(":")
     return address, inner
 

@@ -101,7 +101,7 @@ def test_s9_a_client_that_does_not_read_is_cut_off(strict: Alone) -> None:
 
 
 def connections(alone: Alone) -> int:
-    """How many of its clients' connections gunicorn holds open, other than those of this question."""
+    """Return how many of its clients' connections gunicorn holds open, other than those of this question."""
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     ours = f"0100007F:{alone.address[1]:04X}"
     established = "01"

@@ -18,7 +18,7 @@ BY_ITS_ID = [route for route, asked in ASKED.items() if asked.status != 200 and 
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """The service where every channel needs a token."""
+    """Return the service where every channel needs a token."""
     return make_app(log_level="INFO", auth_open_channels=frozenset())
 
 
@@ -30,7 +30,7 @@ def anns(app: Flask) -> Belongings:
 
 @pytest.fixture
 def ben(app: Flask) -> FlaskClient:
-    """A client that sends Ben's token."""
+    """Return a client that sends Ben's token."""
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = bearer("ben")["Authorization"]
     return client

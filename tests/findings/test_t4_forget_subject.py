@@ -32,7 +32,7 @@ ANN = "ann@example.com"
 
 @pytest.fixture
 def app(make_app: MakeApp, database_url: str) -> Flask:
-    """A service that connects as the owner of the tables, as the command must."""
+    """Return a service that connects as the owner of the tables, as the command must."""
     url = database_url.replace("payments_app", "payments_owner")
     return make_app(database_url=url, journal_key=(KEY,), rabbitmq_enabled=True)
 
@@ -52,7 +52,7 @@ def deliver_all(deps: Dependencies) -> None:
 
 
 def told_of_ann(deps: Dependencies) -> set[str]:
-    """The columns in which Ann's address stands."""
+    """Return the columns in which Ann's address stands."""
     return {
         f"{table.name}.{name}"
         for table in metadata.tables.values()

@@ -52,14 +52,14 @@ REFUSED: dict[str, tuple[str, str, str | None]] = {
 
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
-    """An auth service that publishes one key."""
+    """Yield an auth service that publishes one key."""
     with Publisher(jwk(KEY, "known")) as published:
         yield published
 
 
 @pytest.fixture
 def closed(make_app: MakeApp, publisher: Publisher) -> Flask:
-    """The service with every kind of key, in which every channel needs a token."""
+    """Return the service with every kind of key, in which every channel needs a token."""
     secrets = {"jwt_secret_key": SECRET, "jwt_jwks_url": publisher.url}
     named = {"jwt_audience": GOOD["aud"], "jwt_issuer": GOOD["iss"]}
     return make_app(log_level="INFO", auth_open_channels=frozenset(), **secrets, **named)

@@ -67,11 +67,11 @@ class Node:
             self._process = None
 
     def server(self) -> int:
-        """The process of the server that all others of it come from."""
+        """Return the process of the server that all others of it come from."""
         return int((self.home / "data" / "postmaster.pid").read_text().split()[0])
 
     def server_pids(self) -> list[int]:
-        """Every process of the server."""
+        """Return every process of the server."""
         with suppress(OSError, ValueError):
             return _family(self.server())
         return []
@@ -144,11 +144,11 @@ class Cluster:
         node.start([other for other in self.nodes if other is not node])
 
     def primary(self) -> Node | None:
-        """The node that takes writes, None while there is none."""
+        """Return the node that takes writes, None while there is none."""
         return next((node for node in self.nodes if node.role() in {"primary", "master"}), None)
 
     def has_synchronous_standby(self) -> bool:
-        """Whether a standby has every commit that was acknowledged."""
+        """Return whether a standby has every commit that was acknowledged."""
         return any(node.role() == "sync_standby" for node in self.nodes)
 
     def switch_over(self) -> None:
@@ -159,13 +159,13 @@ class Cluster:
         assert answer.status_code in {200, 202}, answer.text
 
     def url(self, database: str, role: str) -> str:
-        """The address of a database at whichever node takes writes."""
+        """Return the address of a database at whichever node takes writes."""
         hosts = ",".join("127.0.0.1" for _ in self.nodes)
         ports = ",".join(str(node.port) for node in self.nodes)
         return f"postgresql://{role}@/{database}?host={hosts}&port={ports}&target_session_attrs=read-write"
 
     def wait_for_another_primary(self, before: Node, patience: float) -> float:
-        """Seconds until another node takes writes."""
+        """Wait until another node takes writes; return the seconds."""
         began = time.monotonic()
         wait_until(lambda: self.primary() not in {None, before}, self.logs, patience)
         return time.monotonic() - began
@@ -181,7 +181,7 @@ class Cluster:
 
 
 def _family(pid: int) -> list[int]:
-    """A process and all that come from it."""
+    """Return a process and all that come from it."""
     found: list[int] = []
     roots = [pid]
     while roots:

@@ -18,13 +18,13 @@ from tests.support.tcp_proxy import TcpProxy
 
 @pytest.fixture
 def database(deps: Dependencies) -> Database:
-    """The clean database behind the app."""
+    """Return the clean database behind the app."""
     return deps.database
 
 
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
-    """An auth service that publishes two keys."""
+    """Yield an auth service that publishes two keys."""
     with Publisher(jwk(RSA, "one"), jwk(EC, "two")) as publisher:
         yield publisher
 
@@ -44,7 +44,7 @@ def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def broker() -> Iterator[Broker]:
-    """A broker of our own. A test that stops it starts it again."""
+    """Yield a broker of our own. A test that stops it starts it again."""
     with closing(Broker()) as broker:
         broker.start()
         yield broker
@@ -62,13 +62,13 @@ def broker_port(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def ear(broker_port: int) -> Iterator[Ear]:
-    """A queue at the broker, bound to nothing yet."""
+    """Yield a queue at the broker, bound to nothing yet."""
     with closing(Ear(broker_port, f"test-{clock.new_hex(12)}")) as ear:
         yield ear
 
 
 @pytest.fixture
 def proxy(broker_port: int) -> Iterator[TcpProxy]:
-    """A way to the broker on which things get lost."""
+    """Yield a way to the broker on which things get lost."""
     with closing(TcpProxy(broker_port)) as proxy:
         yield proxy

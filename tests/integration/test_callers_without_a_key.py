@@ -72,7 +72,7 @@ every_movement = pytest.mark.parametrize(("kind", "prepare"), MOVEMENTS.values()
 
 @contextmanager
 def database_lost_with_the_claim() -> Iterator[None]:
-    """The claim's COMMIT is heard, its answer is lost, and the database cannot be reached any more."""
+    """Let the database hear the claim's COMMIT, but lose its answer and every later connection."""
     real = Database.atomic
     lost: list[str] = []
 

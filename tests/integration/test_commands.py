@@ -32,7 +32,7 @@ def run(app: Flask, *words: str) -> Result:
 
 
 def told(app: Flask, *words: str) -> dict[str, Any]:
-    """The one JSON object on the one line that a command prints; on standard error it prints nothing."""
+    """Return the one JSON object on the one line that a command prints; on standard error it prints nothing."""
     result = run(app, *words, "--json")
     (line,) = result.stdout.splitlines()
     assert result.stderr == ""

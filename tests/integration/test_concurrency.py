@@ -39,7 +39,7 @@ CROWD = 50
 
 @pytest.fixture
 def crowded(make_app: MakeApp) -> Flask:
-    """A service with as many threads as there are callers, and as everywhere a connection for each thread."""
+    """Return a service with as many threads as there are callers, and as everywhere a connection for each thread."""
     return make_app(db_pool_size=CROWD)
 
 

@@ -32,7 +32,7 @@ def prompt(gateway: LedgerGateway) -> None:
 
 @pytest.fixture
 def in_doubt(client: FlaskClient, gateway: LedgerGateway) -> str:
-    """A charge of which the bank says that it moved another amount; its operation's id."""
+    """Return a charge of which the bank says that it moved another amount; its operation's id."""
     gateway.script.append(more_than_asked)
     assert pay_trip(client).status_code == 202
     return undecided(client.application.extensions["payment_service"])

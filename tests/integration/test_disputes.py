@@ -37,7 +37,7 @@ def told(deps: Dependencies, reference: str) -> Seen:
 
 
 def sums(deps: Dependencies) -> tuple[str, Any, Any]:
-    """Status, disputed and charged back amount of the only payment, after `verify` has found nothing."""
+    """Return status, disputed and charged back amount of the only payment, after `verify` has found nothing."""
     assert list(verify(deps)) == []
     (row,) = rows(deps, payments)
     return row["status"], row["disputed_amount"], row["charged_back_amount"]

@@ -43,7 +43,7 @@ class Documented:
         return http_sink(f"http://127.0.0.1:{self.port}", Signer.of(secrets))
 
     def kept(self) -> list[str]:
-        """The ids it has dealt with."""
+        """Return the ids it has dealt with."""
         with closing(sqlite3.connect(self.store)) as store:
             return [identity for (identity,) in store.execute("SELECT id FROM events")]
 

@@ -108,7 +108,7 @@ EVERY = [
 
 
 def moved(deps: Dependencies, gateway: LedgerGateway) -> tuple[int, int, int]:
-    """How often the gateway was asked, and how many payments and refunds there are."""
+    """Return how often the gateway was asked, and how many payments and refunds there are."""
     return len(gateway.sent), count(deps, payments), count(deps, payment_refunds)
 
 

@@ -28,7 +28,7 @@ def gateway() -> ChangingGateway:
 
 
 def stands(deps: Dependencies) -> tuple[str, Any, Any]:
-    """Status, refunded and pending amount of the only payment, after `verify` has found nothing."""
+    """Return status, refunded and pending amount of the only payment, after `verify` has found nothing."""
     assert list(verify(deps)) == []
     (row,) = rows(deps, payments)
     return row["status"], row["refunded_amount"], row["refund_pending_amount"]

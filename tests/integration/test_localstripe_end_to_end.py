@@ -47,12 +47,12 @@ class Foreign:
         return answer.json() if answer.content else None
 
     def intents(self) -> list[dict[str, Any]]:
-        """The intents of this test."""
+        """Return the intents of this test."""
         found = self.ask("GET", "/v1/payment_intents?limit=100")["data"]
         return [each for each in found if each["id"] not in self.before]
 
     def refunded(self) -> list[int]:
-        """The amounts of this test's refunds in minor units."""
+        """Return the amounts of this test's refunds in minor units."""
         ours = {each["id"] for each in self.intents()}
         found = self.ask("GET", "/v1/refunds?limit=100")["data"]
         return [each["amount"] for each in found if each["payment_intent"] in ours]

@@ -42,7 +42,7 @@ def told(client: FlaskClient) -> dict[str, float]:
 
 
 def undecided_rows(deps: Dependencies) -> int:
-    """How many attempts the journal has that ended undecided."""
+    """Return how many attempts the journal has that ended undecided."""
     return sum(row["version"] is None for row in rows(deps, transactions))
 
 

@@ -51,7 +51,7 @@ class Deciding(LedgerGateway):
 
 @pytest.fixture
 def url(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database."""
+    """Yield an empty database."""
     if engine_name == "sqlite":
         yield f"sqlite:///{tmp_path}/payments.db"
         return

@@ -53,7 +53,7 @@ def is_finished_by_a_notice(deps: Dependencies) -> bool:
 
 
 def due(deps: Dependencies) -> bool:
-    """Whether a notice waits for the worker."""
+    """Return whether a notice waits for the worker."""
     return any(each["due_at"] for each in rows(deps, gateway_notices))
 
 

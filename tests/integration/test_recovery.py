@@ -60,12 +60,12 @@ def newest(deps: Dependencies, table: Any) -> dict[str, Any]:
 
 
 def stands(deps: Dependencies) -> tuple[str, str]:
-    """The status of the newest payment, and of its newest operation."""
+    """Return the status of the newest payment, and of its newest operation."""
     return newest(deps, payments)["status"], newest(deps, idempotency_keys)["operation_status"]
 
 
 def due_at(deps: Dependencies) -> datetime:
-    """When the recovery worker looks at the newest key again."""
+    """Return when the recovery worker looks at the newest key again."""
     (timer,) = [row for row in rows(deps, timers) if row["what"] == newest(deps, idempotency_keys)["key_id"]]
     moment: datetime = timer["due_at"]
     return moment

@@ -38,7 +38,7 @@ def deps(client: FlaskClient) -> Dependencies:
 
 
 def ask_once(client: FlaskClient, card: str = "tok_visa", **details: Any) -> Any:
-    """A checkout without a key."""
+    """Charge a checkout without a key."""
     return hold(client, None, card, capture=True, **details)
 
 

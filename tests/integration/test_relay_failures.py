@@ -30,7 +30,7 @@ def refuse(payment: int, outcome: Outcome) -> Callable[[Delivery], Outcome]:
 
 
 def names(sink: ScriptedSink) -> list[tuple[Any, int]]:
-    """Payment and version of everything offered, in order."""
+    """Return payment and version of everything offered, in order."""
     return [(int(each.message_key or 0), each.version) for each in sink.offered]
 
 

@@ -47,7 +47,7 @@ def as_role(app: Flask, postgres: Postgres) -> Iterator[Callable[[str], Connecti
 
 
 def may(connection: Connection, statement: str) -> bool:
-    """Whether the role may run a statement. It runs where it may."""
+    """Return whether the role may run a statement. It runs where it may."""
     with connection.cursor() as cursor:
         try:
             cursor.execute(statement)

@@ -48,7 +48,7 @@ class Counters:
         self._postgres, self._app = postgres, app
 
     def read(self, column: str) -> dict[str, int]:
-        """A counter of every table."""
+        """Return a counter of every table."""
         dependencies_of(self._app).database.engine.dispose()
         with closing(self._postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:
 

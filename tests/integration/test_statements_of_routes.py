@@ -92,7 +92,7 @@ def looks(made: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
 
 
 def counted(client: FlaskClient, proxy: CommitProxy, paths: list[str]) -> dict[str, int]:
-    """How many messages go to the database for each path, once its connection knows the statements."""
+    """Return how many messages go to the database for each path, once its connection knows the statements."""
     told = {}
     for path in paths:
         client.get(path, headers=bearer("ann"))

@@ -72,7 +72,7 @@ class Running:
         return worker
 
     def key(self) -> dict[str, Any]:
-        """The row of the latest key."""
+        """Return the row of the latest key."""
         return rows(self.deps, idempotency_keys)[-1]
 
     def flask(self, *words: str) -> "subprocess.CompletedProcess[str]":

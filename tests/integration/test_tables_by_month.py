@@ -44,7 +44,7 @@ def app(lent: Callable[[str], str], make_app: MakeApp) -> Flask:
 
 @pytest.fixture
 def first() -> datetime:
-    """The beginning of the month after the next one."""
+    """Return the beginning of the month after the next one."""
     this = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return (this + timedelta(days=70)).replace(day=1)
 
@@ -68,7 +68,7 @@ def divide(postgres: Postgres, first: datetime) -> Callable[..., None]:
 
 @pytest.fixture
 def sizes(postgres: Postgres) -> Callable[[str], dict[str, int]]:
-    """How many rows lie in each part of a table."""
+    """Return how many rows lie in each part of a table."""
 
     def look(whole: str) -> dict[str, int]:
         with closing(postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:

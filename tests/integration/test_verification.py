@@ -34,12 +34,12 @@ def alter(deps: Dependencies, table: Table, *where: Any, **values: object) -> No
 
 
 def found(deps: Dependencies) -> list[tuple[str, str]]:
-    """Invariant and row of every violation."""
+    """Return invariant and row of every violation."""
     return [(violation.invariant, violation.row) for violation in money_of(deps)]
 
 
 def declined_trip(client: FlaskClient, gateway: LedgerGateway) -> int:
-    """The number of a payment that nothing was taken for."""
+    """Return the number of a payment that nothing was taken for."""
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     return trip_id_of(pay_trip(client, idempotency_key="declined"))
 

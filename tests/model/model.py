@@ -37,7 +37,7 @@ class Model:
     crash: str | None = None
 
     def ask(self, asked: Asked) -> Said:
-        """The answer, or Died."""
+        """Return the answer, or raise Died."""
         self._pass("claim.begin")
         said = self._claim(asked)
         self._pass("answer.begin")
@@ -136,7 +136,7 @@ class Model:
         return self._carry(use, 1) if said is None else Said(*said, use=use)
 
     def _written(self, asked: Asked) -> Payment:
-        """The payment that a claim makes, or begins to move."""
+        """Return the payment that a claim makes, or begins to move."""
         payment = asked.payment
         if payment is None:
             status = "PENDING" if asked.action == "create" else "PROCESSING"
@@ -150,7 +150,7 @@ class Model:
         return payment
 
     def _refusal(self, asked: Asked) -> str:
-        """The code of why a request cannot be, "" where it can."""
+        """Return the code of why a request cannot be, "" where it can."""
         payment = asked.payment
         if payment is None:
             live = (other for other in self.payments if (other.channel, other.payable) == ("orders", asked.payable))

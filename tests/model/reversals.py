@@ -15,7 +15,7 @@ def approved_late(use: Use) -> Use:
 
 
 def settled(use: Use) -> Use | None:
-    """The bank has decided about a reversal: the payment has failed, or the next try."""
+    """Record the bank's decision about a reversal: the payment has failed, or the next try."""
     payment = paid(use)
     use.said = 200, ""
     if use.truth == "declined":
@@ -27,7 +27,7 @@ def settled(use: Use) -> Use | None:
 
 
 def paid(use: Use) -> Payment:
-    """The payment that money moves for."""
+    """Return the payment that money moves for."""
     assert use.payment is not None
     return use.payment
 

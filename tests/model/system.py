@@ -91,15 +91,15 @@ class System:
         self.bank.ledger.clear()
 
     def make_bank(self) -> Bank:
-        """The bank behind the service."""
+        """Return the bank behind the service."""
         return Bank()
 
     def decisions(self) -> int:
-        """How many decisions the bank has made so far."""
+        """Return how many decisions the bank has made so far."""
         return len(self.bank.ledger)
 
     def decided(self, before: int) -> Counter[tuple[str, int, str]]:
-        """Kind, cents and word of every decision of the bank after its first `before`."""
+        """Return kind, cents and word of every decision of the bank after its first `before`."""
         made = list(self.bank.ledger.values())[before:]
         return Counter((str(sent.kind), int(sent.amount * 100), word) for sent, word in made)
 
@@ -108,14 +108,14 @@ class System:
         self._moment += seconds
 
     def number(self) -> int:
-        """One that was never given out before."""
+        """Return one that was never given out before."""
         self.numbers += 1
         return self.numbers
 
     def send(
         self, wire: Wire, subject: str, key: str | None = None, more: Mapping[str, str] | None = None
     ) -> TestResponse:
-        """The answer to a request of one user; Died where the service died of it."""
+        """Return the answer to a request of one user; Died where the service died of it."""
         named = {} if key is None or "idempotency_key" in (wire.body or {}) else {"Idempotency-Key": key}
         if subject not in self._tokens:
             self._tokens = {**dict(list(self._tokens.items())[-8:]), subject: bearer(subject, expires_in=10**5)}
@@ -192,20 +192,20 @@ class System:
         return new
 
     def rows(self, subjects: list[str]) -> dict[int, dict[str, Any]]:
-        """Every payment of these users as it stands, by number."""
+        """Return every payment of these users as it stands, by number."""
         with self.deps.database.reading() as connection:
             found = connection.execute(select(payments).where(payments.c.subject.in_(subjects))).mappings().all()
         return {row["payment_id"]: dict(row) for row in found}
 
     def refunds(self, subjects: list[str]) -> Counter[tuple[int, str, int]]:
-        """Every refund of these users: payment, status, cents."""
+        """Return every refund of these users: payment, status, cents."""
         table = refunds.c
         statement = select(table.payment_id, table.status, table.amount).where(table.subject.in_(subjects))
         with self.deps.database.reading() as connection:
             return Counter((row[0], row[1], int(row[2] * 100)) for row in connection.execute(statement))
 
     def versions(self, numbers: list[int]) -> dict[int, tuple[int, int]]:
-        """How many changes each payment has in the journal, and the newest version among them."""
+        """Return how many changes each payment has in the journal, and the newest version among them."""
         rows = transactions.c
         statement = (
             select(rows.payment_id, func.count(rows.version), func.max(rows.version))

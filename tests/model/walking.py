@@ -52,7 +52,7 @@ def walk(database_url: str, operations: int, number: int, adapter: Adapter = "re
 
 
 def how(operations: int) -> settings:
-    """The settings of a run."""
+    """Return the settings of a run."""
     return settings(
         max_examples=ceil(operations / STEPS),
         stateful_step_count=STEPS,

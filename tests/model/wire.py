@@ -28,7 +28,7 @@ class Wire:
 
 
 def wire(asked: Asked, names: Names | None) -> Wire:
-    """The request of a channel; `names` is what is known of the payment it is about."""
+    """Return the request of a channel; `names` is what is known of the payment it is about."""
     return CHANNELS[asked.channel](asked, names)
 
 
@@ -127,7 +127,7 @@ def payable_of(payment: Payment) -> str:
 
 
 def shown(payment: Payment) -> tuple[int, Body]:
-    """The status of an answer that shows a payment, and what must be in it."""
+    """Return the status of an answer that shows a payment, and what must be in it."""
     if payment.channel == "bills":
         status = {"PROCESSING": 202, "REQUIRES_ACTION": 202, "FAILED": 404}.get(payment.status, 200)
         return status, {"amount": f"{payment.amount / 100:.2f}"} if status != 404 else {}

@@ -181,7 +181,7 @@ def in_the_names_of_tokens(original: cached_property[Any]) -> cached_property[An
 
 
 def _cached(name: str, function: Function) -> cached_property[Any]:
-    """A property as the class statement would make it."""
+    """Return a property as the class statement would make it."""
     made = cached_property(function)
     made.__set_name__(object, name)
     return made

@@ -22,7 +22,7 @@ DATABASES = ["postgresql", "sqlite"] if "NEIGHBOUR_SECONDS" in os.environ else [
 
 @pytest.fixture(scope="session", params=DATABASES)
 def engine_name(request: pytest.FixtureRequest) -> str:
-    """Which database a test runs on."""
+    """Return which database a test runs on."""
     return str(request.param)
 
 

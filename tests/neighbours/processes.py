@@ -52,7 +52,7 @@ class Processes:
     def ask(
         self, method: str, path: str, body: Any = None, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """The body of an answer that must have this status."""
+        """Return the body of an answer that must have this status."""
         answer = requests.request(method, self.url + path, json=body, headers=headers, timeout=30)
         assert answer.status_code == status, answer.text
         found: dict[str, Any] = answer.json()

@@ -52,7 +52,7 @@ DATA: Mapping[str, Mapping[str, frozenset[type]]] = {
 
 
 def decode(message: bytes) -> dict[str, Any]:
-    """The event, or an AssertionError where a field is unknown or of another type than declared."""
+    """Return the event, or an AssertionError where a field is unknown or of another type than declared."""
     event: dict[str, Any] = json.loads(message)
     assert event.keys() == ENVELOPE.keys(), event
     check(event, ENVELOPE)

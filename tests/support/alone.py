@@ -35,7 +35,7 @@ class Alone:
         return False
 
     def workers(self) -> str:
-        """The processes of its workers."""
+        """Return the processes of its workers."""
         return Path(f"/proc/{self.service.process.pid}/task/{self.service.process.pid}/children").read_text()
 
     def serves(self, key: str) -> None:
@@ -59,7 +59,7 @@ class Alone:
 
 
 def rest(client: socket.socket) -> bytes:
-    """Everything until the server closes the connection."""
+    """Return everything until the server closes the connection."""
     received = b""
     while part := client.recv(1 << 20):
         received += part

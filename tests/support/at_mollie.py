@@ -59,14 +59,14 @@ def service_at(bank: MollieBank, make_app: MakeApp) -> Iterator[Flask]:
 
 
 def begun(client: FlaskClient, bank: MollieBank, key: str = "k1") -> tuple[dict[str, Any], str]:
-    """A trip's payment that waits for its customer: the answer, and Mollie's id of it."""
+    """Return a trip's payment that waits for its customer: the answer, and Mollie's id of it."""
     answer = pay(client, key, card=None, return_url=BACK)
     assert answer.status_code == 202, answer.text
     return answer.json, list(bank.payments)[-1]
 
 
 def paid(client: FlaskClient, deps: Dependencies, bank: MollieBank) -> int:
-    """The number of a trip's payment that its customer has paid."""
+    """Return the number of a trip's payment that its customer has paid."""
     body, reference = begun(client, bank)
     bank.act(reference)
     recover_all(deps)
@@ -75,5 +75,5 @@ def paid(client: FlaskClient, deps: Dependencies, bank: MollieBank) -> int:
 
 
 def refund(client: FlaskClient, number: int, amount: float = 50.0) -> TestResponse:
-    """A refund of a trip."""
+    """Refund a trip."""
     return client.post(f"/payments/{number}/refunds", json={"idempotency_key": "r1", "amount": amount})

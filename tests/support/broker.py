@@ -42,7 +42,7 @@ def no_broker(what: str) -> None:
 
 
 def broker_of_the_machine() -> int | None:
-    """The port of the broker that is there already, None without one."""
+    """Return the port of the broker that is there already, None without one."""
     try:
         connect(PORT).close()
     except AMQPError:
@@ -51,7 +51,7 @@ def broker_of_the_machine() -> int | None:
 
 
 def connect(port: int) -> pika.BlockingConnection:
-    """A connection of a test's own."""
+    """Return a connection of a test's own."""
     return pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", port, heartbeat=0, socket_timeout=5))
 
 
@@ -182,7 +182,7 @@ class Ear:
         self.bind()
 
     def bodies(self) -> list[bytes]:
-        """Everything that has arrived so far, in order; with its properties and keys it is in `messages`."""
+        """Return everything that has arrived so far, in order; with its properties and keys it is in `messages`."""
 
         def empty(channel: Any) -> None:
             while True:
@@ -195,7 +195,7 @@ class Ear:
         return [body for _, _, body in self.messages]
 
     def listen(self) -> list[Arrival]:
-        """The events among what has arrived so far, in order."""
+        """Return the events among what has arrived so far, in order."""
         self.bodies()
         found = []
         for properties, _, body in self.messages:

@@ -49,7 +49,7 @@ def with_raw(ordinary: Mapping[str, Any], field: str, text: str) -> str:
 
 
 def trip_id_of(answer: TestResponse) -> int:
-    """The payment's number in an answer that must be a success."""
+    """Return the payment's number in an answer that must be a success."""
     assert answer.status_code == 200, answer.text
     number = answer.get_json()["payment_id"]
     assert isinstance(number, int)

@@ -29,7 +29,7 @@ _METADATA = Schema.from_dict({"metadata": Metadata()})()
 
 
 def check_digit(payload: str) -> str:
-    """The digit that makes it pass the Luhn check."""
+    """Return the digit that makes it pass the Luhn check."""
     doubled = [sum(divmod(int(digit) * (2 - at % 2), 10)) for at, digit in enumerate(reversed(payload))]
     return str(-sum(doubled) % 10)
 
@@ -60,7 +60,7 @@ def bodies() -> Iterator[tuple[str, str]]:
 
 
 def is_refused(body: str) -> bool:
-    """Whether a body is refused for its card data."""
+    """Return whether a body is refused for its card data."""
     try:
         load(_METADATA, parse_object(body.encode()), "body")
     except CardDataNotAccepted:
@@ -203,7 +203,7 @@ def _people(rng: random.Random) -> Iterator[tuple[str, str]]:
 
 
 def iban(rng: random.Random) -> str:
-    """A bank account with the check digits that fit."""
+    """Return a bank account with the check digits that fit."""
     country, length = rng.choice([("DE", 18), ("FR", 23), ("GB", 18), ("NO", 11), ("NL", 14), ("ES", 20)])
     account = _digits(rng, length)
     if country in ("GB", "NL"):

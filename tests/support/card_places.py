@@ -26,7 +26,7 @@ MAKES_A_TRIP = "/payments"
 
 
 def card_data(seed: str, number: int, routes: Sequence[Route]) -> Case:
-    """The case of this number, about one of `routes`."""
+    """Return the case of this number, about one of `routes`."""
     rng = Random(f"{seed}/card/{number}")
     make = rng.choice(KINDS)
     chosen = [route for route in routes if not route.seldom]
@@ -40,7 +40,7 @@ def _spelled(rng: Random, names: Sequence[str] = SPELLED) -> str:
 
 
 def _value(rng: Random, route: Route) -> Case:
-    """A card number as a value, a name or a list in a good body."""
+    """Return a card number as a value, a name or a list in a good body."""
     text = _spelled(rng)
     places: list[dict[str, Any]] = [
         {"note": text},
@@ -54,7 +54,7 @@ def _value(rng: Random, route: Route) -> Case:
 
 
 def _structure(rng: Random, route: Route) -> Case:
-    """A card number as a number, as a name, or in parts, in a body that is good where it is complete."""
+    """Return a card number as a number, as a name, or in parts, in a body that is good where it is complete."""
     given = STRUCTURES[rng.choice(sorted(STRUCTURES))](rng.choice(CARDS))
     good = json.dumps(dict(body_of(rng, route)))
     # A channel without metadata drops it unread, also one with the parts of a number: there the body lacks its fields.
@@ -72,13 +72,13 @@ def _secret(rng: Random, route: Route) -> Case:
 
 
 def _key(rng: Random, route: Route) -> Case:
-    """A card number as the key, beside a body that is none."""
+    """Return a card number as the key, beside a body that is none."""
     headers = {**headers_of(rng), "Idempotency-Key": on_the_wire(_spelled(rng))}
     return Case("card key", route.method, route.path(), body=b"{}", headers=headers, refused=route.writes)
 
 
 def _id(rng: Random, route: Route) -> Case:
-    """A card number as the id of the request or its trace, beside a body that is none."""
+    """Return a card number as the id of the request or its trace, beside a body that is none."""
     card = rng.choice(CARDS)
     trace = rng.choice((f"00-{card.rjust(32, '0')}-00f067aa0ba902b7-01", f"00-{'ab' * 16}-{card[:16]:0<16}-01"))
     ids = {"X-Request-ID": _spelled(rng, SANE), "X-Correlation-ID": _spelled(rng, SANE), "traceparent": trace}
@@ -87,7 +87,7 @@ def _id(rng: Random, route: Route) -> Case:
 
 
 def _path(rng: Random, route: Route) -> Case:
-    """A card number as the id in a path."""
+    """Return a card number as the id in a path."""
     name = rng.choice(sorted(route.variables) or [""])
     path = route.path(**{name: quote(_spelled(rng), safe="")}) if name else route.path()
     body = json.dumps(MORE).encode() if name else b"{}"
@@ -95,7 +95,7 @@ def _path(rng: Random, route: Route) -> Case:
 
 
 def _query(rng: Random, route: Route) -> Case:
-    """A card number as a parameter, by its own name or another's."""
+    """Return a card number as a parameter, by its own name or another's."""
     names = ("q", "user_id", "trip_id", "order_id", "cursor", "status", _spelled(rng))
     query = f"{quote(rng.choice(names))}={quote(_spelled(rng))}"
     return Case("card query", route.method, route.path(), query, b"{}", headers=headers_of(rng), refused=route.writes)

@@ -10,7 +10,7 @@ FOURS = (4,)
 
 
 def grouped(number: str, between: str, *sizes: int) -> str:
-    """The number in groups of these sizes, the last one as often as needed."""
+    """Return the number in groups of these sizes, the last one as often as needed."""
     parts, rest, left = [], number, list(sizes)
     while rest:
         size = left.pop(0) if len(left) > 1 else left[0]

@@ -71,7 +71,7 @@ class ChangingGateway(LedgerGateway):
         return None if has_failed else entry_of(asked)
 
     def keys(self, kind: Kind) -> list[str]:
-        """The gateway keys of all approved operations of a kind, oldest first."""
+        """Return the gateway keys of all approved operations of a kind, oldest first."""
         return [key for key, request in self.ledger.items() if request.kind is kind]
 
     def fail_refund(self, number: int = -1) -> str:
@@ -110,12 +110,12 @@ class ChangingGateway(LedgerGateway):
         return reference
 
     def dispute(self, reference: str) -> Dispute | NotFound | Unknown:
-        """One dispute as it stands now."""
+        """Return one dispute as it stands now."""
         assert not self.in_transaction(), "the gateway was asked with a transaction open"
         return Unknown("time-out") if self.is_silent else self.listed.get(reference, NotFound())
 
     def disputes(self, since: datetime) -> Iterator[Dispute]:
-        """All of them; when they were opened is the same moment for all."""
+        """Yield all of them; when they were opened is the same moment for all."""
         assert since < clock.now()
         assert not self.in_transaction(), "the gateway was asked with a transaction open"
         yield from tuple(self.listed.values())

@@ -78,7 +78,7 @@ class Bank:
         return replace(request, reference=registered.reference)
 
     def refused(self, kind: Kind = Kind.CHARGE) -> GatewayRequest:
-        """A request that the bank declines."""
+        """Return a request that the bank declines."""
         changes = dict(self.declined)
         return self.asked(kind, str(changes.pop("amount", "150.00")), **changes)
 
@@ -91,25 +91,25 @@ class Bank:
         return self.gateway.send(request)
 
     def done(self, request: GatewayRequest) -> GatewayRequest:
-        """The request, after the gateway approved it."""
+        """Return the request, after the gateway approved it."""
         answer = self.send(request)
         assert isinstance(answer, Approved), answer
         return request
 
     def child(self, parent: GatewayRequest, kind: Kind, amount: str, **changes: Any) -> GatewayRequest:
-        """A capture, void or refund of a charge or hold."""
+        """Return a capture, void or refund of a charge or hold."""
         known = {"parent_key": parent.gateway_key, "parent_reference": parent.reference, "currency": parent.currency}
         return instruct(kind, amount, **(known | changes))
 
     def moved(self, *requests: GatewayRequest) -> list[int]:
-        """How often the gateway's ledger has each of them."""
+        """Return how often the gateway's ledger has each of them."""
         keys = [entry.gateway_key for entry in self.gateway.ledger(None, None) if isinstance(entry.kind, Kind)]
         return [keys.count(request.gateway_key) for request in requests]
 
 
 @contextmanager
 def bank(name: str, home: Path, **options: object) -> Iterator[Bank]:
-    """A bank by its name, with its ledger in the directory `home`; `options` are the simulator's."""
+    """Yield a bank by its name, with its ledger in the directory `home`; `options` are the simulator's."""
     if name == "simulated":
         rates = cast("dict[str, float]", options)
         checkout = {"checkout": rates.get("checkout_success_rate", 0.95)}

@@ -14,19 +14,19 @@ from payment_service.services.retention import purge
 
 
 def count(deps: Dependencies, table: Table) -> int:
-    """How many rows a table has."""
+    """Return how many rows a table has."""
     with deps.database.reading() as connection:
         return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
 def rows(deps: Dependencies, table: Table) -> list[dict[str, Any]]:
-    """Every row of a table, as mappings, in the order of its primary key."""
+    """Return every row of a table, as mappings, in the order of its primary key."""
     with deps.database.reading() as connection:
         return [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
 
 
 def everything(deps: Dependencies) -> str:
-    """Every value of every table as one text, to look for what must not be there."""
+    """Return every value of every table as one text, to look for what must not be there."""
     tables = metadata.sorted_tables
     return "\n".join(str(row) for table in tables for row in rows(deps, table))
 

@@ -101,7 +101,7 @@ class Deployed:
             instance.wait()
 
     def answered_by(self, instance: Instance) -> int:
-        """How many requests this instance has answered through the proxy."""
+        """Return how many requests this instance has answered through the proxy."""
         lines = [json.loads(line) for line in self.nginx.lines().splitlines()]
         ours = f"127.0.0.1:{instance.port}"
         # A process that took no connection comes before one that answered.

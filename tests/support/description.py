@@ -22,7 +22,7 @@ def description_of(app: Flask) -> Described:
 
 
 def operations(described: Described) -> Iterator[tuple[str, str, Described]]:
-    """Every path and method with its operation."""
+    """Yield every path and method with its operation."""
     for path, methods in described["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
@@ -42,7 +42,7 @@ def closed(described: Described) -> Described:
 
 
 def _named(part: Any) -> list[str]:
-    """The schemas that a part of a description refers to."""
+    """Return the schemas that a part of a description refers to."""
     return re.findall('"#/components/schemas/([^"]+)"', json.dumps(part))
 
 

@@ -33,7 +33,7 @@ IMPATIENT = Backoff(first=0.02, longest=0.1)
 
 
 def open_database(url: str) -> Database:
-    """The database as the service opens it; each process has connections of its own."""
+    """Return the database as the service opens it; each process has connections of its own."""
     app = create_app(Settings(database_url=url, log_level="CRITICAL"))
     database: Database = app.extensions["payment_service"].database
     return database

@@ -7,7 +7,7 @@ TRIES = 3
 
 
 def least_work(call: Callable[[], object]) -> float:
-    """The seconds of this thread's work in the lightest of a few calls."""
+    """Return the seconds of this thread's work in the lightest of a few calls."""
     return min(_work(call) for _ in range(TRIES))
 
 

@@ -26,6 +26,6 @@ DOCUMENTED = [
 
 @cache
 def validator(name: str) -> Any:
-    """The validator of one schema, by its file's name without the ending; a schema that is none is an error."""
+    """Return the validator of one schema, by its file's name without the ending; a schema that is none is an error."""
     Draft202012Validator.check_schema(FILES[f"{name}.json"])
     return Draft202012Validator(FILES[f"{name}.json"], registry=_REGISTRY)

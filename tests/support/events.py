@@ -112,7 +112,7 @@ def _delivery(change: dict[str, Any], sink: str, at: datetime) -> dict[str, Any]
 
 
 def statuses(database: Database, sink: str) -> dict[str, int]:
-    """How many deliveries of a sink are in each status."""
+    """Return how many deliveries of a sink are in each status."""
     counted = select(outbox_deliveries.c.status, func.count().label("number")).where(outbox_deliveries.c.sink == sink)
     with database.reading() as connection:
         rows = connection.execute(counted.group_by(outbox_deliveries.c.status)).all()
@@ -120,7 +120,7 @@ def statuses(database: Database, sink: str) -> dict[str, int]:
 
 
 def delivery(database: Database, sink: str, number: int = 0) -> dict[str, Any]:
-    """The row of a sink's delivery, counted from the oldest."""
+    """Return the row of a sink's delivery, counted from the oldest."""
     rows = select(outbox_deliveries).where(outbox_deliveries.c.sink == sink)
     with database.reading() as connection:
         found = connection.execute(rows.order_by(outbox_deliveries.c.delivery_id).offset(number).limit(1))
@@ -154,12 +154,12 @@ def flawless(expected: set[str], arrivals: Iterable[Arrival]) -> int:
 
 
 def moment(text: str) -> datetime:
-    """A naive timestamp of an envelope, which is in UTC."""
+    """Return a naive timestamp of an envelope, which is in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def as_uuid(text: str) -> UUID:
-    """The text, which must be a UUID in its usual form."""
+    """Return the text, which must be a UUID in its usual form."""
     found = UUID(text)
     assert str(found) == text
     return found

@@ -35,7 +35,7 @@ def examples(doc: Document) -> list[tuple[str, str]]:
 
 
 def preparations(doc: Document) -> list[str]:
-    """The commands that only set a variable of the reader's shell."""
+    """Return the commands that only set a variable of the reader's shell."""
     return [text.rstrip("\n") for word, text in doc.blocks if word == "bash" and _VARIABLE.match(text)]
 
 

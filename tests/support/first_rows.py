@@ -141,7 +141,7 @@ def fill(engine: Engine) -> None:
 
 
 def empty_tables(connection: Connection) -> set[str]:
-    """The names of the tables without a row."""
+    """Return the names of the tables without a row."""
     names = inspect(connection).get_table_names()
     return {name for name in names if not connection.execute(select(func.count()).select_from(table(name))).scalar()}
 

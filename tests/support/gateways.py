@@ -69,13 +69,13 @@ class LedgerGateway:
         return self.approve(known) if known else NotFound()
 
     def count(self, kind: Kind) -> int:
-        """How many movements of a kind the ledger holds."""
+        """Return how many movements of a kind the ledger holds."""
         return sum(instruction.kind is kind for instruction in self.ledger.values())
 
 
 @contextmanager
 def held_at_the_gateway(gateway: LedgerGateway) -> Iterator[threading.Event]:
-    """The next request to the gateway is answered when the block ends; the event says that it is there."""
+    """Hold the gateway's answer to the next request until the block ends; the event says that it is there."""
     arrived, answer = threading.Event(), threading.Event()
 
     def wait(instruction: GatewayRequest) -> SendResult:

@@ -44,7 +44,7 @@ class Trouble:
 
 
 def told(server: Postgres, database: str, statement: str) -> list[Any]:
-    """Every row that PostgreSQL itself answers with."""
+    """Return every row that PostgreSQL itself answers with."""
     with closing(server.connect(database)) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
         return cursor.fetchall() if cursor.description else []

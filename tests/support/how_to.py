@@ -25,7 +25,7 @@ class Step:
 
 
 def steps(page: str, title: str) -> list[Step]:
-    """The numbered steps of a section."""
+    """Return the numbered steps of a section."""
     return [
         Step(int(number), textwrap.dedent(text), tuple(_commands(text)))
         for number, text in _STEP.findall(document(page).section(title).text + "\n")

@@ -64,7 +64,7 @@ class SampleFile:
 
 
 def sample_files() -> list[SampleFile]:
-    """Every file of sample requests."""
+    """Return every file of sample requests."""
     return [SampleFile(path) for path in sorted(FOLDER.glob("*.http"))]
 
 

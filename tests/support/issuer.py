@@ -19,18 +19,18 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """The claims of a good token, changed; None takes one out."""
+    """Return the claims of a good token, changed; None takes one out."""
     good = {"sub": "user-1", "exp": int(time.time()) + 3600, "email": "u@example.com", "is_verified": True}
     return {name: value for name, value in {**good, **changes}.items() if value is not None}
 
 
 def token(key: Any = SECRET, algorithm: str = "HS256", headers: dict[str, Any] | None = None, **changes: Any) -> str:
-    """A signed token; `changes` as for `claims`."""
+    """Return a signed token; `changes` as for `claims`."""
     return jwt.encode(claims(**changes), key, algorithm, headers)
 
 
 def by(key: Any, kid: Any, algorithm: str = "RS256", **changes: Any) -> str:
-    """A token signed with a published key, which it names."""
+    """Return a token signed with a published key, which it names."""
     return token(key, algorithm, {"kid": kid}, **changes)
 
 
@@ -48,12 +48,12 @@ def signed(payload: Any, secret: bytes = SECRET.encode(), header: Any = None) ->
 
 
 def pem(key: PrivateKey) -> str:
-    """The public half, as text."""
+    """Return the public half, as text."""
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def jwk(key: PrivateKey, kid: str, **more: Any) -> dict[str, Any]:
-    """The public half, as issuers publish it."""
+    """Return the public half, as issuers publish it."""
     if isinstance(key, rsa.RSAPrivateKey):
         return {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig", **more}
     return {**ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig", **more}

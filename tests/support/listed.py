@@ -21,7 +21,7 @@ class ListedLedger(dict[str, Moved]):
         self.others: list[Entry] = []
 
     def __call__(self, since: datetime | None, until: datetime | None) -> Iterator[Entry]:
-        """The entries within the bounds, and those that say no moment."""
+        """Yield the entries within the bounds, and those that say no moment."""
         found = [entry for entry in (*map(self._read, self.values()), *self.others) if entry is not None]
         return (entry for entry in found if _is_within(entry, since, until))
 

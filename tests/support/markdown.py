@@ -62,7 +62,7 @@ class Section:
     text: str
 
     def rows(self) -> Iterator[list[str]]:
-        """The cells of every table row, headings left out."""
+        """Yield the cells of every table row, headings left out."""
         lines = self.text.splitlines()
         for line, following in zip(lines, [*lines[1:], ""], strict=True):
             is_heading = following.startswith("|--") or line.startswith("|--")
@@ -71,10 +71,10 @@ class Section:
 
 
 def documents() -> list[Document]:
-    """Every document of the repository."""
+    """Return every document of the repository."""
     return [Document(path) for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])]
 
 
 def document(name: str) -> Document:
-    """One of them, by its path."""
+    """Return one of them, by its path."""
     return Document(ROOT / name)

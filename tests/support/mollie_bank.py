@@ -21,7 +21,7 @@ _TITLES = {401: "Unauthorized Request", 404: "Not Found", 409: "Conflict", 422: 
 
 
 def problem(status: int, detail: str, field: str | None = None) -> Told:
-    """An error as Mollie tells it."""
+    """Return an error as Mollie tells it."""
     body = {"status": status, "title": _TITLES.get(status, "Error"), "detail": detail}
     return status, body | ({"field": field} if field else {})
 
@@ -48,7 +48,7 @@ class MollieBank(MollieObjects, ThreadingHTTPServer):
         self._faults.append((fault, on, status))
 
     def answer(self, method: str, target: str, headers: Any, body: Json) -> Told | None:
-        """Status and body; None: the connection breaks."""
+        """Return status and body; None: the connection breaks."""
         path = urlsplit(target).path
         self.log.append(f"{method} {path}")
         fault, status = self._fault(f"{method} {path}")
@@ -72,7 +72,7 @@ class MollieBank(MollieObjects, ThreadingHTTPServer):
         return None, 0
 
     def _once(self, key: str | None, method: str, target: str, body: Json, *, is_kept: bool) -> Told:
-        """The answer; for a POST with a key that of the first request within the hour."""
+        """Return the answer; for a POST with a key that of the first request within the hour."""
         if key is None or method != "POST":
             return self._tried(method, target, body)
         now = time.monotonic() + self.hours * 3600
@@ -125,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def mollie_bank() -> Iterator[MollieBank]:
-    """A bank without payments, gone at the end."""
+    """Yield a bank without payments, gone at the end."""
     bank = MollieBank()
     thread = threading.Thread(target=bank.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

@@ -71,7 +71,7 @@ class MollieObjects:
         self.parts["refunds"][number]["status"] = "failed"
 
     def executed(self, method: str, path: list[str], query: Json, body: Json) -> Told:
-        """The answer to a request to a path below /v2, of which the parts are given. Raises Refused."""
+        """Return the answer to a request to a path below /v2, of which the parts are given. Raises Refused."""
         if path == ["payments"] and method == "POST":
             return 201, self._create(body)
         if path in (["payments"], ["refunds"]):

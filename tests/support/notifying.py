@@ -41,7 +41,7 @@ class NotifyingGateway(RegisteringGateway):
         self.lookups: list[GatewayRequest] = []
 
     def lookup(self, gateway_request: GatewayRequest) -> GatewayResult:
-        """The same as ever, written down."""
+        """Look up as before, and record it."""
         self.lookups.append(gateway_request)
         return super().lookup(gateway_request)
 
@@ -52,7 +52,7 @@ class NotifyingGateway(RegisteringGateway):
         return notices.read(headers, body, self.secrets, live=False, now=clock.now())
 
     def events(self, since: datetime) -> Iterator[Notice]:
-        """Those since then; the list breaks off where a test says so."""
+        """Yield those since then; the list breaks off where a test says so."""
         for number, event in enumerate(each for each in self.listed if each["created"] >= since.timestamp()):
             if number == self.list_ends_after:
                 raise GatewayUnavailable("the list broke off")
@@ -68,7 +68,7 @@ class NotifyingGateway(RegisteringGateway):
 def event_about(
     gateway_key: str | None, type_: str = "payment_intent.succeeded", *, kind: str = "payment_intent", **changes: Any
 ) -> dict[str, Any]:
-    """An event about an object with this gateway key; its content claims that all money came."""
+    """Return an event about an object with this gateway key; its content claims that all money came."""
     metadata = {} if gateway_key is None else {"gateway_key": gateway_key}
     about = {"id": f"{kind[:2]}_{clock.new_hex(16)}", "object": kind, "status": "succeeded", "metadata": metadata}
     event = {"id": f"evt_{clock.new_hex(24)}", "object": "event", "type": type_, "livemode": False}
@@ -90,7 +90,7 @@ def deliver(
 
 
 def pay(client: FlaskClient, card: str = "tok_visa", key: str = "k1") -> dict[str, Any]:
-    """A trip's charge; its answer."""
+    """Return a trip's charge; its answer."""
     answer = pay_trip(client, idempotency_key=key, payment_token=card)
     assert answer.status_code in (200, 202), answer.text
     found: dict[str, Any] = answer.get_json()
@@ -132,10 +132,10 @@ def let_notices_age(deps: Dependencies, age: timedelta) -> None:
 
 
 def status(deps: Dependencies) -> str:
-    """The status of the latest payment."""
+    """Return the status of the latest payment."""
     return str(rows(deps, payments)[-1]["status"])
 
 
 def snapshot(deps: Dependencies) -> Any:
-    """All that could have changed by a notice that was believed."""
+    """Return all that could have changed by a notice that was believed."""
     return [rows(deps, table) for table in (payments, transactions, idempotency_keys)]

@@ -153,5 +153,5 @@ def come_back(client: FlaskClient, reply: dict[str, str]) -> TestResponse:
 
 
 def sign_in_at(client: FlaskClient, provider: OidcProvider, then: str = "/ops") -> TestResponse:
-    """The whole way of a person who is let in."""
+    """Sign a person in, by the whole way."""
     return come_back(client, provider.approve(leave_for(client, then)))

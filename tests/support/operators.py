@@ -19,14 +19,14 @@ def sign_in(client: FlaskClient, pasted: str | None = None, **fields: str) -> Te
 
 
 def signed_in(app: Flask, subject: str = "maria") -> FlaskClient:
-    """A browser in which an operator has signed in."""
+    """Return a browser in which an operator has signed in."""
     client = app.test_client()
     assert sign_in(client, token(subject, scope=SCOPE)).status_code == 303
     return client
 
 
 def page(client: FlaskClient, path: str = HOME) -> str:
-    """A page that must be there."""
+    """Return a page that must be there."""
     answer = client.get(path)
     assert answer.status_code == 200, (path, answer.status_code, answer.headers.get("Location"))
     return answer.text

@@ -69,7 +69,7 @@ def _headers(key: str | None, headers: Headers) -> dict[str, str]:
 
 
 def paid(answer: TestResponse, status: int = 201) -> dict[str, Any]:
-    """The payment in an answer of this HTTP status."""
+    """Return the payment in an answer of this HTTP status."""
     assert answer.status_code == status, answer.text
     body: dict[str, Any] = answer.get_json()
     return body
@@ -90,7 +90,7 @@ def faults(answer: TestResponse) -> list[tuple[list[str | int], str]]:
 
 
 def detail(answer: TestResponse, status: int = 400) -> str:
-    """The text of an error of this HTTP status; every error has a code and says whether to try again."""
+    """Return the text of an error of this HTTP status; every error has a code and says whether to try again."""
     assert answer.status_code == status, answer.text
     body = answer.get_json()
     assert set(body) >= {"detail", "code", "retry"}

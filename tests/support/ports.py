@@ -19,7 +19,7 @@ def free_port() -> int:
 
 
 def listens(port: int) -> bool:
-    """Whether connections to the loopback port are accepted."""
+    """Return whether connections to the loopback port are accepted."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:

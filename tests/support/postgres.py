@@ -69,18 +69,18 @@ class Postgres:
         self.address = address
 
     def url(self, database: str = "postgres") -> str:
-        """The SQLAlchemy URL of a database on this server."""
+        """Return the SQLAlchemy URL of a database on this server."""
         address = self.address.set(drivername="postgresql+psycopg2", database=database)
         return address.render_as_string(hide_password=False)
 
     def url_as(self, role: str, database: str) -> str:
-        """The same in another role than that of the tests, which is a superuser."""
+        """Return the same in another role than that of the tests, which is a superuser."""
         address = self.address.set(drivername="postgresql+psycopg2", database=database)
         options = {"options": f"-crole={role}"}
         return address.update_query_dict(options).render_as_string(hide_password=False)
 
     def connect(self, database: str = "postgres") -> Connection:
-        """A plain connection of the driver that commits every statement at once."""
+        """Return a plain connection of the driver that commits every statement at once."""
         address = self.address.set(drivername="postgresql", database=database)
         connection = psycopg2.connect(address.render_as_string(hide_password=False))
         connection.autocommit = True

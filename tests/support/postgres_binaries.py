@@ -27,7 +27,7 @@ class Runner:
 
     @classmethod
     def of_this_process(cls) -> "Runner":
-        """The user of this process, or for root the first of `postgres` and `nobody` that exists."""
+        """Return the user of this process, or for root the first of `postgres` and `nobody` that exists."""
         if os.geteuid() != 0:
             return cls(os.geteuid(), os.getegid())
         known = {user.pw_name: user for user in pwd.getpwall()}

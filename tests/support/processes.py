@@ -17,7 +17,7 @@ PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH")
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """The environment of a started program: the bare necessities and `settings`."""
+    """Return the environment of a started program: the bare necessities and `settings`."""
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ} | settings
 
 
@@ -49,18 +49,18 @@ class Service:
 
     @classmethod
     def gunicorn(cls, settings: dict[str, str]) -> "Service":
-        """The web server with the deployed configuration."""
+        """Return the web server with the deployed configuration."""
         command = (sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app")
         return cls(*command, settings=settings)
 
     def log(self) -> str:
-        """Everything it has written so far."""
+        """Return everything it has written so far."""
         # Not seek and read: the place in the file is shared with the writing process.
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
 
     def last_words(self) -> str:
-        """The end of the log, for a failing test to show."""
+        """Return the end of the log, for a failing test to show."""
         return self.log()[-3000:]
 
     def stop(self) -> int:

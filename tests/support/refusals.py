@@ -121,7 +121,7 @@ class Trial:
 
 
 def routes(app: Flask) -> Iterator[Route]:
-    """Everything that is served, with the name of no payment in every path."""
+    """Yield everything that is served, with the name of no payment in every path."""
     for rule in app.url_map.iter_rules():
         names = {
             name: "00000000-0000-4000-8000-000000000000"
@@ -146,7 +146,7 @@ def _once(client: FlaskClient, case: Case) -> tuple[TestResponse, float]:
 
 
 def send(client: FlaskClient, case: Case) -> TestResponse:
-    """The answer to a case."""
+    """Return the answer to a case."""
     return client.open(
         case.path,
         method=case.method,
@@ -182,7 +182,7 @@ def faults(case: Case, answer: TestResponse, seconds: float) -> Iterator[str]:
 
 
 def rows(deps: Dependencies) -> dict[str, int]:
-    """How many rows every table has."""
+    """Return how many rows every table has."""
     with deps.database.reading() as connection:
         return {
             table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()

@@ -125,7 +125,7 @@ class RegisteringGateway:
         intent.state = approved if successfully else "refused"
 
     def ledger(self, since: datetime | None, until: datetime | None) -> Iterator[Entry]:
-        """All that has moved money or holds it."""
+        """Yield all that has moved money or holds it."""
         for intent in self.intents.values():
             if intent.state in ("held", "taken"):
                 asked = intent.request
@@ -134,7 +134,7 @@ class RegisteringGateway:
             yield Entry(asked.gateway_key, asked.kind, asked.amount, asked.currency)
 
     def taken(self) -> list[Intent]:
-        """The objects that have taken money."""
+        """Return the objects that have taken money."""
         return [intent for intent in self.intents.values() if intent.state == "taken"]
 
     def _move(self, gateway_request: GatewayRequest) -> SendResult:

@@ -56,7 +56,7 @@ class ScriptedServer:
 
 
 def _request(connection: socket.socket) -> bytes:
-    """One request with its body, or as much as came; of what is not HTTP (a TLS handshake) the first bytes."""
+    """Return one request with its body, or as much as came; of what is not HTTP (a TLS handshake) the first bytes."""
     received = b""
     while chunk := connection.recv(65536):
         received += chunk
@@ -71,7 +71,7 @@ def _request(connection: socket.socket) -> bytes:
 
 @contextmanager
 def scripted_server(*answers: bytes, pause: float = 0.0) -> Iterator[ScriptedServer]:
-    """A scripted server that is gone at the end; several answers take turns."""
+    """Yield a scripted server that is gone at the end; several answers take turns."""
     server = ScriptedServer(*answers, pause=pause)
     server.start()
     try:

@@ -83,7 +83,7 @@ class Simulator:
         assert self._http.delete(f"{self.url}/faults", timeout=PATIENCE).status_code == 204
 
     def effects(self) -> list[dict[str, Any]]:
-        """Every movement of money that happened, oldest first: `{id, gateway_key, kind, amount, currency}`."""
+        """Return every movement of money that happened, oldest first: `{id, gateway_key, kind, amount, currency}`."""
         found: list[dict[str, Any]] = []
         cursor: int | None = 0
         while cursor is not None:
@@ -93,7 +93,7 @@ class Simulator:
         return found
 
     def count(self, kind: str | None = None) -> Counter[str]:
-        """How often each gateway key moved money; of one kind, or of any. More than 1 is a double charge."""
+        """Return how often each gateway key moved money; of one kind, or of any. More than 1 is a double charge."""
         return Counter(effect["gateway_key"] for effect in self.effects() if kind in {None, effect["kind"]})
 
     def wait_for(self, gateway_key: str) -> None:
@@ -139,7 +139,7 @@ class Simulator:
 
 @contextmanager
 def running_simulator(home: Path, **options: object) -> Iterator[Simulator]:
-    """A simulator with its ledger and log in the directory `home`, gone at the end."""
+    """Yield a simulator with its ledger and log in the directory `home`, gone at the end."""
     simulator = Simulator(home, **options)
     try:
         yield simulator.start()

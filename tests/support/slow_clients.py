@@ -30,7 +30,7 @@ KINDS = {
 
 
 def connect(address: Address) -> socket.socket:
-    """A connection with the smallest buffer there is."""
+    """Return a connection with the smallest buffer there is."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     connection.settimeout(30)

@@ -91,7 +91,7 @@ class Behind:
         return answer.status_code, self._complete(body)
 
     def _complete(self, body: Json) -> Json:
-        """The amounts of an intent, which localstripe does not tell."""
+        """Return the amounts of an intent, which localstripe does not tell."""
         if body.get("object") == "payment_intent":
             taken = body["status"] == "succeeded"
             body["amount_received"] = self._captured.get(body["id"], body["amount"]) if taken else 0
@@ -115,7 +115,7 @@ class Behind:
         return {"object": "list", "url": "/v1/refunds", "has_more": len(found) > limit, "data": found[:limit]}
 
     def _booked(self, kind: str | None) -> list[Json]:
-        """The balance transactions of charges, each with its charge and intent."""
+        """Return the balance transactions of charges, each with its charge and intent."""
         if kind != "charge":
             return []
         charged = {
@@ -167,7 +167,7 @@ class FrontDoor(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def answer(self, method: str, target: str, key: str | None, form: Form) -> tuple[int, Json, bool]:
-        """Status, body, and whether it is a replay."""
+        """Return status, body, and whether it is a replay."""
         parts = urlsplit(target)
         if method == "GET":
             return *self._behind.get(parts.path, parse_qsl(parts.query)), False

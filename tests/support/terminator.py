@@ -111,7 +111,7 @@ def client(address: str, certificate: Certificate) -> requests.Session:
 
 
 def handshake(port: int, certificate: Certificate, version: ssl.TLSVersion) -> str:
-    """The version that a client which offers only this one agrees on, or the server's alert."""
+    """Return the version that a client which offers only this one agrees on, or the server's alert."""
     context = ssl.create_default_context(cafile=str(certificate.authority))
     context.set_ciphers("DEFAULT@SECLEVEL=0")  # otherwise this side itself refuses old versions
     with warnings.catch_warnings():

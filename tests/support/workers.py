@@ -28,7 +28,7 @@ class Workers:
     service: Service
 
     def send(self, method: str, path: str, body: Any = None, key: str | None = None) -> requests.Response:
-        """One request on a connection of its own."""
+        """Send one request on a connection of its own."""
         headers = {} if key is None else {"Idempotency-Key": key}
         return requests.request(method, self.url + path, json=body, headers=headers, timeout=30)
 

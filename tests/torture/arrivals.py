@@ -15,7 +15,7 @@ TOLD = {"trips": ("trip_notification",), "orders": ("order", "notification")}
 
 
 def judge_arrivals(tables: Tables, taken: Mapping[str, Sequence[Taken]]) -> list[str]:
-    """Every violation in what each sink has taken, beginning with the name of the invariant."""
+    """Return every violation in what each sink has taken, beginning with the name of the invariant."""
     deliveries = tables.rows("outbox_deliveries", "delivery_id")
     found = [text for sink, arrived in taken.items() for text in _of_sink(sink, deliveries, arrived)]
     return found + list(_told(tables, deliveries))

@@ -52,7 +52,7 @@ class Chaos:
             time.sleep(0.1)
 
     def _drawn(self) -> Iterator[tuple[str, float]]:
-        """Each action once in a random order, then again: even a short run meets all of them."""
+        """Yield each action once in a random order, then again: even a short run meets all of them."""
         names = list(self._ways)
         while True:
             for name in self._random.sample(names, len(names)):

@@ -136,7 +136,7 @@ class Clients:
 
 
 def look_at(story: Story, token: str | None) -> bytes:
-    """The request that reads a story's payment."""
+    """Return the request that reads a story's payment."""
     authorization = f"Authorization: Bearer {token}\r\n" if token else ""
     return f"GET {story.look} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{authorization}\r\n".encode()
 

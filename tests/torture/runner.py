@@ -27,7 +27,7 @@ CLIENTS = 6
 
 
 def _commit() -> str:
-    """The commit that is judged; with a plus where the tree has changed since."""
+    """Return the commit that is judged; with a plus where the tree has changed since."""
     command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"
@@ -62,7 +62,7 @@ class Report:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        """One line of JSON."""
+        """Return one line of JSON."""
         return json.dumps(
             {name: round(each, 2) if isinstance(each, float) else each for name, each in vars(self).items()}
         )

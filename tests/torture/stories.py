@@ -92,7 +92,7 @@ class Story:
     late: ClassVar[Sequence[Fault]] = LATE
 
     def steps(self) -> Iterator[Step]:
-        """One wish after the other; each must have its final answer before the next is asked for."""
+        """Yield one wish after the other; each must have its final answer before the next is asked for."""
         tell = self.random.choice([*CHANNELS.values(), _checkout, _checkout])  # the only ones who may ask once
         self.renamed_at = self.random.choice([NEVER, 0, 0, 1])
         for intent in tell(self):
@@ -126,7 +126,7 @@ class Story:
     def wish(
         self, channel: Channel, kind: Wish, path: str, fields: Mapping[str, Any], amount: Decimal, **more: Any
     ) -> Intent:
-        """A wish of this story under a key of its own, unless `more` says otherwise."""
+        """Return a wish of this story under a key of its own, unless `more` says otherwise."""
         renamed = token_of(RENAMED[more.get("subject", "")])
         label = f"story#{self.number}"
         key = more.pop("key", f"{self.name}-{self.number}-{kind}{len(self.intents)}")
@@ -134,7 +134,7 @@ class Story:
         return Intent(label, channel, kind, key, path, fields, amount, Decimal(-1), **more)
 
     def amount(self, of: Decimal) -> Decimal:
-        """An amount like no other of its kind."""
+        """Return an amount like no other of its kind."""
         return of + self.number * STEP
 
 

@@ -89,14 +89,14 @@ class System:
         self.services[name] = self._started(name)
 
     def fork(self, role: str, **more: Any) -> Process:
-        """A forked process in a role of the fork server's, with `failpoints`, `skew` or `file_limit`."""
+        """Return a forked process in a role of the fork server's, with `failpoints`, `skew` or `file_limit`."""
         armed = more.pop("failpoints", "")
         settings = {**SERVICE, **self.limits, **self._settings(), "failpoints": armed, "jwt_secret_key": SECRET}
         settings["key_scope_aliases"] = [(new, old) for old, new in RENAMED.items()]
         return self._fork_server.fork(role, {**settings, "database_url": self._address}, **more)
 
     def any_port(self) -> int:
-        """A port that a client may use: mostly the web server's."""
+        """Return a port that a client may use: mostly the web server's."""
         with self._lock:
             self.doomed = [process for process in self.doomed if not process.has_ended]
             ports = [process.port for process in self.doomed if process.port]
@@ -204,7 +204,7 @@ class System:
 
 @contextmanager
 def running_system(kind: type[System], environment: Environment, database: Database, home: Path) -> Iterator[System]:
-    """A system on an empty database, started and ready, gone at the end."""
+    """Yield a system on an empty database, started and ready, gone at the end."""
     with ExitStack() as stack:
         bank = stack.enter_context(running_simulator(home, latency_ms=20, checkout_success_rate=1))
         made = kind(environment, bank, stack.enter_context(environment.database(database, "torture")), home)

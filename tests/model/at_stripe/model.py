@@ -41,7 +41,7 @@ class StripeModel(Model):
         return self.at_bank.setdefault(use, AtBank())
 
     def waiting(self) -> list[Use]:
-        """The uses that wait for their customer."""
+        """Return the uses that wait for their customer."""
         return [use for use in self.movements if self.has(use).waits]
 
     def customer_acts(self, use: Use, *, success: bool) -> None:
@@ -50,7 +50,7 @@ class StripeModel(Model):
         use.truth = "approved" if success else "declined"
 
     def refunds_told(self) -> list[Use]:
-        """The refunds of callers that have succeeded, and not failed since."""
+        """Return the refunds of callers that have succeeded, and not failed since."""
         done = [use for use in self.movements if use.asked.action == "refund" and not use.purpose]
         return [use for use in done if use.said and use.truth == "approved" and not use.undone]
 
@@ -106,7 +106,7 @@ class StripeModel(Model):
             use.payment.becomes("REQUIRES_ACTION")
 
     def _is_noted(self, use: Use, fence: int) -> bool:
-        """Whether an owner may write the id of what it registered down: not if another one has taken over."""
+        """Return whether an owner may write the id of what it registered down: not if another one has taken over."""
         self._pass("gateway.registered")
         if use.fence != fence:
             return False
@@ -171,13 +171,13 @@ class StripeModel(Model):
 
 
 def acts(asked: Asked) -> bool:
-    """Whether the bank asks the customer. A caller that cannot come back names no return page."""
+    """Return whether the bank asks the customer. A caller that cannot come back names no return page."""
     amount = asked.amount or (asked.payment.amount if asked.payment else 0)
     return asked.action in REGISTERS and amount == SECURE and is_recognised(asked)
 
 
 def is_recognised(asked: Asked) -> bool:
-    """Whether a repeat of a request is known to be one."""
+    """Return whether a repeat of a request is known to be one."""
     return asked.key is not None or (asked.channel, asked.action) in ITS_OWN_KEY
 
 

@@ -25,7 +25,7 @@ class StripeSystem(System):
     bank: StripeBank  # type: ignore[assignment]
 
     def make_bank(self) -> StripeBank:  # type: ignore[override]
-        """A bank with a file of its own."""
+        """Return a bank with a file of its own."""
         self._home = tempfile.TemporaryDirectory(prefix="model-")
         self.is_secure, self._told = False, 0
         return StripeBank(Path(self._home.name))

@@ -56,7 +56,7 @@ class Fates:
         return True
 
     def _intent(self, story: StripeStory, status: str) -> Object | None:
-        """The intent that a story's charge or authorization has made."""
+        """Return the intent that a story's charge or authorization has made."""
         wish = next((each for each in story.intents if each.kind in {"charge", "authorize"}), None)
         amount: Decimal = wish.amount if wish else Decimal(0)
         found = self._account.intents_of(wish.kind, amount) if wish else []

@@ -35,11 +35,11 @@ class StripeLedger(Ledger):
         return made
 
     def effects(self) -> list[Row]:
-        """The operations that moved money, once for each time they did."""
+        """Return the operations that moved money, once for each time they did."""
         return [row for row in super().effects() if row["status"] == "approved"]
 
     def intents_of(self, kind: str, amount: Decimal) -> list[Object]:
-        """The intents that were made for a charge or an authorization of this amount."""
+        """Return the intents that were made for a charge or an authorization of this amount."""
         how = "manual" if kind == "authorize" else "automatic"
         found = self.objects("payment_intent")
         return [each for each in found if (major(each["amount"]), each["capture_method"]) == (amount, how)]
@@ -54,11 +54,11 @@ class StripeLedger(Ledger):
         return {intent: major(amount) for intent, amount in sums.items()}
 
     def came_back(self) -> set[str]:
-        """The gateway keys of refunds that had succeeded and then failed."""
+        """Return the gateway keys of refunds that had succeeded and then failed."""
         return {key_of(each) for each in self.objects("refund") if each.get("failure_balance_transaction")}
 
     def deliveries(self) -> Iterator[Row]:
-        """Every webhook: its event, and what became of it."""
+        """Yield every webhook: its event, and what became of it."""
         for row in self._select("SELECT event_id, tries, outcome FROM stripe_deliveries"):
             yield dict(row)
 
@@ -74,6 +74,6 @@ def major(amount: int) -> Decimal:
 
 
 def _undoes(row: Row) -> str | None:
-    """The key of the hold that a cancel under a key of its own ended."""
+    """Return the key of the hold that a cancel under a key of its own ended."""
     key, slash, attempt = row["gateway_key"].partition("/")
     return key if row["kind"] == "void" and slash and attempt.startswith("x") else None

@@ -116,7 +116,7 @@ class StripeStory(Story):
                 return
 
     def drawn(self, intent: Intent) -> Step:
-        """A step with a card, and with the faults that a refund can be healed of."""
+        """Return a step with a card, and with the faults that a refund can be healed of."""
         plain = super().drawn(intent)
         if intent.kind == "refund":
             intent.card = next(each.card for each in self.intents if each.kind in {"charge", "authorize"})

@@ -22,7 +22,7 @@ class StripeDesk:
         self._endpoint = self.do("webhook_endpoints", url=self._url, secrets=[SECRET], enabled_events=[])["id"]
 
     def tell(self, port: int) -> None:
-        """From now on the bank tells the service at `port`."""
+        """Let the bank send its notices to the service at `port` from now on."""
         url = f"http://127.0.0.1:{port}/webhooks/stripe"
         self.do(f"webhook_endpoints/{self._endpoint}", url=url, enabled_events=["*"])
 

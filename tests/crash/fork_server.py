@@ -58,7 +58,7 @@ Order = Mapping[str, Any]
 
 class _QuietHandler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """The service's own log tells."""
+        """Leave logging to the service."""
 
 
 def _serve(app: Flask, _order: Order, listener: socket.socket | None) -> None:
@@ -75,7 +75,7 @@ def _recover(app: Flask, _order: Order, _listener: socket.socket | None) -> None
 
 
 def _reconcile(app: Flask, order: Order, _listener: socket.socket | None) -> None:
-    """Every entry is a page of its own, so that a few of them have something between them."""
+    """Make every entry a page of its own, so that a few of them have something between them."""
     vars(reconciliation)["PAGE"] = 1
     since = datetime.fromisoformat(order["since"])
     result = reconciliation.reconcile(_runtime(app), None, since, datetime.now(UTC), lambda _line: None)
@@ -177,7 +177,7 @@ def _live(order: Order, listener: socket.socket | None) -> None:
 
 
 def _trouble(order: Order) -> None:
-    """A wrong clock, a full disk: for this process alone."""
+    """Apply a wrong clock or a full disk to this process alone."""
     if skew := order.get("skew"):
         vars(clock)["now"] = lambda: datetime.now(UTC) + timedelta(seconds=skew)
     if limit := order.get("file_limit"):

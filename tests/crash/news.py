@@ -131,7 +131,7 @@ class NewsTrial(Trial):
             self._violated(self._label, f"calling off got {heard}")
 
     def _audit_dies(self) -> None:
-        """A reconciliation dies, and another one finishes."""
+        """Let a reconciliation die, and another one finish."""
         if self._stage.reconcile:
             if not any(self._reconcile(self._stage.reconcile) == signal.SIGKILL for _ in range(TRIES)):
                 self._violated("C23", f"{self._stage.reconcile} was never reached: {self._scenario.log()[-400:]}")
@@ -161,14 +161,14 @@ class NewsTrial(Trial):
         self._intent.ends = "done" if self._intent.kind == "charge" else "declined"
 
     def _hurry(self) -> None:
-        """Leases and pauses are over. A notice must wake the operation, so its timer must not."""
+        """End all leases and pauses. A notice must wake the operation, so its timer must not."""
         self._scenario.tables.end_leases(self._intent.key_hash, timers=self._intent.news != "settles")
         self._scenario.tables.end_pauses()
         if self._intent.news == "hold_ends" and self._stage.loses:
             self._scenario.tables.end_holds()
 
     def _repair(self) -> bool:
-        """The worker brings it to its end, or the caller's repeats, where there is something to repeat."""
+        """Let the worker complete the operation, or the caller's repeats, if the caller can repeat."""
         by_worker = self._intent.news not in ACTS or self._random.random() < 0.6
         for _ in range(ROUNDS):
             self._hurry()
@@ -183,7 +183,7 @@ class NewsTrial(Trial):
         return True
 
     def _no_notice_waits(self) -> None:
-        """The worker looks at every notice that is still due; the oracle names those that it cannot settle."""
+        """Let the worker look at every notice that is still due; the oracle names those that it cannot settle."""
         for _ in range(ROUNDS):
             if not self._scenario.tables.rows("gateway_notices", "notice_id", "due_at IS NOT NULL"):
                 break

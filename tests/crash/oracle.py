@@ -173,7 +173,7 @@ class Oracle:
             yield f"S1: the clients wanted {opened} payments, the tables have {there}"
 
     def _conserved(self, payment: Row) -> Iterator[str]:
-        """S5: refunded and reserved are what the refunds sum to, and never more than what was taken."""
+        """S5: the refunded and reserved amounts are the refunds' sums, and never exceed the captured amount."""
         refunds: defaultdict[str, Decimal] = defaultdict(Decimal)
         for refund in self._refunds[payment["payment_id"]]:
             refunds[refund["status"]] += refund["amount"]
@@ -230,7 +230,7 @@ class Oracle:
             yield f"R1 {name_of(payment)}: holds {held}, should hold {meant}"
 
     def _findable(self) -> Iterator[str]:
-        """L3: recovery comes by every unfinished key: it has a timer, or the watermark has not passed it."""
+        """L3: recovery reaches every unfinished key: it has a timer, or the watermark has not passed it."""
         timed = {row["what"] for row in self.tables.rows("timers", "what", "kind = 'recover'")}
         passed = max((row["value"] for row in self.tables.rows("watermarks", "name", "name = 'recovery'")), default=0)
         for key in self._keys.values():

@@ -70,7 +70,7 @@ class Play:
             self._scenario.simulator.arm(fault.name, gateway_key=key_at_the_bank(intent), **fault.scope, **bent)
 
     def _hurry(self) -> None:
-        """The leases of the trial's operation are over."""
+        """End the leases of the trial's operation."""
         self._scenario.tables.end_leases(self._intent.key_hash)
 
     def _recover(self) -> None:
@@ -83,7 +83,7 @@ class Play:
         return self._helpers[-1]
 
     def _hear(self, process: Process, intent: Intent) -> Heard | None:
-        """A renamed caller has its old subject before the first process, and its new one before all later ones."""
+        """Ask as the old subject at the first process, and as the new one later, if the caller is renamed."""
         renamed = self._renames and self._first not in {None, process}
         try:
             heard = ask(process.port, intent.request(renamed=renamed))
@@ -99,7 +99,7 @@ class Play:
         return key is not None and key["response_status"] is not None
 
     def _no_orphans(self, when: str) -> None:
-        """S2: the service committed each gateway request before it sent it."""
+        """Check S2: the service committed each gateway request before it sent it."""
         known = {row["gateway_key"] for row in self._scenario.tables.operations()}
         for effect in self._scenario.ledger.effects():
             if owner_of(effect["gateway_key"]) not in known:

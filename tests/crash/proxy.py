@@ -115,7 +115,7 @@ def _messages(client: socket.socket) -> Iterator[bytes]:
 
 
 def _pass_on(server: socket.socket, client: socket.socket, muted: threading.Event) -> None:
-    """The server's answers to the client, until one comes that it must not hear."""
+    """Pass the server's answers on to the client, until one comes that it must not hear."""
     with suppress(OSError):
         while data := server.recv(65536):
             if muted.is_set():

@@ -221,7 +221,7 @@ class WorkerSlot:
 
 @contextmanager
 def worker_slots(environment: Environment, number: int, **bank: object) -> Iterator[list[WorkerSlot]]:
-    """So many worker slots with a bank each; `bank` are the simulator's options."""
+    """Yield so many worker slots with a bank each; `bank` are the simulator's options."""
     with ExitStack() as stack:
         made = []
         for index in range(number):

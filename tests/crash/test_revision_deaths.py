@@ -35,18 +35,18 @@ def gateway() -> ChangingGateway:
 
 
 def refund_fails(deps: Dependencies, gateway: ChangingGateway) -> None:
-    """A refund of the first payment fails after it had succeeded."""
+    """Let a refund of the first payment fail after it had succeeded."""
     look_again(deps, deps.gateways.default, gateway_key=gateway.keys(Kind.REFUND)[0])
 
 
 def hold_ends(deps: Dependencies, gateway: ChangingGateway) -> None:
-    """The hold's time is over."""
+    """Let the hold's time end."""
     expire_leases(deps)
     holds.look_after(deps)
 
 
 def customer_disputes(deps: Dependencies, gateway: ChangingGateway) -> None:
-    """The customer's bank has taken the money of a charge back."""
+    """Let the customer's bank take back the money of a charge."""
     look_again(deps, deps.gateways.default, reference="dp_1")
 
 

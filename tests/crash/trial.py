@@ -47,7 +47,7 @@ class Trial(Play):
             self._ask_again()
 
     def _die(self) -> None:
-        """The first process does its part and is killed."""
+        """Let the first process do its part, and kill it."""
         stage, intent = self._stage, self._intent
         first = self._first = self._scenario.serve(
             stage.arm, without_gateway=stage.gateway_is_down, through_proxy=stage.cut is not None
@@ -75,7 +75,7 @@ class Trial(Play):
         return heard
 
     def _has_come_by(self, first: Process, heard: Heard | None) -> None:
-        """A trial that never reached its point has proved nothing."""
+        """Check that the trial reached its point: otherwise it has proved nothing."""
         if self._stage.arm.endswith("=kill") and (heard or first.wait() != signal.SIGKILL):
             self._violated(self._label, f"{self._stage.arm} was never reached: {heard}")
         if self._stage.cut and self._scenario.proxy and not self._scenario.proxy.has_cut:
@@ -110,7 +110,7 @@ class Trial(Play):
         self.kills += 1
 
     def _wake(self, zombie: Process, late: "Future[Heard | None]") -> None:
-        """The woken process must write nothing, and answer with the stored response, if there is one."""
+        """Check that the woken process writes nothing, and answers with the stored response, if there is one."""
         before, was_final = self._scenario.tables.about(self._intent.key_hash), self._is_final()
         while not late.done():  # it may pass the place where it stops more than once
             if zombie.is_stopped:
@@ -140,7 +140,7 @@ class Trial(Play):
             self._violated("L2", f"a repeat got {repeat.status} without Retry-After")
 
     def _die_again(self) -> None:
-        """The first retry is killed, too."""
+        """Kill the first retry, too."""
         self._scenario.tables.end_leases(self._intent.key_hash)
         retry = self._scenario.serve(self._random.choice(RETRY_KILLS))
         self._hear(retry, self._intent)
@@ -174,7 +174,7 @@ class Trial(Play):
         return True
 
     def _worker_dies(self) -> None:
-        """The recovery worker dies at its point."""
+        """Kill the recovery worker at its point."""
         for _ in range(TRIES):
             self._hurry()
             if self._scenario.recover(self._stage.recover) == signal.SIGKILL:

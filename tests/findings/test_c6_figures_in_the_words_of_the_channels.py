@@ -21,7 +21,7 @@ def told(client: FlaskClient, name: str, label: str) -> dict[tuple[str, str], fl
 
 
 def use_all(app: Flask) -> None:
-    """Something of everything, in all five channels."""
+    """Use every kind of operation, in all five channels."""
     client = app.test_client()
     pay_trip(client, idempotency_key="paid")
     number = trip_id_of(pay_trip(client, idempotency_key="in-part", method="UPI"))

@@ -116,7 +116,7 @@ class Stuck:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Keep nothing back."""
 
     def events(self) -> list[object]:
         return [json.loads(line)["event"] for line in self.lines]
@@ -124,7 +124,7 @@ class Stuck:
 
 @pytest.fixture
 def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stuck]:
-    """Standard error stands still, and ten lines may wait."""
+    """Replace standard error by a stuck stream; ten lines may wait."""
     stream = Stuck()
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(writer, "MOST_LINES", 10)

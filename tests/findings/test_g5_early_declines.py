@@ -23,7 +23,7 @@ IN_FLIGHT = 30.0
 
 @pytest.fixture(autouse=True)
 def patient(gateway: LedgerGateway) -> None:
-    """A bank that may act on a request long after its answer was given up."""
+    """Let the gateway act on a request long after the service gave its answer up."""
     gateway.capabilities = replace(gateway.capabilities, max_in_flight=IN_FLIGHT)
 
 

@@ -27,7 +27,7 @@ from tests.support.gateways import LedgerGateway
 
 @contextmanager
 def commits_lost(times: int, *, heard: bool, then: type[Exception] | None = None) -> Iterator[None]:
-    """The first `times` COMMITs that complete an operation get no answer; then nothing is lost, or all fails `then`."""
+    """Lose the answers of the first `times` COMMITs that complete an operation; then lose none, or fail all `then`."""
     real = Database.atomic
     lost: list[str] = []
 

@@ -39,7 +39,7 @@ def app(make_app: MakeApp) -> Flask:
 
 
 def refused(answer: Any, scope: str, channel: str = "orders") -> None:
-    """The answer says which scope the token needs, and that its key is still free."""
+    """Check that the answer names the scope that the token needs, and says that its key is still free."""
     assert answer.status_code == 403, answer.text
     body = answer.get_json()
     text = body.get("error") or body["detail"]

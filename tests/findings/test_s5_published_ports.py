@@ -22,7 +22,7 @@ def compose() -> dict[str, Any]:
 
 
 def published() -> dict[str, list[tuple[str, str]]]:
-    """Of each service the addresses and inner ports that it publishes."""
+    """Return the addresses and inner ports that each service publishes."""
     ports = {name: service.get("ports", []) for name, service in compose().items()}
     return {name: [parts(port) for port in of] for name, of in ports.items() if of}
 

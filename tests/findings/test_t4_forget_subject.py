@@ -63,7 +63,7 @@ def told_of_ann(deps: Dependencies) -> set[str]:
 
 
 def ann_was_here(app: Flask) -> None:
-    """Ann's address stands wherever a caller or the auth service can put it."""
+    """Put Ann's address into every place that a caller or the auth service can reach."""
     client = app.test_client()
     headers = Booker(app, "ann", scope="payments:charge payments:refund").headers
     charge = {"idempotency_key": "ann's", "trip_id": 7, "amount": 90, "method": "CARD", "metadata": {"note": ANN}}

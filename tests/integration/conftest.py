@@ -38,7 +38,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Relays look for what is due again as often as where nothing rings: tests of many retries take a fraction."""
+    """Make relays poll as often as without a notification listener: tests of many retries take a fraction."""
     monkeypatch.setattr(notifications, "POLL_NOTIFIED", notifications.POLL_BLIND)
 
 

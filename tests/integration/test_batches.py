@@ -28,7 +28,7 @@ TAKE: dict[str, Callable[[Connection], int]] = {
 
 @pytest.fixture
 def full(make_app: MakeApp) -> Dependencies:
-    """More than one batch of everything."""
+    """Fill the database with more than one batch of every kind of row."""
     app = make_app(rabbitmq_enabled=True)
     deps, past = dependencies_of(app), clock.now() - timedelta(seconds=1)
     for number in range(5):

@@ -91,7 +91,7 @@ def database_lost_with_the_claim() -> Iterator[None]:
 
 
 def assert_sent_to_look_it_up(answer: TestResponse) -> None:
-    """The outcome is unknown, and nothing in the answer asks for a repeat."""
+    """Check that the outcome is unknown, and that nothing in the response asks for a repeat."""
     assert answer.status_code == 503, answer.text
     body = answer.get_json()
     assert (body["code"], body["retry"]) == ("outcome_unknown", NO_ADVICE)
@@ -101,7 +101,7 @@ def assert_sent_to_look_it_up(answer: TestResponse) -> None:
 
 
 def assert_done_once(deps: Dependencies, gateway: LedgerGateway, kind: Kind, *, is_committed: bool = False) -> None:
-    """The recovery worker finishes what was begun: it happened once, or nothing of it is left.
+    """Check that the recovery worker completes the operation: it happened once, or nothing of it is left.
 
     `is_committed`: the first owner has committed the outcome, heard or not.
     """

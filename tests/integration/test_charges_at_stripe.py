@@ -49,7 +49,7 @@ def stripe(simulator: Simulator) -> Iterator[Bank]:
 
 @pytest.fixture
 def key() -> str:
-    """Equal requests of two tests would have equal gateway keys, and Stripe remembers them."""
+    """Return a unique key: equal requests of two tests would have equal gateway keys, and Stripe remembers them."""
     return secrets.token_hex(8)
 
 

@@ -137,7 +137,7 @@ def database(app: Flask) -> Database:
 
 
 def assert_nothing_is_left(database: Database) -> None:
-    """No row of the transaction, and no transaction open on any connection of the pool."""
+    """Check that no row of the transaction is left, and no transaction open on any connection of the pool."""
     with database.engine.connect() as connection:
         driver: Any = connection.connection.dbapi_connection
         if database.engine.dialect.name == "postgresql":

@@ -26,7 +26,7 @@ def more_than_asked(instruction: GatewayRequest) -> SendResult:
 
 @pytest.fixture(autouse=True)
 def prompt(gateway: LedgerGateway) -> None:
-    """A bank at which nothing is under way once its answer was waited for."""
+    """Let nothing be in progress at the gateway once its answer was awaited."""
     gateway.capabilities = replace(gateway.capabilities, max_in_flight=0.0)
 
 

@@ -103,7 +103,7 @@ def deps(app: Flask) -> Dependencies:
 
 @pytest.fixture
 def key() -> str:
-    """Equal requests of two tests would have equal gateway keys, and the front door remembers them."""
+    """Return a unique key: equal requests of two tests would have equal gateway keys, remembered by the front door."""
     return secrets.token_hex(8)
 
 

@@ -41,7 +41,7 @@ def put_off(deps: Dependencies) -> None:
 
 
 def lease_until(deps: Dependencies, until: datetime) -> None:
-    """Every key has an owner until then."""
+    """Give every key an owner until then."""
     with deps.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(leased_until=until))
 
@@ -58,7 +58,7 @@ def due(deps: Dependencies) -> bool:
 
 
 def hint(client: FlaskClient, bank: MollieBank, reference: str, **changes: str) -> int:
-    """Mollie's own call to the address that was registered with a payment; the status that it gets."""
+    """Send Mollie's own call to the address registered with a payment; return the status that it gets."""
     address = bank.payments[reference]["webhookUrl"].removeprefix("http://127.0.0.1")
     body = {"id": changes.get("id", reference)}
     return client.post(changes.get("address", address), data=body).status_code

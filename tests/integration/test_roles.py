@@ -30,7 +30,7 @@ def app(lent: Callable[[str], str], make_app: MakeApp) -> Flask:
 
 @pytest.fixture
 def as_role(app: Flask, postgres: Postgres) -> Iterator[Callable[[str], Connection]]:
-    """Connections in a role, which are closed at the end."""
+    """Yield a function that opens connections in a role; close them at the end."""
     assert pay_trip(app.test_client()).status_code == 200
     opened: list[Connection] = []
 

@@ -215,7 +215,7 @@ def test_whoever_loses_a_real_deadlock_tries_again(
 
 @contextmanager
 def entangled(server: ThrowawayPostgres, gateway: LedgerGateway, payment_id: int) -> Iterator[None]:
-    """During the gateway request another session locks the payment; once we wait for it, that session wants our key."""
+    """Let another session lock the payment during the gateway request; once we wait for it, it wants our key."""
     other = psycopg2.connect(server.url(DATABASE).replace("+psycopg2", ""))
     waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 

@@ -68,7 +68,7 @@ def refund(client: FlaskClient, payment_id: int, number: int) -> None:
 
 
 def looks(made: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
-    """Route → the paths to look at by it."""
+    """Return the paths to read for each route."""
     trip, order, checkout = made["trip"]["payment_id"], made["order"], made["checkout"]
     booking = made["booking"]["payment"]["payment_id"]
     return {

@@ -37,5 +37,5 @@ SHARES = st.sampled_from([None, 1.0, 0.5, 0.01, 2.0])
 
 
 def crashes(points: list[str]) -> "st.SearchStrategy[str | None]":
-    """Mostly none."""
+    """Draw the point of a crash, mostly none."""
     return st.sampled_from([None] * (3 * len(points)) + points)

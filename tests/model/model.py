@@ -59,14 +59,14 @@ class Model:
             use.leased = False
 
     def end_answers(self, *, purge: bool) -> None:
-        """Every answer has ended; a purge takes the keys that made nothing."""
+        """Let every stored response expire; a purge takes the keys that made nothing."""
         for identity, use in list(self.uses.items()):
             use.expired = True
             if purge and use.payment is None:
                 del self.uses[identity]
 
     def end_refunds(self) -> None:
-        """No refund is so recent any more that another one could be the same."""
+        """Make every refund too old to be taken for a repeat of another."""
         for use in self.movements:
             use.recent = False
 

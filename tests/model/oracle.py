@@ -15,7 +15,7 @@ KINDS = {"process": "charge", "hold": "authorize"}
 
 
 def judge(system: System, model: Model, names: Mapping[Payment, Names], users: list[str], before: int) -> None:
-    """AssertionError unless the payments of `users`, and what the bank did after its first `before` decisions, fit."""
+    """Raise AssertionError unless the payments of `users` fit the bank's actions after its first `before` decisions."""
     numbers = {payment: names[payment].number for payment in model.payments}
     expected = {numbers[payment]: _row(payment) for payment in model.payments}
     there = {number: _row_there(row) for number, row in system.rows(users).items()}

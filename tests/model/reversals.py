@@ -4,7 +4,7 @@ from tests.model.facts import Asked, Payment, Use
 
 
 def approved_late(use: Use) -> Use:
-    """It is written down, and goes back at once: the use that gives it back."""
+    """Record a late approval, which is reversed at once; return the use of the reversal."""
     payment = paid(use)
     payment.authorized = use.amount
     if use.asked.action == "charge":

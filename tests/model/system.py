@@ -81,7 +81,7 @@ class System:
             db.engine.dispose()
 
     def settle_accounts(self) -> None:
-        """The service's own auditor finds nothing; then begin with an empty database again."""
+        """Check that the service's own audit finds nothing; then begin with an empty database again."""
         assert [str(violation) for violation in verify(self.deps)] == []
         empty(self.deps.database)
         self.empty_bank()
@@ -104,7 +104,7 @@ class System:
         return Counter((str(sent.kind), int(sent.amount * 100), word) for sent, word in made)
 
     def _sleep(self, seconds: float) -> None:
-        """The only way in which time passes while a request waits."""
+        """Let time pass, which nothing but this does while a request waits."""
         self._moment += seconds
 
     def number(self) -> int:
@@ -125,7 +125,7 @@ class System:
 
     @contextmanager
     def dying(self, point: str | None) -> Iterator[None]:
-        """While this lasts, reaching `point` is the end of the process: nothing that catches errors catches that."""
+        """Make `point` the end of the process while the block runs: nothing that catches errors catches that."""
 
         def sleep(plan: Plan) -> None:
             failpoints.arm("")
@@ -170,14 +170,14 @@ class System:
         recover(self.deps)
 
     def end_answers(self, *, purged: bool) -> None:
-        """The time of all stored answers is over, and of those that unfinished keys will get."""
+        """Let all stored answers expire, and those that unfinished keys will get."""
         with self.deps.database.atomic("test") as connection:
             connection.execute(END_ANSWERS, {"past": clock.now() - timedelta(days=2)})
         if purged:
             sum(purge(self.deps))
 
     def end_refunds(self) -> None:
-        """Every refund was asked for long ago, and its hash says so, too."""
+        """Make every refund an old one, by its hash, too."""
         past = clock.now() - timedelta(days=2)
         with self.deps.database.atomic("test") as connection:
             for row in connection.execute(select(refunds).where(refunds.c.created_at > past)).mappings().all():

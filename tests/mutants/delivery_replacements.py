@@ -52,7 +52,7 @@ def marking_before_sending(original: Function) -> Function:
 
 
 def claiming_whatever_is_due(original: Function) -> Function:
-    """Of `outbox.claim`: a delivery does not wait for the one before it in its stream."""
+    """Of `outbox.claim`: a delivery does not wait for the one before it under its ordering key."""
     table = deliveries.c
     columns = [table.created_at.label(name) if name == "occurred_at" else table[name] for name in FIELDS]
 

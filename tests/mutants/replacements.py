@@ -134,7 +134,7 @@ def remembering_the_claim(original: Function) -> Function:
 
 
 def asking_again_at_every_try(original: Function) -> Function:
-    """Of `lock_claim`, which each try of the finish begins with."""
+    """Of `lock_claim`, with which each try of the finish begins."""
 
     def lock(*arguments: Any) -> Any:
         deps, claim = _KEPT["claim"]
@@ -218,7 +218,7 @@ def giving_an_undecided_refund_back(original: Function) -> Function:
 
 
 def always(value: Any) -> Callable[[Function], Function]:
-    """Of any function: nothing is done, and this given."""
+    """Of any function: it does nothing, and returns this."""
     return lambda original: lambda *arguments: value
 
 

@@ -45,7 +45,7 @@ class Processes:
             raise
 
     def start_worker(self, **changes: str) -> Service:
-        """`flask worker` with the service's settings, where `changes` name no others."""
+        """Start `flask worker` with the service's settings, where `changes` name no others."""
         command = (sys.executable, "-m", "flask", "--app", "wsgi", "worker")
         return self._stack.enter_context(closing(Service(*command, settings=self._settings | changes)))
 
@@ -72,7 +72,7 @@ class Processes:
         assert {row["status"] for row in self.deliveries()} == {"DELIVERED"}
 
     def verify(self) -> None:
-        """`flask verify` finds nothing wrong, in the tables or in the gateway's ledger."""
+        """Check that `flask verify` finds nothing wrong, in the tables or in the gateway's ledger."""
         assert flask("verify", settings=self._settings) == "no violations\n"
 
     def close(self) -> None:

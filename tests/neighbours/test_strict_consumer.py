@@ -75,7 +75,7 @@ def cluster() -> Iterator[KafkaCluster]:
 
 
 def pay_and_refund(service: Processes) -> None:
-    """A payment of every channel, refunded where the channel can: sums and numbers are whole where they may be."""
+    """Make a payment of every channel, refunded where the channel can: sums and numbers are whole where they may be."""
     trip = service.ask("POST", "/payments", {**TRIP, "amount": 150})
     service.ask("POST", f"/payments/{trip['payment_id']}/refunds", {"idempotency_key": "back", "amount": 50})
     service.ask("POST", "/v1/payments", {**BILL, "amount": 525}, 201, {"Idempotency-Key": "bill"})
@@ -91,7 +91,7 @@ def pay_and_refund(service: Processes) -> None:
 
 
 def decline(service: Processes) -> None:
-    """A declined payment of every channel."""
+    """Make a declined payment of every channel."""
     service.ask("POST", "/payments", {**TRIP, "idempotency_key": "no", "amount": 402.01})
     service.ask("POST", "/v1/payments", {**BILL, "bill_id": 2, "amount": 402.01}, 402, {"Idempotency-Key": "no"})
     bob = bearer("bob")

@@ -99,7 +99,7 @@ def _pay(app: Flask, gateway: LedgerGateway) -> None:
 
 
 def _deliver(deps: Dependencies) -> None:
-    """Most deliveries have arrived; of the others each has trouble of its own."""
+    """Deliver most deliveries; each of the others has trouble of its own."""
     with deps.database.atomic("test") as connection:
         ids = connection.execute(select(outbox_deliveries.c.delivery_id).order_by(outbox_deliveries.c.delivery_id))
         for place, number in enumerate(ids.scalars().all()):

@@ -54,7 +54,7 @@ def work(app: Flask, gateway: ChangingGateway) -> Dependencies:
 
 
 def _replay(deps: Dependencies) -> None:
-    """An operator sends three events again, each for itself."""
+    """Let an operator send three events again, each alone."""
     for number in [row["delivery_id"] for row in rows(deps, outbox_deliveries)][:3]:
         with deps.database.atomic("test") as connection:
             gone = outbox_deliveries.update().where(outbox_deliveries.c.delivery_id == number)

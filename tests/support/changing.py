@@ -54,7 +54,7 @@ class ChangingGateway(LedgerGateway):
         return replace(approved, capture_before=clock.now() + self.hold_lasts)
 
     def send(self, instruction: GatewayRequest) -> SendResult:
-        """As always, but of a hold that has ended nothing can be captured."""
+        """Send as before, but nothing can be captured of a hold that has ended."""
         if instruction.parent_key in self.taken_back and instruction.kind is Kind.CAPTURE:
             return EXPIRED
         return super().send(instruction)

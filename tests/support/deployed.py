@@ -39,7 +39,7 @@ class Instance:
         self.service = Service.gunicorn(self._settings)
 
     def stop(self) -> None:
-        """SIGTERM, and what it has begun is finished."""
+        """Send SIGTERM, and let it finish its requests."""
         assert self.service.stop() == 0, self.service.last_words()
         self.service.close()
 

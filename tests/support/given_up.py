@@ -31,7 +31,7 @@ class Trouble:
 
     @contextmanager
     def at(self, doing: str, table: str, times: int = 2) -> Iterator[None]:
-        """The first so many fail while the block runs; at least one has, or the test has tested nothing."""
+        """Let the first so many fail while the block runs; at least one must, or the test has tested nothing."""
         trigger = f"CREATE {KINDS[self._when]} give_up AFTER {doing} ON {table} {DEFERRED[self._when]} FOR EACH ROW"
         told(self._server, self._database, "ALTER SEQUENCE given_up RESTART")
         told(self._server, self._database, f"{trigger} EXECUTE FUNCTION give_up('{self._sqlstate}', {times})")

@@ -82,11 +82,11 @@ class Publisher:
         self._thread.start()
 
     def publish(self, request: BaseHTTPRequestHandler) -> None:
-        """The proper answer."""
+        """Send the proper answer."""
         self.send(request, json.dumps({"keys": self.keys}).encode())
 
     def send(self, request: BaseHTTPRequestHandler, body: bytes, status: int = 200, **headers: str) -> None:
-        """Any answer."""
+        """Send any answer."""
         request.send_response(status)
         for name, value in headers.items():
             request.send_header(name, value)
@@ -94,7 +94,7 @@ class Publisher:
         request.wfile.write(body)
 
     def close(self) -> None:
-        """The outage: from now on connections are refused."""
+        """Begin the outage: from now on connections are refused."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -71,7 +71,7 @@ class KafkaCluster:
         assert _create_topic(self._cluster, topic.encode(), PARTITIONS, 1) == 0
 
     def down(self) -> None:
-        """Hang up on everybody and accept no connection."""
+        """Hang up on every client and accept no connection."""
         for broker in self._brokers:
             assert _set_down(self._cluster, broker) == 0
 

@@ -181,7 +181,7 @@ def _path(rng: Random, route: Route) -> Case:
 
 
 def _query(rng: Random, route: Route) -> Case:
-    """Parameters of any caller, with values of none."""
+    """Return parameters of any caller, with invalid values."""
     names = rng.choices(PARAMETERS, k=rng.randint(1, 4))
     values = (rng.choice((*NASTY, *CARDS, "\ud800", "x" * 3000)) for _ in names)
     query = "&".join(

@@ -222,7 +222,7 @@ def of_rows(database: Database, *tables: Table) -> Iterator[Manipulation]:
 
 
 def _stays(key: Row) -> bool:
-    """The purge deletes other keys, so a missing one would not show."""
+    """Return whether the purge spares this key: it deletes others, so a missing one would not show."""
     return key["payment_id"] is not None and (key["is_client_key"] or key["kind"] is not None)
 
 

@@ -35,7 +35,7 @@ class MollieObjects:
         self._numbers = count(1)
 
     def act(self, reference: str, outcome: str = "paid") -> None:
-        """The customer of an open payment pays, fails, or lets it expire; `pending`: the bank takes its time."""
+        """Let the customer of an open payment pay, fail, or let it expire; `pending`: the bank takes its time."""
         with self.lock:
             payment = self.payments[reference]
             if payment["status"] not in ("open", "pending"):
@@ -54,7 +54,7 @@ class MollieObjects:
         self.payments[reference]["status"] = "expired"
 
     def settle(self) -> None:
-        """The bank finishes the captures and refunds that wait."""
+        """Finish the captures and refunds that wait."""
         with self.lock:
             for name, done in (("captures", "succeeded"), ("refunds", "refunded")):
                 for part in self.parts[name]:
@@ -67,7 +67,7 @@ class MollieObjects:
                     payment["status"] = "paid" if whole else payment["status"]
 
     def fail_refund(self, number: int = -1) -> None:
-        """A refund fails, maybe after it was done: the money is back."""
+        """Let a refund fail, maybe after it was done: the money is back."""
         self.parts["refunds"][number]["status"] = "failed"
 
     def executed(self, method: str, path: list[str], query: Json, body: Json) -> Told:

@@ -48,7 +48,7 @@ class NotifyingGateway(RegisteringGateway):
     def read_notice(
         self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]
     ) -> Sequence[Notice] | Forged:
-        """As Stripe's adapter does it."""
+        """Read a notice as Stripe's adapter does."""
         return notices.read(headers, body, self.secrets, live=False, now=clock.now())
 
     def events(self, since: datetime) -> Iterator[Notice]:
@@ -61,7 +61,7 @@ class NotifyingGateway(RegisteringGateway):
             yield notice
 
     def told_by(self, notice_type: str) -> OperationStatus | None:
-        """As Stripe's adapter does it."""
+        """Return the status that a notice claims, as Stripe's adapter does."""
         return notices.TOLD.get(notice_type)
 
 
@@ -117,7 +117,7 @@ def put_off(deps: Dependencies) -> None:
 
 
 def decide_at_the_bank(bank: NotifyingGateway, gateway_key: str, *, successfully: bool = True) -> None:
-    """The gateway makes up its mind about a charge."""
+    """Let the gateway decide a charge."""
     (intent,) = [each for each in bank.intents.values() if each.request.gateway_key == gateway_key]
     bank.act(intent.reference, successfully=successfully)
 

@@ -127,7 +127,7 @@ class OidcProvider:
         return {name: value for name, value in {**response, **self.response}.items() if value is not None}
 
     def close(self) -> None:
-        """The outage: from now on connections are refused."""
+        """Begin the outage: from now on connections are refused."""
         self._closing.set()
         self._server.shutdown()
         self._server.server_close()

@@ -152,7 +152,8 @@ class ThrowawayPostgres(Postgres):
         watcher.communicate(SIGNALS[mode] + "\n", timeout=PATIENCE)
 
     def forbid_growth(self) -> None:
-        """A full disk: from now on no file of the server's may become longer than its longest table. A restart ends it.
+        """Fill the disk: from now on no file of the server's may become longer than its longest table. A restart ends
+        it.
 
         A write beyond that is the server's own error, as with a device that has no space left.
         """
@@ -167,7 +168,7 @@ class ThrowawayPostgres(Postgres):
             )
 
     def frozen(self) -> AbstractContextManager[None]:
-        """In the block no process of the server's runs: its connections stay, acknowledge, and answer nothing."""
+        """Stop the server's processes while the block runs: its connections stay, acknowledge, and answer nothing."""
         return standing_still(self._processes)
 
     def _processes(self) -> Sequence[int]:

@@ -64,7 +64,7 @@ class Service:
         return self.log()[-3000:]
 
     def stop(self) -> int:
-        """SIGTERM, and its exit code once it has ended."""
+        """Send SIGTERM, and return its exit code once it has ended."""
         self.process.terminate()
         return self.process.wait(timeout=40)
 

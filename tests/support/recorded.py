@@ -93,7 +93,7 @@ class Player:
 
     @contextmanager
     def _in_progress(self, sent: Sent) -> Iterator[None]:
-        """Another client has sent the request and waits for the gateway."""
+        """Let another client have sent the request and wait for the gateway."""
         options = self._options(sent)
         key = sent.headers.get("Idempotency-Key") or json.loads(sent.body or "")["idempotency_key"]
         look = {"path": f"/v1/idempotency-keys/{key}", "headers": options["headers"]}

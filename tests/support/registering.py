@@ -119,7 +119,7 @@ class RegisteringGateway:
             return self._state(intent)
 
     def act(self, reference: str, *, successfully: bool = True) -> None:
-        """The customer authenticates, or fails to."""
+        """Let the customer authenticate, or fail to."""
         intent = self.intents[reference]
         approved = "held" if intent.request.kind is Kind.AUTHORIZE else "taken"
         intent.state = approved if successfully else "refused"

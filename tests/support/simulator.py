@@ -60,11 +60,11 @@ class Simulator:
         return self
 
     def stop(self) -> int:
-        """SIGTERM: it finishes what is under way; its exit status."""
+        """Send SIGTERM: it finishes its requests; return its exit status."""
         return self._end(signal.SIGTERM)
 
     def kill(self) -> int:
-        """SIGKILL: it finishes nothing."""
+        """Send SIGKILL: it finishes nothing."""
         return self._end(signal.SIGKILL)
 
     def close(self) -> None:

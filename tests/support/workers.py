@@ -72,7 +72,7 @@ def _is_ready(workers: Workers) -> bool:
 
 
 def relay(settings: Mapping[str, str]) -> Service:
-    """`flask relay`, the process that tells the neighbours; the caller closes it."""
+    """Start `flask relay`, the process that sends events; the caller closes it."""
     command = (sys.executable, "-m", "flask", "--app", "wsgi", "relay")
     return Service(*command, settings={"DOTENV_READ": "1", **settings})
 

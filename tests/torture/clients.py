@@ -101,7 +101,7 @@ class Clients:
             self._system.arm(step.back, kind=GOES_BACK[intent.kind], asked=str(intent.amount))
 
     def _ask(self, intent: Intent, *, renamed: bool) -> None:
-        """One request, at any of the ports; where it is refused for its state, the wish was granted unheard."""
+        """Send one request, at any of the ports; where it is refused for its state, the wish was granted unheard."""
         if heard := self._hear(intent.request(renamed=renamed)):
             intent.heard.append(heard)
 

@@ -118,7 +118,7 @@ class Story:
         return Step(intent, sick, draws[2] < 0.3, draws[3] < 0.5, draws[4] < 0.3, renamed)
 
     def _renamed(self, wish: int) -> float:
-        """After how many requests for this wish the caller has its new subject: none, some, or never."""
+        """Draw the number of requests for this wish before the caller's new subject: none, some, or never."""
         if wish != self.renamed_at:
             return 0 if wish > self.renamed_at else NEVER
         return self.random.choice([1, 1, 2])

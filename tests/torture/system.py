@@ -126,7 +126,7 @@ class System:
         return {}
 
     def let_customer_act(self, step: Step) -> None:
-        """The customer does what the bank asks for, where it asks."""
+        """Let the customer act, if the bank asks."""
 
     def come_to_pass(self, story: Story) -> None:
         """Let the events after a payment's story happen."""

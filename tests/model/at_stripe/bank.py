@@ -105,7 +105,7 @@ class StripeBank(StripeGateway):
         assert self._client.post("/faults", json={"fault": fault, "times": 1, **more}).status_code == 201
 
     def disarm(self) -> None:
-        """Nothing goes otherwise any more."""
+        """Remove all faults."""
         self._client.delete("/faults")
 
     def webhooks(self) -> list[tuple[bytes, Mapping[str, str]]]:

@@ -76,7 +76,7 @@ class StripeWalk(Walk):
         self.system.deliver(again=again)
 
     def ask(self, asked: Asked, plan: Plan, crash: str | None, *, renamed: bool) -> None:
-        """As ever. A cancellation is not asked for while the customer is to act."""
+        """Ask as the other walks do. A cancellation is not asked for while the customer is to act."""
         if asked.amount == 1 and asked.payment is None:
             asked = replace(asked, amount=SECURE)
         if asked.action == "cancel" and asked.payment and asked.payment.status == "REQUIRES_ACTION":
@@ -86,11 +86,11 @@ class StripeWalk(Walk):
         super().ask(asked, plan, crash, renamed=renamed)
 
     def recover(self, plan: Plan, crash: str | None) -> None:
-        """As ever."""
+        """Recover as the other walks do."""
         super().recover(replace(plan, reply="tells") if plan.reply == "lies" else plan, crash)
 
     def teardown(self) -> None:
-        """Every customer confirms, also one whom the bank asks only now; earlier webhooks change nothing."""
+        """Let every customer confirm, also one whom the bank asks only now; earlier webhooks change nothing."""
         self.recover(Plan(), None)
         while self.model.waiting():
             self.customer_acts(0, success=True)

@@ -45,7 +45,7 @@ class StripeModel(Model):
         return [use for use in self.movements if self.has(use).waits]
 
     def customer_acts(self, use: Use, *, success: bool) -> None:
-        """The customer confirms, or fails to."""
+        """Let the customer confirm, or fail to."""
         self.has(use).waits = False
         use.truth = "approved" if success else "declined"
 
@@ -144,7 +144,7 @@ class StripeModel(Model):
         return self._sent(use)
 
     def _sent(self, use: Use) -> str:
-        """A movement is sent, for the first time or once more; its first answer is the answer to all."""
+        """Send an operation, for the first time or once more; its first answer is the answer to all."""
         bank, reply = self.has(use), self.plan.reply
         if use.truth is None and acts(use.asked):
             bank.waits = True

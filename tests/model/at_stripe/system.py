@@ -33,12 +33,12 @@ class StripeSystem(System):
     def send(
         self, wire: Wire, subject: str, key: str | None = None, more: Mapping[str, str] | None = None
     ) -> TestResponse:
-        """As ever, with the customer's card; one that must authenticate comes with a page to return to."""
+        """Send as the base class does, with the customer's card; one that must authenticate has a return page."""
         card = {"Payment-Token": SECURE_CARD, "Payment-Return-Url": BACK} if self.is_secure else {"Payment-Token": CARD}
         return super().send(wire, subject, key, card if wire.method != "GET" else more)
 
     def deliver(self, *, again: bool = False) -> None:
-        """The webhooks that have not come yet, or some once more in any order; then the worker looks at them."""
+        """Deliver the webhooks that have not come yet, or repeat some in any order; then the worker looks at them."""
         webhooks, told = self.bank.webhooks(), self._told
         self._told = len(webhooks)
         webhooks = Random(self.operations).sample(webhooks, min(AGAIN, len(webhooks))) if again else webhooks[told:]
@@ -53,7 +53,7 @@ class StripeSystem(System):
         return self.bank.decided()
 
     def decisions(self) -> int:
-        """The bank counts from the beginning of each example."""
+        """Begin an example at the bank, which counts its decisions from there."""
         self.bank.begin()
         self._told = 0
         return 0

@@ -64,12 +64,12 @@ class StripeLedger(Ledger):
 
 
 def key_of(subject: Object) -> str:
-    """Our key in an object's metadata."""
+    """Return our key in an object's metadata."""
     return str(subject["metadata"].get("gateway_key", ""))
 
 
 def major(amount: int) -> Decimal:
-    """Hundredths as units: every currency of the stories has two decimals."""
+    """Convert hundredths to units: every currency of the stories has two decimals."""
     return (Decimal(amount) / 100).normalize()
 
 

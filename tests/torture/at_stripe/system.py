@@ -106,7 +106,7 @@ class StripeSystem(System):
         return told
 
     def chaos(self, random: Random) -> Mapping[str, Callable[[], None]]:
-        """Forged notices, lies, webhooks that come otherwise, and catching up with those that were lost."""
+        """Return the faults: forged notices, lies, misbehaving webhooks, and catching up with lost ones."""
 
         def trouble_webhooks() -> None:
             self.admin(f"webhook_endpoints/{self._endpoint}", misbehaviour=dict(random.choice(HABITS)))
@@ -119,7 +119,7 @@ class StripeSystem(System):
         }
 
     def let_customer_act(self, step: Step) -> None:
-        """Once the bank has asked: confirm, fail, or let the time end; who is late presses the button meanwhile."""
+        """Let the customer confirm, fail, or let the time end, once asked; a late customer acts meanwhile."""
         acts = step.payer.acts if isinstance(step, StripeStep) else ""
         url = next((url for heard in step.intent.heard if (url := _page(heard))), None)
         if not acts or url is None or step.intent.finals:
@@ -132,7 +132,7 @@ class StripeSystem(System):
         self._acted[step.intent.key or ""] = acts
 
     def come_to_pass(self, story: Story) -> None:
-        """A dispute, a refund that comes back, a hold that ends."""
+        """Cause a dispute, a refund that comes back, or a hold that ends."""
         if isinstance(story, StripeStory) and self._fates.happen(story):
             self.told[story.fate] += 1
 
@@ -155,7 +155,7 @@ class StripeSystem(System):
         return StripeOracle(tables, self.account, intents, forger=self.forger)
 
     def settle(self, patience: float = PATIENCE) -> float:
-        """As ever; then nothing is left to happen at the bank, and what it could not tell is fetched."""
+        """Settle as the base class does; then end all pending events at the bank, and fetch its lost notices."""
         began = time.monotonic()
         self.admin(f"webhook_endpoints/{self._endpoint}", misbehaviour={})
         super().settle(patience)
@@ -193,7 +193,7 @@ class StripeSystem(System):
         return self.account.objects("payment_intent") + self.account.objects("refund")
 
     def _end_action(self, intent: Intent) -> None:
-        """The customer's time is over."""
+        """Let the customer's time end."""
         # A database that is away just now is asked again.
         with suppress(psycopg2.Error, sqlite3.Error), closing(Tables(self.url)) as tables:
             key = tables.key(intent.key_hash)

@@ -25,7 +25,7 @@ SILENCE = Unknown("silence")
 
 @pytest.fixture(autouse=True)
 def careless(gateway: LedgerGateway) -> None:
-    """Return a gateway that repeats every operation that it receives twice."""
+    """Let the gateway repeat every operation that it receives twice."""
     gateway.capabilities = replace(gateway.capabilities, idempotent_by_key=False, max_in_flight=30.0)
 
 

@@ -34,7 +34,7 @@ PRODUCTION: dict[str, Any] = {"environment": "production", "auth_open_channels":
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """Return the service as production runs it, with neighbours to tell."""
+    """Return the service as production runs it, with downstream services."""
     return make_app(**PRODUCTION)
 
 

@@ -18,7 +18,7 @@ GIVE_UP = """
         RETURN NULL;
     END $$;
 """
-"""The function and trigger that a database needs for it."""
+"""The sequence and the trigger function that a database needs for it."""
 KINDS = {"statement": "TRIGGER", "COMMIT": "CONSTRAINT TRIGGER"}
 DEFERRED = {"statement": "", "COMMIT": "DEFERRABLE INITIALLY DEFERRED"}
 

@@ -156,7 +156,7 @@ def _of_column(database: Database, table: Table, column: Column[Any], rows: list
 
 @contextmanager
 def _first(database: Database, table: Table, row: Row, column: Column[Any], values: Sequence[Any]) -> Iterator[None]:
-    """Yield the first of these values that the database's own constraints allow."""
+    """Write the first of these values that the database's own constraints allow."""
     refusal: Exception | None = None
     for value in values:
         try:

@@ -63,7 +63,7 @@ class Plausible:
                 case.headers[KEY] = self._key()
 
     def _path(self, case: "Case[Any]") -> None:
-        """Return a path; every other request is for something that exists."""
+        """Point every other request at something that exists."""
         place = re.sub("^(/v1)?(/api/v1/payments|/api/payments|/payments|/idempotency-keys|/docs).*", r"\2", case.path)
         for name, value in case.path_parameters.items():
             if f"{place} {name}" in self._there and next(self._numbers) % 2:

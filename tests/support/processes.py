@@ -12,8 +12,7 @@ from typing import IO
 ROOT = Path(__file__).resolve().parents[2]
 
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH")
-"""The variables that a started program gets of our environment; settings of the developer's shell are left out.
-"""
+"""The variables that a started program gets of our environment; settings of the developer's shell are left out."""
 
 
 def environment(**settings: str) -> dict[str, str]:

@@ -24,8 +24,7 @@ BUSINESS_FIGURES = re.compile(
     r"|unknown_outcomes|outbox_backlog|outbox_dead|outbox_sink_on)(?:\{.*\})? .+$",
     re.MULTILINE,
 )
-"""The lines of `/metrics` that depend only on the database, without those with labels that have changed since.
-"""
+"""The lines of `/metrics` that depend only on the database, without those with labels that have changed since."""
 
 NEW_FAMILIES = {
     "amount_refunds_reversed_total counter",

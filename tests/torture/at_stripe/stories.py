@@ -77,8 +77,7 @@ PAYERS_OF_ANYBODY = (
     Payer("pm_card_chargeDeclined", is_declined=True),
     Payer("pm_card_chargeDeclinedInsufficientFunds", is_declined=True),
 )
-"""Also for callers that ask once: no caller waits for this customer or retries a returned refund endlessly.
-"""
+"""Also for callers that ask once: no caller waits for this customer or retries a returned refund endlessly."""
 
 Fate = Literal["", "disputed", "disputed and won", "disputed and lost", "refund fails", "hold ends"]
 FATES: Sequence[Fate] = ("", "", "disputed", "disputed and won", "disputed and lost", "refund fails", "refund fails")

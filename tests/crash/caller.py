@@ -55,7 +55,7 @@ class Heard:
 
     @property
     def says_success(self) -> bool | None:
-        """Return the outcome that a caller reads that never repeats; None where the answer calls no repeat safe."""
+        """Return whether a caller that never repeats reads a success; None where the answer calls no repeat safe."""
         if not self.content_type.startswith("application/json"):
             return None
         if "success" in self.json:

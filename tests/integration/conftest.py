@@ -31,7 +31,7 @@ def publisher() -> Iterator[Publisher]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """Return a downstream service that accepts every event until a test changes that."""
+    """Yield a downstream service that accepts every event until a test changes that."""
     with closing(Receiver()) as receiver:
         yield receiver
 

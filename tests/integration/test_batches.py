@@ -15,7 +15,7 @@ from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_trip
 
 ROW_BY_ROW = tuple(f"enable_{way}" for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "indexonlyscan"))
-"""Without these settings PostgreSQL may join by nested loops, as long as its statistics are those of an empty table: it
+"""Without these methods PostgreSQL joins by nested loops, as it may while its statistics are those of an empty table: it
 then runs a subquery again for each row.
 """
 

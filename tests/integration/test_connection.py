@@ -32,7 +32,7 @@ def proxy(lent: Callable[[str], str]) -> Iterator[CommitProxy]:
 
 @pytest.fixture
 def on_the_wire(proxy: CommitProxy) -> Iterator[Database]:
-    """Return a database with one connection that has prepared the statements below; the proxy counts its messages."""
+    """Yield a database with one connection that has prepared the statements below; the proxy counts its messages."""
     settings = Settings(database_url=proxy.url_through, log_level="ERROR", db_pool_size=1)
     app = create_app(settings, gateway=LedgerGateway())
     database = dependencies_of(app).database

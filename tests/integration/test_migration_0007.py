@@ -62,7 +62,7 @@ def url(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Ite
 
 @pytest.fixture
 def at_0006(url: str) -> Iterator[Flask]:
-    """Return a service with a database at the last revision of release 1.0.0, with rows in every table."""
+    """Yield a service with a database at the last revision of release 1.0.0, with rows in every table."""
     app = create_app(Settings(database_url=url, log_level="ERROR"), gateway=Deciding())
     with app.app_context():
         upgrade(revision="0006")

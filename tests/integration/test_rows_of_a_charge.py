@@ -34,7 +34,7 @@ PAY: dict[str, Pay] = {
 
 @pytest.fixture
 def app(lent: Callable[[str], str]) -> Iterator[Flask]:
-    """Return a service without sinks on a database that no other test uses."""
+    """Yield a service without sinks on a database that no other test uses."""
     settings = Settings(database_url=lent(DATABASE), log_level="ERROR", jwt_secret_key=SECRET)
     app = create_app(settings, gateway=LedgerGateway(latency=0.02))
     yield app

@@ -27,7 +27,7 @@ class OrderService:
         self.asked: set[str] = set()
 
     def charge(self, service: Processes, order_id: int) -> int:
-        """Charge an order, and use its transaction; return the payment's number, once the service has reported it."""
+        """Charge an order, and commit it later; return the payment's number once the service has sent the event."""
         body, path = {**ORDER, "order_id": order_id}, f"/v1/orders/{order_id}/payment-status"
         answer = service.ask("POST", "/v1/payments/charge", body, 201, {"Idempotency-Key": f"order {order_id}"})
         self.committed[path] = time.monotonic() + SECONDS

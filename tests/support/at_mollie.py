@@ -40,7 +40,7 @@ class Mollie:
         return self.own.gateway.send(request)
 
     def acted(self, request: GatewayRequest, outcome: str) -> GatewayResult:
-        """Return a payment after an action of its customer."""
+        """Let the customer act, and return what a look-up then finds."""
         self.bank.act(request.reference or "", outcome)
         return self.lookup(request)
 
@@ -51,7 +51,7 @@ class Mollie:
 
 @contextmanager
 def service_at(bank: MollieBank, make_app: MakeApp) -> Iterator[Flask]:
-    """Return a service that uses the bank, and is reachable for Mollie."""
+    """Yield a service that uses the bank, and is reachable for Mollie."""
     hook = f"http://127.0.0.1{HOOK}"
     gateway = MollieGateway(KEY, base=bank.url, connect_timeout=PATIENT, read_timeout=PATIENT, webhook_url=hook)
     with closing(gateway):

@@ -159,7 +159,7 @@ def send(client: FlaskClient, case: Case) -> TestResponse:
 
 
 def faults(case: Case, answer: TestResponse, seconds: float) -> Iterator[str]:
-    """Return an answer's faults."""
+    """Yield an answer's faults."""
     status = answer.status_code
     if status >= 500:
         yield f"{status}"

@@ -103,7 +103,7 @@ class Story:
                 return
 
     def drawn(self, intent: Intent) -> Step:
-        """Return the terms that go with a wish."""
+        """Draw the step for a wish: its faults, repeats and renaming."""
         draws = [self.random.random() for _ in range(5)]
         fault, renamed = self.random.choice(self.sick), self._renamed(len(self.intents))
         if intent.asks_once:

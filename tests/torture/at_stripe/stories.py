@@ -105,7 +105,7 @@ class StripeStory(Story):
     late: ClassVar[Sequence[Fault]] = (*(fault for fault in LATE if fault not in SICK), *AT_STRIPE)
 
     def steps(self) -> Iterator[Step]:
-        """Return the steps as in every story; now and then no step takes or releases held money."""
+        """Yield the steps as in every story; now and then no step takes or releases held money."""
         self.fate = self.random.choice(FATES)
         ends_held = self.random.random() < 0.3
         for step in super().steps():

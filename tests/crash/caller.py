@@ -68,10 +68,10 @@ class Intent:
     """One thing a client wants done once: `amount` is unique for its kind in the run, so that it alone identifies the
     money that moved, under any key that the service may have sent to the bank.
 
-    `bent` is the amount that a disobedient bank would move. `opens` tells whether a payment is made by it. Without a
-    `key` the wish is its own key: a repeat after it was granted is refused; or it `asks_once`, because a repeat would
-    be another payment. `new_token` is that of the same caller, its subject renamed. `news` becomes known of it later.
-    `card` is the customer's payment method, `return_url` where the customer comes back to.
+    `bent` is the amount that a disobedient bank would move. `opens` is true if it makes a payment. Without a `key` the
+    wish is its own key: a repeat after it was granted is refused; or it `asks_once`, because a repeat would be another
+    payment. `new_token` is that of the same caller, its subject renamed. `news` becomes known of it later. `card` is
+    the customer's payment method, `return_url` where the customer comes back to.
     """
 
     label: str

@@ -12,7 +12,7 @@ SECRET = "whsec_of_trials"
 
 
 class StripeDesk:
-    """One scenario's webhook endpoint at a bank, and the bank's administration. Nothing is heard before `tell`."""
+    """One scenario's webhook endpoint at a bank, and the bank's administration. It gets no notices before `tell`."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._url = f"{simulator.url}/_simulator/stripe"

@@ -50,8 +50,8 @@ TOLD_OF: Mapping[News, Collection[Wish]] = {**_OF, **dict.fromkeys(ACTS, STARTS)
 def wishes(stage: Stage) -> Sequence[Kinds]:
     """Return the wishes that a client may have while this happens.
 
-    A bank that declines to capture or to let go leaves the payment as it was, which no answer says in one word. The
-    service writes each new user down in a COMMIT that is none of those to be cut.
+    If the bank declines a capture or a void, the payment stays as it was, which no answer says in one word. The service
+    writes each new user down in a COMMIT that is none of those to be cut.
     """
     return [
         (channel, kind)

@@ -1,7 +1,7 @@
 """The points at which something becomes known after the first answer: the bank's news through Stripe's adapter.
 
-`recover` kills the first worker that comes after the news, `hook` the process that hears of it first. A worker that is
-stopped at its cancel meets a customer who acts at that moment.
+`recover` kills the first worker after the news, `hook` the first process that hears of it. A worker that is stopped at
+its cancel meets a customer who acts at that moment.
 """
 
 from collections.abc import Mapping

@@ -25,7 +25,7 @@ class Load:
         self.refused = 0
 
     def during(self, happen: Callable[[], None]) -> list[Intent]:
-        """Pay while `happen()` runs, then finish what was begun; everything that anybody wanted."""
+        """Pay while `happen()` runs, then complete all payments; return all wishes."""
         for thread in self._threads:
             thread.start()
         try:

@@ -191,7 +191,7 @@ class NewsTrial(Trial):
             self._recover()
 
     def _has_ended(self) -> bool:
-        """Return whether the key is finished, and what came later is written down; the oracle says whether rightly."""
+        """Return whether the key is finished, and the later news recorded; the oracle judges the result."""
         key, tables = self._scenario.tables.key(self._intent.key_hash), self._scenario.tables
         if key is None or key["response_status"] is None:
             return False

@@ -117,7 +117,7 @@ class Oracle:
         amounts = {intent.amount.normalize(), intent.bent.normalize()}
         mine = [effect for effect in self._effects if effect["kind"] == intent.kind and effect["amount"] in amounts]
         times, keys = len(mine), {effect["gateway_key"] for effect in mine}
-        # A hold that is to be cancelled may stand for a moment: it is let go under a key of the cancel's.
+        # A hold that is to be cancelled may stand for a moment: it is voided under a key of the cancel's.
         let_go = {effect["gateway_key"] for effect in self._effects if owner_of(effect["gateway_key"]) in keys} - keys
         kept = times - len(let_go)
         if times > 1:

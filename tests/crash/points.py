@@ -136,7 +136,7 @@ REGISTERING: Mapping[str, tuple[Stage, ...]] = {
         Stage(cut=(2, "before"), only="postgresql", registers=True),
         Stage(cut=(2, "after"), only="postgresql", registers=True),
     ),
-    # the id is written down, nothing is confirmed
+    # the id is committed, nothing is confirmed
     "C6c": (
         Stage("gateway.noted=kill", registers=True),
         Stage(f"gateway.noted={ASLEEP}", registers=True),

@@ -189,7 +189,7 @@ class Scenario:
 
 
 class WorkerSlot:
-    """A bank that many scenarios use, one after the other."""
+    """A bank that many scenarios use in turn."""
 
     def __init__(self, environment: Environment, simulator: Simulator, name: str) -> None:
         self._environment = environment

@@ -53,7 +53,7 @@ class Standing:
                 yield f"S1: {row['kind']} of {row['amount']} has several objects that were confirmed"
 
     def _cancels_asked_for(self) -> Iterator[str]:
-        """S2: a hold is cancelled only where that was written down before."""
+        """S2: a hold is cancelled only after a commit that says so."""
         rows = {row["gateway_key"]: row for row in self._operations}
         for effect in self._ledger.effects():
             owner = owner_of(effect["gateway_key"])

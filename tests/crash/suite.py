@@ -22,7 +22,7 @@ TRIALS_ELSEWHERE = 4
 
 
 def dies_safely(where: list[WorkerSlot], database: Database, point: str, adapter: Adapter = "remote") -> None:
-    """Assert that no trial at this point cost anybody money."""
+    """Assert that no trial at this point lost or doubled any money."""
     trials = TRIALS if adapter == "remote" else TRIALS_ELSEWHERE
     first = 0 if adapter == "remote" else SEED % 100  # fewer trials than ways to die: other ones each time
     report = run(where, SEED, point, database, range(first, first + trials), adapter=adapter)

@@ -1,4 +1,4 @@
-"""The service's tables as anybody with a database client sees them; nothing of the service takes part."""
+"""The service's tables as any database client sees them; no code of the service takes part."""
 
 import json
 import sqlite3
@@ -64,7 +64,7 @@ class Tables:
         self._execute("UPDATE idempotency_keys SET leased_until = ? WHERE response_status IS NOT NULL", (LONG_AGO,))
 
     def end_timers(self) -> None:
-        """Let what is undecided be looked up now, however often it was before."""
+        """Make every undecided operation due for a look-up now, after any number of tries."""
         self._execute("UPDATE timers SET due_at = ? WHERE kind = 'recover' AND due_at > ?", (LONG_AGO, LONG_AGO))
 
     def put_off(self, key_hash: str) -> None:

@@ -1,4 +1,4 @@
-"""C20 to C22: a relay that dies, wherever, loses no event, changes no order, and repeats only what it has sent."""
+"""C20 to C22: a relay that dies at any point loses no event, changes no order, repeats only events it has sent."""
 
 from collections import defaultdict
 from contextlib import closing

@@ -147,7 +147,7 @@ def test_c1_charge_that_the_gateway_does_not_know_is_settled_and_reversed(
 def test_c1_owner_that_sends_after_its_charge_was_reversed_charges_nothing_more(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    """It falls asleep between the look at the clock and the send; recovery settles the charge meanwhile."""
+    """The owner falls asleep between its look at the clock and the send; recovery completes the charge meanwhile."""
 
     def sleep(asked: GatewayRequest) -> Approved:
         for _ in ("the charge", "its reversal"):

@@ -86,7 +86,7 @@ def test_s2_a_plain_token_blocks_no_order(client: FlaskClient, deps: Dependencie
 
 
 def test_s1_the_order_service_works_as_before_with_its_scope(client: FlaskClient, deps: Dependencies) -> None:
-    """Release 1.0.0 asked for no scope; with one everything is served, and the neighbours hear of it."""
+    """Release 1.0.0 required no scope; with one the service serves everything and sends all events."""
     first = paid(charge_order(client, headers=ORDER_SERVICE))
     assert (first["status"], first["order_id"]) == ("COMPLETED", 3001)
     assert {row["sink"] for row in rows(deps, outbox_deliveries)} >= {"order", "notification"}

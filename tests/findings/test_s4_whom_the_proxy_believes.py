@@ -82,7 +82,7 @@ def unnamed(tmp_path: Path) -> Iterator[Street]:
 
 
 def test_s4_strangers_who_come_through_a_terminator_are_kept_out(named: Street) -> None:
-    """In release 1.0.0 figures, readiness and the operators' login were public."""
+    """In release 1.0.0 metrics, readiness and the operators' login were public."""
     for path in INSIDE:
         assert named.status(STRANGER, named.through + path) == 403, path
         assert named.status(INSIDER, named.through + path) == 200, path

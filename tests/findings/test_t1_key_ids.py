@@ -31,7 +31,7 @@ def without_id(key: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
-    """Yield an auth service that publishes what the test tells it to."""
+    """Yield an auth service that publishes the test's keys."""
     with Publisher() as published:
         yield published
 

@@ -166,7 +166,7 @@ def test_t4_the_address_is_the_clients_behind_the_proxy_and_no_strangers_word(
 
 
 def test_t4_no_route_refuses_without_a_line(closed: Flask, lines: Lines) -> None:
-    """Release 1.0.0 had no such line on any route. A new route is asked as soon as it exists."""
+    """Release 1.0.0 had no such line on any route. The test sends a request to every new route."""
     client = FlaskClient(closed, use_cookies=False)
     tokens = [None, *(value for value, _, _ in REFUSED.values()), token(**GOOD)]
     for route in routes(closed):

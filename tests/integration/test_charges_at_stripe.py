@@ -25,7 +25,7 @@ CHALLENGED, DECLINED = "pm_card_threeDSecure2Required", "pm_card_chargeDeclinedI
 
 @dataclass(frozen=True)
 class Bank:
-    """The simulator of this file, and how many movements there were before this test."""
+    """The simulator of this file, and the number of its ledger entries before this test."""
 
     simulator: Simulator
     before: int

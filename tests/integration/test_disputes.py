@@ -92,7 +92,7 @@ def test_lesson_35_sweep_follows_a_dispute_to_its_end_without_any_notice(
     gateway.show("dp_1")
     assert disputes.sweep(deps) == 1
     gateway.show("dp_1", "under_review")
-    assert disputes.sweep(deps) == 0  # still open: nothing to tell, but the row says so
+    assert disputes.sweep(deps) == 0  # still open: no event, but the row shows it
     assert [row["gateway_status"] for row in rows(deps, table)] == ["under_review"]
 
     gateway.show("dp_1", "won")
@@ -199,7 +199,7 @@ def test_orders_see_nothing_of_a_dispute_in_their_trail(
 def test_dispute_of_a_failed_payment_is_bookable(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
-    """A charge that was approved too late and given back may be disputed like any other."""
+    """A charge that was approved too late and reversed may be disputed like any other."""
     gateway.script.append(DECLINED)
     body_of(checkouts.process(client, "key"), 200)
     look_again(deps, deps.gateways.default, gateway_key=gateway.approve_after_all())

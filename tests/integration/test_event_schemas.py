@@ -63,7 +63,7 @@ def everybody_listens(database_url: str, gateway: ChangingGateway, receiver: Rec
 
 
 def all_sent(app: Flask, receiver: Receiver) -> Sent:
-    """Let everything leave that waits; what the brokers and the neighbours were given."""
+    """Send everything that waits; return the messages that brokers and downstream services got."""
     database = dependencies_of(app).database
     found: Sent = []
     for name in BROKERS:
@@ -78,7 +78,7 @@ def all_sent(app: Flask, receiver: Receiver) -> Sent:
 
 
 def broken(message: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
-    """Yield the message with each of its required fields left out, and with a stranger in each of its objects."""
+    """Yield the message with each of its required fields left out, and with an unknown field in each of its objects."""
     yield {**message, "stranger": 1}
     for name, value in message.items():
         if name not in OPTIONAL:

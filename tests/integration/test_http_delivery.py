@@ -1,4 +1,4 @@
-"""The relay and an HTTP neighbour that is slow, sick or gone, and relays killed in between."""
+"""The relay and an HTTP receiver that is slow, sick or gone, and relays killed in between."""
 
 import json
 import random

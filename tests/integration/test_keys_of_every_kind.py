@@ -19,7 +19,7 @@ KEY = "one key for everything"
 
 Ask = Callable[[], TestResponse]
 Prepare = Callable[[Flask], Ask]
-"""Bring a payment to where a request can be asked for, under other keys, and give the request under KEY."""
+"""Prepare a payment for a request, under other keys, and return the request under KEY."""
 
 
 def _trip(app: Flask) -> Ask:

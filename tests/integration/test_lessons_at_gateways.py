@@ -167,7 +167,7 @@ def test_lesson_22_worker_alone_finishes_a_customer_whose_caller_never_asks_agai
 def test_lesson_21_and_25_return_of_the_customer_proves_nothing_and_each_repeat_asks(
     make_app: MakeApp, outcome: str
 ) -> None:
-    """The customer is back at the shop: only the gateway's word, asked for by each repeat, says what that means."""
+    """The customer is back at the shop: each repeat asks the gateway, and only its word says what that means."""
     with mollie_bank() as bank, service_at(bank, make_app) as app:
         client, deps = app.test_client(), dependencies_of(app)
         body, reference = begun(client, bank)

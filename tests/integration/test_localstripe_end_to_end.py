@@ -195,7 +195,7 @@ def served(app: Flask, stripe: Foreign) -> Iterator[str]:
 def test_authentication_that_failed_is_failed_for_the_repeat_and_its_intent_canceled(
     client: FlaskClient, stripe: Foreign, key: str
 ) -> None:
-    """localstripe tells of no failed authentication: a repeat, or the worker, asks."""
+    """localstripe sends no notice of a failed authentication: a repeat, or the worker, asks."""
     card = stripe.challenged()
     first = pay(client, key, card, return_url=BACK)
     assert first.status_code == 202
@@ -225,7 +225,7 @@ def test_3d_secure_is_202_and_success_by_webhook_within_five_seconds_of_the_auth
     decided = requests.post(f"{served}/payments", json=body, timeout=PATIENT)
     assert (decided.status_code, decided.json()["status"]) == (200, "SUCCESS")
     assert [each["status"] for each in stripe.intents()] == ["succeeded"]
-    # localstripe may still be telling what became of the test before.
+    # localstripe may still be sending notices of the test before
     (mine,) = (each for each in rows(deps, gateway_notices) if each["reference"] == stripe.intents()[0]["id"])
     assert mine["due_at"] is None
     assert violations(deps) == []

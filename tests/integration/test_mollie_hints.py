@@ -99,7 +99,7 @@ def test_hint_that_comes_while_somebody_asks_the_gateway_is_not_lost(
 def test_hint_about_a_finished_charge_wakes_its_refund(
     client: FlaskClient, deps: Dependencies, bank: MollieBank
 ) -> None:
-    """Mollie tells of refunds at the address of their payment."""
+    """Mollie sends notices of refunds to the address of their payment."""
     refund(client, paid(client, deps, bank))
     put_off(deps)
     bank.settle()

@@ -33,14 +33,14 @@ ANOTHER_ROW = """
 
 
 def counted(deps: Dependencies) -> int:
-    """Return how many changes the figures know of."""
+    """Return how many changes the tallies contain."""
     with deps.database.reading() as connection:
         found, _ = tallies.read(connection)
     return sum(tally.times for tally in found)
 
 
 def behind(deps: Dependencies) -> int:
-    """Return how many changes are not folded yet."""
+    """Return how many changes are not aggregated yet."""
     with deps.database.reading() as connection:
         return tallies.read(connection)[1]
 

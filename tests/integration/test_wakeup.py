@@ -1,4 +1,4 @@
-"""How soon an event leaves: PostgreSQL rings, SQLite is looked at often."""
+"""An event leaves at once: PostgreSQL notifies the relay, and the relay polls SQLite often."""
 
 import json
 import statistics
@@ -91,7 +91,7 @@ def hang_up_on_listeners(postgres: Postgres) -> int:
 
 
 on_postgresql = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-"""SQLite rings no bell."""
+"""SQLite sends no notification."""
 
 
 @on_postgresql

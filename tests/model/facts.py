@@ -11,7 +11,7 @@ ALLOWED = {
     "cancel": {"PENDING", "CANCELLED", "FAILED"},
     "fail": {"PENDING"},
 }
-"""In which status a payment may be asked for what."""
+"""The commands that each status of a payment allows."""
 WITHOUT_MONEY = {"create": "PENDING", "cancel": "CANCELLED", "fail": "FAILED"}
 LANDS = {"charge": "CAPTURED", "process": "CAPTURED", "capture": "CAPTURED", "hold": "AUTHORIZED", "void": "CANCELLED"}
 ITS_OWN_KEY = {("orders", "process"), ("bookings", "process"), ("bookings", "refund")}

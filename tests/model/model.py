@@ -235,7 +235,7 @@ class Model:
         use.said = (self._success(use.asked), "") if approved else self._decline(use.asked)
 
     def _give_back(self, reversal: Use | None) -> None:
-        """Leave it to recovery, if anything is left to be given back."""
+        """Leave the reversal to recovery, if there is money to give back."""
         if reversal is not None:
             self.uses[object()] = reversal
             self.movements.append(reversal)

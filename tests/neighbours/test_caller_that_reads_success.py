@@ -32,7 +32,7 @@ def test_caller_that_was_told_false_has_paid_nothing_when_the_gateway_approves_l
     start: Start, capture: bool, kinds: list[str]
 ) -> None:
     service = start(KEYLESS_ANSWER_SECONDS="0.5")
-    service.bank.arm("pending", kind=kinds[0], times=1, lookups=3)  # two are asked for while the caller waits
+    service.bank.arm("pending", kind=kinds[0], times=1, lookups=3)  # the caller's wait covers two look-ups
     answer = service.ask("POST", f"{PAYMENTS}/process", {**ORDER, "capture": capture}, 202)
     assert answer["success"] is False
     assert service.bank.effects() == []

@@ -53,7 +53,7 @@ def expire_leases(deps: Dependencies) -> None:
 
 
 def assert_due(seconds: float, due_at: datetime, since: datetime, within: float = 0.1) -> None:
-    """`due_at` lies `seconds` after some moment between `since` and now, however slow the machine is."""
+    """Check that `due_at` lies `seconds` after a moment between `since` and now, on a machine of any speed."""
     slack = timedelta(seconds=within)
     pause = timedelta(seconds=seconds)
     assert since + pause - slack <= due_at <= clock.now() + pause + slack, (seconds, due_at, since)

@@ -1,4 +1,4 @@
-"""The service as production runs it: nginx, two instances of gunicorn, PgBouncer, a worker, a bank and a neighbour."""
+"""The service as production runs it: nginx, two instances of gunicorn, PgBouncer, a worker, a bank and a receiver."""
 
 import json
 import os

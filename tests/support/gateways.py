@@ -50,7 +50,7 @@ class LedgerGateway:
         return answer(instruction) if callable(answer) else answer
 
     def approve(self, instruction: GatewayRequest) -> Approved:
-        """Take the instruction into the ledger, once."""
+        """Take the operation into the ledger, once."""
         self.ledger.setdefault(instruction.gateway_key, instruction)
         return Approved(instruction.amount, instruction.currency, reference=f"LG-{instruction.gateway_key[-8:]}")
 
@@ -69,7 +69,7 @@ class LedgerGateway:
         return self.approve(known) if known else NotFound()
 
     def count(self, kind: Kind) -> int:
-        """Return how many movements of a kind the ledger holds."""
+        """Return how many entries of a kind the ledger holds."""
         return sum(instruction.kind is kind for instruction in self.ledger.values())
 
 

@@ -13,7 +13,7 @@ PATIENT = 10.0
 
 
 def instruct(kind: Kind = Kind.CHARGE, amount: str = "150.00", **changes: Any) -> GatewayRequest:
-    """Return an instruction with a key that was never used before; any field can be given."""
+    """Return a gateway request with a new key; any field can be given."""
     fields: dict[str, Any] = {
         "gateway_key": f"v1-{secrets.token_hex(24)}",
         "kind": kind,

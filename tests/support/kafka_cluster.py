@@ -86,7 +86,7 @@ class KafkaCluster:
             assert _set_delay(self._cluster, broker, milliseconds) == 0
 
     def fail(self, request: int, *errors: int) -> None:
-        """Answer the next requests of that kind with these errors, one after the other."""
+        """Answer the next requests of that kind with these errors, in order."""
         codes = [ctypes.c_int(error) for error in errors]
         _push_errors(self._cluster, ctypes.c_int16(request), ctypes.c_size_t(len(codes)), *codes)
 

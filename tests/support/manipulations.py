@@ -43,7 +43,7 @@ TELLS_NOTHING: Mapping[Table, Mapping[str, str]] = {
         "updated_at": "when the row was written; the journal says when the payment changed",
     },
 }
-"""Columns that tell nothing about money and nothing of who did what, each with the reason: a new column is judged."""
+"""Columns that say nothing about money and nothing of who did what, each with the reason: a new column is judged."""
 
 _WORDS: Mapping[tuple[Table, str], Sequence[str]] = {
     (payments, "status"): tuple(Status),

@@ -20,7 +20,7 @@ KEY = "Idempotency-Key"
 
 
 def existing(app: Flask, booker: Booker) -> dict[str, list[Any]]:
-    """Make payments of every kind; what can be asked for, by path and the name it has there."""
+    """Make payments of every kind; return their values for requests, by path and parameter."""
     client: FlaskClient = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = booker.headers["Authorization"]
     order, made = paid(charge_order(client)), paid(create_order(client, order_id=3002))
@@ -77,7 +77,7 @@ class Plausible:
         if "idempotency_key" in body:
             body["idempotency_key"] = self._key()
         if "trip_id" in body:
-            body.setdefault("amount", 1)  # no trip service is there to tell the fare
+            body.setdefault("amount", 1)  # there is no trip service to ask for the fare
         if isinstance(body.get("order_id"), int):
             body["order_id"] = 10_000 + next(self._numbers)  # an order is paid once
         body.pop("return_url", None)  # no origin is allowed here

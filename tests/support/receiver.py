@@ -25,7 +25,7 @@ class Taken:
 class Answer:
     """The reaction to a request: answer `status` after `wait` seconds; or hang up without a word.
 
-    `takes` tells whether it was dealt with: a 500 and a late answer may mean either.
+    `takes` is true if it was dealt with: a 500 and a late answer may mean either.
     """
 
     status: int = 200

@@ -44,7 +44,7 @@ NEW_FAMILIES = {
 """Families of `/metrics` that release 1.0.0 does not have."""
 
 JSON = "application/json"
-"""The default content type of requests and answers; it is not written down."""
+"""The default content type of requests and answers; it is not recorded."""
 
 TOKEN = "<token>"
 """A form's field with this value gets the token of the request's `claims`."""
@@ -76,7 +76,7 @@ class Sent:
 
 
 class Player:
-    """Sends requests to an app, one after the other, as one client that keeps cookies."""
+    """Sends requests to an app, in turn, as one client that keeps cookies."""
 
     def __init__(self, app: Flask, places: Placeholders) -> None:
         self.app = app
@@ -140,7 +140,7 @@ class Player:
 
 
 def figures(text: str) -> dict[str, float]:
-    """Return the business figures of a scrape by their names with labels."""
+    """Return the business metrics of a scrape by their names with labels."""
     lines = (found[0].rsplit(" ", 1) for found in BUSINESS_FIGURES.finditer(text))
     return {name: float(value) for name, value in lines}
 

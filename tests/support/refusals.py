@@ -2,8 +2,8 @@
 
 With `--cards`, requests with card data in odd places instead.
 
-Every one must be answered at once, without a 5xx, telling nothing of the inside, and leave no row. Prints JSON
-lines for each database: seed, requests, statuses, the slowest answer, how much memory grew; the first fault ends it.
+The service must answer each at once, without a 5xx, reveal nothing of the inside, and leave no row. Prints JSON lines
+for each database: seed, requests, statuses, the slowest answer, how much memory grew; the first fault ends it.
 """
 
 import argparse

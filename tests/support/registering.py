@@ -53,7 +53,7 @@ class Intent:
 
 
 class RegisteringGateway:
-    """Confirms what it has registered, once; every request is written down, and no transaction may be open."""
+    """Confirms what it has registered, once; records every request, and no transaction may be open."""
 
     def __init__(self) -> None:
         self.capabilities = CAPABLE

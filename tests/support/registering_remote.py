@@ -45,7 +45,7 @@ class RegisteringRemoteGateway(RemoteGateway):
         return Unknown(f"HTTP {reply.status} instead of a registration")
 
     def send(self, gateway_request: GatewayRequest) -> SendResult:
-        """Confirm what is registered; move what is not registered as ever."""
+        """Confirm a registered object; execute all other operations as before."""
         if gateway_request.kind not in self.capabilities.registers:
             return super().send(gateway_request)
         if gateway_request.reference is None:

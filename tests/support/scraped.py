@@ -38,7 +38,7 @@ class Scraped:
 
 
 def grown(scrape: Callable[[], Scraped], name: str, label: str) -> Callable[[], Mapping[str, float]]:
-    """Return a function that tells by how much each of a counter's series has grown since now, by one label."""
+    """Return a function that returns the growth of each of a counter's series since now, by one label."""
     before = scrape()
 
     def since() -> Mapping[str, float]:

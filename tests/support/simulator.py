@@ -83,7 +83,7 @@ class Simulator:
         assert self._http.delete(f"{self.url}/faults", timeout=PATIENCE).status_code == 204
 
     def effects(self) -> list[dict[str, Any]]:
-        """Return every movement of money that happened, oldest first: `{id, gateway_key, kind, amount, currency}`."""
+        """Return every ledger entry, oldest first: `{id, gateway_key, kind, amount, currency}`."""
         found: list[dict[str, Any]] = []
         cursor: int | None = 0
         while cursor is not None:

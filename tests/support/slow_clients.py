@@ -1,4 +1,4 @@
-"""Clients that send a byte at a time, stop in the middle, keep idle connections or do not read what they asked for."""
+"""Clients that send a byte at a time, stop in the middle, keep idle connections or do not read their response."""
 
 import socket
 import threading

@@ -91,7 +91,7 @@ class Behind:
         return answer.status_code, self._complete(body)
 
     def _complete(self, body: Json) -> Json:
-        """Return the amounts of an intent, which localstripe does not tell."""
+        """Return the amounts of an intent, which localstripe does not send."""
         if body.get("object") == "payment_intent":
             taken = body["status"] == "succeeded"
             body["amount_received"] = self._captured.get(body["id"], body["amount"]) if taken else 0

@@ -100,7 +100,7 @@ REPLAYED = {"Idempotent_Replayed": "true"}
 
 @contextmanager
 def stripe_that_says(*replies: bytes, key: str = KEY, **options: Any) -> Iterator[tuple[StripeGateway, ScriptedServer]]:
-    """Yield a gateway before a server that says these replies, one after the other."""
+    """Yield a gateway before a server that sends these replies in turn."""
     patient = {"connect_timeout": PATIENT, "read_timeout": PATIENT}
     with (
         scripted_server(*replies) as server,

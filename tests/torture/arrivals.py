@@ -9,7 +9,7 @@ from tests.crash.tables import Row, Tables
 from tests.support.receiver import Taken
 
 DECIDED = {"charged", "charge_declined", "partly_refunded", "fully_refunded"}
-"""Moves that the neighbours of trips and orders must hear of: the oracle's own opinion."""
+"""Transitions that the receivers of trips and orders must hear of: the oracle's own opinion."""
 
 TOLD = {"trips": ("trip_notification",), "orders": ("order", "notification")}
 
@@ -47,7 +47,7 @@ def _of_sink(sink: str, deliveries: Sequence[Row], arrived: Sequence[Taken]) -> 
 
 
 def _told(tables: Tables, deliveries: Sequence[Row]) -> Iterator[str]:
-    """S11: every decision about money has its event, and every neighbour whom it concerns a delivery of it."""
+    """S11: every decision about money has its event, and each receiver concerned a delivery of it."""
     meant = {(_id(row["event_id"]), row["sink"]) for row in deliveries}
     channels = {row["payment_id"]: row["channel"] for row in tables.rows("payments", "payment_id")}
     for row in tables.rows("transactions", "transaction_log_id"):

@@ -35,7 +35,7 @@ class Clients:
 
     @property
     def intents(self) -> list[Intent]:
-        """Everything that anybody wanted."""
+        """All wishes of all clients."""
         return [intent for story in self.stories for intent in story.intents]
 
     def play(self, story: Story) -> None:
@@ -58,7 +58,7 @@ class Clients:
         self._system.come_to_pass(story)
 
     def ask_all_again(self, threads: int) -> None:
-        """S6, when all is over: every key once more, also of what was captured or given back since.
+        """S6, at the end: repeat every key, also those of payments captured or refunded since.
 
         Each of them under both subjects that its caller has had.
         """

@@ -92,7 +92,7 @@ class Story:
     late: ClassVar[Sequence[Fault]] = LATE
 
     def steps(self) -> Iterator[Step]:
-        """Yield one wish after the other; each must have its final answer before the next is asked for."""
+        """Yield the wishes in turn; each must have its final answer before the next."""
         tell = self.random.choice([*CHANNELS.values(), _checkout, _checkout])  # the only ones who may ask once
         self.renamed_at = self.random.choice([NEVER, 0, 0, 1])
         for intent in tell(self):

@@ -1,4 +1,4 @@
-"""Everything that runs in a torture run: database, bank, web server, workers, neighbours, and doomed processes."""
+"""All processes of a torture run: database, bank, web server, workers, receivers, and doomed processes."""
 
 import subprocess
 import sys

@@ -101,7 +101,7 @@ class StripeBank(StripeGateway):
                 self.admin(f"refunds/{refund['id']}/settle")
 
     def arm(self, fault: str, **more: Any) -> None:
-        """Let the next movement go otherwise."""
+        """Arm a fault for the next operation."""
         assert self._client.post("/faults", json={"fault": fault, "times": 1, **more}).status_code == 201
 
     def disarm(self) -> None:

@@ -76,7 +76,7 @@ class StripeWalk(Walk):
         self.system.deliver(again=again)
 
     def ask(self, asked: Asked, plan: Plan, crash: str | None, *, renamed: bool) -> None:
-        """Ask as the other walks do. A cancellation is not asked for while the customer is to act."""
+        """Ask as the other walks do. A cancel is not requested while the customer must act."""
         if asked.amount == 1 and asked.payment is None:
             asked = replace(asked, amount=SECURE)
         if asked.action == "cancel" and asked.payment and asked.payment.status == "REQUIRES_ACTION":

@@ -20,7 +20,7 @@ AGAIN = 12
 
 
 class StripeSystem(System):
-    """As ever; `bank` is Stripe's adapter before a simulator of its own."""
+    """As the base class; `bank` is Stripe's adapter before a simulator of its own."""
 
     bank: StripeBank  # type: ignore[assignment]
 

@@ -63,7 +63,7 @@ class StripeOracle(Oracle):
             self._effects = [effect for effect in self._effects if effect["gateway_key"] != key]
 
     def _stayed_failed(self) -> Iterator[str]:
-        """S9: nothing but a dispute happens to a failed payment: money that was given back may be disputed, too."""
+        """S9: only a dispute can happen to a failed payment: returned money may be disputed, too."""
         for row in (row for rows in self._journal.values() for row in rows):
             if row["from_status"] == row["status"] == "FAILED" and row["move"] not in DISPUTES:
                 yield f"S9 payment {row['payment_id']}: {row['move']} though it had failed"

@@ -127,7 +127,7 @@ class StripeSystem(System):
         if acts in {"stays away", "is late"}:
             self._end_action(step.intent)
         if acts != "stays away":
-            with suppress(requests.RequestException):  # a bank that is dead just now is asked again
+            with suppress(requests.RequestException):  # a bank that is dead just now gets the request again
                 requests.post(url, {"success": str(acts != "fails").lower()}, timeout=10, allow_redirects=False)
         self._acted[step.intent.key or ""] = acts
 
@@ -194,7 +194,7 @@ class StripeSystem(System):
 
     def _end_action(self, intent: Intent) -> None:
         """Let the customer's time end."""
-        # A database that is away just now is asked again.
+        # The run asks a database that is away again.
         with suppress(psycopg2.Error, sqlite3.Error), closing(Tables(self.url)) as tables:
             key = tables.key(intent.key_hash)
             if key is not None and key["action"]:

@@ -123,7 +123,7 @@ def test_who_was_not_told_true_keeps_the_money(
 def test_an_owner_that_wakes_up_late_says_nothing_else(
     honest: list[WorkerSlot], database: Database, place: str
 ) -> None:
-    """It sleeps past its lease, the worker finds the approval and gives the money back, then it answers."""
+    """The owner sleeps past its lease, the worker finds the approval and reverses it, then the owner answers."""
     with honest[0].scenario(database, gateway=QUICK) as scenario:
         intent = want(scenario, 0, "charge")
         sleeper = scenario.serve(f"{place}=stop")

@@ -132,7 +132,7 @@ def test_c1_charge_that_never_left_is_over_at_once(
 def test_c1_charge_that_the_gateway_does_not_know_is_settled_and_reversed(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    """To give it up would leave the money with a sender that wakes up later."""
+    """If recovery gave it up, the money would stay with a sender that wakes up later."""
     gateway.script.append(LOST)
     payment_id = told_false(client)
 

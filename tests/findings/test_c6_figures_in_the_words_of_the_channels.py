@@ -78,7 +78,7 @@ def test_c6_what_is_added_up_stays_as_documented(app: Flask) -> None:
 
 
 def test_c6_a_channel_without_words_uses_the_canonical_ones(make_app: MakeApp) -> None:
-    """As one that is added later, or was removed while it has payments."""
+    """For example a channel that is added later, or was removed while it has payments."""
     from payment_service.channels import CHANNELS
 
     with_sixth = make_app(channels=(*CHANNELS, PARKING), auth_open_channels=frozenset({"parking", "trips"}))

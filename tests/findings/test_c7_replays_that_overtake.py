@@ -1,4 +1,4 @@
-"""An old event is not sent after newer ones by mistake, and every event says where it belongs.
+"""The relay sends no old event after newer ones by mistake, and every event says where it belongs.
 
 In release 1.0.0 a replayed COMPLETED was the order service's last word after REFUNDED; HTTP events had no version.
 """

@@ -127,7 +127,7 @@ def test_d2_connections_that_began_read_only_are_thrown_away_after_one_answer(
 
 
 def test_d2_pool_is_thrown_away_with_the_connection_that_says_read_only(url: str) -> None:
-    """Each of the others had to fail a request of its own."""
+    """In the past each other connection had to fail a request of its own."""
     app = create_app(Settings(database_url=url, log_level="ERROR", db_pool_size=4), gateway=LedgerGateway())
     database = dependencies_of(app).database
     with database.reading() as one, database.reading() as two, database.reading() as three:

@@ -83,7 +83,7 @@ def test_d7_an_unread_stderr_pipe_stops_no_request_and_loses_no_line(tmp_path: P
 
 
 def test_d7_lines_of_an_error_that_ends_the_process_are_written(tmp_path: Path) -> None:
-    """The way to the writer thread must not lose what release 1.0.0 wrote."""
+    """The writer thread must not lose the lines that release 1.0.0 wrote."""
     settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/p.db", "LOG_LEVEL": "INFO"}
     said = "import logging, wsgi; [logging.info('line %d', n) for n in range(500)]; raise ValueError('the last')"
     with unread("-c", said, settings=settings) as process:

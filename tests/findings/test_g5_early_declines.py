@@ -107,7 +107,7 @@ def test_g5_while_an_owner_works_the_wait_includes_its_lease(
 def test_g5_what_the_bank_has_done_is_approved_at_once(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    """An approval can be wrong about nothing that comes later: it does not wait."""
+    """Nothing that comes later can make an approval wrong: it does not wait."""
     gateway.script.append(gateway.lose_answer)
     pay_trip(client)
     assert decide(app, undecided(deps), "approved")[0] == 0

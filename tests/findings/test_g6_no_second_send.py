@@ -124,7 +124,7 @@ def test_g6_a_key_that_the_gateway_has_forgotten_goes_to_a_person(
 
 
 def test_g6_what_a_look_up_finds_still_ends_it(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
-    """A person who must look is not asked when the gateway answers after all."""
+    """The service asks no person when the gateway answers after all."""
     gateway.script.append(SILENCE)
     pay_trip(client)
     let_pass(deps, 31)

@@ -75,7 +75,7 @@ def test_k2_both_subjects_at_once_are_one(make_app: MakeApp, gateway: LedgerGate
 
 
 def test_k2_what_is_new_belongs_to_the_old_subject(make_app: MakeApp, deps: Dependencies) -> None:
-    """The audit trail still says who it was."""
+    """The audit trail still names the actual subject."""
     pay_trip(make_app(key_scope_aliases=RENAMED).test_client(), headers=NEW)
     assert [row["subject"] for row in rows(deps, payments)] == ["old"]
     assert {row["actor"] for row in rows(deps, transactions)} == {"new"}
@@ -152,7 +152,7 @@ def test_k2_one_open_channel_does_not_make_the_others_advice_true(make_app: Make
 
 
 def test_k2_a_payment_that_another_process_makes_without_a_token_is_noticed(make_app: MakeApp, later: Later) -> None:
-    """While the processes are restarted one by one, some are open still."""
+    """While the processes restart one by one, some still accept callers without a token."""
     closed = make_app(auth_open_channels=CLOSED).test_client()
     assert advice(pay_trip(closed)) == (401, True)
     pay_trip(make_app().test_client())

@@ -1,4 +1,4 @@
-"""T4: a refusal leaves a line that says who was refused what, from which address and why.
+"""T4: a refusal leaves a line with the subject, the request, the address and the reason.
 
 The lines of release 1.0.0 named neither subject nor reason, and failed sign-ins left none.
 """

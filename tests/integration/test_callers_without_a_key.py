@@ -208,7 +208,7 @@ def test_what_is_its_own_key_may_be_repeated_but_with_no_key_that_nobody_sent(
 
 
 def test_a_gateway_that_cannot_be_reached_is_not_said_to_have_been_sent_nothing() -> None:
-    """A request taken on is sent by the recovery worker, whether its caller comes back or not."""
+    """The recovery worker sends an accepted request, whether its caller comes back or not."""
     assert "nothing" not in GatewayUnavailable().message
     assert "same key" not in GatewayUnavailable().message
     assert "carried through" in GatewayUnavailable().message

@@ -1,4 +1,4 @@
-"""Customers who must authenticate a payment: asked, given up in time, and ended by the gateway's word alone."""
+"""Customers who must authenticate a payment: the service asks, gives up in time, and only the gateway ends it."""
 
 from typing import Any
 

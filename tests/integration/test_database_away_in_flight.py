@@ -159,7 +159,7 @@ def test_commit_that_waits_for_a_silent_standby_is_waited_for(
 def test_claim_whose_commit_takes_effect_late_waits_for_no_lease(
     app: Flask, deps: Dependencies, server: ThrowawayPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The row is invisible at first: ending its lease finds nothing to end."""
+    """The row is invisible at first: ending its lease finds no row."""
     monkeypatch.setattr("payment_service.connection.LONGEST_COMMIT", 1.0)
     tell(server, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     told = pay_trip(app.test_client(), idempotency_key="late")

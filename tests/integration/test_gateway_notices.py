@@ -1,4 +1,4 @@
-"""Notices of gateways are believed in nothing, and the next look-up comes at once."""
+"""The service believes no notice of a gateway, and brings the next look-up forward."""
 
 import random
 import threading

@@ -83,7 +83,7 @@ def test_hint_wakes_the_look_up_and_tells_nothing(client: FlaskClient, deps: Dep
 def test_hint_that_comes_while_somebody_asks_the_gateway_is_not_lost(
     client: FlaskClient, deps: Dependencies, bank: MollieBank
 ) -> None:
-    """That look may have come too early; and a hint of the same ten seconds is stored already."""
+    """That look-up may have come too early; and the service has stored a hint of the same ten seconds already."""
     _, reference = begun(client, bank)
     wait_until(lambda: hint(client, bank, reference) == 200 and not due(deps), patience=10)
     put_off(deps)

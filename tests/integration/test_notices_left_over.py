@@ -1,4 +1,4 @@
-"""Notices that fit nothing, that never came, and that are old."""
+"""Notices that fit no operation, that never came, and that are old."""
 
 import json
 from datetime import timedelta

@@ -80,7 +80,7 @@ def test_database_that_is_away_while_a_caller_waits_tells_it_nothing_to_repeat(
 def test_cancel_that_was_turned_away_leaves_the_charge_undecided(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
-    """It says nothing about the charge: that was sent."""
+    """The failed cancel says nothing about the charge, which was sent."""
     bank.before_cancel.append(lambda _asked: NotSent("429"))
     assert ask_once(client, "tok_declined").json["status"] == "processing"
     assert status(deps) == "PROCESSING"

@@ -1,4 +1,4 @@
-"""The bank behind the service under the model: it keeps its own ledger, and answers as it was planned to."""
+"""The bank behind the service under the model: it keeps its own ledger, and answers by a plan."""
 
 from collections.abc import Callable
 

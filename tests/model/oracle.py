@@ -1,4 +1,4 @@
-"""Once everything has come to its end: every row, and every movement at the bank, is as the model has it."""
+"""At the end of a walk every row, and every entry of the bank's ledger, is as the model has it."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The model's requests in the words of each caller's document, and where their answers say what is asked of them."""
+"""The model's requests in the words of each caller's document, and the fields of the responses that answer them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

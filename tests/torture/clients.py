@@ -1,4 +1,4 @@
-"""The clients of a run: each plays one story after the other and asks for every wish until it has its final answer."""
+"""The clients of a run: each plays its stories in turn and repeats every wish until it has its final answer."""
 
 import time
 from collections import Counter

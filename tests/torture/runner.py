@@ -1,4 +1,4 @@
-"""One torture run: clients and chaos at the same time, recovery, and the judgement of everything there is then."""
+"""One torture run: clients and chaos at the same time, recovery, and then the judgement of everything."""
 
 import json
 import subprocess

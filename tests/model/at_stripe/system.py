@@ -1,4 +1,4 @@
-"""The whole service before a bank that speaks Stripe; its webhooks are delivered when a test says so."""
+"""The whole service before a bank that speaks Stripe; the bank delivers webhooks on a test's order."""
 
 import tempfile
 from collections import Counter

@@ -223,7 +223,7 @@ class ThrowawayPostgres(Postgres):
 
 
 def start_postgres() -> Postgres:
-    """Return the server for this test run: that of TEST_DATABASE_URL, with a superuser's name, or a throw-away."""
+    """Return the server for this test run: TEST_DATABASE_URL's (its user must be a superuser), or a throw-away."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         return Postgres(make_url(given))
     return ThrowawayPostgres()

@@ -1,4 +1,4 @@
-"""What the clients want, and what they hear: the history that the oracle judges by."""
+"""The clients' wishes and the answers they hear: the history by which the oracle judges."""
 
 import hashlib
 import http.client
@@ -45,7 +45,7 @@ class Heard:
 
     @property
     def said(self) -> tuple[int, bytes, str]:
-        """What must be the same in every repetition of a final answer."""
+        """Return the parts of a final answer that every repetition must repeat."""
         return self.status, self.body, self.content_type
 
     @property
@@ -55,7 +55,7 @@ class Heard:
 
     @property
     def says_success(self) -> bool | None:
-        """What a caller takes from it that never asks again; None where it says of no repeat that it is safe."""
+        """Return whether a caller that never repeats reads a success; None where the answer calls no repeat safe."""
         if not self.content_type.startswith("application/json"):
             return None
         if "success" in self.json:
@@ -65,13 +65,13 @@ class Heard:
 
 @dataclass
 class Intent:
-    """One thing a client wants done once: `amount` is like no other of its kind in the run, so that money that moved
-    can be told by it alone, whatever keys the service may have sent to the bank.
+    """One thing a client wants done once: `amount` is unique for its kind in the run, so that it alone identifies the
+    money that moved, under any key that the service may have sent to the bank.
 
-    `bent` is the amount that a bank would move which does not do as it is told. `opens` tells whether a payment is made
-    by it. Without a `key` the wish is its own key: a repeat after it was granted is refused; or it `asks_once`, because
-    a repeat would be another payment. `new_token` is that of the same caller, its subject renamed. `news` becomes known
-    of it later. `card` is the customer's payment method, `return_url` where the customer comes back to.
+    `bent` is the amount that a disobedient bank would move. `opens` is true if it makes a payment. Without a `key` the
+    wish is its own key: a repeat after it was granted is refused; or it `asks_once`, because a repeat would be another
+    payment. `new_token` is that of the same caller, its subject renamed. `news` becomes known of it later. `card` is
+    the customer's payment method, `return_url` where the customer comes back to.
     """
 
     label: str
@@ -101,7 +101,7 @@ class Intent:
 
     @property
     def scope(self) -> tuple[str, str, str]:
-        """Whose key it is: the same text is another key for another caller."""
+        """Return the key's scope: the same text is another key for another caller."""
         return self.channel, self.subject, self.key_hash
 
     @property
@@ -116,7 +116,7 @@ class Intent:
 
     @property
     def told(self) -> bool | None:
-        """What a caller that asks once was told: that it has paid, that it has not, or nothing to rely on."""
+        """Return the outcome that a caller heard that asks once: paid, not paid, or nothing to rely on."""
         return self.heard[0].says_success if self.heard else None
 
     def request(self, *, renamed: bool = False, **changes: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""What a caller was answered and what the rows say, brought to one form."""
+"""Compare a caller's answer with the rows, in one form."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from tests.crash.tables import Row
 
 
 def word(intent: Intent, status: int, body: Any) -> str:
-    """What an answer says happened, in the words of `Intent.ends`; "another amount" where the money is not the same."""
+    """Return the answer's outcome, in the words of `Intent.ends`; "another amount" where the money differs."""
     if body.get("code") in {"payment_declined", "refund_declined"}:
         return "declined"
     if status not in {200, 201}:
@@ -24,7 +24,7 @@ def word(intent: Intent, status: int, body: Any) -> str:
 
 
 def amount_told(intent: Intent, told: Any) -> Decimal | None:
-    """The money of the wish in an answer; None where the channel speaks of the whole payment, or of no money."""
+    """Return the money of the wish in an answer; None where the channel speaks of the whole payment, or of no money."""
     if intent.kind == "refund":
         name = {"trips": "refund_amount", "checkout": "amount", "bookings": "amount"}.get(intent.channel)
     else:
@@ -37,7 +37,7 @@ def same_money(row: Row, effect: Row) -> bool:
 
 
 def owner_of(gateway_key: str) -> str:
-    """The operation's own gateway key, also where the bank knows a cancel of its hold by one of the cancel's."""
+    """Return the operation's own gateway key, also where the bank knows a cancel of its hold by one of the cancel's."""
     return gateway_key.partition("/x")[0]
 
 

@@ -23,6 +23,6 @@ def honest(environment: Environment) -> Iterator[list[WorkerSlot]]:
 
 @pytest.fixture(scope="package")
 def forgetful(environment: Environment) -> Iterator[list[WorkerSlot]]:
-    """Banks that do again whatever they are sent again."""
+    """Yield keywords of banks that repeat every operation that they receive twice."""
     with worker_slots(environment, SLOTS, not_idempotent=True) as where:
         yield where

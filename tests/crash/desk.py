@@ -1,4 +1,4 @@
-"""Behind Stripe's back: what a trial lets happen at the bank, and where the bank's notices go."""
+"""The events that a trial causes at the bank behind the adapter's back, and the way of the bank's notices."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ SECRET = "whsec_of_trials"
 
 
 class StripeDesk:
-    """One scenario's webhook endpoint at a bank, and the bank's administration. Nothing is heard before `tell`."""
+    """One scenario's webhook endpoint at a bank, and the bank's administration. It gets no notices before `tell`."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._url = f"{simulator.url}/_simulator/stripe"
@@ -22,12 +22,12 @@ class StripeDesk:
         self._endpoint = self.do("webhook_endpoints", url=self._url, secrets=[SECRET], enabled_events=[])["id"]
 
     def tell(self, port: int) -> None:
-        """From now on the bank tells the service at `port`."""
+        """Let the bank send its notices to the service at `port` from now on."""
         url = f"http://127.0.0.1:{port}/webhooks/stripe"
         self.do(f"webhook_endpoints/{self._endpoint}", url=url, enabled_events=["*"])
 
     def be_silent(self) -> None:
-        """Whatever happens from now on, the bank tells nobody."""
+        """Let the bank send no notices from now on."""
         self.do(f"webhook_endpoints/{self._endpoint}", enabled_events=[])
 
     def do(self, path: str, **body: Any) -> Any:

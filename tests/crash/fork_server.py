@@ -12,7 +12,7 @@ The application is made once for each set of settings, before the fork; a child 
 is put into the child's code alone, which then makes its application itself.
 
 Every child leads a process group of its own, so that it can be killed as an operator's `kill -9 -<group>` would. When
-the standard input ends, because whoever started this is gone, every child is killed.
+the standard input ends, because the parent process is gone, the fork server kills every child.
 """
 
 import gc
@@ -48,9 +48,9 @@ from tests.mutants.faults import MUTANTS
 from tests.support.registering_remote import RegisteringRemoteGateway
 
 HASTE = ("idle_in_transaction_session_timeout=5000", "idle_in_transaction_session_timeout=800")
-"""What the server grants a stopped owner inside a transaction; the trials cannot wait five seconds for each.
+"""The time that the server grants a stopped owner inside a transaction; the trials cannot wait five seconds for each.
 
-Less than whoever waits for its locks does. Migrations think for longer on a busy machine.
+Shorter than the wait of any process for its locks. Migrations think for longer on a busy machine.
 """
 
 Order = Mapping[str, Any]
@@ -58,7 +58,7 @@ Order = Mapping[str, Any]
 
 class _QuietHandler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """The service's own log tells."""
+        """Leave logging to the service."""
 
 
 def _serve(app: Flask, _order: Order, listener: socket.socket | None) -> None:
@@ -67,7 +67,7 @@ def _serve(app: Flask, _order: Order, listener: socket.socket | None) -> None:
 
 
 def _recover(app: Flask, _order: Order, _listener: socket.socket | None) -> None:
-    """What is due now, once: notices, undecided keys, holds that should have ended."""
+    """Run the work that is due now, once: notices, undecided keys, holds that should have ended."""
     deps = _runtime(app)
     loops.handle_all_notices(deps, lambda: False)
     recovery.recover(deps)
@@ -75,7 +75,7 @@ def _recover(app: Flask, _order: Order, _listener: socket.socket | None) -> None
 
 
 def _reconcile(app: Flask, order: Order, _listener: socket.socket | None) -> None:
-    """Every entry is a page of its own, so that a few of them have something between them."""
+    """Make every entry a page of its own, so that a few of them have something between them."""
     vars(reconciliation)["PAGE"] = 1
     since = datetime.fromisoformat(order["since"])
     result = reconciliation.reconcile(_runtime(app), None, since, datetime.now(UTC), lambda _line: None)
@@ -120,7 +120,7 @@ ROLES: Mapping[str, Callable[[Flask, Order, socket.socket | None], None]] = {
 
 @lru_cache(maxsize=16)
 def _app_of(settings: str, gateway: str) -> Flask:
-    """The application for settings and keywords of an adapter, both as JSON; it has opened no connection yet."""
+    """Return the application for settings and keywords of an adapter, both as JSON; it has opened no connection yet."""
     made: dict[str, Any] = json.loads(settings)
     aliases = tuple((new, old) for new, old in made.pop("key_scope_aliases", ()))
     made = {name: frozenset(value) if isinstance(value, list) else value for name, value in made.items()}
@@ -148,7 +148,7 @@ def _fork(order: Order, children: set[int]) -> dict[str, int | None]:
     pid = os.fork()
     if pid == 0:
         _live(order, listener)
-    with suppress(ProcessLookupError, PermissionError):  # the child says the same: whoever is first
+    with suppress(ProcessLookupError, PermissionError):  # the child does the same: the first one counts
         os.setpgid(pid, pid)
     if listener:
         listener.close()
@@ -169,15 +169,15 @@ def _live(order: Order, listener: socket.socket | None) -> None:
         failpoints.arm(order["settings"].get("failpoints", ""))
         ROLES[order["do"]](app, order, listener)
         status = 0
-    except BaseException:  # noqa: BLE001 - whatever it is, it belongs into the log and not into the fork server
+    except BaseException:  # noqa: BLE001 - any error belongs into the log and not into the fork server
         traceback.print_exc()
     finally:
-        flush_logs()  # os._exit asks nobody
+        flush_logs()  # os._exit runs no handlers
         os._exit(status)
 
 
 def _trouble(order: Order) -> None:
-    """A wrong clock, a full disk: for this process alone."""
+    """Apply a wrong clock or a full disk to this process alone."""
     if skew := order.get("skew"):
         vars(clock)["now"] = lambda: datetime.now(UTC) + timedelta(seconds=skew)
     if limit := order.get("file_limit"):

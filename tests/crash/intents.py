@@ -1,4 +1,4 @@
-"""Making up what clients want: amounts that tell whose money moved, far from those that mean something to the bank."""
+"""Generate the clients' wishes, with unique amounts far from those that mean something to the bank."""
 
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
@@ -15,7 +15,7 @@ CHARGED, PART, BENT, STEP = Decimal(20_000), Decimal(5_000), Decimal(700_000), D
 trial to trial."""
 
 USER = "crash-ada"
-"""Whose bookings are paid."""
+"""The owner of the paid bookings."""
 
 RENAMED = {USER: "crash-lovelace", "": "crash-newcomer"}
 """Old subject → new one, in half of the trials; "" is who sends no token at first, and then gets one."""
@@ -33,7 +33,7 @@ BEFORE: Mapping[Kinds, Wish | None] = {
     ("checkout", "void"): "authorize",
     ("checkout", "refund"): "charge",
 }
-"""What may be wished for, and what must have been granted before."""
+"""The wishes that are possible, and the wish that must have been granted before."""
 
 
 STARTS: Collection[Wish] = ("charge", "authorize")
@@ -44,14 +44,14 @@ _OF: Mapping[News, Collection[Wish]] = {
     "disputed": ["charge"],
 }
 TOLD_OF: Mapping[News, Collection[Wish]] = {**_OF, **dict.fromkeys(ACTS, STARTS)}
-"""What each kind of news is about. Stripe cancels at once or not at all: no void is left pending there."""
+"""The wishes that each kind of news is about. Stripe cancels at once or not at all: no void is left pending there."""
 
 
 def wishes(stage: Stage) -> Sequence[Kinds]:
-    """What a client may want while this happens.
+    """Return the wishes that a client may have while this happens.
 
-    A bank that declines to capture or to let go leaves the payment as it was, which no answer says in one word. Whoever
-    is seen for the first time is written down, in a COMMIT that is none of those to be cut.
+    If the bank declines a capture or a void, the payment stays as it was, which no answer says in one word. The service
+    writes each new user down in a COMMIT that is none of those to be cut.
     """
     return [
         (channel, kind)
@@ -104,7 +104,7 @@ def may_be_partial(kind: Wish) -> bool:
 
 
 def _opening(channel: Channel, kind: Wish, number: int, amount: Decimal) -> tuple[str, dict[str, Any]]:
-    """Path and fields of what makes a payment."""
+    """Return path and fields of what makes a payment."""
     money: dict[str, Any] = {"amount": float(amount)}
     match channel:
         case "bills":
@@ -121,7 +121,7 @@ def _opening(channel: Channel, kind: Wish, number: int, amount: Decimal) -> tupl
 
 
 def _following(channel: Channel, kind: Wish, parent: Intent, amount: Decimal) -> tuple[str, dict[str, Any]]:
-    """Path and fields of what is done about the payment that `parent` has made."""
+    """Return path and fields of what is done about the payment that `parent` has made."""
     made = parent.finals[0].json
     money = {"amount": float(amount)}
     match channel, kind:

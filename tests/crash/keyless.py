@@ -1,4 +1,4 @@
-"""Callers that send no key and never ask again: what they heard, and what must become of their money (S15)."""
+"""Callers that send no key and never repeat: the answers they heard, and the required end of their money (S15)."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,17 +8,17 @@ from tests.crash.caller import Intent
 from tests.crash.tables import Row
 
 STANDS = {"charge": "CAPTURED", "authorize": "AUTHORIZED"}
-"""How a payment stands that is kept, and about which nothing else was asked."""
+"""The status of a kept payment without a further request."""
 GOES_BACK = {"charge": "refund", "authorize": "void"}
-"""What the bank must be asked to take the money, or the hold, back."""
+"""The operation that takes back the money, or the hold."""
 WENT_ON = frozenset({"CAPTURED", "PARTIALLY_REFUNDED", "CANCELLED"})
-"""Where its caller may have brought a payment afterwards that it was told of."""
+"""The statuses to which a caller may have brought a reported payment afterwards."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a caller was told (None: nothing it can rely on), how its payment stands (None: there is none), and what
-    the bank has done for it, without what the caller has asked for afterwards.
+    """The answer that a caller heard (None: nothing it can rely on), the status of its payment (None: there is none),
+    and the bank's operations for it, without the caller's later requests.
     """
 
     told: bool | None
@@ -26,7 +26,9 @@ class Outcome:
     effects: Counter[str]
 
     def fault(self, kind: str, *, may_keep: bool) -> str | None:
-        """What is wrong with it, if anything. `may_keep`: the owner may have committed and died before its answer."""
+        """Return the fault of the outcome, if there is one. `may_keep`: the owner may have committed and died before
+        its answer.
+        """
         kept, back = self.status == STANDS[kind], GOES_BACK[kind]
         if self.told:
             stands = kept or self.status in WENT_ON
@@ -40,7 +42,7 @@ class Outcome:
 
 
 def payments_of(intent: Intent, payments: Sequence[Row]) -> list[Row]:
-    """The payments that a caller's one request has made: none or one, if all is well."""
+    """Return the payments that a caller's one request has made: none or one, if all is well."""
     meant = (intent.channel, intent.fields["order_id"])
     return [row for row in payments if (row["channel"], row["payable_id"]) == meant]
 
@@ -48,7 +50,7 @@ def payments_of(intent: Intent, payments: Sequence[Row]) -> list[Row]:
 def judge_once(
     intent: Intent, payments: Sequence[Row], operations: Sequence[Row], effects: Sequence[Row]
 ) -> Iterator[str]:
-    """S1 and S15: one request is one payment at most, and what its caller was told is how it ends."""
+    """S1 and S15: one request is one payment at most, and it ends as its caller heard."""
     if any(heard.status == 500 for heard in intent.heard):
         yield f"L1 {intent.label}: an answer was 500"
     made = payments_of(intent, payments)

@@ -1,7 +1,7 @@
-"""The points at which something becomes known after the first answer: through Stripe's adapter, whose bank tells of it.
+"""The points at which something becomes known after the first answer: the bank's news through Stripe's adapter.
 
-`recover` kills the first worker that comes after the news, `hook` the process that hears of it first. A worker that is
-stopped at its cancel meets a customer who acts at that moment.
+`recover` kills the first worker after the news, `hook` the first process that hears of it. A worker that is stopped at
+its cancel meets a customer who acts at that moment.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from tests.crash.stages import Fault, News, Stage
 
 UNDER_WAY = Fault("pending", more=(("lookups", 1_000_000),))
-"""Undecided until the bank is told to decide."""
+"""Undecided until a test makes the bank decide."""
 
 
 def _settles(arm: str = "", hook: str = "", recover: str = "") -> Stage:

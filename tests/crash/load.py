@@ -9,7 +9,7 @@ from tests.crash.caller import Intent, ask
 from tests.crash.intents import intent_for
 
 PATIENCE = 30.0
-"""Seconds a client goes on asking for one payment: longer than any lease in a test."""
+"""Seconds a client keeps asking for one payment: longer than any lease in a test."""
 
 
 class Load:
@@ -25,7 +25,7 @@ class Load:
         self.refused = 0
 
     def during(self, happen: Callable[[], None]) -> list[Intent]:
-        """Pay while `happen()` runs, then finish what was begun; everything that anybody wanted."""
+        """Pay while `happen()` runs, then complete all payments; return all wishes."""
         for thread in self._threads:
             thread.start()
         try:

@@ -24,10 +24,10 @@ LEGAL: Moves = frozenset(
         ("PARTIALLY_REFUNDED", "REFUNDED"),
     }
 )
-"""What the requests of clients lead to."""
+"""The transitions that clients' requests cause."""
 
 LATE = ("PROCESSING", "PROCESSING")
-"""Approved after its caller, who asks once, may have been told false: to be given back."""
+"""Approved after its caller, who asks once, may have heard false: the service must reverse it."""
 
 _ACTS: Moves = frozenset(
     {
@@ -47,4 +47,4 @@ NEWS_MOVES: Mapping[News, Moves] = {
     "hold_ends": frozenset({("AUTHORIZED", "CANCELLED")}),
     "disputed": frozenset(),
 }
-"""What each kind of news adds to that. A dispute leaves the status as it is."""
+"""The transitions that each kind of news adds. A dispute leaves the status as it is."""

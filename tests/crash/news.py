@@ -1,7 +1,7 @@
-"""A trial in which something becomes known later, and whoever learns of it dies: the service, the worker, the auditor.
+"""A trial in which something becomes known later, and the first to learn of it dies: service, worker or auditor.
 
 The first request may be killed as in any trial. Then the bank's side happens, the bank tells a process that dies of it,
-and the first worker dies, too. What comes after them brings everything to the end that the bank's word wants.
+and the first worker dies, too. Their successors bring everything to the end that the bank's word requires.
 """
 
 import signal
@@ -50,13 +50,13 @@ class NewsTrial(Trial):
             self._ask_again()
 
     def _since(self) -> datetime:
-        """A moment from which on the bank lists this scenario's movements alone: it knows whole seconds."""
+        """Return a moment from which on the bank lists this scenario's movements alone: it knows whole seconds."""
         first = self._scenario.began.replace(microsecond=0) + timedelta(seconds=1)
         time.sleep(max(0.0, (first - datetime.now(UTC)).total_seconds()))
         return max(first, datetime.now(UTC) - timedelta(seconds=1))
 
     def _until_it_can_happen(self) -> None:
-        """Until the caller was told to act, or was told the end that is not the end; or the bank has the request."""
+        """Wait until the caller heard that it must act, or heard a preliminary end, or the bank has the request."""
         key_hash, steady = self._intent.key_hash, self._scenario.steady
         if self._intent.news == "settles":
             wait_until(self._at_the_bank, lambda: f"{self._label}: the bank never got it")
@@ -71,7 +71,7 @@ class NewsTrial(Trial):
             self._violated("L3", f"it never came so far that {self._intent.news} could happen")
 
     def _happen(self) -> None:
-        """The bank's side happens, or the caller's; whoever hears of it first may die of that."""
+        """Cause the bank's or the caller's event; the first process that hears of it may die."""
         calls = self._intent.news == "calls_off"
         hooked = self._scenario.serve(self._stage.hook) if self._stage.hook else None
         if self._stage.loses:
@@ -131,7 +131,7 @@ class NewsTrial(Trial):
             self._violated(self._label, f"calling off got {heard}")
 
     def _audit_dies(self) -> None:
-        """A reconciliation dies, and another one finishes."""
+        """Let a reconciliation die, and another one finish."""
         if self._stage.reconcile:
             if not any(self._reconcile(self._stage.reconcile) == signal.SIGKILL for _ in range(TRIES)):
                 self._violated("C23", f"{self._stage.reconcile} was never reached: {self._scenario.log()[-400:]}")
@@ -161,14 +161,14 @@ class NewsTrial(Trial):
         self._intent.ends = "done" if self._intent.kind == "charge" else "declined"
 
     def _hurry(self) -> None:
-        """Leases and pauses are over. Where a notice must wake it, no timer of the operation's does."""
+        """End all leases and pauses. A notice must wake the operation, so its timer must not."""
         self._scenario.tables.end_leases(self._intent.key_hash, timers=self._intent.news != "settles")
         self._scenario.tables.end_pauses()
         if self._intent.news == "hold_ends" and self._stage.loses:
             self._scenario.tables.end_holds()
 
     def _repair(self) -> bool:
-        """The worker brings it to its end, or the caller's repeats, where there is something to repeat."""
+        """Let the worker complete the operation, or the caller's repeats, if the caller can repeat."""
         by_worker = self._intent.news not in ACTS or self._random.random() < 0.6
         for _ in range(ROUNDS):
             self._hurry()
@@ -183,7 +183,7 @@ class NewsTrial(Trial):
         return True
 
     def _no_notice_waits(self) -> None:
-        """The worker looks at every notice that is still due; the oracle names those that it cannot settle."""
+        """Let the worker look at every notice that is still due; the oracle names those that it cannot settle."""
         for _ in range(ROUNDS):
             if not self._scenario.tables.rows("gateway_notices", "notice_id", "due_at IS NOT NULL"):
                 break
@@ -191,7 +191,7 @@ class NewsTrial(Trial):
             self._recover()
 
     def _has_ended(self) -> bool:
-        """Whether the key is finished, and what came later is written down; the oracle says whether rightly."""
+        """Return whether the key is finished, and the later news recorded; the oracle judges the result."""
         key, tables = self._scenario.tables.key(self._intent.key_hash), self._scenario.tables
         if key is None or key["response_status"] is None:
             return False
@@ -209,20 +209,20 @@ class NewsTrial(Trial):
         return known == shown
 
     def _object(self) -> str:
-        """The administration's path to the bank's object that the news is about."""
+        """Return the administration's path to the bank's object that the news is about."""
         if self._intent.kind == "refund":
             return f"refunds/{self._at_the_bank()[-1]['object_id']}"
         return f"payment_intents/{self._bank_intent()['id']}"
 
     def _bank_intent(self) -> Row:
-        """The one object of the operation, or of its parent, that was confirmed."""
+        """Return the one object of the operation, or of its parent, that was confirmed."""
         key = self._key()
         found = self._scenario.ledger.objects("payment_intent", key["parent_key"] or key["gateway_key"])
         (confirmed,) = (each for each in found if each["status"] != "requires_confirmation")
         return confirmed
 
     def _at_the_bank(self) -> list[Row]:
-        """What the bank has recorded of the operation."""
+        """Return the bank's record of the operation."""
         gateway_key = self._key()["gateway_key"]
         return [row for row in self._scenario.ledger.operations() if row["gateway_key"] == gateway_key]
 

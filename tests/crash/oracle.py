@@ -21,7 +21,7 @@ from tests.crash.tables import Ledger, Row, Tables
 
 @dataclass
 class Counts:
-    """What a run's report counts by name."""
+    """The counts of a run's report, by name."""
 
     double: int = 0
     orphan: int = 0
@@ -44,7 +44,7 @@ class Oracle:
     counts: Counts = field(default_factory=Counts)
 
     def judge(self) -> list[str]:
-        """Every violation, beginning with the name of the invariant."""
+        """Return every violation, beginning with the name of the invariant."""
         keys = self.tables.rows("idempotency_keys", "key_id")
         self._keys = {(row["channel"], row["subject"], row["key_hash"]): row for row in keys}
         self._payments = self.tables.rows("payments", "payment_id")
@@ -107,17 +107,17 @@ class Oracle:
             effect, asked = moved.get(row["gateway_key"]), self._bank.get(row["gateway_key"])
             if row["operation_status"] == "SUCCEEDED" and (effect is None or not same_money(row, effect)):
                 yield f"S3: {row['kind']} of {row['amount']} succeeded here and not at the bank"
-            never_sent = asked is None and row["payment_id"] in self._once  # nobody will: only then it is not paid
+            never_sent = asked is None and row["payment_id"] in self._once  # no process will: only then it is not paid
             declined = (asked and asked["status"] == "declined") or self._standing.is_cancelled(row)
             if row["operation_status"] == "FAILED" and not never_sent and not declined:
                 yield f"S10: {row['kind']} of {row['amount']} failed here; the bank has not declined it"
 
     def _moved_once(self, intent: Intent) -> Iterator[str]:
-        """S1 by the client's wish, whatever the gateway keys: money moved once for a success, and never otherwise."""
+        """S1 by the client's wish, under any gateway key: money moved once for a success, and never otherwise."""
         amounts = {intent.amount.normalize(), intent.bent.normalize()}
         mine = [effect for effect in self._effects if effect["kind"] == intent.kind and effect["amount"] in amounts]
         times, keys = len(mine), {effect["gateway_key"] for effect in mine}
-        # A hold that is to be cancelled may stand for a moment: it is let go under a key of the cancel's.
+        # A hold that is to be cancelled may stand for a moment: it is voided under a key of the cancel's.
         let_go = {effect["gateway_key"] for effect in self._effects if owner_of(effect["gateway_key"]) in keys} - keys
         kept = times - len(let_go)
         if times > 1:
@@ -127,7 +127,7 @@ class Oracle:
             yield f"S3 {intent.label}: {kept} effects for a {intent.kind} that ended as {intent.ends}"
 
     def _kept(self, intent: Intent) -> Iterator[str]:
-        """L3 and S18: the key has its answer, or there is none because nobody was ever heard."""
+        """L3 and S18: the key has its answer, or has none because no caller ever heard one."""
         key = self._keys.get(intent.scope)
         if intent.ends == "nothing":
             if key is not None:
@@ -149,7 +149,7 @@ class Oracle:
                 yield f"S17 {intent.label}: the client heard {heard}, stored is {key}"
 
     def _said(self, intent: Intent) -> Iterator[str]:
-        """S3 and S4 in the answers: what they say is true. A wish that is its own key is judged by a success alone."""
+        """S3 and S4 in the answers: they are true. A wish that is its own key is judged by a success alone."""
         if any(heard.status == 500 for heard in intent.heard):
             yield f"L1 {intent.label}: an answer was 500"
         finals = intent.finals if intent.key else [heard for heard in intent.finals if heard.status < 300]
@@ -158,7 +158,7 @@ class Oracle:
                 yield f"S3 {intent.label}: the client heard {heard.status} {heard.body!r} ({ended}), not {intent.ends}"
 
     def _all_meant(self) -> Iterator[str]:
-        """S1 in the tables: one payment, one operation for each wish, and nothing that nobody wished for.
+        """S1 in the tables: one payment, one operation for each wish, and nothing without a wish.
 
         Those of who asks once are judged by what they heard.
         """
@@ -173,7 +173,7 @@ class Oracle:
             yield f"S1: the clients wanted {opened} payments, the tables have {there}"
 
     def _conserved(self, payment: Row) -> Iterator[str]:
-        """S5: refunded and reserved are what the refunds sum to, and never more than what was taken."""
+        """S5: the refunded and reserved amounts are the refunds' sums, and never exceed the captured amount."""
         refunds: defaultdict[str, Decimal] = defaultdict(Decimal)
         for refund in self._refunds[payment["payment_id"]]:
             refunds[refund["status"]] += refund["amount"]
@@ -219,7 +219,7 @@ class Oracle:
             yield f"S11 {name_of(payment)}: its events are {events}, the deliveries {deliveries}"
 
     def _holds(self, payment: Row) -> Iterator[str]:
-        """R1: what no other payment may have is reserved for it, and given back by one that takes no money."""
+        """R1: each live payment has its reservations, and one that takes no money has given them back."""
         meant = {"transaction": payment["transaction_id"]}
         if payment["channel"] == "trips":
             meant["reference"] = payment["reference"]
@@ -230,7 +230,7 @@ class Oracle:
             yield f"R1 {name_of(payment)}: holds {held}, should hold {meant}"
 
     def _findable(self) -> Iterator[str]:
-        """L3: recovery comes by every unfinished key: it has a timer, or the watermark has not passed it."""
+        """L3: recovery reaches every unfinished key: it has a timer, or the watermark has not passed it."""
         timed = {row["what"] for row in self.tables.rows("timers", "what", "kind = 'recover'")}
         passed = max((row["value"] for row in self.tables.rows("watermarks", "name", "name = 'recovery'")), default=0)
         for key in self._keys.values():

@@ -1,4 +1,4 @@
-"""What every trial is made of: a wish and what must be granted before it, helpers, and the violations."""
+"""The parts of every trial: a wish and its preconditions, helpers, and the violations."""
 
 import time
 from random import Random
@@ -38,7 +38,7 @@ class Play:
         self._renames = random.random() < 0.5
 
     def _want(self) -> Intent:
-        """What the client wants; what must be before it the steady service has granted."""
+        """Return the client's wish; the steady service has granted its preconditions."""
         channel, kind = self._random.choice(wishes(self._stage))
         parent = None
         if before := BEFORE[channel, kind]:
@@ -64,13 +64,13 @@ class Play:
         assert granted.status in {200, 201}, granted.body
 
     def _arm(self, intent: Intent) -> None:
-        """Arm the bank's faults for this operation alone. A bank that was told no key of ours would not know it."""
+        """Arm the bank's faults for this operation alone. A bank that does not know the key ignores the fault."""
         for fault in self._stage.faults:
             bent = {"amount": str(intent.bent)} if fault.name == "wrong_amount" else {}
             self._scenario.simulator.arm(fault.name, gateway_key=key_at_the_bank(intent), **fault.scope, **bent)
 
     def _hurry(self) -> None:
-        """The leases of the trial's operation are over."""
+        """End the leases of the trial's operation."""
         self._scenario.tables.end_leases(self._intent.key_hash)
 
     def _recover(self) -> None:
@@ -78,12 +78,12 @@ class Play:
             self._violated("L3", f"the recovery worker ended with status {status}: {self._scenario.log()[-400:]}")
 
     def _helper(self) -> Process:
-        """A fresh process that lives as long as the trial does."""
+        """Return a fresh process that lives as long as the trial does."""
         self._helpers.append(self._scenario.serve())
         return self._helpers[-1]
 
     def _hear(self, process: Process, intent: Intent) -> Heard | None:
-        """Whoever is renamed has its old subject before the first process, and its new one before all that follow."""
+        """Ask as the old subject at the first process, and as the new one later, if the caller is renamed."""
         renamed = self._renames and self._first not in {None, process}
         try:
             heard = ask(process.port, intent.request(renamed=renamed))
@@ -99,7 +99,7 @@ class Play:
         return key is not None and key["response_status"] is not None
 
     def _no_orphans(self, when: str) -> None:
-        """S2: what the bank did was written down before it was asked."""
+        """Check S2: the service committed each gateway request before it sent it."""
         known = {row["gateway_key"] for row in self._scenario.tables.operations()}
         for effect in self._scenario.ledger.effects():
             if owner_of(effect["gateway_key"]) not in known:

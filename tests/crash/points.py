@@ -1,8 +1,8 @@
 """The crash points by the names of the reliability programme, and the ways in which each is brought about.
 
 A point that is a place in the code is a failpoint armed with `kill` (SIGKILL at that very place), with `sleep` (the
-process group is killed from outside at some moment of the sleep, while a rival asks for the same), or with `stop`
-(SIGSTOP, until somebody else has taken over). A point that is a condition is a fault of the simulator, a gateway that
+trial kills the process group from outside at some moment of the sleep, while a rival asks for the same), or with `stop`
+(SIGSTOP, until another owner has taken over). A point that is a condition is a fault of the simulator, a gateway that
 refuses connections, or a proxy that cuts the database connection at a COMMIT.
 """
 
@@ -136,14 +136,14 @@ REGISTERING: Mapping[str, tuple[Stage, ...]] = {
         Stage(cut=(2, "before"), only="postgresql", registers=True),
         Stage(cut=(2, "after"), only="postgresql", registers=True),
     ),
-    # the id is written down, nothing is confirmed
+    # the id is committed, nothing is confirmed
     "C6c": (
         Stage("gateway.noted=kill", registers=True),
         Stage(f"gateway.noted={ASLEEP}", registers=True),
         Stage("gateway.noted=stop", registers=True),
         Stage("gateway.noted=kill", recover="gateway.sent=kill", registers=True),
     ),
-    # a refusal is told only once its object is cancelled
+    # a refusal is reported only once its object is cancelled
     "C9a": (
         Stage("gateway.cancelling=kill", (REFUSES,), ends="declined", registers=True),
         Stage("gateway.cancelled=kill", (REFUSES,), ends="declined", registers=True),
@@ -165,14 +165,14 @@ RETRY_KILLS = tuple(
         "answer.begin",
     )
 )
-"""Where a first retry dies, three times in ten."""
+"""The failpoints at which a first retry dies, three times in ten."""
 
 ELSEWHERE: Mapping[str, str] = dict.fromkeys(("relay.claimed", "relay.sent"), "tests/crash/test_relay_deaths.py")
 """Failpoints that no charge or refund passes, and the tests that arm them."""
 
 
 def points_of(adapter: Adapter) -> dict[str, tuple[Stage, ...]]:
-    """The points that a service with this adapter comes by.
+    """Return the points that a service with this adapter comes by.
 
     An object of Stripe's that is not found is no denial: a row is lost, and a person must look. Stripe names the amount
     of an object that it has made, so a bank that moves another one is seen by its reply to the confirmation alone.
@@ -192,12 +192,12 @@ def points_of(adapter: Adapter) -> dict[str, tuple[Stage, ...]]:
 
 
 def stages(point: str, database: Database, adapter: Adapter = "remote") -> tuple[Stage, ...]:
-    """The ways to bring a point about on a database."""
+    """Return the ways to bring a point about on a database."""
     return tuple(stage for stage in points_of(adapter)[point] if stage.only in {None, database})
 
 
 def failpoints_used() -> set[str]:
-    """The names of all failpoints that some trial passes armed."""
+    """Return the names of all failpoints that some trial passes armed."""
     ways = [stage for points in (POINTS, REGISTERING, LATER) for ways in points.values() for stage in ways]
     armed = [text for stage in ways for text in (stage.arm, stage.recover, stage.hook, stage.reconcile) if text]
     return {text.split("=")[0] for text in (*armed, *RETRY_KILLS)}

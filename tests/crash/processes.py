@@ -20,7 +20,7 @@ PATIENCE = 60.0
 
 
 class Process:
-    """One forked process: `port` is where it listens, None for a command that ends by itself."""
+    """One forked process: `port` is the port it listens on, None for a command that ends alone."""
 
     def __init__(self, fork_server: "ForkServer", pid: int, port: int | None) -> None:
         self.pid = pid
@@ -91,19 +91,19 @@ class ForkServer:
             )
 
     def fork(self, role: str, settings: Mapping[str, Any], **more: Any) -> Process:
-        """A new process in a role (`serve`, `recover`, `relay`, `migrate`) with these settings."""
+        """Return a new process in a role (`serve`, `recover`, `relay`, `migrate`) with these settings."""
         order = {"do": role, "settings": dict(settings), "log": str(self.log), **more}
         with self._lock:
             reply = self._say(order)
             return Process(self, reply["pid"], reply["port"])
 
     def reap(self, pid: int) -> int:
-        """The wait status of a process that has ended."""
+        """Return the wait status of a process that has ended."""
         with self._lock:
             return int(self._say({"do": "reap", "pid": pid})["status"])
 
     def close(self) -> None:
-        """End it and whatever it has forked."""
+        """End the process and all its children."""
         self._process.communicate(timeout=PATIENCE)
 
     def _say(self, order: Mapping[str, Any]) -> Any:

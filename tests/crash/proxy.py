@@ -47,7 +47,7 @@ class CommitProxy:
             self._left, self._side, self.has_cut = number, side, False
 
     def close(self) -> None:
-        """Accept nobody any more."""
+        """Accept no more connections."""
         self._listener.close()
 
     def _accept(self) -> None:
@@ -104,7 +104,7 @@ def _connect(target: URL) -> socket.socket:
 
 
 def _messages(client: socket.socket) -> Iterator[bytes]:
-    """The client's messages, whole; the very first one has no letter before its length."""
+    """Yield the client's messages, whole; the very first one has no letter before its length."""
     reader = client.makefile("rb")
     head = reader.read(4)
     while len(head) >= 4:
@@ -115,7 +115,7 @@ def _messages(client: socket.socket) -> Iterator[bytes]:
 
 
 def _pass_on(server: socket.socket, client: socket.socket, muted: threading.Event) -> None:
-    """The server's answers to the client, until one comes that it must not hear."""
+    """Pass the server's answers on to the client, until one comes that it must not hear."""
     with suppress(OSError):
         while data := server.recv(65536):
             if muted.is_set():
@@ -127,7 +127,7 @@ def _pass_on(server: socket.socket, client: socket.socket, muted: threading.Even
 
 @contextmanager
 def commit_proxy(url: str) -> Iterator[CommitProxy]:
-    """A proxy that is gone at the end."""
+    """Yield a proxy that is gone at the end."""
     proxy = CommitProxy(url)
     try:
         yield proxy

@@ -28,12 +28,12 @@ from tests.crash.trial import Trial
 from tests.support.postgres import start_postgres
 
 SLOTS = 2
-"""Trials that play at the same time, each slot on a database of its own: what two cores can bear."""
+"""Trials that play at the same time, each slot on a database of its own: as many as two cores can bear."""
 
 
 @dataclass
 class Report:
-    """What came of a run."""
+    """The result of a run."""
 
     seed: int
     point: str
@@ -48,14 +48,14 @@ class Report:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        """One line of JSON."""
+        """Return one line of JSON."""
         numbers = asdict(self) | asdict(self.counts) | {"answers": dict(sorted(self.answers.items()))}
         del numbers["counts"]
         rounded = {name: round(numbers[name], 3) for name in ("slowest_recovery", "seconds")}
         return json.dumps(numbers | rounded)
 
     def replay(self) -> str:
-        """The command that plays the run again."""
+        """Return the command that plays the run again."""
         return (
             f"python -m tests.crash.runner --seed {self.seed} --trials {self.trials} --point {self.point}"
             f" --database {self.database} --gateway {self.adapter}"
@@ -76,8 +76,8 @@ def run(
 ) -> Report:
     """Play the trials of these numbers at a point, shared out over the worker slots; then let the oracle judge.
 
-    `mutant` names a deliberate fault of the services, `gateway` gives keywords of their adapter, of the ways to
-    bring the point about only those whose numbers are in `ways` are gone.
+    `mutant` names a deliberate fault of the services, `gateway` gives keywords of their adapter, and the run uses only
+    the numbered `ways` to bring the point about.
     """
     report = Report(seed, point, database, adapter, len(trials))
     began = time.monotonic()
@@ -109,7 +109,7 @@ def _play(scenario: Scenario, report: Report, program: Sequence[tuple[int, Stage
         report.violations += trial.violations
         report.slowest_recovery = max(report.slowest_recovery, trial.recovery_seconds)
     if any(stage.lingers for _, stage in program):
-        time.sleep(SILENCE_MS / 1000)  # what the bank may still be doing is over by then
+        time.sleep(SILENCE_MS / 1000)  # the bank has finished by then
     scenario.finish()
     oracle = Oracle(scenario.tables, scenario.ledger, intents, BROKER)
     report.violations += oracle.judge()

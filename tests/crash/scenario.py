@@ -1,4 +1,4 @@
-"""Where a run of trials plays: a database of its own, a bank with its own ledger, and services that come and go."""
+"""The environment of a run of trials: a database, a bank with its own ledger, and services that come and go."""
 
 import shutil
 import tempfile
@@ -51,7 +51,7 @@ TEMPLATE = "crash_template"
 
 @dataclass
 class Environment:
-    """What many runs share: a fork server, the databases' server, and empty databases to copy."""
+    """The parts that many runs share: a fork server, the databases' server, and empty databases to copy."""
 
     home: Path
     fork_server: ForkServer
@@ -68,7 +68,7 @@ class Environment:
 
     @contextmanager
     def database(self, kind: Database, name: str) -> Iterator[str]:
-        """The URL of a fresh database, which is gone at the end."""
+        """Yield the URL of a fresh database, which is gone at the end."""
         if kind == "sqlite":
             # A directory of its own: the log of a database that was killed would be replayed into the next one.
             home = tempfile.mkdtemp(prefix=name, dir=self.home)
@@ -120,7 +120,7 @@ class Scenario:
         if url.startswith("postgresql"):
             self.proxy = CommitProxy(url)
             self._exit.callback(self.proxy.close)
-        # Bound and not listening: whoever connects is refused, and nobody else can take the port.
+        # Bound and not listening: the system refuses every connection, and no other process can take the port.
         self._nobody = self._exit.enter_context(socket())
         self._nobody.bind(("127.0.0.1", 0))
         self.steady = self.serve()
@@ -131,7 +131,7 @@ class Scenario:
             self.desk.tell(self.steady.port)
 
     def serve(self, arm: str = "", *, without_gateway: bool = False, through_proxy: bool = False) -> Process:
-        """A fresh service process."""
+        """Return a fresh service process."""
         settings = {**self._settings, "failpoints": arm}
         if without_gateway:
             settings[self._address] = f"http://127.0.0.1:{self._nobody.getsockname()[1]}"
@@ -141,7 +141,7 @@ class Scenario:
         return self._started(self._fork_server.fork("serve", settings, **self._more))
 
     def log(self) -> str:
-        """What the service processes of all scenarios have said last."""
+        """Return the last log lines of all scenarios' service processes."""
         return self._fork_server.log.read_text()[-3000:]
 
     def recover(self, arm: str = "") -> int:
@@ -149,7 +149,7 @@ class Scenario:
         return self.worker(arm).wait()
 
     def finish(self) -> None:
-        """Let everything end that anybody is still to do: what the bank tells has arrived, and nothing waits."""
+        """Let all pending work end: the bank's notices have arrived, and nothing waits."""
         if self.desk:
             self.desk.wait_until_told(self.ledger.has_told)
         self.tables.end_leases()
@@ -157,7 +157,7 @@ class Scenario:
         self.recover()
 
     def worker(self, arm: str = "") -> Process:
-        """A recovery worker at work."""
+        """Return a recovery worker at work."""
         return self._started(self._fork_server.fork("recover", {**self._settings, "failpoints": arm}, **self._more))
 
     def reconcile(self, since: datetime, arm: str = "") -> int:
@@ -189,7 +189,7 @@ class Scenario:
 
 
 class WorkerSlot:
-    """A bank that many scenarios use, one after the other."""
+    """A bank that many scenarios use in turn."""
 
     def __init__(self, environment: Environment, simulator: Simulator, name: str) -> None:
         self._environment = environment
@@ -206,7 +206,7 @@ class WorkerSlot:
         adapter: Adapter = "remote",
         **settings: Any,
     ) -> Iterator[Scenario]:
-        """A scenario on a fresh database; `settings` are its services' own."""
+        """Yield a scenario on a fresh database; `settings` are its services' own."""
         with self._environment.database(kind, f"crash_{self._name}") as url:
             self._scenes += 1
             name = f"{kind}{self._scenes}"
@@ -221,7 +221,7 @@ class WorkerSlot:
 
 @contextmanager
 def worker_slots(environment: Environment, number: int, **bank: object) -> Iterator[list[WorkerSlot]]:
-    """So many worker slots with a bank each; `bank` are the simulator's options."""
+    """Yield so many worker slots with a bank each; `bank` are the simulator's options."""
     with ExitStack() as stack:
         made = []
         for index in range(number):
@@ -234,7 +234,7 @@ def worker_slots(environment: Environment, number: int, **bank: object) -> Itera
 
 @contextmanager
 def open_environment(home: Path, postgres: Postgres | None) -> Iterator[Environment]:
-    """An environment in the directory `home`; without a server there is SQLite only."""
+    """Yield an environment in the directory `home`; without a server there is SQLite only."""
     fork_server = ForkServer(home / "services.log")
     try:
         environment = Environment(home, fork_server, postgres)

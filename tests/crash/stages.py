@@ -19,10 +19,10 @@ News = Literal[
     "calls_off",  # an order is called off while its customer should act
     "settles",  # the bank decides what it had left pending
     "refund_fails",  # a refund that had succeeded comes back
-    "hold_ends",  # a hold ends by itself
+    "hold_ends",  # a hold expires
     "disputed",  # the customer's bank disputes a charge
 ]
-"""What becomes known after the answer to the first request, at a bank that sends notices."""
+"""Events after the answer to the first request, at a bank that sends notices."""
 
 ACTS: frozenset[News] = frozenset({"pays", "fails", "leaves", "calls_off"})
 """News of an operation for which the customer must act."""
@@ -52,9 +52,9 @@ class Stage:
     `arm` are the failpoints of the first process, `recover` those of the first recovery worker. `cut` names the n-th
     COMMIT at which the database connection is cut, before or after the server has heard it. `registers`: only what the
     bank registers before money moves comes by here. `news` happens afterwards; `hook` are the failpoints of the process
-    that hears of it first, by the bank's notice or by the caller who calls off; `loses` is a bank whose notices are
-    lost. `reconcile` are the failpoints of a reconciliation. `spends`: the bank repeats its own failure under the key,
-    and what became of a refund is a person's to ask.
+    that hears of it first, by the bank's notice or by the caller who calls off; `loses` is a bank that loses its
+    notices. `reconcile` are the failpoints of a reconciliation. `spends`: the bank repeats its own failure under the
+    key, and what became of a refund is a person's to ask.
     """
 
     arm: str = ""
@@ -84,7 +84,7 @@ class Stage:
 
     @property
     def lingers(self) -> bool:
-        """Whether the bank may still be at it when everybody else is done."""
+        """Whether the bank may still work after all other processes have finished."""
         return bool({SLOW, LATE_ANSWER} & set(self.faults))
 
 

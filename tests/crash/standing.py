@@ -8,7 +8,7 @@ from tests.crash.comparisons import name_of, owner_of
 from tests.crash.tables import Ledger, Row, Tables
 
 UNTOUCHED = "requires_confirmation"
-"""An object that was registered, and that nobody has confirmed or ever will: its id is in no row."""
+"""A registered object that no process has confirmed or ever will: its id is in no row."""
 OPEN = {"needs_response", "under_review", "warning_needs_response", "warning_under_review"}
 """Statuses of a dispute that is not decided."""
 
@@ -27,7 +27,7 @@ class Standing:
     def is_cancelled(self, row: Row) -> bool:
         """Whether the bank can never charge what it had registered: it is cancelled, or the service has no id of it.
 
-        A caller who asks once is told false where the registration failed, and nobody confirms what it may have left.
+        A caller who asks once hears false where the registration failed, and no process confirms a left-over object.
         """
         statuses = {intent["status"] for intent in self._intents[row["gateway_key"]]}
         if row["gateway_reference"] is None and not row["is_client_key"]:
@@ -35,7 +35,7 @@ class Standing:
         return "canceled" in statuses and statuses <= {"canceled", UNTOUCHED}
 
     def judge(self) -> Iterator[str]:
-        """Every violation."""
+        """Yield every violation."""
         yield from self._refused_for_good()
         yield from self._cancels_asked_for()
         yield from self._refunds()
@@ -44,7 +44,7 @@ class Standing:
             yield f"L3: notice {notice['event_id']} of {notice['type']} waits, looked at {notice['attempts']} times"
 
     def _refused_for_good(self) -> Iterator[str]:
-        """S10: what failed here can never be paid at the bank any more; S1: an operation has one object confirmed."""
+        """S10: a failed payment can never be paid at the bank any more; S1: an operation has one object confirmed."""
         for row in self._operations:
             found = self._intents[row["gateway_key"]]
             if row["operation_status"] == "FAILED" and found and not self.is_cancelled(row):
@@ -53,7 +53,7 @@ class Standing:
                 yield f"S1: {row['kind']} of {row['amount']} has several objects that were confirmed"
 
     def _cancels_asked_for(self) -> Iterator[str]:
-        """S2: a hold is cancelled only where that was written down before."""
+        """S2: a hold is cancelled only after a commit that says so."""
         rows = {row["gateway_key"]: row for row in self._operations}
         for effect in self._ledger.effects():
             owner = owner_of(effect["gateway_key"])

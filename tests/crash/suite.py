@@ -14,7 +14,7 @@ SEED = int(os.environ.get("CRASH_SEED") or SystemRandom().randrange(10**9))
 """Other trials every time; a failure prints the command that plays its own again."""
 
 FORGETFUL = {"connect_timeout": 0.5, "read_timeout": 0.35, "idempotent_by_key": False, "max_in_flight": 0.8}
-"""The adapter's keywords for a bank that does again whatever it is sent again."""
+"""The adapter's keywords for a bank that repeats every operation that it receives twice."""
 
 
 TRIALS_ELSEWHERE = 4
@@ -22,7 +22,7 @@ TRIALS_ELSEWHERE = 4
 
 
 def dies_safely(where: list[WorkerSlot], database: Database, point: str, adapter: Adapter = "remote") -> None:
-    """Assert that no trial at this point cost anybody money."""
+    """Assert that no trial at this point lost or doubled any money."""
     trials = TRIALS if adapter == "remote" else TRIALS_ELSEWHERE
     first = 0 if adapter == "remote" else SEED % 100  # fewer trials than ways to die: other ones each time
     report = run(where, SEED, point, database, range(first, first + trials), adapter=adapter)
@@ -34,5 +34,5 @@ def dies_safely(where: list[WorkerSlot], database: Database, point: str, adapter
 
 
 def complaint(report: Report) -> str:
-    """What was violated, and how to see it again."""
+    """Return the violations, and the command that shows them again."""
     return "\n".join([f"play it again: {report.replay()}", *report.violations])

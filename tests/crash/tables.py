@@ -1,4 +1,4 @@
-"""The service's tables as anybody with a database client sees them; nothing of the service takes part."""
+"""The service's tables as any database client sees them; no code of the service takes part."""
 
 import json
 import sqlite3
@@ -38,12 +38,12 @@ class Tables:
             self._connection.autocommit = True
 
     def rows(self, table: str, order: str, where: str = "1 = 1", *values: Any) -> list[Row]:
-        """The rows of a table, amounts as Decimals; `?` in `where` stands for a value."""
+        """Return the rows of a table, amounts as Decimals; `?` in `where` stands for a value."""
         found = self._execute(f"SELECT * FROM {table} WHERE {where} ORDER BY {order}", values)  # noqa: S608 - our own words
         return [{name: self._plain(name, row[name]) for name in row.keys()} for row in found]  # noqa: SIM118 - sqlite3.Row
 
     def key(self, key_hash: str) -> Row | None:
-        """The row of an idempotency key."""
+        """Return the row of an idempotency key."""
         return next(iter(self.rows("idempotency_keys", "key_id", "key_hash = ?", key_hash)), None)
 
     def end_leases(self, key_hash: str | None = None, *, timers: bool = True) -> None:
@@ -64,11 +64,11 @@ class Tables:
         self._execute("UPDATE idempotency_keys SET leased_until = ? WHERE response_status IS NOT NULL", (LONG_AGO,))
 
     def end_timers(self) -> None:
-        """Let what is undecided be looked up now, however often it was before."""
+        """Make every undecided operation due for a look-up now, after any number of tries."""
         self._execute("UPDATE timers SET due_at = ? WHERE kind = 'recover' AND due_at > ?", (LONG_AGO, LONG_AGO))
 
     def put_off(self, key_hash: str) -> None:
-        """Let nobody look an undecided operation up, unless a notice wakes it."""
+        """Put the look-ups of undecided operations off, unless a notice wakes one."""
         which = "kind = 'recover' AND what IN (SELECT key_id FROM idempotency_keys WHERE key_hash = ?)"
         self._execute(f"UPDATE timers SET due_at = ? WHERE {which}", (NEVER, key_hash))  # noqa: S608
 
@@ -102,19 +102,19 @@ class Tables:
         )
 
     def operations(self) -> list[Row]:
-        """The keys that ask for a money movement."""
+        """Return the keys that ask for a money movement."""
         return self.rows("idempotency_keys", "key_id", "kind IS NOT NULL")
 
     def unfinished(self) -> list[Row]:
-        """The keys without an answer."""
+        """Return the keys without an answer."""
         return self.rows("idempotency_keys", "key_id", "response_status IS NULL")
 
     def undelivered(self) -> list[Row]:
-        """The deliveries that no sink has confirmed."""
+        """Return the deliveries that no sink has confirmed."""
         return self.rows("outbox_deliveries", "delivery_id", "status <> 'DELIVERED'")
 
     def about(self, key_hash: str) -> list[Row]:
-        """Every row that a key has led to: what somebody who writes nothing leaves as it is."""
+        """Return every row that a key has led to: a process that writes nothing leaves them as they are."""
         key = self.key(key_hash)
         if key is None:
             return []
@@ -153,18 +153,18 @@ class Ledger:
         self._first = self._select("SELECT coalesce(max(number), 0) AS number FROM stripe_objects")[0]["number"]
 
     def operations(self) -> list[Row]:
-        """What the bank was asked since then: `gateway_key`, `kind`, `status`, `amount` (Decimal), `currency`."""
+        """Return the bank's requests since then: `gateway_key`, `kind`, `status`, `amount` (Decimal), `currency`."""
         found = self._select("SELECT * FROM operations WHERE id > ? ORDER BY id", self._since)
         return [{**{name: row[name] for name in row.keys()}, "amount": _decimal(row["amount"])} for row in found]  # noqa: SIM118
 
     def effects(self) -> list[Row]:
-        """The operations that moved money, once for each time they did."""
+        """Return the operations that moved money, once for each time they did."""
         moved = [row["operation_id"] for row in self._select("SELECT operation_id FROM effects")]
         by_id = {row["id"]: row for row in self.operations()}
         return [by_id[number] for number in moved if number in by_id]
 
     def objects(self, kind: str, gateway_key: str | None = None) -> list[dict[str, Any]]:
-        """The bank's objects in Stripe's language since then, oldest first; of one gateway key, or all."""
+        """Return the bank's objects in Stripe's language since then, oldest first; of one gateway key, or all."""
         which = "number > ? AND object = ? AND (gateway_key = ? OR ? IS NULL)"
         rows = self._select(
             f"SELECT body, parent FROM stripe_objects WHERE {which} ORDER BY number",  # noqa: S608 - our own words
@@ -173,7 +173,7 @@ class Ledger:
         return [{**json.loads(row["body"]), "parent": row["parent"]} for row in rows]
 
     def has_told(self) -> bool:
-        """Whether no notice is on its way."""
+        """Return whether no notice is on its way."""
         return not self._select("SELECT 1 FROM stripe_deliveries WHERE due IS NOT NULL LIMIT 1")
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""kill -9 under checkout callers that send no key: who hears no success keeps the money, wherever anything dies."""
+"""kill -9 under checkout callers without a key: a caller without a success keeps its money, wherever a process dies."""
 
 import os
 import time
@@ -18,15 +18,15 @@ from tests.crash.stages import ADAPTERS, DATABASES, Adapter, Database, Stage
 from tests.crash.suite import SEED
 
 TRIALS = int(os.environ.get("KEYLESS_TRIALS") or 0)
-"""Trials of each stage on each database in a long run. Else each stage is played once, on one of the databases."""
+"""Trials of each stage on each database in a long run. A short run plays each stage once, on one of the databases."""
 
 CHARGED, STEP, ROUNDS, PAUSE = Decimal(20_000), Decimal("0.05"), 40, 0.05
 
 
 def _played(adapter: Adapter) -> list[str]:
-    """Without C15: an owner that sleeps has its own test below; and who asks once is told nothing later.
+    """Without C15: an owner that sleeps has its own test below; and a caller that asks once hears nothing later.
 
-    Through Stripe, a short run has what is registered first, and an approval that nobody was told of.
+    Through Stripe, a short run has the registered charges, and an approval that no notice reported.
     """
     points = [point for point in points_of(adapter) if point not in {"C15", *LATER}]
     return points if TRIALS or adapter == "remote" else ["C4", "C10", *REGISTERING] if adapter == "stripe" else []
@@ -40,14 +40,14 @@ CASES = [
 ]
 RECOVERIES = ("", "", "recover.after_commit", "gateway.sent", "gateway.answered", "finish.before_commit",
               "finish.after_commit")  # fmt: skip
-"""Where the first workers may die: on the late approval, or on its reversal."""
+"""The failpoints at which the first workers may die: on the late approval, or on its reversal."""
 
 QUICK = {"connect_timeout": 0.5, "read_timeout": 0.35, "max_in_flight": 0.8}
 """The adapter's keywords for a bank at which nothing stays on its way for long."""
 
 
 def want(scenario: Scenario, number: int, kind: str) -> Intent:
-    """A charge or a hold, without a key, of an amount like no other."""
+    """Return a charge or a hold, without a key, of an amount like no other."""
     amount = CHARGED + number * STEP
     fields = {"order_id": f"ORD-{scenario.name}-{number}", "amount": float(amount), "payment_method": "credit_card"}
     fields["capture"] = kind == "charge"
@@ -57,7 +57,7 @@ def want(scenario: Scenario, number: int, kind: str) -> Intent:
 
 
 def play(scenario: Scenario, stage: Stage, intent: Intent, random: Random) -> Outcome:
-    """One trial: the request, the death, and workers until the payment has its end."""
+    """Play one trial: the request, the death, and workers until the payment has its end."""
     for fault in stage.faults:
         scenario.simulator.arm(fault.name, **({} if fault.on == "lookup" else {"kind": intent.kind}), **fault.scope)
     first = scenario.serve(stage.arm, without_gateway=stage.gateway_is_down, through_proxy=stage.cut is not None)
@@ -78,7 +78,7 @@ def play(scenario: Scenario, stage: Stage, intent: Intent, random: Random) -> Ou
     payments = payments_of(intent, scenario.tables.rows("payments", "payment_id"))
     assert len(payments) <= 1
     effects = Counter(each["kind"] for each in scenario.ledger.effects() if each["amount"] == intent.amount)
-    # Where no protocol could help it, nothing was heard at all: an answer that is not true is as good as false.
+    # In the cases beyond any protocol the caller heard nothing: an answer that is not true is as good as false.
     told = bool(intent.told) if intent.heard else None
     return Outcome(told, payments[0]["status"] if payments else None, effects)
 
@@ -106,7 +106,7 @@ def test_who_was_not_told_true_keeps_the_money(
             random = Random(f"{SEED}:{point}:{database}:{number}")
             intent = want(scenario, number, random.choice(["charge", "authorize"]))
             outcome = play(scenario, stage, intent, random)
-            # Nobody heard anything after a COMMIT that the owner itself made: no protocol closes that gap.
+            # The caller heard nothing after a COMMIT that the owner itself made: no protocol closes that gap.
             died_after_commit = stage.arm.startswith(("finish.after_commit", "answer.begin")) or stage.cut == (
                 2,
                 "after",
@@ -123,7 +123,7 @@ def test_who_was_not_told_true_keeps_the_money(
 def test_an_owner_that_wakes_up_late_says_nothing_else(
     honest: list[WorkerSlot], database: Database, place: str
 ) -> None:
-    """It sleeps past its lease, the worker finds the approval and gives the money back, then it answers."""
+    """The owner sleeps past its lease, the worker finds the approval and reverses it, then the owner answers."""
     with honest[0].scenario(database, gateway=QUICK) as scenario:
         intent = want(scenario, 0, "charge")
         sleeper = scenario.serve(f"{place}=stop")

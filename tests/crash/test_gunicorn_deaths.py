@@ -26,12 +26,12 @@ IMPATIENT = {
     "NGINX_TIMEOUT": "4",
     "LEASE_SECONDS": "5",
 }
-"""Leases that the trial can wait for, and everything else shorter in its turn."""
+"""Leases that the trial can wait for, and all other limits shorter in their turn."""
 
 
 @pytest.fixture(params=DATABASES)
 def settings(request: pytest.FixtureRequest, environment: Environment) -> Iterator[dict[str, str]]:
-    """The environment of a service with a bank of its own on an empty database, but for its port."""
+    """Yield the environment of a service with a bank of its own on an empty database, but for its port."""
     database: Database = request.param
     home = environment.home / f"gunicorn-{database}"
     home.mkdir()

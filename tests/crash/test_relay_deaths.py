@@ -1,4 +1,4 @@
-"""C20 to C22: a relay that dies, wherever, loses no event, changes no order, and repeats only what it has sent."""
+"""C20 to C22: a relay that dies at any point loses no event, changes no order, repeats only events it has sent."""
 
 from collections import defaultdict
 from contextlib import closing
@@ -14,7 +14,7 @@ from tests.support.receiver import Receiver
 ORDERS = 3
 
 DEATHS = ("relay.claimed", "relay.sent", "relay.sent", "relay.claimed")
-"""Where one relay after the other is killed before the last one may work."""
+"""The failpoints at which one relay after the other dies before the last one may work."""
 
 
 def pay(scenario: Scenario) -> None:

@@ -1,6 +1,7 @@
-"""C19: who writes down that the gateway took a word back dies, before or after the COMMIT: no money is lost or doubled.
+"""C19: the process that records the gateway's change of mind dies around its COMMIT: no money is lost or doubled.
 
-Each death is a fork that looks again and is killed by SIGKILL at its failpoint. What survives it looks again in turn.
+Each death is a fork that looks again and is killed by SIGKILL at its failpoint. The surviving rows are looked up again
+in turn.
 """
 
 import os
@@ -34,23 +35,23 @@ def gateway() -> ChangingGateway:
 
 
 def refund_fails(deps: Dependencies, gateway: ChangingGateway) -> None:
-    """A refund of the first payment fails after it had succeeded."""
+    """Let a refund of the first payment fail after it had succeeded."""
     look_again(deps, deps.gateways.default, gateway_key=gateway.keys(Kind.REFUND)[0])
 
 
 def hold_ends(deps: Dependencies, gateway: ChangingGateway) -> None:
-    """The hold's time is over."""
+    """Let the hold's time end."""
     expire_leases(deps)
     holds.look_after(deps)
 
 
 def customer_disputes(deps: Dependencies, gateway: ChangingGateway) -> None:
-    """The customer's bank has taken the money of a charge back."""
+    """Let the customer's bank take back the money of a charge."""
     look_again(deps, deps.gateways.default, reference="dp_1")
 
 
 def decline_is_approved(deps: Dependencies, gateway: ChangingGateway) -> None:
-    """A charge that was told as declined is approved all the same."""
+    """Approve a charge that was reported as declined."""
     look_again(deps, deps.gateways.default, gateway_key=gateway.keys(Kind.CHARGE)[-1])
 
 
@@ -105,7 +106,7 @@ def test_death_while_the_gateways_second_word_is_written_down_costs_nothing(
 
 
 def prepare(client: FlaskClient, gateway: ChangingGateway, news: News) -> None:
-    """What the news is about, and the gateway's change of mind."""
+    """Prepare the payment that the news is about, and the gateway's change of mind."""
     if news is hold_ends:
         checkouts.held(client)
         gateway.expire_hold()

@@ -1,7 +1,7 @@
 """One trial: an operation, the death of the service at one point, repair, and the client's last questions.
 
-Every choice is drawn from the trial's own random numbers, so that a trial can be played again by itself. What only
-this trial can see (who wrote what when) is judged here; everything else is the oracle's business at the end of a run.
+The trial draws every choice from its own random numbers, so that it can be played again alone. The trial judges what it
+alone can see (the author and time of each write); the oracle judges all the rest at the end of a run.
 """
 
 import signal
@@ -47,7 +47,7 @@ class Trial(Play):
             self._ask_again()
 
     def _die(self) -> None:
-        """The first process does its part and is killed."""
+        """Let the first process do its part, and kill it."""
         stage, intent = self._stage, self._intent
         first = self._first = self._scenario.serve(
             stage.arm, without_gateway=stage.gateway_is_down, through_proxy=stage.cut is not None
@@ -65,7 +65,7 @@ class Trial(Play):
         self.kills += 1
 
     def _hear_out(self, first: Process) -> Heard | None:
-        """What the first process answers. Where a busy bank seemed silent, it is asked again: it has to die."""
+        """Return the first process's answer. If a busy bank seemed silent, ask again: the process has to die."""
         heard = self._hear(first, self._intent)
         for _ in range(TRIES if self._stage.arm.endswith("=kill") else 0):
             if heard is None or heard.is_final:
@@ -75,7 +75,7 @@ class Trial(Play):
         return heard
 
     def _has_come_by(self, first: Process, heard: Heard | None) -> None:
-        """A trial whose point was never reached has proved nothing."""
+        """Check that the trial reached its point: otherwise it has proved nothing."""
         if self._stage.arm.endswith("=kill") and (heard or first.wait() != signal.SIGKILL):
             self._violated(self._label, f"{self._stage.arm} was never reached: {heard}")
         if self._stage.cut and self._scenario.proxy and not self._scenario.proxy.has_cut:
@@ -93,7 +93,7 @@ class Trial(Play):
                 answer.result()
 
     def _outlive(self) -> None:
-        """The first process is stopped, its lease ends, somebody else goes on; then it wakes up."""
+        """Stop the first process until its lease ends and another owner has taken over; then wake it up."""
         if self._scenario.desk:  # a notice would wake the key while the rows are compared
             self._scenario.desk.be_silent()
         zombie = self._first = self._scenario.serve(self._stage.arm)
@@ -110,7 +110,7 @@ class Trial(Play):
         self.kills += 1
 
     def _wake(self, zombie: Process, late: "Future[Heard | None]") -> None:
-        """Whatever it does now, it must write nothing, and answer what is stored, if anything is."""
+        """Check that the woken process writes nothing, and answers with the stored response, if there is one."""
         before, was_final = self._scenario.tables.about(self._intent.key_hash), self._is_final()
         while not late.done():  # it may pass the place where it stops more than once
             if zombie.is_stopped:
@@ -140,7 +140,7 @@ class Trial(Play):
             self._violated("L2", f"a repeat got {repeat.status} without Retry-After")
 
     def _die_again(self) -> None:
-        """The first retry is killed, too."""
+        """Kill the first retry, too."""
         self._scenario.tables.end_leases(self._intent.key_hash)
         retry = self._scenario.serve(self._random.choice(RETRY_KILLS))
         self._hear(retry, self._intent)
@@ -148,7 +148,7 @@ class Trial(Play):
         self.kills += 1
 
     def _repair(self) -> bool:
-        """Somebody brings the key to its end: the client, or the recovery worker. False where nobody wants to."""
+        """Let the client or the recovery worker bring the key to its end. False if neither will."""
         if self._stage.recover:
             self._worker_dies()
         by_worker = self._stage.recover or self._random.random() < 0.4
@@ -174,7 +174,7 @@ class Trial(Play):
         return True
 
     def _worker_dies(self) -> None:
-        """The recovery worker dies at its point."""
+        """Kill the recovery worker at its point."""
         for _ in range(TRIES):
             self._hurry()
             if self._scenario.recover(self._stage.recover) == signal.SIGKILL:

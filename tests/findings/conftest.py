@@ -1,4 +1,4 @@
-"""What strangers' programs and failures found in release 1.0.0: one file for each finding, named after it."""
+"""Regression tests for the findings against release 1.0.0: one file for each finding, named after it."""
 
 from tests.integration.conftest import broker, broker_port, database, ear, publisher, receiver
 

@@ -1,4 +1,4 @@
-"""What is signed names what it is about, and each receiver has a secret of its own.
+"""A signature covers the event that it belongs to, and each receiver has its own secret.
 
 In release 1.0.0 the order stood in the path alone, which is not signed, and one secret served all receivers.
 """

@@ -34,7 +34,7 @@ def name(postgres: Postgres) -> Iterator[str]:
 
 
 def test_c11_the_documented_query_for_a_keys_hash_works_after_the_migration(postgres: Postgres, name: str) -> None:
-    """Release 1.0.0 said "function digest(unknown, unknown) does not exist"."""
+    """Release 1.0.0 raised "function digest(unknown, unknown) does not exist"."""
     url = fresh_database(postgres, name)
     if not asked(url, "SELECT name FROM pg_available_extensions WHERE name = 'pgcrypto'"):
         pytest.skip("this server has no pgcrypto")

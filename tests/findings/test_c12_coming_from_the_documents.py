@@ -64,7 +64,7 @@ NAMES = {
         payment.refunded | migrations/001_create_payment_tables.sql | src/main.py
     """,
 }
-"""What the documents name: commands, files, addresses, ports, variables, tables, columns and indexes."""
+"""The names in the documents: commands, files, addresses, ports, variables, tables, columns and indexes."""
 
 
 def named(channel: str) -> list[str]:
@@ -77,7 +77,7 @@ def rows(title: str) -> list[list[str]]:
 
 
 def is_named(name: str, text: str) -> bool:
-    """Whether it stands there, not as a part of a longer name."""
+    """Return whether it stands there, not as a part of a longer name."""
     return re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w/-])", text) is not None
 
 
@@ -91,7 +91,7 @@ def test_c12_what_a_document_names_has_a_row(channel: str, name: str) -> None:
 
 
 def test_c12_tables_columns_and_indexes_of_ours_exist() -> None:
-    """A row that names what is not there helps nobody."""
+    """Every row of the document names an existing table, column or index."""
     text = "\n".join(ours for title in (*NAMES, EVERY) for _, ours in rows(title))
     tables = metadata.tables
     columns = [
@@ -116,7 +116,7 @@ def test_c12_variables_that_stay_the_same_are_read() -> None:
 
 
 def test_c12_the_first_screen_of_the_readme_leads_there() -> None:
-    """Whoever comes with a document in hand looks no further than the first screen."""
+    """A reader who comes from a document looks no further than the first screen."""
     first = document("README.md").text.splitlines()[:FIRST_SCREEN]
 
     assert f"]({PAGE})" in "\n".join(first)

@@ -17,7 +17,7 @@ from tests.support.postgres import Postgres
 
 @pytest.fixture
 def empty_url(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database without tables."""
+    """Yield a database without tables."""
     if engine_name == "sqlite":
         yield f"sqlite:///{tmp_path}/empty.db"
         return

@@ -1,4 +1,4 @@
-"""C14: advice is true, and what is undecided is known soon after the caller was told to wait."""
+"""C14: retry advice is true, and an undecided outcome is known soon after the advised wait."""
 
 import re
 import threading
@@ -77,7 +77,7 @@ def test_c14_a_fresh_undecided_operation_is_looked_up_after_1_2_and_4_seconds(
 
 @contextmanager
 def worker(deps: Dependencies) -> Iterator[None]:
-    """The recovery worker as it runs beside the service, with the default pause."""
+    """Run the recovery worker as it runs beside the service, with the default pause."""
     stop = threading.Event()
     interval = Settings(database_url="sqlite://").recover_interval
     thread = threading.Thread(target=recover_until, args=(deps, interval, stop))
@@ -92,7 +92,7 @@ def worker(deps: Dependencies) -> Iterator[None]:
 def test_c14_a_keyless_outcome_is_known_within_seconds(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    """Release 1.0.0 said `Retry-After: 2` and took ten seconds."""
+    """Release 1.0.0 sent `Retry-After: 2` and took ten seconds."""
 
     def act_later(asked: GatewayRequest) -> SendResult:
         gateway.approve(asked)

@@ -1,6 +1,6 @@
-"""A checkout caller without a key reads only `success` and never asks again: what it was told is false stays false.
+"""A checkout caller without a key reads only `success` and never repeats: a reported false stays false.
 
-Release 1.0.0 told `"success": false` for an undecided charge, and captured the money when the gateway approved it
+Release 1.0.0 answered `"success": false` for an undecided charge, and captured the money when the gateway approved it
 later.
 """
 
@@ -26,7 +26,7 @@ LOST = Unknown("the answer was lost")
 
 
 def told_false(client: FlaskClient, **fields: Any) -> str:
-    """The id of a payment whose caller was told that it failed, while nobody knows."""
+    """Return the id of an undecided payment after its caller has heard that it failed."""
     body = body_of(process(client, **fields), 202)
     assert (body["success"], body["status"], body["transaction_id"]) == (False, "processing", None)
     return str(body["payment_id"])
@@ -37,7 +37,7 @@ def shown(client: FlaskClient, payment_id: str) -> dict[str, Any]:
 
 
 def kept(gateway: LedgerGateway) -> Decimal:
-    """What the gateway holds of all charges, and has not given back."""
+    """Return the money of all charges that the gateway still holds."""
     taken = {Kind.CHARGE: 1, Kind.REFUND: -1}
     return sum((each.amount * taken.get(each.kind, 0) for each in gateway.ledger.values()), Decimal(0))
 
@@ -132,7 +132,7 @@ def test_c1_charge_that_never_left_is_over_at_once(
 def test_c1_charge_that_the_gateway_does_not_know_is_settled_and_reversed(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    """To give it up would leave the money with a sender that wakes up later."""
+    """If recovery gave it up, the money would stay with a sender that wakes up later."""
     gateway.script.append(LOST)
     payment_id = told_false(client)
 
@@ -147,7 +147,7 @@ def test_c1_charge_that_the_gateway_does_not_know_is_settled_and_reversed(
 def test_c1_owner_that_sends_after_its_charge_was_reversed_charges_nothing_more(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    """It falls asleep between the look at the clock and the send; recovery settles the charge meanwhile."""
+    """The owner falls asleep between its look at the clock and the send; recovery completes the charge meanwhile."""
 
     def sleep(asked: GatewayRequest) -> Approved:
         for _ in ("the charge", "its reversal"):

@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 
 
 def waits(backoff: Backoff, chance: float) -> list[float]:
-    """The delays of a delivery that is refused until it is given up."""
+    """Return the delays of a delivery that is refused until it is given up."""
     delays: list[float] = []
     while (delay := backoff.delay(len(delays) + 1, chance, is_refusal=True)) is not None:
         delays.append(delay)

@@ -1,4 +1,4 @@
-"""A message that no queue takes holds up nobody. Release 1.0.0 blocked the payment's other messages for 72 hours."""
+"""A message without a queue blocks no other one. Release 1.0.0 blocked the payment's other messages for 72 hours."""
 
 import json
 from contextlib import closing

@@ -1,6 +1,6 @@
-"""Each broker carries the channel whose document names it, and ids are text there.
+"""Each broker carries the channel of its document, and ids are text there.
 
-Release 1.0.0 sent all five channels to both brokers; a consumer in Go whose `payment_id` is a string failed on three.
+Release 1.0.0 sent all five channels to both brokers; a Go consumer with a `payment_id` of type string failed on three.
 """
 
 import json
@@ -24,7 +24,7 @@ DEFAULTS = Settings(database_url="sqlite://")
 
 
 def pay_in_every_channel(app: Flask) -> dict[str, list[dict[str, Any]]]:
-    """The messages of each broker."""
+    """Pay in every channel; return the messages of each broker."""
     client = app.test_client()
     for answer in (pay_trip(client), pay_bill(client), charge_order(client)):
         assert answer.status_code in (200, 201), answer.text

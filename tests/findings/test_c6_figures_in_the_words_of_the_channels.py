@@ -14,14 +14,14 @@ from tests.support.scraped import Scraped, scraped
 
 
 def told(client: FlaskClient, name: str, label: str) -> dict[tuple[str, str], float]:
-    """Every series of a name that is not zero, by channel and the other label."""
+    """Return every series of a name that is not zero, by channel and the other label."""
     found: Scraped = scraped(client)
     series = ((dict(labels), value) for (each, labels), value in found.series.items() if each == name)
     return {(labels["channel"], labels[label]): value for labels, value in series if value}
 
 
 def use_all(app: Flask) -> None:
-    """Something of everything, in all five channels."""
+    """Use every kind of operation, in all five channels."""
     client = app.test_client()
     pay_trip(client, idempotency_key="paid")
     number = trip_id_of(pay_trip(client, idempotency_key="in-part", method="UPI"))
@@ -61,7 +61,7 @@ def test_c6_each_channels_payments_stand_under_its_own_words(app: Flask, deps: D
 
 
 def test_c6_methods_are_told_by_channel(app: Flask) -> None:
-    """Release 1.0.0 added trips by CARD to whatever else is paid so."""
+    """Release 1.0.0 added trips by CARD to all other payments by CARD."""
     use_all(app)
     found = told(app.test_client(), "payments_by_method", "method")
     assert (found["trips", "CARD"], found["trips", "UPI"], found["orders", "CREDIT_CARD"]) == (1, 1, 3)
@@ -78,7 +78,7 @@ def test_c6_what_is_added_up_stays_as_documented(app: Flask) -> None:
 
 
 def test_c6_a_channel_without_words_uses_the_canonical_ones(make_app: MakeApp) -> None:
-    """As one that is added later, or was removed while it has payments."""
+    """For example a channel that is added later, or was removed while it has payments."""
     from payment_service.channels import CHANNELS
 
     with_sixth = make_app(channels=(*CHANNELS, PARKING), auth_open_channels=frozenset({"parking", "trips"}))

@@ -1,4 +1,4 @@
-"""An old event is not sent after newer ones by mistake, and every event says where it belongs.
+"""The relay sends no old event after newer ones by mistake, and every event says where it belongs.
 
 In release 1.0.0 a replayed COMPLETED was the order service's last word after REFUNDED; HTTP events had no version.
 """
@@ -30,7 +30,7 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture
 def refunded(make_app: MakeApp) -> Flask:
-    """A service whose order service refused COMPLETED for good, and took REFUNDED."""
+    """Return a service with an order service that refused COMPLETED for good, and took REFUNDED."""
     app = make_app(order_service_url="http://127.0.0.1:9")
     client = app.test_client()
     number = paid(charge_order(client))["payment_id"]

@@ -48,7 +48,7 @@ NOTHING_WRITTEN = {"database": False, "migrations": True, "rabbitmq": True, "kaf
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ThrowawayPostgres]:
-    """A server of our own, which may be told to take no writes."""
+    """Start a server of our own, which tests can switch to read-only."""
     with closing(ThrowawayPostgres()) as server:
         yield server
 
@@ -61,7 +61,7 @@ def url(server: ThrowawayPostgres) -> Iterator[str]:
 
 @pytest.fixture
 def app(url: str) -> Iterator[Flask]:
-    """A service in this process that keeps one connection."""
+    """Yield a service in this process that keeps one connection."""
     app = create_app(Settings(database_url=url, log_level="ERROR", db_pool_size=1), gateway=LedgerGateway())
     yield app
     dependencies_of(app).database.engine.dispose()
@@ -127,7 +127,7 @@ def test_d2_connections_that_began_read_only_are_thrown_away_after_one_answer(
 
 
 def test_d2_pool_is_thrown_away_with_the_connection_that_says_read_only(url: str) -> None:
-    """Each of the others had to fail a request of its own."""
+    """In the past each other connection had to fail a request of its own."""
     app = create_app(Settings(database_url=url, log_level="ERROR", db_pool_size=4), gateway=LedgerGateway())
     database = dependencies_of(app).database
     with database.reading() as one, database.reading() as two, database.reading() as three:

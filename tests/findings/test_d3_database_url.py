@@ -32,7 +32,7 @@ def fault_of(text: str) -> str:
 
 
 def shown(url: str, names: tuple[str, ...]) -> dict[str, str]:
-    """The settings of a connection of a service at this address, which can charge."""
+    """Return the settings of a connection of a service at this address, which can charge."""
     app = create_app(Settings(database_url=url, log_level="ERROR"), gateway=LedgerGateway())
     client: FlaskClient = app.test_client()
     assert pay_trip(client).status_code == 200
@@ -114,7 +114,7 @@ def test_d3_hosts_in_parts_ask_for_one_that_takes_writes() -> None:
 
 @pytest.fixture
 def pair() -> Iterator[tuple[ThrowawayPostgres, ThrowawayPostgres]]:
-    """A server that is a standby, and one that takes writes."""
+    """Yield a server that is a standby, and one that takes writes."""
     with closing(ThrowawayPostgres(tcp=True)) as standby, closing(ThrowawayPostgres(tcp=True)) as primary:
         standby.create_database("several")
         standby.stop("fast")

@@ -35,7 +35,7 @@ PROCESSES = (
 
 @pytest.mark.parametrize("command", PROCESSES)
 def test_d6_every_process_names_every_fault_at_its_start(command: str) -> None:
-    """Each noticed what it used itself, with a traceback."""
+    """Each process noticed only the settings that it used itself, with a traceback."""
     words = [sys.executable, "-m", *command.split()]
     own = environment(**FAULTY, DOTENV_READ="1")
     result = subprocess.run(words, check=False, capture_output=True, text=True, cwd=ROOT, env=own, timeout=60)

@@ -1,4 +1,4 @@
-"""D7: nobody reads standard error, and the service goes on."""
+"""D7: the service continues when no process reads its standard error."""
 
 import fcntl
 import json
@@ -26,7 +26,7 @@ SMALL_PIPE = 4096
 
 
 class Unread:
-    """A process whose standard error is a small pipe that is read only by `read`."""
+    """A process with a small pipe as its standard error; only `read` reads it."""
 
     def __init__(self, *command: str, settings: dict[str, str]) -> None:
         self._reading, writing = os.pipe()
@@ -83,7 +83,7 @@ def test_d7_an_unread_stderr_pipe_stops_no_request_and_loses_no_line(tmp_path: P
 
 
 def test_d7_lines_of_an_error_that_ends_the_process_are_written(tmp_path: Path) -> None:
-    """The way to the writer thread must not lose what release 1.0.0 wrote."""
+    """The writer thread must not lose the lines that release 1.0.0 wrote."""
     settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/p.db", "LOG_LEVEL": "INFO"}
     said = "import logging, wsgi; [logging.info('line %d', n) for n in range(500)]; raise ValueError('the last')"
     with unread("-c", said, settings=settings) as process:
@@ -116,7 +116,7 @@ class Stuck:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Keep nothing back."""
 
     def events(self) -> list[object]:
         return [json.loads(line)["event"] for line in self.lines]
@@ -124,7 +124,7 @@ class Stuck:
 
 @pytest.fixture
 def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stuck]:
-    """Standard error stands still, and ten lines may wait."""
+    """Replace standard error by a stuck stream; ten lines may wait."""
     stream = Stuck()
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(writer, "MOST_LINES", 10)

@@ -23,7 +23,7 @@ from tests.support.postgres_binaries import Runner
 
 @pytest.fixture
 def file() -> Iterator[Path]:
-    """A database file of an ordinary user, who this process is meanwhile: no file is read-only to root."""
+    """Yield a database file of an ordinary user, who this process is meanwhile: no file is read-only to root."""
     before, runner = os.geteuid(), Runner.of_this_process()
     home = Path(tempfile.mkdtemp(dir="/tmp"))
     os.chown(home, runner.uid, runner.gid)

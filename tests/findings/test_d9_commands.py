@@ -1,7 +1,7 @@
-"""D9: what stands behind a command.
+"""D9: the functions behind the commands.
 
-In release 1.0.0 `--since` refused the times that the commands themselves print, `deliveries show 10**22` and a long
-`--actor` were tracebacks, and an empty `--why` was kept for ever.
+In release 1.0.0 `--since` refused the times that the commands print, `deliveries show 10**22` and a long `--actor` were
+tracebacks, and an empty `--why` was kept permanently.
 """
 
 import json
@@ -25,7 +25,7 @@ WHY = ("--why", "Ticket 4711")
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """A service with deliveries."""
+    """Return a service with deliveries."""
     app = make_app(rabbitmq_enabled=True)
     app.cli.add_command(simulator)
     pay_trip(app.test_client())

@@ -22,7 +22,7 @@ class TellsEverybody(OrderRenderer):
     """Renders for the orders callers, and has four webhook requests for each event."""
 
     def event(self, move: Move, context: PaymentContext) -> Event:
-        """One request for each HTTP sink."""
+        """Return one request for each HTTP sink."""
         event = super().event(move, context)
         return Event(event.type, event.data, tuple(WebhookRequest(sink, "POST", "/v1/all", BODY) for sink in SINKS))
 

@@ -1,4 +1,4 @@
-"""Which keys a repeat locks. Release 1.0.0's documents said that each is locked before it is replayed."""
+"""Which keys a repeat locks. Release 1.0.0's documents claimed a lock before each replay."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from tests.support.gateways import LedgerGateway
 
 @pytest.fixture
 def locks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the statements that lock, as they are sent."""
+    """Return the names of the statements that lock, as they are sent."""
     sent: list[str] = []
     send = Connection.write
 
@@ -29,7 +29,7 @@ def locks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_e3_a_finished_key_is_replayed_without_a_lock(client: FlaskClient, locks: list[str]) -> None:
-    """The code did so in release 1.0.0; its documents said otherwise."""
+    """Release 1.0.0's code did so too, but its documents claimed a lock."""
     first = pay_trip(client)
     assert pay_trip(client).data == first.data
     assert pay_trip(client, amount=151).status_code == 422
@@ -39,7 +39,7 @@ def test_e3_a_finished_key_is_replayed_without_a_lock(client: FlaskClient, locks
 def test_e3_every_other_key_is_locked_before_it_is_judged(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, locks: list[str]
 ) -> None:
-    """A key without an outcome, and one whose response has ended."""
+    """The service locks a key without an outcome, and one with an expired response."""
     gateway.script.append(gateway.lose_answer)
     pay_trip(client)
     changes: tuple[Callable[[Dependencies], object], ...] = (lambda _deps: None, expire_answers, purge_answers)
@@ -51,7 +51,7 @@ def test_e3_every_other_key_is_locked_before_it_is_judged(
 
 
 def test_e3_the_documents_say_what_the_code_does() -> None:
-    """Where the diagram and the record speak of a finished key, they speak of no lock."""
+    """The diagram and the record mention no lock for a finished key."""
     diagram, record = (
         here("docs/architecture.md").read_text(),
         here("docs/adr/0003-claim-gateway-finish.md").read_text(),

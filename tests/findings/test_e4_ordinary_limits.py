@@ -16,12 +16,12 @@ from tests.support.waiting import wait_until
 
 USUAL_LIMIT = 1024
 OTHER_FILES = 20
-"""What a process of nginx has open beside connections: five listeners, logs, its channels to the other processes."""
+"""Files that an nginx process has open beside connections: five listeners, logs, its channels to other processes."""
 
 
 @pytest.fixture
 def usual_limit() -> Iterator[None]:
-    """What is started meanwhile may have so many files open."""
+    """Limit the open files of processes that start inside the block."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (USUAL_LIMIT, hard))
     yield

@@ -1,4 +1,4 @@
-"""G2: a card number in the words of a gateway or of an operator is masked before it is stored.
+"""G2: the service masks a card number in the words of a gateway or of an operator before it stores them.
 
 Release 1.0.0 stored it and showed it.
 """
@@ -45,7 +45,7 @@ def test_g2_a_card_number_in_a_decline_is_masked_before_it_is_stored(
 
 
 def test_g2_a_card_number_in_an_operators_words_is_masked() -> None:
-    """Release 1.0.0 kept what stood behind `--why` and `--actor` as it was typed."""
+    """Release 1.0.0 kept the values of `--why` and `--actor` as they were typed."""
     command = click.Command("x", params=[click.Option(["--why"], type=Words())], callback=lambda why: why)
     assert command.main(["--why", f"The bank confirmed {CARD}."], standalone_mode=False) == (
         f"The bank confirmed {MASKED}."

@@ -1,4 +1,4 @@
-"""G3: a decline is a decline, however long its message is and whatever stands in it."""
+"""G3: a decline is a decline, with a message of any length and any content."""
 
 import json
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def _decline(message: str) -> Callable[[GatewayRequest], SendResult]:
 
 
 def test_g3_a_charge_declined_at_length_is_told_failed(client: FlaskClient, gateway: LedgerGateway) -> None:
-    """Release 1.0.0 told the caller PENDING, for ever."""
+    """Release 1.0.0 answered PENDING permanently."""
     gateway.script.append(_decline("Card expired.\n" + "Ask your bank. " * 100))
     answer = pay_trip(client)
     body = answer.get_json()
@@ -69,7 +69,7 @@ def test_g3_a_charge_declined_at_length_is_told_failed(client: FlaskClient, gate
 
 
 def test_g3_a_refund_declined_at_length_gives_its_amount_back(client: FlaskClient, gateway: LedgerGateway) -> None:
-    """Release 1.0.0 kept the amount reserved for ever."""
+    """Release 1.0.0 kept the amount reserved permanently."""
     number = trip_id_of(pay_trip(client))
     gateway.script.append(_decline("Not\nnow"))
     assert refund_trip(client, number).status_code == 400

@@ -1,4 +1,4 @@
-"""G5: nobody declines by hand what may still be on its way to the gateway."""
+"""G5: `decide` declines no operation that may still be on its way to the gateway."""
 
 import re
 from dataclasses import replace
@@ -23,7 +23,7 @@ IN_FLIGHT = 30.0
 
 @pytest.fixture(autouse=True)
 def patient(gateway: LedgerGateway) -> None:
-    """A bank that may act on a request long after its answer was given up."""
+    """Let the gateway act on a request long after the service gave its answer up."""
     gateway.capabilities = replace(gateway.capabilities, max_in_flight=IN_FLIGHT)
 
 
@@ -87,7 +87,7 @@ def test_g5_a_refund_waits_as_long(app: Flask, client: FlaskClient, deps: Depend
 def test_g5_while_an_owner_works_the_wait_includes_its_lease(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    """Release 1.0.0 said "try again later" and not when."""
+    """Release 1.0.0 answered "try again later" and not when."""
     tried: list[tuple[int, str]] = []
 
     def meanwhile(asked: GatewayRequest) -> SendResult:
@@ -107,7 +107,7 @@ def test_g5_while_an_owner_works_the_wait_includes_its_lease(
 def test_g5_what_the_bank_has_done_is_approved_at_once(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    """An approval can be wrong about nothing that comes later: it does not wait."""
+    """Nothing that comes later can make an approval wrong: it does not wait."""
     gateway.script.append(gateway.lose_answer)
     pay_trip(client)
     assert decide(app, undecided(deps), "approved")[0] == 0

@@ -25,7 +25,7 @@ SILENCE = Unknown("silence")
 
 @pytest.fixture(autouse=True)
 def careless(gateway: LedgerGateway) -> None:
-    """A bank that does again whatever it is sent again."""
+    """Let the gateway repeat every operation that it receives twice."""
     gateway.capabilities = replace(gateway.capabilities, idempotent_by_key=False, max_in_flight=30.0)
 
 
@@ -78,7 +78,7 @@ def test_g6_a_sender_that_slept_after_its_clock_check_is_the_only_one(
 def test_g6_what_was_claimed_and_never_sent_goes_to_a_person_too(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody can know that its owner died before it sent. Release 1.0.0 sent it."""
+    """The owner may have died before or after it sent. Release 1.0.0 sent it."""
     monkeypatch.setattr("payment_service.services.engine.call_gateway", _die)
     with pytest.raises(SystemExit):
         pay_trip(client)
@@ -124,7 +124,7 @@ def test_g6_a_key_that_the_gateway_has_forgotten_goes_to_a_person(
 
 
 def test_g6_what_a_look_up_finds_still_ends_it(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
-    """A person who must look is not asked when the gateway answers after all."""
+    """The service asks no person when the gateway answers after all."""
     gateway.script.append(SILENCE)
     pay_trip(client)
     let_pass(deps, 31)

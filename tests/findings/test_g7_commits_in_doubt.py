@@ -1,4 +1,4 @@
-"""G7: nothing is said about money while the own COMMIT is in doubt."""
+"""G7: the service reports nothing about money while its own COMMIT is in doubt."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ from tests.support.gateways import LedgerGateway
 
 @contextmanager
 def commits_lost(times: int, *, heard: bool, then: type[Exception] | None = None) -> Iterator[None]:
-    """The first `times` COMMITs that complete an operation get no answer; then nothing is lost, or all fails `then`."""
+    """Lose the answers of the first `times` COMMITs that complete an operation; then lose none, or fail all `then`."""
     real = Database.atomic
     lost: list[str] = []
 
@@ -60,7 +60,7 @@ def test_g7_where_the_tables_cannot_be_read_the_answer_is_outcome_unknown(
     prepare: Callable[[Flask], Ask],
     heard: bool,
 ) -> None:
-    """Release 1.0.0 said that it was undecided, although it may have been written down as done."""
+    """Release 1.0.0 answered undecided, although the outcome may have been committed as done."""
     ask = prepare(app)
     with commits_lost(1, heard=heard, then=DatabaseUnavailable):
         answer = ask()
@@ -72,7 +72,7 @@ def test_g7_where_the_tables_cannot_be_read_the_answer_is_outcome_unknown(
 def test_g7_what_was_written_down_is_told_once_the_tables_can_be_read(
     app: Flask, deps: Dependencies, gateway: LedgerGateway, kind: Kind, prepare: Callable[[Flask], Ask]
 ) -> None:
-    """Release 1.0.0 said that it was undecided."""
+    """Release 1.0.0 answered undecided."""
     ask = prepare(app)
     with commits_lost(ATTEMPTS, heard=True):
         answer = ask()
@@ -95,7 +95,7 @@ def test_g7_what_was_not_written_down_is_undecided(
 def test_g7_a_decline_that_was_written_down_is_not_told_as_undecided(
     app: Flask, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    """Release 1.0.0 said "processing" of a payment that had failed."""
+    """Release 1.0.0 answered "processing" for a payment that had failed."""
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     with commits_lost(ATTEMPTS, heard=True):
         body = checkouts.body_of(checkouts.process(app.test_client()))

@@ -74,7 +74,7 @@ def test_k1_a_comma_in_quotes_is_part_of_the_key(client: FlaskClient) -> None:
 def test_k1_a_key_that_1_0_0_stored_as_it_came_stays_that_key(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, text: str
 ) -> None:
-    """What release 1.0.0 paid under such a key is found by it, and by nothing else."""
+    """Only such a key finds the payment that release 1.0.0 made under it."""
     first = pay_bill(client, "before")
     with deps.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(key_hash=hash_key(text)))
@@ -95,7 +95,7 @@ def test_k1_a_key_without_comma_or_quote_costs_no_look_up(client: FlaskClient, m
 
 @pytest.mark.parametrize("header", [*SPELLINGS, "d1"])
 def test_k1_the_header_of_a_document_with_the_key_in_the_body_may_be_doubled(client: FlaskClient, header: str) -> None:
-    """Release 1.0.0 refused a trip whose header said the same as its body, twice."""
+    """Release 1.0.0 refused a trip with a header that repeated its body's key twice."""
     assert pay_trip(client, idempotency_key="d1", headers={"Idempotency-Key": header}).status_code == 200
     assert pay_bill(client, header, idempotency_key="d1").status_code == 201
 

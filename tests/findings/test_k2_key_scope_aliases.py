@@ -1,6 +1,6 @@
-"""A caller whose subject changes: from nobody in particular to its own, or from one name to another.
+"""A caller's subject changes: from the anonymous one to its own, or from one name to another.
 
-Release 1.0.0 took each repeat of a key for the first request of somebody else, and charged again.
+Release 1.0.0 took each repeat of a key for another caller's first request, and charged again.
 """
 
 from typing import Any, NoReturn
@@ -75,7 +75,7 @@ def test_k2_both_subjects_at_once_are_one(make_app: MakeApp, gateway: LedgerGate
 
 
 def test_k2_what_is_new_belongs_to_the_old_subject(make_app: MakeApp, deps: Dependencies) -> None:
-    """The audit trail still says who it was."""
+    """The audit trail still names the actual subject."""
     pay_trip(make_app(key_scope_aliases=RENAMED).test_client(), headers=NEW)
     assert [row["subject"] for row in rows(deps, payments)] == ["old"]
     assert {row["actor"] for row in rows(deps, transactions)} == {"new"}
@@ -109,7 +109,7 @@ def test_k2_what_a_new_subject_left_undecided_is_taken_up_where_it_is(
 
 
 def test_k2_a_booking_is_processed_once_by_both(make_app: MakeApp, gateway: LedgerGateway) -> None:
-    """Without a client's key the payment is the key, whoever of the two processes it."""
+    """Without a client's key the payment is the key, whichever of the two subjects processes it."""
     app = make_app(key_scope_aliases=RENAMED)
     old, new = Booker(app, "old"), Booker(app, "new")
     payment_id = new.made()
@@ -127,7 +127,7 @@ BAD: tuple[dict[str, str], ...] = ({}, {"Authorization": f"Bearer {token(secret=
 
 @pytest.mark.parametrize("headers", BAD, ids=["missing", "invalid", "without subject"])
 def test_k2_a_401_of_a_channel_that_was_open_does_not_say_safe(make_app: MakeApp, headers: dict[str, str]) -> None:
-    """Release 1.0.0 said "same key, safe"; with a token the same key then charged again."""
+    """Release 1.0.0 answered "same key, safe"; with a token the same key then charged again."""
     client = make_app().test_client()
     pay_trip(client)
     process(client)
@@ -152,7 +152,7 @@ def test_k2_one_open_channel_does_not_make_the_others_advice_true(make_app: Make
 
 
 def test_k2_a_payment_that_another_process_makes_without_a_token_is_noticed(make_app: MakeApp, later: Later) -> None:
-    """While the processes are restarted one by one, some are open still."""
+    """While the processes restart one by one, some still accept callers without a token."""
     closed = make_app(auth_open_channels=CLOSED).test_client()
     assert advice(pay_trip(closed)) == (401, True)
     pay_trip(make_app().test_client())
@@ -161,7 +161,7 @@ def test_k2_a_payment_that_another_process_makes_without_a_token_is_noticed(make
 
 
 def test_k2_a_401_needs_no_database(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the database does not tell, the advice is the careful one."""
+    """Without the database's answer the service gives the careful advice."""
 
     def fail(*_: Any) -> NoReturn:
         raise DatabaseUnavailable
@@ -188,6 +188,6 @@ def test_k2_aliases_are_read(text: str, aliases: Any) -> None:
     "text", ["new", "=old", "new=", "a=b=c", "a=b,a=c", "a=b,b=c", "a=a", "anonymous=a", "a=anonymous,anonymous=b"]
 )
 def test_k2_aliases_without_one_old_subject_each_are_refused(text: str) -> None:
-    """Two aliases in a row would make it a question of order whose key it is."""
+    """With two aliases in a row, their order would decide the key's owner."""
     with pytest.raises(ConfigurationError, match="KEY_SCOPE_ALIASES"):
         Settings.from_env({"KEY_SCOPE_ALIASES": text})

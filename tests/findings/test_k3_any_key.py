@@ -1,4 +1,4 @@
-"""Keys, bookings and orders whose names begin with a slash, or are the dots that paths are shortened by."""
+"""Keys, bookings and orders with names that begin with a slash, or that are the dots of shortened paths."""
 
 from urllib.parse import quote
 
@@ -61,7 +61,7 @@ def test_k3_the_parameter_must_be_one_key(client: FlaskClient, parameter: str, c
 
 
 def test_k3_a_key_that_was_sent_in_quotes_is_found_in_quotes(client: FlaskClient) -> None:
-    """The same key as the header's, written as the client writes it there."""
+    """The key equals the header's, written as the client writes it there."""
     process(client, '"a key"')
     for key in ("a key", '"a key"'):
         assert client.get("/v1/idempotency-keys", query_string={"key": key}).get_json()["channel"] == "checkout"

@@ -1,6 +1,6 @@
 """After a restore numbers were given again: the old holder of payment 2 refunded another trip's payment 2.
 
-Release 1.0.0 had no step after a restore: `verify` alone, in the night, told what the backup had lost.
+Release 1.0.0 had no step after a restore: only `verify`, at night, reported the payments that the backup had lost.
 """
 
 import json
@@ -53,7 +53,7 @@ def next_numbers(said: Result) -> dict[str, int]:
 
 @pytest.fixture
 def app(make_app: MakeApp, database_url: str) -> Flask:
-    """A service that connects as the owner of the tables, as the command must."""
+    """Return a service that connects as the owner of the tables, as the command must."""
     return make_app(database_url=database_url.replace("payments_app", "payments_owner"), **SINK)
 
 
@@ -69,7 +69,7 @@ class Drill:
         self.lost: dict[str, int] = {}
 
     def start(self) -> None:
-        """A new process, as it were."""
+        """Start a new process, as it were."""
         self.app = self._make()
         self.client = self.app.test_client()
 
@@ -77,20 +77,20 @@ class Drill:
         dependencies_of(self.app).database.engine.dispose()
 
     def begin(self) -> None:
-        """Charges that the backup has; of the last one the outcome is not known yet."""
+        """Make the charges that the backup has; the outcome of the last one is not known yet."""
         self.before = {key: charge(self.client, key) for key in ("old-1", "old-2")}
         self.gateway.script.append(self.gateway.lose_answer)
         assert pay_trip(self.client, idempotency_key="open", trip_id=77).status_code == 202
 
     def go_on(self) -> None:
-        """What the backup does not have; receivers hear of all of it."""
+        """Continue after the backup: it lacks these payments, and receivers hear of all of them."""
         self.lost = {f"new-{n}": charge(self.client, f"new-{n}") for n in range(8)}
         assert refund_trip(self.client, self.before["old-1"], idempotency_key="r-old", amount=10).status_code == 200
         assert refund_trip(self.client, self.lost["new-0"], idempotency_key="r-new", amount=10).status_code == 200
         drain(Relay(dependencies_of(self.app).database, self.sink))
 
     def judge(self) -> None:
-        """Everything that must hold after the restore."""
+        """Check everything that must hold after the restore."""
         events = {delivery.event_id for delivery in self.sink.offered}
         said = after_restore(self.app, "--gap", str(GAP))
         assert said.exit_code == 1, said.output
@@ -107,7 +107,7 @@ class Drill:
         self.events_keep_their_ids(events)
 
     def strangers_stay_strangers(self) -> None:
-        """No number is given twice; what callers hold of lost payments leads nowhere."""
+        """Check that no number is given twice, and that callers' numbers of lost payments lead nowhere."""
         taken = set(self.before.values()) | set(self.lost.values())
         assert not taken & {charge(self.client, f"stranger-{n}") for n in range(10)}
         answer = refund_trip(self.client, self.lost["new-0"], idempotency_key="r-new", amount=10)
@@ -115,7 +115,7 @@ class Drill:
         assert self.client.get(f"/payments/{self.lost['new-7']}").status_code == 404
 
     def callers_repeat(self) -> None:
-        """Every repeat is answered, and moves nothing."""
+        """Check that every repeat is answered, and moves nothing."""
         charges, refunds = self.gateway.count(Kind.CHARGE), self.gateway.count(Kind.REFUND)
         assert {key: charge(self.client, key) for key in self.before} == self.before
         again = {key: charge(self.client, key) for key in self.lost}
@@ -125,7 +125,7 @@ class Drill:
         assert (self.gateway.count(Kind.CHARGE), self.gateway.count(Kind.REFUND)) == (charges, refunds)
 
     def events_keep_their_ids(self, known: set[UUID]) -> None:
-        """What the backup still held to be sent goes out again under the ids that receivers know."""
+        """Check that the relay sends the backup's waiting events again under the ids that receivers know."""
         heard = len(self.sink.offered)
         drain(Relay(dependencies_of(self.app).database, self.sink))
         survivor = self.before["old-2"]

@@ -18,7 +18,7 @@ CARD = "4111111111111111"
 
 
 def test_s10_card_numbers_are_found_in_every_spelling_and_structure() -> None:
-    """Release 1.0.0 found a third of the spellings. What remains unseen is listed where the test fails."""
+    """Release 1.0.0 found a third of the spellings. A failing test lists the spellings that remain unseen."""
     cards = sum(1 for _ in card_corpus.texts()) + sum(1 for _ in card_corpus.bodies())
     missed = card_corpus.misses()
     assert cards >= 300
@@ -84,7 +84,7 @@ def test_s10_names_that_only_resemble_a_secret_are_let_pass(client: FlaskClient,
 def test_s10_an_id_with_a_card_number_is_replaced_and_never_refused(
     client: FlaskClient, deps: Dependencies, header: str, request_id: str, trace: str
 ) -> None:
-    """Release 1.0.0 stored the trace's id, and a request id in groups of eight, beside the payment for ever."""
+    """Release 1.0.0 kept the trace's id, and a request id in groups of eight, beside the payment permanently."""
     client.environ_base[f"HTTP_{header.upper().replace('-', '_')}"] = trace if header == "traceparent" else request_id
     answer = pay_trip(client)
     assert answer.status_code == 200

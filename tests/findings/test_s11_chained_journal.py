@@ -1,4 +1,4 @@
-"""`verify` finds whatever an intruder changes in the tables. In release 1.0.0 it missed 8 of 10 such changes."""
+"""`verify` finds every change that an intruder makes in the tables. In release 1.0.0 it missed 8 of 10 such changes."""
 
 from contextlib import ExitStack
 
@@ -39,7 +39,7 @@ def gateway() -> ChangingGateway:
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """A service whose journal has a key."""
+    """Return a service with a key for its journal."""
     return make_app(journal_key=(KEY,), rabbitmq_enabled=True)
 
 
@@ -108,7 +108,7 @@ def test_s11_removed_payment_is_named_where_it_was_sealed(app: Flask, gateway: C
         named = f"J6 payment {number}: was removed after seal"
         assert any(line.startswith(named) for line in found(deps))
         with removed(deps.database, *((journal_seals, row) for row in stored(deps.database, journal_seals))):
-            assert found(deps) == []  # without seals nobody can tell
+            assert found(deps) == []  # without seals no check can show it
             assert "seals were removed" in str(list(chain_of(deps, kept)))
 
 

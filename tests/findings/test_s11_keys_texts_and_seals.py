@@ -42,7 +42,7 @@ def gateway() -> ChangingGateway:
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """A service whose journal has a key."""
+    """Return a service with a key for its journal."""
     return make_app(journal_key=(KEY,), rabbitmq_enabled=True)
 
 
@@ -79,7 +79,7 @@ def test_s11_keys_rotate_by_id(make_app: MakeApp, gateway: ChangingGateway) -> N
 
 
 def test_s11_text_of_a_caller_is_no_word_of_the_service(app: Flask, gateway: ChangingGateway) -> None:
-    """Release 1.0.0 wrote a caller's reason where the service says what happened."""
+    """Release 1.0.0 wrote a caller's reason into the field for the service's own words."""
     text = "Charge approved by the gateway"
     client = app.test_client()
     order = orders.paid(orders.create_order(client))

@@ -1,4 +1,4 @@
-"""S12, as far as the proxy goes: a response whose head carries a long token back passes."""
+"""S12, in the proxy: it passes a response with a long token in its head."""
 
 from contextlib import closing
 

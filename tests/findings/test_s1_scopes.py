@@ -34,12 +34,12 @@ PRODUCTION: dict[str, Any] = {"environment": "production", "auth_open_channels":
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """The service as production runs it, with neighbours to tell."""
+    """Return the service as production runs it, with downstream services."""
     return make_app(**PRODUCTION)
 
 
 def refused(answer: Any, scope: str, channel: str = "orders") -> None:
-    """The answer says which scope the token needs, and that its key is still free."""
+    """Check that the answer names the scope that the token needs, and says that its key is still free."""
     assert answer.status_code == 403, answer.text
     body = answer.get_json()
     text = body.get("error") or body["detail"]
@@ -48,13 +48,13 @@ def refused(answer: Any, scope: str, channel: str = "orders") -> None:
 
 
 def pay_checkout(client: FlaskClient, headers: dict[str, str]) -> Any:
-    """An ordinary payment of checkout, under a key."""
+    """Make an ordinary payment of checkout, under a key."""
     body = {"order_id": "ORD-1", "amount": 100.0, "payment_method": "credit_card"}
     return client.post("/api/v1/payments/process", json=body, headers={**headers, "Idempotency-Key": "checkout"})
 
 
 def test_s1_a_plain_token_moves_no_order(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
-    """Release 1.0.0 charged 0.01, told the order service COMPLETED, and released the inventory of others' orders."""
+    """Release 1.0.0 charged 0.01, sent COMPLETED to the order service, and released the inventory of others' orders."""
     before = row_counts(deps)
     refused(charge_order(client, "cheap", PLAIN, order_id=1, amount=0.01), "payments:charge")
     refused(create_order(client, headers=PLAIN, order_id=2), "payments:charge")
@@ -79,14 +79,14 @@ def test_s1_a_plain_token_moves_no_order_that_is_there(client: FlaskClient, deps
 
 
 def test_s2_a_plain_token_blocks_no_order(client: FlaskClient, deps: Dependencies) -> None:
-    """Release 1.0.0 kept a stranger's payment that nobody charged, and refused the order service."""
+    """Release 1.0.0 kept a stranger's uncharged payment, and refused the order service."""
     refused(create_order(client, headers=PLAIN), "payments:charge")
 
     assert paid(charge_order(client, headers=ORDER_SERVICE))["status"] == "COMPLETED"
 
 
 def test_s1_the_order_service_works_as_before_with_its_scope(client: FlaskClient, deps: Dependencies) -> None:
-    """Release 1.0.0 asked for no scope; with one everything is served, and the neighbours hear of it."""
+    """Release 1.0.0 required no scope; with one the service serves everything and sends all events."""
     first = paid(charge_order(client, headers=ORDER_SERVICE))
     assert (first["status"], first["order_id"]) == ("COMPLETED", 3001)
     assert {row["sink"] for row in rows(deps, outbox_deliveries)} >= {"order", "notification"}
@@ -138,7 +138,7 @@ def test_s1_scopes_end_at_the_subject_and_service_does_not(client: FlaskClient) 
 
 
 def test_s1_a_payment_of_others_looks_like_none_also_to_a_token_for_another_channel(client: FlaskClient) -> None:
-    """Release 1.0.0 had no scope for one channel. What is refused must not tell what is there."""
+    """Release 1.0.0 had no scope for one channel. An error must not reveal that the payment exists."""
     order = paid(charge_order(client, headers=ORDER_SERVICE))["payment_id"]
     for scope in ("payments:read:orders", "payments:read:bills", "payments:read:trips", "payments:read"):
         curious = bearer("curious", scope=scope)

@@ -1,4 +1,4 @@
-"""A payment that its caller does not charge ends. On release 1.0.0 a stranger's one blocked an order for ever."""
+"""A payment that its caller does not charge ends. In release 1.0.0 a stranger's one blocked an order permanently."""
 
 import threading
 from datetime import timedelta

@@ -28,7 +28,7 @@ REFUSED = [
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """The service as production runs it."""
+    """Return the service as production runs it."""
     return make_app(environment="production", auth_open_channels=frozenset())
 
 

@@ -22,7 +22,7 @@ SERVED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 
 @pytest.fixture
 def ending(tmp_path: Path) -> Iterator[tuple[Nginx, Certificate, ScriptedServer]]:
-    """The deployed proxy with a certificate."""
+    """Yield the deployed proxy with a certificate."""
     made = certificate(tmp_path)
     with ExitStack() as stack:
         service = stack.enter_context(scripted_server(SERVED))
@@ -64,7 +64,7 @@ def test_s4_a_proxy_with_a_certificate_sends_plain_requests_to_https(
             )
             assert "Strict-Transport-Security" not in answer.headers
         assert not service.received
-        # Who asks whether the proxy lives may have no certificate to judge by.
+        # A client that checks the proxy's health may have no certificate to verify it with.
         assert session.get(f"http://127.0.0.1:{nginx.port}/health", timeout=20).status_code == 200
 
 

@@ -82,7 +82,7 @@ def unnamed(tmp_path: Path) -> Iterator[Street]:
 
 
 def test_s4_strangers_who_come_through_a_terminator_are_kept_out(named: Street) -> None:
-    """In release 1.0.0 figures, readiness and the operators' login were public."""
+    """In release 1.0.0 metrics, readiness and the operators' login were public."""
     for path in INSIDE:
         assert named.status(STRANGER, named.through + path) == 403, path
         assert named.status(INSIDER, named.through + path) == 200, path
@@ -117,7 +117,7 @@ def test_s4_addresses_that_a_client_claims_change_nothing(named: Street, claimed
 
 
 def test_s4_the_scheme_is_believed_from_a_named_proxy_alone(named: Street) -> None:
-    """In release 1.0.0 the service was told that every client came by plain HTTP."""
+    """In release 1.0.0 the service took every client's scheme for plain HTTP."""
     named.status(STRANGER, f"{named.through}/payments", **{"X-Forwarded-Proto": "http"})
     named.status(STRANGER, f"{named.direct}/payments", **{"X-Forwarded-Proto": "https"})
 
@@ -126,7 +126,7 @@ def test_s4_the_scheme_is_believed_from_a_named_proxy_alone(named: Street) -> No
 
 
 def flood(port: int, certificate: Certificate | None, address: str, claim: str = "") -> list[int]:
-    """The statuses of many requests of one client, sent in one breath."""
+    """Return the statuses of many requests of one client, sent in one breath."""
     asked = b"".join(
         b"GET /payments HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
         % (f"X-Forwarded-For: {claim}{number}\r\n".encode() if claim else b"")

@@ -22,13 +22,13 @@ def compose() -> dict[str, Any]:
 
 
 def published() -> dict[str, list[tuple[str, str]]]:
-    """Of each service the addresses and inner ports that it publishes."""
+    """Return the addresses and inner ports that each service publishes."""
     ports = {name: service.get("ports", []) for name, service in compose().items()}
     return {name: [parts(port) for port in of] for name, of in ports.items() if of}
 
 
 def parts(port: str) -> tuple[str, str]:
-    """The address and the inner port; a variable by its name, with a dollar sign."""
+    """Return the address and the inner port; a variable by its name, with a dollar sign."""
     address, _, inner = re.sub(r"\$\{(\w+):-[^}]*\}", r"$\1", port).split(":")
     return address, inner
 

@@ -29,7 +29,7 @@ def tls_port(broker_port: int, certificate: Files) -> Iterator[int]:
 
 
 def sink_of(**changes: str) -> Sink:
-    """The sink of a process that is told this in its environment."""
+    """Return the sink of a process with this environment."""
     settings = Settings.from_env({"RABBITMQ_ENABLED": "true", **changes})
     return sinks.build_sinks({name.upper(): value for name, value in vars(settings).items()})["rabbitmq"]
 

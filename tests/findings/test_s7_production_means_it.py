@@ -30,7 +30,7 @@ OPEN = {
     },
     "ALLOW_MOLLIE_TEST_MODE": {"MOLLIE_API_KEY": "test_" + "x" * 24},
 }
-"""What each override allows."""
+"""The effect of each override."""
 
 
 @pytest.mark.parametrize("override", OPEN)

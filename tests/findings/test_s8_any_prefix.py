@@ -1,4 +1,4 @@
-"""S8: what is inside stays inside under every API_PREFIX.
+"""S8: internal routes stay internal under every API_PREFIX.
 
 Release 1.0.0 served `/pay/metrics` to the public.
 """
@@ -32,7 +32,7 @@ CALLERS = [
 
 @pytest.fixture
 def street() -> Iterator[str]:
-    """The deployed proxy, to which no client of this test is an insider."""
+    """Yield the deployed proxy, to which no client of this test is an insider."""
     with scripted_server(SERVED) as service, closing(Nginx(service.url.removeprefix("http://"))) as nginx:
         admit(nginx)
         deployed = nginx.home / "conf.d" / "payment-service.conf"

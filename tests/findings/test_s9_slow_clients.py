@@ -101,7 +101,7 @@ def test_s9_a_client_that_does_not_read_is_cut_off(strict: Alone) -> None:
 
 
 def connections(alone: Alone) -> int:
-    """How many of its clients' connections gunicorn holds open, other than those of this question."""
+    """Return how many of its clients' connections gunicorn holds open, other than those of this question."""
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     ours = f"0100007F:{alone.address[1]:04X}"
     established = "01"
@@ -147,7 +147,7 @@ def test_s9_a_charge_that_arrives_in_single_bytes_is_served(patient: Alone, is_c
 
 
 def test_s9_a_client_that_waits_for_100_continue_gets_it_once(patient: Alone) -> None:
-    """Release 1.0.0 said it from the thread."""
+    """Release 1.0.0 sent it from the thread."""
     body = json.dumps({"idempotency_key": "continue", **CHARGE}).encode()
     head = charge("", b"Expect: 100-continue\r\nContent-Length: %d\r\n" % len(body), b"")
     with closing(connect(patient.address)) as client:

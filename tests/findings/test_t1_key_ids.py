@@ -1,4 +1,4 @@
-"""T1: a published key is found whatever its id looks like, and without one."""
+"""T1: the service finds a published key with any id, and without one."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -31,7 +31,7 @@ def without_id(key: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
-    """An auth service that publishes what the test tells it to."""
+    """Yield an auth service that publishes the test's keys."""
     with Publisher() as published:
         yield published
 
@@ -43,7 +43,7 @@ def client(publisher: Publisher) -> FlaskClient:
 
 @pytest.mark.parametrize("kid", KEY_IDS)
 def test_t1_any_text_is_a_key_id(client: FlaskClient, publisher: Publisher, kid: str) -> None:
-    """Release 1.0.0 answered 401 where it had another character, or more than 128."""
+    """Release 1.0.0 answered 401 to an id with another character, or with more than 128."""
     publisher.keys = [jwk(NEW_RSA, "other"), jwk(RSA, kid), jwk(EC, kid)]
     assert answer(client, by(RSA, kid)) == "user-1"
     assert answer(client, by(EC, kid, "ES256")) == "user-1"
@@ -65,7 +65,7 @@ def test_t1_a_token_without_a_key_id_is_verified_by_the_key_that_signed_it(
 def test_t1_keys_without_an_id_are_tried(
     client: FlaskClient, publisher: Publisher, headers: dict[str, Any] | None
 ) -> None:
-    """Release 1.0.0 took a set of such keys for none, and was unavailable."""
+    """Release 1.0.0 took a set of such keys for an empty one, and was unavailable."""
     publisher.keys = [without_id(jwk(key, "")) for key in (NEW_RSA, RSA, EC)]
     assert answer(client, token(RSA, "RS256", headers)) == "user-1"
     assert answer(client, token(EC, "ES256", headers)) == "user-1"
@@ -105,7 +105,7 @@ def test_t1_a_rotated_key_without_an_id_is_found(client: FlaskClient, publisher:
 def test_t1_a_remembered_token_without_an_id_ends_with_its_key(
     client: FlaskClient, publisher: Publisher, later: Later
 ) -> None:
-    """As one that names its key does."""
+    """A token that names its key ends in the same way."""
     kept = token(RSA, "RS256")
     publisher.keys = [without_id(jwk(RSA, ""))]
     assert [answer(client, kept) for _ in range(2)] == ["user-1"] * 2

@@ -19,7 +19,7 @@ TIMEOUT = 2.0
 
 @pytest.fixture
 def hanging(publisher: Publisher) -> Iterator[Publisher]:
-    """A publisher that takes requests, and answers none until the test is over."""
+    """Yield a publisher that takes requests, and answers none until the test is over."""
     over = threading.Event()
 
     def hang(_: BaseHTTPRequestHandler) -> None:

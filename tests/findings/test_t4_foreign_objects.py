@@ -1,4 +1,4 @@
-"""T4: what belongs to another is answered as what does not exist, and only the log tells the two apart.
+"""T4: the service answers for another caller's object as for a missing one, and only the log tells the two apart.
 
 The log of release 1.0.0 did not.
 """
@@ -18,19 +18,19 @@ BY_ITS_ID = [route for route, asked in ASKED.items() if asked.status != 200 and 
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """The service where every channel needs a token."""
+    """Return the service where every channel needs a token."""
     return make_app(log_level="INFO", auth_open_channels=frozenset())
 
 
 @pytest.fixture
 def anns(app: Flask) -> Belongings:
-    """What Ann has."""
+    """Return the ids of Ann's payments and refunds."""
     return make_belongings(app, dependencies_of(app))
 
 
 @pytest.fixture
 def ben(app: Flask) -> FlaskClient:
-    """A client that sends Ben's token."""
+    """Return a client that sends Ben's token."""
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = bearer("ben")["Authorization"]
     return client
@@ -57,7 +57,7 @@ def test_t4_a_foreign_payment_leaves_a_line_and_none_leaves_none(
 
 
 def refused_of_nothing(ben: FlaskClient, route: Route, lines: Lines) -> list[object]:
-    """The lines of a request for an id that nobody has."""
+    """Return the log lines of a request for an unknown id."""
     asked = ASKED[route]
     none = NOBODYS[asked.ids] if isinstance(asked.ids, str) else NOBODYS_PAYABLE
     for body in asked.bodies:

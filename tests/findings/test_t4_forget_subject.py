@@ -1,4 +1,4 @@
-"""T4: what is personal about a subject can be emptied. Release 1.0.0 had no way to."""
+"""T4: an operator can empty the personal data of a subject. Release 1.0.0 had no way to."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ ANN = "ann@example.com"
 
 @pytest.fixture
 def app(make_app: MakeApp, database_url: str) -> Flask:
-    """A service that connects as the owner of the tables, as the command must."""
+    """Return a service that connects as the owner of the tables, as the command must."""
     url = database_url.replace("payments_app", "payments_owner")
     return make_app(database_url=url, journal_key=(KEY,), rabbitmq_enabled=True)
 
@@ -52,7 +52,7 @@ def deliver_all(deps: Dependencies) -> None:
 
 
 def told_of_ann(deps: Dependencies) -> set[str]:
-    """The columns in which Ann's address stands."""
+    """Return the columns in which Ann's address stands."""
     return {
         f"{table.name}.{name}"
         for table in metadata.tables.values()
@@ -63,7 +63,7 @@ def told_of_ann(deps: Dependencies) -> set[str]:
 
 
 def ann_was_here(app: Flask) -> None:
-    """Ann's address stands wherever a caller or the auth service can put it."""
+    """Put Ann's address into every place that a caller or the auth service can reach."""
     client = app.test_client()
     headers = Booker(app, "ann", scope="payments:charge payments:refund").headers
     charge = {"idempotency_key": "ann's", "trip_id": 7, "amount": 90, "method": "CARD", "metadata": {"note": ANN}}

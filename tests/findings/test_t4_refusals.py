@@ -1,6 +1,6 @@
-"""T4: a refusal leaves a line that says who was refused what, from which address and why.
+"""T4: a refusal leaves a line with the subject, the request, the address and the reason.
 
-The lines of release 1.0.0 said neither who nor why, and failed sign-ins left none.
+The lines of release 1.0.0 named neither subject nor reason, and failed sign-ins left none.
 """
 
 import json
@@ -47,19 +47,19 @@ REFUSED: dict[str, tuple[str, str, str | None]] = {
     "no subject": (token(**GOOD, sub=None), "no_subject", None),
     "subject that is a list": (signed(claims(**GOOD, sub=["canary"])), "wrong_claim", None),
 }
-"""A token, why it is refused, and the subject that the line may name: one whose signature was verified."""
+"""A token, the reason for its refusal, and the subject that the line may name: one with a verified signature."""
 
 
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
-    """An auth service that publishes one key."""
+    """Yield an auth service that publishes one key."""
     with Publisher(jwk(KEY, "known")) as published:
         yield published
 
 
 @pytest.fixture
 def closed(make_app: MakeApp, publisher: Publisher) -> Flask:
-    """The service with every kind of key, in which every channel needs a token."""
+    """Return the service with every kind of key, in which every channel needs a token."""
     secrets = {"jwt_secret_key": SECRET, "jwt_jwks_url": publisher.url}
     named = {"jwt_audience": GOOD["aud"], "jwt_issuer": GOOD["iss"]}
     return make_app(log_level="INFO", auth_open_channels=frozenset(), **secrets, **named)
@@ -76,7 +76,7 @@ def ask(client: FlaskClient, path: str, value: str | None, **environ: str) -> Te
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_t4_a_token_that_is_refused_leaves_a_line_with_the_reason(closed: Flask, lines: Lines, name: str) -> None:
-    """Release 1.0.0 logged the route and the status 401 and nothing else."""
+    """Release 1.0.0 logged only the route and the status 401."""
     value, reason, subject = REFUSED[name]
     lines()
     answer = ask(FlaskClient(closed, use_cookies=False), "/payments/7", value, REMOTE_ADDR=ELSEWHERE)
@@ -93,7 +93,7 @@ def test_t4_a_token_that_is_refused_leaves_a_line_with_the_reason(closed: Flask,
 
 
 def test_t4_a_request_without_a_token_leaves_a_line(closed: Flask, lines: Lines) -> None:
-    """Release 1.0.0 logged the route and the status 401 and nothing else."""
+    """Release 1.0.0 logged only the route and the status 401."""
     lines()
     ask(FlaskClient(closed, use_cookies=False), "/payments/7", None)
     FlaskClient(closed, use_cookies=False).get("/payments/7", headers={"Authorization": "Basic Y2FuYXJ5OmNhbmFyeQ=="})
@@ -104,7 +104,7 @@ def test_t4_a_request_without_a_token_leaves_a_line(closed: Flask, lines: Lines)
 
 
 def test_t4_a_channel_that_is_closed_beside_an_open_one_is_named_as_the_reason(make_app: MakeApp, lines: Lines) -> None:
-    """Release 1.0.0 logged the route and the status 401 and nothing else."""
+    """Release 1.0.0 logged only the route and the status 401."""
     client = make_app(log_level="INFO", auth_open_channels=frozenset({"trips"})).test_client()
     lines()
     answer = client.post("/payments", json={"bill_id": 7, "amount": 1, "method": "UPI"})
@@ -118,7 +118,7 @@ def test_t4_a_channel_that_is_closed_beside_an_open_one_is_named_as_the_reason(m
 def test_t4_an_operator_without_the_scope_leaves_a_line_with_name_and_scope(
     closed: Flask, lines: Lines, path: str
 ) -> None:
-    """Release 1.0.0 logged the route and the status 403 and nothing else."""
+    """Release 1.0.0 logged only the route and the status 403."""
     client = FlaskClient(closed, use_cookies=False)
     lines()
     answer = client.post("/ops/login", data={"token": token(**GOOD), "then": path})
@@ -130,7 +130,7 @@ def test_t4_an_operator_without_the_scope_leaves_a_line_with_name_and_scope(
 
 
 def test_t4_a_form_of_another_site_leaves_a_line(closed: Flask, lines: Lines) -> None:
-    """Release 1.0.0 logged the route and the status 403 and nothing else."""
+    """Release 1.0.0 logged only the route and the status 403."""
     client = FlaskClient(closed, use_cookies=False)
     lines()
     answer = client.post("/ops/login", data={"token": "canary"}, headers={"Origin": "https://canary.test"})
@@ -166,7 +166,7 @@ def test_t4_the_address_is_the_clients_behind_the_proxy_and_no_strangers_word(
 
 
 def test_t4_no_route_refuses_without_a_line(closed: Flask, lines: Lines) -> None:
-    """Release 1.0.0 had no such line on any route. A new route is asked as soon as it exists."""
+    """Release 1.0.0 had no such line on any route. The test sends a request to every new route."""
     client = FlaskClient(closed, use_cookies=False)
     tokens = [None, *(value for value, _, _ in REFUSED.values()), token(**GOOD)]
     for route in routes(closed):

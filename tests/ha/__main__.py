@@ -14,7 +14,7 @@ MOST = 5
 
 
 def main() -> int:
-    """Run what is asked for."""
+    """Run the requested faults."""
     parser = argparse.ArgumentParser(description="Fail over, then count.")
     parser.add_argument("--fault", action="append", choices=get_args(Fault), help="repeatable; all by default")
     parser.add_argument("--runs", type=int, default=1, help="of each")

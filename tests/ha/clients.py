@@ -26,11 +26,11 @@ class TimedLoad(Load):
         self.hangs = 0
 
     def waited_since(self, moment: float) -> float:
-        """The longest time after `moment` that somebody who had asked before it was made to wait."""
+        """Return the longest wait after `moment` of a client that had asked before it."""
         return max((at - moment for at, intent in self.granted if self.began[intent.label] < moment <= at), default=0.0)
 
     def gap(self) -> tuple[float, float]:
-        """The longest time without a payment: its seconds, and the moment at which it ended."""
+        """Return the longest time without a payment: its seconds, and the moment at which it ended."""
         times = sorted(at for at, _ in self.granted)
         return max(((after - before, after) for before, after in pairwise(times)), default=(0.0, 0.0))
 
@@ -66,11 +66,11 @@ class Watch:
         self._thread.join()
 
     def slowest(self) -> float:
-        """Seconds of the slowest answer."""
+        """Return seconds of the slowest answer."""
         return max((seconds for _, _, seconds in self.ready), default=0.0)
 
     def lied(self, moments: list[float]) -> int:
-        """How many looks found the service ready in the middle of seconds in which no charge went through."""
+        """Return how many looks found the service ready in the middle of seconds in which no charge went through."""
         return sum(
             status == 200 and not any(abs(moment - at) < TURN for moment in moments) for at, status, _ in self.ready
         )

@@ -1,7 +1,7 @@
 """Three PostgreSQL servers that Patroni keeps as one primary and two standbys, without any other program.
 
-Patroni's own Raft stands where a deployment has etcd. All else is as in deploy/ha: synchronous replication, fail-safe
-mode, and its times.
+Patroni's own Raft stands where a deployment has etcd. All other settings are as in deploy/ha: synchronous replication,
+fail-safe mode, and its times.
 """
 
 import os
@@ -67,11 +67,11 @@ class Node:
             self._process = None
 
     def server(self) -> int:
-        """The process of the server that all others of it come from."""
+        """Return the process of the server that all others of it come from."""
         return int((self.home / "data" / "postmaster.pid").read_text().split()[0])
 
     def server_pids(self) -> list[int]:
-        """Every process of the server."""
+        """Return every process of the server."""
         with suppress(OSError, ValueError):
             return _family(self.server())
         return []
@@ -81,7 +81,7 @@ class Node:
         return [*(_family(self._process.pid) if self._process is not None else ()), *self.server_pids()]
 
     def role(self) -> str:
-        """What Patroni says of the server: primary, sync_standby, replica, or nothing."""
+        """Return Patroni's role of the server: primary, sync_standby, replica, or nothing."""
         with suppress(requests.RequestException, ValueError):
             told = requests.get(f"http://127.0.0.1:{self.api}/patroni", timeout=2).json()
             if told.get("state") == "running":
@@ -89,7 +89,7 @@ class Node:
         return ""
 
     def log(self) -> str:
-        """What Patroni and the server have said last."""
+        """Return the last log lines of Patroni and the server."""
         file = self.home / "log"
         return file.read_text(errors="replace")[-4000:] if file.exists() else ""
 
@@ -118,7 +118,7 @@ class Node:
                     "rewind": {"username": "rewind", "password": "rewind"},
                 },
                 "pg_hba": ["host all all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust"],
-                # Not durable: what the machine would lose nobody looks at.
+                # Not durable: no test needs the data after a crash of the machine.
                 "parameters": {"unix_socket_directories": str(self.home), "fsync": "off", "max_connections": 100},
             },
         }
@@ -144,11 +144,11 @@ class Cluster:
         node.start([other for other in self.nodes if other is not node])
 
     def primary(self) -> Node | None:
-        """The node that takes writes, None while there is none."""
+        """Return the node that takes writes, None while there is none."""
         return next((node for node in self.nodes if node.role() in {"primary", "master"}), None)
 
     def has_synchronous_standby(self) -> bool:
-        """Whether a standby has every commit that was acknowledged."""
+        """Return whether a standby has every commit that was acknowledged."""
         return any(node.role() == "sync_standby" for node in self.nodes)
 
     def switch_over(self) -> None:
@@ -159,13 +159,13 @@ class Cluster:
         assert answer.status_code in {200, 202}, answer.text
 
     def url(self, database: str, role: str) -> str:
-        """The address of a database at whichever node takes writes."""
+        """Return the address of a database at whichever node takes writes."""
         hosts = ",".join("127.0.0.1" for _ in self.nodes)
         ports = ",".join(str(node.port) for node in self.nodes)
         return f"postgresql://{role}@/{database}?host={hosts}&port={ports}&target_session_attrs=read-write"
 
     def wait_for_another_primary(self, before: Node, patience: float) -> float:
-        """Seconds until another node takes writes."""
+        """Wait until another node takes writes; return the seconds."""
         began = time.monotonic()
         wait_until(lambda: self.primary() not in {None, before}, self.logs, patience)
         return time.monotonic() - began
@@ -176,12 +176,12 @@ class Cluster:
             node.kill()
 
     def logs(self) -> str:
-        """What each node has said last."""
+        """Return the last log lines of each node."""
         return "\n".join(f"{node.name} {node.role()!r}: {node.log()}" for node in self.nodes)
 
 
 def _family(pid: int) -> list[int]:
-    """A process and all that come from it."""
+    """Return a process and all that come from it."""
     found: list[int] = []
     roots = [pid]
     while roots:

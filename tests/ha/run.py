@@ -1,4 +1,4 @@
-"""One fail-over under load: what clients heard, how long they waited, and whether any money was lost or doubled."""
+"""One fail-over under load: the clients' answers, their waits, and whether any money was lost or doubled."""
 
 import json
 import os
@@ -40,7 +40,7 @@ BEFORE, AFTER = 4.0, 8.0
 
 @dataclass
 class Report:
-    """What came of one run; times in seconds. `waited` is how long a key waited once the database was back."""
+    """The result of one run; times in seconds. `waited` is how long a key waited once the database was back."""
 
     fault: Fault
     gap: float = 0.0
@@ -53,7 +53,7 @@ class Report:
     violations: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        """One line of JSON."""
+        """Return one line of JSON."""
         rounded = {name: round(value, 1) if isinstance(value, float) else value for name, value in vars(self).items()}
         return json.dumps(rounded)
 
@@ -89,7 +89,7 @@ def run(fault: Fault, home: Path) -> Report:
 
 
 def _database(cluster: Cluster) -> str:
-    """A migrated database; its address is that of all nodes, and leads to whichever takes writes."""
+    """Return a migrated database; its address is that of all nodes, and leads to whichever takes writes."""
     primary = cluster.primary()
     assert primary is not None
     server = Postgres(make_url(f"postgresql://test@127.0.0.1:{primary.port}/postgres"))
@@ -125,7 +125,7 @@ def _switched_over(cluster: Cluster, before: Node) -> Iterator[None]:
 
 @contextmanager
 def _crashed(_cluster: Cluster, before: Node) -> Iterator[None]:
-    """The server dies, and Patroni starts it again."""
+    """Kill the server; Patroni starts it again."""
     os.kill(before.server(), signal.SIGKILL)
     yield
 
@@ -138,17 +138,17 @@ def _lost(cluster: Cluster, before: Node) -> Iterator[None]:
 
 
 def _frozen(_cluster: Cluster, before: Node) -> AbstractContextManager[None]:
-    """The server's processes stand still, and Patroni's does not."""
+    """Freeze the server's processes, but not Patroni's."""
     return standing_still(before.server_pids)
 
 
 def _paused(_cluster: Cluster, before: Node) -> AbstractContextManager[None]:
-    """The whole machine stands still."""
+    """Freeze the whole machine."""
     return standing_still(before.pids)
 
 
 def _standby_paused(cluster: Cluster, _before: Node) -> AbstractContextManager[None]:
-    """The machine of the synchronous standby stands still."""
+    """Freeze the machine of the synchronous standby."""
     return standing_still(next(node for node in cluster.nodes if node.role() == "sync_standby").pids)
 
 

@@ -1,4 +1,4 @@
-"""What the tests of deliveries share, neighbours and brokers, and those of tokens: an auth service."""
+"""Fixtures for tests of deliveries (downstream services, brokers) and of tokens (an auth service)."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,33 +18,33 @@ from tests.support.tcp_proxy import TcpProxy
 
 @pytest.fixture
 def database(deps: Dependencies) -> Database:
-    """The clean database behind the app."""
+    """Return the clean database behind the app."""
     return deps.database
 
 
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
-    """An auth service that publishes two keys."""
+    """Yield an auth service that publishes two keys."""
     with Publisher(jwk(RSA, "one"), jwk(EC, "two")) as publisher:
         yield publisher
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """An HTTP neighbour that takes everything until it is told otherwise."""
+    """Yield a downstream service that accepts every event until a test changes that."""
     with closing(Receiver()) as receiver:
         yield receiver
 
 
 @pytest.fixture
 def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Relays look for what is due again as often as where nothing rings: tests of many retries take a fraction."""
+    """Make relays poll as often as without a notification listener: tests of many retries take a fraction."""
     monkeypatch.setattr(notifications, "POLL_NOTIFIED", notifications.POLL_BLIND)
 
 
 @pytest.fixture(scope="session")
 def broker() -> Iterator[Broker]:
-    """A broker of our own. Whoever stops it starts it again."""
+    """Yield a broker of our own. A test that stops it starts it again."""
     with closing(Broker()) as broker:
         broker.start()
         yield broker
@@ -52,7 +52,7 @@ def broker() -> Iterator[Broker]:
 
 @pytest.fixture(scope="session")
 def broker_port(request: pytest.FixtureRequest) -> int:
-    """The machine's broker, else our own."""
+    """Return the port of the machine's broker, or of our own."""
     found = broker_of_the_machine()
     if found is not None:
         return found
@@ -62,13 +62,13 @@ def broker_port(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def ear(broker_port: int) -> Iterator[Ear]:
-    """A queue at the broker, bound to nothing yet."""
+    """Yield a queue at the broker, bound to nothing yet."""
     with closing(Ear(broker_port, f"test-{clock.new_hex(12)}")) as ear:
         yield ear
 
 
 @pytest.fixture
 def proxy(broker_port: int) -> Iterator[TcpProxy]:
-    """A way to the broker on which things get lost."""
+    """Yield a way to the broker on which things get lost."""
     with closing(TcpProxy(broker_port)) as proxy:
         yield proxy

@@ -10,7 +10,7 @@ from tests.support.broker import Ear
 
 
 def message(number: int, poisoned: int) -> Message[int]:
-    """A message whose body is its number; the broker refuses one that expires at no time at all."""
+    """Return a message with its number as body; the broker refuses one with an expiry of zero."""
     expiration = "at no time" if number == poisoned else None
     properties = pika.BasicProperties(message_id=str(number), expiration=expiration)
     return Message(number, "payment.completed", str(number).encode(), properties)

@@ -1,4 +1,4 @@
-"""A batch is never larger than asked for, however PostgreSQL chooses to run the statement that takes it."""
+"""A batch is never larger than its limit, under any plan of the statement that takes it."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,8 +15,9 @@ from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_trip
 
 ROW_BY_ROW = tuple(f"enable_{way}" for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "indexonlyscan"))
-"""Without these PostgreSQL joins by nested loops, as it may by itself while its statistics are those of an empty table:
-there a subquery is run again for each row."""
+"""Without these methods PostgreSQL joins by nested loops, as it may while its statistics are those of an empty table:
+it then runs a subquery again for each row.
+"""
 
 TAKE: dict[str, Callable[[Connection], int]] = {
     "purge": lambda connection: len(retention.ended_keys(connection, 0, clock.now(), 3)),
@@ -27,7 +28,7 @@ TAKE: dict[str, Callable[[Connection], int]] = {
 
 @pytest.fixture
 def full(make_app: MakeApp) -> Dependencies:
-    """More than one batch of everything."""
+    """Fill the database with more than one batch of every kind of row."""
     app = make_app(rabbitmq_enabled=True)
     deps, past = dependencies_of(app), clock.now() - timedelta(seconds=1)
     for number in range(5):

@@ -1,4 +1,4 @@
-"""Whoever sent no key is never told to come back where a repeat would be another charge or refund."""
+"""The service never asks a caller without a key to repeat where the repeat would be another charge or refund."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -65,14 +65,14 @@ MOVEMENTS: Mapping[str, tuple[Kind, Callable[[Flask], Ask]]] = {
     "refund of an order": (Kind.REFUND, _refund_of_order),
 }
 NEVER_ASKED_AGAIN = {Kind.CHARGE, Kind.AUTHORIZE}
-"""What a checkout caller without a key never asks again: what is approved later is reversed."""
+"""The charges that a checkout caller without a key never repeats: the service reverses a late approval."""
 
 every_movement = pytest.mark.parametrize(("kind", "prepare"), MOVEMENTS.values(), ids=MOVEMENTS)
 
 
 @contextmanager
 def database_lost_with_the_claim() -> Iterator[None]:
-    """The claim's COMMIT is heard, its answer is lost, and the database cannot be reached any more."""
+    """Let the database hear the claim's COMMIT, but lose its answer and every later connection."""
     real = Database.atomic
     lost: list[str] = []
 
@@ -91,7 +91,7 @@ def database_lost_with_the_claim() -> Iterator[None]:
 
 
 def assert_sent_to_look_it_up(answer: TestResponse) -> None:
-    """The outcome is unknown, and nothing in the answer asks for a repeat."""
+    """Check that the outcome is unknown, and that nothing in the response asks for a repeat."""
     assert answer.status_code == 503, answer.text
     body = answer.get_json()
     assert (body["code"], body["retry"]) == ("outcome_unknown", NO_ADVICE)
@@ -101,9 +101,9 @@ def assert_sent_to_look_it_up(answer: TestResponse) -> None:
 
 
 def assert_done_once(deps: Dependencies, gateway: LedgerGateway, kind: Kind, *, is_committed: bool = False) -> None:
-    """The recovery worker finishes what was begun: it happened once, or nothing of it is left.
+    """Check that the recovery worker completes the operation: it happened once, or nothing of it is left.
 
-    `is_committed`: the first owner has written it down, whoever heard of that.
+    `is_committed`: the first owner has committed the outcome, heard or not.
     """
     recover_all(deps)
     if kind in NEVER_ASKED_AGAIN and not is_committed:
@@ -208,7 +208,7 @@ def test_what_is_its_own_key_may_be_repeated_but_with_no_key_that_nobody_sent(
 
 
 def test_a_gateway_that_cannot_be_reached_is_not_said_to_have_been_sent_nothing() -> None:
-    """A request taken on is sent by the recovery worker, whether its caller comes back or not."""
+    """The recovery worker sends an accepted request, whether its caller comes back or not."""
     assert "nothing" not in GatewayUnavailable().message
     assert "same key" not in GatewayUnavailable().message
     assert "carried through" in GatewayUnavailable().message

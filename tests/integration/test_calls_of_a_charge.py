@@ -25,7 +25,7 @@ Function = tuple[str, str]
 
 
 def layers() -> dict[str, int]:
-    """The number of each module's layer, from the top, as the import linter holds them."""
+    """Return the number of each module's layer, from the top, as the import linter holds them."""
     configuration = ConfigParser()
     configuration.read(here("setup.cfg"))
     lines = configuration["importlinter:contract:layers"]["layers"].split("\n")

@@ -31,7 +31,7 @@ def gateway() -> ChangingGateway:
 
 
 def until_seen(deps: Dependencies, **about: Any) -> None:
-    """As the worker does: look again until the row is free and the gateway answers."""
+    """Look again until the row is free and the gateway answers, as the worker does."""
     seen = Seen.UNDECIDED
     while seen is Seen.UNDECIDED:
         with suppress(DatabaseUnavailable):  # a queue longer than the lock's time-out

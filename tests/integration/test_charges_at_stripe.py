@@ -25,13 +25,13 @@ CHALLENGED, DECLINED = "pm_card_threeDSecure2Required", "pm_card_chargeDeclinedI
 
 @dataclass(frozen=True)
 class Bank:
-    """The simulator of this file, and how many movements there were before this test."""
+    """The simulator of this file, and the number of its ledger entries before this test."""
 
     simulator: Simulator
     before: int
 
     def moved(self) -> list[tuple[str, str]]:
-        """What moved money in this test: kind and amount, oldest first."""
+        """Return the kind and amount of each gateway transaction of this test, oldest first."""
         return [(each["kind"], each["amount"]) for each in self.simulator.effects()[self.before :]]
 
 
@@ -49,12 +49,12 @@ def stripe(simulator: Simulator) -> Iterator[Bank]:
 
 @pytest.fixture
 def key() -> str:
-    """Equal requests of two tests would have equal gateway keys, and Stripe remembers them."""
+    """Return a unique key: equal requests of two tests would have equal gateway keys, and Stripe remembers them."""
     return secrets.token_hex(8)
 
 
 def violations(deps: Dependencies) -> list[str]:
-    """What verification finds, but for the effects of other tests at the same bank."""
+    """Return the violations that verification finds, without those of other tests at the same gateway."""
     return [str(each) for each in verify(deps) if each.invariant != "S2"]
 
 

@@ -1,4 +1,4 @@
-"""What a claim goes on with is what the database holds: finishing reads nothing again that has not changed."""
+"""The engine continues a claim with the claimed row's values: completing it reads no unchanged row again."""
 
 from dataclasses import replace
 from typing import Any
@@ -20,7 +20,7 @@ from tests.support.operations import MOVEMENTS, Movement
 
 @pytest.fixture
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every claim's facts from now on, once they were found to be word for word those of the database."""
+    """Return every claim's facts from now on, once they were found to be word for word those of the database."""
     seen: list[str] = []
 
     def compare(deps: Dependencies, claim: Claim, result: GatewayResult) -> StoredResponse:

@@ -1,4 +1,4 @@
-"""The commands as schedulers and scripts know them: exit codes, JSON, and silence where nobody looks."""
+"""The commands as schedulers and scripts use them: exit codes, JSON, and no output without a terminal."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def run(app: Flask, *words: str) -> Result:
 
 
 def told(app: Flask, *words: str) -> dict[str, Any]:
-    """The one JSON object on the one line that a command prints; on standard error it prints nothing."""
+    """Return the one JSON object on the one line that a command prints; on standard error it prints nothing."""
     result = run(app, *words, "--json")
     (line,) = result.stdout.splitlines()
     assert result.stderr == ""
@@ -41,7 +41,7 @@ def told(app: Flask, *words: str) -> dict[str, Any]:
 
 
 def leave_undecided(client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, *answers: Any) -> None:
-    """A payment for each of these answers of the gateway, whose owner is gone."""
+    """Create a payment for each of these gateway results, with an owner that is gone."""
     gateway.script.extend(answers)
     for number in range(len(answers)):
         assert pay_trip(client, idempotency_key=f"undecided-{number}").status_code == 202
@@ -108,7 +108,7 @@ def test_verify_tells_each_violation(app: Flask, deps: Dependencies) -> None:
 def test_verify_writes_nothing_however_much_is_left_to_fold(
     app: Flask, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It counted payments like a scrape, which folds where nobody else does."""
+    """An earlier version counted payments as a scrape does, which aggregates the journal if no other process does."""
     monkeypatch.setattr("payment_service.services.business_metrics.BATCH", 1)
     pay_trip(app.test_client())
     assert told(app, "verify") == {"violations": []}

@@ -39,7 +39,7 @@ CROWD = 50
 
 @pytest.fixture
 def crowded(make_app: MakeApp) -> Flask:
-    """A service with as many threads as there are callers, and as everywhere a connection for each thread."""
+    """Return a service with as many threads as there are callers, and as everywhere a connection for each thread."""
     return make_app(db_pool_size=CROWD)
 
 
@@ -89,7 +89,7 @@ def test_fifty_refunds_at_once_never_give_back_more_than_was_paid(
 
 @pytest.fixture(scope="module")
 def keys_of_one_prefix() -> tuple[str, str]:
-    """Two keys whose hashes begin with the same eight digits, of which references are made: some 80,000 tries."""
+    """Return two keys with hashes that share the eight digits that make references: some 80,000 tries."""
     seen: dict[bytes, str] = {}
     for number in count():
         key = f"key-{number}"

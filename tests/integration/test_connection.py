@@ -1,4 +1,4 @@
-"""What travels together to PostgreSQL, and what a connection leaves behind in the pool."""
+"""The statements that share one round trip to PostgreSQL, and the state that a connection leaves in the pool."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -32,7 +32,7 @@ def proxy(lent: Callable[[str], str]) -> Iterator[CommitProxy]:
 
 @pytest.fixture
 def on_the_wire(proxy: CommitProxy) -> Iterator[Database]:
-    """A database with one connection, which knows the statements below and whose messages the proxy counts."""
+    """Yield a database with one connection that has prepared the statements below; the proxy counts its messages."""
     settings = Settings(database_url=proxy.url_through, log_level="ERROR", db_pool_size=1)
     app = create_app(settings, gateway=LedgerGateway())
     database = dependencies_of(app).database
@@ -58,7 +58,7 @@ def time(connection: Connection, key_id: int) -> None:
 
 
 def words(proxy: CommitProxy) -> list[list[str]]:
-    """What each message says, statement by statement: the first two words of each."""
+    """Return the first two words of each statement, for each message."""
     return [[" ".join(each.split()[:2]) for each in query.split("; ")] for query in proxy.queries]
 
 
@@ -128,7 +128,7 @@ def test_statement_of_a_session_that_is_not_its_own_travels_as_text(
     database.engine.dispose()
 
 
-# What follows holds on both databases ---------------------------------------------------------------------------------
+# The tests below run on both databases ------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def database(app: Flask) -> Database:
 
 
 def assert_nothing_is_left(database: Database) -> None:
-    """No row of the transaction, and no transaction open on any connection of the pool."""
+    """Check that no row of the transaction is left, and no transaction open on any connection of the pool."""
     with database.engine.connect() as connection:
         driver: Any = connection.connection.dbapi_connection
         if database.engine.dialect.name == "postgresql":

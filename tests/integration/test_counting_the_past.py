@@ -1,4 +1,4 @@
-"""A database that was in use before anything was counted: the migration counts what its audit trail says."""
+"""The migration counts the audit trail of a database that was in use before any tally existed."""
 
 import importlib.util
 from types import ModuleType

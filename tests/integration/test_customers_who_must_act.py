@@ -1,4 +1,4 @@
-"""Customers who must authenticate a payment: asked, given up in time, and ended by the gateway's word alone."""
+"""Customers who must authenticate a payment: the service asks, gives up in time, and only the gateway ends it."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def deps(client: FlaskClient) -> Dependencies:
 def test_hold_that_is_to_be_cancelled_is_never_told(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
-    """Rule 1: a cancel on its way would kill a hold that was told."""
+    """Rule 1: a cancel in progress would kill a hold that the caller already knows."""
     assert hold(client, card="tok_3ds", return_url=BACK).status_code == 202
     (intent,) = bank.intents.values()
     ask_to_cancel(deps)

@@ -137,7 +137,7 @@ def test_claim_that_may_have_been_committed_waits_for_no_lease(
 def test_commit_that_waits_for_a_silent_standby_is_waited_for(
     app: Flask, deps: Dependencies, server: ThrowawayPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever gave it up would tell a caller that never asks again that the charge may have failed; and it is kept."""
+    """A caller that never repeats would hear that the charge may have failed, although the database keeps it."""
     commit, commits = Connection.commit, itertools.count(1)
     back = threading.Timer(LONGEST_WAIT + 2, tell, [server, "ALTER SYSTEM RESET synchronous_standby_names"])
 
@@ -159,7 +159,7 @@ def test_commit_that_waits_for_a_silent_standby_is_waited_for(
 def test_claim_whose_commit_takes_effect_late_waits_for_no_lease(
     app: Flask, deps: Dependencies, server: ThrowawayPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The row is invisible at first: ending its lease finds nothing to end."""
+    """The row is invisible at first: ending its lease finds no row."""
     monkeypatch.setattr("payment_service.connection.LONGEST_COMMIT", 1.0)
     tell(server, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     told = pay_trip(app.test_client(), idempotency_key="late")

@@ -30,7 +30,7 @@ SHORT = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ThrowawayPostgres]:
-    """A server of our own: it will be stopped in the middle of things."""
+    """Yield a server of our own: it will be stopped in the middle of things."""
     with closing(ThrowawayPostgres()) as server:
         yield server
 

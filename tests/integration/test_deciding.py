@@ -1,4 +1,4 @@
-"""What nobody else can decide, a person does: `flask decide`."""
+"""A person decides with `flask decide` what the gateway cannot decide."""
 
 import json
 from dataclasses import replace
@@ -26,13 +26,13 @@ def more_than_asked(instruction: GatewayRequest) -> SendResult:
 
 @pytest.fixture(autouse=True)
 def prompt(gateway: LedgerGateway) -> None:
-    """A bank at which nothing is under way once its answer was waited for."""
+    """Let nothing be in progress at the gateway once its answer was awaited."""
     gateway.capabilities = replace(gateway.capabilities, max_in_flight=0.0)
 
 
 @pytest.fixture
 def in_doubt(client: FlaskClient, gateway: LedgerGateway) -> str:
-    """A charge of which the bank says that it moved another amount; its operation's id."""
+    """Return a charge of which the bank says that it moved another amount; its operation's id."""
     gateway.script.append(more_than_asked)
     assert pay_trip(client).status_code == 202
     return undecided(client.application.extensions["payment_service"])

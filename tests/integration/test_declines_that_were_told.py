@@ -1,4 +1,4 @@
-"""A decline that was told and is approved later is given back in full, and never becomes a captured payment."""
+"""The service refunds in full a charge approved after a reported decline; the payment is never CAPTURED."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -36,7 +36,7 @@ def approved_later(deps: Dependencies, gateway: ChangingGateway) -> Seen:
 
 
 def kept(gateway: ChangingGateway) -> Any:
-    """What the gateway holds of all charges, and has not given back."""
+    """Return the money of all charges that the gateway still holds."""
     taken: dict[str, int] = {Kind.CHARGE: 1, Kind.REFUND: -1}
     return sum((each.amount * taken.get(each.kind, 0) for each in gateway.ledger(None, None)), Decimal(0))
 

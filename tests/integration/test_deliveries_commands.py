@@ -1,4 +1,4 @@
-"""What operators do with deliveries, and the processes that deliver."""
+"""The commands for deliveries, and the processes that deliver."""
 
 import json
 from datetime import timedelta
@@ -39,7 +39,7 @@ def refuse_the_second(each: Delivery) -> Outcome:
 
 @pytest.fixture
 def settled(database: Database) -> ScriptedSink:
-    """Three payments' events, delivered but for the second, which is dead; and one that goes to another sink."""
+    """Return three payments' events, delivered but for the second, which is dead; and one that goes to another sink."""
     pile_up(database, [SINK], count=3)
     pile_up(database, ["order"], count=1, first=10)
     sink = ScriptedSink(refuse_the_second, SINK)

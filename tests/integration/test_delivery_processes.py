@@ -99,7 +99,7 @@ def test_a_worker_stops_at_the_first_signal(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_killed_process_leaves_everything_to_the_next(
     database: Database, database_url: str, receiver: Receiver
 ) -> None:
-    """The real command, with the real lease: what it held is not touched before that is over, the rest is."""
+    """Kill the real command: the next leaves its deliveries until the real lease ends, and takes the rest at once."""
     expected = pile_up(database, [SINK], count=60)
     settings = {"DATABASE_URL": database_url, "NOTIFICATION_SERVICE_URL": receiver.url, "LOG_LEVEL": "WARNING"}
     doomed = Service(

@@ -1,4 +1,4 @@
-"""Disputes: the gateway's object decides, sums are those of all rows, and nothing is refunded by itself."""
+"""Disputes: the gateway's object decides, sums cover all rows, and the service refunds nothing unasked."""
 
 from dataclasses import replace
 from typing import Any
@@ -32,12 +32,12 @@ def gateway() -> ChangingGateway:
 
 
 def told(deps: Dependencies, reference: str) -> Seen:
-    """What a notice about a dispute leads to."""
+    """Return the result of a notice about a dispute."""
     return look_again(deps, deps.gateways.default, reference=reference)
 
 
 def sums(deps: Dependencies) -> tuple[str, Any, Any]:
-    """Status, disputed and charged back amount of the only payment, after `verify` has found nothing."""
+    """Return status, disputed and charged back amount of the only payment, after `verify` has found nothing."""
     assert list(verify(deps)) == []
     (row,) = rows(deps, payments)
     return row["status"], row["disputed_amount"], row["charged_back_amount"]
@@ -65,7 +65,7 @@ def test_lesson_33_status_of_the_object_decides_and_not_the_name_of_an_event(
     checkouts.paid(client)
     told(deps, gateway.show("dp_1"))
 
-    gateway.show("dp_1", "lost")  # whatever the event was called: funds_reinstated, closed, updated
+    gateway.show("dp_1", "lost")  # for each type of event: funds_reinstated, closed, updated
     told(deps, "dp_1")
 
     assert sums(deps) == ("CAPTURED", 0, 100)
@@ -92,7 +92,7 @@ def test_lesson_35_sweep_follows_a_dispute_to_its_end_without_any_notice(
     gateway.show("dp_1")
     assert disputes.sweep(deps) == 1
     gateway.show("dp_1", "under_review")
-    assert disputes.sweep(deps) == 0  # still open: nothing to tell, but the row says so
+    assert disputes.sweep(deps) == 0  # still open: no event, but the row shows it
     assert [row["gateway_status"] for row in rows(deps, table)] == ["under_review"]
 
     gateway.show("dp_1", "won")
@@ -199,7 +199,7 @@ def test_orders_see_nothing_of_a_dispute_in_their_trail(
 def test_dispute_of_a_failed_payment_is_bookable(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
-    """A charge that was approved too late and given back may be disputed like any other."""
+    """A charge that was approved too late and reversed may be disputed like any other."""
     gateway.script.append(DECLINED)
     body_of(checkouts.process(client, "key"), 200)
     look_again(deps, deps.gateways.default, gateway_key=gateway.approve_after_all())

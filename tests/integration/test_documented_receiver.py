@@ -1,4 +1,4 @@
-"""The receiver that the document gives to whoever writes one: it is run as it stands there."""
+"""The test runs the documentation's example receiver exactly as the document shows it."""
 
 import ast
 import sqlite3
@@ -43,7 +43,7 @@ class Documented:
         return http_sink(f"http://127.0.0.1:{self.port}", Signer.of(secrets))
 
     def kept(self) -> list[str]:
-        """The ids it has dealt with."""
+        """Return the ids it has dealt with."""
         with closing(sqlite3.connect(self.store)) as store:
             return [identity for (identity,) in store.execute("SELECT id FROM events")]
 

@@ -1,4 +1,4 @@
-"""What is really sent, held against the published schemas; and the documents about events, held against the program."""
+"""Sent events match the published schemas, and the documents about events match the program."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ Sent = list[tuple[str, dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def sent(migrated: Callable[[str], str]) -> Sent:
-    """Everything that every channel sends to every sink; it takes long, so all tests look at the same."""
+    """Return everything that every channel sends to every sink; it takes long, so all tests look at the same."""
     gateway = ChangingGateway()
     with closing(Receiver()) as receiver:
         app = everybody_listens(migrated("postgresql"), gateway, receiver)
@@ -42,11 +42,11 @@ def sent(migrated: Callable[[str], str]) -> Sent:
 
 
 OPTIONAL = {"caller_reference"}
-"""Fields that are there or not, whatever else there is."""
+"""Fields that may be present or absent independently of all others."""
 
 
 def everybody_listens(database_url: str, gateway: ChangingGateway, receiver: Receiver) -> Flask:
-    """A service with every sink switched on."""
+    """Return a service with every sink switched on."""
     urls: dict[str, Any] = {setting.lower(): f"{receiver.url}/{name}" for name, setting in NEIGHBOURS.items()}
     secret = "a-test-secret-of-32-bytes-or-more!!"
     settings = Settings(
@@ -63,7 +63,7 @@ def everybody_listens(database_url: str, gateway: ChangingGateway, receiver: Rec
 
 
 def all_sent(app: Flask, receiver: Receiver) -> Sent:
-    """Let everything leave that waits; what the brokers and the neighbours were given."""
+    """Send everything that waits; return the messages that brokers and downstream services got."""
     database = dependencies_of(app).database
     found: Sent = []
     for name in BROKERS:
@@ -78,7 +78,7 @@ def all_sent(app: Flask, receiver: Receiver) -> Sent:
 
 
 def broken(message: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
-    """The message with each of its required fields left out, and with a stranger in each of its objects."""
+    """Yield the message with each of its required fields left out, and with an unknown field in each of its objects."""
     yield {**message, "stranger": 1}
     for name, value in message.items():
         if name not in OPTIONAL:
@@ -88,7 +88,7 @@ def broken(message: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[dict
 
 
 def shape(message: dict[str, Any]) -> str:
-    """Which event of which channel it is, and which fields it has: one of each shape may stand for all."""
+    """Return which event of which channel it is, and which fields it has: one of each shape may stand for all."""
     data = message.get("data", {})
     return f"{message.get('channel')} {message.get('event_type')} {sorted(message)} {sorted(data)}"
 

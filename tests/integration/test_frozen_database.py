@@ -43,7 +43,7 @@ def url(server: ThrowawayPostgres) -> str:
 
 @pytest.fixture
 def base(url: str) -> Iterator[str]:
-    """A web service with two processes, of ten threads each."""
+    """Yield a web service with two processes, of ten threads each."""
     port = free_port()
     own = {"DATABASE_URL": url, "BIND": f"127.0.0.1:{port}", "WEB_CONCURRENCY": "2", "LOG_LEVEL": "ERROR", **OWN}
     with closing(Service.gunicorn(own)) as web:
@@ -53,7 +53,7 @@ def base(url: str) -> Iterator[str]:
 
 
 def _answer(method: str, url: str, **request: object) -> tuple[int, float]:
-    """Status, 0 where there is none, and seconds."""
+    """Return status, 0 where there is none, and seconds."""
     began = time.monotonic()
     try:
         status = requests.request(method, url, timeout=30, **request).status_code  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What is known when the gateway, or this process, dies in the middle of a movement."""
+"""The outcome stays correct when the gateway or this process dies in the middle of an operation."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

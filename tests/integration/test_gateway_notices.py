@@ -1,4 +1,4 @@
-"""Notices of gateways are believed in nothing, and the next look-up comes at once."""
+"""The service believes no notice of a gateway, and brings the next look-up forward."""
 
 import random
 import threading
@@ -136,7 +136,7 @@ def test_shuffled_late_and_repeated_notices_change_nothing(
 def test_notice_during_the_charge_waits_until_its_owner_is_gone(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
-    """The owner may have looked before the gateway decided: the notice wakes once nobody holds the key."""
+    """The owner may have looked before the gateway decided: the notice wakes the worker once the key has no owner."""
     other = client.application.test_client()
 
     def hear_meanwhile(asked: GatewayRequest) -> SendResult:

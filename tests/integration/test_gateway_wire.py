@@ -1,4 +1,4 @@
-"""What the gateway over HTTP makes of a connection that fails, and of bytes that no well-bred server would say."""
+"""The HTTP gateway maps failed connections and malformed replies to the right gateway results."""
 
 import json
 import socket

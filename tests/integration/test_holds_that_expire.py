@@ -1,4 +1,4 @@
-"""Holds that end by themselves: the gateway is asked once they should have, and its word alone ends one."""
+"""Holds that expire: the service asks the gateway after the due time, and only the gateway's word ends a hold."""
 
 from datetime import timedelta
 from typing import Any
@@ -79,7 +79,7 @@ def test_hold_that_should_have_ended_stays_until_the_gateway_says_so(
 
 
 def status_without_verify(deps: Dependencies) -> str:
-    """While the gateway is silent, `verify` cannot ask it."""
+    """Return the status without `verify`, which cannot ask a silent gateway."""
     (row,) = rows(deps, payments)
     return str(row["status"])
 

@@ -1,4 +1,4 @@
-"""The relay and an HTTP neighbour that is slow, sick or gone, and relays killed in between."""
+"""The relay and an HTTP receiver that is slow, sick or gone, and relays killed in between."""
 
 import json
 import random
@@ -71,7 +71,7 @@ def test_a_neighbour_that_was_gone_hears_everything_within_seconds_of_its_return
 
 
 def mixed(seed: int) -> Callable[[Taken], Answer]:
-    """30 % 5xx, 10 % time-outs, 5 % lost acknowledgements; what is late or lost was dealt with all the same."""
+    """Return a mixed behaviour: 30 % 5xx, 10 % time-outs, 5 % lost acknowledgements of events that were taken."""
     chance, lock = random.Random(seed), threading.Lock()
 
     def behave(_taken: Taken) -> Answer:

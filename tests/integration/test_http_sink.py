@@ -1,4 +1,4 @@
-"""HTTP neighbours, real ones on loopback: good, slow, broken, gone."""
+"""HTTP receivers, real ones on loopback: good, slow, broken, gone."""
 
 import base64
 import hashlib

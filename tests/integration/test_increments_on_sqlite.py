@@ -1,4 +1,4 @@
-"""What a transaction on SQLite has read stays true until it has written: the write lock is taken at its beginning."""
+"""On SQLite the rows a transaction has read stay true until it writes: it takes the write lock at its beginning."""
 
 import time
 from pathlib import Path
@@ -28,7 +28,7 @@ def database(tmp_path: Path) -> Database:
 def increment(database: Database) -> None:
     with database.atomic("test") as connection:
         number = connection.execute(text("SELECT number FROM counter")).scalar_one()
-        time.sleep(0.005)  # somebody else's turn, if there were no lock
+        time.sleep(0.005)  # another writer's turn, if there were no lock
         connection.execute(text("UPDATE counter SET number = :number"), {"number": number + 1})
 
 

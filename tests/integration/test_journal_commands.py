@@ -53,7 +53,7 @@ def printed(app: Flask, *words: str) -> str:
 
 
 def exported(app: Flask, tmp_path: Path, *words: str) -> tuple[Path, Path]:
-    """An extract, and the public key of its signature."""
+    """Return an extract, and the public key of its signature."""
     extract, public = tmp_path / "journal.jsonl", tmp_path / "journal.pub.pem"
     printed(app, "journal", "export", "--output", str(extract), *words)
     public.write_text(printed(app, "journal", "public-key"))
@@ -148,7 +148,7 @@ def test_export_without_a_key_says_what_is_missing(make_app: MakeApp, tmp_path: 
 
 @pytest.fixture
 def owner_url(database_url: str) -> str:
-    """The database as the owner of its tables reaches it."""
+    """Return the database as the owner of its tables reaches it."""
     return database_url.replace("payments_app", "payments_owner")
 
 

@@ -49,7 +49,7 @@ class NotedSink(KafkaSink):
 
 
 def sink_at(brokers: str, patience: float = 10.0) -> NotedSink:
-    """A sink whose client gives a message back after `patience` seconds."""
+    """Return a sink with a client that returns a message after `patience` seconds."""
     return NotedSink(brokers, patience)
 
 

@@ -1,4 +1,4 @@
-"""A key binds for ever: while its response is cached, when that has ended, when it was purged, and after a refusal."""
+"""A key binds permanently: while its response is stored, after that has expired, after a purge, and after an error."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -28,19 +28,19 @@ from tests.support.tokens import bearer
 
 
 def let_answers_end(deps: Dependencies) -> None:
-    """Every cached response has ended, but is still there."""
+    """Let every stored response expire, without a purge."""
     with deps.database.atomic("test") as connection:
         connection.execute(update(keys).values(expires_at=clock.now() - timedelta(seconds=1)))
 
 
 def forget_answers(deps: Dependencies) -> None:
-    """The responses of all finished keys are purged."""
+    """Purge the responses of all finished keys."""
     let_answers_end(deps)
     assert sum(purge(deps)) > 0
 
 
 def leave_placeholders(deps: Dependencies) -> None:
-    """The keys of operations on existing payments are as the migration from 1.0.0 leaves purged ones."""
+    """Leave the keys of operations on existing payments as the migration from 1.0.0 leaves purged ones."""
     forget_answers(deps)
     unknown = {"request_path": "", "response_format": "", "owner": "", "response_status": 0}
     made_payment = select(payments.c.idempotency_hash).where(payments.c.idempotency_hash.is_not(None))

@@ -1,4 +1,4 @@
-"""A key whose row was purged binds whatever kind of thing it made: another kind of request under it moves no money."""
+"""A purged key stays bound to the kind of its payment: a request of another kind under it moves no money."""
 
 from collections.abc import Callable, Mapping
 
@@ -19,7 +19,7 @@ KEY = "one key for everything"
 
 Ask = Callable[[], TestResponse]
 Prepare = Callable[[Flask], Ask]
-"""Bring a payment to where a request can be asked for, under other keys, and give the request under KEY."""
+"""Prepare a payment for a request, under other keys, and return the request under KEY."""
 
 
 def _trip(app: Flask) -> Ask:
@@ -108,7 +108,7 @@ EVERY = [
 
 
 def moved(deps: Dependencies, gateway: LedgerGateway) -> tuple[int, int, int]:
-    """How often the gateway was asked, and how many payments and refunds there are."""
+    """Return how often the gateway was asked, and how many payments and refunds there are."""
     return len(gateway.sent), count(deps, payments), count(deps, payment_refunds)
 
 

@@ -1,4 +1,4 @@
-"""Events get their numbers in one order and are committed in another: nobody who reads on behind the last sees all."""
+"""Events get numbers in one order and commit in another: a reader that continues after the last number misses some."""
 
 import pytest
 from sqlalchemy import insert

@@ -1,4 +1,4 @@
-"""Refunds that succeed and fail later: the look-up alone takes them back, and what was told stays as it was told."""
+"""Refunds that succeed and fail later: only the look-up takes them back, and reported events stay as they are."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def gateway() -> ChangingGateway:
 
 
 def stands(deps: Dependencies) -> tuple[str, Any, Any]:
-    """Status, refunded and pending amount of the only payment, after `verify` has found nothing."""
+    """Return status, refunded and pending amount of the only payment, after `verify` has found nothing."""
     assert list(verify(deps)) == []
     (row,) = rows(deps, payments)
     return row["status"], row["refunded_amount"], row["refund_pending_amount"]

@@ -1,4 +1,4 @@
-"""Who may send: one at a time, and only as long as the answer can come within the lease."""
+"""One owner at a time may send, and only while the gateway's reply can come within the lease."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -71,7 +71,7 @@ def test_an_owner_that_sleeps_too_long_before_it_sends_sends_nothing(
     assert len(gateway.sent) == sent
 
 
-@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # SQLite has one writer, who waits for nobody
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # SQLite's one writer waits for no other
 def test_the_time_to_send_begins_before_the_lease_does(
     client: FlaskClient, deps: Dependencies, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

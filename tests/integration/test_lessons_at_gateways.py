@@ -53,7 +53,7 @@ def moves(deps: Dependencies) -> list[str]:
 
 
 def test_point_3_refund_that_stripe_has_forgotten_is_not_sent_again(at_stripe: FlaskClient, bank: StripeBank) -> None:
-    """Nobody knows whether the refund was lost on its way or is still on it: after 23 hours a person decides."""
+    """The refund may be lost or still on its way: after 23 hours a person decides."""
     deps = dependencies_of(at_stripe.application)
     number = trip_id_of(pay_trip(at_stripe, payment_token=CARD))
     bank.simulator.arm("drop_before_effect", on="send", times=1)
@@ -140,7 +140,7 @@ def test_lesson_18_capture_that_the_gateway_has_only_received_is_not_captured(
 
 
 def test_lesson_18_capture_that_fails_after_it_was_told_needs_a_person(make_app: MakeApp) -> None:
-    """The goods may have left: nothing but a person can put that right, and the payment stays as it was told."""
+    """The goods may have left: only a person can correct that, and the payment keeps its reported status."""
     gateway = ChangingGateway()
     app = make_app(gateway=gateway)
     client, deps = app.test_client(), dependencies_of(app)
@@ -167,7 +167,7 @@ def test_lesson_22_worker_alone_finishes_a_customer_whose_caller_never_asks_agai
 def test_lesson_21_and_25_return_of_the_customer_proves_nothing_and_each_repeat_asks(
     make_app: MakeApp, outcome: str
 ) -> None:
-    """The customer is back at the shop: only the gateway's word, asked for by each repeat, says what that means."""
+    """The customer is back at the shop: each repeat asks the gateway, and only its word says what that means."""
     with mollie_bank() as bank, service_at(bank, make_app) as app:
         client, deps = app.test_client(), dependencies_of(app)
         body, reference = begun(client, bank)

@@ -56,7 +56,7 @@ def moves(deps: Dependencies) -> list[str]:
 def during_the_look_up(
     monkeypatch: pytest.MonkeyPatch, bank: NotifyingGateway, happens: Callable[[], object]
 ) -> list[object]:
-    """Let something happen once while the gateway is asked; what came of it."""
+    """Let something happen once during a look-up; return its results."""
     lookup, found = bank.lookup, list[object]()
 
     def slow(asked: GatewayRequest) -> GatewayResult:
@@ -94,7 +94,7 @@ def test_lesson_2_three_notices_and_polls_at_once_settle_once(
 def test_lesson_3_state_is_judged_after_the_slow_look_up_and_under_the_lock(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a notice about an old refusal is looked into, the same change is found and written down by another."""
+    """While the worker handles a notice about an old refusal, another process finds and commits the same change."""
     assert pay(client, "tok_declined")["status"] == "FAILED"
     late = rows(deps, idempotency_keys)[-1]["gateway_key"]
     decide_at_the_bank(bank, late)

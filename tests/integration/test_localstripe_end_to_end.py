@@ -1,4 +1,4 @@
-"""The whole service with GATEWAY=stripe before a Stripe that somebody else wrote: localstripe behind our front door."""
+"""The whole service with GATEWAY=stripe against localstripe, an independent Stripe, behind our front door."""
 
 import secrets
 import threading
@@ -40,31 +40,31 @@ class Foreign:
     before: frozenset[str]
 
     def ask(self, method: str, path: str, **form: str) -> Any:
-        """What localstripe itself says, behind the front door."""
+        """Return localstripe's own answer, from behind the front door."""
         headers = {"Authorization": "Bearer sk_test_of_a_test"}
         answer = requests.request(method, f"{self.url}{path}", data=form, headers=headers, timeout=PATIENT)
         assert answer.status_code == 200, answer.text
         return answer.json() if answer.content else None
 
     def intents(self) -> list[dict[str, Any]]:
-        """The intents of this test."""
+        """Return the intents of this test."""
         found = self.ask("GET", "/v1/payment_intents?limit=100")["data"]
         return [each for each in found if each["id"] not in self.before]
 
     def refunded(self) -> list[int]:
-        """The amounts of this test's refunds in minor units."""
+        """Return the amounts of this test's refunds in minor units."""
         ours = {each["id"] for each in self.intents()}
         found = self.ask("GET", "/v1/refunds?limit=100")["data"]
         return [each["amount"] for each in found if each["payment_intent"] in ours]
 
     def challenged(self) -> str:
-        """The token of a card whose bank wants to see the customer."""
+        """Return the token of a card that needs the customer's confirmation."""
         card = {"number": "4000002500003155", "exp_month": "12", "exp_year": "2030", "cvc": "123"}
         form = {f"card[{name}]": value for name, value in card.items()}
         return str(self.ask("POST", "/v1/payment_methods", type="card", **form)["id"])
 
     def authenticate(self, intent: str, client_secret: str, *, success: bool) -> None:
-        """What Stripe's script does for the customer."""
+        """Act as Stripe's script does for the customer."""
         path = f"/v1/payment_intents/{intent}/_authenticate"
         self.ask("POST", path, client_secret=client_secret, success=str(success).lower())
 
@@ -103,12 +103,12 @@ def deps(app: Flask) -> Dependencies:
 
 @pytest.fixture
 def key() -> str:
-    """Equal requests of two tests would have equal gateway keys, and the front door remembers them."""
+    """Return a unique key: equal requests of two tests would have equal gateway keys, remembered by the front door."""
     return secrets.token_hex(8)
 
 
 def violations(deps: Dependencies) -> list[str]:
-    """What verification finds, but for the money of other tests on the same account."""
+    """Return the violations that verification finds, without those of other tests on the same account."""
     return [str(each) for each in verify(deps) if each.invariant != "S2"]
 
 
@@ -173,7 +173,7 @@ def test_refund_in_part_and_in_whole_is_made_once_each(
 
 @pytest.fixture
 def served(app: Flask, stripe: Foreign) -> Iterator[str]:
-    """The service on a port of its own with its worker, told of events by localstripe."""
+    """Run the service on a port of its own with its worker; localstripe sends it events."""
     deps, stop = dependencies_of(app), threading.Event()
     server = make_server("127.0.0.1", 0, app, threaded=True)
     threads = [threading.Thread(target=server.serve_forever)]
@@ -195,7 +195,7 @@ def served(app: Flask, stripe: Foreign) -> Iterator[str]:
 def test_authentication_that_failed_is_failed_for_the_repeat_and_its_intent_canceled(
     client: FlaskClient, stripe: Foreign, key: str
 ) -> None:
-    """localstripe tells of no failed authentication: a repeat, or the worker, asks."""
+    """localstripe sends no notice of a failed authentication: a repeat, or the worker, asks."""
     card = stripe.challenged()
     first = pay(client, key, card, return_url=BACK)
     assert first.status_code == 202
@@ -225,7 +225,7 @@ def test_3d_secure_is_202_and_success_by_webhook_within_five_seconds_of_the_auth
     decided = requests.post(f"{served}/payments", json=body, timeout=PATIENT)
     assert (decided.status_code, decided.json()["status"]) == (200, "SUCCESS")
     assert [each["status"] for each in stripe.intents()] == ["succeeded"]
-    # localstripe may still be telling what became of the test before.
+    # localstripe may still be sending notices of the test before
     (mine,) = (each for each in rows(deps, gateway_notices) if each["reference"] == stripe.intents()[0]["id"])
     assert mine["due_at"] is None
     assert violations(deps) == []

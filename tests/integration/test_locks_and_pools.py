@@ -31,7 +31,7 @@ from tests.support.postgres import plainly
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch, make_app: MakeApp) -> FlaskClient:
-    """A service that gives up on locks after a tenth of the time."""
+    """Return a service that gives up on locks after a tenth of the time."""
     module: Any = sys.modules["payment_service.db"]
     options = module.POSTGRESQL_OPTIONS.replace("lock_timeout=1000", "lock_timeout=100")
     pragmas = tuple(pragma.replace("busy_timeout=5000", "busy_timeout=500") for pragma in module.SQLITE_PRAGMAS)
@@ -42,7 +42,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch, make_app: MakeApp) -> FlaskClient
 
 @contextmanager
 def locked(url: str) -> Iterator[None]:
-    """Somebody else holds the locks: of every payment's row, on SQLite of the whole file."""
+    """Hold the locks in another session: of every payment's row, on SQLite of the whole file."""
     other: Any
     if url.startswith("sqlite"):
         other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)

@@ -1,4 +1,4 @@
-"""COMMITs whose answer is lost: whether the database heard them or not, money moves once."""
+"""COMMITs without an answer: money moves once, whether or not the database received them."""
 
 import sys
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What only a person can mend is shown, counted and alerted, and the worker goes on at a bounded pace."""
+"""The service shows, counts and alerts matters for a person; the worker continues at a bounded pace."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -36,13 +36,13 @@ REVERSED = "amount_refunds_reversed_total"
 
 
 def told(client: FlaskClient) -> dict[str, float]:
-    """What /metrics tells, by name and labels."""
+    """Return the values of /metrics, by name and labels."""
     lines = client.get("/metrics").text.splitlines()
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")}
 
 
 def undecided_rows(deps: Dependencies) -> int:
-    """How many attempts the journal has that ended undecided."""
+    """Return how many attempts the journal has that ended undecided."""
     return sum(row["version"] is None for row in rows(deps, transactions))
 
 

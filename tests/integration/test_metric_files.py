@@ -25,7 +25,7 @@ def count_in_a_process(directory: Path, *, then: str = "") -> None:
 
 
 def told(directory: Path) -> dict[str, float]:
-    """What all processes have counted: keys, requests, and those quicker than 25 ms."""
+    """Return the counts of all processes: keys, requests, and requests quicker than 25 ms."""
     found: list[Metric] = files.of_all_processes(str(directory))
     samples = {(sample.name, sample.labels.get("le")): sample.value for metric in found for sample in metric.samples}
     return {

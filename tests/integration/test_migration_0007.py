@@ -1,4 +1,4 @@
-"""The migration to one row for each key: what release 1.0.0 left goes on, and there is no way back."""
+"""The migration to one row for each key: it carries on the data of release 1.0.0, and cannot be reverted."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -51,7 +51,7 @@ class Deciding(LedgerGateway):
 
 @pytest.fixture
 def url(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database."""
+    """Yield an empty database."""
     if engine_name == "sqlite":
         yield f"sqlite:///{tmp_path}/payments.db"
         return
@@ -62,7 +62,7 @@ def url(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Ite
 
 @pytest.fixture
 def at_0006(url: str) -> Iterator[Flask]:
-    """A service whose database is at the last revision of release 1.0.0, with rows in every table."""
+    """Yield a service with a database at the last revision of release 1.0.0, with rows in every table."""
     app = create_app(Settings(database_url=url, log_level="ERROR"), gateway=Deciding())
     with app.app_context():
         upgrade(revision="0006")

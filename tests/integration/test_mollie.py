@@ -75,7 +75,7 @@ def test_request_without_a_return_url_is_refused_and_the_key_stays_free(
 def test_registration_whose_answer_was_lost_leaves_one_payment_that_can_be_paid(
     client: FlaskClient, deps: Dependencies, bank: MollieBank, fault: str
 ) -> None:
-    """The other one moves no money: its checkout address was told to nobody."""
+    """The other payment moves no money: no caller knows its checkout address."""
     bank.arm(fault, "POST /v2/payments")
     lost = pay(client, card=None, return_url=BACK)
     assert lost.status_code == 202

@@ -1,4 +1,4 @@
-"""Mollie's hints, which nobody signs: they wake a look-up where they fit a payment of ours, and tell nothing."""
+"""Mollie's unsigned hints: one that fits a payment of ours wakes a look-up, and decides nothing."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -35,30 +35,30 @@ def app(make_app: MakeApp, bank: MollieBank) -> Iterator[Flask]:
 
 
 def put_off(deps: Dependencies) -> None:
-    """Nobody looks anything up before tomorrow, unless a notice comes."""
+    """Put every look-up off until tomorrow, unless a notice comes."""
     with deps.database.atomic("test") as connection:
         connection.execute(update(timers).values(due_at=clock.now() + timedelta(days=1)))
 
 
 def lease_until(deps: Dependencies, until: datetime) -> None:
-    """Every key has an owner until then."""
+    """Give every key an owner until then."""
     with deps.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(leased_until=until))
 
 
 def is_finished_by_a_notice(deps: Dependencies) -> bool:
-    """What the worker does, until it was enough: clocks of a millisecond take a moment to see what was just set."""
+    """Run the worker until the notice is handled: clocks of a millisecond take a moment to see a new timer."""
     handle_due(deps)
     return dict(recover(deps)) == {"finished": 1}
 
 
 def due(deps: Dependencies) -> bool:
-    """Whether a notice waits for the worker."""
+    """Return whether a notice waits for the worker."""
     return any(each["due_at"] for each in rows(deps, gateway_notices))
 
 
 def hint(client: FlaskClient, bank: MollieBank, reference: str, **changes: str) -> int:
-    """Mollie's own call to the address that was registered with a payment; the status that it gets."""
+    """Send Mollie's own call to the address registered with a payment; return the status that it gets."""
     address = bank.payments[reference]["webhookUrl"].removeprefix("http://127.0.0.1")
     body = {"id": changes.get("id", reference)}
     return client.post(changes.get("address", address), data=body).status_code
@@ -83,7 +83,7 @@ def test_hint_wakes_the_look_up_and_tells_nothing(client: FlaskClient, deps: Dep
 def test_hint_that_comes_while_somebody_asks_the_gateway_is_not_lost(
     client: FlaskClient, deps: Dependencies, bank: MollieBank
 ) -> None:
-    """That look may have come too early; and a hint of the same ten seconds is stored already."""
+    """That look-up may have come too early; and the service has stored a hint of the same ten seconds already."""
     _, reference = begun(client, bank)
     wait_until(lambda: hint(client, bank, reference) == 200 and not due(deps), patience=10)
     put_off(deps)
@@ -99,7 +99,7 @@ def test_hint_that_comes_while_somebody_asks_the_gateway_is_not_lost(
 def test_hint_about_a_finished_charge_wakes_its_refund(
     client: FlaskClient, deps: Dependencies, bank: MollieBank
 ) -> None:
-    """Mollie tells of refunds at the address of their payment."""
+    """Mollie sends notices of refunds to the address of their payment."""
     refund(client, paid(client, deps, bank))
     put_off(deps)
     bank.settle()
@@ -115,7 +115,7 @@ def test_hint_about_a_finished_charge_wakes_its_refund(
 def test_hint_about_a_payment_whose_refund_failed_after_it_was_done_takes_the_refund_back(
     client: FlaskClient, deps: Dependencies, bank: MollieBank
 ) -> None:
-    """The hint names the payment, whose charge is as it was: the refunds beside it are looked at as well."""
+    """The hint names the payment, and its charge is unchanged: the service looks its refunds up as well."""
     number = paid(client, deps, bank)
     refund(client, number)
     bank.settle()

@@ -1,4 +1,4 @@
-"""Webhooks: what a gateway has signed is stored once, and nothing else leaves a trace."""
+"""Webhooks: the service stores a signed notice once, and no other request leaves a trace."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Notices that fit nothing, that never came, and that are old."""
+"""Notices that fit no operation, that never came, and that are old."""
 
 import json
 from datetime import timedelta
@@ -64,7 +64,7 @@ def let_notices_due_stay(deps: Dependencies) -> None:
 
 
 def figures(client: FlaskClient) -> tuple[int, int]:
-    """What /metrics tells of notices: waiting, and unmatched."""
+    """Return the notices that /metrics counts: waiting, and unmatched."""
     told = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if not line.startswith("#"))
     return int(float(told["gateway_notices_waiting"])), int(float(told["gateway_notices_unmatched"]))
 

@@ -1,4 +1,4 @@
-"""Bodies as they arrive on a real connection, where no test client tidies them up."""
+"""Bodies as they arrive on a real connection, without a test client that tidies them up."""
 
 import socket
 import sys

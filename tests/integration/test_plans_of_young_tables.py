@@ -42,7 +42,7 @@ def use(app: Flask) -> None:
 
 
 def plans(connection: Connection) -> dict[str, str]:
-    """Statement → the plan that is kept for any values of its parameters."""
+    """Return each statement's plan that is kept for any values of its parameters."""
     connection.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
     asked = "SELECT name, statement, coalesce(cardinality(parameter_types), 0) FROM pg_prepared_statements"
     found = {}

@@ -1,4 +1,4 @@
-"""What the manifests of pods promise, asked of the service itself."""
+"""The service keeps the promises of the pods' manifests."""
 
 import subprocess
 import sys

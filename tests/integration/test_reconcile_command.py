@@ -145,7 +145,7 @@ def test_a_plain_date_at_the_end_includes_its_day() -> None:
 
 
 def test_the_only_gateway_that_lists_needs_no_name(app: Flask, desk: Desk) -> None:
-    """What a scheduler runs every night."""
+    """A scheduler runs this command every night."""
     desk.paid()
     said = app.test_cli_runner().invoke(args=["reconcile", "--from", "yesterday", "--to", "today"])
     assert said.stdout == "1 movements of remote, 0 differences\n"

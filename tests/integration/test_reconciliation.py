@@ -25,7 +25,7 @@ from tests.support.listed import ListedLedger
 from tests.support.reconciled import DIFFERENCES, SAME, Seed, charge_done_after_a_told_decline
 
 ALONE = ("other_amount_on_another_day", "charge_declined_though_it_succeeded")
-"""They script the answer to the next look-up, whose it is."""
+"""These tests script the answer to the next look-up, so each of them runs alone."""
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_each_difference_is_found_and_nothing_is_changed(desk: Desk, seed: Seed)
 
 
 def test_money_after_a_told_decline_is_given_back_although_no_notice_came(desk: Desk, deps: Dependencies) -> None:
-    """Rule 4 of the protocol: notices get lost, and what was told stays true."""
+    """Rule 4 of the protocol: notices get lost, and a reported outcome stays true."""
     charge_done_after_a_told_decline(desk)
     desk.run()
     assert dict(handle_due(deps)) == {"revised": 1}
@@ -91,7 +91,7 @@ def test_operations_of_other_days_are_not_asked_about(desk: Desk, gateway: Ledge
 
 
 def test_an_operation_that_settled_in_the_period_is_asked_about(desk: Desk, gateway: LedgerGateway) -> None:
-    """It was undecided on the day it was asked for, when nobody could have compared it."""
+    """The operation was undecided on the day of its request, when no reconciliation could compare it."""
     _, key = desk.paid()
     desk.alter(key, created_at=clock.now() - timedelta(days=2))
     del gateway.ledger[key]

@@ -33,7 +33,7 @@ def bank(tmp_path: Path) -> Iterator[StripeBank]:
 
 @pytest.fixture
 def shop(make_app: MakeApp, bank: StripeBank) -> Iterator[Flask]:
-    """The service with its account at the bank."""
+    """Yield the service with its account at the bank."""
     patient: dict[str, Any] = {"connect_timeout": PATIENT, "read_timeout": PATIENT}
     with closing(StripeGateway("sk_test_simulator", base=bank.simulator.url, **patient)) as gateway:
         yield make_app(gateway=gateway)
@@ -49,7 +49,7 @@ def lines(app: Flask) -> list[Line]:
 
 
 def hold(client: FlaskClient) -> str:
-    """The transaction of a new hold of 100.00 USD."""
+    """Return the transaction of a new hold of 100.00 USD."""
     order = {"order_id": "ORD-1", "amount": 100.0, "currency": "USD", "payment_method": "credit_card"}
     answer = client.post("/api/v1/payments/process", json=order | {"capture": False}, headers=TOKEN)
     return str(body_of(answer)["transaction_id"])

@@ -1,4 +1,4 @@
-"""What the gateway says, or fails to say, of every movement: the answers, the rows, and how each comes to its end."""
+"""Recovery for every gateway result of every operation: the responses, the rows, and the end of each operation."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,12 +60,12 @@ def newest(deps: Dependencies, table: Any) -> dict[str, Any]:
 
 
 def stands(deps: Dependencies) -> tuple[str, str]:
-    """The status of the newest payment, and of its newest operation."""
+    """Return the status of the newest payment, and of its newest operation."""
     return newest(deps, payments)["status"], newest(deps, idempotency_keys)["operation_status"]
 
 
 def due_at(deps: Dependencies) -> datetime:
-    """When the recovery worker looks at the newest key again."""
+    """Return when the recovery worker looks at the newest key again."""
     (timer,) = [row for row in rows(deps, timers) if row["what"] == newest(deps, idempotency_keys)["key_id"]]
     moment: datetime = timer["due_at"]
     return moment
@@ -146,7 +146,7 @@ LOOK_UPS: dict[str, tuple[GatewayResult | None, bool]] = {
     "unknown": (SILENCE, False),
     "not asked": (NotSent("connection refused"), False),
 }
-"""What a look-up finds (None: what the ledger says), and whether that ends the operation."""
+"""The result of a look-up (None: the ledger's), and whether it ends the operation."""
 
 
 @pytest.mark.parametrize("repair", [by_repeating, by_the_worker])

@@ -1,4 +1,4 @@
-"""No key waits for another one: not for one whose payment is locked, nor for what cannot be read, nor for the hung."""
+"""No key waits for another: not for one with a locked payment, an unreadable one, or one that hangs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +47,7 @@ def stands(deps: Dependencies, numbers: list[int]) -> list[str]:
 
 @contextmanager
 def locked(url: str, payment_id: int) -> Iterator[None]:
-    """Somebody at the database's own prompt holds a payment."""
+    """Hold a payment's lock, as a session at the database's prompt would."""
     other = plainly(url)
     try:
         other.cursor().execute("SELECT 1 FROM payments WHERE payment_id = %s FOR UPDATE", (payment_id,))

@@ -1,4 +1,4 @@
-"""Charges at a gateway that registers an object first: what each rule of the protocol protects."""
+"""Charges at a gateway that registers an object first: the guarantee of each rule of the protocol."""
 
 import threading
 from typing import Any
@@ -91,7 +91,7 @@ def test_request_lost_is_confirmed_again_on_the_same_object(
 def test_owner_without_its_fence_confirms_nothing(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway, is_finished: bool
 ) -> None:
-    """Rule: the commit of the object's id is fenced. Who is overtaken answers what the other owner has finished."""
+    """Rule: the commit of the object's id is fenced. An overtaken owner answers with the other owner's outcome."""
 
     def overtaken(_asked: GatewayRequest) -> None:
         expire_leases(deps)
@@ -156,7 +156,7 @@ def test_charge_that_was_taken_after_all_is_told_although_it_was_to_be_cancelled
     bank.before_cancel.append(lost)
     pay(client, card="tok_declined")
     (intent,) = bank.intents.values()
-    bank.act(intent.reference)  # whoever holds its secret has confirmed it once more
+    bank.act(intent.reference)  # a holder of its secret has confirmed it once more
     recover_all(deps)
     assert status(deps) == "CAPTURED"
     assert list(verify(deps)) == []

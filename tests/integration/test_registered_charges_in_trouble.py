@@ -1,4 +1,4 @@
-"""Registered charges whose callers ask once, whose notes are lost, and which people or callers give up."""
+"""Registered charges with callers that ask once, with lost notes, or given up by people or callers."""
 
 from typing import Any
 
@@ -38,14 +38,14 @@ def deps(client: FlaskClient) -> Dependencies:
 
 
 def ask_once(client: FlaskClient, card: str = "tok_visa", **details: Any) -> Any:
-    """A checkout without a key."""
+    """Charge a checkout without a key."""
     return hold(client, None, card, capture=True, **details)
 
 
 def test_note_that_is_lost_tells_a_caller_that_asks_once_nothing_to_repeat(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Told "safe to repeat", it would make another payment beside the one that recovery carries through."""
+    """After "safe to repeat" the caller would make another payment beside the one that recovery completes."""
 
     def away(*_values: Any) -> bool:
         raise DatabaseUnavailable
@@ -62,7 +62,7 @@ def test_note_that_is_lost_tells_a_caller_that_asks_once_nothing_to_repeat(
 def test_database_that_is_away_while_a_caller_waits_tells_it_nothing_to_repeat(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The wait reads the gateway's id of the charge: told "safe to repeat", its caller would make another payment."""
+    """The wait reads the gateway's id of the charge: after "safe to repeat" its caller would make another payment."""
 
     def away(*_values: Any) -> None:
         raise DatabaseUnavailable
@@ -80,7 +80,7 @@ def test_database_that_is_away_while_a_caller_waits_tells_it_nothing_to_repeat(
 def test_cancel_that_was_turned_away_leaves_the_charge_undecided(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
-    """It says nothing about the charge: that was sent."""
+    """The failed cancel says nothing about the charge, which was sent."""
     bank.before_cancel.append(lambda _asked: NotSent("429"))
     assert ask_once(client, "tok_declined").json["status"] == "processing"
     assert status(deps) == "PROCESSING"

@@ -1,4 +1,4 @@
-"""The relay on both databases, with sinks that do as they are told."""
+"""The relay on both databases, with scripted sinks."""
 
 import threading
 import time
@@ -29,7 +29,7 @@ def accept(_delivery: Delivery) -> Outcome:
 
 
 def names(sink: ScriptedSink) -> list[tuple[Any, int]]:
-    """Payment and version of everything offered, in order."""
+    """Return payment and version of everything offered, in order."""
     return [(int(each.message_key or 0), each.version) for each in sink.offered]
 
 

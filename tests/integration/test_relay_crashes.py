@@ -100,7 +100,7 @@ def test_a_relay_that_breaks_in_the_middle_leaves_everything_to_the_next(databas
 
 
 def lose_commit(database: Database, phase: str, monkeypatch: pytest.MonkeyPatch, times: int = 1) -> None:
-    """The COMMIT of `phase` happens and its answer is lost, so many times."""
+    """Lose the answer of a successful COMMIT of `phase`, so many times."""
     atomic = database.atomic
     lost: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What the relay does with refusals, poison, and sinks that are away, on both databases."""
+"""The relay handles refusals, undeliverable messages and absent sinks, on both databases."""
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -30,7 +30,7 @@ def refuse(payment: int, outcome: Outcome) -> Callable[[Delivery], Outcome]:
 
 
 def names(sink: ScriptedSink) -> list[tuple[Any, int]]:
-    """Payment and version of everything offered, in order."""
+    """Return payment and version of everything offered, in order."""
     return [(int(each.message_key or 0), each.version) for each in sink.offered]
 
 

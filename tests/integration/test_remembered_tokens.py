@@ -1,4 +1,4 @@
-"""A token that was found good is not verified again: until it ends, its key is replaced, or somebody else judges."""
+"""The service does not verify a good token again until it ends, its key is replaced, or another verifier judges."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,7 +30,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
 
 
 def judged(client: FlaskClient) -> list[str]:
-    """What each token is that a client's app has to verify from now on."""
+    """Return the tokens that a client's app verifies from now on."""
     asked: list[str] = []
     manager: Any = client.application.extensions["flask-jwt-extended"]
     plain = manager._decode_key_callback

@@ -1,4 +1,4 @@
-"""How the gateway over HTTP tells apart what was not sent, what was decided, and what nobody can know yet."""
+"""The HTTP gateway distinguishes requests not sent, decided, and unknown."""
 
 import time
 from collections.abc import Iterator

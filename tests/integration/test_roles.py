@@ -1,4 +1,4 @@
-"""What each role of deploy/postgresql/roles.sql may do: the service writes the journal, and rewrites nothing in it."""
+"""The rights of each role in deploy/postgresql/roles.sql: the service writes the journal, and rewrites no row of it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -30,7 +30,7 @@ def app(lent: Callable[[str], str], make_app: MakeApp) -> Flask:
 
 @pytest.fixture
 def as_role(app: Flask, postgres: Postgres) -> Iterator[Callable[[str], Connection]]:
-    """Connections in a role, which are closed at the end."""
+    """Yield a function that opens connections in a role; close them at the end."""
     assert pay_trip(app.test_client()).status_code == 200
     opened: list[Connection] = []
 
@@ -47,7 +47,7 @@ def as_role(app: Flask, postgres: Postgres) -> Iterator[Callable[[str], Connecti
 
 
 def may(connection: Connection, statement: str) -> bool:
-    """Whether the role may run a statement. It runs where it may."""
+    """Return whether the role may run a statement. It runs where it may."""
     with connection.cursor() as cursor:
         try:
             cursor.execute(statement)

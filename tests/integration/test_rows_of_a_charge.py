@@ -1,4 +1,4 @@
-"""What a charge writes, by PostgreSQL's own counters: how many rows, and where their new versions go."""
+"""A charge writes few rows, by PostgreSQL's own counters: how many, and where their new versions go."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +34,7 @@ PAY: dict[str, Pay] = {
 
 @pytest.fixture
 def app(lent: Callable[[str], str]) -> Iterator[Flask]:
-    """A service without sinks on a database that nobody else uses."""
+    """Yield a service without sinks on a database that no other test uses."""
     settings = Settings(database_url=lent(DATABASE), log_level="ERROR", jwt_secret_key=SECRET)
     app = create_app(settings, gateway=LedgerGateway(latency=0.02))
     yield app
@@ -48,7 +48,7 @@ class Counters:
         self._postgres, self._app = postgres, app
 
     def read(self, column: str) -> dict[str, int]:
-        """A counter of every table."""
+        """Return a counter of every table."""
         dependencies_of(self._app).database.engine.dispose()
         with closing(self._postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:
 

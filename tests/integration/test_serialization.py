@@ -101,7 +101,7 @@ def test_after_some_tries_the_caller_is_told_to_come_back_and_does(
 
 @pytest.fixture
 def serializable(monkeypatch: pytest.MonkeyPatch, make_app: MakeApp) -> Flask:
-    """A service with every transaction at SERIALIZABLE."""
+    """Return a service with every transaction at SERIALIZABLE."""
     module: Any = sys.modules["payment_service.db"]
     options = module.POSTGRESQL_OPTIONS.replace(r"isolation=read\ committed", "isolation=serializable")
     monkeypatch.setattr(module, "POSTGRESQL_OPTIONS", options)

@@ -45,7 +45,7 @@ at_either_moment = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ThrowawayPostgres]:
-    """A server of our own: its log is read."""
+    """Yield a server of our own: its log is read."""
     with closing(ThrowawayPostgres()) as server:
         fresh_database(server, DATABASE)
         told(server, DATABASE, GIVE_UP)
@@ -74,7 +74,7 @@ def app(server: ThrowawayPostgres, gateway: LedgerGateway) -> Iterator[Flask]:
 
 @pytest.fixture
 def key(request: pytest.FixtureRequest) -> str:
-    """A key no other test uses."""
+    """Return a key no other test uses."""
     return str(request.node.name)
 
 
@@ -85,7 +85,7 @@ def trouble(server: ThrowawayPostgres, when: str, sqlstate: str) -> Trouble:
 
 @pytest.fixture
 def deps(app: Flask) -> Iterator[Dependencies]:
-    """The engine, which has to be in order when the test is over."""
+    """Yield the engine, which has to be in order when the test is over."""
     yield dependencies_of(app)
     assert list(verify(dependencies_of(app))) == []
 
@@ -215,7 +215,7 @@ def test_whoever_loses_a_real_deadlock_tries_again(
 
 @contextmanager
 def entangled(server: ThrowawayPostgres, gateway: LedgerGateway, payment_id: int) -> Iterator[None]:
-    """While the gateway is asked, somebody locks the payment; once we wait for it, they want the key that we hold."""
+    """Let another session lock the payment during the gateway request; once we wait for it, it wants our key."""
     other = psycopg2.connect(server.url(DATABASE).replace("+psycopg2", ""))
     waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 

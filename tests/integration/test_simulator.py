@@ -1,4 +1,4 @@
-"""The bank's own truth: what it refuses whatever it is told, and that it misbehaves only where it is told to."""
+"""The simulator's own rules: the requests that it always refuses, and faults only where a test orders them."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -86,7 +86,7 @@ def test_the_simulator_ends_with_whoever_started_it(tmp_path: Path) -> None:
         assert process.stdout is not None
         pid = int(process.stdout.readline())
         process.send_signal(signal.SIGKILL)
-    # The orphan belongs to nobody who would wait for it: it is gone, or it is a zombie that init has not buried yet.
+    # No process waits for the orphan: it is gone, or it is a zombie that init has not buried yet.
     for _ in range(200):
         if not is_running(pid):
             return

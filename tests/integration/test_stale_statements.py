@@ -1,4 +1,4 @@
-"""What a session has prepared, and tables that change under it: neither a migration nor a purge spoils a request."""
+"""A session's prepared statements when tables change: neither a migration nor a purge spoils a request."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ DATABASE = "stale"
 
 @pytest.fixture
 def on_postgresql(lent: Callable[[str], str]) -> Iterator[Flask]:
-    """A service with one connection to a database that nobody else uses."""
+    """Yield a service with one connection to a database that no other test uses."""
     settings = Settings(database_url=lent(DATABASE), log_level="ERROR", db_pool_size=1)
     app = create_app(settings, gateway=LedgerGateway())
     yield app
@@ -61,7 +61,7 @@ def test_charge_after_columns_changed_their_types_succeeds(on_postgresql: Flask,
 
 @pytest.fixture
 def behind_a_pooler(lent: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Flask, CommitProxy]]:
-    """A service whose sessions are not its own, as behind PgBouncer in transaction mode."""
+    """Yield a service with shared sessions, as behind PgBouncer in transaction mode."""
     monkeypatch.setattr(Connection, "_has_own_session", lambda _: False)
     with commit_proxy(lent(DATABASE)) as proxy:
         app = create_app(Settings(database_url=proxy.url_through, log_level="ERROR"), gateway=LedgerGateway())

@@ -16,7 +16,7 @@ NAMES = {database: sorted(statements(database)) for database in DATABASES}
 
 @pytest.fixture
 def session(database: Database) -> Iterator[Connection]:
-    """A connection whose planner takes an index wherever there is one."""
+    """Yield a connection with a planner that prefers an index in every query."""
     with database.atomic("test") as connection:
         if connection.database == "postgresql":
             driver = connection.core.connection.cursor()

@@ -1,4 +1,4 @@
-"""What looking costs the database: as many statements for a hundred rows as for one, on every route that looks."""
+"""Every read route runs as many statements for a hundred rows as for one."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from tests.support.gateways import LedgerGateway
 from tests.support.tokens import SECRET, bearer
 
 MOST = 3
-"""Statements of a look: whose it is, what it shows, how many there are in all."""
+"""Statements of a read: the owner, the rows shown, and the total number."""
 MANY = 12
 NOT_LOOKS = ("/docs", "/redoc", "/openapi.json", "/health", "/metrics", "/ops")
 """Pages about the service and for its operators; what they cost is held down elsewhere."""
@@ -68,7 +68,7 @@ def refund(client: FlaskClient, payment_id: int, number: int) -> None:
 
 
 def looks(made: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
-    """Route → the paths to look at by it."""
+    """Return the paths to read for each route."""
     trip, order, checkout = made["trip"]["payment_id"], made["order"], made["checkout"]
     booking = made["booking"]["payment"]["payment_id"]
     return {
@@ -92,7 +92,7 @@ def looks(made: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
 
 
 def counted(client: FlaskClient, proxy: CommitProxy, paths: list[str]) -> dict[str, int]:
-    """How many messages go to the database for each path, once its connection knows the statements."""
+    """Return how many messages go to the database for each path, once its connection knows the statements."""
     told = {}
     for path in paths:
         client.get(path, headers=bearer("ann"))

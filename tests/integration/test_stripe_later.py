@@ -1,4 +1,4 @@
-"""What Stripe says after it had decided, from its objects to our rows: the real adapter before the simulator."""
+"""Stripe's later changes reach our rows: the real adapter before the simulator."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -165,7 +165,7 @@ def test_inquiry_that_is_closed_takes_nothing(client: FlaskClient, deps: Depende
 def test_intent_that_succeeds_after_its_decline_was_told_is_given_back(
     client: FlaskClient, deps: Dependencies, bank: StripeBank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The cancel that was to end it did not hold; whoever had the client's secret confirmed it once more."""
+    """The cancel did not take effect; a holder of the client's secret confirmed the intent once more."""
     monkeypatch.setattr(StripeGateway, "cancel", lambda self, asked: Declined("CANCELED", "said so", asked.reference))
     answer = pay_trip(client, payment_token="pm_card_chargeDeclined")
     assert answer.get_json()["status"] == "FAILED"

@@ -43,7 +43,7 @@ def bank(tmp_path: Path) -> Iterator[StripeBank]:
 
 @dataclass
 class Running:
-    """The service at `url`, with what its programs are told; `deps` looks into its database."""
+    """The service at `url` with the environment of its programs; `deps` gives access to its database."""
 
     url: str
     settings: dict[str, str]
@@ -60,7 +60,7 @@ class Running:
         self.bank.admin("webhook_endpoints", url=hook, secrets=[SECRET], misbehaviour=misbehaviour)
 
     def put_off(self) -> None:
-        """Nobody looks anything up before tomorrow, unless a notice comes."""
+        """Put every look-up off until tomorrow, unless a notice comes."""
         with self.deps.database.atomic("test") as connection:
             changed = connection.execute(update(timers).values(due_at=clock.now() + timedelta(days=1)))
         assert changed.rowcount, "nothing waits to be looked up"
@@ -72,7 +72,7 @@ class Running:
         return worker
 
     def key(self) -> dict[str, Any]:
-        """The row of the latest key."""
+        """Return the row of the latest key."""
         return rows(self.deps, idempotency_keys)[-1]
 
     def flask(self, *words: str) -> "subprocess.CompletedProcess[str]":

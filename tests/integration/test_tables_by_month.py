@@ -44,7 +44,7 @@ def app(lent: Callable[[str], str], make_app: MakeApp) -> Flask:
 
 @pytest.fixture
 def first() -> datetime:
-    """The beginning of the month after the next one."""
+    """Return the beginning of the month after the next one."""
     this = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return (this + timedelta(days=70)).replace(day=1)
 
@@ -59,7 +59,7 @@ def divide(postgres: Postgres, first: datetime) -> Callable[..., None]:
         with closing(postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT tableowner FROM pg_tables WHERE tablename = 'transactions'")
             cursor.execute("SET ROLE {}".format(*cursor.fetchall()[0]))
-            for statement in re.findall(r"^ALTER .*;$", checks, re.MULTILINE):  # each by itself, as psql has it
+            for statement in re.findall(r"^ALTER .*;$", checks, re.MULTILINE):  # each alone, as psql has it
                 cursor.execute(statement)
             cursor.execute(f"BEGIN;\n{change}")
 
@@ -68,7 +68,7 @@ def divide(postgres: Postgres, first: datetime) -> Callable[..., None]:
 
 @pytest.fixture
 def sizes(postgres: Postgres) -> Callable[[str], dict[str, int]]:
-    """How many rows lie in each part of a table."""
+    """Return how many rows lie in each part of a table."""
 
     def look(whole: str) -> dict[str, int]:
         with closing(postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:

@@ -24,7 +24,7 @@ SILENCE = Unknown("the gateway did not answer in time")
 
 
 def meanwhile(deps: Dependencies, gateway: LedgerGateway, do: Callable[[], object]) -> None:
-    """While the next instruction is with the gateway, its owner's lease ends and somebody else does something."""
+    """While the gateway has the next request, end its owner's lease and run another action."""
 
     def answer_late(instruction: GatewayRequest) -> SendResult:
         expire_leases(deps)
@@ -103,7 +103,7 @@ def test_an_owner_that_sleeps_until_its_response_was_purged_gets_the_payment(
 
 
 def careless(gateway: LedgerGateway, **promises: Any) -> None:
-    """Let the gateway honour no keys; what else it promises is given."""
+    """Make the gateway honour no keys; it keeps its other guarantees."""
     gateway.capabilities = replace(gateway.capabilities, idempotent_by_key=False, **promises)
 
 

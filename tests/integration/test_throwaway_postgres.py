@@ -1,4 +1,4 @@
-"""The server the other tests stand on: it is real, it comes back after a crash, and it leaves nothing behind."""
+"""The PostgreSQL server of the other tests: it is real, it comes back after a crash, and it leaves nothing behind."""
 
 import signal
 import subprocess

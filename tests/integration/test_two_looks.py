@@ -1,4 +1,4 @@
-"""Folding the journal: a row whose transaction commits late is counted all the same, and none twice."""
+"""Aggregating the journal counts a row once, also when its transaction commits late."""
 
 import random
 from collections.abc import Iterator
@@ -33,14 +33,14 @@ ANOTHER_ROW = """
 
 
 def counted(deps: Dependencies) -> int:
-    """How many changes the figures know of."""
+    """Return how many changes the tallies contain."""
     with deps.database.reading() as connection:
         found, _ = tallies.read(connection)
     return sum(tally.times for tally in found)
 
 
 def behind(deps: Dependencies) -> int:
-    """How many changes are not folded yet."""
+    """Return how many changes are not aggregated yet."""
     with deps.database.reading() as connection:
         return tallies.read(connection)[1]
 
@@ -136,7 +136,7 @@ def test_every_reading_beside_writers_and_a_fold_is_exact(
 
 
 def assert_exact(deps: Dependencies) -> None:
-    """What is folded and what is behind it add up to the journal of the same moment."""
+    """Check that the tallies and the rows behind them add up to the journal of the same moment."""
     with deps.database.snapshot() as connection:
         found, _ = tallies.read(connection)
         there = connection.execute(select(func.count()).select_from(transactions)).scalar_one()
@@ -145,7 +145,7 @@ def assert_exact(deps: Dependencies) -> None:
 
 @pytest.fixture
 def preparing() -> Iterator[ThrowawayPostgres]:
-    """A server of our own, which lets transactions be prepared."""
+    """Yield a server of our own, which lets transactions be prepared."""
     with closing(ThrowawayPostgres()) as server:
         with closing(server.connect()) as connection:
             connection.cursor().execute("ALTER SYSTEM SET max_prepared_transactions = 2")
@@ -205,7 +205,7 @@ OURS = "ALTER ROLE payments_app {0}; ALTER ROLE payments_owner {0}"
 
 @pytest.fixture
 def as_plain_role(deps: Dependencies) -> Iterator[Connection]:
-    """A connection of a role that may not see other roles' sessions."""
+    """Yield a connection of a role that may not see other roles' sessions."""
     with deps.database.atomic("test") as connection:
         connection.execute(text(f"SET LOCAL ROLE NONE; {OURS.format('NOLOGIN')}"))
         connection.execute(text("CREATE ROLE plain; GRANT SELECT ON transactions TO plain; SET LOCAL ROLE plain"))

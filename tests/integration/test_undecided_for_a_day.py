@@ -1,4 +1,4 @@
-"""A gateway that does not decide: after a day it is a person's matter, and is looked up all the same."""
+"""A gateway that does not decide: after a day a person must look, and the worker still looks up."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""`flask verify`: what the tables say of money must follow from operations that happened; nothing else alarms."""
+"""`flask verify`: the money in the tables must follow from operations that happened; only violations alarm."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -34,12 +34,12 @@ def alter(deps: Dependencies, table: Table, *where: Any, **values: object) -> No
 
 
 def found(deps: Dependencies) -> list[tuple[str, str]]:
-    """Invariant and row of every violation."""
+    """Return invariant and row of every violation."""
     return [(violation.invariant, violation.row) for violation in money_of(deps)]
 
 
 def declined_trip(client: FlaskClient, gateway: LedgerGateway) -> int:
-    """The number of a payment that nothing was taken for."""
+    """Return the number of a payment that nothing was taken for."""
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     return trip_id_of(pay_trip(client, idempotency_key="declined"))
 
@@ -204,7 +204,7 @@ def test_what_happens_while_it_runs_is_no_false_alarm(
     monkeypatch: pytest.MonkeyPatch,
     late: Callable[[FlaskClient, int], object],
 ) -> None:
-    """The list of effects is drawn up first; whatever succeeds between it and the tables is on the tables only."""
+    """Verification lists the gateway transactions first; a later success is in the tables only."""
     number = trip_id_of(pay_trip(client))
     drawn_up = ListedLedger.__call__
 

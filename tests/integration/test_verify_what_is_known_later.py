@@ -32,7 +32,7 @@ def reversed_and_disputed(client: FlaskClient, deps: Dependencies, gateway: Chan
 
 
 def falsify(deps: Dependencies, table: Table, where: Any, **values: Any) -> set[str]:
-    """The invariants that `verify` finds broken once a table says something else."""
+    """Return the invariants that `verify` finds broken after a change of a table."""
     assert list(verify(deps)) == []
     with deps.database.atomic("test") as connection:
         as_owner(connection)

@@ -1,4 +1,4 @@
-"""How soon an event leaves: PostgreSQL rings, SQLite is looked at often."""
+"""An event leaves at once: PostgreSQL notifies the relay, and the relay polls SQLite often."""
 
 import json
 import statistics
@@ -41,7 +41,7 @@ class Ear:
 
 
 def pay_and_listen(make_app: MakeApp, ear: Ear, trips: range) -> list[float]:
-    """How long the first event of each trip took from the answer to its payment."""
+    """Return how long the first event of each trip took from the answer to its payment."""
     app = make_app(rabbitmq_enabled=True)
     delays = []
     for trip in trips:
@@ -61,7 +61,7 @@ def test_an_event_leaves_at_once(make_app: MakeApp, deps: Dependencies, engine_n
 
 @contextmanager
 def listening(deps: Dependencies) -> Iterator[NotificationListener]:
-    """A wakeup that runs and has begun to listen."""
+    """Yield a wakeup that runs and has begun to listen."""
     stop = threading.Event()
     wakeup = NotificationListener(deps.database, stop)
     thread = threading.Thread(target=wakeup.run)
@@ -76,7 +76,7 @@ def listening(deps: Dependencies) -> Iterator[NotificationListener]:
 
 
 def took(wait: Callable[[], None]) -> float:
-    """Seconds that a wait takes."""
+    """Return seconds that a wait takes."""
     began = time.monotonic()
     wait()
     return time.monotonic() - began
@@ -91,7 +91,7 @@ def hang_up_on_listeners(postgres: Postgres) -> int:
 
 
 on_postgresql = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-"""SQLite rings no bell."""
+"""SQLite sends no notification."""
 
 
 @on_postgresql

@@ -22,7 +22,7 @@ from tests.support.gateways import LedgerGateway
 
 
 def abandon(client: FlaskClient, key: str) -> None:
-    """A charge whose owner dies once its claim is committed."""
+    """Make a charge with an owner that dies once its claim is committed."""
     failpoints.arm("claim.after_commit=raise")
     try:
         assert pay_trip(client, idempotency_key=key).status_code == 500

@@ -1,4 +1,4 @@
-"""S19: a host whose clock is a day wrong, either way, changes no answer that was given."""
+"""S19: a host with a clock that is a day wrong, either way, changes no response that was given."""
 
 from datetime import timedelta
 

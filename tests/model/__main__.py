@@ -20,7 +20,7 @@ from tests.model.walking import walk
 from tests.support.postgres import start_postgres
 
 CHAPTER = 10_000
-"""Operations after which the database begins anew: what is listed and audited must not grow for ever."""
+"""Operations after which the database begins anew: listing and auditing must not grow without bound."""
 
 
 def run(database: str, url: str, operations: int, seed: int, adapter: Adapter) -> None:

@@ -1,4 +1,4 @@
-"""The bank behind the service under the model: it keeps its own ledger, and answers as it was planned to."""
+"""The bank behind the service under the model: it keeps its own ledger, and answers by a plan."""
 
 from collections.abc import Callable
 
@@ -41,7 +41,7 @@ class Bank:
         self.in_transaction: Callable[[], bool] = lambda: False
 
     def send(self, instruction: GatewayRequest) -> SendResult:
-        """Do as told, and answer by the plan."""
+        """Send as ordered, and answer by the plan."""
         assert not self.in_transaction(), "the bank was called with a transaction open"
         if self.plan.reply == "refuses":
             return NotSent("nobody listens")
@@ -53,7 +53,7 @@ class Bank:
         return Pending() if self.plan.reply == "hesitates" else self._reply(instruction, word)
 
     def lookup(self, instruction: GatewayRequest) -> GatewayResult:
-        """What was decided, as far as the plan lets it be heard."""
+        """Return the decision, as far as the plan reveals it."""
         assert not self.in_transaction(), "the bank was asked with a transaction open"
         if self.plan.reply == "refuses":
             return NotSent("nobody listens")

@@ -1,4 +1,4 @@
-"""What the walks draw from: who asks for what, how the bank takes it, and where the service dies of it."""
+"""The draws of the walks: the caller and its request, the bank's reaction, and the point at which the service dies."""
 
 from hypothesis import strategies as st
 
@@ -11,7 +11,7 @@ MOVES = {
     "checkout": ["capture", "void", "refund"],
 }
 KEYLESS = {"orders": ["process", "cancel", "fail"]}
-"""What takes no key."""
+"""The commands that take no key."""
 OPENINGS = st.sampled_from(
     [
         *(("trips", "charge"), ("bills", "charge"), ("orders", "charge"), ("orders", "create")),
@@ -31,11 +31,11 @@ RENAMED = st.sampled_from([False, False, True])
 """Whether a user's token has its new subject."""
 ANY = st.integers(0, 1000)
 KEYS = st.integers(-3, 8)
-"""Below 0: none, where none is needed; the last three: one that was used; else a new one."""
+"""Below 0: none, where none is needed; the last three: a used one; all others: a new one."""
 AMOUNTS = st.sampled_from([10_000, 250_000, 1, 2599])
 SHARES = st.sampled_from([None, 1.0, 0.5, 0.01, 2.0])
 
 
 def crashes(points: list[str]) -> "st.SearchStrategy[str | None]":
-    """Mostly none."""
+    """Draw the point of a crash, mostly none."""
     return st.sampled_from([None] * (3 * len(points)) + points)

@@ -1,4 +1,4 @@
-"""What the model speaks of: payments, what is asked for them, and what must be answered. Amounts are cents."""
+"""The terms of the model: payments, requests, and the required answers. Amounts are cents."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,20 +11,20 @@ ALLOWED = {
     "cancel": {"PENDING", "CANCELLED", "FAILED"},
     "fail": {"PENDING"},
 }
-"""In which status a payment may be asked for what."""
+"""The commands that each status of a payment allows."""
 WITHOUT_MONEY = {"create": "PENDING", "cancel": "CANCELLED", "fail": "FAILED"}
 LANDS = {"charge": "CAPTURED", "process": "CAPTURED", "capture": "CAPTURED", "hold": "AUTHORIZED", "void": "CANCELLED"}
 ITS_OWN_KEY = {("orders", "process"), ("bookings", "process"), ("bookings", "refund")}
-"""What can happen once, and so is recognised without a client's key."""
+"""The commands that can happen once, and so are recognised without a client's key."""
 NEVER_ASKS_AGAIN = {("checkout", "charge"), ("checkout", "hold")}
-"""Whose caller, without a key, takes for failed what is undecided: approved later, it is given back."""
+"""The commands that a caller without a key takes for failed while undecided: a late approval is reversed."""
 STATUS = {"trips": 200, "bills": 201, "orders": 200, "bookings": 200, "checkout": 200}
 OTHER_STATUS = {("orders", "charge"): 201, ("orders", "create"): 201, ("bookings", "create"): 201}
 DECLINES = {"bills": 402, "bookings": 402}
 
 
 OVERTAKEN, IN_VAIN = "overtaken at ", "overtaken in vain at "
-"""Before a failpoint's name: the owner sleeps there until its lease is over and the sweeper has been, then goes on.
+"""Before a failpoint's name: the owner sleeps there until its lease is over and the sweeper has run, then continues.
 
 In vain: the sweeper gets no answer of the bank.
 """
@@ -36,7 +36,7 @@ class Died(BaseException):
 
 @dataclass(frozen=True)
 class Plan:
-    """What the bank does with what it is asked: its `word` on a movement, and the way its `reply` takes.
+    """The bank's reaction to a request: its `word` on an operation, and the way its `reply` takes.
 
     `tells`; `loses` the answer; `misses` the request; `pends`, undecided; `hesitates`, undecided until it is asked once
     more; `refuses` the connection; `lies` about the amount it approved.
@@ -83,16 +83,16 @@ class Asked:
 
     @property
     def meant(self) -> tuple[Any, ...]:
-        """What two requests under one key must have in common."""
+        """Return the parts that two requests under one key must have in common."""
         return self.action, self.payment, self.payable, self.amount
 
 
 @dataclass(eq=False)
 class Use:
-    """What a key is used for; `truth` is what the bank has done, `timer` after how many tries the key was released.
+    """The use of a key; `truth` is the bank's outcome, `timer` after how many tries the key was released.
 
-    `purpose` is "told false" for a caller that never asks again, "reversal" for what gives its money back. `recent`: an
-    equal refund without a key is taken for the same one. `undone`: a refund that came back after it was told.
+    `purpose` is `"told false"` for a caller that never asks again, `"reversal"` for the return of its money. `recent`:
+    an equal refund without a key is taken for the same one. `undone`: a refund that failed after it was reported.
     """
 
     asked: Asked
@@ -112,7 +112,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Said:
-    """How a request must be answered: `use` is whose answer it is, `replayed` whether for the second time."""
+    """The required answer to a request: `use` is its key's use, `replayed` is true from the second time on."""
 
     status: int
     code: str = ""

@@ -151,7 +151,7 @@ class Walk(RuleBasedStateMachine):
         assert listed == {name.uuid if channel == "bookings" else str(name.number) for name in names}
 
     def key(self, channel: str, subject: str, action: str, drawn: int) -> str | None:
-        """A key of a user's: none, a new or a used one."""
+        """Return a key of a user's: none, a new or a used one."""
         if drawn < 0 and (channel, action) not in NEEDS_KEY:
             return None
         known = self.keys.setdefault((channel, subject), [])
@@ -165,7 +165,7 @@ class Walk(RuleBasedStateMachine):
         return [each for each in self.model.payments if each.channel in MOVES and self.names[each].transaction != ""]
 
     def name(self, user: str, *, renamed: bool) -> str:
-        """The subject of a user's token."""
+        """Return the subject of a user's token."""
         return self.renamed[user] if renamed else user
 
     def ask(self, asked: Asked, plan: Plan, crash: str | None, *, renamed: bool) -> None:
@@ -185,7 +185,7 @@ class Walk(RuleBasedStateMachine):
         self.learn_names()
 
     def expected(self, asked: Asked, plan: Plan, crash: str | None) -> Said | None:
-        """What the model says; None where it dies."""
+        """Return the model's answer; None where it dies."""
         self.model.plan, self.model.crash, self.system.bank.plan = plan, crash, plan
         try:
             return self.model.ask(asked)
@@ -223,7 +223,7 @@ class Walk(RuleBasedStateMachine):
                 self.names[payment] = found
 
     def recover(self, plan: Plan, crash: str | None) -> None:
-        """Let the sweeper run over whatever is unfinished, in both worlds."""
+        """Let the sweeper run over all unfinished keys, in both worlds."""
         self.model.plan, self.model.crash, self.system.bank.plan = plan, crash, plan
         self.model.end_leases()
         self.system.end_leases()

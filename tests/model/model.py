@@ -1,4 +1,4 @@
-"""What the service promises, by itself: keys, payments and a bank's word, without HTTP, SQL, threads or time."""
+"""The service's promises alone: keys, payments and a bank's word, without HTTP, SQL, threads or time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -37,19 +37,19 @@ class Model:
     crash: str | None = None
 
     def ask(self, asked: Asked) -> Said:
-        """The answer, or Died."""
+        """Return the answer, or raise Died."""
         self._pass("claim.begin")
         said = self._claim(asked)
         self._pass("answer.begin")
         return said
 
     def recover(self) -> None:
-        """Carry through whatever is unfinished, or Died: first what has no timer, then what was tried least."""
+        """Complete every unfinished key, or raise Died: first keys without a timer, then those with fewest tries."""
         for use in sorted(self.unfinished(), key=lambda use: use.timer):
             self._pass("recover.before_commit")
             self._take(use)
             self._pass("recover.after_commit")
-            self._carry(use, use.fence, again=use.fence > 1)  # nobody has sent a reversal before its first owner
+            self._carry(use, use.fence, again=use.fence > 1)  # no owner has sent a reversal before its first one
 
     def unfinished(self) -> Iterator[Use]:
         return (use for use in self.uses.values() if use.said is None)
@@ -59,14 +59,14 @@ class Model:
             use.leased = False
 
     def end_answers(self, *, purge: bool) -> None:
-        """Every answer has ended; a purge takes the keys that made nothing."""
+        """Let every stored response expire; a purge takes the keys that made nothing."""
         for identity, use in list(self.uses.items()):
             use.expired = True
             if purge and use.payment is None:
                 del self.uses[identity]
 
     def end_refunds(self) -> None:
-        """No refund is so recent any more that another one could be the same."""
+        """Make every refund too old to be taken for a repeat of another."""
         for use in self.movements:
             use.recent = False
 
@@ -136,7 +136,7 @@ class Model:
         return self._carry(use, 1) if said is None else Said(*said, use=use)
 
     def _written(self, asked: Asked) -> Payment:
-        """The payment that a claim makes, or begins to move."""
+        """Return the payment that a claim makes, or begins to move."""
         payment = asked.payment
         if payment is None:
             status = "PENDING" if asked.action == "create" else "PROCESSING"
@@ -150,7 +150,7 @@ class Model:
         return payment
 
     def _refusal(self, asked: Asked) -> str:
-        """The code of why a request cannot be, "" where it can."""
+        """Return the code of why a request cannot be, "" where it can."""
         payment = asked.payment
         if payment is None:
             live = (other for other in self.payments if (other.channel, other.payable) == ("orders", asked.payable))
@@ -162,7 +162,7 @@ class Model:
         return "" if 0 < self._amount(asked) <= most else "amount_exceeds_available"
 
     def _is_doubtful(self, asked: Asked) -> bool:
-        """Whether a refund without a key may be one whose answer was lost."""
+        """Return whether a refund without a key may repeat one with a lost answer."""
         if asked.action != "refund" or asked.key is not None or (asked.channel, "refund") in ITS_OWN_KEY:
             return False
         same = (asked.action, asked.payment, self._amount(asked))
@@ -210,7 +210,7 @@ class Model:
         return use.truth if reply == "tells" or (reply, use.truth) == ("lies", "declined") else "unknown"
 
     def _awaited(self, use: Use, finding: str) -> str:
-        """What the owner finds that waits for the decision: what certainly was not sent never will be."""
+        """Return the result for an owner that waits for the decision: an operation certainly not sent never will be."""
         if finding == "not sent":
             return "not charged"
         return use.truth or finding if self.plan.reply == "hesitates" else finding
@@ -235,7 +235,7 @@ class Model:
         use.said = (self._success(use.asked), "") if approved else self._decline(use.asked)
 
     def _give_back(self, reversal: Use | None) -> None:
-        """Leave it to recovery, if anything is left to be given back."""
+        """Leave the reversal to recovery, if there is money to give back."""
         if reversal is not None:
             self.uses[object()] = reversal
             self.movements.append(reversal)

@@ -1,4 +1,4 @@
-"""Once everything has come to its end: every row, and every movement at the bank, is as the model has it."""
+"""At the end of a walk every row, and every entry of the bank's ledger, is as the model has it."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from tests.model.wire import Names, payable_of
 
 REFUNDS = {"approved": "REFUNDED", "declined": "FAILED"}
 KINDS = {"process": "charge", "hold": "authorize"}
-"""What the bank calls an action, where it has a word of its own."""
+"""The bank's words for actions, where they differ from ours."""
 
 
 def judge(system: System, model: Model, names: Mapping[Payment, Names], users: list[str], before: int) -> None:
-    """AssertionError unless the payments of `users`, and what the bank did after its first `before` decisions, fit."""
+    """Raise AssertionError unless the payments of `users` fit the bank's actions after its first `before` decisions."""
     numbers = {payment: names[payment].number for payment in model.payments}
     expected = {numbers[payment]: _row(payment) for payment in model.payments}
     there = {number: _row_there(row) for number, row in system.rows(users).items()}
@@ -32,7 +32,7 @@ def judge(system: System, model: Model, names: Mapping[Payment, Names], users: l
     assert system.decided(before) == Counter(
         (KINDS.get(use.asked.action, use.asked.action), use.amount, use.truth)
         for use in model.movements
-        if use.truth is not None  # else it was never sent, and its caller knows
+        if use.truth is not None  # otherwise it was never sent, and its caller knows
     )
 
 

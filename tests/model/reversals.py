@@ -1,10 +1,10 @@
-"""What must become of money that was approved when its caller, who sent no key, may have been told that it was not."""
+"""The required end of money that was approved after its caller, without a key, may have heard that it was not."""
 
 from tests.model.facts import Asked, Payment, Use
 
 
 def approved_late(use: Use) -> Use:
-    """It is written down, and goes back at once: the use that gives it back."""
+    """Record a late approval, which is reversed at once; return the use of the reversal."""
     payment = paid(use)
     payment.authorized = use.amount
     if use.asked.action == "charge":
@@ -15,7 +15,7 @@ def approved_late(use: Use) -> Use:
 
 
 def settled(use: Use) -> Use | None:
-    """The bank has decided about a reversal: the payment has failed, or the next try."""
+    """Record the bank's decision about a reversal: the payment has failed, or the next try."""
     payment = paid(use)
     use.said = 200, ""
     if use.truth == "declined":
@@ -27,13 +27,13 @@ def settled(use: Use) -> Use | None:
 
 
 def paid(use: Use) -> Payment:
-    """The payment that money moves for."""
+    """Return the payment that money moves for."""
     assert use.payment is not None
     return use.payment
 
 
 def _reversal(payment: Payment) -> Use:
-    """Nobody has worked on it yet, and it has a timer from the first."""
+    """No owner has worked on it yet, and it has a timer from the first."""
     action = "refund" if payment.captured else "void"
     asked = Asked(payment.channel, payment.subject, action, None, payment, amount=payment.authorized)
     return Use(asked, payment, payment.authorized, leased=False, fence=0, timer=1, purpose="reversal")

@@ -81,7 +81,7 @@ class System:
             db.engine.dispose()
 
     def settle_accounts(self) -> None:
-        """The service's own auditor finds nothing; then begin with an empty database again."""
+        """Check that the service's own audit finds nothing; then begin with an empty database again."""
         assert [str(violation) for violation in verify(self.deps)] == []
         empty(self.deps.database)
         self.empty_bank()
@@ -91,31 +91,31 @@ class System:
         self.bank.ledger.clear()
 
     def make_bank(self) -> Bank:
-        """The bank behind the service."""
+        """Return the bank behind the service."""
         return Bank()
 
     def decisions(self) -> int:
-        """How many decisions the bank has made so far."""
+        """Return how many decisions the bank has made so far."""
         return len(self.bank.ledger)
 
     def decided(self, before: int) -> Counter[tuple[str, int, str]]:
-        """Kind, cents and word of every decision of the bank after its first `before`."""
+        """Return kind, cents and word of every decision of the bank after its first `before`."""
         made = list(self.bank.ledger.values())[before:]
         return Counter((str(sent.kind), int(sent.amount * 100), word) for sent, word in made)
 
     def _sleep(self, seconds: float) -> None:
-        """The only way in which time passes while a request waits."""
+        """Let time pass, which nothing but this does while a request waits."""
         self._moment += seconds
 
     def number(self) -> int:
-        """One that was never given out before."""
+        """Return one that was never given out before."""
         self.numbers += 1
         return self.numbers
 
     def send(
         self, wire: Wire, subject: str, key: str | None = None, more: Mapping[str, str] | None = None
     ) -> TestResponse:
-        """The answer to a request of one user; Died where the service died of it."""
+        """Return the answer to a request of one user; Died where the service died of it."""
         named = {} if key is None or "idempotency_key" in (wire.body or {}) else {"Idempotency-Key": key}
         if subject not in self._tokens:
             self._tokens = {**dict(list(self._tokens.items())[-8:]), subject: bearer(subject, expires_in=10**5)}
@@ -125,7 +125,7 @@ class System:
 
     @contextmanager
     def dying(self, point: str | None) -> Iterator[None]:
-        """While this lasts, reaching `point` is the end of the process: nothing that catches errors catches that."""
+        """Make `point` the end of the process while the block runs: nothing that catches errors catches that."""
 
         def sleep(plan: Plan) -> None:
             failpoints.arm("")
@@ -147,7 +147,7 @@ class System:
             failpoints.arm("")
 
     def names_of(self, payment: Payment, known: Names | None = None) -> Names | None:
-        """What the service calls a payment: one that is known, else the newest for what it pays; None without one."""
+        """Return the service's ids of a payment: a known one, or the newest for its payable; None without one."""
         scope = {"channel": payment.channel, "subject": payment.subject, "payable": payable_of(payment)}
         with self.deps.database.reading() as connection:
             if known is not None:
@@ -159,7 +159,7 @@ class System:
         return Names(row[0], str(row[1]), row[2])
 
     def end_leases(self) -> None:
-        """Whoever worked on an unfinished key has been gone for long; the eldest is the first to be looked after."""
+        """End the leases of all unfinished keys, as if their owners had long been gone; the eldest comes first."""
         with self.deps.database.atomic("test") as connection:
             for age, key_id in enumerate(connection.execute(UNFINISHED).scalars().all()):
                 values = {"key": key_id, "past": clock.now() - timedelta(hours=1, seconds=age)}
@@ -170,14 +170,14 @@ class System:
         recover(self.deps)
 
     def end_answers(self, *, purged: bool) -> None:
-        """The time of all stored answers is over, and of those that unfinished keys will get."""
+        """Let all stored answers expire, and those that unfinished keys will get."""
         with self.deps.database.atomic("test") as connection:
             connection.execute(END_ANSWERS, {"past": clock.now() - timedelta(days=2)})
         if purged:
             sum(purge(self.deps))
 
     def end_refunds(self) -> None:
-        """Every refund was asked for long ago, and its hash says so, too."""
+        """Make every refund an old one, by its hash, too."""
         past = clock.now() - timedelta(days=2)
         with self.deps.database.atomic("test") as connection:
             for row in connection.execute(select(refunds).where(refunds.c.created_at > past)).mappings().all():
@@ -186,26 +186,26 @@ class System:
                 connection.execute(aged.values(created_at=past, row_hash=row_hash))
 
     def rename(self, subject: str) -> str:
-        """The new subject of a user's tokens, whose keys and payments stay those of the old one."""
+        """Return the new subject of a user's tokens; its keys and payments stay those of the old one."""
         new = f"{subject}-renamed"
         self.app.extensions["key_scope_aliases"][new] = subject
         return new
 
     def rows(self, subjects: list[str]) -> dict[int, dict[str, Any]]:
-        """Every payment of these users as it stands, by number."""
+        """Return every payment of these users as it stands, by number."""
         with self.deps.database.reading() as connection:
             found = connection.execute(select(payments).where(payments.c.subject.in_(subjects))).mappings().all()
         return {row["payment_id"]: dict(row) for row in found}
 
     def refunds(self, subjects: list[str]) -> Counter[tuple[int, str, int]]:
-        """Every refund of these users: payment, status, cents."""
+        """Return every refund of these users: payment, status, cents."""
         table = refunds.c
         statement = select(table.payment_id, table.status, table.amount).where(table.subject.in_(subjects))
         with self.deps.database.reading() as connection:
             return Counter((row[0], row[1], int(row[2] * 100)) for row in connection.execute(statement))
 
     def versions(self, numbers: list[int]) -> dict[int, tuple[int, int]]:
-        """How many changes each payment has in the journal, and the newest version among them."""
+        """Return how many changes each payment has in the journal, and the newest version among them."""
         rows = transactions.c
         statement = (
             select(rows.payment_id, func.count(rows.version), func.max(rows.version))

@@ -29,7 +29,7 @@ class Walked:
 def walk(database_url: str, operations: int, number: int, adapter: Adapter = "remote") -> Walked:
     """Walk until that many operations are done; AssertionError, with the shortest walk that shows it, for a fault.
 
-    The same `number` leads to the same walks, as long as nobody changes them.
+    The same `number` leads to the same walks, as long as their code is unchanged.
     """
     kind, base = (StripeSystem, StripeWalk) if adapter == "stripe" else (System, Walk)
     system = kind(database_url)
@@ -52,7 +52,7 @@ def walk(database_url: str, operations: int, number: int, adapter: Adapter = "re
 
 
 def how(operations: int) -> settings:
-    """The settings of a run."""
+    """Return the settings of a run."""
     return settings(
         max_examples=ceil(operations / STEPS),
         stateful_step_count=STEPS,

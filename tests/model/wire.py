@@ -1,4 +1,4 @@
-"""The model's requests in the words of each caller's document, and where their answers say what is asked of them."""
+"""The model's requests in the words of each caller's document, and the fields of the responses that answer them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Body = dict[str, Any]
 
 @dataclass
 class Names:
-    """What the service calls a payment."""
+    """The service's names of a payment."""
 
     number: int
     uuid: str
@@ -28,7 +28,7 @@ class Wire:
 
 
 def wire(asked: Asked, names: Names | None) -> Wire:
-    """The request of a channel; `names` is what is known of the payment it is about."""
+    """Return the request of a channel; `names` is what is known of the payment it is about."""
     return CHANNELS[asked.channel](asked, names)
 
 
@@ -122,12 +122,12 @@ LOWER = {"bookings", "checkout"}
 
 
 def payable_of(payment: Payment) -> str:
-    """What is paid for, as the service keeps it."""
+    """Return the payable, as the service keeps it."""
     return PAYABLES.get(payment.channel, "{}").format(payment.payable)
 
 
 def shown(payment: Payment) -> tuple[int, Body]:
-    """The status of an answer that shows a payment, and what must be in it."""
+    """Return the status of an answer that shows a payment, and what must be in it."""
     if payment.channel == "bills":
         status = {"PROCESSING": 202, "REQUIRES_ACTION": 202, "FAILED": 404}.get(payment.status, 200)
         return status, {"amount": f"{payment.amount / 100:.2f}"} if status != 404 else {}
@@ -138,7 +138,7 @@ def shown(payment: Payment) -> tuple[int, Body]:
 
 
 def names_in(body: Any) -> set[str]:
-    """By which ids an answer speaks of its payment: of ours, whatever the document calls them."""
+    """Return the ids by which an answer names its payment, in our words."""
     if not isinstance(body, dict):
         return set()
     payment = body.get("payment", body)

@@ -16,7 +16,7 @@ PATIENCE = 600
 
 
 def caught(name: str) -> str | None:
-    """Who noticed the fault; None where nobody did."""
+    """Return the tests or trials that catch the fault; None where none does."""
     if name in BY_TESTS:
         return _by_tests(name)
     test = (
@@ -31,7 +31,7 @@ def caught(name: str) -> str | None:
 
 
 def _by_tests(name: str) -> str | None:
-    """A test that fails with the fault and passes without it; a run that breaks down has shown nothing."""
+    """Return a test that fails with the fault and passes without it; a run that breaks down has shown nothing."""
     done = _pytest(["-x", "-p", "tests.mutants.plugin", *BY_TESTS[name]], MUTANT=name)
     failed = re.search(r"^FAILED (.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
     if done.returncode != 1 or failed is None:

@@ -52,7 +52,7 @@ def marking_before_sending(original: Function) -> Function:
 
 
 def claiming_whatever_is_due(original: Function) -> Function:
-    """Of `outbox.claim`: a delivery does not wait for the one before it in its stream."""
+    """Of `outbox.claim`: a delivery does not wait for the one before it under its ordering key."""
     table = deliveries.c
     columns = [table.created_at.label(name) if name == "occurred_at" else table[name] for name in FIELDS]
 
@@ -69,7 +69,7 @@ def claiming_whatever_is_due(original: Function) -> Function:
 
 
 def reading_on_behind_the_last(original: Function) -> Function:
-    """Of `outbox.claim`: what has a smaller number than one claimed before is never looked at."""
+    """Of `outbox.claim`: it never looks at a smaller number than one claimed before."""
     last: defaultdict[str, int] = defaultdict(int)
 
     def claim(connection: Any, sink: str, *others: Any) -> Any:

@@ -19,7 +19,7 @@ ACTING = "tests/integration/test_customers_who_must_act.py"
 
 
 def declining_refusals(original: Function) -> Function:
-    """Of `settle`: a refusal is told although its gateway may revise it."""
+    """Of `settle`: it reports a refusal although its gateway may revise it."""
 
     def settle(deps: Any, claim: Any, gateway: Any, gateway_request: Any, result: Any) -> Any:
         if isinstance(result, Refused):
@@ -30,7 +30,7 @@ def declining_refusals(original: Function) -> Function:
 
 
 def telling_marked_holds(original: Function) -> Function:
-    """Of `lock_claim`: whoever completes does not see that a cancel was asked for."""
+    """Of `lock_claim`: the completing owner does not see the request for a cancel."""
 
     def lock_claim(*values: Any) -> Any:
         state = original(*values)
@@ -40,7 +40,7 @@ def telling_marked_holds(original: Function) -> Function:
 
 
 def overlooking_contradictions(original: Function) -> Function:
-    """Of `review_reason`: what the gateway knows otherwise is an ordinary unknown outcome."""
+    """Of `review_reason`: it takes a contradiction of the gateway for an ordinary unknown outcome."""
 
     def review_reason(operation: Any, result: Any) -> Any:
         return None if isinstance(result, Contradiction) else original(operation, result)

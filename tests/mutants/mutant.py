@@ -38,7 +38,7 @@ class Mutant:
             setattr(owner, name, value)
 
     def missing(self) -> list[str]:
-        """The seams that the product no longer has."""
+        """Return the seams that the product no longer has."""
         texts = [
             f"{name}: {old}"
             for name, (old, _) in self.statements.items()

@@ -1,4 +1,4 @@
-"""What the faults put in the place of the product's functions: each wrapper takes the function, and gives the fault."""
+"""The replacements for the product's functions: each wrapper takes the function, and gives the fault."""
 
 import json
 from collections.abc import Callable
@@ -134,7 +134,7 @@ def remembering_the_claim(original: Function) -> Function:
 
 
 def asking_again_at_every_try(original: Function) -> Function:
-    """Of `lock_claim`, which each try of the finish begins with."""
+    """Of `lock_claim`, with which each try of the finish begins."""
 
     def lock(*arguments: Any) -> Any:
         deps, claim = _KEPT["claim"]
@@ -181,7 +181,7 @@ def in_the_names_of_tokens(original: cached_property[Any]) -> cached_property[An
 
 
 def _cached(name: str, function: Function) -> cached_property[Any]:
-    """A property as the class statement would make it."""
+    """Return a property as the class statement would make it."""
     made = cached_property(function)
     made.__set_name__(object, name)
     return made
@@ -218,12 +218,12 @@ def giving_an_undecided_refund_back(original: Function) -> Function:
 
 
 def always(value: Any) -> Callable[[Function], Function]:
-    """Of any function: nothing is done, and this given."""
+    """Of any function: it does nothing, and returns this."""
     return lambda original: lambda *arguments: value
 
 
 def believing_notices(original: Function) -> Function:
-    """Of `services.notices.store`: what a notice claims has happened."""
+    """Of `services.notices.store`: it takes a notice's claim for a fact."""
 
     def store(deps: Any, gateway_name: str, received: Any) -> int:
         stored: int = original(deps, gateway_name, received)
@@ -244,4 +244,4 @@ UNFINISHED = (
     .where(keys.c.gateway_key == bindparam("gateway_key"), keys.c.response_status.is_(None))
     .with_for_update(skip_locked=True)
 )
-"""Keys that a notice may wake, also those that somebody works on."""
+"""Keys that a notice may wake, also those with a working owner."""

@@ -1,4 +1,4 @@
-"""What the neighbours' tests share: the deployed processes on a clean database, a receiver, a broker."""
+"""Fixtures of the tests of callers and receivers: the deployed processes on a clean database, a receiver, a broker."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -17,12 +17,12 @@ Start = Callable[..., Processes]
 
 
 DATABASES = ["postgresql", "sqlite"] if "NEIGHBOUR_SECONDS" in os.environ else ["postgresql"]
-"""Both in a long run. What a neighbour hears does not depend on the database; `tests/findings/` has both."""
+"""Both in a long run. A receiver hears the same from each database; `tests/findings/` has both."""
 
 
 @pytest.fixture(scope="session", params=DATABASES)
 def engine_name(request: pytest.FixtureRequest) -> str:
-    """Which database a test runs on."""
+    """Return which database a test runs on."""
     return str(request.param)
 
 

@@ -45,21 +45,21 @@ class Processes:
             raise
 
     def start_worker(self, **changes: str) -> Service:
-        """`flask worker` with the service's settings, where `changes` name no others."""
+        """Start `flask worker` with the service's settings, where `changes` name no others."""
         command = (sys.executable, "-m", "flask", "--app", "wsgi", "worker")
         return self._stack.enter_context(closing(Service(*command, settings=self._settings | changes)))
 
     def ask(
         self, method: str, path: str, body: Any = None, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """The body of an answer that must have this status."""
+        """Return the body of an answer that must have this status."""
         answer = requests.request(method, self.url + path, json=body, headers=headers, timeout=30)
         assert answer.status_code == status, answer.text
         found: dict[str, Any] = answer.json()
         return found
 
     def deliveries(self, *options: str) -> list[dict[str, Any]]:
-        """What `flask deliveries list` prints."""
+        """Return the output of `flask deliveries list`."""
         printed = flask("deliveries", "list", *options, "--json", settings=self._settings)
         return [json.loads(line) for line in printed.splitlines()]
 
@@ -72,7 +72,7 @@ class Processes:
         assert {row["status"] for row in self.deliveries()} == {"DELIVERED"}
 
     def verify(self) -> None:
-        """`flask verify` finds nothing wrong, in the tables or in the gateway's ledger."""
+        """Check that `flask verify` finds nothing wrong, in the tables or in the gateway's ledger."""
         assert flask("verify", settings=self._settings) == "no violations\n"
 
     def close(self) -> None:

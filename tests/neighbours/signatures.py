@@ -1,4 +1,4 @@
-"""What a receiver checks of a request: that who sent it knows the secret, as Standard Webhooks has it."""
+"""A receiver's check of a request, by Standard Webhooks: its sender knows the secret."""
 
 import base64
 import hmac
@@ -8,7 +8,7 @@ from tests.support.receiver import Taken
 
 
 def is_signed(taken: Taken, secret: str) -> bool:
-    """Whether one of the signatures is of this secret, over these bytes and of the last five minutes."""
+    """Return whether one of the signatures is of this secret, over these bytes and of the last five minutes."""
     moment = taken.headers["Webhook-Timestamp"]
     signed = f"{taken.headers['Webhook-Id']}.{moment}.".encode() + taken.body
     expected = "v1," + base64.b64encode(hmac.digest(secret.encode(), signed, "sha256")).decode()

@@ -1,4 +1,4 @@
-"""A checkout caller that sends no key and reads only `success`: who is told false has paid nothing."""
+"""A checkout caller without a key reads only `success`: one that reads false has paid nothing."""
 
 from collections import Counter
 from decimal import Decimal
@@ -16,7 +16,7 @@ TAKEN = {"charge": 1, "authorize": 1, "refund": -1, "void": -1}
 
 
 def kept(service: Processes) -> Decimal:
-    """What the gateway holds, and has not given back."""
+    """Return the money that the gateway holds, and has not given back."""
     moved = [Decimal(each["amount"]) * TAKEN[each["kind"]] for each in service.bank.effects()]
     return sum(moved, Decimal(0))
 
@@ -32,7 +32,7 @@ def test_caller_that_was_told_false_has_paid_nothing_when_the_gateway_approves_l
     start: Start, capture: bool, kinds: list[str]
 ) -> None:
     service = start(KEYLESS_ANSWER_SECONDS="0.5")
-    service.bank.arm("pending", kind=kinds[0], times=1, lookups=3)  # two are asked for while the caller waits
+    service.bank.arm("pending", kind=kinds[0], times=1, lookups=3)  # the caller's wait covers two look-ups
     answer = service.ask("POST", f"{PAYMENTS}/process", {**ORDER, "capture": capture}, 202)
     assert answer["success"] is False
     assert service.bank.effects() == []
@@ -43,7 +43,7 @@ def test_caller_that_was_told_false_has_paid_nothing_when_the_gateway_approves_l
     assert kept(service) == 0
     service.verify()
 
-    # Told that it failed, the caller pays again: this time it is true, and the only money that stays.
+    # After the reported failure the caller pays again: this time the answer is true, and only this money stays.
     assert service.ask("POST", f"{PAYMENTS}/process", {**ORDER, "capture": capture})["success"] is True
     assert kept(service) == 100
     assert worker.stop() == 0, worker.last_words()

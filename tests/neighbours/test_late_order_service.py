@@ -20,14 +20,14 @@ ORDERS = (3001, 3002, 3003)
 
 
 class OrderService:
-    """Knows an order from `SECONDS` after the answer to its charge on; `asked` are the orders it was told of."""
+    """Knows an order from `SECONDS` after the answer to its charge on; `asked` are the orders of the events it got."""
 
     def __init__(self) -> None:
         self.committed: dict[str, float] = {}
         self.asked: set[str] = set()
 
     def charge(self, service: Processes, order_id: int) -> int:
-        """Charge an order, and go on with its transaction; the payment's number, once the service has told of it."""
+        """Charge an order, and commit it later; return the payment's number once the service has sent the event."""
         body, path = {**ORDER, "order_id": order_id}, f"/v1/orders/{order_id}/payment-status"
         answer = service.ask("POST", "/v1/payments/charge", body, 201, {"Idempotency-Key": f"order {order_id}"})
         self.committed[path] = time.monotonic() + SECONDS

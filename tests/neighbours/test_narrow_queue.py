@@ -18,7 +18,7 @@ WITHIN = 90.0
 
 @pytest.fixture
 def queue(broker: Broker) -> Iterator[Ear]:
-    """The consumer's queue at a broker of our own: nobody else binds one to the service's exchange."""
+    """Yield the consumer's queue at a broker of our own: no other consumer binds one to the service's exchange."""
     with closing(Ear(broker.port, EXCHANGE)) as queue:
         yield queue.bind("payment.completed")
 

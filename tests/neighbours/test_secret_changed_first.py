@@ -1,4 +1,4 @@
-"""A receiver that changes its secret before we do: it refuses whatever is signed with the old one alone."""
+"""A receiver changes its secret before we do: it refuses every event signed with the old one alone."""
 
 import json
 

@@ -48,11 +48,11 @@ DATA: Mapping[str, Mapping[str, frozenset[type]]] = {
         **dict.fromkeys(("transaction_id", "payment_intent_id"), TEXT | NOTHING),
     },
 }
-"""What the consumer declares of each channel's `data`: names and types, as docs/schemas/data.json has them."""
+"""The consumer's declaration of each channel's `data`: names and types, as docs/schemas/data.json has them."""
 
 
 def decode(message: bytes) -> dict[str, Any]:
-    """The event, or an AssertionError where a field is unknown or of another type than declared."""
+    """Return the event, or an AssertionError where a field is unknown or of another type than declared."""
     event: dict[str, Any] = json.loads(message)
     assert event.keys() == ENVELOPE.keys(), event
     check(event, ENVELOPE)
@@ -75,7 +75,7 @@ def cluster() -> Iterator[KafkaCluster]:
 
 
 def pay_and_refund(service: Processes) -> None:
-    """A payment of every channel, refunded where the channel can: sums and numbers are whole where they may be."""
+    """Make a payment of every channel, refunded where the channel can: sums and numbers are whole where they may be."""
     trip = service.ask("POST", "/payments", {**TRIP, "amount": 150})
     service.ask("POST", f"/payments/{trip['payment_id']}/refunds", {"idempotency_key": "back", "amount": 50})
     service.ask("POST", "/v1/payments", {**BILL, "amount": 525}, 201, {"Idempotency-Key": "bill"})
@@ -91,7 +91,7 @@ def pay_and_refund(service: Processes) -> None:
 
 
 def decline(service: Processes) -> None:
-    """A declined payment of every channel."""
+    """Make a declined payment of every channel."""
     service.ask("POST", "/payments", {**TRIP, "idempotency_key": "no", "amount": 402.01})
     service.ask("POST", "/v1/payments", {**BILL, "bill_id": 2, "amount": 402.01}, 402, {"Idempotency-Key": "no"})
     bob = bearer("bob")

@@ -1,1 +1,1 @@
-"""What tests of every kind lean on: servers that live as long as the test run, and nothing of the service itself."""
+"""Helpers for tests of every kind: servers that live as long as the test run, and nothing of the service itself."""

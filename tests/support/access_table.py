@@ -25,7 +25,7 @@ def needs(app: Flask) -> Iterator[tuple[str, str, tuple[str, ...], Need]]:
 
 
 def table_of(app: Flask) -> str:
-    """The table in Markdown."""
+    """Return the table in Markdown."""
     rules = {rule.rule: path_of(rule) for rule in app.url_map.iter_rules()}
     return HEAD + "".join(
         f"| `{method} {rules[rule]}` | {', '.join(channels) or NONE} | {_word(need)} |\n"

@@ -35,7 +35,7 @@ class Alone:
         return False
 
     def workers(self) -> str:
-        """The processes of its workers."""
+        """Return the processes of its workers."""
         return Path(f"/proc/{self.service.process.pid}/task/{self.service.process.pid}/children").read_text()
 
     def serves(self, key: str) -> None:
@@ -46,7 +46,7 @@ class Alone:
         assert (answer.status_code, answer.json()["status"]) == (200, "SUCCESS")
 
     def send(self, *pieces: bytes) -> bytes:
-        """Everything that is answered until the connection is closed; each piece arrives by itself."""
+        """Return all bytes received until the connection closes; send each piece alone."""
         with closing(connect(self.address)) as client:
             for piece in pieces:
                 client.sendall(piece)
@@ -59,7 +59,7 @@ class Alone:
 
 
 def rest(client: socket.socket) -> bytes:
-    """Everything until the server closes the connection."""
+    """Return everything until the server closes the connection."""
     received = b""
     while part := client.recv(1 << 20):
         received += part

@@ -1,4 +1,4 @@
-"""Mollie's adapter before a bank of its own, by itself and in a service, and what tests of both do there."""
+"""Mollie's adapter before a bank of its own, alone and in a service, and the helpers for tests of both."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -32,26 +32,26 @@ class Mollie:
     bank: MollieBank
 
     def lookup(self, request: GatewayRequest) -> GatewayResult:
-        """What the adapter finds."""
+        """Return the adapter's result."""
         return self.own.gateway.lookup(request)
 
     def send(self, request: GatewayRequest) -> GatewayResult:
-        """Send, and nobody acts: what the adapter says at once."""
+        """Send without any customer's action: return the adapter's first result."""
         return self.own.gateway.send(request)
 
     def acted(self, request: GatewayRequest, outcome: str) -> GatewayResult:
-        """What a payment has become after its customer did something."""
+        """Let the customer act, and return what a look-up then finds."""
         self.bank.act(request.reference or "", outcome)
         return self.lookup(request)
 
     def parent(self, kind: Kind) -> GatewayRequest:
-        """A charge for a refund, a hold for what is else done with one."""
+        """Return a charge for a refund, a hold for any other operation."""
         return self.own.done(self.own.asked(Kind.CHARGE if kind is Kind.REFUND else Kind.AUTHORIZE))
 
 
 @contextmanager
 def service_at(bank: MollieBank, make_app: MakeApp) -> Iterator[Flask]:
-    """A service whose payments go to the bank, and whose address Mollie knows."""
+    """Yield a service that uses the bank, and is reachable for Mollie."""
     hook = f"http://127.0.0.1{HOOK}"
     gateway = MollieGateway(KEY, base=bank.url, connect_timeout=PATIENT, read_timeout=PATIENT, webhook_url=hook)
     with closing(gateway):
@@ -59,14 +59,14 @@ def service_at(bank: MollieBank, make_app: MakeApp) -> Iterator[Flask]:
 
 
 def begun(client: FlaskClient, bank: MollieBank, key: str = "k1") -> tuple[dict[str, Any], str]:
-    """A trip's payment that waits for its customer: the answer, and Mollie's id of it."""
+    """Return a trip's payment that waits for its customer: the answer, and Mollie's id of it."""
     answer = pay(client, key, card=None, return_url=BACK)
     assert answer.status_code == 202, answer.text
     return answer.json, list(bank.payments)[-1]
 
 
 def paid(client: FlaskClient, deps: Dependencies, bank: MollieBank) -> int:
-    """The number of a trip's payment that its customer has paid."""
+    """Return the number of a trip's payment that its customer has paid."""
     body, reference = begun(client, bank)
     bank.act(reference)
     recover_all(deps)
@@ -75,5 +75,5 @@ def paid(client: FlaskClient, deps: Dependencies, bank: MollieBank) -> int:
 
 
 def refund(client: FlaskClient, number: int, amount: float = 50.0) -> TestResponse:
-    """A refund of a trip."""
+    """Refund a trip."""
     return client.post(f"/payments/{number}/refunds", json={"idempotency_key": "r1", "amount": amount})

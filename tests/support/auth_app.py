@@ -13,7 +13,7 @@ from payment_service.web.auth import init_auth
 
 
 def app_with(**settings: Any) -> FlaskClient:
-    """A client of an app that asks every caller who he is."""
+    """Return a client of an app that asks every caller who he is."""
     app = Flask(__name__)
     known = vars(Settings(database_url="sqlite://", **settings))
     app.config.from_mapping(
@@ -41,7 +41,7 @@ def _shown(caller: Principal) -> dict[str, Any]:
 
 
 def answer(client: FlaskClient, bearer: str, path: str = "/closed") -> Any:
-    """The caller as understood, or the error's code."""
+    """Return the caller as understood, or the error's code."""
     response = client.get(path, headers={"Authorization": f"Bearer {bearer}"})
     assert response.json is not None
     if response.status_code == 200:

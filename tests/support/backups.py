@@ -72,7 +72,7 @@ class Archived:
         wait_until(lambda: not self._tell("SELECT pg_is_in_recovery()"), self.server.log)
 
     def _tell(self, *statements: str) -> bool:
-        """What the last statement says, if it says anything."""
+        """Return the last statement's output, if it has any."""
         with closing(self.server.connect()) as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)

@@ -31,11 +31,11 @@ class Booker:
         return self("POST", "", key, json={name: value for name, value in body.items() if value is not None})
 
     def made(self, **fields: Any) -> str:
-        """The id of a new pending payment."""
+        """Return the id of a new pending payment."""
         return str(payment_of(self.create(**fields), 201)["payment_id"])
 
     def paid(self, **fields: Any) -> str:
-        """The id of a new completed payment."""
+        """Return the id of a new completed payment."""
         payment_id = self.made(**fields)
         assert payment_of(self.process(payment_id))["status"] == "completed"
         return payment_id
@@ -53,11 +53,11 @@ class Booker:
         return self("GET", f"/{payment_id}")
 
     def status(self, payment_id: str) -> str:
-        """The status as the caller reads it."""
+        """Return the status as the caller reads it."""
         return str(payment_of(self.show(payment_id))["status"])
 
     def page(self, query: str = "") -> dict[str, Any]:
-        """A page of the caller's payments."""
+        """Return a page of the caller's payments."""
         answer = self("GET", query)
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.get_json()
@@ -65,13 +65,13 @@ class Booker:
 
 
 def payment_of(answer: TestResponse, status: int = 200) -> dict[str, Any]:
-    """The payment in an answer that must have this status."""
+    """Return the payment in an answer that must have this status."""
     assert answer.status_code == status, answer.text
     payment: dict[str, Any] = answer.get_json()["payment"]
     return payment
 
 
 def error_of(answer: TestResponse, status: int = 400) -> str:
-    """The error's text in an answer that must have this status."""
+    """Return the error's text in an answer that must have this status."""
     assert answer.status_code == status, answer.text
     return str(answer.get_json()["error"])

@@ -18,7 +18,7 @@ from tests.support.ports import free_port, listens
 from tests.support.waiting import wait_until
 
 PORT = 5672
-"""Where a broker of the machine listens, if there is one, and guest may enter."""
+"""The port of a broker on the machine, if there is one, and guest may enter."""
 
 SERVERS = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/usr/sbin/rabbitmq-server", "/usr/local/sbin/rabbitmq-server")
 """Debian's command in /usr/sbin changes the user and the directory; the one it calls does neither."""
@@ -33,7 +33,7 @@ wait "$program"
 if [ "$signal" = GONE ]; then rm -rf "$home"; fi
 exit 0
 """
-"""A shell that ends the program at our word, the name of a signal, or when this process is gone, by whatever death."""
+"""A shell that ends the program on our signal, or when this process is gone, by any death."""
 
 
 def no_broker(what: str) -> None:
@@ -42,7 +42,7 @@ def no_broker(what: str) -> None:
 
 
 def broker_of_the_machine() -> int | None:
-    """The port of the broker that is there already, None without one."""
+    """Return the port of the broker that is there already, None without one."""
     try:
         connect(PORT).close()
     except AMQPError:
@@ -51,12 +51,12 @@ def broker_of_the_machine() -> int | None:
 
 
 def connect(port: int) -> pika.BlockingConnection:
-    """A connection of a test's own."""
+    """Return a connection of a test's own."""
     return pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", port, heartbeat=0, socket_timeout=5))
 
 
 class Broker:
-    """A broker of our own: its node name, ports and directories are nobody else's, and it listens on loopback only."""
+    """A broker of our own: its node name, ports and directories are unique, and it listens on loopback only."""
 
     def __init__(self) -> None:
         found = next((path for path in SERVERS if Path(path).exists()), None) or shutil.which("rabbitmq-server")
@@ -77,7 +77,7 @@ class Broker:
         (self.home / "enabled_plugins").write_text("[].")
         return {
             "PATH": os.environ.get("PATH", "") + ":/usr/lib/rabbitmq/bin:/usr/sbin",
-            "HOME": str(self.home),  # where Erlang keeps its cookie
+            "HOME": str(self.home),  # the home of Erlang's cookie
             "LANG": "C.UTF-8",
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(ports["name server"]),
@@ -105,7 +105,7 @@ class Broker:
         self._end("TERM")
 
     def kill(self) -> None:
-        """Kill it in the middle of whatever it does."""
+        """Kill it in the middle of its work."""
         self._end("KILL")
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ class Broker:
             cwd=self.home,
             env=self._environment,
             stdin=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # where the shell would mourn what it killed
+            stderr=subprocess.DEVNULL,  # here the shell would report the process it killed
             text=True,
             start_new_session=True,
         )
@@ -182,7 +182,7 @@ class Ear:
         self.bind()
 
     def bodies(self) -> list[bytes]:
-        """Everything that has arrived so far, in order; with its properties and keys it is in `messages`."""
+        """Return everything that has arrived so far, in order; with its properties and keys it is in `messages`."""
 
         def empty(channel: Any) -> None:
             while True:
@@ -195,7 +195,7 @@ class Ear:
         return [body for _, _, body in self.messages]
 
     def listen(self) -> list[Arrival]:
-        """The events among what has arrived so far, in order."""
+        """Return the events among what has arrived so far, in order."""
         self.bodies()
         found = []
         for properties, _, body in self.messages:

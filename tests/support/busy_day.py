@@ -37,7 +37,7 @@ SINKS: dict[str, Any] = {
     "order_service_url": "http://127.0.0.1:9",
     "inventory_service_url": "http://127.0.0.1:9",
 }
-"""Nobody is there: what waits goes on waiting."""
+"""No sink answers: waiting deliveries keep waiting."""
 
 TROUBLE = (
     "the sink answered 503 Service Unavailable",
@@ -47,7 +47,7 @@ TROUBLE = (
 
 
 def environment(database_url: str) -> dict[str, str]:
-    """The variables of a service on such a database: the gateway is away, and nobody finishes what it left."""
+    """Return the variables of a service on such a database: its gateway is away, and no worker runs."""
     sinks = {name.upper(): url for name, url in SINKS.items()}
     return {"DATABASE_URL": database_url, "JWT_SECRET_KEY": SECRET, "GATEWAY_URL": "http://127.0.0.1:9", **sinks}
 
@@ -99,7 +99,7 @@ def _pay(app: Flask, gateway: LedgerGateway) -> None:
 
 
 def _deliver(deps: Dependencies) -> None:
-    """Most deliveries have arrived; of the others each has trouble of its own."""
+    """Deliver most deliveries; each of the others has trouble of its own."""
     with deps.database.atomic("test") as connection:
         ids = connection.execute(select(outbox_deliveries.c.delivery_id).order_by(outbox_deliveries.c.delivery_id))
         for place, number in enumerate(ids.scalars().all()):

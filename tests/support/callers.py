@@ -1,4 +1,4 @@
-"""What the callers of trips and bills send: an ordinary request of each kind, with what matters given."""
+"""The requests of trips' and bills' callers: an ordinary one of each kind, with the important fields given."""
 
 import json
 import threading
@@ -43,13 +43,13 @@ def _body(ordinary: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, A
 
 
 def with_raw(ordinary: Mapping[str, Any], field: str, text: str) -> str:
-    """A body whose `field` is written exactly as `text`, be it JSON or not."""
+    """Return a body with `field` written exactly as `text`, be it JSON or not."""
     body = json.dumps({**ordinary, field: "\x00"})
     return body.replace('"\\u0000"', text)
 
 
 def trip_id_of(answer: TestResponse) -> int:
-    """The payment's number in an answer that must be a success."""
+    """Return the payment's number in an answer that must be a success."""
     assert answer.status_code == 200, answer.text
     number = answer.get_json()["payment_id"]
     assert isinstance(number, int)

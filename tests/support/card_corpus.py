@@ -1,7 +1,7 @@
 """Card numbers in every spelling, and what looks like them and is none: `python -m tests.support.card_corpus`.
 
-Both are made of `tests/fixtures/card_numbers.txt` and a fixed seed. Prints how many of each are told right, and the
-others one by one.
+Both are made of `tests/fixtures/card_numbers.txt` and a fixed seed. Prints how many of each are classified right, and
+the others one by one.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _METADATA = Schema.from_dict({"metadata": Metadata()})()
 
 
 def check_digit(payload: str) -> str:
-    """The digit that makes it pass the Luhn check."""
+    """Return the digit that makes it pass the Luhn check."""
     doubled = [sum(divmod(int(digit) * (2 - at % 2), 10)) for at, digit in enumerate(reversed(payload))]
     return str(-sum(doubled) % 10)
 
@@ -46,21 +46,21 @@ def numbers() -> list[tuple[str, str]]:
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """What it is, and a text with a card number: every number in every spelling."""
+    """Yield a label, and a text with a card number: every number in every spelling."""
     for scheme, number in numbers():
         for name, spelling in SPELLINGS.items():
             yield f"{scheme} {name}", spelling(number)
 
 
 def bodies() -> Iterator[tuple[str, str]]:
-    """What it is, and a body with a card number: every number in every structure."""
+    """Yield a label, and a body with a card number: every number in every structure."""
     for scheme, number in numbers():
         for name, structure in STRUCTURES.items():
             yield f"{scheme} as {name}", structure(number)
 
 
 def is_refused(body: str) -> bool:
-    """Whether a body is refused for its card data."""
+    """Return whether a body is refused for its card data."""
     try:
         load(_METADATA, parse_object(body.encode()), "body")
     except CardDataNotAccepted:
@@ -69,7 +69,7 @@ def is_refused(body: str) -> bool:
 
 
 def lookalikes() -> Iterator[tuple[str, str]]:
-    """What it is, and a text without a card number."""
+    """Yield a label, and a text without a card number."""
     rng = random.Random(SEED)
     for _ in range(LOOKALIKES_EACH):
         yield from _moments(rng)
@@ -203,7 +203,7 @@ def _people(rng: random.Random) -> Iterator[tuple[str, str]]:
 
 
 def iban(rng: random.Random) -> str:
-    """A bank account with the check digits that fit."""
+    """Return a bank account with the check digits that fit."""
     country, length = rng.choice([("DE", 18), ("FR", 23), ("GB", 18), ("NO", 11), ("NL", 14), ("ES", 20)])
     account = _digits(rng, length)
     if country in ("GB", "NL"):
@@ -228,7 +228,7 @@ def false_alarms() -> list[str]:
 
 
 def main() -> None:
-    """Print the figures, and what is told wrong."""
+    """Print the counts, and the wrongly classified texts."""
     cards, others = sum(1 for _ in texts()) + sum(1 for _ in bodies()), sum(1 for _ in lookalikes())
     missed, alarms = misses(), false_alarms()
     sys.stdout.write("\n".join([*missed, *alarms, ""]))

@@ -10,7 +10,7 @@ FOURS = (4,)
 
 
 def grouped(number: str, between: str, *sizes: int) -> str:
-    """The number in groups of these sizes, the last one as often as needed."""
+    """Return the number in groups of these sizes, the last one as often as needed."""
     parts, rest, left = [], number, list(sizes)
     while rest:
         size = left.pop(0) if len(left) > 1 else left[0]
@@ -26,7 +26,7 @@ def printed(number: str, between: str) -> str:
 
 
 def in_digits(number: str, zero: int) -> str:
-    """In the digits of another script, whose zero is given."""
+    """Return the number in another script's digits, by its zero."""
     return "".join(chr(zero + int(digit)) for digit in number)
 
 
@@ -107,7 +107,7 @@ UNSEEN: dict[str, Spelling] = {
     "in a longer number": lambda number: f"7{number}291",
     "in words": lambda number: " ".join(_WORDS[int(digit)] for digit in number),
 }  # fmt: skip
-"""What SECURITY.md says is not seen."""
+"""The spellings that SECURITY.md lists as not seen."""
 
 Structure = Callable[[str], str]
 STRUCTURES: dict[str, Structure] = {

@@ -24,7 +24,7 @@ class Certificate:
 
 
 def certificate(home: Path) -> Certificate:
-    """A certificate for localhost and 127.0.0.1, by an authority of its own, in files below `home`."""
+    """Return a certificate for localhost and 127.0.0.1, by an authority of its own, in files below `home`."""
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     root_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of a test")])
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])

@@ -54,7 +54,7 @@ def work(app: Flask, gateway: ChangingGateway) -> Dependencies:
 
 
 def _replay(deps: Dependencies) -> None:
-    """An operator sends three events again, each for itself."""
+    """Let an operator send three events again, each alone."""
     for number in [row["delivery_id"] for row in rows(deps, outbox_deliveries)][:3]:
         with deps.database.atomic("test") as connection:
             gone = outbox_deliveries.update().where(outbox_deliveries.c.delivery_id == number)
@@ -68,12 +68,12 @@ def seal_all(deps: Dependencies) -> None:
 
 
 def found(deps: Dependencies) -> list[str]:
-    """What the hashes and the seals tell."""
+    """Return the findings of the hashes and the seals."""
     return [str(violation) for violation in chain_of(deps)]
 
 
 def missed(deps: Dependencies, manipulations: Iterator[Manipulation]) -> tuple[int, list[str]]:
-    """How many manipulations were made, and those that nobody found. The database is whole again after each."""
+    """Return the number of manipulations, and those that no check found. The database is whole again after each."""
     count, unseen = 0, []
     for manipulation in manipulations:
         with suppress(Refused), manipulation.made():

@@ -31,7 +31,7 @@ STATUSES = {
 
 
 class ChangingGateway(LedgerGateway):
-    """A ledger gateway whose decisions can be changed afterwards, as a real one's are.
+    """A ledger gateway with decisions that can change afterwards, as a real one's do.
 
     Holds get `hold_lasts` to be captured. `listed` are the disputes it shows, by reference. While `is_silent`, no
     look-up is answered.
@@ -47,20 +47,20 @@ class ChangingGateway(LedgerGateway):
         self.is_silent = False
 
     def approve(self, instruction: GatewayRequest) -> Approved:
-        """Take the instruction into the ledger; a hold is told when it ends."""
+        """Take the operation into the ledger; report a hold's end."""
         approved = super().approve(instruction)
         if instruction.kind is not Kind.AUTHORIZE:
             return approved
         return replace(approved, capture_before=clock.now() + self.hold_lasts)
 
     def send(self, instruction: GatewayRequest) -> SendResult:
-        """As always, but of a hold that has ended nothing can be captured."""
+        """Send as before, but nothing can be captured of a hold that has ended."""
         if instruction.parent_key in self.taken_back and instruction.kind is Kind.CAPTURE:
             return EXPIRED
         return super().send(instruction)
 
     def lookup(self, instruction: GatewayRequest) -> GatewayResult:
-        """What has become of the operation by now."""
+        """Return the operation's present outcome."""
         if self.is_silent:
             return Unknown("time-out")
         return self.taken_back.get(instruction.gateway_key) or super().lookup(instruction)
@@ -71,7 +71,7 @@ class ChangingGateway(LedgerGateway):
         return None if has_failed else entry_of(asked)
 
     def keys(self, kind: Kind) -> list[str]:
-        """The gateway keys of all approved operations of a kind, oldest first."""
+        """Return the gateway keys of all approved operations of a kind, oldest first."""
         return [key for key, request in self.ledger.items() if request.kind is kind]
 
     def fail_refund(self, number: int = -1) -> str:
@@ -110,12 +110,12 @@ class ChangingGateway(LedgerGateway):
         return reference
 
     def dispute(self, reference: str) -> Dispute | NotFound | Unknown:
-        """One dispute as it stands now."""
+        """Return one dispute as it stands now."""
         assert not self.in_transaction(), "the gateway was asked with a transaction open"
         return Unknown("time-out") if self.is_silent else self.listed.get(reference, NotFound())
 
     def disputes(self, since: datetime) -> Iterator[Dispute]:
-        """All of them; when they were opened is the same moment for all."""
+        """Yield all of them; when they were opened is the same moment for all."""
         assert since < clock.now()
         assert not self.in_transaction(), "the gateway was asked with a transaction open"
         yield from tuple(self.listed.values())

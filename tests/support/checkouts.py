@@ -1,4 +1,4 @@
-"""What the callers of checkout send, and what they read of the answers."""
+"""The requests of checkout's callers, and the fields that they read of the responses."""
 
 from typing import Any
 
@@ -15,28 +15,28 @@ def post(client: FlaskClient, action: str, key: str | None = None, /, **body: An
 
 
 def process(client: FlaskClient, key: str | None = None, /, **fields: Any) -> TestResponse:
-    """An ordinary payment with other fields where given; one given as None is left out."""
+    """Make an ordinary payment with other fields where given; one given as None is left out."""
     ordinary = {"order_id": "ORD-1", "amount": 100.0, "currency": "USD", "payment_method": "credit_card"}
     body = {name: value for name, value in {**ordinary, **fields}.items() if value is not None}
     return post(client, "process", key, **body)
 
 
 def body_of(answer: TestResponse, status: int = 200) -> dict[str, Any]:
-    """The body of an answer that must have this status."""
+    """Return the body of an answer that must have this status."""
     assert answer.status_code == status, answer.text
     body: dict[str, Any] = answer.get_json()
     return body
 
 
 def paid(client: FlaskClient, **fields: Any) -> str:
-    """The transaction of a new captured payment."""
+    """Return the transaction of a new captured payment."""
     body = body_of(process(client, **fields))
     assert body["status"] == "captured"
     return str(body["transaction_id"])
 
 
 def held(client: FlaskClient, **fields: Any) -> str:
-    """The transaction of a new authorised payment."""
+    """Return the transaction of a new authorised payment."""
     body = body_of(process(client, capture=False, **fields))
     assert body["status"] == "authorized"
     return str(body["transaction_id"])
@@ -47,12 +47,12 @@ def refund(client: FlaskClient, transaction_id: str, amount: float, key: str | N
 
 
 def shown(client: FlaskClient, transaction_id: str) -> dict[str, Any]:
-    """The payment of a transaction as its caller sees it."""
+    """Return the payment of a transaction as its caller sees it."""
     return body_of(client.get(f"{PAYMENTS}/transaction/{transaction_id}"))
 
 
 def detail_of(answer: TestResponse, status: int = 400) -> Any:
-    """The detail of an error that must have this status."""
+    """Return the detail of an error that must have this status."""
     return body_of(answer, status)["detail"]
 
 

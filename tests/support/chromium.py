@@ -40,7 +40,7 @@ def chromium_programs() -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the browser did and said while it showed a page."""
+    """The browser's requests and messages while it showed a page."""
 
     requested: list[str]
     complaints: list[str]
@@ -70,11 +70,11 @@ class Chromium:
         self._ask("/url", url=url)
 
     def run(self, script: str) -> Any:
-        """What a script returns in the page."""
+        """Return the value of a script in the page."""
         return self._ask("/execute/sync", script=script, args=[])
 
     def cookies(self) -> list[dict[str, Any]]:
-        """The cookies of the page's host, also those that no script sees."""
+        """Return the cookies of the page's host, also those that no script sees."""
         found: list[dict[str, Any]] = self._http.get(f"{self._url}/cookie", timeout=60).json()["value"]
         return found
 
@@ -96,7 +96,7 @@ class Chromium:
         file.write_bytes(b64decode(answer["value"]))
 
     def seen(self) -> Seen:
-        """Every address asked for, and every complaint on the console, since the last time."""
+        """Return every address asked for, and every complaint on the console, since the last time."""
         events = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
         asked = [
             event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"

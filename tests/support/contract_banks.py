@@ -30,16 +30,16 @@ from tests.support.registering_remote import RegisteringRemoteGateway
 from tests.support.simulator import running_simulator
 
 OURS = ("simulated", "remote")
-"""Where the bank is ours and speaks our words: magic amounts, drawn odds, reasons."""
+"""The banks that are ours and speak our words: magic amounts, drawn odds, reasons."""
 
 STRIPES = ("stripe", "localstripe")
-"""Stripe's adapter before our simulator, and before a Stripe that somebody else wrote."""
+"""Stripe's adapter before our simulator, and before an independent Stripe."""
 
 ALL = (*OURS, *STRIPES, "mollie", "remote-registering")
 REMEMBERING = ("remote", "remote-registering", *STRIPES, "mollie")
-"""Where a ledger is kept: a look-up tells what was done, not what would be done."""
+"""The banks that keep a ledger: a look-up reports past outcomes, not expected ones."""
 REGISTERING = (*STRIPES, "mollie", "remote-registering")
-"""Where charges and authorizations are registered first."""
+"""The banks that register charges and authorizations first."""
 
 NOT_OF_THE_BANK = Decimal("402.02")
 
@@ -78,12 +78,12 @@ class Bank:
         return replace(request, reference=registered.reference)
 
     def refused(self, kind: Kind = Kind.CHARGE) -> GatewayRequest:
-        """A request that the bank declines."""
+        """Return a request that the bank declines."""
         changes = dict(self.declined)
         return self.asked(kind, str(changes.pop("amount", "150.00")), **changes)
 
     def send(self, request: GatewayRequest) -> SendResult:
-        """Send it; once more after whoever else must act has acted."""
+        """Send the request; once more after the customer or bank has acted."""
         answer = self.gateway.send(request)
         if self.outside is None or not isinstance(answer, ActionRequired | Pending):
             return answer
@@ -91,25 +91,25 @@ class Bank:
         return self.gateway.send(request)
 
     def done(self, request: GatewayRequest) -> GatewayRequest:
-        """The request, after the gateway approved it."""
+        """Return the request, after the gateway approved it."""
         answer = self.send(request)
         assert isinstance(answer, Approved), answer
         return request
 
     def child(self, parent: GatewayRequest, kind: Kind, amount: str, **changes: Any) -> GatewayRequest:
-        """A capture, void or refund of a charge or hold."""
+        """Return a capture, void or refund of a charge or hold."""
         known = {"parent_key": parent.gateway_key, "parent_reference": parent.reference, "currency": parent.currency}
         return instruct(kind, amount, **(known | changes))
 
     def moved(self, *requests: GatewayRequest) -> list[int]:
-        """How often the gateway's ledger has each of them."""
+        """Return how often the gateway's ledger has each of them."""
         keys = [entry.gateway_key for entry in self.gateway.ledger(None, None) if isinstance(entry.kind, Kind)]
         return [keys.count(request.gateway_key) for request in requests]
 
 
 @contextmanager
 def bank(name: str, home: Path, **options: object) -> Iterator[Bank]:
-    """A bank by its name, with its ledger in the directory `home`; `options` are the simulator's."""
+    """Yield a bank by its name, with its ledger in the directory `home`; `options` are the simulator's."""
     if name == "simulated":
         rates = cast("dict[str, float]", options)
         checkout = {"checkout": rates.get("checkout_success_rate", 0.95)}
@@ -140,7 +140,7 @@ def before_stripe(stack: ExitStack, name: str, url: str, *, declined: str) -> Ba
 
 
 def before_mollie(stack: ExitStack, bank: MollieBank) -> Bank:
-    """Mollie's adapter before a bank whose customers pay as soon as they are asked."""
+    """Return Mollie's adapter before a bank with customers who pay as soon as they are asked."""
     gateway = MollieGateway(KEY, base=bank.url, connect_timeout=PATIENT, read_timeout=PATIENT)
     stack.enter_context(closing(gateway))
 

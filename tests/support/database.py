@@ -1,4 +1,4 @@
-"""What tests read of the tables, and a way to make time pass for abandoned keys."""
+"""Reads of the tables for tests, and a way to make time pass for abandoned keys."""
 
 import json
 from datetime import datetime, timedelta
@@ -14,19 +14,19 @@ from payment_service.services.retention import purge
 
 
 def count(deps: Dependencies, table: Table) -> int:
-    """How many rows a table has."""
+    """Return how many rows a table has."""
     with deps.database.reading() as connection:
         return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
 def rows(deps: Dependencies, table: Table) -> list[dict[str, Any]]:
-    """Every row of a table, as mappings, in the order of its primary key."""
+    """Return every row of a table, as mappings, in the order of its primary key."""
     with deps.database.reading() as connection:
         return [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
 
 
 def everything(deps: Dependencies) -> str:
-    """Every value of every table as one text, to look for what must not be there."""
+    """Return every value of every table as one text, to look for what must not be there."""
     tables = metadata.sorted_tables
     return "\n".join(str(row) for table in tables for row in rows(deps, table))
 
@@ -45,7 +45,7 @@ def events(deps: Dependencies) -> list[tuple[str, dict[str, Any]]]:
 
 
 def expire_leases(deps: Dependencies) -> None:
-    """Make every key look as if whoever worked on it had died long ago."""
+    """Make every key look as if its owner had died long ago."""
     past = clock.now() - timedelta(hours=1)
     with deps.database.atomic("test") as connection:
         connection.execute(update(idempotency_keys).values(leased_until=past))
@@ -53,7 +53,7 @@ def expire_leases(deps: Dependencies) -> None:
 
 
 def assert_due(seconds: float, due_at: datetime, since: datetime, within: float = 0.1) -> None:
-    """`due_at` lies `seconds` after some moment between `since` and now, however slow the machine is."""
+    """Check that `due_at` lies `seconds` after a moment between `since` and now, on a machine of any speed."""
     slack = timedelta(seconds=within)
     pause = timedelta(seconds=seconds)
     assert since + pause - slack <= due_at <= clock.now() + pause + slack, (seconds, due_at, since)

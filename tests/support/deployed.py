@@ -1,4 +1,4 @@
-"""The service as production runs it: nginx, two instances of gunicorn, PgBouncer, a worker, a bank and a neighbour."""
+"""The service as production runs it: nginx, two instances of gunicorn, PgBouncer, a worker, a bank and a receiver."""
 
 import json
 import os
@@ -27,7 +27,7 @@ PATIENCE = {
     "LEASE_SECONDS": "8",
     "IDEMPOTENCY_WAIT": "0.5",
 }
-"""Who is killed is not waited for long."""
+"""A killed process needs no long wait."""
 
 
 class Instance:
@@ -39,7 +39,7 @@ class Instance:
         self.service = Service.gunicorn(self._settings)
 
     def stop(self) -> None:
-        """SIGTERM, and what it has begun is finished."""
+        """Send SIGTERM, and let it finish its requests."""
         assert self.service.stop() == 0, self.service.last_words()
         self.service.close()
 
@@ -101,10 +101,10 @@ class Deployed:
             instance.wait()
 
     def answered_by(self, instance: Instance) -> int:
-        """How many requests this instance has answered through the proxy."""
+        """Return how many requests this instance has answered through the proxy."""
         lines = [json.loads(line) for line in self.nginx.lines().splitlines()]
         ours = f"127.0.0.1:{instance.port}"
-        # Who took no connection stands before who answered.
+        # A process that took no connection comes before one that answered.
         last = [(line["upstream"].split(", ")[-1], line["upstream_status"].split(", ")[-1]) for line in lines]
         return last.count((ours, "200"))
 

@@ -15,21 +15,21 @@ Described = dict[str, Any]
 
 
 def description_of(app: Flask) -> Described:
-    """What the app says of itself."""
+    """Return the app's own description."""
     made: Description = app.extensions["description"]
     described: Described = made.document
     return described
 
 
 def operations(described: Described) -> Iterator[tuple[str, str, Described]]:
-    """Every path and method with its operation."""
+    """Yield every path and method with its operation."""
     for path, methods in described["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
 
 
 def closed(described: Described) -> Described:
-    """The same with no room in answers for fields that are not described: what the service itself may say."""
+    """Return the same with no room in answers for fields that are not described: the service's own limits."""
     shut = deepcopy(described)
     schemas = shut["components"]["schemas"]
     waiting = [name for *_, operation in operations(shut) for name in _named(operation["responses"])]
@@ -42,11 +42,11 @@ def closed(described: Described) -> Described:
 
 
 def _named(part: Any) -> list[str]:
-    """The schemas that a part of a description refers to."""
+    """Return the schemas that a part of a description refers to."""
     return re.findall('"#/components/schemas/([^"]+)"', json.dumps(part))
 
 
 def faults(described: Described, schema: Mapping[str, Any], value: Any) -> list[str]:
-    """What is wrong with a value by a schema of the description."""
+    """Return a value's faults by a schema of the description."""
     judge = OAS30Validator({**schema, "components": described["components"]})
     return [f"{'/'.join(map(str, error.path))}: {error.message}" for error in judge.iter_errors(value)]

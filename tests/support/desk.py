@@ -34,16 +34,16 @@ class Desk:
         self.deps = deps
 
     def paid(self, **fields: Any) -> tuple[int, str]:
-        """A new payment that is captured: its number and its gateway key."""
+        """Return a new payment that is captured: its number and its gateway key."""
         number = trip_id_of(pay_trip(self.client, idempotency_key=f"key-{len(self.gateway.sent)}", **fields))
         return number, self.last_key()
 
     def refunded(self, number: int) -> TestResponse:
-        """A refund of all of a payment."""
+        """Refund all of a payment."""
         return refund_trip(self.client, number, idempotency_key=f"refund-{len(self.gateway.sent)}")
 
     def last_key(self) -> str:
-        """The gateway key that was sent last."""
+        """Return the gateway key that was sent last."""
         return self.gateway.sent[-1].gateway_key
 
     def entry(self, key: str | None, **changes: Any) -> Entry:
@@ -68,12 +68,12 @@ class Desk:
         return result, lines
 
     def found(self, since: datetime | None = None, until: datetime | None = None) -> list[tuple[str, str]]:
-        """Kind and sentence of each difference."""
+        """Return kind and sentence of each difference."""
         _, lines = self.run(since, until)
         return [(line.difference.kind.value, line.difference.what) for line in lines if line.difference]
 
     def contents(self) -> Mapping[str, Any]:
-        """Every row of every table but the results, and what the worker shall look at."""
+        """Return every row of every table but the results, and what the worker shall look at."""
         with self.deps.database.reading() as connection:
             return {
                 table.name: sorted(map(repr, connection.execute(select(table)).all()))
@@ -82,6 +82,6 @@ class Desk:
             }
 
     def rows(self, table: Table = reconciliations) -> list[dict[str, Any]]:
-        """The rows of a table."""
+        """Return the rows of a table."""
         with self.deps.database.reading() as connection:
             return [dict(row) for row in connection.execute(select(table)).mappings()]

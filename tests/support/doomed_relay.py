@@ -33,14 +33,14 @@ IMPATIENT = Backoff(first=0.02, longest=0.1)
 
 
 def open_database(url: str) -> Database:
-    """The database as the service opens it; each process has connections of its own."""
+    """Return the database as the service opens it; each process has connections of its own."""
     app = create_app(Settings(database_url=url, log_level="CRITICAL"))
     database: Database = app.extensions["payment_service"].database
     return database
 
 
 def let_leases_end(database: Database) -> None:
-    """What the dead have held may be claimed at once, and not only in a minute."""
+    """Let all leases of dead processes end at once, and not only in a minute."""
     with database.atomic("test") as connection:
         connection.execute(text("UPDATE outbox_deliveries SET leased_until = NULL WHERE status = 'PENDING'"))
 
@@ -59,7 +59,7 @@ def live(database: Database, url: str, turns: int, point: str) -> None:
 
 
 def forked(work: Callable[[], None]) -> int:
-    """A process that does this work and nothing else; its id."""
+    """Fork a process that does only this work; return its id."""
     child = os.fork()
     if not child:
         work()

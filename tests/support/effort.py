@@ -1,4 +1,4 @@
-"""How much work a call is, by the CPU's clock: what other processes and the garbage collector take does not count."""
+"""The work of a call, by the CPU's clock: the time of other processes and the garbage collector does not count."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ TRIES = 3
 
 
 def least_work(call: Callable[[], object]) -> float:
-    """The seconds of this thread's work in the lightest of a few calls."""
+    """Return the seconds of this thread's work in the lightest of a few calls."""
     return min(_work(call) for _ in range(TRIES))
 
 

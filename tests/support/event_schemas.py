@@ -21,11 +21,11 @@ _REGISTRY: Registry[Any] = Registry().with_resources(
 DOCUMENTED = [
     [cell.replace("`", "") for cell in row] for row in document("docs/events.md").section("Every event").rows()
 ]
-"""Channel, type, when, and the HTTP services told."""
+"""Channel, type, condition, and the HTTP services that receive the event."""
 
 
 @cache
 def validator(name: str) -> Any:
-    """The validator of one schema, by its file's name without the ending; a schema that is none is an error."""
+    """Return the validator of one schema, by its file's name without the ending; a schema that is none is an error."""
     Draft202012Validator.check_schema(FILES[f"{name}.json"])
     return Draft202012Validator(FILES[f"{name}.json"], registry=_REGISTRY)

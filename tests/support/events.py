@@ -20,7 +20,7 @@ TYPES = ("payment.created", "payment.completed", "payment.refunded", "payment.fa
 
 @dataclass(frozen=True)
 class Arrival:
-    """What a receiver got: the event's id, the payment and version its data names, and the bytes."""
+    """A received event: its id, the payment and version that its data names, and its bytes."""
 
     event_id: str
     payment_id: int
@@ -47,7 +47,7 @@ def pile_up(database: Database, sinks: Sequence[str], count: int, versions: int 
         connection.execute(insert(transactions), changes)
         connection.execute(insert(outbox_deliveries), rows)
         if len(rows) > 100:
-            connection.execute(text("ANALYZE"))  # which the database does by itself, but not at once
+            connection.execute(text("ANALYZE"))  # which the database does alone, but not at once
     return {str(change["event_id"]) for change in changes}
 
 
@@ -112,7 +112,7 @@ def _delivery(change: dict[str, Any], sink: str, at: datetime) -> dict[str, Any]
 
 
 def statuses(database: Database, sink: str) -> dict[str, int]:
-    """How many deliveries of a sink are in each status."""
+    """Return how many deliveries of a sink are in each status."""
     counted = select(outbox_deliveries.c.status, func.count().label("number")).where(outbox_deliveries.c.sink == sink)
     with database.reading() as connection:
         rows = connection.execute(counted.group_by(outbox_deliveries.c.status)).all()
@@ -120,7 +120,7 @@ def statuses(database: Database, sink: str) -> dict[str, int]:
 
 
 def delivery(database: Database, sink: str, number: int = 0) -> dict[str, Any]:
-    """The row of a sink's delivery, counted from the oldest."""
+    """Return the row of a sink's delivery, counted from the oldest."""
     rows = select(outbox_deliveries).where(outbox_deliveries.c.sink == sink)
     with database.reading() as connection:
         found = connection.execute(rows.order_by(outbox_deliveries.c.delivery_id).offset(number).limit(1))
@@ -128,7 +128,7 @@ def delivery(database: Database, sink: str, number: int = 0) -> dict[str, Any]:
 
 
 def judge(expected: set[str], arrivals: Iterable[Arrival]) -> dict[str, int]:
-    """What went wrong: events lost, first deliveries out of their payment's order, repeats that are not the same."""
+    """Return the faults: events lost, first deliveries out of their payment's order, repeats that are not the same."""
     bodies: dict[str, bytes] = {}
     heard: dict[int, int] = defaultdict(int)
     disordered = altered = repeats = 0
@@ -154,12 +154,12 @@ def flawless(expected: set[str], arrivals: Iterable[Arrival]) -> int:
 
 
 def moment(text: str) -> datetime:
-    """A naive timestamp of an envelope, which is in UTC."""
+    """Return a naive timestamp of an envelope, which is in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def as_uuid(text: str) -> UUID:
-    """The text, which must be a UUID in its usual form."""
+    """Return the text, which must be a UUID in its usual form."""
     found = UUID(text)
     assert str(found) == text
     return found

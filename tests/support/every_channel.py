@@ -9,7 +9,7 @@ from tests.support.callers import pay_bill, pay_trip
 from tests.support.operations import MOVEMENTS
 
 MOVES = 15
-"""How often money moves for whoever uses every channel."""
+"""The number of money movements when a run uses every channel."""
 
 
 def use_every_channel(app: Flask, number: int) -> None:

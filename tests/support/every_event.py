@@ -39,7 +39,7 @@ def everything(app: Flask, gateway: ChangingGateway) -> None:
 
 
 def ask_customers(app: Flask, gateway: ChangingGateway) -> None:
-    """In every channel a customer must authenticate a payment, and does."""
+    """Let a customer in every channel authenticate a payment."""
     client, booker = app.test_client(), Booker(app, "user-1")
     booking = booker.made()
     charges: list[Callable[[], Any]] = [
@@ -83,7 +83,7 @@ def look(app: Flask, gateway_key: str | None = None, reference: str | None = Non
 
 
 def dispute(app: Flask, gateway: ChangingGateway) -> None:
-    """A dispute of the last charge is opened, lost and won."""
+    """Open a dispute of the last charge, lose and win it."""
     reference = f"dp_{len(gateway.listed)}"
     currency = gateway.ledger[gateway.keys(Kind.CHARGE)[-1]].currency
     for word in ("needs_response", "lost", "won"):
@@ -91,14 +91,14 @@ def dispute(app: Flask, gateway: ChangingGateway) -> None:
 
 
 def reverse_refunds(app: Flask, gateway: ChangingGateway) -> None:
-    """Every refund that was ever paid fails."""
+    """Let every refund that was ever paid fail."""
     for number in range(gateway.count(Kind.REFUND)):
         look(app, gateway.fail_refund(number))
 
 
 def approve_late(app: Flask, gateway: ChangingGateway) -> None:
-    """A bill that was declined is approved after all, and given back at the second try, which fails later."""
-    recover_all(dependencies_of(app))  # what others left undecided
+    """Approve a declined bill late: it is reversed at the second try, which fails later."""
+    recover_all(dependencies_of(app))  # operations that other tests left undecided
     gateway.script.append(DECLINED)
     pay_bill(app.test_client(), "late")
     look(app, gateway.approve_after_all())

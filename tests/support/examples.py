@@ -1,4 +1,4 @@
-"""The examples of a document: commands with the answers shown below them, and somebody who follows them."""
+"""The examples of a document: commands with the answers shown below them, and a reader who follows them."""
 
 import re
 import subprocess
@@ -10,12 +10,12 @@ from tests.support.processes import ROOT, environment
 from tests.support.served import Served
 
 SHOWN_AT = "http://127.0.0.1:8082"
-"""Where the documents say the service is."""
+"""The service's address in the documents."""
 
 _EXAMPLE = re.compile(r"^```bash\n([^`]+)\n```\n\n```(?:http|text)\n([^`]+)\n```$", re.MULTILINE)
 _HARMLESS = re.compile(r"curl |([A-Z]+=\w+ )?\.venv/bin/flask ")
 _VARIABLE = re.compile(r"[A-Z]+=\$\(\.venv/bin/python -c ")
-"""What an example may begin with: nothing else is ever run."""
+"""The beginnings that an example may have: no other command is ever run."""
 
 _ID = re.compile(r"\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|txn_[0-9a-f]{16}|TXN\d{10})\b")
 _VARIES = {
@@ -26,7 +26,7 @@ _VARIES = {
     r"\b(TXN-[0-9A-F]{12}|pi_[0-9a-f]{24}|re_[0-9a-f]{16}|REF[0-9A-Z]{12})\b": "<reference>",
     r'"authorization_code":"[0-9A-Z]{6}"': '"authorization_code":"<code>"',
 }
-"""What is different each time. Payments' numbers are not: the database is empty, as the documents say."""
+"""Values that differ each time. Payments' numbers are not: the database is empty, as the documents say."""
 
 
 def examples(doc: Document) -> list[tuple[str, str]]:
@@ -35,7 +35,7 @@ def examples(doc: Document) -> list[tuple[str, str]]:
 
 
 def preparations(doc: Document) -> list[str]:
-    """The commands that only set a variable of the reader's shell."""
+    """Return the commands that only set a variable of the reader's shell."""
     return [text.rstrip("\n") for word, text in doc.blocks if word == "bash" and _VARIABLE.match(text)]
 
 
@@ -55,7 +55,7 @@ class Reader:
         self._ids: dict[str, str] = {}
 
     def surprises(self) -> list[str]:
-        """What a reader would report: the examples whose answers are not as shown."""
+        """Return a reader's report: the examples with answers that are not as shown."""
         wrong = []
         for command, answer in examples(self._doc):
             real = self._run(command)
@@ -65,7 +65,7 @@ class Reader:
         return wrong
 
     def _run(self, command: str) -> str:
-        """What a reader would see, standard error included."""
+        """Return a reader's output, standard error included."""
         assert _HARMLESS.match(command), command
         typed = _ID.sub(lambda shown: self._ids.get(shown[0], shown[0]), command)
         adapted = "\n".join([*preparations(self._doc), typed]).replace(SHOWN_AT, self._service.url)
@@ -82,7 +82,7 @@ class Reader:
         return f"{done.stdout}\n{done.stderr}"
 
     def _learn(self, shown: str, real: str) -> None:
-        """Which id stands for which; headers' ids are nobody's business."""
+        """Learn which id stands for which; headers' ids do not matter."""
         was, now = (_ID.findall(_body(text)) for text in (shown, real))
         self._ids |= zip(was, now, strict=False)
 

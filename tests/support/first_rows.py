@@ -1,4 +1,4 @@
-"""Rows for every table, whatever revision it is at: a migration that passes with empty tables may fail with rows."""
+"""Rows for every table, at any revision: a migration that passes with empty tables may fail with rows."""
 
 from collections.abc import Container, Mapping
 from hashlib import sha256
@@ -81,7 +81,7 @@ COMMON: dict[str, Any] = {
     "updated_at": AT,
     "gateway": "legacy",
 }
-"""Values of columns by their names, in whatever table; amounts in major units. Every other column is NULL."""
+"""Values of columns by their names, in every table; amounts in major units. Every other column is NULL."""
 
 ROWS: dict[str, tuple[dict[str, Any], ...]] = {
     "payments": ({"status": "CAPTURED", "refund_pending_amount": 20},),
@@ -141,7 +141,7 @@ def fill(engine: Engine) -> None:
 
 
 def empty_tables(connection: Connection) -> set[str]:
-    """The names of the tables without a row."""
+    """Return the names of the tables without a row."""
     names = inspect(connection).get_table_names()
     return {name for name in names if not connection.execute(select(func.count()).select_from(table(name))).scalar()}
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def standing_still(processes: Callable[[], Iterable[int]]) -> Iterator[None]:
-    """In the block none of `processes()` runs, also none that was forked while the others were stopped."""
+    """Stop all of `processes()` while the block runs, also those that were forked while the others were stopped."""
     stopped: set[int] = set()
     while missing := set(processes()) - stopped:
         for pid in missing:

@@ -41,7 +41,7 @@ class LedgerGateway:
         self._lock = threading.Lock()
 
     def send(self, instruction: GatewayRequest) -> SendResult:
-        """Answer from the script, else approve."""
+        """Answer from the script; without one, approve."""
         assert not self.in_transaction(), "the gateway was called with a transaction open"
         clock.sleep(self.latency)
         with self._lock:
@@ -50,17 +50,17 @@ class LedgerGateway:
         return answer(instruction) if callable(answer) else answer
 
     def approve(self, instruction: GatewayRequest) -> Approved:
-        """Take the instruction into the ledger, once."""
+        """Take the operation into the ledger, once."""
         self.ledger.setdefault(instruction.gateway_key, instruction)
         return Approved(instruction.amount, instruction.currency, reference=f"LG-{instruction.gateway_key[-8:]}")
 
     def lose_answer(self, instruction: GatewayRequest) -> Unknown:
-        """For the script: do as told, but the answer is lost on its way."""
+        """For the script: execute the request, but lose the answer on its way."""
         self.approve(instruction)
         return Unknown("the answer was lost")
 
     def lookup(self, instruction: GatewayRequest) -> GatewayResult:
-        """What the ledger knows, unless scripted in `found`."""
+        """Return the result scripted in `found`, or the ledger's."""
         assert not self.in_transaction(), "the gateway was asked with a transaction open"
         self.lookups.append(instruction)
         if self.found:
@@ -69,13 +69,13 @@ class LedgerGateway:
         return self.approve(known) if known else NotFound()
 
     def count(self, kind: Kind) -> int:
-        """How many movements of a kind the ledger holds."""
+        """Return how many entries of a kind the ledger holds."""
         return sum(instruction.kind is kind for instruction in self.ledger.values())
 
 
 @contextmanager
 def held_at_the_gateway(gateway: LedgerGateway) -> Iterator[threading.Event]:
-    """The next request to the gateway is answered when the block ends; the event says that it is there."""
+    """Hold the gateway's answer to the next request until the block ends; the event says that it is there."""
     arrived, answer = threading.Event(), threading.Event()
 
     def wait(instruction: GatewayRequest) -> SendResult:

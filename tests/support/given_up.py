@@ -1,6 +1,6 @@
 """A PostgreSQL that gives transactions up: triggers raise the error, a sequence counts it.
 
-What the error undoes it does not undo in the sequence: so many transactions fail, and the next one does not.
+The error undoes nothing in the sequence: so many transactions fail, and the next one does not.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ GIVE_UP = """
         RETURN NULL;
     END $$;
 """
-"""What a database needs for it."""
+"""The sequence and the trigger function that a database needs for it."""
 KINDS = {"statement": "TRIGGER", "COMMIT": "CONSTRAINT TRIGGER"}
 DEFERRED = {"statement": "", "COMMIT": "DEFERRABLE INITIALLY DEFERRED"}
 
@@ -31,7 +31,7 @@ class Trouble:
 
     @contextmanager
     def at(self, doing: str, table: str, times: int = 2) -> Iterator[None]:
-        """The first so many fail while the block runs; at least one has, or the test has tested nothing."""
+        """Let the first so many fail while the block runs; at least one must, or the test has tested nothing."""
         trigger = f"CREATE {KINDS[self._when]} give_up AFTER {doing} ON {table} {DEFERRED[self._when]} FOR EACH ROW"
         told(self._server, self._database, "ALTER SEQUENCE given_up RESTART")
         told(self._server, self._database, f"{trigger} EXECUTE FUNCTION give_up('{self._sqlstate}', {times})")
@@ -44,7 +44,7 @@ class Trouble:
 
 
 def told(server: Postgres, database: str, statement: str) -> list[Any]:
-    """Every row that PostgreSQL itself answers with."""
+    """Return every row that PostgreSQL itself answers with."""
     with closing(server.connect(database)) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
         return cursor.fetchall() if cursor.description else []

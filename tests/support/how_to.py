@@ -17,7 +17,7 @@ _BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True)
 class Step:
-    """A numbered step: what it says, and its commands, one a line."""
+    """A numbered step: its text, and its commands, one a line."""
 
     number: int
     text: str
@@ -25,7 +25,7 @@ class Step:
 
 
 def steps(page: str, title: str) -> list[Step]:
-    """The numbered steps of a section."""
+    """Return the numbered steps of a section."""
     return [
         Step(int(number), textwrap.dedent(text), tuple(_commands(text)))
         for number, text in _STEP.findall(document(page).section(title).text + "\n")
@@ -38,7 +38,7 @@ def _commands(text: str) -> Iterator[str]:
 
 
 class Follower:
-    """Somebody who types the commands of a how-to, in `home`, on one machine with one database.
+    """A person who types the commands of a how-to, in `home`, on one machine with one database.
 
     `programs` has where `pg_dump` and its like are. A command that begins with a word of `instead` is not typed: the
     function is called. Commands of the other database, of Compose and of Kubernetes are left out.

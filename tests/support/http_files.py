@@ -33,7 +33,7 @@ class Sample:
         return "".join(re.findall(r"^# @name (\w+)$", "\n".join(self.lines), re.MULTILINE))
 
     def filled(self, variables: Mapping[str, str], answers: Mapping[str, Any]) -> dict[str, Any]:
-        """What a test client's `open()` takes: method, path, headers, body."""
+        """Return the arguments of a test client's `open()`: method, path, headers, body."""
         head, _, body = "\n".join(line for line in self.lines if not line.startswith("#")).partition("\n\n")
         first, *headers = [_fill(line, variables, answers) for line in head.splitlines() if line]
         method, address = _REQUEST.fullmatch(first).groups()  # type: ignore[union-attr]
@@ -53,7 +53,7 @@ class SampleFile:
 
     @cached_property
     def variables(self) -> dict[str, str]:
-        """What its first lines define."""
+        """Return the variables that its first lines define."""
         return dict(re.findall(r"^@(\w+) = (.+)$", self.path.read_text(), re.MULTILINE))
 
     @cached_property
@@ -64,7 +64,7 @@ class SampleFile:
 
 
 def sample_files() -> list[SampleFile]:
-    """Every file of sample requests."""
+    """Return every file of sample requests."""
     return [SampleFile(path) for path in sorted(FOLDER.glob("*.http"))]
 
 

@@ -13,7 +13,7 @@ PATIENT = 10.0
 
 
 def instruct(kind: Kind = Kind.CHARGE, amount: str = "150.00", **changes: Any) -> GatewayRequest:
-    """An instruction with a key that was never used before; any field can be given."""
+    """Return a gateway request with a new key; any field can be given."""
     fields: dict[str, Any] = {
         "gateway_key": f"v1-{secrets.token_hex(24)}",
         "kind": kind,
@@ -27,5 +27,5 @@ def instruct(kind: Kind = Kind.CHARGE, amount: str = "150.00", **changes: Any) -
 
 
 def gateway_at(url: str, **changes: Any) -> RemoteGateway:
-    """A gateway over HTTP; patient, unless `connect_timeout` or `read_timeout` say otherwise."""
+    """Return a gateway over HTTP; patient, unless `connect_timeout` or `read_timeout` say otherwise."""
     return RemoteGateway(url, **({"connect_timeout": PATIENT, "read_timeout": PATIENT} | changes))

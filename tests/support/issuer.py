@@ -1,4 +1,4 @@
-"""An auth service for tests: signs tokens, and publishes its keys on loopback as well or as badly as told."""
+"""An auth service for tests: signs tokens, and publishes its keys on loopback as well or as badly as a test orders."""
 
 import base64
 import json
@@ -19,41 +19,41 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """The claims of a good token, changed; None takes one out."""
+    """Return the claims of a good token, changed; None takes one out."""
     good = {"sub": "user-1", "exp": int(time.time()) + 3600, "email": "u@example.com", "is_verified": True}
     return {name: value for name, value in {**good, **changes}.items() if value is not None}
 
 
 def token(key: Any = SECRET, algorithm: str = "HS256", headers: dict[str, Any] | None = None, **changes: Any) -> str:
-    """A signed token; `changes` as for `claims`."""
+    """Return a signed token; `changes` as for `claims`."""
     return jwt.encode(claims(**changes), key, algorithm, headers)
 
 
 def by(key: Any, kid: Any, algorithm: str = "RS256", **changes: Any) -> str:
-    """A token signed with a published key, which it names."""
+    """Return a token signed with a published key, which it names."""
     return token(key, algorithm, {"kid": kid}, **changes)
 
 
 def forged(header: Any, payload: Any, signature: bytes = b"") -> str:
-    """A token of any bytes whatever: JSON is made of what is not bytes already."""
+    """Return a token of any bytes: other values become JSON."""
     parts = (part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload))
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (*parts, signature))
 
 
 def signed(payload: Any, secret: bytes = SECRET.encode(), header: Any = None) -> str:
-    """A token of any payload, signed with any bytes as HS256 whatever its header says."""
+    """Return a token of any payload, signed with any bytes as HS256, under any header."""
     unsigned = forged({"alg": "HS256", "typ": "JWT"} if header is None else header, payload).rstrip(".")
     signature = HMACAlgorithm(HMACAlgorithm.SHA256).sign(unsigned.encode(), secret)
     return f"{unsigned}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
 def pem(key: PrivateKey) -> str:
-    """The public half, as text."""
+    """Return the public half, as text."""
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def jwk(key: PrivateKey, kid: str, **more: Any) -> dict[str, Any]:
-    """The public half, as issuers publish it."""
+    """Return the public half, as issuers publish it."""
     if isinstance(key, rsa.RSAPrivateKey):
         return {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig", **more}
     return {**ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig", **more}
@@ -82,11 +82,11 @@ class Publisher:
         self._thread.start()
 
     def publish(self, request: BaseHTTPRequestHandler) -> None:
-        """The proper answer."""
+        """Send the proper answer."""
         self.send(request, json.dumps({"keys": self.keys}).encode())
 
     def send(self, request: BaseHTTPRequestHandler, body: bytes, status: int = 200, **headers: str) -> None:
-        """Any answer."""
+        """Send any answer."""
         request.send_response(status)
         for name, value in headers.items():
             request.send_header(name, value)
@@ -94,7 +94,7 @@ class Publisher:
         request.wfile.write(body)
 
     def close(self) -> None:
-        """The outage: from now on connections are refused."""
+        """Begin the outage: from now on connections are refused."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -48,7 +48,7 @@ def judge(app: Flask, answer: TestResponse) -> None:
 
 
 def _operation(app: Flask, described: Described, method: str, path: str) -> Described | None:
-    """What is described for a request, None where there is no such route."""
+    """Return the described operation of a request, None where there is no such route."""
     try:
         rule, _ = app.url_map.bind("localhost").match(path, method, return_rule=True)
     except HTTPException:
@@ -58,7 +58,7 @@ def _operation(app: Flask, described: Described, method: str, path: str) -> Desc
 
 
 def _described(app: Flask) -> Described:
-    """The description, made once for all apps that have the same."""
+    """Return the description, made once for all apps that have the same."""
     routes = tuple(sorted(rule.rule for rule in app.url_map.iter_rules()))
     said = tuple(app.config[name] for name in ("SERVICE_VERSION", "V1_DEFAULT_CHANNEL", "AUTH_OPEN_CHANNELS"))
     same = (routes, said)
@@ -68,7 +68,7 @@ def _described(app: Flask) -> Described:
 
 
 def _validator(described: Described, schema: Described) -> OAS30Validator:
-    """The judge of a schema, made once; descriptions live as long as the tests do."""
+    """Return the judge of a schema, made once; descriptions live as long as the tests do."""
     same = (id(described), json.dumps(schema))
     if same not in _VALIDATORS:
         _VALIDATORS[same] = OAS30Validator({**schema, "components": described["components"]})

@@ -1,7 +1,7 @@
-"""Kafka for tests: librdkafka's mock cluster, which speaks the real protocol on a real port and fails as it is told.
+"""Kafka for tests: librdkafka's mock cluster, which speaks the real protocol on a real port and fails on demand.
 
 The library inside the wheel of confluent-kafka exports it, and the wheel's Python does not: so it is called by ctypes.
-It is not a broker. What it promises to keep is in the memory of this process.
+It is not a broker. It keeps its messages in the memory of this process.
 """
 
 import ctypes
@@ -71,7 +71,7 @@ class KafkaCluster:
         assert _create_topic(self._cluster, topic.encode(), PARTITIONS, 1) == 0
 
     def down(self) -> None:
-        """Hang up on everybody and accept no connection."""
+        """Hang up on every client and accept no connection."""
         for broker in self._brokers:
             assert _set_down(self._cluster, broker) == 0
 
@@ -86,7 +86,7 @@ class KafkaCluster:
             assert _set_delay(self._cluster, broker, milliseconds) == 0
 
     def fail(self, request: int, *errors: int) -> None:
-        """Answer the next requests of that kind with these errors, one after the other."""
+        """Answer the next requests of that kind with these errors, in order."""
         codes = [ctypes.c_int(error) for error in errors]
         _push_errors(self._cluster, ctypes.c_int16(request), ctypes.c_size_t(len(codes)), *codes)
 
@@ -111,7 +111,7 @@ class KafkaCluster:
 
 
 def arrival(message: confluent_kafka.Message) -> Arrival:
-    """What a consumer reads of a message."""
+    """Return a consumer's view of a message."""
     body = bytes(message.value() or b"")
     envelope = json.loads(body)
     return Arrival(envelope["event_id"], envelope["data"]["payment_id"], envelope["version"], body)

@@ -1,4 +1,4 @@
-"""The ledger of a gateway in tests: what has moved by gateway key, and the list of it that the port asks for."""
+"""The ledger of a gateway in tests: money moved by gateway key, and the list of it that the port asks for."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -10,9 +10,9 @@ Moved = TypeVar("Moved")
 
 
 class ListedLedger(dict[str, Moved]):
-    """What has moved, by gateway key; called, it is the port's `ledger()`. `read` gives a value's entry, if it has one.
+    """Money moved, by gateway key; called, it is the port's `ledger()`. `read` gives a value's entry, if it has one.
 
-    `others` are listed as well: what nobody here has asked for.
+    `others` are listed as well: entries without a request of ours.
     """
 
     def __init__(self, read: Callable[[Moved], Entry | None]) -> None:
@@ -21,7 +21,7 @@ class ListedLedger(dict[str, Moved]):
         self.others: list[Entry] = []
 
     def __call__(self, since: datetime | None, until: datetime | None) -> Iterator[Entry]:
-        """The entries within the bounds, and those that say no moment."""
+        """Yield the entries within the bounds, and those that say no moment."""
         found = [entry for entry in (*map(self._read, self.values()), *self.others) if entry is not None]
         return (entry for entry in found if _is_within(entry, since, until))
 

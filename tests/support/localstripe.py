@@ -14,16 +14,16 @@ from tests.support.waiting import wait_until
 
 @contextmanager
 def localstripe() -> Iterator[str]:
-    """The address of a front door with a localstripe of its own behind it."""
+    """Yield the address of a front door with a localstripe of its own behind it."""
     with behind_a_front_door() as (door, _):
         yield door.url
 
 
 @contextmanager
 def behind_a_front_door() -> Iterator[tuple[FrontDoor, str]]:
-    """A front door, and the address of the localstripe behind it.
+    """Yield a front door, and the address of the localstripe behind it.
 
-    It lives in memory, and begins with nothing. It also writes a file below /tmp, which nobody reads.
+    It lives in memory, and begins with nothing. It also writes a file below /tmp, which no test reads.
     """
     port = free_port()
     command = (

@@ -44,7 +44,7 @@ class Route:
     seldom: bool = False
 
     def path(self, **changes: str) -> str:
-        """The path with its variables filled in, some of them differently."""
+        """Return the path with its variables filled in, some of them differently."""
         path = self.rule
         for name, value in {**self.variables, **changes}.items():
             start, end = path.index("<"), path.index(">") + 1
@@ -73,7 +73,7 @@ class Case:
 
 
 def malformed(seed: str, number: int, routes: Sequence[Route]) -> Case:
-    """The case of this number, about one of `routes`."""
+    """Return the case of this number, about one of `routes`."""
     rng = Random(f"{seed}/{number}")
     make = rng.choice(KINDS)
     fitting = (
@@ -91,7 +91,7 @@ def on_the_wire(text: str) -> str:
 
 
 def headers_of(rng: Random) -> dict[str, str]:
-    """A caller's headers, now and then with a request id that is none."""
+    """Return a caller's headers, now and then with a request id that is none."""
     headers = {**CALLER, "Idempotency-Key": "a key"}
     if rng.random() < 0.3:
         headers["X-Request-ID"] = on_the_wire(rng.choice(REQUEST_IDS))
@@ -99,12 +99,12 @@ def headers_of(rng: Random) -> dict[str, str]:
 
 
 def body_of(rng: Random, route: Route) -> Mapping[str, Any]:
-    """A good body, or one about no payment."""
+    """Return a good body, or one about no payment."""
     return rng.choice(BODIES[route.rule])[0] if route.rule in BODIES else MORE
 
 
 def _field(rng: Random, route: Route) -> Case:
-    """One field of a good body is not."""
+    """Return one field of a good body is not."""
     good, bad = rng.choice(BODIES[route.rule])
     name = rng.choice(sorted(bad))
     value = rng.choice(bad[name])
@@ -113,7 +113,7 @@ def _field(rng: Random, route: Route) -> Case:
 
 
 def _card(rng: Random, route: Route) -> Case:
-    """A card number somewhere in a good body."""
+    """Return a card number somewhere in a good body."""
     card = rng.choice(CARDS)
     good = dict(body_of(rng, route))
     places: list[dict[str, Any]] = [{"note": card}, {card: 1}, {"unknown": [[card]]}, {"metadata": {"a": {"b": card}}}]
@@ -124,14 +124,14 @@ def _card(rng: Random, route: Route) -> Case:
 
 
 def _broken(rng: Random, route: Route) -> Case:
-    """A body that is no JSON object."""
+    """Return a body that is no JSON object."""
     return Case(
         "body", route.method, route.path(), body=rng.choice(BROKEN), headers=headers_of(rng), refused=route.writes
     )
 
 
 def _mutated(rng: Random, route: Route) -> Case:
-    """A good body with a few bytes lost or gained."""
+    """Return a good body with a few bytes lost or gained."""
     body = bytearray(json.dumps(dict(body_of(rng, route))).encode())
     if rng.random() < 0.4:
         del body[-rng.randint(1, len(body) - 1) :]
@@ -142,7 +142,7 @@ def _mutated(rng: Random, route: Route) -> Case:
 
 
 def _wrapped(rng: Random, route: Route) -> Case:
-    """A good body under a false flag."""
+    """Return a good body under a false flag."""
     body = json.dumps(dict(body_of(rng, route))).encode()
     content_type: str | None = JSON
     headers, environ = headers_of(rng), {}
@@ -161,14 +161,14 @@ def _wrapped(rng: Random, route: Route) -> Case:
 
 
 def _key(rng: Random, route: Route) -> Case:
-    """A key in the header that is none, beside a body that is none either."""
+    """Return a key in the header that is none, beside a body that is none either."""
     key = on_the_wire(rng.choice((*NASTY, *CARDS, "k" * 256, "k" * 8190, "\x01")))
     headers = {**headers_of(rng), "Idempotency-Key": key}
     return Case("key", route.method, route.path(), body=b"{}", headers=headers, refused=route.writes)
 
 
 def _path(rng: Random, route: Route) -> Case:
-    """A payment's name that is none, or a way round the paths."""
+    """Return a payment's name that is none, or a way round the paths."""
     body = json.dumps(MORE).encode()
     if not route.variables or rng.random() < 0.1:
         return Case(
@@ -181,7 +181,7 @@ def _path(rng: Random, route: Route) -> Case:
 
 
 def _query(rng: Random, route: Route) -> Case:
-    """Parameters of any caller, with values of none."""
+    """Return parameters of any caller, with invalid values."""
     names = rng.choices(PARAMETERS, k=rng.randint(1, 4))
     values = (rng.choice((*NASTY, *CARDS, "\ud800", "x" * 3000)) for _ in names)
     query = "&".join(
@@ -193,21 +193,21 @@ def _query(rng: Random, route: Route) -> Case:
 
 
 def _token(rng: Random, route: Route) -> Case:
-    """A good request of nobody."""
+    """Return a good request without a user."""
     headers = {**headers_of(rng), "Authorization": on_the_wire(rng.choice(TOKENS))}
     body = json.dumps(dict(body_of(rng, route))).encode()
     return Case("token", route.method, route.path(), body=body, headers=headers, refused=route.writes)
 
 
 def _method(rng: Random, route: Route) -> Case:
-    """A method that the path does not have."""
+    """Return a method that the path does not have."""
     headers = {**headers_of(rng), "X-HTTP-Method-Override": "POST"}
     method = rng.choice(METHODS)
     return Case("method", method, route.path(), body=b"{}", headers=headers, refused=False)
 
 
 def _header(rng: Random, route: Route) -> Case:
-    """Headers that nobody should believe, over a body that is none."""
+    """Send headers that the service should not believe, over a body that is none."""
     name = rng.choice(
         ("Host", "X-Forwarded-For", "X-Forwarded-Host", "X-User-ID", "Cookie", "Accept", "Origin", "User-Agent")
     )

@@ -1,4 +1,4 @@
-"""What stands in deploy/kubernetes: resources, kustomizations, and what an overlay's patches make of them."""
+"""The contents of deploy/kubernetes: resources, kustomizations, and the results of an overlay's patches."""
 
 import copy
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ Manifest = dict[str, Any]
 
 
 def files() -> list[Path]:
-    """Every manifest of Kubernetes' own; kustomize's are for kustomize."""
+    """Return every manifest of Kubernetes' own; kustomize's are for kustomize."""
     return [path for path in sorted(FOLDER.rglob("*.yaml")) if path.name != "kustomization.yaml"]
 
 
 def documents(path: Path) -> list[Manifest]:
-    """The resources of one file."""
+    """Return the resources of one file."""
     return copy.deepcopy(_read(path))
 
 
@@ -32,19 +32,19 @@ def _read(path: Path) -> list[Manifest]:
 
 
 def kustomization(folder: Path) -> Manifest:
-    """What kustomize is told in a folder."""
+    """Return the kustomization in a folder."""
     (found,) = documents(folder / "kustomization.yaml")
     return found
 
 
 def resources(*kinds: str) -> list[Manifest]:
-    """The base's resources, of these kinds or all."""
+    """Return the base's resources, of these kinds or all."""
     listed = [document for name in kustomization(BASE)["resources"] for document in documents(BASE / name)]
     return [each for each in listed if not kinds or each["kind"] in kinds]
 
 
 def resource(kind: str, name: str = "payment-service") -> Manifest:
-    """One of them."""
+    """Return one of them."""
     (found,) = (each for each in resources(kind) if each["metadata"]["name"] == name)
     return found
 
@@ -57,18 +57,18 @@ def pods() -> Iterator[tuple[str, Manifest]]:
 
 
 def container(pod: Manifest) -> Manifest:
-    """The one container of a pod."""
+    """Return the one container of a pod."""
     (found,) = pod["spec"]["containers"]
     return dict(found)
 
 
 def before(pod: Manifest) -> list[Manifest]:
-    """The containers that end before a pod's own begins."""
+    """Return the containers that end before a pod's own begins."""
     return [dict(each) for each in pod["spec"].get("initContainers", [])]
 
 
 def settings() -> dict[str, str]:
-    """What pods are told in production, secrets left out."""
+    """Return the settings of pods in production, secrets left out."""
     told: dict[str, str | None] = {}
     for folder in (BASE, PRODUCTION):
         for generator in kustomization(folder)["configMapGenerator"]:
@@ -78,7 +78,7 @@ def settings() -> dict[str, str]:
 
 
 def patched(patch: Manifest) -> Manifest:
-    """What an overlay's patch makes of its resource; KeyError or IndexError where it fits nothing."""
+    """Return a resource after an overlay's patch; KeyError or IndexError where the patch fits nothing."""
     changed = copy.deepcopy(resource(patch["target"]["kind"], patch["target"]["name"]))
     for step in yaml.safe_load(patch["patch"]):
         assert step["op"] == "replace", "no other is used so far"
@@ -92,5 +92,5 @@ def patched(patch: Manifest) -> Manifest:
 
 
 def let_in() -> list[Manifest]:
-    """The paths that the Ingress knows."""
+    """Return the paths that the Ingress knows."""
     return [path for rule in resource("Ingress")["spec"]["rules"] for path in rule["http"]["paths"]]

@@ -1,4 +1,4 @@
-"""What an intruder with the database's password may do to a row: change it, take it away, add one."""
+"""The changes that an intruder with the database's password may make to a row: change it, take it away, add one."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ TELLS_NOTHING: Mapping[Table, Mapping[str, str]] = {
         "updated_at": "when the row was written; the journal says when the payment changed",
     },
 }
-"""Columns that tell nothing about money and nothing of who did what, each with the reason: a new column is judged."""
+"""Columns that say nothing about money and nothing of who did what, each with the reason: a new column is judged."""
 
 _WORDS: Mapping[tuple[Table, str], Sequence[str]] = {
     (payments, "status"): tuple(Status),
@@ -74,12 +74,12 @@ class Manipulation:
 
 
 def number_of(table: Table) -> Column[Any]:
-    """The column that numbers the rows."""
+    """Return the column that numbers the rows."""
     return next(iter(table.primary_key))
 
 
 def stored(database: Database, table: Table) -> list[Row]:
-    """Every row of a table."""
+    """Return every row of a table."""
     with database.reading() as connection:
         found = connection.execute(select(table).order_by(number_of(table))).mappings()
         return [dict(row) for row in found]
@@ -136,7 +136,7 @@ def of_columns(database: Database, table: Table) -> Iterator[Manipulation]:
 
 
 def _told(table: Table, rows: list[Row]) -> list[Row]:
-    """The rows to choose from: keys that are finished, for some columns are free until then."""
+    """Return the rows to choose from: keys that are finished, for some columns are free until then."""
     return [row for row in rows if row["response_status"] is not None] if table is idempotency_keys else rows
 
 
@@ -156,7 +156,7 @@ def _of_column(database: Database, table: Table, column: Column[Any], rows: list
 
 @contextmanager
 def _first(database: Database, table: Table, row: Row, column: Column[Any], values: Sequence[Any]) -> Iterator[None]:
-    """The first of these values that the database's own constraints allow."""
+    """Write the first of these values that the database's own constraints allow."""
     refusal: Exception | None = None
     for value in values:
         try:
@@ -209,7 +209,7 @@ def _made(table: Table, column: Column[Any], rows: list[Row]) -> Iterator[Any]:
 
 
 def of_rows(database: Database, *tables: Table) -> Iterator[Manipulation]:
-    """The first, a middle and the last row of every table taken away, and a copy of each added."""
+    """Yield the first, a middle and the last row of every table taken away, and a copy of each added."""
     for table in tables:
         rows = [row for row in stored(database, table) if table is not idempotency_keys or _stays(row)]
         for row in {id(each): each for each in (rows[0], rows[len(rows) // 2], rows[-1])}.values():
@@ -222,12 +222,12 @@ def of_rows(database: Database, *tables: Table) -> Iterator[Manipulation]:
 
 
 def _stays(key: Row) -> bool:
-    """The purge deletes other keys, so that nobody can miss one."""
+    """Return whether the purge spares this key: it deletes others, so a missing one would not show."""
     return key["payment_id"] is not None and (key["is_client_key"] or key["kind"] is not None)
 
 
 def _with_all_rows(database: Database, payment: Row) -> tuple[tuple[Table, Row], ...]:
-    """A payment with everything that the six tables have of it, the payment last."""
+    """Return a payment with everything that the six tables have of it, the payment last."""
     others = [table for table in TABLES if table is not payments]
     rows = [(table, row) for table in others for row in stored(database, table)]
     mine = [(table, row) for table, row in rows if row["payment_id"] == payment["payment_id"]]
@@ -235,7 +235,7 @@ def _with_all_rows(database: Database, payment: Row) -> tuple[tuple[Table, Row],
 
 
 def _copy(table: Table, row: Row) -> Row:
-    """The same row under another number, with other values where no two rows may have the same."""
+    """Return the same row under another number, with other values where no two rows may have the same."""
     copy = row | {number_of(table).name: row[number_of(table).name] + 1000}
     unique: Mapping[Table, Row] = {
         payments: {"public_id": uuid4()},

@@ -1,4 +1,4 @@
-"""What the repository's documents say, in the parts that can be checked."""
+"""The checkable parts of the repository's documents."""
 
 import re
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ class Document:
 
     @cached_property
     def spans(self) -> list[str]:
-        """What stands between backticks."""
+        """Return the texts between backticks."""
         return re.findall(r"`([^`\n]+)`", self.prose)
 
     @cached_property
@@ -49,7 +49,7 @@ class Document:
         return [target for target in re.findall(r"\]\(([^)\s]+)\)", self.prose) if "://" not in target]
 
     def section(self, title: str) -> "Section":
-        """What stands under a heading."""
+        """Return the text under a heading."""
         _, _, after = self.text.partition(f"\n## {title}\n")
         assert after, f"{self.path.name} has no section {title!r}"
         return Section(after.partition("\n## ")[0])
@@ -62,7 +62,7 @@ class Section:
     text: str
 
     def rows(self) -> Iterator[list[str]]:
-        """The cells of every table row, headings left out."""
+        """Yield the cells of every table row, headings left out."""
         lines = self.text.splitlines()
         for line, following in zip(lines, [*lines[1:], ""], strict=True):
             is_heading = following.startswith("|--") or line.startswith("|--")
@@ -71,10 +71,10 @@ class Section:
 
 
 def documents() -> list[Document]:
-    """Every document of the repository."""
+    """Return every document of the repository."""
     return [Document(path) for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])]
 
 
 def document(name: str) -> Document:
-    """One of them, by its path."""
+    """Return one of them, by its path."""
     return Document(ROOT / name)

@@ -1,7 +1,7 @@
-"""Where the files of tests lie: in memory where the system has room there, as nobody is to wait for a disk.
+"""The folder for tests' files: in memory where the system has room there, so that no test waits for a disk.
 
-A database on a disk syncs at every COMMIT, an SQLite file some milliseconds long each time. What a process has written
-outlives its death in memory as well.
+A database on a disk syncs at every COMMIT, an SQLite file some milliseconds long each time. In memory, too, a process's
+writes outlive its death.
 """
 
 import os

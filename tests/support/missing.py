@@ -1,4 +1,4 @@
-"""What a test needs and does not find: said aloud, a skip for who develops without it, a failure where CI decides."""
+"""A requirement that a test does not find: a reported skip for a developer without it, a failure where CI decides."""
 
 import os
 from typing import NoReturn

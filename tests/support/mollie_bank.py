@@ -1,7 +1,7 @@
 """A bank for tests that speaks Mollie's API v2 as its documentation has it, keeps all in memory, and can misbehave.
 
-Its customers pay, fail and expire by a call of the test. Where the documentation is silent it is the nastier: an answer
-5xx is not kept under its idempotency key, and a repeat is executed anew.
+Its customers pay, fail and expire by a call of the test. On points the documentation leaves open it is the nastier: an
+answer 5xx is not kept under its idempotency key, and a repeat is executed anew.
 """
 
 import json
@@ -21,7 +21,7 @@ _TITLES = {401: "Unauthorized Request", 404: "Not Found", 409: "Conflict", 422: 
 
 
 def problem(status: int, detail: str, field: str | None = None) -> Told:
-    """An error as Mollie tells it."""
+    """Return an error as Mollie tells it."""
     body = {"status": status, "title": _TITLES.get(status, "Error"), "detail": detail}
     return status, body | ({"field": field} if field else {})
 
@@ -42,11 +42,13 @@ class MollieBank(MollieObjects, ThreadingHTTPServer):
         self._kept: dict[str, tuple[float, Told | None]] = {}
 
     def arm(self, fault: str, on: str, status: int = 500) -> None:
-        """The next request whose path ends so: `drop_before` or `drop_after` its effect, or `tell_…` this status."""
+        """Arm a fault for the next request with this end of its path: `drop_before`, `drop_after` its effect, or
+        `tell_…`.
+        """
         self._faults.append((fault, on, status))
 
     def answer(self, method: str, target: str, headers: Any, body: Json) -> Told | None:
-        """Status and body; None: the connection breaks."""
+        """Return status and body; None: the connection breaks."""
         path = urlsplit(target).path
         self.log.append(f"{method} {path}")
         fault, status = self._fault(f"{method} {path}")
@@ -70,7 +72,7 @@ class MollieBank(MollieObjects, ThreadingHTTPServer):
         return None, 0
 
     def _once(self, key: str | None, method: str, target: str, body: Json, *, is_kept: bool) -> Told:
-        """The answer; for a POST with a key that of the first request within the hour."""
+        """Return the answer; for a POST with a key that of the first request within the hour."""
         if key is None or method != "POST":
             return self._tried(method, target, body)
         now = time.monotonic() + self.hours * 3600
@@ -123,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def mollie_bank() -> Iterator[MollieBank]:
-    """A bank without payments, gone at the end."""
+    """Yield a bank without payments, gone at the end."""
     bank = MollieBank()
     thread = threading.Thread(target=bank.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

@@ -1,4 +1,4 @@
-"""What a bank that speaks Mollie keeps: payments with their captures and refunds, and what changes them."""
+"""The objects of a bank that speaks Mollie: payments with their captures and refunds, and methods that change them."""
 
 import threading
 from decimal import Decimal
@@ -23,7 +23,7 @@ class Refused(Exception):
 
 
 class MollieObjects:
-    """Payments by id, with their captures and refunds, oldest first. What changes them is called under `lock`."""
+    """Payments by id, with their captures and refunds, oldest first. Call the methods that change them under `lock`."""
 
     def __init__(self) -> None:
         self.payments: dict[str, Json] = {}
@@ -35,7 +35,7 @@ class MollieObjects:
         self._numbers = count(1)
 
     def act(self, reference: str, outcome: str = "paid") -> None:
-        """The customer of an open payment pays, fails, or lets it expire; `pending`: the bank takes its time."""
+        """Let the customer of an open payment pay, fail, or let it expire; `pending`: the bank takes its time."""
         with self.lock:
             payment = self.payments[reference]
             if payment["status"] not in ("open", "pending"):
@@ -50,11 +50,11 @@ class MollieObjects:
             payment["status"] = outcome
 
     def expire_hold(self, reference: str) -> None:
-        """A hold that nobody took ends."""
+        """End a hold that was never captured."""
         self.payments[reference]["status"] = "expired"
 
     def settle(self) -> None:
-        """The bank finishes the captures and refunds that wait."""
+        """Finish the captures and refunds that wait."""
         with self.lock:
             for name, done in (("captures", "succeeded"), ("refunds", "refunded")):
                 for part in self.parts[name]:
@@ -67,11 +67,11 @@ class MollieObjects:
                     payment["status"] = "paid" if whole else payment["status"]
 
     def fail_refund(self, number: int = -1) -> None:
-        """A refund fails, maybe after it was done: the money is back."""
+        """Let a refund fail, maybe after it was done: the money is back."""
         self.parts["refunds"][number]["status"] = "failed"
 
     def executed(self, method: str, path: list[str], query: Json, body: Json) -> Told:
-        """The answer to a request to a path below /v2, of which the parts are given. Raises Refused."""
+        """Return the answer to a request to a path below /v2, of which the parts are given. Raises Refused."""
         if path == ["payments"] and method == "POST":
             return 201, self._create(body)
         if path in (["payments"], ["refunds"]):

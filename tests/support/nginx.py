@@ -17,7 +17,7 @@ DEPLOYED = Path(__file__).resolve().parents[2] / "deploy" / "nginx"
 
 
 def nginx_program() -> str:
-    """The path of nginx; the calling test is skipped where there is none, and under CI=true it fails.
+    """Return the path of nginx; the calling test is skipped where there is none, and under CI=true it fails.
 
     Debian keeps it in /usr/sbin, which is not on every user's PATH.
     """
@@ -28,7 +28,7 @@ def nginx_program() -> str:
 
 
 def rendered(given: Mapping[str, str]) -> str:
-    """The template as nginx's image renders it: first the shell, then the variables."""
+    """Return the template as nginx's image renders it: first the shell, then the variables."""
     told = subprocess.run(
         ["sh", "-euc", ". ./variants.envsh; env -0"],
         check=False,
@@ -72,7 +72,7 @@ class Nginx:
         (self.home / "conf.d" / "payment-service.conf").write_text(rendered(given))
 
     def check(self) -> str:
-        """What `nginx -t` says; a fault in the configuration is an AssertionError with nginx's own words."""
+        """Run `nginx -t`, return its output; a fault in the configuration is an AssertionError in nginx's words."""
         result = subprocess.run(self._command("-t"), check=False, capture_output=True, text=True)
         assert result.returncode == 0, result.stderr
         return result.stderr
@@ -84,11 +84,11 @@ class Nginx:
         wait_until(lambda: listens(self.port), (self.home / "error.log").read_text, patience=10)
 
     def lines(self) -> str:
-        """The access log so far."""
+        """Return the access log so far."""
         return (self.home / "access.log").read_text()
 
     def written(self) -> str:
-        """Everything it has said so far: the access log, and what went to standard error."""
+        """Return all its output so far: the access log and standard error."""
         return self.lines() + (self.home / "error.log").read_text()
 
     def close(self) -> None:

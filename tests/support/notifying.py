@@ -41,18 +41,18 @@ class NotifyingGateway(RegisteringGateway):
         self.lookups: list[GatewayRequest] = []
 
     def lookup(self, gateway_request: GatewayRequest) -> GatewayResult:
-        """The same as ever, written down."""
+        """Look up as before, and record it."""
         self.lookups.append(gateway_request)
         return super().lookup(gateway_request)
 
     def read_notice(
         self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]
     ) -> Sequence[Notice] | Forged:
-        """As Stripe's adapter does it."""
+        """Read a notice as Stripe's adapter does."""
         return notices.read(headers, body, self.secrets, live=False, now=clock.now())
 
     def events(self, since: datetime) -> Iterator[Notice]:
-        """Those since then; the list breaks off where a test says so."""
+        """Yield those since then; the list breaks off where a test says so."""
         for number, event in enumerate(each for each in self.listed if each["created"] >= since.timestamp()):
             if number == self.list_ends_after:
                 raise GatewayUnavailable("the list broke off")
@@ -61,14 +61,14 @@ class NotifyingGateway(RegisteringGateway):
             yield notice
 
     def told_by(self, notice_type: str) -> OperationStatus | None:
-        """As Stripe's adapter does it."""
+        """Return the status that a notice claims, as Stripe's adapter does."""
         return notices.TOLD.get(notice_type)
 
 
 def event_about(
     gateway_key: str | None, type_: str = "payment_intent.succeeded", *, kind: str = "payment_intent", **changes: Any
 ) -> dict[str, Any]:
-    """An event about an object with this gateway key; its content claims that all money came."""
+    """Return an event about an object with this gateway key; its content claims that all money came."""
     metadata = {} if gateway_key is None else {"gateway_key": gateway_key}
     about = {"id": f"{kind[:2]}_{clock.new_hex(16)}", "object": kind, "status": "succeeded", "metadata": metadata}
     event = {"id": f"evt_{clock.new_hex(24)}", "object": "event", "type": type_, "livemode": False}
@@ -90,7 +90,7 @@ def deliver(
 
 
 def pay(client: FlaskClient, card: str = "tok_visa", key: str = "k1") -> dict[str, Any]:
-    """A trip's charge; its answer."""
+    """Return a trip's charge; its answer."""
     answer = pay_trip(client, idempotency_key=key, payment_token=card)
     assert answer.status_code in (200, 202), answer.text
     found: dict[str, Any] = answer.get_json()
@@ -98,7 +98,7 @@ def pay(client: FlaskClient, card: str = "tok_visa", key: str = "k1") -> dict[st
 
 
 def leave_pending(client: FlaskClient, bank: NotifyingGateway, deps: Dependencies, key: str = "k1") -> str:
-    """A charge that the gateway will decide later, and that nobody looks up for a day; its gateway key."""
+    """Make a charge that the gateway decides later, put its look-up off for a day, and return its gateway key."""
 
     def take_time(asked: GatewayRequest) -> SendResult:
         bank.intents[asked.reference or ""].state = "acts"
@@ -111,13 +111,13 @@ def leave_pending(client: FlaskClient, bank: NotifyingGateway, deps: Dependencie
 
 
 def put_off(deps: Dependencies) -> None:
-    """Nobody looks anything up before tomorrow."""
+    """Put every look-up off until tomorrow."""
     with deps.database.atomic("test") as connection:
         connection.execute(update(timers).values(due_at=clock.now() + timedelta(days=1)))
 
 
 def decide_at_the_bank(bank: NotifyingGateway, gateway_key: str, *, successfully: bool = True) -> None:
-    """The gateway makes up its mind about a charge."""
+    """Let the gateway decide a charge."""
     (intent,) = [each for each in bank.intents.values() if each.request.gateway_key == gateway_key]
     bank.act(intent.reference, successfully=successfully)
 
@@ -132,10 +132,10 @@ def let_notices_age(deps: Dependencies, age: timedelta) -> None:
 
 
 def status(deps: Dependencies) -> str:
-    """The status of the latest payment."""
+    """Return the status of the latest payment."""
     return str(rows(deps, payments)[-1]["status"])
 
 
 def snapshot(deps: Dependencies) -> Any:
-    """All that could have changed by a notice that was believed."""
+    """Return all that could have changed by a notice that was believed."""
     return [rows(deps, table) for table in (payments, transactions, idempotency_keys)]

@@ -99,7 +99,7 @@ class OidcProvider:
         }
 
     def approve(self, address: str, code: str = "code-1") -> dict[str, str]:
-        """What the provider sends back after a person has signed in at this address of its authorization endpoint."""
+        """Return the provider's redirect after a person has signed in at this address of its authorization endpoint."""
         asked = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
         assert address.startswith(f"{self.issuer}/authorize?"), address
         assert (asked["response_type"], asked["code_challenge_method"]) == ("code", "S256")
@@ -127,7 +127,7 @@ class OidcProvider:
         return {name: value for name, value in {**response, **self.response}.items() if value is not None}
 
     def close(self) -> None:
-        """The outage: from now on connections are refused."""
+        """Begin the outage: from now on connections are refused."""
         self._closing.set()
         self._server.shutdown()
         self._server.server_close()
@@ -153,5 +153,5 @@ def come_back(client: FlaskClient, reply: dict[str, str]) -> TestResponse:
 
 
 def sign_in_at(client: FlaskClient, provider: OidcProvider, then: str = "/ops") -> TestResponse:
-    """The whole way of a person who is let in."""
+    """Sign a person in, by the whole way."""
     return come_back(client, provider.approve(leave_for(client, then)))

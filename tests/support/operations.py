@@ -1,4 +1,4 @@
-"""Every movement of money as its callers ask for it, and what each outcome answers."""
+"""Every operation in the words of its callers, and the response to each outcome."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Ask = Callable[[], TestResponse]
 
 @dataclass(frozen=True)
 class Movement:
-    """One movement: `prepare` brings a payment to where it can happen, and gives the request that asks for it by a key.
+    """One operation: `prepare` makes the payment that it needs, and returns the request under a key.
 
     `done` and `declined` are the (HTTP status, payment's status) that the gateway's decision leads to; `under_way` is
     the payment's status until then.

@@ -19,27 +19,27 @@ def sign_in(client: FlaskClient, pasted: str | None = None, **fields: str) -> Te
 
 
 def signed_in(app: Flask, subject: str = "maria") -> FlaskClient:
-    """A browser in which an operator has signed in."""
+    """Return a browser in which an operator has signed in."""
     client = app.test_client()
     assert sign_in(client, token(subject, scope=SCOPE)).status_code == 303
     return client
 
 
 def page(client: FlaskClient, path: str = HOME) -> str:
-    """A page that must be there."""
+    """Return a page that must be there."""
     answer = client.get(path)
     assert answer.status_code == 200, (path, answer.status_code, answer.headers.get("Location"))
     return answer.text
 
 
 def form_token(client: FlaskClient) -> str:
-    """What the forms of this login carry."""
+    """Return the token in this login's forms."""
     found = re.search(r'name="form_token" value="([0-9a-f]{64})"', page(client))
     assert found is not None
     return found[1]
 
 
 def words(html: str) -> str:
-    """What a person reads of a page, each run of blanks as one."""
+    """Return a page's visible text, each run of blanks as one."""
     body = html.partition("<main")[2]
     return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", body))

@@ -1,4 +1,4 @@
-"""What the callers of orders send: an ordinary request of each kind, with what matters given."""
+"""The requests of orders' callers: an ordinary one of each kind, with the important fields given."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -69,7 +69,7 @@ def _headers(key: str | None, headers: Headers) -> dict[str, str]:
 
 
 def paid(answer: TestResponse, status: int = 201) -> dict[str, Any]:
-    """The payment in an answer of this HTTP status."""
+    """Return the payment in an answer of this HTTP status."""
     assert answer.status_code == status, answer.text
     body: dict[str, Any] = answer.get_json()
     return body
@@ -81,7 +81,7 @@ def trail(payment: Mapping[str, Any]) -> list[tuple[str, str, float]]:
 
 
 def faults(answer: TestResponse) -> list[tuple[list[str | int], str]]:
-    """Where and of what type the faults of a 422 are."""
+    """Return the places and types of a 422's faults."""
     assert answer.status_code == 422, answer.text
     body = answer.get_json()
     assert set(body) == {"detail", "code", "retry"}
@@ -90,7 +90,7 @@ def faults(answer: TestResponse) -> list[tuple[list[str | int], str]]:
 
 
 def detail(answer: TestResponse, status: int = 400) -> str:
-    """The text of an error of this HTTP status; every error has a code and says whether to try again."""
+    """Return the text of an error of this HTTP status; every error has a code and says whether to try again."""
     assert answer.status_code == status, answer.text
     body = answer.get_json()
     assert set(body) >= {"detail", "code", "retry"}

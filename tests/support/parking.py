@@ -118,7 +118,7 @@ SCOPES = {
     "pay": TokenScope.CHARGE,
     "show_ticket": TokenScope.READ,
 }
-"""What a token may do that calls a view."""
+"""The scopes of a token that calls a view."""
 
 CHANNEL = Channel(
     name=NAME,

@@ -45,13 +45,13 @@ def refuse(error: ServiceError) -> tuple[Response, int]:
 
 @app.post("/body")
 def body() -> Response:
-    """The body as it was understood."""
+    """Return the body as it was understood."""
     return jsonify(repr(json_body()))
 
 
 @app.post("/payments")
 def payment() -> Response:
-    """A payment as it was understood."""
+    """Return a payment as it was understood."""
     loaded = load(Payment(), json_body(), "body")
     key = request.headers.get("Idempotency-Key")
     return jsonify(
@@ -62,7 +62,7 @@ def payment() -> Response:
 
 @app.get("/payments")
 def page() -> Response:
-    """A query as it was understood."""
+    """Return a query as it was understood."""
     return jsonify(query(Page()))
 
 

@@ -1,4 +1,4 @@
-"""Calls of callers whose customers pay by token at a gateway that registers first, and what the tables say of them."""
+"""Calls of callers with customers who pay by token at a gateway that registers first, and reads of the tables."""
 
 from typing import Any
 

@@ -20,7 +20,7 @@ DEPLOYED = Path(__file__).resolve().parents[2] / "deploy" / "pgbouncer"
 
 
 def pgbouncer_program() -> str:
-    """The path of pgbouncer; the calling test is skipped where there is none, and under CI=true it fails.
+    """Return the path of pgbouncer; the calling test is skipped where there is none, and under CI=true it fails.
 
     Debian keeps it in /usr/sbin, which is not on every user's PATH.
     """
@@ -69,7 +69,7 @@ class PgBouncer:
         return self
 
     def log(self) -> str:
-        """What it has said so far."""
+        """Return its log so far."""
         return (self.home / "log").read_text()
 
     def stop(self) -> None:

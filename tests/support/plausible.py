@@ -1,4 +1,4 @@
-"""What no schema can say of a request, added to those that a generator has made of one."""
+"""Rules about a request that no schema can express, applied to a generator's requests."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ KEY = "Idempotency-Key"
 
 
 def existing(app: Flask, booker: Booker) -> dict[str, list[Any]]:
-    """Make payments of every kind; what can be asked for, by path and the name it has there."""
+    """Make payments of every kind; return their values for requests, by path and parameter."""
     client: FlaskClient = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = booker.headers["Authorization"]
     order, made = paid(charge_order(client)), paid(create_order(client, order_id=3002))
@@ -41,7 +41,7 @@ def existing(app: Flask, booker: Booker) -> dict[str, list[Any]]:
 
 
 class Plausible:
-    """Gives requests keys of their own and ids of what is there, and takes out of them what nobody may send."""
+    """Gives requests keys of their own and ids of existing objects, and removes values that no caller may send."""
 
     def __init__(self, there: Mapping[str, Sequence[Any]]) -> None:
         self._there: dict[str, Iterator[Any]] = {place: cycle(values) for place, values in there.items()}
@@ -63,7 +63,7 @@ class Plausible:
                 case.headers[KEY] = self._key()
 
     def _path(self, case: "Case[Any]") -> None:
-        """Every other request is for something that exists."""
+        """Point every other request at something that exists."""
         place = re.sub("^(/v1)?(/api/v1/payments|/api/payments|/payments|/idempotency-keys|/docs).*", r"\2", case.path)
         for name, value in case.path_parameters.items():
             if f"{place} {name}" in self._there and next(self._numbers) % 2:
@@ -77,7 +77,7 @@ class Plausible:
         if "idempotency_key" in body:
             body["idempotency_key"] = self._key()
         if "trip_id" in body:
-            body.setdefault("amount", 1)  # no trip service is there to tell the fare
+            body.setdefault("amount", 1)  # there is no trip service to ask for the fare
         if isinstance(body.get("order_id"), int):
             body["order_id"] = 10_000 + next(self._numbers)  # an order is paid once
         body.pop("return_url", None)  # no origin is allowed here
@@ -92,7 +92,7 @@ class Plausible:
 
 
 def printable(value: Any) -> Any:
-    """The same without control characters, which nothing in a request may have, not even a name nobody knows."""
+    """Return the same without control characters, which a request may have nowhere, not even in an unknown name."""
     if isinstance(value, str):
         return CONTROL.sub("?", value) or "?"
     if isinstance(value, dict):

@@ -6,10 +6,10 @@ from contextlib import suppress
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on just now.
+    """Return a loopback port that no process listens on just now.
 
-    It is below those that Linux gives to connections by itself (from 32768): none can take it before its server does,
-    and whoever asks in vain whether that listens yet is never connected to himself.
+    It is below the ports that Linux gives to connections on its own (from 32768): none can take it before its server
+    does, and a client that asks too early never connects to its own port.
     """
     while True:
         port = 10_000 + secrets.randbelow(22_000)
@@ -19,7 +19,7 @@ def free_port() -> int:
 
 
 def listens(port: int) -> bool:
-    """Whether connections to the loopback port are accepted."""
+    """Return whether connections to the loopback port are accepted."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:

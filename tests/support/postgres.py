@@ -1,8 +1,8 @@
 """A real PostgreSQL for tests: an existing server by TEST_DATABASE_URL, or a throw-away one that ends with its user.
 
-The throw-away server needs no port, no service, no particular user and no privileges: its data and its Unix socket
-lie in one temporary directory. A shell process between us and the server watches a pipe that we hold open; when this
-process is gone, by whatever death, the shell stops the server and removes the directory.
+The throw-away server needs no port, no service, no particular user and no privileges: its data and its Unix socket lie
+in one temporary directory. A shell process between us and the server watches a pipe that we hold open; when this
+process is gone, by any death, the shell stops the server and removes the directory.
 """
 
 import os
@@ -30,7 +30,7 @@ PATIENCE = 30.0
 """Seconds until a server that does not start or stop is given up; both take a fraction of one when all is well."""
 
 AS_OWNER = "SET LOCAL ROLE payments_owner"
-"""What a test says before it does in a transaction what the service's role may not do."""
+"""The statement with which a test begins a transaction that the service's role may not do."""
 
 ROLES = Path(__file__).resolve().parents[2] / "deploy" / "postgresql" / "roles.sql"
 
@@ -56,7 +56,7 @@ def as_owner(connection: ServiceConnection) -> None:
 
 
 def plainly(url: str, **more: Any) -> Connection:
-    """A superuser's connection of the driver to the database of SQLAlchemy's URL; nothing is committed by itself."""
+    """Return a superuser's driver connection to the database of SQLAlchemy's URL; it commits nothing on its own."""
     address = make_url(url).set(drivername="postgresql").difference_update_query(["options"])
     connection: Connection = psycopg2.connect(address.render_as_string(hide_password=False), **more)
     return connection
@@ -69,25 +69,25 @@ class Postgres:
         self.address = address
 
     def url(self, database: str = "postgres") -> str:
-        """The SQLAlchemy URL of a database on this server."""
+        """Return the SQLAlchemy URL of a database on this server."""
         address = self.address.set(drivername="postgresql+psycopg2", database=database)
         return address.render_as_string(hide_password=False)
 
     def url_as(self, role: str, database: str) -> str:
-        """The same in another role than that of the tests, which is a superuser."""
+        """Return the same in another role than that of the tests, which is a superuser."""
         address = self.address.set(drivername="postgresql+psycopg2", database=database)
         options = {"options": f"-crole={role}"}
         return address.update_query_dict(options).render_as_string(hide_password=False)
 
     def connect(self, database: str = "postgres") -> Connection:
-        """A plain connection of the driver that commits every statement at once."""
+        """Return a plain connection of the driver that commits every statement at once."""
         address = self.address.set(drivername="postgresql", database=database)
         connection = psycopg2.connect(address.render_as_string(hide_password=False))
         connection.autocommit = True
         return connection
 
     def create_database(self, name: str, template: str | None = None) -> str:
-        """Make a database, empty or as a copy of `template` (which nobody may be connected to); its URL."""
+        """Make a database, empty or as a copy of `template` (with no other connection to it); return its URL."""
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
         with closing(self.connect()) as connection, connection.cursor() as cursor:
             if template:
@@ -99,7 +99,7 @@ class Postgres:
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
-        """Remove a database and cut off whoever is still connected to it; none of that name is no error."""
+        """Remove a database and cut off all connections to it; none of that name is no error."""
         with closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -152,13 +152,14 @@ class ThrowawayPostgres(Postgres):
         watcher.communicate(SIGNALS[mode] + "\n", timeout=PATIENCE)
 
     def forbid_growth(self) -> None:
-        """A full disk: from now on no file of the server's may become longer than its longest table. A restart ends it.
+        """Fill the disk: from now on no file of the server's may become longer than its longest table. A restart ends
+        it.
 
-        Whatever it would write beyond that is an error of its own, as with a device that has no space left.
+        A write beyond that is the server's own error, as with a device that has no space left.
         """
         longest = max(path.stat().st_size for path in (self.home / "data" / "base").rglob("*"))
         for pid in self._processes():
-            # As the server's own user: nobody else may. A process that has gone meanwhile needs no limit.
+            # As the server's own user: no other user may. A process that has gone meanwhile needs no limit.
             subprocess.run(
                 ["prlimit", f"--fsize={longest}:", "--pid", str(pid)],
                 check=False,
@@ -167,7 +168,7 @@ class ThrowawayPostgres(Postgres):
             )
 
     def frozen(self) -> AbstractContextManager[None]:
-        """In the block no process of the server's runs: its connections stay, acknowledge, and answer nothing."""
+        """Stop the server's processes while the block runs: its connections stay, acknowledge, and answer nothing."""
         return standing_still(self._processes)
 
     def _processes(self) -> Sequence[int]:
@@ -182,7 +183,7 @@ class ThrowawayPostgres(Postgres):
         shutil.rmtree(self.home, ignore_errors=True)
 
     def log(self) -> str:
-        """What the server has said so far."""
+        """Return the server's log so far."""
         log = self.home / "log"
         return log.read_text() if log.exists() else ""
 
@@ -222,7 +223,7 @@ class ThrowawayPostgres(Postgres):
 
 
 def start_postgres() -> Postgres:
-    """The server for this test run: that of TEST_DATABASE_URL, whose user must be a superuser, or a throw-away."""
+    """Return the server for this test run: TEST_DATABASE_URL's (its user must be a superuser), or a throw-away."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         return Postgres(make_url(given))
     return ThrowawayPostgres()

@@ -1,4 +1,4 @@
-"""Where this machine keeps PostgreSQL's programs, and the system user that may run them."""
+"""The folder of PostgreSQL's programs on this machine, and the system user that may run them."""
 
 import importlib.util
 import os
@@ -20,14 +20,14 @@ class PostgresNotFoundError(RuntimeError):
 
 @dataclass(frozen=True)
 class Runner:
-    """Who runs the server: PostgreSQL refuses to be root, so root lends it another user."""
+    """The user that runs the server: PostgreSQL refuses to be root, so root lends it another user."""
 
     uid: int
     gid: int
 
     @classmethod
     def of_this_process(cls) -> "Runner":
-        """The user of this process, or for root the first of `postgres` and `nobody` that exists."""
+        """Return the user of this process, or for root the first of `postgres` and `nobody` that exists."""
         if os.geteuid() != 0:
             return cls(os.geteuid(), os.getegid())
         known = {user.pw_name: user for user in pwd.getpwall()}

@@ -12,11 +12,11 @@ from typing import IO
 ROOT = Path(__file__).resolve().parents[2]
 
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH")
-"""What a started program gets of our environment; settings of the developer's shell are not among it."""
+"""The variables that a started program gets of our environment; settings of the developer's shell are left out."""
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """The environment of a started program: the bare necessities and `settings`."""
+    """Return the environment of a started program: the bare necessities and `settings`."""
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ} | settings
 
 
@@ -42,28 +42,28 @@ class Service:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            # Its own group: whatever it starts can be ended with it.
+            # Its own group, so that its children can be ended with it.
             start_new_session=True,
         )
 
     @classmethod
     def gunicorn(cls, settings: dict[str, str]) -> "Service":
-        """The web server with the deployed configuration."""
+        """Return the web server with the deployed configuration."""
         command = (sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app")
         return cls(*command, settings=settings)
 
     def log(self) -> str:
-        """Everything it has written so far."""
+        """Return everything it has written so far."""
         # Not seek and read: the place in the file is shared with the writing process.
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
 
     def last_words(self) -> str:
-        """The end of the log, for a failing test to show."""
+        """Return the end of the log, for a failing test to show."""
         return self.log()[-3000:]
 
     def stop(self) -> int:
-        """SIGTERM, and its exit code once it has ended."""
+        """Send SIGTERM, and return its exit code once it has ended."""
         self.process.terminate()
         return self.process.wait(timeout=40)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from werkzeug.routing import Rule
 
 SHARED = ("_parts", "_trace", "_converters", "arguments")
-"""What compiling writes into a rule, and nobody changes afterwards."""
+"""The attributes that compiling writes into a rule, and that never change afterwards."""
 
 
 def remember_rules() -> None:

@@ -1,4 +1,4 @@
-"""A real OpenID provider of somebody else's, `oidc-provider` on Node, and a person who signs in there."""
+"""A real, independent OpenID provider, `oidc-provider` on Node, and a person who signs in there."""
 
 import os
 import re
@@ -51,7 +51,7 @@ class RealProvider:
 
     @property
     def service_url(self) -> str:
-        """Where the service has to listen."""
+        """Return the address at which the service has to listen."""
         return f"http://localhost:{self.port}"
 
     @property
@@ -67,7 +67,7 @@ class RealProvider:
 
 @contextmanager
 def real_provider() -> Iterator[RealProvider]:
-    """A provider as long as the block lasts: everybody may sign in, maria has the scope."""
+    """Yield a provider as long as the block lasts: everybody may sign in, maria has the scope."""
     node = install()
     provider = RealProvider(f"http://127.0.0.1:{(own := free_port())}", free_port())
     words = [str(own), provider.service_url + CALLBACK, CLIENT_ID, CLIENT_SECRET]
@@ -120,11 +120,11 @@ class Person:
         return self._get(address)
 
     def home(self) -> int:
-        """The status of the overview."""
+        """Return the status of the overview."""
         return self._get(f"{self.service}/ops").status_code
 
     def cookie(self, name: str) -> str:
-        """A cookie's value; "" without one."""
+        """Return a cookie's value; "" without one."""
         return next((str(each.value) for each in self.http.cookies if each.name == name), "")
 
     def change_cookie(self, name: str, value: str) -> None:

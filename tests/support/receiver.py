@@ -1,4 +1,4 @@
-"""An HTTP neighbour for tests: takes events, notes them, and misbehaves as it is told."""
+"""An HTTP receiver for tests: takes events, notes them, and misbehaves on demand."""
 
 import json
 import threading
@@ -23,9 +23,9 @@ class Taken:
 
 @dataclass(frozen=True)
 class Answer:
-    """What to do with a request: answer `status` after `wait` seconds; or hang up without a word.
+    """The reaction to a request: answer `status` after `wait` seconds; or hang up without a word.
 
-    `takes` tells whether it was dealt with: a 500 and a late answer may mean either.
+    `takes` is true if it was dealt with: a 500 and a late answer may mean either.
     """
 
     status: int = 200
@@ -54,7 +54,7 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self.port}"
 
     def arrivals(self) -> list[Arrival]:
-        """What was dealt with, in order."""
+        """Return the handled requests, in order."""
         with self._lock:
             taken = list(self.taken)
         return [_arrival(each) for each in taken]
@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length)
-        if len(body) < length:  # whoever sent it has died
+        if len(body) < length:  # its sender has died
             self.close_connection = True
             return
         server = self.server

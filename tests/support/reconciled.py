@@ -23,7 +23,7 @@ def _declined(answer: TestResponse) -> None:
 
 
 def _lied(gateway: LedgerGateway) -> None:
-    """Let the gateway do the next movement, and say that it did not."""
+    """Let the gateway execute the next operation, and deny it."""
 
     def lie(instruction: GatewayRequest) -> Declined:
         gateway.approve(instruction)
@@ -62,7 +62,7 @@ def other_currency(desk: Desk) -> None:
 
 
 def other_amount_on_another_day(desk: Desk) -> None:
-    """Not in the period's list: the look-up tells."""
+    """Charge a payment that only the look-up shows, outside the period's list."""
     other_amount(desk)
     key = desk.last_key()
     asked = desk.gateway.ledger.pop(key)
@@ -151,7 +151,7 @@ DIFFERENCES: Mapping[Seed, tuple[str, str]] = {
 
 
 def known_dispute(desk: Desk) -> None:
-    """The same dispute, written down here."""
+    """Record the gateway's dispute here, too."""
     unknown_dispute(desk)
     now = datetime.now(UTC)
     row = {
@@ -178,7 +178,7 @@ def charge_in_the_list_of_another_day(desk: Desk) -> None:
 
 
 def charge_listed_by_its_reference_alone(desk: Desk) -> None:
-    """As where somebody has emptied the metadata of the gateway's object."""
+    """List the charge without metadata, as if a person had emptied those of the gateway's object."""
     _, key = desk.paid()
     asked = desk.gateway.ledger.pop(key)
     desk.entry(None, amount=asked.amount, reference=f"LG-{key[-8:]}")
@@ -202,7 +202,7 @@ def failed_refund_that_came_back(desk: Desk) -> None:
 
 
 def free_trip(desk: Desk) -> None:
-    """Nobody was asked for nothing."""
+    """The gateway was never asked, for there was nothing to pay."""
     assert pay_trip(desk.client, amount=0).status_code == 200
 
 

@@ -24,7 +24,7 @@ BUSINESS_FIGURES = re.compile(
     r"|unknown_outcomes|outbox_backlog|outbox_dead|outbox_sink_on)(?:\{.*\})? .+$",
     re.MULTILINE,
 )
-"""The lines of `/metrics` that depend on nothing but the database, without those whose labels have changed since."""
+"""The lines of `/metrics` that depend only on the database, without those with labels that have changed since."""
 
 NEW_FAMILIES = {
     "amount_refunds_reversed_total counter",
@@ -44,7 +44,7 @@ NEW_FAMILIES = {
 """Families of `/metrics` that release 1.0.0 does not have."""
 
 JSON = "application/json"
-"""The default content type of requests and answers; it is not written down."""
+"""The default content type of requests and answers; it is not recorded."""
 
 TOKEN = "<token>"
 """A form's field with this value gets the token of the request's `claims`."""
@@ -76,7 +76,7 @@ class Sent:
 
 
 class Player:
-    """Sends requests to an app, one after the other, as one client that keeps cookies."""
+    """Sends requests to an app, in turn, as one client that keeps cookies."""
 
     def __init__(self, app: Flask, places: Placeholders) -> None:
         self.app = app
@@ -92,7 +92,7 @@ class Player:
 
     @contextmanager
     def _in_progress(self, sent: Sent) -> Iterator[None]:
-        """Another client has sent the request and waits for the gateway."""
+        """Let another client have sent the request and wait for the gateway."""
         options = self._options(sent)
         key = sent.headers.get("Idempotency-Key") or json.loads(sent.body or "")["idempotency_key"]
         look = {"path": f"/v1/idempotency-keys/{key}", "headers": options["headers"]}
@@ -140,7 +140,7 @@ class Player:
 
 
 def figures(text: str) -> dict[str, float]:
-    """Return the business figures of a scrape by their names with labels."""
+    """Return the business metrics of a scrape by their names with labels."""
     lines = (found[0].rsplit(" ", 1) for found in BUSINESS_FIGURES.finditer(text))
     return {name: float(value) for name, value in lines}
 

@@ -61,7 +61,7 @@ def recorded_changes() -> Sequence[Mapping[str, Any]]:
 
 @contextmanager
 def settings_of(section: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Return the settings of a section's app; its trip service runs for as long as the block."""
+    """Yield the settings of a section's app; its trip service runs for as long as the block."""
     changes = {**COMMON, **section["settings"]}
     changes = {name: frozenset(value) if isinstance(value, list) else value for name, value in changes.items()}
     if changes.get("trip_service_url") != TRIP_SERVICE:

@@ -2,8 +2,8 @@
 
 With `--cards`, requests with card data in odd places instead.
 
-Every one must be answered at once, without a 5xx, telling nothing of the inside, and leave no row. Prints JSON
-lines for each database: seed, requests, statuses, the slowest answer, how much memory grew; the first fault ends it.
+The service must answer each at once, without a 5xx, reveal nothing of the inside, and leave no row. Prints JSON lines
+for each database: seed, requests, statuses, the slowest answer, how much memory grew; the first fault ends it.
 """
 
 import argparse
@@ -44,7 +44,7 @@ SLOWEST = 1.0
 CHAPTER = 5000
 """Requests between two lines of a report."""
 PAID = 2
-"""What is paid before, so that there is something to be changed."""
+"""The payments made before, so that there is something to be changed."""
 LOOKS = 250
 """Requests after which the rows are counted."""
 LEAKS = re.compile(
@@ -63,7 +63,7 @@ LEAKS = re.compile(
                 "outbox_deliveries", "reservations", "timers", "watermarks", "key_hash", "leased_until",
                 "DETAIL:", "HINT:", "LINE 1", "violates", "constraint", "duplicate key", "invalid input syntax",
                 "out of range for type", "database is locked", "OperationalError", "IntegrityError", "DataError",
-                # where everything lives, and how it is reached
+                # the addresses and paths of everything
                 "postgresql:", "postgres:", "sqlite:", "amqp:", "connection to server", "Connection refused",
                 "127.0.0.1", ":5432",
                 # a card number
@@ -72,7 +72,7 @@ LEAKS = re.compile(
         )
     )
 )  # fmt: skip
-"""What no refusal may say."""
+"""The texts that no error may contain."""
 
 
 @dataclass
@@ -121,7 +121,7 @@ class Trial:
 
 
 def routes(app: Flask) -> Iterator[Route]:
-    """Everything that is served, with the name of no payment in every path."""
+    """Yield everything that is served, with the name of no payment in every path."""
     for rule in app.url_map.iter_rules():
         names = {
             name: "00000000-0000-4000-8000-000000000000"
@@ -146,7 +146,7 @@ def _once(client: FlaskClient, case: Case) -> tuple[TestResponse, float]:
 
 
 def send(client: FlaskClient, case: Case) -> TestResponse:
-    """The answer to a case."""
+    """Return the answer to a case."""
     return client.open(
         case.path,
         method=case.method,
@@ -159,7 +159,7 @@ def send(client: FlaskClient, case: Case) -> TestResponse:
 
 
 def faults(case: Case, answer: TestResponse, seconds: float) -> Iterator[str]:
-    """What is wrong with an answer."""
+    """Yield an answer's faults."""
     status = answer.status_code
     if status >= 500:
         yield f"{status}"
@@ -182,7 +182,7 @@ def faults(case: Case, answer: TestResponse, seconds: float) -> Iterator[str]:
 
 
 def rows(deps: Dependencies) -> dict[str, int]:
-    """How many rows every table has."""
+    """Return how many rows every table has."""
     with deps.database.reading() as connection:
         return {
             table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
@@ -225,7 +225,7 @@ def _report(
         trial.run(min(CHAPTER, requests - trial.kinds.total()))
         assert len(gateway.sent) == PAID, "the gateway heard of more than what was paid at first"
         resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        kept = kept or resident  # after the first chapter: what is made once and kept
+        kept = kept or resident  # after the first chapter: objects made once and kept
         line = {"database": name, "seed": seed, "requests": trial.kinds.total(), "faults": 0}
         line |= {"slowest": round(trial.slowest, 3), "statuses": dict(sorted(trial.statuses.items()))}
         line |= {"seconds": round(time.monotonic() - began, 1), "kilobytes_more": resident - kept}

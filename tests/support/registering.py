@@ -38,7 +38,7 @@ CAPABLE = Capabilities(
 )
 
 BY_TOKEN = {"tok_declined": "refused", "tok_3ds": "acts"}
-"""What a token makes of the first confirmation; any other one approves."""
+"""The result of the first confirmation, by its token; any other token approves."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Intent:
 
 
 class RegisteringGateway:
-    """Confirms what it has registered, once; every request is written down, and no transaction may be open."""
+    """Confirms what it has registered, once; records every request, and no transaction may be open."""
 
     def __init__(self) -> None:
         self.capabilities = CAPABLE
@@ -85,7 +85,7 @@ class RegisteringGateway:
         return self.confirm(gateway_request)
 
     def confirm(self, gateway_request: GatewayRequest) -> SendResult:
-        """What a confirmation does, whoever scripts what."""
+        """Confirm, by the script if there is one."""
         with self._lock:
             intent = self._intent(gateway_request)
             intent.confirms.append(gateway_request.send_key)
@@ -97,7 +97,7 @@ class RegisteringGateway:
         return found
 
     def lookup(self, gateway_request: GatewayRequest) -> GatewayResult:
-        """What became of an object, or of a movement."""
+        """Return the outcome of an object, or of a gateway request."""
         assert not self.in_transaction(), "the gateway was asked with a transaction open"
         with self._lock:
             if gateway_request.kind in self.capabilities.registers:
@@ -119,13 +119,13 @@ class RegisteringGateway:
             return self._state(intent)
 
     def act(self, reference: str, *, successfully: bool = True) -> None:
-        """The customer authenticates, or fails to."""
+        """Let the customer authenticate, or fail to."""
         intent = self.intents[reference]
         approved = "held" if intent.request.kind is Kind.AUTHORIZE else "taken"
         intent.state = approved if successfully else "refused"
 
     def ledger(self, since: datetime | None, until: datetime | None) -> Iterator[Entry]:
-        """All that has moved money or holds it."""
+        """Yield all that has moved money or holds it."""
         for intent in self.intents.values():
             if intent.state in ("held", "taken"):
                 asked = intent.request
@@ -134,7 +134,7 @@ class RegisteringGateway:
             yield Entry(asked.gateway_key, asked.kind, asked.amount, asked.currency)
 
     def taken(self) -> list[Intent]:
-        """The objects that have taken money."""
+        """Return the objects that have taken money."""
         return [intent for intent in self.intents.values() if intent.state == "taken"]
 
     def _move(self, gateway_request: GatewayRequest) -> SendResult:
@@ -170,5 +170,5 @@ class RegisteringGateway:
 
 
 def lost(_asked: GatewayRequest) -> Unknown:
-    """For a script: the request never arrives, and nobody knows."""
+    """For a script: lose the request before it arrives; its outcome is unknown."""
     return Unknown("the request was lost")

@@ -26,7 +26,7 @@ CANCELLED = Declined("CANCELLED", "The registration was cancelled")
 
 
 class RegisteringRemoteGateway(RemoteGateway):
-    """Charges and authorizations go by `/registrations`; everything else as ever."""
+    """Charges and authorizations go by `/registrations`; all other operations go as before."""
 
     def __init__(self, url: str, **keywords: Any) -> None:
         super().__init__(url, **keywords)
@@ -45,7 +45,7 @@ class RegisteringRemoteGateway(RemoteGateway):
         return Unknown(f"HTTP {reply.status} instead of a registration")
 
     def send(self, gateway_request: GatewayRequest) -> SendResult:
-        """Confirm what is registered; move what is not registered as ever."""
+        """Confirm a registered object; execute all other operations as before."""
         if gateway_request.kind not in self.capabilities.registers:
             return super().send(gateway_request)
         if gateway_request.reference is None:
@@ -57,7 +57,7 @@ class RegisteringRemoteGateway(RemoteGateway):
         return Unknown("the simulator shows that nothing was done") if isinstance(found, NotFound) else found
 
     def lookup(self, gateway_request: GatewayRequest) -> GatewayResult:
-        """What became of the object, and without one of nothing."""
+        """Return the object's outcome, or nothing without an object."""
         if gateway_request.kind not in self.capabilities.registers:
             return super().lookup(gateway_request)
         if gateway_request.reference is None:
@@ -73,7 +73,7 @@ class RegisteringRemoteGateway(RemoteGateway):
 
 
 def _read(gateway_request: GatewayRequest, reply: Reply | NotSent | Unknown) -> GatewayResult:
-    """What an object shows. It is the object's id that finds it again, and a refusal ends it once it is cancelled."""
+    """Read an object. It is the object's id that finds it again, and a refusal ends it once it is cancelled."""
     if not isinstance(reply, Reply):
         return reply
     body, reference = _body(reply), gateway_request.reference or ""

@@ -47,7 +47,9 @@ class ScriptedSink:
 
 @contextmanager
 def running(database: Database, *sinks: Sink) -> Iterator[threading.Event]:
-    """A worker's relays for these sinks, in threads; they finish what is in hand at the end. Set the event to stop."""
+    """Run a worker's relays for these sinks, in threads; at the end they finish their work in hand. Set the event to
+    stop.
+    """
     stop = threading.Event()
     threads = run_all(database, {sink.name: sink for sink in sinks}, stop)
     try:

@@ -72,7 +72,7 @@ def run(app: Flask, *words: str) -> dict[str, Any]:
 
 
 def business_figures(app: Flask) -> dict[str, float]:
-    """Scrape the figures of `/metrics` that depend on nothing but the database."""
+    """Scrape the metrics of `/metrics` that depend only on the database."""
     return figures(app.test_client().get("/metrics").text)
 
 

@@ -1,4 +1,4 @@
-"""What `/metrics` tells, as values."""
+"""The values of `/metrics`."""
 
 from collections.abc import Callable, Mapping
 
@@ -18,7 +18,7 @@ class Scraped:
                 self.series[key] = sample.value
 
     def __call__(self, name: str, **labels: str) -> float:
-        """The sum of all series of this name with at least these labels."""
+        """Return the sum of all series of this name with at least these labels."""
         wanted = set(labels.items())
         return sum(value for (each, given), value in self.series.items() if each == name and wanted <= given)
 
@@ -38,7 +38,7 @@ class Scraped:
 
 
 def grown(scrape: Callable[[], Scraped], name: str, label: str) -> Callable[[], Mapping[str, float]]:
-    """A function that tells by how much each of a counter's series has grown since now, by one label."""
+    """Return a function that returns the growth of each of a counter's series since now, by one label."""
     before = scrape()
 
     def since() -> Mapping[str, float]:
@@ -51,7 +51,7 @@ def grown(scrape: Callable[[], Scraped], name: str, label: str) -> Callable[[], 
 
 
 def scraped(client: FlaskClient, path: str = "/metrics") -> Scraped:
-    """What an app tells its scraper."""
+    """Return the app's answer to its scraper."""
     answer = client.get(path)
     assert answer.status_code == 200, answer.text
     assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"

@@ -42,7 +42,7 @@ class ScriptedServer:
         with suppress(OSError):  # The listener is closed under accept(): that is the way to stop.
             while True:
                 connection, _ = self._listener.accept()
-                with connection, suppress(OSError):  # Whoever hangs up in the middle has heard enough.
+                with connection, suppress(OSError):  # A client that hangs up in the middle has heard enough.
                     self.received.append(_request(connection))
                     self._say(connection, next(self._answers))
 
@@ -56,7 +56,7 @@ class ScriptedServer:
 
 
 def _request(connection: socket.socket) -> bytes:
-    """One request with its body, or as much as came; of what is not HTTP (a TLS handshake) the first bytes."""
+    """Return one request with its body, or as much as came; of what is not HTTP (a TLS handshake) the first bytes."""
     received = b""
     while chunk := connection.recv(65536):
         received += chunk
@@ -71,7 +71,7 @@ def _request(connection: socket.socket) -> bytes:
 
 @contextmanager
 def scripted_server(*answers: bytes, pause: float = 0.0) -> Iterator[ScriptedServer]:
-    """A scripted server that is gone at the end; several answers take turns."""
+    """Yield a scripted server that is gone at the end; several answers take turns."""
     server = ScriptedServer(*answers, pause=pause)
     server.start()
     try:

@@ -25,7 +25,7 @@ class Served:
 
 @contextmanager
 def served(**settings: str) -> Iterator[Served]:
-    """A service of its own on an empty database, as long as the block lasts."""
+    """Yield a service of its own on an empty database, as long as the block lasts."""
     with ExitStack() as stack:
         home = Path(tempfile.mkdtemp(prefix="served-", dir=directory()))
         stack.callback(shutil.rmtree, home, ignore_errors=True)
@@ -41,7 +41,7 @@ def served(**settings: str) -> Iterator[Served]:
 
 
 def is_ready(service: Service, url: str) -> bool:
-    """Whether the service at this base URL may be called; its process must be running."""
+    """Return whether the service at this base URL may be called; its process must be running."""
     assert service.process.poll() is None, service.last_words()
     try:
         return requests.get(f"{url}/health/ready", timeout=5).status_code == 200

@@ -60,11 +60,11 @@ class Simulator:
         return self
 
     def stop(self) -> int:
-        """SIGTERM: it finishes what is under way; its exit status."""
+        """Send SIGTERM: it finishes its requests; return its exit status."""
         return self._end(signal.SIGTERM)
 
     def kill(self) -> int:
-        """SIGKILL: it finishes nothing."""
+        """Send SIGKILL: it finishes nothing."""
         return self._end(signal.SIGKILL)
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class Simulator:
         assert self._http.delete(f"{self.url}/faults", timeout=PATIENCE).status_code == 204
 
     def effects(self) -> list[dict[str, Any]]:
-        """Every movement of money that happened, oldest first: `{id, gateway_key, kind, amount, currency}`."""
+        """Return every ledger entry, oldest first: `{id, gateway_key, kind, amount, currency}`."""
         found: list[dict[str, Any]] = []
         cursor: int | None = 0
         while cursor is not None:
@@ -93,11 +93,11 @@ class Simulator:
         return found
 
     def count(self, kind: str | None = None) -> Counter[str]:
-        """How often each gateway key moved money; of one kind, or of any. More than 1 is a double charge."""
+        """Return how often each gateway key moved money; of one kind, or of any. More than 1 is a double charge."""
         return Counter(effect["gateway_key"] for effect in self.effects() if kind in {None, effect["kind"]})
 
     def wait_for(self, gateway_key: str) -> None:
-        """Return when the money of this key has moved, whether or not anybody was told."""
+        """Return when the money of this key has moved, whether or not any caller has heard of it."""
         deadline = time.monotonic() + PATIENCE
         while not self.count()[gateway_key]:
             assert time.monotonic() < deadline, "the money never moved"
@@ -111,7 +111,7 @@ class Simulator:
             time.sleep(0.02)
 
     def log(self) -> str:
-        """What it has said on standard error."""
+        """Return its output on standard error."""
         return (self.home / "simulator.log").read_text()
 
     def _first_line(self) -> str:
@@ -139,7 +139,7 @@ class Simulator:
 
 @contextmanager
 def running_simulator(home: Path, **options: object) -> Iterator[Simulator]:
-    """A simulator with its ledger and log in the directory `home`, gone at the end."""
+    """Yield a simulator with its ledger and log in the directory `home`, gone at the end."""
     simulator = Simulator(home, **options)
     try:
         yield simulator.start()

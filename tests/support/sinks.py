@@ -17,7 +17,7 @@ from tests.support.relays import QUICK
 
 
 def an_event(number: int = 1, version: int = 2, **changes: Any) -> Delivery:
-    """An event of payment `number` on its way, the second one, with other values where given."""
+    """Return an event of payment `number` on its way, the second one, with other values where given."""
     event_id = changes.pop("event_id", clock.new_id())
     data = {"payment_id": number, "version": version}
     values: dict[str, Any] = {
@@ -37,18 +37,18 @@ def an_event(number: int = 1, version: int = 2, **changes: Any) -> Delivery:
 
 
 def http_sink(url: str, signer: Signer | None = None, timeout: float = 1.0) -> HttpSink:
-    """The notification service at `url`."""
+    """Return the notification service at `url`."""
     return HttpSink("notification", url, signer or Signer(), timeout=timeout, backoff=QUICK)
 
 
 def rabbit_sink(port: int, ear: Ear, **changes: Any) -> RabbitSink:
-    """A broker of this machine, and the exchange that `ear` listens to."""
+    """Return a broker of this machine, and the exchange that `ear` listens to."""
     options: dict[str, Any] = {"exchange": ear.exchange, "confirmed_within": 5.0, "backoff": QUICK} | changes
     return RabbitSink(pika.ConnectionParameters("127.0.0.1", port), **options)
 
 
 def reports_of(sink: Sink, count: int, patience: float = 20.0) -> list[Report]:
-    """The next `count` reports."""
+    """Return the next `count` reports."""
     reports: list[Report] = []
     deadline = time.monotonic() + patience
     while len(reports) < count:
@@ -58,7 +58,7 @@ def reports_of(sink: Sink, count: int, patience: float = 20.0) -> list[Report]:
 
 
 def outcome_of(sink: Sink, event: Delivery | None = None) -> Outcome:
-    """What becomes of one event that is sent by itself."""
+    """Return the result of one event, sent alone."""
     sink.send([event or an_event()])
     (report,) = reports_of(sink, 1)
     return report.outcome

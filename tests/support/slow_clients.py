@@ -1,4 +1,4 @@
-"""Clients that send a byte at a time, stop in the middle, keep idle connections or do not read what they asked for."""
+"""Clients that send a byte at a time, stop in the middle, keep idle connections or do not read their response."""
 
 import socket
 import threading
@@ -26,11 +26,11 @@ KINDS = {
     "nothing": (b"", b""),
     "no reader": (LARGE, b""),
 }
-"""What a client of each kind sends first, and then again and again."""
+"""The first bytes of a client of each kind, and those that it repeats."""
 
 
 def connect(address: Address) -> socket.socket:
-    """A connection with the smallest buffer there is."""
+    """Return a connection with the smallest buffer there is."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     connection.settimeout(30)
@@ -40,7 +40,7 @@ def connect(address: Address) -> socket.socket:
 
 @contextmanager
 def slow_clients(address: Address, count: int, *kinds: str, again: bool = False) -> Iterator[list[socket.socket]]:
-    """So many connections, of the kinds in turn (by default all). `again`: who is cut off comes again."""
+    """So many connections, of the kinds in turn (by default all). `again`: a client that is cut off comes again."""
     names = [(kinds or tuple(KINDS))[number % len(kinds or KINDS)] for number in range(count)]
     with ExitStack() as stack:
         enough = threading.Event()

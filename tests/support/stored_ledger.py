@@ -1,4 +1,4 @@
-"""A gateway whose ledger can be stored with a database and loaded again, as a real gateway's outlives our processes."""
+"""A gateway with a ledger that can be stored with a database and loaded again: a real one's outlives our processes."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -27,10 +27,10 @@ DECLINED = Declined("CARD_DECLINED", "Card was declined by issuer")
 
 
 class StoredLedgerGateway:
-    """Answers from the `script`, and else approves; approved movements are in the `ledger` by gateway key.
+    """Answers from the `script`, or approves; approved operations are in the `ledger` by gateway key.
 
-    While `is_pending` is set it decides nothing: every movement and every look-up is pending. It declines movements
-    whose gateway keys are in `declines`.
+    While `is_pending` is set it decides nothing: every request and every look-up is pending. It declines operations
+    with gateway keys in `declines`.
     """
 
     def __init__(self, ledger: Iterable[Mapping[str, Any]] = (), *, declines: Iterable[str] = ()) -> None:
@@ -42,7 +42,7 @@ class StoredLedgerGateway:
         self.is_pending = False
 
     def send(self, instruction: GatewayRequest) -> SendResult:
-        """Answer the next movement."""
+        """Answer the next gateway request."""
         if self.is_pending:
             return Pending()
         answer = self.script.popleft() if self.script else self.decide
@@ -53,13 +53,13 @@ class StoredLedgerGateway:
         return DECLINED if instruction.gateway_key in self.declines else self.approve(instruction)
 
     def approve(self, instruction: GatewayRequest) -> Approved:
-        """Add the movement to the ledger, once per gateway key."""
+        """Add the operation to the ledger, once per gateway key."""
         key = instruction.gateway_key
         effect = Entry(key, instruction.kind, instruction.amount, instruction.currency)
         return _approval(self.ledger.setdefault(key, effect))
 
     def lookup(self, instruction: GatewayRequest) -> GatewayResult:
-        """Return the movement of the ledger."""
+        """Return the ledger's result."""
         if self.is_pending:
             return Pending()
         effect = self.ledger.get(instruction.gateway_key)

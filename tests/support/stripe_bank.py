@@ -19,7 +19,7 @@ SHOP = "http://127.0.0.1/shop"
 
 
 def new_key() -> str:
-    """A gateway key that was never used before."""
+    """Return a gateway key that was never used before."""
     return f"v1-{secrets.token_hex(12)}"
 
 
@@ -34,7 +34,7 @@ class StripeBank:
         self.v1: Any = self.client.v1
 
     def made(self, amount: int = 15_000, card: str | None = VISA, **changes: Any) -> Any:
-        """An intent in dollars that is not confirmed, unless `confirm` says so; `key` is its gateway key."""
+        """Return an intent in dollars that is not confirmed, unless `confirm` says so; `key` is its gateway key."""
         key = changes.pop("key", None) or new_key()
         wanted = {"amount": amount, "currency": "usd", "metadata": {"gateway_key": key}}
         wanted |= {"payment_method": card} if card else {}
@@ -43,20 +43,20 @@ class StripeBank:
         return self.intents.create(wanted | changes)
 
     def paid(self, amount: int = 15_000, card: str = VISA, **changes: Any) -> Any:
-        """An intent that was confirmed."""
+        """Return an intent that was confirmed."""
         return self.made(amount, card, confirm=True, **changes)
 
     def held(self, amount: int = 15_000, card: str = VISA, **changes: Any) -> Any:
-        """An intent whose money is held."""
+        """Make an intent that holds money."""
         return self.paid(amount, card, capture_method="manual", **changes)
 
     def refunded(self, intent: Any, amount: int, **changes: Any) -> Any:
-        """A refund of an intent."""
+        """Return a refund of an intent."""
         wanted = {"payment_intent": intent.id, "amount": amount, "metadata": {"gateway_key": new_key()}}
         return self.refunds.create(wanted | changes)
 
     def events(self, subject: str) -> list[str]:
-        """The types of the events about an object, oldest first."""
+        """Return the types of the events about an object, oldest first."""
         found = [each for each in self.v1.events.list({"limit": 100}) if each.data.object.id == subject]
         return [each.type for each in reversed(found)]
 
@@ -71,17 +71,17 @@ class StripeBank:
         return requests.get(f"{self.simulator.url}/_simulator/stripe/{path}", timeout=PATIENCE).json()
 
     def moved(self, key: str) -> list[tuple[str, str]]:
-        """What the ledger has moved under a gateway key: kind and amount in major units."""
+        """Return the ledger's entries under a gateway key: kind and amount in major units."""
         return [(each["kind"], each["amount"]) for each in self.simulator.effects() if each["gateway_key"] == key]
 
 
 def client_for(url: str, key: str = "sk_test_simulator", **options: Any) -> stripe.StripeClient:
-    """Stripe's client for the simulator at `url`, which repeats nothing by itself."""
+    """Return Stripe's client for the simulator at `url`, without retries."""
     return stripe.StripeClient(key, base_addresses={"api": url}, max_network_retries=0, **options)
 
 
 @contextmanager
 def stripe_bank(home: Path, **options: object) -> Iterator[StripeBank]:
-    """A bank with its ledger in the directory `home`, gone at the end."""
+    """Yield a bank with its ledger in the directory `home`, gone at the end."""
     with running_simulator(home, **options) as simulator:
         yield StripeBank(simulator)

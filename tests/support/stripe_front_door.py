@@ -1,4 +1,4 @@
-"""A front door before localstripe, a stateful Stripe that somebody else wrote.
+"""A front door before localstripe, an independent, stateful Stripe.
 
 localstripe knows payment intents and 3-D Secure, but no idempotency; it refuses parameters that Stripe takes, and lets
 pass what Stripe refuses. The front door adds what Stripe's documents promise and an adapter relies on. localstripe
@@ -23,7 +23,7 @@ REFUSED_THERE = (
     "return_url",
     "statement_descriptor_suffix",
 )
-"""What Stripe takes and localstripe does not know."""
+"""The parameters that Stripe takes and localstripe does not know."""
 
 
 NOTHING_THERE = ("/v1/payouts", "/v1/disputes")
@@ -91,7 +91,7 @@ class Behind:
         return answer.status_code, self._complete(body)
 
     def _complete(self, body: Json) -> Json:
-        """The amounts of an intent, which localstripe does not tell."""
+        """Return the amounts of an intent, which localstripe does not send."""
         if body.get("object") == "payment_intent":
             taken = body["status"] == "succeeded"
             body["amount_received"] = self._captured.get(body["id"], body["amount"]) if taken else 0
@@ -115,7 +115,7 @@ class Behind:
         return {"object": "list", "url": "/v1/refunds", "has_more": len(found) > limit, "data": found[:limit]}
 
     def _booked(self, kind: str | None) -> list[Json]:
-        """The balance transactions of charges, each with its charge and intent."""
+        """Return the balance transactions of charges, each with its charge and intent."""
         if kind != "charge":
             return []
         charged = {
@@ -151,7 +151,7 @@ class Behind:
 class FrontDoor(ThreadingHTTPServer):
     """Keeps the first answer to each idempotency key, and answers 409 while a request under it is under way.
 
-    The answer to the next POST whose path ends in a word of `cut` gets lost, after its effect.
+    It loses the answer to the next POST with a path that ends in a word of `cut`, after its effect.
     """
 
     daemon_threads = True
@@ -167,7 +167,7 @@ class FrontDoor(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def answer(self, method: str, target: str, key: str | None, form: Form) -> tuple[int, Json, bool]:
-        """Status, body, and whether it is a replay."""
+        """Return status, body, and whether it is a replay."""
         parts = urlsplit(target)
         if method == "GET":
             return *self._behind.get(parts.path, parse_qsl(parts.query)), False

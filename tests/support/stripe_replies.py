@@ -19,7 +19,7 @@ CLIENT_SECRET = f"{INTENT}_secret_5YtQ0secret"
 
 
 def intent(status: str = "requires_confirmation", **changes: Any) -> dict[str, Any]:
-    """A payment intent of 150.00 USD."""
+    """Return a payment intent of 150.00 USD."""
     found = {
         "id": INTENT,
         "object": "payment_intent",
@@ -41,13 +41,13 @@ def intent(status: str = "requires_confirmation", **changes: Any) -> dict[str, A
 
 
 def charge(**card: Any) -> dict[str, Any]:
-    """The charge of an intent, expanded."""
+    """Return the charge of an intent, expanded."""
     details = {"type": "card", "card": {"brand": "visa", **card}}
     return {"id": CHARGE, "object": "charge", "authorization_code": "123456", "payment_method_details": details}
 
 
 def refund(status: str = "succeeded", **changes: Any) -> dict[str, Any]:
-    """A refund of 15.00 USD."""
+    """Return a refund of 15.00 USD."""
     found = {
         "id": REFUND,
         "object": "refund",
@@ -62,12 +62,12 @@ def refund(status: str = "succeeded", **changes: Any) -> dict[str, Any]:
 
 
 def listed(*objects: dict[str, Any], more: bool = False) -> dict[str, Any]:
-    """A page of a list."""
+    """Return a page of a list."""
     return {"object": "list", "data": list(objects), "has_more": more, "url": "/v1/refunds"}
 
 
 def error(code: str | None = None, kind: str = "invalid_request_error", **more: Any) -> dict[str, Any]:
-    """An error's body."""
+    """Return an error's body."""
     told = {"type": kind, "message": "It went wrong.", **({"code": code} if code else {}), **more}
     return {"error": told}
 
@@ -75,19 +75,19 @@ def error(code: str | None = None, kind: str = "invalid_request_error", **more: 
 def card_error(
     code: str = "card_declined", decline_code: str | None = "generic_decline", **more: Any
 ) -> dict[str, Any]:
-    """A decline of the issuer's, as the error of a request and as an intent's last error."""
+    """Return a decline of the issuer's, as the error of a request and as an intent's last error."""
     return error(code, "card_error", decline_code=decline_code, **{"message": "Your card was declined.", **more})
 
 
 def asked(kind: Kind = Kind.CHARGE, amount: str = "150.00", **changes: Any) -> GatewayRequest:
-    """A request whose intent, or whose parent's, is `INTENT`."""
+    """Return a request for the intent `INTENT`, or with it as its parent's."""
     own = kind in (Kind.CHARGE, Kind.AUTHORIZE)
     known: dict[str, Any] = {"reference": INTENT, "terms": Terms(TOKEN)} if own else {"parent_reference": INTENT}
     return instruct(kind, amount, **({"payment": "pay_7"} | known | changes))
 
 
 def http(status: int, body: dict[str, Any] | bytes, **headers: str) -> bytes:
-    """A reply's bytes. The names of headers are written with underscores."""
+    """Return a reply's bytes. The names of headers are written with underscores."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {"Request-Id": "req_7", "Content-Length": str(len(content)), "Connection": "close"}
     named |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -100,7 +100,7 @@ REPLAYED = {"Idempotent_Replayed": "true"}
 
 @contextmanager
 def stripe_that_says(*replies: bytes, key: str = KEY, **options: Any) -> Iterator[tuple[StripeGateway, ScriptedServer]]:
-    """A gateway before a server that says these replies, one after the other."""
+    """Yield a gateway before a server that sends these replies in turn."""
     patient = {"connect_timeout": PATIENT, "read_timeout": PATIENT}
     with (
         scripted_server(*replies) as server,

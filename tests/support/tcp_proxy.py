@@ -16,7 +16,7 @@ class TcpProxy:
         """Whether what the server says is thrown away: the client's words still arrive."""
         self.refuses = False
         self.said = 0
-        """Bytes that clients have said so far."""
+        """Bytes that clients have sent so far."""
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._accept)]

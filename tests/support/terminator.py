@@ -54,7 +54,7 @@ http {{
 class Terminator:
     """A second nginx: ends TLS on `tls_port`, takes plain requests on `port`, and hands all to the proxy `behind`.
 
-    As usual, it appends its client's address to whatever list of addresses the client has sent.
+    As usual, it appends its client's address to any list of addresses that the client has sent.
     """
 
     def __init__(self, behind: Nginx, certificate: Certificate) -> None:
@@ -101,7 +101,7 @@ class _From(HTTPAdapter):
 
 
 def client(address: str, certificate: Certificate) -> requests.Session:
-    """A client with this loopback address, which trusts the test's authority and follows no redirect by itself."""
+    """Return a client with this loopback address, which trusts the test's authority and follows no redirect."""
     session = requests.Session()
     session.trust_env = False
     session.verify = str(certificate.authority)
@@ -111,9 +111,9 @@ def client(address: str, certificate: Certificate) -> requests.Session:
 
 
 def handshake(port: int, certificate: Certificate, version: ssl.TLSVersion) -> str:
-    """The version that a client which offers only this one agrees on, or the server's alert."""
+    """Return the version that a client which offers only this one agrees on, or the server's alert."""
     context = ssl.create_default_context(cafile=str(certificate.authority))
-    context.set_ciphers("DEFAULT@SECLEVEL=0")  # else this side refuses old versions itself
+    context.set_ciphers("DEFAULT@SECLEVEL=0")  # otherwise this side itself refuses old versions
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # old versions are what is tried
         context.minimum_version = context.maximum_version = version

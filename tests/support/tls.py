@@ -17,7 +17,7 @@ from payment_service import clock
 
 
 def make_certificate(home: Path) -> tuple[Path, Path]:
-    """A certificate that signs itself, for localhost and 127.0.0.1, and its key: two PEM files."""
+    """Return a certificate that signs itself, for localhost and 127.0.0.1, and its key: two PEM files."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]

@@ -6,11 +6,11 @@ from typing import Any
 import jwt
 
 SECRET = "a-test-secret-of-32-bytes-or-more!!"
-"""What the tests' settings verify with."""
+"""The secret that the tests' settings verify with."""
 
 
 def token(subject: object = "user-1", *, secret: str = SECRET, expires_in: int = 7200, **claims: Any) -> str:
-    """A token of `subject` (None: without one) that ends in `expires_in` seconds, with more or other claims."""
+    """Return a token of `subject` (None: without one) that ends in `expires_in` seconds, with more or other claims."""
     content = {"sub": subject, "exp": int(time.time()) + expires_in, **claims}
     if subject is None:
         del content["sub"]
@@ -18,10 +18,10 @@ def token(subject: object = "user-1", *, secret: str = SECRET, expires_in: int =
 
 
 def bearer(subject: object = "user-1", **options: Any) -> dict[str, str]:
-    """The header that carries a token; `options` as for `token`."""
+    """Return the header that carries a token; `options` as for `token`."""
     return {"Authorization": f"Bearer {token(subject, **options)}"}
 
 
 def service(subject: str = "trip-service") -> dict[str, str]:
-    """The header of a service that acts for all subjects."""
+    """Return the header of a service that acts for all subjects."""
     return bearer(subject, scope="payments:service")

@@ -29,7 +29,7 @@ PAYABLES = (*map(str, (TRIP, BILL, CHARGED, MADE)), BOOKED, PROCESSED, BOUGHT, H
 
 @dataclass(frozen=True)
 class Belongings:
-    """The ids of Ann's payments, and the values that nobody else may ever read."""
+    """The ids of Ann's payments, and the values that no other user may ever read."""
 
     numbers: list[Any]
     uuids: list[Any]
@@ -39,7 +39,7 @@ class Belongings:
 
 
 def make_belongings(app: Flask, deps: Dependencies) -> Belongings:
-    """Let Ann pay by every channel: made, charged, held and partly given back."""
+    """Let Ann pay by every channel: made, charged, held and partly refunded."""
     ann = Booker(app, SUBJECT, email="ann@example.com")
     client: FlaskClient = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = ann.headers["Authorization"]
@@ -79,7 +79,7 @@ AMOUNTS = ("amount", "captured_amount", "refunded_amount", "authorized_amount")
 
 
 def _secrets(deps: Dependencies) -> set[str]:
-    """Every value of Ann's that names her payment, or tells what it was about."""
+    """Return every value of Ann's that names her payment, or its purpose."""
     told = {NOTE, SUBJECT, KEY, str(CUSTOMER)}
     for row in (row for table in metadata.sorted_tables for row in rows(deps, table)):
         told |= {str(row[name]) for name in (*NAMES, *KEYS) if row.get(name)}
@@ -89,7 +89,7 @@ def _secrets(deps: Dependencies) -> set[str]:
 
 
 def belonging_to(deps: Dependencies, numbers: list[Any]) -> list[str]:
-    """Every row of every table that is Ann's or tells of one of her payments, in full."""
+    """Return every row of every table that is Ann's or about one of her payments, in full."""
 
     def is_hers(row: Mapping[str, Any]) -> bool:
         by_name = SUBJECT in (row.get("subject"), row.get("auth_user_id"))
@@ -100,4 +100,4 @@ def belonging_to(deps: Dependencies, numbers: list[Any]) -> list[str]:
 
 
 MOVED = {Kind.CHARGE: 5, Kind.AUTHORIZE: 1, Kind.REFUND: 3}
-"""What making Ann's belongings took of the gateway."""
+"""The gateway requests that made Ann's belongings."""

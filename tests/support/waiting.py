@@ -1,4 +1,4 @@
-"""Waiting for what happens elsewhere: as short as possible, and never for ever."""
+"""Waiting for other processes and threads: as short as possible, and never without end."""
 
 import threading
 import time

@@ -28,7 +28,7 @@ class Workers:
     service: Service
 
     def send(self, method: str, path: str, body: Any = None, key: str | None = None) -> requests.Response:
-        """One request on a connection of its own."""
+        """Send one request on a connection of its own."""
         headers = {} if key is None else {"Idempotency-Key": key}
         return requests.request(method, self.url + path, json=body, headers=headers, timeout=30)
 
@@ -72,13 +72,13 @@ def _is_ready(workers: Workers) -> bool:
 
 
 def relay(settings: Mapping[str, str]) -> Service:
-    """`flask relay`, the process that tells the neighbours; the caller closes it."""
+    """Start `flask relay`, the process that sends events; the caller closes it."""
     command = (sys.executable, "-m", "flask", "--app", "wsgi", "relay")
     return Service(*command, settings={"DOTENV_READ": "1", **settings})
 
 
 def all_at_once(count: int, call: Callable[[int], T]) -> list[T]:
-    """What `count` calls (numbered from 0), which begin at the same moment, return, in the order of their numbers."""
+    """Make `count` calls (numbered from 0) at the same moment; return their results, in the order of their numbers."""
     start = threading.Barrier(count)
 
     def run(number: int) -> T:

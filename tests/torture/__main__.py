@@ -38,7 +38,7 @@ def main(
 
 
 def _run(database: Database, seed: int, stories: int, seconds: float, adapter: Adapter) -> Report:
-    """One run on a server, or a file, of its own."""
+    """Play one run on a server, or a file, of its own."""
     with ExitStack() as stack:
         server = ThrowawayPostgres() if database == "postgresql" else None
         if server:

@@ -1,4 +1,4 @@
-"""What the neighbours received, against what the tables say they were to receive: S12, S13, and nothing lost."""
+"""Compare the events that receivers got with those that the tables owe them: S12, S13, and nothing lost."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,13 +9,13 @@ from tests.crash.tables import Row, Tables
 from tests.support.receiver import Taken
 
 DECIDED = {"charged", "charge_declined", "partly_refunded", "fully_refunded"}
-"""Moves that the neighbours of trips and orders must hear of: the oracle's own opinion."""
+"""Transitions that the receivers of trips and orders must hear of: the oracle's own opinion."""
 
 TOLD = {"trips": ("trip_notification",), "orders": ("order", "notification")}
 
 
 def judge_arrivals(tables: Tables, taken: Mapping[str, Sequence[Taken]]) -> list[str]:
-    """Every violation in what each sink has taken, beginning with the name of the invariant."""
+    """Return every violation in what each sink has taken, beginning with the name of the invariant."""
     deliveries = tables.rows("outbox_deliveries", "delivery_id")
     found = [text for sink, arrived in taken.items() for text in _of_sink(sink, deliveries, arrived)]
     return found + list(_told(tables, deliveries))
@@ -47,7 +47,7 @@ def _of_sink(sink: str, deliveries: Sequence[Row], arrived: Sequence[Taken]) -> 
 
 
 def _told(tables: Tables, deliveries: Sequence[Row]) -> Iterator[str]:
-    """S11: every decision about money has its event, and every neighbour whom it concerns a delivery of it."""
+    """S11: every decision about money has its event, and each receiver concerned a delivery of it."""
     meant = {(_id(row["event_id"]), row["sink"]) for row in deliveries}
     channels = {row["payment_id"]: row["channel"] for row in tables.rows("payments", "payment_id")}
     for row in tables.rows("transactions", "transaction_log_id"):

@@ -1,4 +1,4 @@
-"""What goes wrong during a run: actions drawn from the seed; the report counts each by its name."""
+"""Failures during a run: actions drawn from the seed; the report counts each by its name."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ A_FEW_PAGES = 3 * 4096
 
 
 class Chaos:
-    """Does one action after the other to a system, as the random numbers say; then everything goes on as before."""
+    """Does one action after another to a system, as the random numbers say; then everything runs as before."""
 
     def __init__(self, system: System, database: Database, random: Random) -> None:
         self._system = system
@@ -52,14 +52,14 @@ class Chaos:
             time.sleep(0.1)
 
     def _drawn(self) -> Iterator[tuple[str, float]]:
-        """Each action once in a random order, then again: even a short run meets all of them."""
+        """Yield each action once in a random order, then again: even a short run meets all of them."""
         names = list(self._ways)
         while True:
             for name in self._random.sample(names, len(names)):
                 yield name, self._random.uniform(0.05, 0.4)
 
     def _wake(self, after: float) -> None:
-        """Resume who has slept that long at a failpoint; kill whoever has had its chance."""
+        """Resume each process that has slept that long at a failpoint; kill each that has had its chance."""
         for process, since in list(self._asleep):
             if process.has_ended or time.monotonic() > since + 3 * self._overslept:
                 process.kill()
@@ -77,55 +77,55 @@ class Chaos:
             self._asleep.append((process, time.monotonic()))
 
     def kill_at_a_point(self) -> None:
-        """A process is killed at a failpoint of the money path."""
+        """Kill a process at a failpoint of the money path."""
         self._doom("kill")
 
     def stop_at_a_point(self) -> None:
-        """A process is stopped at a failpoint, and goes on when its lease is over."""
+        """Stop a process at a failpoint; it continues when its lease is over."""
         self._doom("stop")
 
     def kill_recovery(self) -> None:
-        """A recovery worker is killed at a failpoint, if it gets that far."""
+        """Kill a recovery worker at a failpoint, if it gets that far."""
         self._system.fork("recover", failpoints=f"{self._random.choice(RECOVERING)}=kill").wait(60)
 
     def kill_relay(self) -> None:
-        """A relay is killed at a failpoint, if it gets that far."""
+        """Kill a relay at a failpoint, if it gets that far."""
         self._system.fork("relay", failpoints=f"{self._random.choice(RELAYING)}=kill").wait(60)
 
     def kill_worker(self) -> None:
-        """One process of the web server is killed."""
+        """Kill one process of the web server."""
         for pid in self._workers(1):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
     def stop_worker(self) -> None:
-        """Two processes of the web server stand still for a while."""
+        """Stop two processes of the web server for a while."""
         self._stand_still(self._workers(2))
 
     def kill_web(self) -> None:
-        """The web server is killed with all its processes, and started again."""
+        """Kill the web server with all its processes, and start it again."""
         self._system.restart("web")
 
     def kill_background(self) -> None:
-        """The recovery worker or the relay is killed, and started again."""
+        """Kill the recovery worker or the relay, and start it again."""
         self._system.restart(self._random.choice(BACKGROUND))
 
     def stop_background(self) -> None:
-        """The recovery worker or the relay stands still for a while."""
+        """Stop the recovery worker or the relay for a while."""
         self._stand_still([self._system.services[self._random.choice(BACKGROUND)].process.pid])
 
     def kill_bank(self) -> None:
-        """The bank is killed, and is away for a moment."""
+        """Kill the bank, and keep it away for a moment."""
         self._system.bank.kill()
         time.sleep(self._random.uniform(0, 0.5))
         self._system.bank.start()
 
     def skew_clock(self) -> None:
-        """A process believes in another hour, or another day."""
+        """Set a process's clock to another hour, or another day."""
         self._system.add_process(self._system.fork("serve", skew=self._random.choice(self._system.skews)))
 
     def sicken_sink(self) -> None:
-        """A neighbour refuses, takes without saying so, or hangs up, now and then; or is well again."""
+        """Make a receiver refuse, take without saying so, or hang up, now and then; or make it well again."""
         sink = self._system.sinks[self._random.choice(list(self._system.sinks))]
         chance, rate = Random(self._random.random()), self._random.choice((0.0, 0.3, 0.6))
         ills = (Answer(status=503), Answer(status=500, takes=True), Answer(hangs_up=True, takes=True))
@@ -136,28 +136,28 @@ class Chaos:
         sink.behaviour = behave
 
     def stop_database(self) -> None:
-        """PostgreSQL is stopped as a crash would, and started again."""
+        """Stop PostgreSQL as a crash would, and start it again."""
         assert self._system.postgres is not None
         self._system.postgres.stop("immediate")
         time.sleep(self._random.uniform(0, 0.5))
         self._system.postgres.start()
 
     def cut_before(self) -> None:
-        """A connection is cut at a COMMIT that the server does not hear."""
+        """Cut a connection at a COMMIT that the server does not hear."""
         self._cut("before")
 
     def cut_after(self) -> None:
-        """A connection is cut at a COMMIT that the server has heard."""
+        """Cut a connection at a COMMIT that the server has heard."""
         self._cut("after")
 
     def fill_disk(self) -> None:
-        """No file of a process on SQLite may grow by more than a few pages: its writes fail from then on."""
+        """Limit the growth of a process's files on SQLite to a few pages: its writes fail from then on."""
         files = [*Path(self._system.url.removeprefix("sqlite:///")).parent.iterdir()]
         limit = max(path.stat().st_size for path in files) + A_FEW_PAGES
         self._system.add_process(self._system.fork("serve", file_limit=limit))
 
     def fill_disk_of_server(self) -> None:
-        """No file of PostgreSQL's may grow for a while; where that ended the server it is started again."""
+        """Let no file of PostgreSQL's grow for a while; start the server again if that ended it."""
         postgres = self._system.postgres
         assert postgres is not None
         postgres.forbid_growth()
@@ -172,7 +172,7 @@ class Chaos:
             time.sleep(0.1)
 
     def _workers(self, number: int) -> list[int]:
-        """So many processes of the web server, or as many as there are."""
+        """Return so many processes of the web server, or as many as there are."""
         found = _children(self._system.services["web"].process.pid)
         return self._random.sample(found, min(number, len(found)))
 

@@ -1,4 +1,4 @@
-"""The clients of a run: each plays one story after the other and asks for every wish until it has its final answer."""
+"""The clients of a run: each plays its stories in turn and repeats every wish until it has its final answer."""
 
 import time
 from collections import Counter
@@ -14,13 +14,15 @@ from tests.torture.stories import NEVER, Step, Story
 from tests.torture.system import System
 
 PATIENCE = 120.0
-"""Seconds a client goes on asking for one wish: longer than any lease, and all that befalls the service meanwhile."""
+"""Seconds a client keeps asking for one wish: longer than any lease, and any failure of the service meanwhile."""
 
 PAUSE = 0.05
 
 
 class Clients:
-    """Everybody who asks: what they wanted, heard and found wrong. Safe to share between threads."""
+    """All clients of a run: their wishes, the answers they heard, and the violations they found. Safe to share between
+    threads.
+    """
 
     def __init__(self, system: System, late: Callable[[], bool]) -> None:
         self._system = system
@@ -33,7 +35,7 @@ class Clients:
 
     @property
     def intents(self) -> list[Intent]:
-        """Everything that anybody wanted."""
+        """All wishes of all clients."""
         return [intent for story in self.stories for intent in story.intents]
 
     def play(self, story: Story) -> None:
@@ -56,7 +58,7 @@ class Clients:
         self._system.come_to_pass(story)
 
     def ask_all_again(self, threads: int) -> None:
-        """S6, when all is over: every key once more, also of what was captured or given back since.
+        """S6, at the end: repeat every key, also those of payments captured or refunded since.
 
         Each of them under both subjects that its caller has had.
         """
@@ -99,7 +101,7 @@ class Clients:
             self._system.arm(step.back, kind=GOES_BACK[intent.kind], asked=str(intent.amount))
 
     def _ask(self, intent: Intent, *, renamed: bool) -> None:
-        """One request, at any of the ports; where it is refused for its state, the wish was granted unheard."""
+        """Send one request, at any of the ports; where it is refused for its state, the wish was granted unheard."""
         if heard := self._hear(intent.request(renamed=renamed)):
             intent.heard.append(heard)
 
@@ -118,12 +120,12 @@ class Clients:
             return
         other = self._hear(intent.request(renamed=renamed, amount=1))
         if other is None or not other.is_final:
-            return  # nobody was there to judge
+            return  # no client was there to judge
         if other.status != 422 or other.json.get("code") != "idempotency_key_mismatch":
             self._violated("S7", intent, f"another request under the same key got {other.status} {other.body!r}")
 
     def _look(self, story: Story, intent: Intent, *, renamed: bool) -> None:
-        """S17: what was confirmed can be read."""
+        """S17: a confirmed payment can be read."""
         heard = self._hear(look_at(story, intent.new_token if renamed else intent.token))
         if heard and heard.is_final and heard.status != 200:
             self._violated("S17", intent, f"the payment of a final answer reads as {heard.status} {heard.body!r}")
@@ -134,13 +136,13 @@ class Clients:
 
 
 def look_at(story: Story, token: str | None) -> bytes:
-    """The request that reads a story's payment."""
+    """Return the request that reads a story's payment."""
     authorization = f"Authorization: Bearer {token}\r\n" if token else ""
     return f"GET {story.look} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{authorization}\r\n".encode()
 
 
 def all_of(clients: Clients, stories: list[Story], threads: int, done: Callable[[], None]) -> None:
-    """Play all the stories with so many clients; `done()` after each. What a client breaks over is raised."""
+    """Play all the stories with so many clients; `done()` after each. An exception in a client is raised here."""
 
     def play(story: Story) -> None:
         clients.play(story)

@@ -1,4 +1,4 @@
-"""One torture run: clients and chaos at the same time, recovery, and the judgement of everything there is then."""
+"""One torture run: clients and chaos at the same time, recovery, and then the judgement of everything."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ CLIENTS = 6
 
 
 def _commit() -> str:
-    """The commit that is judged; with a plus where the tree has changed since."""
+    """Return the commit that is judged; with a plus where the tree has changed since."""
     command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"
@@ -35,7 +35,7 @@ def _commit() -> str:
 
 @dataclass
 class Report:
-    """What came of a run."""
+    """The result of a run."""
 
     seed: int
     database: Database
@@ -62,7 +62,7 @@ class Report:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        """One line of JSON."""
+        """Return one line of JSON."""
         return json.dumps(
             {name: round(each, 2) if isinstance(each, float) else each for name, each in vars(self).items()}
         )
@@ -78,7 +78,7 @@ def torture(
     done: Callable[[], None] = lambda: None,
     adapter: Adapter = "remote",
 ) -> Report:
-    """Let so many stories be lived while the chaos goes on, none begun after `seconds`; `done()` is called after each.
+    """Play so many stories while the chaos lasts, none begun after `seconds`; call `done()` after each.
 
     The same seed draws the same stories and the same actions in the same order. When they meet is the machine's affair.
     """
@@ -124,7 +124,7 @@ def _judge(report: Report, system: System, clients: Clients) -> None:
 
 @contextmanager
 def _in_chaos(chaos: Chaos, report: Report) -> Iterator[None]:
-    """The chaos goes on as long as the block lasts."""
+    """Keep the chaos up as long as the block lasts."""
     over = threading.Event()
 
     def act() -> None:

@@ -1,4 +1,4 @@
-"""What the clients of a run live through: stories of every channel, each a pure function of seed and number."""
+"""The stories of a run's clients, in every channel: each is a pure function of seed and number."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ SICK = (
     Fault("pending", more=(("lookups", 2),)),
     Fault("not_found", on="lookup"),
 )
-"""What the bank may do to one operation, which must end well all the same."""
+"""The faults that the bank may apply to one operation, which must end well all the same."""
 
 REFUSES = Fault("decline")
 MAY_BE_DECLINED = frozenset({"charge", "authorize", "refund"})
@@ -48,7 +48,7 @@ LATE = (
     REFUSES,
     *(fault for fault in SICK if fault.on == "send"),
 )
-"""What the bank may do to a charge whose caller asks once: it is decided while the caller waits, or later."""
+"""The fates of a charge with a caller that asks once: the bank decides while the caller waits, or later."""
 
 NEVER = float("inf")
 
@@ -92,7 +92,7 @@ class Story:
     late: ClassVar[Sequence[Fault]] = LATE
 
     def steps(self) -> Iterator[Step]:
-        """One wish after the other; each must have its final answer before the next is asked for."""
+        """Yield the wishes in turn; each must have its final answer before the next."""
         tell = self.random.choice([*CHANNELS.values(), _checkout, _checkout])  # the only ones who may ask once
         self.renamed_at = self.random.choice([NEVER, 0, 0, 1])
         for intent in tell(self):
@@ -103,7 +103,7 @@ class Story:
                 return
 
     def drawn(self, intent: Intent) -> Step:
-        """What goes with a wish."""
+        """Draw the step for a wish: its faults, repeats and renaming."""
         draws = [self.random.random() for _ in range(5)]
         fault, renamed = self.random.choice(self.sick), self._renamed(len(self.intents))
         if intent.asks_once:
@@ -118,7 +118,7 @@ class Story:
         return Step(intent, sick, draws[2] < 0.3, draws[3] < 0.5, draws[4] < 0.3, renamed)
 
     def _renamed(self, wish: int) -> float:
-        """After how many requests for this wish the caller has its new subject: none, some, or never."""
+        """Draw the number of requests for this wish before the caller's new subject: none, some, or never."""
         if wish != self.renamed_at:
             return 0 if wish > self.renamed_at else NEVER
         return self.random.choice([1, 1, 2])
@@ -126,7 +126,7 @@ class Story:
     def wish(
         self, channel: Channel, kind: Wish, path: str, fields: Mapping[str, Any], amount: Decimal, **more: Any
     ) -> Intent:
-        """A wish of this story under a key of its own, unless `more` says otherwise."""
+        """Return a wish of this story under a key of its own, unless `more` says otherwise."""
         renamed = token_of(RENAMED[more.get("subject", "")])
         label = f"story#{self.number}"
         key = more.pop("key", f"{self.name}-{self.number}-{kind}{len(self.intents)}")
@@ -134,12 +134,12 @@ class Story:
         return Intent(label, channel, kind, key, path, fields, amount, Decimal(-1), **more)
 
     def amount(self, of: Decimal) -> Decimal:
-        """An amount like no other of its kind."""
+        """Return an amount like no other of its kind."""
         return of + self.number * STEP
 
 
 def told(intent: Intent) -> Any:
-    """What the final answer says of the payment."""
+    """Return the payment as the final answer shows it."""
     body = next(heard for heard in intent.finals if heard.status < 300).json
     return body.get("payment", body)
 

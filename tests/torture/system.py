@@ -1,4 +1,4 @@
-"""Everything that runs in a torture run: database, bank, web server, workers, neighbours, and doomed processes."""
+"""All processes of a torture run: database, bank, web server, workers, receivers, and doomed processes."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ LIMITS = {
     "recover_interval": 0.5,
     "keyless_answer_seconds": 0.5,
 }
-"""Leases that a run can wait for, and everything else shorter in its turn."""
+"""Leases that a run can wait for, and all other limits shorter in their turn."""
 
 ANONYMOUS = "anonymous"
 """How the settings call who sends no token."""
@@ -76,7 +76,7 @@ class System:
         self.told: Counter[str] = Counter()
 
     def start(self) -> None:
-        """Start whatever does not run."""
+        """Start every process that does not run."""
         for name in ("web", *BACKGROUND):
             service = self.services.get(name)
             if service is None or service.process.poll() is not None:
@@ -89,14 +89,14 @@ class System:
         self.services[name] = self._started(name)
 
     def fork(self, role: str, **more: Any) -> Process:
-        """A forked process in a role of the fork server's, with `failpoints`, `skew` or `file_limit`."""
+        """Return a forked process in a role of the fork server's, with `failpoints`, `skew` or `file_limit`."""
         armed = more.pop("failpoints", "")
         settings = {**SERVICE, **self.limits, **self._settings(), "failpoints": armed, "jwt_secret_key": SECRET}
         settings["key_scope_aliases"] = [(new, old) for old, new in RENAMED.items()]
         return self._fork_server.fork(role, {**settings, "database_url": self._address}, **more)
 
     def any_port(self) -> int:
-        """A port that a client may use: mostly the web server's."""
+        """Return a port that a client may use: mostly the web server's."""
         with self._lock:
             self.doomed = [process for process in self.doomed if not process.has_ended]
             ports = [process.port for process in self.doomed if process.port]
@@ -115,30 +115,30 @@ class System:
             return
 
     def has_declined(self, intent: Intent) -> bool:
-        """Whether the bank has refused this wish, and nothing else: one that died meanwhile has forgotten its fault."""
+        """Return whether the bank has refused this wish: a bank that died meanwhile has forgotten its fault."""
         asked = [
             row for row in self.ledger.operations() if (row["kind"], row["amount"]) == (intent.kind, intent.amount)
         ]
         return bool(asked) and all(row["status"] == "declined" for row in asked)
 
     def chaos(self, random: Random) -> Mapping[str, Callable[[], None]]:
-        """What can go wrong with this bank alone."""
+        """Return the faults of this bank alone."""
         return {}
 
     def let_customer_act(self, step: Step) -> None:
-        """The customer does what the bank asks for, where it asks."""
+        """Let the customer act, if the bank asks."""
 
     def come_to_pass(self, story: Story) -> None:
-        """What happens to a payment after its story has been told."""
+        """Let the events after a payment's story happen."""
 
     def oracle(self, tables: Tables, intents: Sequence[Intent]) -> Oracle:
-        """Who judges."""
+        """Return the judge."""
         return Oracle(tables, self.ledger, intents)
 
     def settle(self, patience: float = PATIENCE) -> float:
         """Let everything be well again; how many seconds it takes until nothing is unfinished or undelivered.
 
-        What the bank left undecided for long is looked up every few minutes only: it need not wait for that.
+        The worker looks a long undecided operation up every few minutes only: remove that wait.
         """
         began = time.monotonic()
         self.start()
@@ -157,11 +157,11 @@ class System:
         return time.monotonic() - began
 
     def verify(self) -> list[str]:
-        """What the service's own audit finds."""
+        """Return the violations of the service's own audit."""
         return self.flask("verify")
 
     def flask(self, *words: str) -> list[str]:
-        """Run a command of the service's; what it said, where it did not end well."""
+        """Run a command of the service's; return its output if it failed."""
         command = [sys.executable, "-m", "flask", "--app", "wsgi", *words]
         own = environment(**self._environment() | {"DATABASE_URL": self.url, **self.patience})
         done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False, timeout=600)
@@ -204,7 +204,7 @@ class System:
 
 @contextmanager
 def running_system(kind: type[System], environment: Environment, database: Database, home: Path) -> Iterator[System]:
-    """A system on an empty database, started and ready, gone at the end."""
+    """Yield a system on an empty database, started and ready, gone at the end."""
     with ExitStack() as stack:
         bank = stack.enter_context(running_simulator(home, latency_ms=20, checkout_success_rate=1))
         made = kind(environment, bank, stack.enter_context(environment.database(database, "torture")), home)

@@ -58,7 +58,7 @@ class StripeBank(StripeGateway):
         self._since = 0
 
     def begin(self) -> None:
-        """Forget what was decided and told so far: another example begins."""
+        """Forget all decisions and notices: another example begins."""
         (self._since,) = self._row("SELECT coalesce(max(number), 0) FROM stripe_objects")
 
     def decided(self) -> Counter[tuple[str, int, str]]:
@@ -78,7 +78,7 @@ class StripeBank(StripeGateway):
         return found
 
     def objects(self, kind: str) -> list[Object]:
-        """Every object of a kind since the example began, oldest first."""
+        """Return every object of a kind since the example began, oldest first."""
         with self._app.extensions["ledger"].transaction() as db:
             rows = db.execute(
                 "SELECT body FROM stripe_objects WHERE object = ? AND number > ? ORDER BY number", (kind, self._since)
@@ -101,15 +101,15 @@ class StripeBank(StripeGateway):
                 self.admin(f"refunds/{refund['id']}/settle")
 
     def arm(self, fault: str, **more: Any) -> None:
-        """Let the next movement go otherwise."""
+        """Arm a fault for the next operation."""
         assert self._client.post("/faults", json={"fault": fault, "times": 1, **more}).status_code == 201
 
     def disarm(self) -> None:
-        """Nothing goes otherwise any more."""
+        """Remove all faults."""
         self._client.delete("/faults")
 
     def webhooks(self) -> list[tuple[bytes, Mapping[str, str]]]:
-        """The signed bodies of everything that has happened since the example began."""
+        """Return the signed bodies of everything that has happened since the example began."""
         bodies = [json.dumps(each).encode() for each in self.objects("event")]
         return [(body, {"Stripe-Signature": signature([SECRET], int(time.time()), body)}) for body in bodies]
 
@@ -134,7 +134,7 @@ class _Wire(Transport):
     def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None, limit: int = 0
     ) -> Reply | NotSent | Unknown:
-        """One exchange; the movement of money and look-ups go by the plan."""
+        """Make one exchange; the movement of money and look-ups go by the plan."""
         assert not self._bank.in_transaction(), "Stripe was asked with a transaction open"
         path = url.removeprefix(BASE)
         if method == "GET":
@@ -175,7 +175,7 @@ class _Wire(Transport):
 
 
 def is_slow(plan: Plan) -> bool:
-    """Whether the bank does not decide at once."""
+    """Return whether the bank does not decide at once."""
     return plan.reply in {"pends", "hesitates"}
 
 

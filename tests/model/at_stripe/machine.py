@@ -14,7 +14,9 @@ from tests.model.machine import Walk
 
 
 class StripeWalk(Walk):
-    """One example. A hundredth, which Stripe would not charge, stands for a card whose customer must act."""
+    """One example. An amount with a hundredth stands for a card that makes its customer act: Stripe would not charge
+    it.
+    """
 
     system: ClassVar[StripeSystem]
     model: StripeModel
@@ -65,16 +67,16 @@ class StripeWalk(Walk):
     @rule()
     def webhooks_come_again(self) -> None:
         self.counted("webhooks", "again")
-        self.heard = len(self.asked) + 5  # not again before something else has been asked for
+        self.heard = len(self.asked) + 5  # not again before another request
         self.hear(again=True)
 
     def hear(self, *, again: bool = False) -> None:
-        """Let the webhooks come; the bank answers whatever the worker asks because of them."""
+        """Let the webhooks come; the bank answers all requests that the worker then sends."""
         self.system.bank.plan = Plan()
         self.system.deliver(again=again)
 
     def ask(self, asked: Asked, plan: Plan, crash: str | None, *, renamed: bool) -> None:
-        """As ever. A cancellation is not asked for while the customer is to act."""
+        """Ask as the other walks do. A cancel is not requested while the customer must act."""
         if asked.amount == 1 and asked.payment is None:
             asked = replace(asked, amount=SECURE)
         if asked.action == "cancel" and asked.payment and asked.payment.status == "REQUIRES_ACTION":
@@ -84,11 +86,11 @@ class StripeWalk(Walk):
         super().ask(asked, plan, crash, renamed=renamed)
 
     def recover(self, plan: Plan, crash: str | None) -> None:
-        """As ever."""
+        """Recover as the other walks do."""
         super().recover(replace(plan, reply="tells") if plan.reply == "lies" else plan, crash)
 
     def teardown(self) -> None:
-        """Every customer confirms, also who is asked only now; what webhooks told before changes nothing."""
+        """Let every customer confirm, also one whom the bank asks only now; earlier webhooks change nothing."""
         self.recover(Plan(), None)
         while self.model.waiting():
             self.customer_acts(0, success=True)

@@ -1,4 +1,4 @@
-"""What is different where a charge is registered before it is confirmed, and its customer may have to act."""
+"""The model's differences where a charge is registered before it is confirmed, and its customer may have to act."""
 
 from dataclasses import dataclass, field, replace
 
@@ -6,7 +6,7 @@ from tests.model.facts import IN_VAIN, ITS_OWN_KEY, OVERTAKEN, Asked, Payment, S
 from tests.model.model import Model
 
 SECURE = 77_700
-"""Cents: who pays this has a card for which the bank asks its customer."""
+"""Cents: a payer of this amount has a card for which the bank asks its customer."""
 
 REGISTERS = {"charge", "process", "hold"}
 DECIDED = {"approved", "declined", "not charged"}
@@ -20,8 +20,8 @@ BETWEEN += [sleep + point for sleep in (OVERTAKEN, IN_VAIN) for point in BETWEEN
 
 @dataclass(eq=False)
 class AtBank:
-    """What the bank has of a use: its id was written down by the owner `noted_by`; it `waits` for its customer, decides
-    slowly, or was given up before it was confirmed.
+    """The bank's object of a use: the owner `noted_by` committed its id; it `waits` for its customer, decides slowly,
+    or was given up before it was confirmed.
     """
 
     noted_by: int = 0
@@ -32,30 +32,30 @@ class AtBank:
 
 @dataclass
 class StripeModel(Model):
-    """The model of a service whose bank speaks Stripe."""
+    """The model of a service with a bank that speaks Stripe."""
 
     at_bank: dict[Use, AtBank] = field(default_factory=dict)
 
     def has(self, use: Use) -> AtBank:
-        """What the bank has of a use."""
+        """Return the bank's object of a use."""
         return self.at_bank.setdefault(use, AtBank())
 
     def waiting(self) -> list[Use]:
-        """The uses that wait for their customer."""
+        """Return the uses that wait for their customer."""
         return [use for use in self.movements if self.has(use).waits]
 
     def customer_acts(self, use: Use, *, success: bool) -> None:
-        """The customer confirms, or fails to."""
+        """Let the customer confirm, or fail to."""
         self.has(use).waits = False
         use.truth = "approved" if success else "declined"
 
     def refunds_told(self) -> list[Use]:
-        """The refunds of callers that have succeeded, and not failed since."""
+        """Return the refunds of callers that have succeeded, and not failed since."""
         done = [use for use in self.movements if use.asked.action == "refund" and not use.purpose]
         return [use for use in done if use.said and use.truth == "approved" and not use.undone]
 
     def refund_comes_back(self, use: Use) -> None:
-        """A refund fails after it was told: its amount may be refunded again."""
+        """Let a reported refund fail: its amount may be refunded again."""
         payment = use.payment
         assert payment is not None
         use.undone, use.recent = True, False
@@ -64,11 +64,11 @@ class StripeModel(Model):
         payment.becomes("PARTIALLY_REFUNDED" if payment.refunded else "CAPTURED")
 
     def held(self) -> list[Payment]:
-        """The payments whose money is held, and nobody is about to take or release."""
+        """Return the payments with held money that no operation is about to take or release."""
         return [payment for payment in self.payments if payment.status == "AUTHORIZED"]
 
     def _claim(self, asked: Asked) -> Said:
-        """As ever. Where its answer has ended, a refund that came back is told as it stands."""
+        """As ever. After its answer has expired, a returned refund is shown as it stands."""
         said = super()._claim(asked)
         if said.replayed and said.use and said.use.undone and said.use.expired:
             status, code = self._decline(said.use.asked)
@@ -106,7 +106,7 @@ class StripeModel(Model):
             use.payment.becomes("REQUIRES_ACTION")
 
     def _is_noted(self, use: Use, fence: int) -> bool:
-        """Whether an owner may write the id of what it registered down: not if another one has taken over."""
+        """Return whether an owner may write the id of what it registered down: not if another one has taken over."""
         self._pass("gateway.registered")
         if use.fence != fence:
             return False
@@ -115,14 +115,14 @@ class StripeModel(Model):
         return True
 
     def _lost(self, use: Use, *, was_decided: bool = False) -> Said:
-        """Another owner has taken over. Who cannot come back hears of its end as of its own."""
+        """Another owner has taken over. A caller that cannot come back hears of that end as of its own."""
         recognised = is_recognised(use.asked)
         if use.said is None:
             return Said(409, "idempotency_key_in_use") if recognised else Said(202)
         return Said(*use.said, replayed=recognised or was_decided, use=use)
 
     def _given_up(self, use: Use, *, looks: bool) -> str:
-        """What was never confirmed never will be, for its caller was told that it failed."""
+        """An unconfirmed object stays unconfirmed, for its caller heard that it failed."""
         if not looks:
             return "not charged"
         if use.truth is not None or self.plan.reply not in SHOWS:
@@ -144,7 +144,7 @@ class StripeModel(Model):
         return self._sent(use)
 
     def _sent(self, use: Use) -> str:
-        """A movement is sent, for the first time or once more; its first answer is the answer to all."""
+        """Send an operation, for the first time or once more; its first answer is the answer to all."""
         bank, reply = self.has(use), self.plan.reply
         if use.truth is None and acts(use.asked):
             bank.waits = True
@@ -160,7 +160,7 @@ class StripeModel(Model):
         return "unknown" if bank.slow or reply == "loses" else use.truth
 
     def _awaited(self, use: Use, finding: str) -> str:
-        """A caller that waits is told what is decided; of a refusal, only once it is cancelled."""
+        """A waiting caller hears the decision; a refusal only once its object is cancelled."""
         if finding == "not sent":
             return "not charged"
         bank = self.has(use)
@@ -171,13 +171,13 @@ class StripeModel(Model):
 
 
 def acts(asked: Asked) -> bool:
-    """Whether the bank asks the customer. Who cannot come back to the answer names no page to return to."""
+    """Return whether the bank asks the customer. A caller that cannot come back names no return page."""
     amount = asked.amount or (asked.payment.amount if asked.payment else 0)
     return asked.action in REGISTERS and amount == SECURE and is_recognised(asked)
 
 
 def is_recognised(asked: Asked) -> bool:
-    """Whether a repeat of a request is known to be one."""
+    """Return whether a repeat of a request is known to be one."""
     return asked.key is not None or (asked.channel, asked.action) in ITS_OWN_KEY
 
 

@@ -1,4 +1,4 @@
-"""The whole service before a bank that speaks Stripe; its webhooks are delivered when a test says so."""
+"""The whole service before a bank that speaks Stripe; the bank delivers webhooks on a test's order."""
 
 import tempfile
 from collections import Counter
@@ -20,12 +20,12 @@ AGAIN = 12
 
 
 class StripeSystem(System):
-    """As ever; `bank` is Stripe's adapter before a simulator of its own."""
+    """As the base class; `bank` is Stripe's adapter before a simulator of its own."""
 
     bank: StripeBank  # type: ignore[assignment]
 
     def make_bank(self) -> StripeBank:  # type: ignore[override]
-        """A bank with a file of its own."""
+        """Return a bank with a file of its own."""
         self._home = tempfile.TemporaryDirectory(prefix="model-")
         self.is_secure, self._told = False, 0
         return StripeBank(Path(self._home.name))
@@ -33,12 +33,12 @@ class StripeSystem(System):
     def send(
         self, wire: Wire, subject: str, key: str | None = None, more: Mapping[str, str] | None = None
     ) -> TestResponse:
-        """As ever, with the customer's card; one that must authenticate comes with a page to return to."""
+        """Send as the base class does, with the customer's card; one that must authenticate has a return page."""
         card = {"Payment-Token": SECURE_CARD, "Payment-Return-Url": BACK} if self.is_secure else {"Payment-Token": CARD}
         return super().send(wire, subject, key, card if wire.method != "GET" else more)
 
     def deliver(self, *, again: bool = False) -> None:
-        """The webhooks that have not come yet, or some once more in any order; then the worker looks at them."""
+        """Deliver the webhooks that have not come yet, or repeat some in any order; then the worker looks at them."""
         webhooks, told = self.bank.webhooks(), self._told
         self._told = len(webhooks)
         webhooks = Random(self.operations).sample(webhooks, min(AGAIN, len(webhooks))) if again else webhooks[told:]
@@ -49,11 +49,11 @@ class StripeSystem(System):
             pass
 
     def decided(self, before: int) -> Counter[tuple[str, int, str]]:
-        """What the bank has decided since the example began."""
+        """Return the bank's decisions since the example began."""
         return self.bank.decided()
 
     def decisions(self) -> int:
-        """The bank counts from the beginning of each example."""
+        """Begin an example at the bank, which counts its decisions from there."""
         self.bank.begin()
         self._told = 0
         return 0

@@ -1,4 +1,4 @@
-"""What happens to a payment after its story: a customer's bank disputes it, a refund comes back, a hold ends."""
+"""The fate of a payment after its story: a customer's bank disputes it, a refund comes back, a hold ends."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -42,7 +42,7 @@ class Fates:
         return False
 
     def _dispute(self, story: StripeStory) -> bool:
-        # What is disputed while it is reversed is a person's matter: the bank refuses the reversal.
+        # A dispute during the reversal is a person's matter: the bank refuses the reversal.
         paid = self._intent(story, "succeeded") if _is_known(story) else None
         if paid is None:
             return False
@@ -56,7 +56,7 @@ class Fates:
         return True
 
     def _intent(self, story: StripeStory, status: str) -> Object | None:
-        """The intent that a story's charge or authorization has made."""
+        """Return the intent that a story's charge or authorization has made."""
         wish = next((each for each in story.intents if each.kind in {"charge", "authorize"}), None)
         amount: Decimal = wish.amount if wish else Decimal(0)
         found = self._account.intents_of(wish.kind, amount) if wish else []
@@ -64,5 +64,5 @@ class Fates:
 
 
 def _is_known(story: StripeStory) -> bool:
-    """Whether nobody who asks once was told false."""
+    """Return whether no caller that asks once heard false."""
     return all(not wish.asks_once or wish.told for wish in story.intents)

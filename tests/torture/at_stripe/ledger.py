@@ -1,4 +1,4 @@
-"""The bank's file as Stripe's account, read behind its back: what moved, what ended unmoved, and every object."""
+"""The bank's file read directly as Stripe's account: moved money, operations without money, and every object."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ class StripeLedger(Ledger):
     """
 
     def operations(self) -> list[Row]:
-        """What the bank was asked and what became of it; also what it gave up before any money was asked for."""
+        """Return the bank's requests and their outcomes; also those it gave up before any request for money."""
         found = super().operations()
         undone = {key for row in found if (key := _undoes(row)) is not None}
         made = [
@@ -35,17 +35,17 @@ class StripeLedger(Ledger):
         return made
 
     def effects(self) -> list[Row]:
-        """The operations that moved money, once for each time they did."""
+        """Return the operations that moved money, once for each time they did."""
         return [row for row in super().effects() if row["status"] == "approved"]
 
     def intents_of(self, kind: str, amount: Decimal) -> list[Object]:
-        """The intents that were made for a charge or an authorization of this amount."""
+        """Return the intents that were made for a charge or an authorization of this amount."""
         how = "manual" if kind == "authorize" else "automatic"
         found = self.objects("payment_intent")
         return [each for each in found if (major(each["amount"]), each["capture_method"]) == (amount, how)]
 
     def balances(self) -> dict[str, Decimal]:
-        """What the account has of each intent's money, by the balance transactions alone, fees aside."""
+        """Return the account's money of each intent, by the balance transactions alone, fees aside."""
         owners = {each["id"]: each["payment_intent"] for kind in ("charge", "refund", "dispute")
                   for each in self.objects(kind)}  # fmt: skip
         sums: Counter[str] = Counter()
@@ -54,26 +54,26 @@ class StripeLedger(Ledger):
         return {intent: major(amount) for intent, amount in sums.items()}
 
     def came_back(self) -> set[str]:
-        """The gateway keys of refunds that had succeeded and then failed."""
+        """Return the gateway keys of refunds that had succeeded and then failed."""
         return {key_of(each) for each in self.objects("refund") if each.get("failure_balance_transaction")}
 
     def deliveries(self) -> Iterator[Row]:
-        """Every webhook: its event, and what became of it."""
+        """Yield every webhook: its event, and what became of it."""
         for row in self._select("SELECT event_id, tries, outcome FROM stripe_deliveries"):
             yield dict(row)
 
 
 def key_of(subject: Object) -> str:
-    """Our key in an object's metadata."""
+    """Return our key in an object's metadata."""
     return str(subject["metadata"].get("gateway_key", ""))
 
 
 def major(amount: int) -> Decimal:
-    """Hundredths as units: every currency of the stories has two decimals."""
+    """Convert hundredths to units: every currency of the stories has two decimals."""
     return (Decimal(amount) / 100).normalize()
 
 
 def _undoes(row: Row) -> str | None:
-    """The key of the hold that a cancel under a key of its own ended."""
+    """Return the key of the hold that a cancel under a key of its own ended."""
     key, slash, attempt = row["gateway_key"].partition("/")
     return key if row["kind"] == "void" and slash and attempt.startswith("x") else None

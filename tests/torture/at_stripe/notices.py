@@ -45,13 +45,13 @@ class Forger:
         }
 
     def forge(self) -> None:
-        """Each way to forge a notice once."""
+        """Forge a notice in each way once."""
         for name, way in self._ways.items():
             if (event := self._event(name)) is not None:
                 way(event)
 
     def lie(self) -> None:
-        """The bank's own signature under what is not true: the service may ask because of it, and believes nothing."""
+        """Send an untrue notice with the bank's signature: the service may ask because of it, and believes nothing."""
         for _ in range(3):
             if (event := self._event("lie")) is None:
                 return
@@ -63,7 +63,7 @@ class Forger:
             self.counted["lies"] += 1
 
     def _event(self, name: str) -> Object | None:
-        """An event about one of the account's objects that claims whatever it likes."""
+        """Return an event about one of the account's objects, with any claim."""
         found = self._account()
         if not found:
             return None

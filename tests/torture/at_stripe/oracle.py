@@ -19,7 +19,7 @@ LEGAL_AT_STRIPE = LEGAL | {
     ("REQUIRES_ACTION", "AUTHORIZED"),
     ("REQUIRES_ACTION", "CAPTURED"),
     ("REQUIRES_ACTION", "FAILED"),
-    # a hold ends by itself
+    # a hold expires
     ("AUTHORIZED", "CANCELLED"),
     # a refund comes back
     ("REFUNDED", "CAPTURED"),
@@ -31,7 +31,7 @@ LEGAL_AT_STRIPE = LEGAL | {
 }
 DISPUTES = {"disputed", "dispute_won", "dispute_lost"}
 OUTCOMES = {"needs_response": "OPEN", "under_review": "OPEN", "won": "WON", "lost": "LOST"}
-"""What the statuses of the run's disputes mean: the oracle's own opinion."""
+"""The meaning of the disputes' statuses: the oracle's own opinion."""
 
 MOVED = {"succeeded", "requires_capture"}
 
@@ -56,20 +56,20 @@ class StripeOracle(Oracle):
         yield self._noticed()
 
     def _refused_late(self) -> None:
-        """A refund that came back before anybody was told of it was refused."""
+        """A refund that came back before any caller heard of it was refused."""
         failed = {row["gateway_key"] for row in self._operations if row["operation_status"] == "FAILED"}
         for key in self.ledger.came_back() & failed:
             self._bank[key] = {**self._bank[key], "status": "declined"}
             self._effects = [effect for effect in self._effects if effect["gateway_key"] != key]
 
     def _stayed_failed(self) -> Iterator[str]:
-        """S9: nothing but a dispute happens to a failed payment: money that was given back may be disputed, too."""
+        """S9: only a dispute can happen to a failed payment: returned money may be disputed, too."""
         for row in (row for rows in self._journal.values() for row in rows):
             if row["from_status"] == row["status"] == "FAILED" and row["move"] not in DISPUTES:
                 yield f"S9 payment {row['payment_id']}: {row['move']} though it had failed"
 
     def _balanced(self) -> Iterator[str]:
-        """S4: by balance transactions alone the account has of each payment what its row says, and of nothing else."""
+        """S4: by balance transactions alone the account has of each payment the money in its row, and no more."""
         of_payments = {row["charge_reference"]: row for row in self._payments if row["charge_reference"]}
         withdrawn: defaultdict[str, Decimal] = defaultdict(Decimal)
         for dispute in self.ledger.objects("dispute"):
@@ -135,7 +135,7 @@ class StripeOracle(Oracle):
                 yield f"S21: payment {payment['payment_id']} is {payment['status']}; its hold ended: {not has_expired}"
 
     def _noticed(self) -> Iterator[str]:
-        """S20: what is stored is the account's own or was signed by it, each once; nothing forged is."""
+        """S20: each stored notice is the account's own or was signed by it, each once; none is forged."""
         yield from self.forger.violations
         stored = Counter(row["event_id"] for row in self.tables.rows("gateway_notices", "notice_id"))
         known = {each["id"] for each in self.ledger.objects("event")} | self.forger.stored

@@ -1,4 +1,4 @@
-"""What is different in a story whose bank speaks Stripe: cards, customers who must act, and what happens afterwards."""
+"""The differences of a story at a bank that speaks Stripe: cards, customers who must act, and later events."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +16,11 @@ SILENCE = 1.5
 BEFORE_500 = Fault("error_before_effect")
 
 AT_STRIPE = (
-    # What is not found is a lost row at Stripe: a person's matter.
+    # A missing row is lost at Stripe: a person's matter.
     *(fault for fault in SICK if fault.on == "send" and fault.name not in {"slow", "sleep_then_answer"}),
     Fault("slow", more=(("ms", int(SILENCE * 1000) + 300),)),
     Fault("sleep_then_answer", more=(("ms", int(SILENCE * 1000) + 300),)),
-    # Kept under the key and told again, or not kept.
+    # Kept under the key and repeated, or not kept.
     Fault("error_before_effect", more=(("status", 503),)),
     Fault("error_after_effect", more=(("status", 503),)),
     Fault("error_before_effect", more=(("status", 409),)),
@@ -35,15 +35,17 @@ AT_STRIPE = (
     Fault("drop_before_effect", on="lookup"),
     Fault("truncated", on="lookup"),
 )
-"""What the bank may do to one operation. The faults of look-ups come with one of sends, for else nobody looks up."""
+"""The faults that the bank may apply to one operation. The faults of look-ups come with one of sends, for otherwise no
+process looks up.
+"""
 
 Customer = Literal["", "confirms", "fails", "stays away", "is late"]
-"""What the customer does when the bank asks: nothing to ask, or one of these; who is late acts as the time ends."""
+"""The customer's reaction when the bank asks: none needed, or one of these; a late customer acts as the time ends."""
 
 
 @dataclass(frozen=True)
 class Payer:
-    """A card, whose customer acts as `acts` where the bank asks; without `comes_back` the bank cannot ask."""
+    """A card, with a customer who acts as `acts` where the bank asks; without `comes_back` the bank cannot ask."""
 
     card: str
     acts: Customer = ""
@@ -75,11 +77,11 @@ PAYERS_OF_ANYBODY = (
     Payer("pm_card_chargeDeclined", is_declined=True),
     Payer("pm_card_chargeDeclinedInsufficientFunds", is_declined=True),
 )
-"""Also of who asks once: nobody waits for this customer, and a refund that comes back would be tried for ever."""
+"""Also for callers that ask once: no caller waits for this customer or retries a returned refund endlessly."""
 
 Fate = Literal["", "disputed", "disputed and won", "disputed and lost", "refund fails", "hold ends"]
 FATES: Sequence[Fate] = ("", "", "disputed", "disputed and won", "disputed and lost", "refund fails", "refund fails")
-"""What may happen after a story, beside a hold's end, which is drawn where something is held."""
+"""The possible events after a story, beside a hold's end, which is drawn for held money."""
 
 
 @dataclass
@@ -96,14 +98,14 @@ class StripeStep(Step):
 
 @dataclass
 class StripeStory(Story):
-    """A story whose payments are made by cards; `fate` is what happens afterwards."""
+    """A story with payments by card; `fate` is the event afterwards."""
 
     fate: Fate = ""
     sick: ClassVar[Sequence[Fault]] = AT_STRIPE
     late: ClassVar[Sequence[Fault]] = (*(fault for fault in LATE if fault not in SICK), *AT_STRIPE)
 
     def steps(self) -> Iterator[Step]:
-        """As ever; now and then nobody takes or lets go what is held."""
+        """Yield the steps as in every story; now and then no step takes or releases held money."""
         self.fate = self.random.choice(FATES)
         ends_held = self.random.random() < 0.3
         for step in super().steps():
@@ -113,7 +115,7 @@ class StripeStory(Story):
                 return
 
     def drawn(self, intent: Intent) -> Step:
-        """A step with a card, and with the faults that a refund can be healed of."""
+        """Return a step with a card, and with the faults that a refund can be healed of."""
         plain = super().drawn(intent)
         if intent.kind == "refund":
             intent.card = next(each.card for each in self.intents if each.kind in {"charge", "authorize"})

@@ -1,4 +1,4 @@
-"""A torture run whose bank speaks Stripe: webhooks that misbehave, customers who act, and what happens afterwards."""
+"""A torture run with a bank that speaks Stripe: webhooks that misbehave, customers who act, and later events."""
 
 import json
 import sqlite3
@@ -65,7 +65,7 @@ class StripeSystem(System):
         "NGINX_TIMEOUT": "220",
         "LEASE_SECONDS": "240",
     }
-    skews = (-3_600, 3_600)  # a key is remembered for a day: where a clock is wrong by that, a person must look
+    skews = (-3_600, 3_600)  # a key is remembered for a day: at a clock that is wrong by that, a person must look
 
     def __init__(self, environment: Environment, bank: Simulator, url: str, home: Path) -> None:
         super().__init__(environment, bank, url, home)
@@ -78,7 +78,7 @@ class StripeSystem(System):
         self._began = datetime.now(UTC)
 
     def start(self) -> None:
-        """Start whatever does not run, and have the bank send its webhooks here."""
+        """Start every process that does not run, and have the bank send its webhooks here."""
         super().start()
         if not self._endpoint:
             self.admin("settings", **BANK)
@@ -87,7 +87,7 @@ class StripeSystem(System):
 
     @property
     def hook(self) -> str:
-        """Where webhooks arrive."""
+        """Return the address for webhooks."""
         return f"http://127.0.0.1:{self.port}/webhooks/stripe"
 
     def admin(self, path: str, **body: Any) -> Any:
@@ -106,7 +106,7 @@ class StripeSystem(System):
         return told
 
     def chaos(self, random: Random) -> Mapping[str, Callable[[], None]]:
-        """Forged notices, lies, webhooks that come otherwise, and catching up with those that were lost."""
+        """Return the faults: forged notices, lies, misbehaving webhooks, and catching up with lost ones."""
 
         def trouble_webhooks() -> None:
             self.admin(f"webhook_endpoints/{self._endpoint}", misbehaviour=dict(random.choice(HABITS)))
@@ -119,7 +119,7 @@ class StripeSystem(System):
         }
 
     def let_customer_act(self, step: Step) -> None:
-        """Once the bank has asked: confirm, fail, or let the time end; who is late presses the button meanwhile."""
+        """Let the customer confirm, fail, or let the time end, once asked; a late customer acts meanwhile."""
         acts = step.payer.acts if isinstance(step, StripeStep) else ""
         url = next((url for heard in step.intent.heard if (url := _page(heard))), None)
         if not acts or url is None or step.intent.finals:
@@ -127,19 +127,19 @@ class StripeSystem(System):
         if acts in {"stays away", "is late"}:
             self._end_action(step.intent)
         if acts != "stays away":
-            with suppress(requests.RequestException):  # a bank that is dead just now is asked again
+            with suppress(requests.RequestException):  # a bank that is dead just now gets the request again
                 requests.post(url, {"success": str(acts != "fails").lower()}, timeout=10, allow_redirects=False)
         self._acted[step.intent.key or ""] = acts
 
     def come_to_pass(self, story: Story) -> None:
-        """A dispute, a refund that comes back, a hold that ends."""
+        """Cause a dispute, a refund that comes back, or a hold that ends."""
         if isinstance(story, StripeStory) and self._fates.happen(story):
             self.told[story.fate] += 1
 
     def has_declined(self, intent: Intent) -> bool:
         """As ever; or the bank has an intent of this wish that is cancelled and moved nothing, or the refund is back.
 
-        A refund that came back was refused where its caller was never told of another end.
+        Return whether a returned refund was refused, with no other end reported to its caller.
         """
         if super().has_declined(intent):
             return True
@@ -151,11 +151,11 @@ class StripeSystem(System):
         return any(row["gateway_key"] in back for row in asked) and heard.status >= 400
 
     def oracle(self, tables: Tables, intents: Sequence[Intent]) -> Oracle:
-        """Who judges money at Stripe."""
+        """Return the judge of money at Stripe."""
         return StripeOracle(tables, self.account, intents, forger=self.forger)
 
     def settle(self, patience: float = PATIENCE) -> float:
-        """As ever; then nothing is left to happen at the bank, and what it could not tell is fetched."""
+        """Settle as the base class does; then end all pending events at the bank, and fetch its lost notices."""
         began = time.monotonic()
         self.admin(f"webhook_endpoints/{self._endpoint}", misbehaviour={})
         super().settle(patience)
@@ -173,7 +173,7 @@ class StripeSystem(System):
         return time.monotonic() - began
 
     def verify(self) -> list[str]:
-        """What the service's own audit finds, and what reconciliation does."""
+        """Return the violations of the service's own audit, and the report of reconciliation."""
         self.told.update(self.forger.counted)
         self.told.update(f"customer {acts}" for acts in self._acted.values())
         self.told["webhooks"] = len(list(self.account.deliveries()))
@@ -193,8 +193,8 @@ class StripeSystem(System):
         return self.account.objects("payment_intent") + self.account.objects("refund")
 
     def _end_action(self, intent: Intent) -> None:
-        """The customer's time is over."""
-        # A database that is away just now is asked again.
+        """Let the customer's time end."""
+        # The run asks a database that is away again.
         with suppress(psycopg2.Error, sqlite3.Error), closing(Tables(self.url)) as tables:
             key = tables.key(intent.key_hash)
             if key is not None and key["action"]:
@@ -208,7 +208,7 @@ class StripeSystem(System):
 
 
 def _page(heard: Heard) -> str | None:
-    """Where an answer sends the customer."""
+    """Return the page to which an answer sends the customer."""
     if heard.status != 202:
         return None
     body = heard.json

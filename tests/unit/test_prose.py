@@ -17,7 +17,7 @@ MOST_RIDDLES = 1.0
 DOCUMENTS = [*here("").glob("*.md"), *here("docs").rglob("*.md"), *here("clients").rglob("*.md")]
 PROGRAMS = [
     path
-    for folder in ("payment_service", "simulator", "benchmarks", "clients/python/src", "migrations")
+    for folder in ("payment_service", "simulator", "benchmarks", "clients/python/src", "migrations", "tests")
     for path in here(folder).rglob("*.py")
 ]
 

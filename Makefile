@@ -26,7 +26,7 @@ RUNTIME_LOCKS := requirements.txt $(if $(KAFKA_BROKERS),requirements-kafka.txt) 
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(RUNTIME_LOCKS:%=.venv/.%) ## Migrate, then serve on http://127.0.0.1:8082 with the worker beside it (Ctrl-C stops both)

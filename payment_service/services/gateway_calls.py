@@ -92,7 +92,7 @@ def _earlier(
 ) -> GatewayResult | None:
     """Look up an earlier owner's request, or what a restore lost. Return its result, or NotAgain, or None: send it."""
     is_registered = gateway_request.kind in gateway.capabilities.registers
-    lost = _lost(deps, claim)
+    lost = claim.lost if claim.taken_over is None else _lost(deps, claim)
     if lost is None and (claim.taken_over is None or not claim.taken_over.attempts):
         return None
     is_told_false = claim.purpose is Purpose.TOLD_FALSE
@@ -114,9 +114,7 @@ def _earlier(
 
 
 def _lost(deps: Dependencies, claim: Claim) -> str | None:
-    """Return the reference of the movement under the claim's gateway key that a restore has lost, or None."""
-    if claim.taken_over is None:
-        return claim.lost
+    """Return the reference of a movement that a restore lost and another owner has claimed, or None."""
     with deps.database.reading() as connection:
         return restores.lost_reference(connection, claim.operation.gateway_key)
 

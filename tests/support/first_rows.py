@@ -124,6 +124,7 @@ ROWS: dict[str, tuple[dict[str, Any], ...]] = {
     "reconciliations": (
         {"since": AT, "until": AT, "movements": 1, "differences": 0, "is_complete": True, "finished_at": AT},
     ),
+    "lost_movements": ({"gateway_key": "v1-lost", "kind": "CHARGE"},),
     "journal_seals": ({"sealed_until": AT, "content": "{}", "row_hash": "-"},),
 }
 """The rows of each table, those first that others refer to."""

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, select
 
 from payment_service.connection import Connection
-from payment_service.models import lost_movements, timers
+from payment_service.models import lost_movements
 from payment_service.repositories import watermarks
 
 WATERMARK = "restored"
@@ -40,9 +40,3 @@ def began(connection: Connection) -> datetime | None:
     """Return the moment that `begin` wrote down, or None."""
     seconds = watermarks.value(connection, WATERMARK)
     return datetime.fromtimestamp(seconds, UTC) if seconds else None
-
-
-def postpone(connection: Connection, kind: str, until: datetime) -> None:
-    """Let no timer of this kind end before `until`."""
-    early = (timers.c.kind == kind) & (timers.c.due_at < until)
-    connection.execute(update(timers).where(early).values(due_at=until))

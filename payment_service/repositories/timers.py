@@ -20,7 +20,11 @@ _DUE = (
     .limit(bindparam("at_most"))
 )
 _THIS = (timers.c.kind == bindparam("of_kind"), timers.c.what == bindparam("payment_id"))
-_POSTPONE = update(timers).where(*_THIS).values(attempts=timers.c.attempts + 1, due_at=database_later(seconds("delay")))
+_LATER = database_later(seconds("delay"))
+_POSTPONE_ALL = (
+    update(timers).where(timers.c.kind == bindparam("of_kind"), timers.c.due_at < _LATER).values(due_at=_LATER)
+)
+_POSTPONE = update(timers).where(*_THIS).values(attempts=timers.c.attempts + 1, due_at=_LATER)
 
 
 def set_in(connection: Connection, kind: TimerKind, payment_id: int, delay: float) -> None:
@@ -41,6 +45,11 @@ def due(connection: Connection, kind: TimerKind, limit: int) -> Sequence[int]:
 def postpone(connection: Connection, kind: TimerKind, payment_id: int, delay: float) -> None:
     """Look again in `delay` seconds."""
     connection.execute(_POSTPONE, {"of_kind": kind, "payment_id": payment_id, "delay": delay})
+
+
+def postpone_all(connection: Connection, kind: TimerKind, delay: float) -> None:
+    """Look at no payment before `delay` seconds have passed."""
+    connection.execute(_POSTPONE_ALL, {"of_kind": kind, "delay": delay})
 
 
 def end(connection: Connection, kind: TimerKind, payment_id: int) -> None:

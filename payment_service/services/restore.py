@@ -7,7 +7,7 @@ from functools import partial
 
 from payment_service import clock
 from payment_service.domain.operations import Kind, OperationStatus
-from payment_service.repositories import journal, numbers, restores
+from payment_service.repositories import journal, numbers, restores, timers
 from payment_service.services import reconciliation
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.differences import Line
@@ -46,7 +46,7 @@ def begin(deps: Dependencies, since: datetime | None) -> datetime:
         if found is None:
             raise NothingToGoBy
         restores.begin(connection, found)
-        restores.postpone(connection, "pending", clock.now() + TIME_TO_REPEAT)
+        timers.postpone_all(connection, "pending", TIME_TO_REPEAT.total_seconds())
     return found
 
 

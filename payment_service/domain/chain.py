@@ -198,3 +198,9 @@ class JournalKeys:
         else:
             expected = f"{name}:{secret.of(_bytes(kind, row))}"
         return None if hmac.compare_digest(expected.encode(), stored.encode()) else "is not what its hash says"
+
+    def fault_after(self, kind: Covered, row: Mapping[str, Any], head: str | None, one: str) -> str | None:
+        """Return the fault of a row in a chain, None if it follows the row with the hash `head`; `one` is "a seal"."""
+        if row["previous_hash"] != head:
+            return f"{one} before it was removed, or it was inserted"
+        return self.fault(kind, row, row["row_hash"])

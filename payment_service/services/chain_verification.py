@@ -183,11 +183,7 @@ def _actions(deps: Dependencies) -> Iterator[Violation]:
         actions = list(chain.in_pages(connection, operator_actions))
     head = None
     for row in actions:
-        name = f"operator action {row['action_id']}"
-        if row["previous_hash"] != head:
-            yield Violation("J5", name, "an action before it was removed, or it was inserted")
-            return
-        if problem := deps.journal.fault(ACTION, row, row["row_hash"]):
-            yield Violation("J5", name, problem)
+        if problem := deps.journal.fault_after(ACTION, row, head, "an action"):
+            yield Violation("J5", f"operator action {row['action_id']}", problem)
             return
         head = row["row_hash"]

@@ -114,7 +114,7 @@ def _earlier(
 
 
 def _lost(deps: Dependencies, claim: Claim) -> str | None:
-    """Return the reference of a movement that a restore lost and another owner has claimed, or None."""
+    """Read the reference of a lost movement for an owner that took the key over, or None: see `Claim.lost`."""
     with deps.database.reading() as connection:
         return restores.lost_reference(connection, claim.operation.gateway_key)
 

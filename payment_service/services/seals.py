@@ -146,10 +146,7 @@ def verify_seals(deps: Dependencies, kept: str | None = None) -> Iterator[Violat
     gone = detached["last"] if detached else 0
     for row in seals:
         name = f"seal {row['seal_id']}"
-        if row["previous_hash"] != head:
-            yield Violation("J6", name, "a seal before it was removed, or it was inserted")
-            return
-        if problem := deps.journal.fault(SEAL, row, row["row_hash"]):
+        if problem := deps.journal.fault_after(SEAL, row, head, "a seal"):
             yield Violation("J6", name, problem)
             return
         head, content = row["row_hash"], json.loads(row["content"])["tables"]

@@ -36,11 +36,12 @@ run: $(RUNTIME_LOCKS:%=.venv/.%) ## Migrate, then serve on http://127.0.0.1:8082
 FAULTS := tests/crash tests/model tests/neighbours tests/torture
 # Folders whose tests start whole programs: as they are deployed, upgraded and rolled back.
 WHOLE := tests/e2e tests/releases
+QUICK := $(FAULTS:%=--ignore=%) $(WHOLE:%=--ignore=%) --ignore=tests/ha
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
 test: .venv/.requirements-dev.txt ## Run the tests, on a real PostgreSQL and on SQLite
-	@$(PYTEST) $(FAULTS:%=--ignore=%) $(WHOLE:%=--ignore=%) --ignore=tests/ha $(ARGS)
+	@$(PYTEST) $(QUICK) $(ARGS)
 
 .PHONY: test-e2e
 test-e2e: .venv/.requirements-dev.txt ## Run the tests that start everything as it is deployed, upgraded and rolled back
@@ -59,8 +60,7 @@ COVERED := payment_service/domain payment_service/services
 
 .PHONY: coverage
 coverage: .venv/.requirements-dev.txt ## Hold the branch coverage of domain and services to its floor
-	@$(PYTEST) $(FAULTS:%=--ignore=%) $(WHOLE:%=--ignore=%) --ignore=tests/ha $(COVERED:%=--cov=%) --cov-branch \
-		--cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
+	@$(PYTEST) $(QUICK) $(COVERED:%=--cov=%) --cov-branch --cov-report=term:skip-covered --cov-fail-under=95 $(ARGS)
 
 .PHONY: lint
 lint: .venv/.requirements-dev.txt ## Check style, types and the direction of imports

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from payment_service.models import transactions
@@ -22,13 +23,8 @@ def bank() -> RegisteringGateway:
 
 
 @pytest.fixture
-def client(make_app: MakeApp, bank: RegisteringGateway) -> FlaskClient:
-    return make_app(gateway=bank).test_client()
-
-
-@pytest.fixture
-def deps(client: FlaskClient) -> Dependencies:
-    return dependencies_of(client.application)
+def app(make_app: MakeApp, bank: RegisteringGateway) -> Flask:
+    return make_app(gateway=bank)
 
 
 def test_hold_that_is_to_be_cancelled_is_never_told(

@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from payment_service.gateways.base import Contradiction, GatewayRequest, SendResult, Spent, Unknown
@@ -12,7 +13,7 @@ from payment_service.services import manual_resolution
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
 from payment_service.services.verification import verify
-from tests.conftest import MakeApp, dependencies_of
+from tests.conftest import MakeApp
 from tests.support.database import expire_leases, recover_all, rows
 from tests.support.paying_by_token import ask_to_cancel, hold, key_row, pay, status
 from tests.support.registering import RegisteringGateway, lost
@@ -24,13 +25,8 @@ def bank() -> RegisteringGateway:
 
 
 @pytest.fixture
-def client(make_app: MakeApp, bank: RegisteringGateway) -> FlaskClient:
-    return make_app(gateway=bank).test_client()
-
-
-@pytest.fixture
-def deps(client: FlaskClient) -> Dependencies:
-    return dependencies_of(client.application)
+def app(make_app: MakeApp, bank: RegisteringGateway) -> Flask:
+    return make_app(gateway=bank)
 
 
 def test_charge_is_registered_then_confirmed_and_its_reference_kept(

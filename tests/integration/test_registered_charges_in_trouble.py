@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from payment_service import clock
@@ -28,13 +29,8 @@ def bank() -> RegisteringGateway:
 
 
 @pytest.fixture
-def client(make_app: MakeApp, bank: RegisteringGateway) -> FlaskClient:
-    return make_app(gateway=bank, keyless_answer_seconds=0.3).test_client()
-
-
-@pytest.fixture
-def deps(client: FlaskClient) -> Dependencies:
-    return dependencies_of(client.application)
+def app(make_app: MakeApp, bank: RegisteringGateway) -> Flask:
+    return make_app(gateway=bank, keyless_answer_seconds=0.3)
 
 
 def ask_once(client: FlaskClient, card: str = "tok_visa", **details: Any) -> Any:

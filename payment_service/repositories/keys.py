@@ -89,9 +89,9 @@ def lock_claim(connection: Connection, key_id: int, key_hash: str, payment_id: i
     row = connection.row("lock_claim", values)
     if row is None:
         return None
-    fence, attempts, response_status, response_data, cancel_asked, version, head = row
+    fence, attempts, response_status, response_data, cancel_asked, *others = row
     asked = None if cancel_asked is None else CancelReason(cancel_asked)
-    return ClaimState(fence, attempts, response_status, response_data, asked, version, head)
+    return ClaimState(fence, attempts, response_status, response_data, asked, *others)
 
 
 def note_reference(
@@ -155,14 +155,13 @@ def complete_operation(
 ) -> None:
     """End a key when the gateway has decided its operation; `purpose` replaces the row's."""
     outcome = {
-        **hashes,
         "purpose": purpose,
         "operation_status": operation.status,
         "gateway_reference": operation.gateway_reference,
         "failure_message": operation.failure_message,
         "review_reason": operation.review_reason,
     }
-    connection.write("complete_operation", _response(key_id, key_hash, answer, at) | outcome)
+    connection.write("complete_operation", _response(key_id, key_hash, answer, at, hashes) | outcome)
 
 
 def store_response(
@@ -172,12 +171,9 @@ def store_response(
     answer: StoredResponse,
     at: datetime,
     hashes: Mapping[str, Any],
-    *,
-    is_kept: bool,
 ) -> None:
-    """End a key without a gateway operation. Each repeat renders a response anew that is not kept."""
-    values = {**_response(key_id, key_hash, answer, at), **hashes}
-    connection.write("store_response", values if is_kept else values | {"response_data": None, "response_hash": None})
+    """End a key without a gateway operation."""
+    connection.write("store_response", _response(key_id, key_hash, answer, at, hashes))
 
 
 def store_refusal(
@@ -189,16 +185,19 @@ def store_refusal(
     hashes: Mapping[str, Any],
 ) -> None:
     """End a key with a state conflict: it made nothing and asks for nothing."""
-    connection.write("store_refusal", {**_response(key_id, key_hash, answer, at), **hashes})
+    connection.write("store_refusal", _response(key_id, key_hash, answer, at, hashes))
 
 
-def _response(key_id: int, key_hash: str, answer: StoredResponse, at: datetime) -> dict[str, Any]:
+def _response(
+    key_id: int, key_hash: str, answer: StoredResponse, at: datetime, hashes: Mapping[str, Any]
+) -> dict[str, Any]:
     return {
         "key_id": key_id,
         "key_hash": key_hash,
         "response_status": answer.status,
         "response_data": answer.body,
         "updated_at": at,
+        **hashes,
     }
 
 
@@ -212,8 +211,11 @@ def release(
     The end of a lease is the last moment at which its owner may have sent something. An owner that has sent nothing
     keeps the end of the lease before its own, `ended_at`.
     """
-    values = {"ended_at": ended_at, "review_reason": review, "updated_at": at}
-    connection.write("release_key", {"key_id": key_id, "key_hash": key_hash, **values})
+    values = {"key_id": key_id, "key_hash": key_hash, "review_reason": review, "updated_at": at}
+    if ended_at is None:
+        connection.write("release_key", values)
+    else:
+        connection.write("release_key_as_of", values | {"ended_at": ended_at})
 
 
 def end_lease(connection: Connection, key_hash: str, owner: str) -> bool:

@@ -24,7 +24,14 @@ FINDS_A_KEY_OTHERWISE = {"lock_key_by_id", "lock_key_of_operation", "adopt_key",
 
 CHANGED_BY_A_CHARGE = {
     "payments": ("update_payment",),
-    "idempotency_keys": ("set_operation", "release_key", "take_over_key", "complete_operation", "store_response"),
+    "idempotency_keys": (
+        "set_operation",
+        "release_key",
+        "release_key_as_of",
+        "take_over_key",
+        "complete_operation",
+        "store_response",
+    ),
 }
 
 

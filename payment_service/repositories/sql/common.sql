@@ -17,6 +17,29 @@ UPDATE idempotency_keys
 SET amount = :amount, currency = :currency, parent_key = :parent_key, row_hash = :row_hash
 WHERE key_id = :key_id AND key_hash = :key_hash;
 
+-- name: release_key_as_of
+-- End the lease at a moment in the past: an owner that sent nothing leaves the end of the lease before its own.
+UPDATE idempotency_keys
+SET leased_until = :ended_at, review_reason = nullif(coalesce(CAST(:review_reason AS text), review_reason), ''),
+    updated_at = :updated_at
+WHERE key_id = :key_id AND key_hash = :key_hash;
+
+-- name: complete_operation
+-- The gateway decided: the operation's outcome, and the response as sent where it is kept.
+UPDATE idempotency_keys
+SET operation_status = :operation_status, gateway_reference = :gateway_reference,
+    failure_message = :failure_message, review_reason = :review_reason, purpose = :purpose, terms = NULL, action = NULL,
+    response_status = :response_status, response_data = :response_data, row_hash = :row_hash,
+    response_hash = :response_hash, updated_at = :updated_at
+WHERE key_id = :key_id AND key_hash = :key_hash;
+
+-- name: store_response
+-- The response to a request that asked nothing of the gateway.
+UPDATE idempotency_keys
+SET response_status = :response_status, response_data = :response_data, row_hash = :row_hash,
+    response_hash = :response_hash, updated_at = :updated_at
+WHERE key_id = :key_id AND key_hash = :key_hash;
+
 -- name: store_refusal
 -- The response to a request that the payment's state refused: the key made nothing.
 UPDATE idempotency_keys

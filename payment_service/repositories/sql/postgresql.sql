@@ -93,9 +93,9 @@ WHERE key_id = :key_id AND key_hash = :key_hash
 RETURNING fence;
 
 -- name: release_key
--- End the lease. An owner that sent nothing leaves the end of the lease before its own.
+-- End the lease now.
 UPDATE idempotency_keys
-SET leased_until = coalesce(CAST(:ended_at AS timestamptz), statement_timestamp()),
+SET leased_until = statement_timestamp(),
     review_reason = nullif(coalesce(CAST(:review_reason AS text), review_reason), ''),
     updated_at = :updated_at
 WHERE key_id = :key_id AND key_hash = :key_hash;
@@ -108,41 +108,16 @@ RETURNING key_id;
 
 -- name: lock_claim
 -- What an owner must know before it completes: key first, then payment, one row of each.
-WITH key AS (
-    SELECT fence, attempts, response_status, response_data, cancel_asked
+WITH key AS MATERIALIZED (
+    SELECT fence, attempts, response_status, response_data, cancel_asked,
+        is_client_key AND expires_at > clock_timestamp() AS keeps_response
     FROM idempotency_keys
     WHERE key_id = :key_id AND key_hash = :key_hash
     FOR UPDATE
-), payment AS (
+), payment AS MATERIALIZED (
     SELECT version, journal_hash FROM payments WHERE payment_id = :payment_id FOR NO KEY UPDATE
 )
 SELECT key.*, payment.version, payment.journal_hash FROM key LEFT JOIN payment ON true;
-
--- name: complete_operation
--- The gateway decided: the operation's outcome and the response as sent, kept for a client's key only.
-UPDATE idempotency_keys
-SET operation_status = :operation_status, gateway_reference = :gateway_reference,
-    failure_message = :failure_message, review_reason = :review_reason, purpose = :purpose, terms = NULL, action = NULL,
-    response_status = :response_status,
-    response_data = CASE WHEN is_client_key AND expires_at > statement_timestamp()
-        THEN CAST(:response_data AS text) END,
-    response_hash = CASE WHEN is_client_key AND expires_at > statement_timestamp()
-        THEN CAST(:response_hash AS text) END,
-    row_hash = :row_hash,
-    updated_at = :updated_at
-WHERE key_id = :key_id AND key_hash = :key_hash;
-
--- name: store_response
--- The response to a request that asked nothing of the gateway.
-UPDATE idempotency_keys
-SET response_status = :response_status,
-    response_data = CASE WHEN is_client_key AND expires_at > statement_timestamp()
-        THEN CAST(:response_data AS text) END,
-    response_hash = CASE WHEN is_client_key AND expires_at > statement_timestamp()
-        THEN CAST(:response_hash AS text) END,
-    row_hash = :row_hash,
-    updated_at = :updated_at
-WHERE key_id = :key_id AND key_hash = :key_hash;
 
 -- name: lock_payment
 -- A payment, locked against every other change; rows that refer to it can still be inserted.

@@ -103,6 +103,9 @@ class Postgres:
         with closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
+    def spread(self, name: str) -> None:
+        """Spread the tables of a migrated database over the server's workers: a plain server has none."""
+
     def close(self) -> None:
         """Be done with the server; one that was here before stays as it is."""
 

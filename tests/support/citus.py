@@ -1,0 +1,75 @@
+"""A Citus cluster, named by its coordinator in TEST_DATABASE_URL: each migrated database is spread over its workers."""
+
+import subprocess
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from psycopg2 import sql
+from sqlalchemy import URL
+
+from tests.support.postgres import ROLES, Postgres
+
+DISTRIBUTE = Path(__file__).resolve().parents[2] / "deploy" / "citus" / "distribute.sql"
+
+Node = tuple[str, int]
+
+
+class CitusPostgres(Postgres):
+    """The coordinator. A database that is spread exists on the workers as well, and so do its copies."""
+
+    def __init__(self, address: URL, workers: Sequence[Node]) -> None:
+        super().__init__(address)
+        self.workers = [Postgres(address.set(host=host, port=port)) for host, port in workers]
+
+    def create_database(self, name: str, template: str | None = None) -> str:
+        """Make a database, empty and on the coordinator only, or as a copy of a spread one on every node."""
+        if template is None:
+            return super().create_database(name)
+        for node in (*self.workers, self):
+            _end_sessions(node, template)
+            Postgres.create_database(node, name, template)
+        return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """Remove a database from every node."""
+        for node in (self, *self.workers):
+            Postgres.drop_database(node, name)
+
+    def spread(self, name: str) -> None:
+        """Spread the tables of a migrated database over the workers, as the how-to does."""
+        for worker in self.workers:
+            Postgres.create_database(worker, name)
+        for node in (self, *self.workers):
+            _run(node, name, "CREATE EXTENSION citus")
+        for worker in self.workers:
+            _run(worker, name, ROLES.read_text())
+        _run(self, name, f"SELECT citus_set_coordinator_host('{self.address.host}', {self.address.port})")
+        for worker in self.workers:
+            _run(self, name, f"SELECT citus_add_node('{worker.address.host}', {worker.address.port})")
+        address = self.address.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+        command = ["psql", "--no-psqlrc", "--set=ON_ERROR_STOP=1", f"--file={DISTRIBUTE}", address]
+        result = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+
+
+def with_workers(server: Postgres) -> Postgres:
+    """Return a coordinator together with the workers that it knows; any other server as it is."""
+    with closing(server.connect(server.address.database or "postgres")) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('pg_dist_node') IS NOT NULL")
+        if cursor.fetchone() != (True,):
+            return server
+        cursor.execute("SELECT nodename, nodeport FROM pg_dist_node WHERE groupid <> 0 ORDER BY nodeport")
+        return CitusPostgres(server.address, cursor.fetchall())
+
+
+def _run(server: Postgres, database: str, statement: str) -> None:
+    with closing(server.connect(database)) as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def _end_sessions(server: Postgres, database: str) -> None:
+    """End what keeps a database from being copied: connections between the nodes, and the maintenance of Citus."""
+    statement = sql.SQL("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = {}")
+    with closing(server.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(statement.format(sql.Literal(database)))

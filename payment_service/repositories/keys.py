@@ -4,12 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
-
 from payment_service.connection import Connection
 from payment_service.domain.operations import Action, CancelReason, Purpose
 from payment_service.domain.records import IdempotencyKey, Operation, StoredResponse
-from payment_service.models import idempotency_keys
 from payment_service.repositories.key_states import ClaimState, FinishedKey
 from payment_service.repositories.rows import record_from
 
@@ -32,49 +29,23 @@ def claim(connection: Connection, values: Mapping[str, Any]) -> tuple[int, int, 
 
 def find(connection: Connection, scope: Mapping[str, Any]) -> IdempotencyKey | None:
     """Return the key of a scope (`channel`, `subject`, `key_hash`) as it stands."""
-    return _key(connection, "find_key", scope)
+    return one_key(connection, "find_key", scope)
 
 
 def lock(connection: Connection, scope: Mapping[str, Any]) -> IdempotencyKey | None:
     """Return the key of a scope, its row locked."""
-    return _key(connection, "lock_key", scope)
+    return one_key(connection, "lock_key", scope)
 
 
-def adopt(connection: Connection, scope: Mapping[str, Any], gateway_key: str) -> IdempotencyKey | None:
-    """Give its own hash to a key that a migration knew only by its `gateway_key`. Return it, its row locked."""
-    connection.write("adopt_key", {**scope, "gateway_key": gateway_key})
-    return lock(connection, scope)
+def one_key(connection: Connection, name: str, values: Mapping[str, Any]) -> IdempotencyKey | None:
+    """Run a statement of this name, and return the only key that it finds, or None."""
+    row = connection.row(name, values)
+    return None if row is None else record_from(IdempotencyKey, row, connection.database)
 
 
 def set_hash(connection: Connection, key: IdempotencyKey, row_hash: str) -> None:
     """Write the hash of a key that has changed."""
     connection.write("set_key_hash", {"key_id": key.key_id, "key_hash": key.key_hash, "row_hash": row_hash})
-
-
-_SCOPE = select(
-    *(idempotency_keys.c[name] for name in ("channel", "subject", "key_hash")),
-).where(idempotency_keys.c.gateway_key == bindparam("gateway_key"))
-
-
-def find_by_gateway_key(connection: Connection, gateway_key: str) -> IdempotencyKey | None:
-    """Return the key of the operation that the gateway knows by this key, as it stands."""
-    scope = connection.execute(_SCOPE, {"gateway_key": gateway_key}).mappings().one_or_none()
-    return None if scope is None else find(connection, dict(scope))
-
-
-def lock_by_id(connection: Connection, key_id: int) -> IdempotencyKey | None:
-    """Return a key, its row locked; None if another transaction has locked it."""
-    return _key(connection, "lock_key_by_id", {"key_id": key_id})
-
-
-def lock_of_operation(connection: Connection, operation_id: Any) -> IdempotencyKey | None:
-    """Return the unfinished key of an operation, its row locked; None if it is finished or does not exist."""
-    return _key(connection, "lock_key_of_operation", {"operation_id": operation_id})
-
-
-def _key(connection: Connection, name: str, values: Mapping[str, Any]) -> IdempotencyKey | None:
-    row = connection.row(name, values)
-    return None if row is None else record_from(IdempotencyKey, row, connection.database)
 
 
 def take_over(connection: Connection, key: IdempotencyKey, owner: str, lease: float) -> int:

@@ -21,7 +21,7 @@ from payment_service.gateways.base import (
     Pending,
     Unknown,
 )
-from payment_service.repositories import keys, payments, timers
+from payment_service.repositories import key_lookups, keys, payments, timers
 from payment_service.repositories.key_states import NOT_KEPT, ClaimState
 from payment_service.services import reversals, undecided
 from payment_service.services.chaining import finished_key_hashes
@@ -223,7 +223,7 @@ def _stored(connection: Connection, deps: Dependencies, claim: Claim, state: Cla
     replayed = state.response_status is not None and state.fence != claim.fence
     if state.response_status is not None and state.response_data is not None:
         return StoredResponse(state.response_status, state.response_data, replayed=replayed)
-    key = keys.lock_by_id(connection, claim.key_id)
+    key = key_lookups.lock_by_id(connection, claim.key_id)
     if key is None:
         raise KeyInUse
     response = render_response(connection, deps, claim.response_format, load_context(connection, key))

@@ -3,12 +3,15 @@
 import subprocess
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from psycopg2 import sql
+from psycopg2.errors import ObjectInUse
 from sqlalchemy import URL
 
 from tests.support.postgres import ROLES, Postgres
+from tests.support.waiting import wait_until
 
 DISTRIBUTE = Path(__file__).resolve().parents[2] / "deploy" / "citus" / "distribute.sql"
 
@@ -27,9 +30,18 @@ class CitusPostgres(Postgres):
         if template is None:
             return super().create_database(name)
         for node in (*self.workers, self):
-            _end_sessions(node, template)
-            Postgres.create_database(node, name, template)
+            wait_until(partial(self._copied, node, name, template))
         return self.url(name)
+
+    def _copied(self, node: Postgres, name: str, template: str) -> bool:
+        # The coordinator looks after its databases, on the workers as well, and begins again after some seconds.
+        for each in (self, node):
+            _end_sessions(each, template)
+        try:
+            Postgres.create_database(node, name, template)
+        except ObjectInUse:
+            return False
+        return True
 
     def drop_database(self, name: str) -> None:
         """Remove a database from every node."""

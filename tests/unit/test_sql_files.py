@@ -19,7 +19,7 @@ SPREAD_BY = {
 }
 """The column by which a database would spread each table over machines; docs/scaling.md has the same."""
 
-FINDS_A_KEY_OTHERWISE = {"lock_key_by_id", "lock_key_of_operation", "adopt_key", "ask_to_cancel_charge"}
+FINDS_A_KEY_OTHERWISE = {"find_hash_by_id", "find_hash_of_operation", "adopt_key", "ask_to_cancel_charge"}
 """Statements of recovery, of a person's decision or a caller who gives up, and for keys that release 1.0.0 purged."""
 
 CHANGED_BY_A_CHARGE = {

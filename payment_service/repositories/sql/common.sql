@@ -7,6 +7,14 @@ UPDATE idempotency_keys
 SET key_hash = :key_hash, channel = :channel, subject = :subject, is_client_key = :is_client_key
 WHERE gateway_key = :gateway_key;
 
+-- name: find_hash_by_id
+-- By the number of a key, its hash, by which it is locked.
+SELECT key_hash FROM idempotency_keys WHERE key_id = :key_id;
+
+-- name: find_hash_of_operation
+-- The same for the unfinished key of an operation.
+SELECT key_hash FROM idempotency_keys WHERE operation_id = :operation_id AND response_status IS NULL;
+
 -- name: set_key_hash
 -- The hash of a key that has changed.
 UPDATE idempotency_keys SET row_hash = :row_hash WHERE key_id = :key_id AND key_hash = :key_hash;

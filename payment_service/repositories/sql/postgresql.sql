@@ -68,7 +68,7 @@ SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response
     expires_at <= clock_timestamp() AS expired,
     clock_timestamp() AS looked_at
 FROM idempotency_keys
-WHERE key_id = :key_id
+WHERE key_id = :key_id AND key_hash = :key_hash
 FOR UPDATE SKIP LOCKED;
 
 -- name: lock_key_of_operation
@@ -81,7 +81,7 @@ SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response
     expires_at <= clock_timestamp() AS expired,
     clock_timestamp() AS looked_at
 FROM idempotency_keys
-WHERE operation_id = :operation_id AND response_status IS NULL
+WHERE operation_id = :operation_id AND key_hash = :key_hash AND response_status IS NULL
 FOR UPDATE;
 
 -- name: take_over_key
@@ -143,15 +143,17 @@ FOR NO KEY UPDATE SKIP LOCKED;
 
 -- name: lock_payment_for_refund
 -- The same, with the number of the refund about to be made.
-SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
-    authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
-    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
-    gateway, created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at, hold_expires_at,
-    charge_reference, disputed_amount, charged_back_amount, idempotency_hash, journal_hash,
-    nextval('payment_refunds_refund_id_seq') AS refund_id
-FROM payments
-WHERE payment_id = :payment_id
-FOR NO KEY UPDATE;
+WITH payment AS MATERIALIZED (
+    SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
+        authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
+        payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
+        gateway, created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at, hold_expires_at,
+        charge_reference, disputed_amount, charged_back_amount, idempotency_hash, journal_hash
+    FROM payments
+    WHERE payment_id = :payment_id
+    FOR NO KEY UPDATE
+)
+SELECT payment.*, nextval('payment_refunds_refund_id_seq') AS refund_id FROM payment;
 
 -- name: insert_delivery
 -- An event on its way to one sink, due at once by the clock that judges it.

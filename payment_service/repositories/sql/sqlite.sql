@@ -62,7 +62,7 @@ SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response
     expires_at <= strftime('%Y-%m-%d %H:%M:%f000', 'now') AS expired,
     strftime('%Y-%m-%d %H:%M:%f000', 'now') AS looked_at
 FROM idempotency_keys
-WHERE key_id = :key_id;
+WHERE key_id = :key_id AND key_hash = :key_hash;
 
 -- name: lock_key_of_operation
 -- The unfinished key of an operation.
@@ -74,7 +74,7 @@ SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response
     expires_at <= strftime('%Y-%m-%d %H:%M:%f000', 'now') AS expired,
     strftime('%Y-%m-%d %H:%M:%f000', 'now') AS looked_at
 FROM idempotency_keys
-WHERE operation_id = :operation_id AND response_status IS NULL;
+WHERE operation_id = :operation_id AND key_hash = :key_hash AND response_status IS NULL;
 
 -- name: take_over_key
 -- A new owner under a new fence; the caller holds the row's lock.

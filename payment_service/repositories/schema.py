@@ -7,7 +7,7 @@ from sqlalchemy import column, select, table, text
 
 from payment_service.connection import Connection
 from payment_service.domain.errors import DatabaseNotMigrated, DatabaseUnavailable
-from payment_service.models import schema_information
+from payment_service.models import payments, schema_information
 
 VERSION = select(table("alembic_version", column("version_num")).c.version_num)
 MIN_CODE = select(schema_information.c.min_code)
@@ -22,6 +22,9 @@ MAY_WRITE = text(
     """
 )
 """A charge's needs of PostgreSQL; it locks nothing."""
+
+ASK_EVERY_MACHINE = select(payments.c.payment_id).limit(1)
+"""A database that is spread answers this only while all its machines do."""
 
 WRITE_NOTHING = text("UPDATE payments SET version = version WHERE false")
 """SQLite has no such query, and opens a read-only transaction on a file that it cannot write."""
@@ -49,7 +52,7 @@ def is_known(oldest: str, head: str) -> bool:
 
 
 def require_writable(connection: Connection) -> None:
-    """Raise DatabaseUnavailable if no charge can be written: the database is read only, or a privilege is missing.
+    """Raise DatabaseUnavailable if no charge can be written: read only, a privilege or one of its machines missing.
 
     Discards a read-only connection with its pool: the next one shows whether that still holds.
     """
@@ -64,3 +67,4 @@ def require_writable(connection: Connection) -> None:
         raise DatabaseNotMigrated
     if not found.has_privileges:
         raise DatabaseUnavailable
+    connection.execute(ASK_EVERY_MACHINE)

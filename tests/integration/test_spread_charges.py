@@ -69,7 +69,7 @@ def test_charge_sends_statements_that_one_machine_answers(app: Flask, proxy: Com
 
 def _with_names(statement: str) -> str:
     """Return a statement with the name of a column in place of the value that it is compared with."""
-    return re.sub(r"\w+\.(\w+) = (?:\d+|'')", r"\1 = :\1", statement)
+    return re.sub(r"\w+\.(\w+) = (?:\d+|'')(?:::\w+)?", r"\1 = :\1", statement)
 
 
 def _without_texts(query: str) -> str:

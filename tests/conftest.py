@@ -30,7 +30,7 @@ from tests.support.citus import with_workers
 from tests.support.gateways import LedgerGateway
 from tests.support.judged import JudgedClient
 from tests.support.memory import directory
-from tests.support.postgres import AS_OWNER, Postgres, prepare_roles, start_postgres
+from tests.support.postgres import AS_OWNER, RESTART, Postgres, prepare_roles, start_postgres
 from tests.support.quick_routes import remember_rules
 
 MakeApp = Callable[..., Flask]
@@ -83,8 +83,7 @@ def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     @cache
     def make(engine_name: str) -> str:
         if engine_name == "postgresql":
-            server: Postgres = request.getfixturevalue("postgres")
-            return fresh_database(server, "payments")
+            return fresh_database(request.getfixturevalue("postgres"), "payments")
         url = f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/payments.db"
         migrate(url)
         return url
@@ -239,8 +238,7 @@ def empty(database: Database) -> None:
     deletions = [str(each.delete()) for each in reversed(metadata.sorted_tables) if each is not schema_information]
     with database.atomic("test") as connection:
         if connection.database == "postgresql":  # an aggregation takes so many numbers, whether rows have them or not
-            restart = "SELECT setval('transactions_transaction_log_id_seq', 1, false)"
-            deletions = [";".join((AS_OWNER, *deletions, restart))]  # one round trip
+            deletions = [";".join((AS_OWNER, *deletions, RESTART))]  # one round trip
         else:
             deletions.append("DELETE FROM sqlite_sequence")
         for deletion in deletions:

@@ -26,7 +26,8 @@ from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, rows
 from tests.support.gateways import LedgerGateway
 from tests.support.operations import MOVEMENTS
-from tests.support.postgres import lock_rows, plainly
+from tests.support.postgres import plainly
+from tests.support.spread import lock_rows
 
 
 @pytest.fixture

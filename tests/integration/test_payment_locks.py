@@ -9,7 +9,8 @@ from psycopg2.errors import LockNotAvailable
 
 from payment_service.services import transitions
 from tests.support.operations import MOVEMENTS
-from tests.support.postgres import lock_rows, plainly
+from tests.support.postgres import plainly
+from tests.support.spread import lock_rows
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # on SQLite the whole file is locked

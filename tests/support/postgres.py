@@ -24,7 +24,6 @@ from tests.support.freezing import standing_still
 from tests.support.memory import DISK, directory
 from tests.support.ports import free_port
 from tests.support.postgres_binaries import Runner, bin_directory
-from tests.support.spread import SPREAD_BY
 from tests.support.waiting import wait_until
 
 PATIENCE = 30.0
@@ -32,6 +31,9 @@ PATIENCE = 30.0
 
 AS_OWNER = "SET LOCAL ROLE payments_owner"
 """The statement with which a test begins a transaction that the service's role may not do."""
+
+RESTART = "SELECT setval('transactions_transaction_log_id_seq', 1, false)"
+"""The statement after which the journal counts from one again."""
 
 ROLES = Path(__file__).resolve().parents[2] / "deploy" / "postgresql" / "roles.sql"
 
@@ -61,15 +63,6 @@ def plainly(url: str, **more: Any) -> Connection:
     address = make_url(url).set(drivername="postgresql").difference_update_query(["options"])
     connection: Connection = psycopg2.connect(address.render_as_string(hide_password=False), **more)
     return connection
-
-
-def lock_rows(connection: Connection, table: str, clause: str = "FOR UPDATE") -> None:
-    """Lock every row of a table, each by the column that a cluster would spread the table by."""
-    column = SPREAD_BY[table]
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {column} FROM {table}")  # noqa: S608 - our own words
-        for row in cursor.fetchall():
-            cursor.execute(f"SELECT FROM {table} WHERE {column} = %s {clause}", row)
 
 
 class Postgres:

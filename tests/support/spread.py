@@ -4,10 +4,22 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+
 DISTRIBUTE = Path(__file__).resolve().parents[2] / "deploy" / "citus" / "distribute.sql"
 
 SPREAD_BY = dict(re.findall(r"create_distributed_table\('(\w+)', '(\w+)'", DISTRIBUTE.read_text()))
 """The column by which each table is spread, as the script spreads them."""
+
+
+def lock_rows(connection: Connection, table: str, clause: str = "FOR UPDATE") -> None:
+    """Lock every row of a table, each by the column that a cluster would spread the table by."""
+    column = SPREAD_BY[table]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {column} FROM {table}")  # noqa: S608 - our own words
+        for row in cursor.fetchall():
+            cursor.execute(f"SELECT FROM {table} WHERE {column} = %s {clause}", row)
+
 
 _TABLE = re.compile(r"(?:FROM|INTO|UPDATE|JOIN) (\w+)")
 _PART = re.compile(r"\w+ AS (MATERIALIZED )?\((.*?)\n\)", re.DOTALL)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import requests
 
@@ -160,4 +161,4 @@ class Watch:
 
 def _pauses(moments: Iterable[float]) -> list[tuple[float, float]]:
     times = sorted(moments)
-    return list(zip(times, times[1:], strict=False))
+    return list(pairwise(times))

@@ -18,7 +18,7 @@ from tests.ha.report import Report
 from tests.ha.ways import DATABASE, Addresses, opened, superuser
 from tests.support.ports import free_port
 from tests.support.processes import Service, flask
-from tests.support.simulator import Simulator, running_simulator
+from tests.support.simulator import running_simulator
 from tests.support.waiting import wait_until
 
 BEFORE, AFTER = 4.0, 8.0
@@ -35,8 +35,9 @@ def run(row: Row, cluster: Cluster, home: Path) -> Report:
     with ExitStack() as stack:
         stack.enter_context(cluster.configured(row.configuration))
         bank = stack.enter_context(running_simulator(home, latency_ms=20))
+        ledger = stack.enter_context(closing(Ledger(str(bank.ledger_path))))
         addresses = stack.enter_context(opened(row.way, cluster, home, slow=row.slow_checks, cut=row.cut))
-        _pay(report, cluster, bank, addresses)
+        _pay(report, cluster, bank.url, ledger, addresses)
         cluster.start()
     report.took = time.monotonic() - began
     return report
@@ -51,9 +52,9 @@ def _empty_database(cluster: Cluster) -> None:
     server.create_database(DATABASE, template=cluster.template)
 
 
-def _pay(report: Report, cluster: Cluster, bank: Simulator, addresses: Addresses) -> None:
+def _pay(report: Report, cluster: Cluster, bank: str, ledger: Ledger, addresses: Addresses) -> None:
     port = free_port()
-    own = {"GATEWAY_URL": bank.url, "BIND": f"127.0.0.1:{port}", "DOTENV_READ": "1", "WEB_CONCURRENCY": "2"}
+    own = {"GATEWAY_URL": bank, "BIND": f"127.0.0.1:{port}", "DOTENV_READ": "1", "WEB_CONCURRENCY": "2"}
     behind = own | {"DATABASE_URL": addresses.worker}
     web = Service.gunicorn(own | {"DATABASE_URL": addresses.web})
     worker = Service(sys.executable, "-m", "flask", "--app", "wsgi", "worker", settings=behind)
@@ -74,7 +75,7 @@ def _pay(report: Report, cluster: Cluster, bank: Simulator, addresses: Addresses
         found = flask("verify", settings=behind)
         report.violations += [line for line in found.splitlines() if line != "no violations"]
         report.differing = load.repeat_all()
-        _judge(report, cluster, bank, load)
+        _judge(report, cluster, ledger, load)
 
 
 def _is_ready(port: int) -> bool:
@@ -94,12 +95,9 @@ def _happen(cluster: Cluster, row: Row, load: TimedLoad) -> None:
     time.sleep(AFTER)
 
 
-def _judge(report: Report, cluster: Cluster, bank: Simulator, load: TimedLoad) -> None:
+def _judge(report: Report, cluster: Cluster, ledger: Ledger, load: TimedLoad) -> None:
     wait_until(cluster.primary, cluster.logs, 60)
-    with (
-        closing(Ledger(str(bank.ledger_path))) as ledger,
-        closing(Tables(superuser(cluster).url(DATABASE))) as tables,
-    ):
+    with closing(Tables(superuser(cluster).url(DATABASE))) as tables:
         oracle = Oracle(tables, ledger, load.intents)
         found = oracle.judge()
     report.doubles, report.lost = oracle.counts.double, sum(line.startswith("S17") for line in found)

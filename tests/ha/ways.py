@@ -1,4 +1,4 @@
-"""The ways to the primary: all hosts in the address, HAProxy, and PgBouncer in front of HAProxy, as deploy/ has them."""
+"""The ways to the primary, as deploy/ has them: all hosts in the address, HAProxy, and PgBouncer before HAProxy."""
 
 import os
 import shutil

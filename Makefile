@@ -90,7 +90,7 @@ test-ha: .venv/.requirements-dev.txt $(HA) ## Fail a cluster of three PostgreSQL
 	@$(BIN)/python -m pytest $(ARGS) tests/ha
 
 .PHONY: ha
-ha: .venv/.requirements-dev.txt $(HA) ## Fail over in every way (ARGS="--fault frozen --runs 5")
+ha: .venv/.requirements-dev.txt $(HA) ## Fail over in every way, a minute each (ARGS="--fault frozen --way direct --runs 5")
 	@$(BIN)/python -m tests.ha $(ARGS)
 
 .PHONY: bench

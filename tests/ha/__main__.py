@@ -44,8 +44,8 @@ def main(words: Sequence[str]) -> int:
         and not (given.reference and row.but)
     ]
     if not given.in_private_network:
-        # An ordinary user has no cables to pull.
         rows = [row for row in rows if row.fault != "partitioned"]
+        print("Not root: no cable can be pulled.", file=sys.stderr)  # noqa: T201 - a row is missing
     reports = []
     with closing(network):
         for report in _reports(network, rows * given.runs):

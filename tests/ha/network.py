@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Network(Protocol):
-    """Addresses of the machines, numbered from 1, and of whoever uses them."""
+    """Addresses of the machines, numbered from 1, and `own` of their users."""
 
     subnet: str
     own: str
@@ -91,11 +91,10 @@ class Cables:
         _ip(f"link set cable{number} master bridge")
 
     def close(self) -> None:
-        """End the namespaces; their cables go with them."""
+        """End the namespaces; their cables go with them, and the bridge with ours."""
         for holder in self._machines.values():
             holder.kill()
             holder.communicate()
-        _ip("link delete bridge")
 
 
 def _ip(words: str, prefix: tuple[str, ...] = ()) -> None:

@@ -24,6 +24,9 @@ from tests.support.waiting import wait_until
 BEFORE, AFTER = 4.0, 8.0
 """Seconds of load before the fault, and after the service is back."""
 
+LATENCY = 100
+"""Milliseconds that the bank takes: there are payments in flight at any moment, and the machine is not busy."""
+
 
 def run(row: Row, cluster: Cluster, home: Path) -> Report:
     """Let clients pay on the cluster while the fault happens, and judge what there is afterwards.
@@ -34,7 +37,7 @@ def run(row: Row, cluster: Cluster, home: Path) -> Report:
     _empty_database(cluster)
     with ExitStack() as stack:
         stack.enter_context(cluster.configured(row.configuration))
-        bank = stack.enter_context(running_simulator(home, latency_ms=20))
+        bank = stack.enter_context(running_simulator(home, latency_ms=LATENCY))
         ledger = stack.enter_context(closing(Ledger(str(bank.ledger_path))))
         addresses = stack.enter_context(opened(row.way, cluster, home, slow=row.slow_checks, cut=row.cut))
         _pay(report, cluster, bank.url, ledger, addresses)

@@ -27,5 +27,6 @@ def test_fail_over_loses_no_payment_and_keeps_no_key(fault: Fault, cluster: Clus
 
     assert report.complaints == []
     assert set(report.answers) <= {"200", "409", "503"}, report
+    assert report.hangs == 0, report
     assert report.gap < LONGEST_GAP[fault], report
     assert report.slowest_readiness < 3, report

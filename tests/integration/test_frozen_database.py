@@ -104,6 +104,23 @@ def test_commits_that_wait_for_a_silent_standby_are_not_ready(server: ThrowawayP
     dependencies_of(app).database.engine.dispose()
 
 
+def test_silent_standby_is_not_ready_for_any_process_until_it_answers(
+    server: ThrowawayPostgres, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has given its COMMIT up, or that has sent none, would wait with the next charge as well."""
+    monkeypatch.setattr("payment_service.connection.LONGEST_COMMIT", 1.5)
+    apps = [create_app(Settings(database_url=url, log_level="ERROR"), gateway=LedgerGateway()) for _ in range(2)]
+    set_standby(server, "'silent'")
+    given_up = pay_trip(apps[0].test_client(), idempotency_key="given up").status_code
+    while_silent = [readiness_of(app) for app in apps]
+    set_standby(server, "''")
+    wait_until(lambda: [readiness_of(app) for app in apps] == [200, 200], patience=4)
+    for app in apps:
+        dependencies_of(app).database.engine.dispose()
+
+    assert (given_up, while_silent) == (503, [503, 503])
+
+
 def set_standby(server: ThrowawayPostgres, names: str) -> None:
     with closing(server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit = local")

@@ -80,7 +80,7 @@ def test_more_than_two_hundred_names_are_refused_wherever_they_stand() -> None:
 
 
 def test_more_than_two_thousand_values_are_refused_and_commas_in_texts_are_none() -> None:
-    assert len(parse_object(b'{"a": [' + b"1," * 1999 + b'"' + b"," * 9999 + b'"]}')["a"]) == 2000
+    assert len(parse_object(b'{"a": [' + b"1," * 1997 + b'"' + b"," * 9999 + b'"]}')["a"]) == 1998
     assert fault_of(b'{"a": [' + b"1," * 2001 + b"1]}") == (("body", 0), "json_invalid")
     assert fault_of(b'{"a": [' + b"[]," * 1500 + b"1]}") == (("body", 0), "json_invalid")
 

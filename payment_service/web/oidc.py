@@ -16,7 +16,7 @@ from authlib.oidc.core import CodeIDToken
 from joserfc.errors import JoseError
 
 from payment_service.domain.principals import Principal, TokenScope
-from payment_service.http_client import JSON_HEADERS, MALFORMED, deadline_adapter
+from payment_service.http_client import JSON_HEADERS, MALFORMED, authorities, deadline_adapter
 from payment_service.web.auth import LEEWAY, caller_of_claims, published_key
 from payment_service.web.jwks import KeysUnreachable
 from payment_service.web.sign_in_provider import (
@@ -88,6 +88,7 @@ class OpenIdProvider:
             code_challenge_method="S256",
         )
         session.trust_env = False
+        session.verify = authorities()
         session.headers.update(JSON_HEADERS)
         for scheme in ("http://", "https://"):
             session.mount(scheme, deadline_adapter(1))

@@ -74,7 +74,7 @@ def operator_from_request() -> Principal:
     session = request.cookies.get(cookie_name(COOKIE))
     if not session:
         raise TokenMissing
-    subject = operator_sessions.find(dependencies(), session)
+    subject = operator_sessions.find(dependencies(), session, current_app.config["OPS_IDLE_SECONDS"])
     if subject is None:
         raise SessionEnded
     return Principal(subject=subject, scopes=frozenset({TokenScope.OPERATE.value}))

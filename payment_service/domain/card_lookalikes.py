@@ -67,8 +67,11 @@ def is_lookalike(text: str, start: int, end: int) -> bool:
     if is_list(_GROUP.findall(text, start, end)):
         return True
     first, last = max(0, start - _AROUND), min(len(text), end + _AROUND)
-    if any(each.start() < end and start < each.end() for each in _LOOKALIKE.finditer(text, first, last)):
-        return True
+    # The fraction of a number in scientific notation is nothing on its own.
+    has_exponent = not {"e", "E"}.isdisjoint(text[start:end])
+    for each in _LOOKALIKE.finditer(text, first, last):
+        if each.start() < end and start < each.end() and not (has_exponent and each.start() > start):
+            return True
     ibans = (each for each in _IBAN.finditer(text, first, last) if each.start() < end and start < each.end())
     return any(start < each.start() + _account(each[0]) for each in ibans)
 

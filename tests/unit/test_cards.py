@@ -207,3 +207,7 @@ def test_two_hundred_barcodes_in_one_text_are_let_pass() -> None:
     sums = [sum(int(digit) * (1 + 2 * (at % 2)) for at, digit in enumerate(payload)) for payload in payloads]
     barcodes = [f"{payload}{-total % 10}" for payload, total in zip(payloads, sums, strict=True)]
     assert not contains_card_number(" ".join(barcodes))
+
+
+def test_the_fraction_of_a_number_in_scientific_notation_is_no_lookalike() -> None:
+    assert contains_card_number("1.22000000000003E+14")  # 22000000000003 alone has the form of a SIRET

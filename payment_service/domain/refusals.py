@@ -59,7 +59,7 @@ class Reason(StrEnum):
     """The provider gave no token for its code."""
     ALGORITHM_NOT_ALLOWED = "algorithm_not_allowed"
     """The ID token names an algorithm that is not allowed."""
-    ID_TOKEN_REFUSED = "id_token_refused"
+    ID_TOKEN_REFUSED = "id_token_refused"  # noqa: S105 - a reason
     """The ID token is not valid."""
 
 

@@ -19,7 +19,7 @@ MASKED = "[masked]"
 """The text in place of a card number."""
 
 _SHORTEST, _LONGEST = 13, 19
-_SHORTEST_TEXT = len("400000e7")
+_SHORTEST_TEXT = len("510e13")
 
 
 def _chains(separators: str) -> re.Pattern[str]:
@@ -39,11 +39,11 @@ _JOINED = _chains("[ _./-]?")
 _UNDIVIDED = _chains("")
 # A body's JSON has up to four characters between the digits of a list: `4", "1`.
 _CHAIN_IN_JSON = _chains("[^0-9A-Za-z]{0,4}")
-_EXPONENT = re.compile(r"[eE](?<=[0-9.]{6}.)[-+]?[0-9]")
+_EXPONENT = re.compile(r"[eE](?<=[0-9.]{3}.)[-+]?[0-9]")
 _GROUP = re.compile("[0-9]+")
 _NUMBER = re.compile("(?:000+)?([1-9][0-9]{12,18})")
 _SCIENTIFIC = re.compile(
-    r"(?<![0-9A-Za-z.])(?=[0-9.]{6})([0-9]++)(?:\.([0-9]*+))?[eE]([-+]?[0-9]{1,2})(?![0-9A-Za-z.])"
+    r"(?<![0-9A-Za-z.])(?=[0-9.]{3})([0-9]++)(?:\.([0-9]*+))?[eE]([-+]?[0-9]{1,2})(?![0-9A-Za-z.])"
 )
 _ESCAPED = re.compile("%[2-9A-Fa-f][0-9A-Fa-f]")
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
@@ -57,6 +57,7 @@ _CHARACTERS_AN_EFFORT = 12
 Candidate = tuple[str, int, int, int]
 """Digits, their begin and end in the text, and the effort to find them. Without digits: effort alone."""
 _SMALLEST_GROUP, _LARGEST_EVEN_GROUP, _FEW_GROUPS = 3, 4, 5
+_PARTS, _LEADING = 4, b"\4\4\4"
 _BLOCK = 500
 """Groups of digits that one look covers."""
 _LARGE_GROUPS = re.compile("[0-9]{3}[^0-9A-Za-z]{1,3}[0-9]{3}")
@@ -124,6 +125,7 @@ def is_number_in_parts(parts: list[str]) -> bool:
         return False
     sizes = bytes(map(len, parts))
     is_even = len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0] <= _LARGEST_EVEN_GROUP
+    is_even |= len(sizes) == _PARTS and sizes.startswith(_LEADING)  # fields for four, four, four and the rest
     return (is_even or _PRINTED[len(digits)].match(sizes) is not None) and _is_card(digits) and not is_list(parts)
 
 

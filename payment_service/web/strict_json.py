@@ -37,7 +37,7 @@ _LONG_INTEGER = re.compile("(?<![0-9])[0-9]{19}")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_BRACKETS = bytes(set(range(256)) - set(_STEPS))
-_SHORTEST_NUMBER = len("400000e1")
+_SHORTEST_NUMBER = len("510e13")
 _FEWEST_PARTS, _MOST_PARTS = 3, 19
 SANE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 

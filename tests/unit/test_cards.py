@@ -211,3 +211,4 @@ def test_two_hundred_barcodes_in_one_text_are_let_pass() -> None:
 
 def test_the_fraction_of_a_number_in_scientific_notation_is_no_lookalike() -> None:
     assert contains_card_number("1.22000000000003E+14")  # 22000000000003 alone has the form of a SIRET
+    assert contains_card_number("6.304E+15")

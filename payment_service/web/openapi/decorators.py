@@ -44,7 +44,7 @@ Body = Schema | Media | tuple[Schema | Media, ...]
 
 @dataclass(frozen=True)
 class ViewDoc:
-    """The inputs of a view (`body`, `query`, `path`, `key`), its successful responses by status, and its own `errors`."""
+    """The inputs of a view (`body`, `query`, `path`, `key`), its successful responses by status, its own `errors`."""
 
     responses: Mapping[int, Body]
     body: Body | None = None

@@ -98,10 +98,8 @@ def authorities() -> bool | str:
 
     `requests` itself reads it, but in its session, which we do without.
     """
-    found: bool | str = requests.Session().merge_environment_settings("https://localhost", {}, None, None, None)[
-        "verify"
-    ]
-    return found
+    settings = requests.Session().merge_environment_settings("https://localhost", {}, None, None, None)
+    return settings["verify"] or True
 
 
 class HttpClient:

@@ -146,8 +146,8 @@ def _search(text: str, effort: int) -> tuple[int | None, int]:
 
 def _candidates(text: str) -> Iterator[Candidate]:
     """Yield digits that may be meant as one number."""
-    for number in _SCIENTIFIC.finditer(text) if _EXPONENT.search(text) else ():
-        yield _value(*number.groups(default="")), number.start(), number.end(), _NUMBER_EFFORT
+    for written in _SCIENTIFIC.finditer(text) if _EXPONENT.search(text) else ():
+        yield _value(*written.groups(default="")), written.start(), written.end(), _NUMBER_EFFORT
     for start, end in _spans(_CHAIN, text, 0, len(text)):
         yield "", start, end, _CHAIN_EFFORT + (end - start) // _CHARACTERS_AN_EFFORT
         for run in _spans(_UNDIVIDED, text, start, end):

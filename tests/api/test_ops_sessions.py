@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert
 
 from payment_service import clock
+from payment_service.domain.errors import Unavailable
 from payment_service.models import operator_revocations, operator_sessions
 from payment_service.services import operator_sessions as sessions
 from payment_service.services.dependencies import Dependencies
@@ -54,7 +55,7 @@ def test_signing_in_again_ends_the_session_before(app: Flask) -> None:
 def test_a_session_ends_with_its_token_and_its_time_whichever_is_first(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, expires_in: int, longest: int, lasts: int
 ) -> None:
-    client = make_app(ops_session_seconds=longest).test_client()
+    client = make_app(ops_session_seconds=longest, ops_idle_seconds=8 * 3600).test_client()
     assert sign_in(client, token("maria", scope=SCOPE, expires_in=expires_in)).status_code == 303
     begun = clock.now()
 
@@ -66,6 +67,38 @@ def test_a_session_ends_with_its_token_and_its_time_whichever_is_first(
     monkeypatch.setattr(clock, "now", lambda: at(lasts + 1))
     answer = client.get(HOME)
     assert (answer.status_code, "Your session has ended" in answer.text) == (401, True)
+
+
+def test_a_session_ends_by_idleness_and_each_request_puts_that_off(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(ops_idle_seconds=600)
+    busy, idle = signed_in(app), signed_in(app)
+    begun = clock.now()
+
+    def status_after(client: FlaskClient, minutes: float) -> int:
+        monkeypatch.setattr(clock, "now", lambda: begun + timedelta(minutes=minutes))
+        return client.get(HOME).status_code
+
+    assert [status_after(busy, minutes) for minutes in (9, 18, 27)] == [200, 200, 200]
+    assert status_after(idle, 27) == 401
+    assert status_after(busy, 36.9) == 200
+    assert "Your session has ended" in idle.get(HOME).text
+    assert [status_after(busy, minutes) for minutes in (47, 48)] == [401, 401]
+
+
+def test_a_session_stays_open_where_its_last_request_cannot_be_stored(
+    app: Flask, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = signed_in(app)
+    later = clock.now() + timedelta(minutes=5)
+    monkeypatch.setattr(clock, "now", lambda: later)
+
+    def unavailable(*_: object) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr("payment_service.repositories.operator_sessions.see", unavailable)
+    assert client.get(HOME).status_code == 200
 
 
 def test_a_revocation_ends_every_session_of_its_subject_and_no_other(

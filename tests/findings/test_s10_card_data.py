@@ -50,7 +50,8 @@ def test_s10_limits_that_security_md_names_still_hold(name: str) -> None:
         {"cvv": "123"}, {"CVV2": 123}, {"card_cvc": "1"}, {"cardCvv": "1"}, {"c-v-v": "1"}, {"pin": "1234"},
         {"cardPin": "1"}, {"track": "x"}, {"track_2": "x"}, {"trackData": "x"}, {"securityCode": "123"},
         {"card": {"inner": [{"card-security-code": 123}]}}, {"\uff23\uff36\uff36": 1},
-        {"pan1": "4111", "pan2": "1111", "pan3": "1111", "pan4": "1111"}, {"n": 4.111111111111111e15},
+        {"pan1": "4111", "pan2": "1111", "pan3": "1111", "pan4": "1111"}, {"n": 4.111111111111111e15}, {"n": 6.304e15},
+        {"p1": "9704", "p2": "0000", "p3": "0000", "p4": "0000180"},
         {"n": ["4111", "1111", "1111", "1111"]},
     ],
 )  # fmt: skip

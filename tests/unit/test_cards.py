@@ -199,3 +199,16 @@ def test_keys_made_of_numbers_are_let_pass() -> None:
     rng = random.Random(7)
     keys = [f"shop-{rng.randint(1, 10**9)}-{count}-{1_795_000_000 + count}" for count in range(20_000)]
     assert not [key for key in keys if contains_card_number(key)]
+
+
+def test_two_hundred_barcodes_in_one_text_are_let_pass() -> None:
+    rng = random.Random(20251120)
+    payloads = ["400" + "".join(rng.choices("0123456789", k=9)) for _ in range(200)]
+    sums = [sum(int(digit) * (1 + 2 * (at % 2)) for at, digit in enumerate(payload)) for payload in payloads]
+    barcodes = [f"{payload}{-total % 10}" for payload, total in zip(payloads, sums, strict=True)]
+    assert not contains_card_number(" ".join(barcodes))
+
+
+def test_the_fraction_of_a_number_in_scientific_notation_is_no_lookalike() -> None:
+    assert contains_card_number("1.22000000000003E+14")  # 22000000000003 alone has the form of a SIRET
+    assert contains_card_number("6.304E+15")

@@ -79,6 +79,12 @@ def test_more_than_two_hundred_names_are_refused_wherever_they_stand() -> None:
     assert fault_of(json.dumps(fits | {"more": 1}))[1] == "json_invalid"
 
 
+def test_more_than_two_thousand_values_are_refused_and_commas_in_texts_are_none() -> None:
+    assert len(parse_object(b'{"a": [' + b"1," * 1997 + b'"' + b"," * 9999 + b'"]}')["a"]) == 1998
+    assert fault_of(b'{"a": [' + b"1," * 2001 + b"1]}") == (("body", 0), "json_invalid")
+    assert fault_of(b'{"a": [' + b"[]," * 1500 + b"1]}") == (("body", 0), "json_invalid")
+
+
 @pytest.mark.parametrize("char", [0x00, 0x01, 0x08, 0x0B, 0x1B, 0x1F, 0x7F, 0x85, 0x9F, 0xD800, 0xDFFF])
 def test_control_characters_and_lone_surrogates_are_refused_in_texts_and_names(char: int) -> None:
     assert fault_of(f'{{"reference": "x\\u{char:04x}"}}') == (("body", "reference"), "string_unicode")

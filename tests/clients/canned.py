@@ -2,6 +2,7 @@
 
 import json
 from io import BytesIO
+from time import monotonic, sleep
 from typing import Any
 
 import requests
@@ -9,8 +10,6 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from payment_service_client import PaymentClient
-from tests.clients.scenarios import FakeTime
-
 PAYMENT = {
     "payment_id": 1,
     "trip_id": 101,
@@ -21,6 +20,30 @@ PAYMENT = {
     "created_at": "2026-11-20T11:16:22.445088",
     "refunded_amount": 0.0,
 }
+
+
+class FakeTime:
+    """A clock that moves only while a call sleeps."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+    def clock(self) -> float:
+        return sum(self.pauses)
+
+
+class RealTime(FakeTime):
+    """The real clock; pauses are remembered."""
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        sleep(seconds)
+
+    def clock(self) -> float:
+        return monotonic()
 
 
 class CannedNetwork(BaseAdapter):

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from tests.clients.faulty_network import FaultyNetwork, faulty_network
-from tests.clients.scenarios import BY_NAME, RealPauses, each_at_the_service, play
+from tests.clients.scenarios import BY_NAME, each_at_the_service, play
+from tests.clients.under_test import Client
 from tests.support.examples import SHOWN_AT
 from tests.support.markdown import Document
 from tests.support.memory import directory
@@ -26,7 +27,8 @@ from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
-def bank() -> Iterator[Simulator]:
+def bank(client: Client) -> Iterator[Simulator]:
+    """Run a gateway for each client, and so a database: both clients play the same keys."""
     with ExitStack() as stack:
         home = Path(tempfile.mkdtemp(prefix="client-", dir=directory()))
         stack.callback(shutil.rmtree, home, ignore_errors=True)
@@ -72,16 +74,19 @@ def troubled(bank: Simulator, fault: Any) -> Iterator[None]:
 
 
 @each_at_the_service
-def test_the_service_answers_as_the_script_says(name: str, bank: Simulator, network: FaultyNetwork) -> None:
-    scenario, time = BY_NAME[name], RealPauses()
+def test_the_service_answers_as_the_script_says(
+    name: str, client: Client, bank: Simulator, network: FaultyNetwork
+) -> None:
+    scenario = BY_NAME[name]
     before = Counter(effect["kind"] for effect in bank.effects())
     network.plan = list(scenario["service"].get("network", []))
     with troubled(bank, scenario["service"].get("bank")):
-        tries = play(scenario, network.url, time)
+        outcomes = play(client, scenario, network.url, real=True)
+        statuses = [each.status for outcome in outcomes for each in outcome.tries]
 
     assert network.plan == [] or set(network.plan) == {"pass"}
     assert Counter(effect["kind"] for effect in bank.effects()) - before == scenario["moved"]
-    assert without_repeats(tries.statuses) == without_repeats([step.get("status", 0) for step in scenario["script"]])
+    assert without_repeats(statuses) == without_repeats([step.get("status", 0) for step in scenario["script"]])
 
 
 def without_repeats(statuses: list[int]) -> list[int]:

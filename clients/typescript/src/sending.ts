@@ -81,7 +81,8 @@ export class Sender {
     const { token, timeout = 30, fetch = globalThis.fetch } = this.#options;
     const bearer = typeof token === "function" ? await token() : token;
     const patience = Math.min(timeout, Math.max(1, end - this.#clock()));
-    const request = new Request(this.#url + target(call), { ...init, signal: AbortSignal.timeout(patience * 1000) });
+    const signal = AbortSignal.timeout(Math.ceil(patience * 1000));
+    const request = new Request(this.#url + target(call), { ...init, signal });
     if (bearer) request.headers.set("Authorization", `Bearer ${bearer}`);
     try {
       const response = await fetch(request);

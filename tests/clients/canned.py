@@ -10,6 +10,8 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from payment_service_client import PaymentClient
+
+
 class FakeTime:
     """A clock that moves only while a call sleeps."""
 

@@ -14,9 +14,7 @@ from tests.support.ports import free_port
 BUSY = answer(
     {"error": "busy", "code": "idempotency_key_in_use", "retry": {"safe": True, "key": "same", "after": 1}}, 409
 )
-FREE = answer(
-    {"error": "no", "code": "trip_not_completed", "retry": {"safe": True, "key": "same", "after": None}}, 400
-)
+FREE = answer({"error": "no", "code": "trip_not_completed", "retry": {"safe": True, "key": "same", "after": None}}, 400)
 """The service says that the key is still free: an earlier try may know better."""
 
 
@@ -29,7 +27,11 @@ def page(status: int) -> Canned:
 def test_a_service_that_is_not_there_is_unavailable_after_the_deadline(client: Client, call: Call) -> None:
     outcome = client(replace(call, url=f"http://127.0.0.1:{free_port()}"))
 
-    assert (outcome.raised["error"], outcome.raised["code"], outcome.raised["status"]) == ("Unavailable", "no_answer", 0)
+    assert (outcome.raised["error"], outcome.raised["code"], outcome.raised["status"]) == (
+        "Unavailable",
+        "no_answer",
+        0,
+    )
     assert 50 < sum(outcome.pauses) < 60
 
 
@@ -103,14 +105,17 @@ def test_the_error_has_what_a_caller_reports(client: Client) -> None:
     body = {"error": "no", "code": "illegal_move", "retry": {"safe": True, "key": None, "after": None}}
     raised = made(client, PAY, answer(body, 400, X_Request_ID="request-7")).raised
 
-    assert raised.items() >= {
-        "message": "no",
-        "code": "illegal_move",
-        "status": 400,
-        "request_id": "request-7",
-        "key": "a-key",
-        "retry": body["retry"],
-    }.items()
+    assert (
+        raised.items()
+        >= {
+            "message": "no",
+            "code": "illegal_move",
+            "status": 400,
+            "request_id": "request-7",
+            "key": "a-key",
+            "retry": body["retry"],
+        }.items()
+    )
 
 
 def test_every_fault_of_a_list_is_in_the_message(client: Client) -> None:

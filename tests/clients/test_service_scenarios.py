@@ -15,6 +15,7 @@ import pytest
 
 from tests.clients.faulty_network import FaultyNetwork, faulty_network
 from tests.clients.scenarios import BY_NAME, each_at_the_service, play
+from tests.clients.typescript_project import Project
 from tests.clients.under_test import Client
 from tests.support.examples import SHOWN_AT
 from tests.support.markdown import Document
@@ -94,9 +95,15 @@ def without_repeats(statuses: list[int]) -> list[int]:
     return [status for status, _ in groupby(statuses)]
 
 
-def test_the_program_of_the_readme_pays_and_refunds(network: FaultyNetwork, capsys: pytest.CaptureFixture[str]) -> None:
-    readme = Document(ROOT / "clients" / "python" / "README.md")
-    (program,) = [text for word, text in readme.blocks if word == "python"]
-    exec(program.replace(SHOWN_AT, network.url), {})  # noqa: S102 - it is our own document
+def test_the_program_of_the_readme_pays_and_refunds(
+    client: Client, network: FaultyNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = Document(ROOT / "clients" / client.name / "README.md")
+    (program,) = [text.replace(SHOWN_AT, network.url) for word, text in readme.blocks if word in {"python", "ts"}]
+    if client.name == "typescript":
+        printed = Project(tmp_path).output(program)
+    else:
+        exec(program, {})  # noqa: S102 - it is our own document
+        printed = capsys.readouterr().out
 
-    assert re.fullmatch(r"PAY-\d{8}-[0-9a-f]{8} 50.0\n", capsys.readouterr().out)
+    assert re.fullmatch(r"PAY-\d{8}-[0-9a-f]{8} 50(\.0)?\n", printed)

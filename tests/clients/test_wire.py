@@ -150,11 +150,13 @@ def test_a_list_says_which_channel_it_is_of(client: Client, name: str, body: obj
 
 
 def test_a_redirect_is_not_followed(client: Client) -> None:
-    with scripted_service([{"do": "answer", "status": 307, "headers": {"Location": "/elsewhere"}, "text": ""}]) as found:
+    with scripted_service(
+        [{"do": "answer", "status": 307, "headers": {"Location": "/elsewhere"}, "text": ""}]
+    ) as found:
         outcome = client(replace(PAY, url=found.url))
 
     assert (outcome.raised["error"], outcome.raised["status"], len(outcome.tries)) == ("Refused", 307, 1)
-    assert found.surplus == 0
+    assert service.surplus == 0
 
 
 def test_a_body_without_fields_is_left_out(client: Client) -> None:

@@ -83,8 +83,8 @@ export function headers(call: Call): Record<string, string> {
 
 /** Path and query of a call. */
 export function target(call: Call): string {
-  const query = new URLSearchParams(present(call.query ?? {}).map(([name, value]) => [name, String(value)]));
-  return query.size ? `${call.path}?${query}` : call.path;
+  const query = new URLSearchParams(present(call.query ?? {}).map(([name, value]) => [name, String(value)])).toString();
+  return query ? `${call.path}?${query}` : call.path;
 }
 
 /** An identifier as one part of a path; a TypeError for one that a URL cannot carry there. */

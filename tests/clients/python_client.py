@@ -29,7 +29,7 @@ class PythonClient:
         with _recording(tries) as session:
             if call.answers is not None:
                 session.mount("http://", CannedNetwork(*map(_of_requests, call.answers)))
-            options = {"session": session, "sleep": time.sleep, "clock": time.clock, **call.options}
+            options: dict[str, Any] = {"session": session, "sleep": time.sleep, "clock": time.clock, **call.options}
             client = PaymentClient(call.url, token, **options)
             try:
                 answer = _method(client, call.name)(**{name: _argument(name, v) for name, v in call.args.items()})

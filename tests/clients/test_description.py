@@ -73,7 +73,7 @@ def test_every_described_field_is_read(
     ]
     (status,) = [status for status in ("200", "201") if f"/{schema}'" in str(operation["responses"].get(status))]
     example = example_of(described, {"$ref": f"#/components/schemas/{schema}"}, whole)
-    body = [example] if name in LISTS else example
+    body: Any = [example] if name in LISTS else example
     outcome = made(client, Call(name, args), answer(body, int(status)))
 
     assert outcome.error is None

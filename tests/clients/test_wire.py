@@ -150,10 +150,9 @@ def test_a_list_says_which_channel_it_is_of(client: Client, name: str, body: obj
 
 
 def test_a_redirect_is_not_followed(client: Client) -> None:
-    with scripted_service(
-        [{"do": "answer", "status": 307, "headers": {"Location": "/elsewhere"}, "text": ""}]
-    ) as found:
-        outcome = client(replace(PAY, url=found.url))
+    redirect = {"do": "answer", "status": 307, "headers": {"Location": "/elsewhere"}, "text": ""}
+    with scripted_service([redirect]) as service:
+        outcome = client(replace(PAY, url=service.url))
 
     assert (outcome.raised["error"], outcome.raised["status"], len(outcome.tries)) == ("Refused", 307, 1)
     assert service.surplus == 0

@@ -6,7 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.clients.typescript_client import PACKAGE, node
+from tests.clients.typescript_client import PACKAGE, build
+from tests.support.npm import node
 
 OPTIONS = {"module": "NodeNext", "target": "ES2022", "lib": ["ES2022", "DOM"], "strict": True, "types": []}
 
@@ -17,6 +18,7 @@ class Project:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._node = node()
+        build()
         home.joinpath("package.json").write_text(json.dumps({"type": "module", "private": True}))
         package = home / "clients" / "typescript"
         shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("dist", "node_modules"))

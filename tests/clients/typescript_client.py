@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
+from select import select
 from typing import Any
 
 from tests.clients.under_test import Call, Outcome, Try
@@ -15,6 +16,9 @@ from tests.support.processes import ROOT
 
 PACKAGE = ROOT / "clients" / "typescript"
 DRIVER = Path(__file__).with_name("driver.mjs")
+ENVIRONMENT = {"TZ": "Asia/Kolkata"}
+"""Moments of the service are in UTC, wherever the client runs."""
+PATIENCE = 60
 
 
 @cache
@@ -47,6 +51,7 @@ class TypeScriptClient:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(call) + "\n")
         self._process.stdin.flush()
+        assert select([self._process.stdout], [], [], PATIENCE)[0], "the call does not end"
         line = self._process.stdout.readline()
         assert line, "the driver ended"
         return json.loads(line)
@@ -57,5 +62,10 @@ def typescript_client() -> Iterator[TypeScriptClient]:
     """Build the client and run its driver for the block."""
     build()
     command = [str(node()), "--unhandled-rejections=strict", str(DRIVER)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={}) as process:
-        yield TypeScriptClient(process)
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as process:
+        try:
+            yield TypeScriptClient(process)
+        finally:
+            process.kill()

@@ -1,13 +1,13 @@
 """The client for TypeScript as the tests call it: built from its lock, and driven by lines of JSON."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from select import select
+from subprocess import PIPE, Popen
 from typing import Any
 
 from tests.clients.under_test import Call, Outcome, Try
@@ -34,7 +34,7 @@ class TypeScriptClient:
 
     name = "typescript"
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: "Popen[str]") -> None:
         self._process = process
 
     def __call__(self, call: Call) -> Outcome:
@@ -62,9 +62,7 @@ def typescript_client() -> Iterator[TypeScriptClient]:
     """Build the client and run its driver for the block."""
     build()
     command = [str(node()), "--unhandled-rejections=strict", str(DRIVER)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
-    ) as process:
+    with Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=ENVIRONMENT) as process:
         try:
             yield TypeScriptClient(process)
         finally:

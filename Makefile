@@ -155,7 +155,7 @@ pin-images: ## Name the foreign images by their digests of today, in Dockerfile 
 
 .PHONY: clean
 clean: ## Remove what tools leave behind, the environment too; databases stay
-	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info clients/python/build clients/python/src/*.egg-info postman/node_modules tests/oidc/node_modules
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info clients/python/build clients/python/src/*.egg-info clients/typescript/dist postman/node_modules tests/oidc/node_modules clients/typescript/node_modules
 	find payment_service simulator migrations tests clients -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One marker per installed lock: pip runs only when the lock is newer than the marker.
@@ -168,6 +168,11 @@ clean: ## Remove what tools leave behind, the environment too; databases stay
 		{ echo "Python 3.11 or newer is needed; found: $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv --clear .venv || \
 		{ rm -rf .venv; echo "Could not make .venv. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+# The client for TypeScript, as its tests run it: tsc checks the types and stops at the first error.
+clients/typescript/dist: clients/typescript/node_modules clients/typescript/tsconfig.json $(wildcard clients/typescript/src/*.ts)
+	@$(NODE_HOME)/bin/node clients/typescript/node_modules/typescript/bin/tsc --project clients/typescript
+	@touch $@
 
 %/node_modules: %/package-lock.json
 	@$(NODE_HOME)/bin/node $(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js ci --prefix $* --no-fund --no-audit --silent

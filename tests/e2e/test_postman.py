@@ -1,6 +1,5 @@
 """The Postman collection, run by newman the way `make postman` runs it, against a real service process."""
 
-import os
 import re
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.missing import is_missing
+from tests.support.npm import install
 from tests.support.processes import ROOT, environment
 from tests.support.served import Served, served
 
@@ -24,12 +23,7 @@ def make(*words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str
 @pytest.fixture(scope="module")
 def newman() -> None:
     """Install Newman from its lock; without npm's registry the tests are skipped, and under CI=true they fail."""
-    # The developer's own environment: it may say how npm reaches its registry. Nothing of an outer make, though.
-    env = {name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"}
-    installed = make("postman/node_modules", env=env)
-    if installed.returncode != 0:
-        reason = "NEWMAN IS MISSING and npm cannot install it: the Postman collection was not run"
-        is_missing(reason, installed.stderr)
+    install("postman", "NEWMAN IS MISSING and npm cannot install it: the Postman collection was not run")
 
 
 @pytest.fixture(scope="module")

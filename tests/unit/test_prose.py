@@ -14,7 +14,7 @@ MOST_SLOW = 4.0
 MOST_RIDDLES = 1.0
 """Sentences for each hundred that begin with what, who or where."""
 
-DOCUMENTS = [*here("").glob("*.md"), *here("docs").rglob("*.md"), *here("clients").rglob("*.md")]
+DOCUMENTS = [*here("").glob("*.md"), *here("docs").rglob("*.md"), *here("clients").glob("*/*.md")]
 PROGRAMS = [
     path
     for folder in ("payment_service", "simulator", "benchmarks", "clients/python/src", "migrations", "tests")

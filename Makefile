@@ -36,7 +36,7 @@ run: $(RUNTIME_LOCKS:%=.venv/.%) ## Migrate, then serve on http://127.0.0.1:8082
 FAULTS := tests/crash tests/faults tests/model tests/neighbours tests/torture
 # Folders whose tests start whole programs: as they are deployed, upgraded and rolled back.
 WHOLE := tests/e2e tests/releases
-QUICK := $(FAULTS:%=--ignore=%) $(WHOLE:%=--ignore=%) --ignore=tests/ha
+QUICK := $(FAULTS:%=--ignore=%) $(WHOLE:%=--ignore=%) --ignore=tests/ha --ignore=tests/citus
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
@@ -92,6 +92,11 @@ test-ha: .venv/.requirements-dev.txt $(HA) ## Fail a cluster of three PostgreSQL
 .PHONY: ha
 ha: .venv/.requirements-dev.txt $(HA) ## Fail over in every way, a minute each (ARGS="--fault frozen --way direct --runs 5")
 	@$(BIN)/python -m tests.ha $(ARGS)
+
+# Not part of `check`: no package brings Citus.
+.PHONY: test-citus
+test-citus: .venv/.requirements-dev.txt ## Run the tests on the Citus cluster that TEST_DATABASE_URL names
+	@$(BIN)/python -m pytest -k "not sqlite" $(ARGS) @tests/citus/given_up.txt tests/citus tests/integration tests/api
 
 .PHONY: bench
 bench: .venv/.requirements-dev.txt ## Measure requests against bare Flask and pgbench, and write docs/performance.md (BASE=<revision> compares)

@@ -7,7 +7,7 @@ from sqlalchemy import column, select, table, text
 
 from payment_service.connection import Connection
 from payment_service.domain.errors import DatabaseNotMigrated, DatabaseUnavailable
-from payment_service.models import schema_information
+from payment_service.models import payments, schema_information
 
 VERSION = select(table("alembic_version", column("version_num")).c.version_num)
 MIN_CODE = select(schema_information.c.min_code)
@@ -25,6 +25,9 @@ MAY_WRITE = text(
 )
 """A charge's needs of PostgreSQL; it locks nothing. A COMMIT that waits for a silent standby shows there for every
 process, also after the one that sent it has given it up."""
+
+ASK_EVERY_MACHINE = select(payments.c.payment_id).limit(1)
+"""A database that is spread answers this only while all its machines do."""
 
 WRITE_NOTHING = text("UPDATE payments SET version = version WHERE false")
 """SQLite has no such query, and opens a read-only transaction on a file that it cannot write."""
@@ -54,8 +57,8 @@ def is_known(oldest: str, head: str) -> bool:
 def require_writable(connection: Connection) -> None:
     """Raise DatabaseUnavailable if no charge can be written.
 
-    The database is read only, its standby is silent, or a privilege is missing. Discards a read-only connection with
-    its pool: the next one shows whether that still holds.
+    The database is read only, its standby is silent, or a privilege or one of its machines is missing. Discards a
+    read-only connection with its pool: the next one shows whether that still holds.
     """
     if connection.database == "sqlite":
         connection.execute(WRITE_NOTHING)
@@ -68,3 +71,4 @@ def require_writable(connection: Connection) -> None:
         raise DatabaseNotMigrated
     if not (found.has_privileges and found.has_standby):
         raise DatabaseUnavailable
+    connection.execute(ASK_EVERY_MACHINE)

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from payment_service.domain.records import StoredResponse
 from payment_service.gateways.base import GatewayResult
-from payment_service.repositories import keys
+from payment_service.repositories import key_lookups
 from payment_service.services import engine
 from payment_service.services.claim import Claim, load_context
 from payment_service.services.complete import complete
@@ -25,7 +25,7 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def compare(deps: Dependencies, claim: Claim, result: GatewayResult) -> StoredResponse:
         with deps.database.atomic("compare") as connection:
-            key = keys.lock_by_id(connection, claim.key_id)
+            key = key_lookups.lock_by_id(connection, claim.key_id)
             assert key is not None
             stored = load_context(connection, key)
         # The head of the payment's chain comes with the lock of the last transaction.

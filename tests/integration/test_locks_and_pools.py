@@ -27,6 +27,7 @@ from tests.support.database import expire_leases, rows
 from tests.support.gateways import LedgerGateway
 from tests.support.operations import MOVEMENTS
 from tests.support.postgres import plainly
+from tests.support.spread import lock_rows
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def locked(url: str) -> Iterator[None]:
         other.execute("BEGIN IMMEDIATE")
     else:
         other = plainly(url)
-        other.cursor().execute("SELECT payment_id FROM payments FOR UPDATE")
+        lock_rows(other, "payments")
     with closing(other):
         yield
 
@@ -98,7 +99,7 @@ def test_what_is_being_finished_is_locked(
     def try_to_lock(operation: Operation, finding: GatewayResult) -> str | None:
         for table in ("idempotency_keys", "payments"):
             with closing(plainly(database_url)) as other, suppress(LockNotAvailable):
-                other.cursor().execute(f"SELECT FROM {table} FOR NO KEY UPDATE NOWAIT")
+                lock_rows(other, table, "FOR NO KEY UPDATE NOWAIT")
                 taken.append(table)
         return review(operation, finding)
 

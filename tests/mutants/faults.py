@@ -82,7 +82,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "a notice's content is believed": Mutant({notices.store: fault.believing_notices}),
     "a notice wakes a key that somebody works on": Mutant(
-        attributes=((sys.modules["payment_service.repositories.notices"], "_UNOWNED", fault.UNFINISHED),)
+        attributes=((sys.modules["payment_service.repositories.key_lookups"], "_UNOWNED", fault.UNFINISHED),)
     ),
     "SQLite begins as its driver does": Mutant(
         attributes=((sys.modules["payment_service.db"], "BEGIN", {"postgresql": "BEGIN", "sqlite": "BEGIN"}),)

@@ -37,40 +37,46 @@ def test_a_bill_is_paid_as_the_document_shows(client: FlaskClient, gateway: Ledg
     assert [sent.amount for sent in gateway.sent] == [Decimal(525)]
 
 
-def test_amounts_are_taken_from_their_text_and_shown_with_two_decimals(client: FlaskClient) -> None:
+def test_amount_is_shown_as_sent_with_two_decimals(client: FlaskClient) -> None:
     shown = {
         "525": "525.00", "525.5": "525.50", '"10.01"': "10.01", "0.01": "0.01", "10.010": "10.01",
         "999999999999.99": "999999999999.99", '"7"': "7.00",
     }  # fmt: skip
-    for text, amount in shown.items():
-        answer = client.post(
+    answers = {
+        text: client.post(
             "/v1/payments",
             data=with_raw(BILL, "amount", text),
             content_type="application/json",
             headers={"Idempotency-Key": f"key {text}"},
         )
-        assert answer.status_code == 201, (text, answer.text)
-        assert answer.get_json()["amount"] == amount
-
-
-def test_a_method_is_any_text_of_fifty_characters_as_sent(client: FlaskClient) -> None:
-    for number, method in enumerate(("CARD", "cash", "etc.", "x" * 50, "Überweisung", "a b")):
-        answer = pay_bill(client, key=f"key {number}", method=method)
-        assert answer.status_code == 201, method
-        assert answer.get_json()["method"] == method
-
-
-def test_a_field_that_will_not_do_is_named(client: FlaskClient, gateway: LedgerGateway) -> None:
-    bad: dict[str, tuple[Any, ...]] = {
-        "bill_id": (0, -1, 1.5, True, "x", "", [], {}, 2**63, 10**40, "1 "),
-        "amount": (0, -1, -5, 0.001, 10.005, True, None, "", "NaN", "1e5", 1e300, 10**12, [], {}),
-        "method": ("", "x" * 51, 5, True, [], {}, "a\nb", "a\x00b"),
+        for text in shown
     }
-    for name, values in bad.items():
-        for value in values:
-            fields: dict[str, Any] = {name: value}
-            answer = pay_bill(client, **fields)
-            assert [loc for loc, _ in faults(answer)] == [["body", name]], (name, value)
+    assert {text: answer.status_code for text, answer in answers.items()} == dict.fromkeys(shown, 201)
+    assert {text: answer.get_json()["amount"] for text, answer in answers.items()} == shown
+
+
+def test_method_of_up_to_50_characters_is_shown_as_sent(client: FlaskClient) -> None:
+    methods = ("CARD", "cash", "etc.", "x" * 50, "Überweisung", "a b")
+    answers = {method: pay_bill(client, key=f"key {at}", method=method) for at, method in enumerate(methods)}
+    assert {method: answer.status_code for method, answer in answers.items()} == dict.fromkeys(methods, 201)
+    assert {method: answer.get_json()["method"] for method, answer in answers.items()} == {
+        each: each for each in methods
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("bill_id", (0, -1, 1.5, True, "x", "", [], {}, 2**63, 10**40, "1 ")),
+        ("amount", (0, -1, -5, 0.001, 10.005, True, None, "", "NaN", "1e5", 1e300, 10**12, [], {})),
+        ("method", ("", "x" * 51, 5, True, [], {}, "a\nb", "a\x00b")),
+    ],
+)
+def test_invalid_field_answers_422_and_names_it(
+    client: FlaskClient, gateway: LedgerGateway, name: str, values: tuple[Any, ...]
+) -> None:
+    named = [[loc for loc, _ in faults(pay_bill(client, **{name: value}))] for value in values]
+    assert list(zip(values, named, strict=True)) == [(value, [["body", name]]) for value in values]
     assert not gateway.sent
     assert client.get("/v1/payments").get_json() == []
 
@@ -99,17 +105,16 @@ def test_another_key_in_the_body_is_refused(client: FlaskClient) -> None:
     assert pay_bill(client, key="one", idempotency_key="one").status_code == 201
 
 
-def test_a_key_of_1_to_255_characters_becomes_the_reference(client: FlaskClient) -> None:
-    for key in ("k", "x" * 255, "a b;c;d=e"):
-        assert pay_bill(client, key=key).get_json()["reference"] == key
-    assert pay_bill(client, key="  trimmed  ").get_json()["reference"] == "trimmed"
-    umlaut = pay_bill(client, key="schlüssel".encode().decode("latin-1"))
-    assert umlaut.get_json()["reference"] == "schlüssel"
+def test_key_of_1_to_255_characters_becomes_the_reference(client: FlaskClient) -> None:
+    keys = {"k": "k", "x" * 255: "x" * 255, "a b;c;d=e": "a b;c;d=e", "  trimmed  ": "trimmed"}
+    keys["schlüssel".encode().decode("latin-1")] = "schlüssel"
+    assert {key: pay_bill(client, key=key).get_json()["reference"] for key in keys} == keys
 
 
-def test_any_other_key_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
-    for key in ("", "   ", "x" * 256, "a\x00b", "a\x7fb", "\xff"):
-        assert [loc for loc, _ in faults(pay_bill(client, key=key))] == [["header", "Idempotency-Key"]], key
+def test_invalid_key_answers_422_and_sends_nothing(client: FlaskClient, gateway: LedgerGateway) -> None:
+    keys = ("", "   ", "x" * 256, "a\x00b", "a\x7fb", "\xff")
+    named = {key: [loc for loc, _ in faults(pay_bill(client, key=key))] for key in keys}
+    assert named == {key: [["header", "Idempotency-Key"]] for key in keys}
     assert not gateway.sent
 
 
@@ -169,16 +174,17 @@ def test_a_payment_is_found_by_its_number(client: FlaskClient) -> None:
     assert (answer.status_code, answer.get_json()) == (200, paid)
 
 
-def test_an_unknown_number_is_not_found(client: FlaskClient) -> None:
-    for number in (4711, 0, -1, 2**63 - 1):
-        answer = client.get(f"/v1/payments/{number}")
-        assert answer.status_code == 404, number
-        assert answer.get_json()["detail"] == "Payment not found"
+def test_unknown_payment_answers_404(client: FlaskClient) -> None:
+    numbers = (4711, 0, -1, 2**63 - 1)
+    answers = {number: client.get(f"/v1/payments/{number}") for number in numbers}
+    shown = {number: (answer.status_code, answer.get_json()["detail"]) for number, answer in answers.items()}
+    assert shown == dict.fromkeys(numbers, (404, "Payment not found"))
 
 
-def test_no_number_is_a_fault_of_the_path(client: FlaskClient) -> None:
-    for text in ("abc", "1.5", "1e3", "9" * 40, "\u0661", "+1", "1_0"):
-        assert faults(client.get(f"/v1/payments/{text}")) == [(["path", "payment_id"], "int_parsing")], text
+def test_path_without_a_number_answers_422(client: FlaskClient) -> None:
+    texts = ("abc", "1.5", "1e3", "9" * 40, "\u0661", "+1", "1_0")
+    found = {text: faults(client.get(f"/v1/payments/{text}")) for text in texts}
+    assert found == {key: [(["path", "payment_id"], "int_parsing")] for key in texts}
 
 
 def test_a_declined_bill_is_not_found(client: FlaskClient, gateway: LedgerGateway) -> None:

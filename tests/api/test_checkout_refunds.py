@@ -52,11 +52,10 @@ def test_no_more_is_refunded_than_is_left(client: FlaskClient, gateway: LedgerGa
     assert sum(sent.amount for sent in gateway.ledger.values() if sent.kind is Kind.REFUND) == Decimal(100)
 
 
-def test_an_unknown_transaction_is_a_bad_request(client: FlaskClient) -> None:
-    for transaction in ("txn_0000000000000000", "x", "O" * 255, "txn%00"):
-        answer = refund(client, transaction, 1)
-        assert detail_of(answer) == "Payment not found"
-        assert answer.get_json()["code"] == "payment_not_found"
+def test_refund_of_an_unknown_transaction_answers_400(client: FlaskClient) -> None:
+    answers = [refund(client, transaction, 1) for transaction in ("txn_0000000000000000", "x", "O" * 255, "txn%00")]
+    assert [detail_of(answer) for answer in answers] == ["Payment not found"] * 4
+    assert {answer.get_json()["code"] for answer in answers} == {"payment_not_found"}
 
 
 def test_only_captured_money_is_refunded(client: FlaskClient) -> None:

@@ -31,12 +31,12 @@ def trip(httpserver: HTTPServer) -> dict[str, object]:
     return says
 
 
-def test_defect_1_a_repeat_of_a_finished_payment_is_answered(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_defect_1_repeat_of_a_finished_payment_gets_its_answer(make_app: MakeApp, gateway: LedgerGateway) -> None:
     """The original never marked a payment as finished: every repeat got "already in progress" without end."""
     client = make_app().test_client()
     first = pay_trip(client)
-    for repeat in (pay_trip(client), pay_trip(make_app().test_client())):
-        assert (repeat.status_code, repeat.data) == (200, first.data)
+    repeats = [pay_trip(client), pay_trip(make_app().test_client())]
+    assert [(repeat.status_code, repeat.data) for repeat in repeats] == [(200, first.data)] * 2
     assert len(gateway.sent) == 1
 
 
@@ -82,11 +82,11 @@ def test_defect_5_a_refund_that_cannot_be_is_400_and_burns_no_key(client: FlaskC
     assert refund_trip(client, number, idempotency_key="again").data == again.data
 
 
-def test_defect_6_nan_is_no_amount_and_poisons_nothing(client: FlaskClient) -> None:
+def test_defect_6_nan_answers_400_and_breaks_no_list(client: FlaskClient) -> None:
     """NaN was stored, answered as invalid JSON, and spoilt every average from then on."""
-    for text in ("NaN", '"NaN"', "Infinity", '"-Infinity"', "1e400"):
-        answer = client.post("/payments", data=with_raw(TRIP, "amount", text), content_type="application/json")
-        assert answer.status_code == 400, text
+    bodies = [with_raw(TRIP, "amount", text) for text in ("NaN", '"NaN"', "Infinity", '"-Infinity"', "1e400")]
+    answers = [client.post("/payments", data=body, content_type="application/json") for body in bodies]
+    assert [answer.status_code for answer in answers] == [400] * len(bodies)
     assert pay_trip(client).status_code == 200
     listed = client.get("/payments").text
     assert "NaN" not in listed
@@ -138,28 +138,29 @@ def test_defect_11_a_partial_refund_leaves_the_rest_refundable(client: FlaskClie
     assert client.get(f"/payments/{number}").get_json()["status"] == "REFUNDED"
 
 
-def test_defect_12_amounts_are_not_rounded_behind_the_callers_back(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_defect_12_amount_is_never_rounded(client: FlaskClient, gateway: LedgerGateway) -> None:
     """12.345 became 12.35 by way of a binary float."""
     assert pay_trip(client, amount=12.345).status_code == 400
-    for text in ("0.1", "0.29", "1.15", "19.99", "12.34", "4.35", "999999999999.99"):
+    texts = ["0.1", "0.29", "1.15", "19.99", "12.34", "4.35", "999999999999.99"]
+    for text in texts:
         body = with_raw({**TRIP, "idempotency_key": text}, "amount", text)
         client.post("/payments", data=body, content_type="application/json")
-        assert str(gateway.sent[-1].amount.normalize()) == text
+    assert [str(sent.amount.normalize()) for sent in gateway.sent] == texts
 
 
-def test_defect_12_debugging_verifies_trips_like_everything_else(make_app: MakeApp, gateway: LedgerGateway) -> None:
+@pytest.mark.parametrize("amount", [150, ABSENT])
+def test_defect_12_debug_mode_verifies_trips_too(make_app: MakeApp, gateway: LedgerGateway, amount: object) -> None:
     """With DEBUG, as shipped, a trip counted as completed when the trip service could not answer."""
     app = make_app(debug=True, trip_service_url="http://127.0.0.1:9")
-    for amount in (150, ABSENT):
-        assert pay_trip(app.test_client(), amount=amount).status_code == 503
+    assert pay_trip(app.test_client(), amount=amount).status_code == 503
     assert not gateway.sent
 
 
-def test_defect_12_a_wrong_method_is_405(client: FlaskClient) -> None:
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_defect_12_wrong_method_answers_405(client: FlaskClient, method: str) -> None:
     """A wrong method was 500."""
-    for method in ("PUT", "PATCH", "DELETE"):
-        answer = client.open("/payments", method=method)
-        assert (answer.status_code, "POST" in answer.headers["Allow"]) == (405, True)
+    answer = client.open("/payments", method=method)
+    assert (answer.status_code, "POST" in answer.headers["Allow"]) == (405, True)
 
 
 def test_defect_12_connections_are_kept(make_app: MakeApp) -> None:

@@ -22,7 +22,7 @@ def test_every_request_is_one_line_with_its_route_and_id(make_app: MakeApp, line
     assert "4711" not in json.dumps(line["route"])
 
 
-def test_no_canary_is_ever_written_down(make_app: MakeApp, gateway: LedgerGateway, lines: Lines) -> None:
+def test_log_has_no_secret_of_a_caller(make_app: MakeApp, gateway: LedgerGateway, lines: Lines) -> None:
     client = make_app(
         log_level="DEBUG", webhook_secret="canary-webhook", rabbitmq_password="canary-rabbit"
     ).test_client()
@@ -45,8 +45,8 @@ def test_no_canary_is_ever_written_down(make_app: MakeApp, gateway: LedgerGatewa
     written = json.dumps(lines())
     assert "request" in written
     # Not only "4111": a time or a hash may contain that.
-    for secret in ("canary", "4111 1111", "41111111", SECRET, who["Authorization"].split()[1]):
-        assert secret not in written, secret
+    secrets = ("canary", "4111 1111", "41111111", SECRET, who["Authorization"].split()[1])
+    assert [secret for secret in secrets if secret in written] == []
 
 
 def crash(_instruction: GatewayRequest) -> SendResult:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Approved, Declined, NotSent, Pending, Unknown
@@ -18,7 +19,17 @@ from tests.support.waiting import wait_until
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 
 
-def test_an_order_is_charged_as_the_document_shows(client: FlaskClient, gateway: LedgerGateway) -> None:
+def charge_with_raw(client: FlaskClient, order_id: int, text: str, key: str | None = None) -> TestResponse:
+    """Charge an order with this text as the amount in the JSON of its body."""
+    return client.post(
+        "/v1/payments/charge",
+        data=with_raw({**ORDER, "order_id": order_id}, "amount", text),
+        content_type="application/json",
+        headers={"Idempotency-Key": key or f"key {text}"},
+    )
+
+
+def test_charge_answers_as_the_document_shows(client: FlaskClient, gateway: LedgerGateway) -> None:
     answer = charge_order(client)
     body = paid(answer)
     assert answer.content_type == "application/json"
@@ -32,23 +43,22 @@ def test_an_order_is_charged_as_the_document_shows(client: FlaskClient, gateway:
     ]
 
 
-def test_a_charge_is_shown_with_its_two_transactions(client: FlaskClient) -> None:
+def test_charge_is_shown_with_its_two_transactions(client: FlaskClient) -> None:
     body = paid(charge_order(client))
+    made = body["transactions"]
+    names = ["transaction_log_id", "transaction_type", "amount", "status", "description", "created_at"]
     assert trail(body) == [("PAYMENT", "PROCESSING", 2499.99), ("PAYMENT", "COMPLETED", 2499.99)]
-    for row in body["transactions"]:
-        assert list(row) == [
-            "transaction_log_id", "transaction_type", "amount", "status", "description", "created_at",
-        ]  # fmt: skip
-        assert isinstance(row["transaction_log_id"], int)
-        assert row["description"]
-        assert MOMENT.fullmatch(row["created_at"])
+    assert [list(row) for row in made] == [names, names]
+    assert {type(row["transaction_log_id"]) for row in made} == {int}
+    assert [row for row in made if not (row["description"] and MOMENT.fullmatch(row["created_at"]))] == []
 
 
 def test_times_are_naive_utc_with_microseconds(client: FlaskClient) -> None:
-    body = paid(charge_order(client))
-    for name in ("created_at", "updated_at", "completed_at", "captured_at"):
-        assert MOMENT.fullmatch(body[name]), name
-        assert abs((datetime.fromisoformat(body[name] + "+00:00") - datetime.now().astimezone()).total_seconds()) < 60
+    body, now = paid(charge_order(client)), datetime.now().astimezone()
+    times = {name: body[name] for name in ("created_at", "updated_at", "completed_at", "captured_at")}
+    ages = {name: (now - datetime.fromisoformat(time + "+00:00")).total_seconds() for name, time in times.items()}
+    assert {name: time for name, time in times.items() if not MOMENT.fullmatch(time)} == {}
+    assert {name: age for name, age in ages.items() if abs(age) >= 60} == {}
 
 
 def test_the_gateways_authorization_code_is_shown(client: FlaskClient, gateway: LedgerGateway) -> None:
@@ -71,40 +81,36 @@ def test_without_a_reference_one_is_drawn(client: FlaskClient) -> None:
     assert len(set(drawn)) == 3
 
 
-def test_a_reference_is_as_sent_and_many_orders_may_share_it(client: FlaskClient) -> None:
-    for number, reference in enumerate(("x", "x" * 100, "Rechnung Nr. 7/ü", "x")):
-        body = paid(charge_order(client, f"k{number}", order_id=number + 1, reference=reference))
-        assert body["reference"] == reference
+def test_reference_is_shown_as_sent_and_orders_may_share_it(client: FlaskClient) -> None:
+    references = ["x", "x" * 100, "Rechnung Nr. 7/ü", "x"]
+    answers = [
+        charge_order(client, f"k{number}", order_id=number, reference=reference)
+        for number, reference in enumerate(references, 1)
+    ]
+    assert [paid(answer)["reference"] for answer in answers] == references
 
 
-def test_the_currency_is_rupees_unless_named(client: FlaskClient) -> None:
-    for number, (given, shown) in enumerate(((ABSENT, "INR"), (None, "INR"), ("USD", "USD"), ("eur", "EUR"))):
-        assert paid(charge_order(client, f"k{number}", order_id=number + 1, currency=given))["currency"] == shown
+@pytest.mark.parametrize(("given", "shown"), [(ABSENT, "INR"), (None, "INR"), ("USD", "USD"), ("eur", "EUR")])
+def test_currency_is_rupees_unless_the_charge_names_another(client: FlaskClient, given: object, shown: str) -> None:
+    assert paid(charge_order(client, currency=given))["currency"] == shown
 
 
-def test_every_payment_method_of_the_document_is_taken(client: FlaskClient) -> None:
-    for number, method in enumerate(("CREDIT_CARD", "DEBIT_CARD", "UPI", "NET_BANKING", "WALLET", "COD")):
-        body = paid(charge_order(client, f"k{number}", order_id=number + 1, payment_method=method))
-        assert body["payment_method"] == method
+@pytest.mark.parametrize("method", ["CREDIT_CARD", "DEBIT_CARD", "UPI", "NET_BANKING", "WALLET", "COD"])
+def test_charge_accepts_every_documented_payment_method(client: FlaskClient, method: str) -> None:
+    assert paid(charge_order(client, payment_method=method))["payment_method"] == method
 
 
-def test_amounts_are_rounded_half_even_to_two_decimals(client: FlaskClient, gateway: LedgerGateway) -> None:
-    taken = {
+def test_amount_is_rounded_half_even_to_two_decimals(client: FlaskClient, gateway: LedgerGateway) -> None:
+    rounded = {
         "10.005": 10.0, "2.675": 2.68, "0.015": 0.02, "0.0051": 0.01, "100000": 100000.0, "100000.000": 100000.0,
         "1": 1.0, '"1500.00"': 1500.0, "0.01": 0.01, "99999.995": 100000.0,
     }  # fmt: skip
-    for number, (text, amount) in enumerate(taken.items()):
-        answer = client.post(
-            "/v1/payments/charge",
-            data=with_raw({**ORDER, "order_id": number + 1}, "amount", text),
-            content_type="application/json",
-            headers={"Idempotency-Key": f"key {text}"},
-        )
-        assert paid(answer)["amount"] == amount, text
-    assert [float(sent.amount) for sent in gateway.sent] == list(taken.values())
+    answers = {text: charge_with_raw(client, number, text) for number, text in enumerate(rounded, 1)}
+    assert {text: paid(answer)["amount"] for text, answer in answers.items()} == rounded
+    assert [float(sent.amount) for sent in gateway.sent] == list(rounded.values())
 
 
-def test_any_other_amount_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_invalid_amount_answers_422_and_sends_nothing(client: FlaskClient, gateway: LedgerGateway) -> None:
     refused = {
         "0": "greater_than", "0.004": "greater_than", "0.005": "greater_than", "-1": "greater_than",
         "100000.01": "less_than_equal",
@@ -116,39 +122,38 @@ def test_any_other_amount_is_refused(client: FlaskClient, gateway: LedgerGateway
         "12" * 13 + "1.5": "decimal_whole_digits", "12" * 15 + ".5": "decimal_whole_digits",
         "12" * 18 + ".005": "decimal_whole_digits", "12" * 19 + "1.5": "decimal_parsing",
     }  # fmt: skip
-    for text, kind in refused.items():
-        answer = client.post(
-            "/v1/payments/charge",
-            data=with_raw(ORDER, "amount", text),
-            content_type="application/json",
-            headers={"Idempotency-Key": "k"},
-        )
-        assert faults(answer) == [(["body", "amount"], kind)], text
+    found = {text: faults(charge_with_raw(client, 3001, text, key="k")) for text in refused}
+    assert found == {text: [(["body", "amount"], kind)] for text, kind in refused.items()}
     assert not gateway.sent
     assert paid(charge_order(client, "k"))["amount"] == 2499.99
 
 
-def test_each_field_is_judged_by_its_rule(client: FlaskClient, gateway: LedgerGateway) -> None:
-    wrong: dict[str, tuple[Any, ...]] = {
-        "order_id": (0, -1, "abc", "", 1.5, True, [], {}, 2**63, "1e3", "\u0663"),
-        "user_id": (0, -1, "abc", 1.5, False, 2**63),
-        "currency": ("", "RUPEES", "XXX", "US", 356, [], True),
-        "payment_method": ("credit_card", "CARD", "", 5, True, [], {}),
-        "reference": ("x" * 101, 5, True, [], "two\nlines"),
-    }
-    for field, values in wrong.items():
-        for value in values:
-            answer = charge_order(client, **{field: value})
-            assert [loc for loc, _ in faults(answer)] == [["body", field]], (field, value)
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("order_id", (0, -1, "abc", "", 1.5, True, [], {}, 2**63, "1e3", "\u0663")),
+        ("user_id", (0, -1, "abc", 1.5, False, 2**63)),
+        ("currency", ("", "RUPEES", "XXX", "US", 356, [], True)),
+        ("payment_method", ("credit_card", "CARD", "", 5, True, [], {})),
+        ("reference", ("x" * 101, 5, True, [], "two\nlines")),
+    ],
+)
+def test_invalid_field_answers_422_and_names_it(
+    client: FlaskClient, gateway: LedgerGateway, field: str, values: tuple[Any, ...]
+) -> None:
+    named = [[loc for loc, _ in faults(charge_order(client, **{field: value}))] for value in values]
+    assert named == [[["body", field]]] * len(values)
     assert not gateway.sent
 
 
-def test_all_that_is_missing_is_named_in_the_order_of_the_document(client: FlaskClient) -> None:
+def test_missing_fields_are_named_in_the_order_of_the_document(client: FlaskClient) -> None:
     answer = client.post("/v1/payments/charge", json={}, headers={"Idempotency-Key": "k"})
-    needed: dict[str, Any] = dict.fromkeys(("order_id", "user_id", "amount", "payment_method"), ABSENT)
-    assert faults(answer) == [(["body", name], "missing") for name in needed]
-    for name, absent in needed.items():
-        assert faults(charge_order(client, **{name: absent})) == [(["body", name], "missing")]
+    needed: tuple[str, ...] = ("order_id", "user_id", "amount", "payment_method")
+    missing = [(["body", name], "missing") for name in needed]
+    assert faults(answer) == missing
+    assert [faults(charge_order(client, **dict[str, Any]({name: ABSENT}))) for name in needed] == [
+        [fault] for fault in missing
+    ]
 
 
 def test_ids_may_be_sent_as_digits_and_are_shown_as_numbers(client: FlaskClient) -> None:
@@ -162,23 +167,22 @@ def test_unknown_fields_are_ignored_and_never_assigned(client: FlaskClient) -> N
     assert body["transaction_id"] != "mine"
 
 
-def test_a_card_number_is_refused_wherever_it_stands(client: FlaskClient) -> None:
-    number = "4111 1111 1111 1111"
-    for answer in (
-        charge_order(client, reference=number),
-        charge_order(client, note=number),
-        charge_order(client, number),
-    ):
-        assert faults(answer)[0][1] == "card_data_not_accepted"
-        assert "4111" not in answer.text
+@pytest.mark.parametrize("field", ["reference", "note", "key"])
+def test_card_number_anywhere_is_refused_without_an_echo(client: FlaskClient, field: str) -> None:
+    answer = charge_order(client, **dict[str, Any]({field: "4111 1111 1111 1111"}))
+    assert faults(answer)[0][1] == "card_data_not_accepted"
+    assert "4111" not in answer.text
 
 
-def test_a_body_must_be_a_json_object(client: FlaskClient) -> None:
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff", b'{"order_id": NaN}'])
+def test_body_that_is_no_json_object_answers_422(client: FlaskClient, data: bytes) -> None:
     key = {"Idempotency-Key": "k"}
-    for data in (b"", b"{", b"[]", b"null", b"\xff", b'{"order_id": NaN}'):
-        answer = client.post("/v1/payments/charge", data=data, content_type="application/json", headers=key)
-        assert faults(answer)[0][0][0] == "body", data
-    form = client.post("/v1/payments/charge", data={"order_id": 1}, headers=key)
+    answer = client.post("/v1/payments/charge", data=data, content_type="application/json", headers=key)
+    assert faults(answer)[0][0][0] == "body"
+
+
+def test_body_of_a_form_answers_415(client: FlaskClient) -> None:
+    form = client.post("/v1/payments/charge", data={"order_id": 1}, headers={"Idempotency-Key": "k"})
     assert detail(form, 415).startswith("The body must be application/json")
 
 

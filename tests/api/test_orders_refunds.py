@@ -67,7 +67,9 @@ def test_no_more_than_what_is_left_is_refunded(client: FlaskClient, charged: int
 
 
 @pytest.mark.parametrize("word", ["PENDING", "PROCESSING", "FAILED", "CANCELLED"])
-def test_only_a_completed_payment_is_refunded(client: FlaskClient, gateway: LedgerGateway, word: str) -> None:
+def test_refund_of_a_payment_that_is_not_completed_answers_400(
+    client: FlaskClient, gateway: LedgerGateway, word: str
+) -> None:
     if word == "PROCESSING":
         gateway.script.append(Unknown("time-out"))
         number = paid(charge_order(client), 202)["payment_id"]
@@ -76,27 +78,28 @@ def test_only_a_completed_payment_is_refunded(client: FlaskClient, gateway: Ledg
         if word != "PENDING":
             paid(change_order(client, number, word), 200)
     answers = [refund_order(client, number, key) for key in (None, "k", "k")]
-    for answer in answers:
-        assert detail(answer) == f"Cannot refund payment with status: {word}"
-        assert answer.get_json()["code"] == "illegal_move"
+    assert [detail(answer) for answer in answers] == [f"Cannot refund payment with status: {word}"] * 3
+    assert {answer.get_json()["code"] for answer in answers} == {"illegal_move"}
     assert ["Idempotent-Replayed" in answer.headers for answer in answers] == [False, False, True]
     assert gateway.count(Kind.REFUND) == 0
 
 
-def test_a_refund_needs_a_reason_of_five_characters(client: FlaskClient, charged: int) -> None:
-    for reason in (ABSENT, None, "", "four", 12345, [], True, "x" * 493):
-        assert [loc for loc, _ in faults(refund_order(client, charged, reason=reason))] == [["body", "reason"]], reason
-    for reason in ("fives", "x" * 492, "two\nlines"):
-        body = paid(refund_order(client, charged, amount=1, reason=reason), 200)
-        assert body["gateway_response"] == f"Refund: {reason}"
+def test_refund_with_an_invalid_reason_answers_422(client: FlaskClient, charged: int) -> None:
+    reasons: tuple[Any, ...] = (ABSENT, None, "", "four", 12345, [], True, "x" * 493)
+    found = [faults(refund_order(client, charged, reason=reason)) for reason in reasons]
+    assert [[loc for loc, _ in each] for each in found] == [[["body", "reason"]]] * len(reasons)
 
 
-def test_a_refund_is_of_a_positive_amount(client: FlaskClient, charged: int, gateway: LedgerGateway) -> None:
+def test_refund_shows_its_reason_as_the_gateway_response(client: FlaskClient, charged: int) -> None:
+    reasons = ["fives", "x" * 492, "two\nlines"]
+    answers = [paid(refund_order(client, charged, amount=1, reason=reason), 200) for reason in reasons]
+    assert [answer["gateway_response"] for answer in answers] == [f"Refund: {reason}" for reason in reasons]
+
+
+def test_refund_of_an_invalid_amount_answers_422(client: FlaskClient, charged: int, gateway: LedgerGateway) -> None:
     wrong: tuple[Any, ...] = (0, -1, 0.004, 0.005, "0.001", "NaN", "", "abc", True, None, [], {}, "1e2", 10**12)
-    for amount in wrong:
-        assert [loc for loc, _ in faults(refund_order(client, charged, "k", amount=amount))] == [["body", "amount"]], (
-            amount
-        )
+    found = [faults(refund_order(client, charged, "k", amount=amount)) for amount in wrong]
+    assert [[loc for loc, _ in each] for each in found] == [[["body", "amount"]]] * len(wrong)
     assert gateway.count(Kind.REFUND) == 0
     assert paid(refund_order(client, charged, "k", amount="10.005"), 200)["refunded_amount"] == 10.0
 

@@ -57,22 +57,22 @@ def test_a_key_is_the_same_on_every_path_of_its_channel(client: FlaskClient, gat
     assert len(gateway.ledger) == 2
 
 
-def test_two_payables_are_too_many(client: FlaskClient) -> None:
+def test_body_with_two_payables_is_refused(client: FlaskClient) -> None:
     answer = client.post("/v1/payments", json={**TRIP, **BILL}, headers=KEY)
     assert answer.status_code == 422
     assert {"trip_id", "bill_id"} <= {fault["loc"][1] for fault in answer.get_json()["detail"]}
     assert client.post("/payments", json={**TRIP, **BILL}, headers=KEY).status_code == 400
-    for body in ({**TRIP, **ORDER}, {**BILL, **ORDER}, {**TRIP, **BILL, **ORDER}):
-        assert client.post("/v1/payments", json=body, headers=KEY).status_code == 422
+    bodies = ({**TRIP, **ORDER}, {**BILL, **ORDER}, {**TRIP, **BILL, **ORDER})
+    assert [client.post("/v1/payments", json=body, headers=KEY).status_code for body in bodies] == [422, 422, 422]
     assert client.get("/v1/payments").get_json() == []
     assert client.get("/payments").get_json()["payments"] == []
 
 
-def test_no_payable_is_too_few(client: FlaskClient) -> None:
-    for body in ({}, {"amount": 5, "method": "CARD"}, {"booking_id": 5}):
-        answer = client.post("/v1/payments", json=body, headers=KEY)
-        assert answer.status_code == 422, body
-        assert isinstance(answer.get_json()["detail"], list)
+@pytest.mark.parametrize("body", [{}, {"amount": 5, "method": "CARD"}, {"booking_id": 5}])
+def test_body_without_a_payable_answers_422(client: FlaskClient, body: dict[str, object]) -> None:
+    answer = client.post("/v1/payments", json=body, headers=KEY)
+    assert answer.status_code == 422
+    assert isinstance(answer.get_json()["detail"], list)
 
 
 def test_each_keeps_its_own_errors_on_the_shared_path(client: FlaskClient) -> None:
@@ -82,10 +82,10 @@ def test_each_keeps_its_own_errors_on_the_shared_path(client: FlaskClient) -> No
     assert (bill.status_code, next(iter(bill.get_json()))) == (422, "detail")
 
 
-def test_a_broken_body_is_worded_by_the_path(client: FlaskClient) -> None:
-    for path, status, name in (("/payments", 400, "error"), ("/v1/payments", 422, "detail")):
-        answer = client.post(path, data="{", content_type="application/json")
-        assert (answer.status_code, next(iter(answer.get_json()))) == (status, name)
+@pytest.mark.parametrize(("path", "status", "name"), [("/payments", 400, "error"), ("/v1/payments", 422, "detail")])
+def test_broken_body_gets_the_error_shape_of_its_path(client: FlaskClient, path: str, status: int, name: str) -> None:
+    answer = client.post(path, data="{", content_type="application/json")
+    assert (answer.status_code, next(iter(answer.get_json()))) == (status, name)
 
 
 def test_a_field_that_is_null_is_not_there(client: FlaskClient) -> None:
@@ -93,11 +93,13 @@ def test_a_field_that_is_null_is_not_there(client: FlaskClient) -> None:
     assert client.post("/v1/payments", json={**BILL, "trip_id": None}, headers=KEY).status_code == 201
 
 
-def test_a_payment_is_found_by_its_rows_channel(client: FlaskClient, trip: int, bill: int, order: int) -> None:
-    for prefix in ("", "/v1"):
-        assert client.get(f"{prefix}/payments/{order}").get_json()["order_id"] == 5
-        assert client.get(f"{prefix}/payments/{trip}").get_json()["trip_id"] == 101
-        assert client.get(f"{prefix}/payments/{bill}").get_json()["bill_id"] == 1
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_payment_of_every_channel_is_found_on_the_shared_path(
+    client: FlaskClient, trip: int, bill: int, order: int, prefix: str
+) -> None:
+    assert client.get(f"{prefix}/payments/{order}").get_json()["order_id"] == 5
+    assert client.get(f"{prefix}/payments/{trip}").get_json()["trip_id"] == 101
+    assert client.get(f"{prefix}/payments/{bill}").get_json()["bill_id"] == 1
 
 
 def test_an_unknown_payment_is_worded_by_the_path(client: FlaskClient) -> None:
@@ -140,26 +142,35 @@ def test_a_status_alone_asks_for_orders(client: FlaskClient, trip: int, order: i
     assert client.get("/v1/payments?status=COMPLETED").get_json()["total"] == 1
 
 
-def test_what_only_orders_can_is_not_found_on_others(client: FlaskClient, trip: int, bill: int, order: int) -> None:
-    actions = (
+@pytest.mark.parametrize(
+    ("method", "action", "body"),
+    [
         ("PATCH", "/status", {"status": "CANCELLED"}),
         ("POST", "/refund", {"reason": "not wanted any more"}),
         ("DELETE", "", None),
-    )
-    for method, action, body in actions:
-        for number in (trip, bill):
-            answer = client.open(f"/v1/payments/{number}{action}", method=method, json=body)
-            assert (answer.status_code, answer.get_json()["detail"]) == (404, f"Payment {number} not found"), action
+    ],
+)
+def test_action_of_orders_on_a_trip_or_bill_answers_404(
+    client: FlaskClient, trip: int, bill: int, method: str, action: str, body: dict[str, str] | None
+) -> None:
+    answers = [client.open(f"/v1/payments/{number}{action}", method=method, json=body) for number in (trip, bill)]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert [answer.get_json()["detail"] for answer in answers] == [f"Payment {each} not found" for each in (trip, bill)]
     assert client.get(f"/payments/{trip}").get_json()["status"] == "SUCCESS"
+
+
+def test_order_look_up_finds_no_trip_or_bill(client: FlaskClient, trip: int, bill: int, order: int) -> None:
     assert client.get("/v1/payments/order/1").status_code == client.get("/v1/payments/order/101").status_code == 404
     assert client.get("/v1/payments/order/5").get_json()["payment_id"] == order
 
 
-def test_an_order_is_no_trip_to_refund(client: FlaskClient, order: int, gateway: LedgerGateway) -> None:
-    for prefix in ("", "/v1"):
-        answer = client.post(f"{prefix}/payments/{order}/refunds", json={"idempotency_key": "r"})
-        assert answer.status_code == 400
-        assert client.get(f"{prefix}/payments/{order}/refunds").status_code == 404
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_refund_of_an_order_as_a_trip_answers_400(
+    client: FlaskClient, order: int, gateway: LedgerGateway, prefix: str
+) -> None:
+    answer = client.post(f"{prefix}/payments/{order}/refunds", json={"idempotency_key": "r"})
+    assert answer.status_code == 400
+    assert client.get(f"{prefix}/payments/{order}/refunds").status_code == 404
     assert gateway.count(Kind.REFUND) == 0
 
 

@@ -69,19 +69,19 @@ def test_a_key_is_demanded_and_a_decline_told_in_the_own_words(client: FlaskClie
     assert detail(pay(client), 402) == "Card was declined by issuer"
 
 
-def test_a_ticket_is_shown_to_its_payer_alone(client: FlaskClient) -> None:
+@pytest.mark.parametrize("path", [OWN, SHARED, "/payments"])
+def test_ticket_is_shown_only_to_its_payer_and_to_services(client: FlaskClient, path: str) -> None:
     paid = pay(client).get_json()
-    for path in (OWN, SHARED, "/payments"):
-        for who in (ANN, service()):
-            assert client.get(f"{path}/{paid['payment_id']}", headers=who).get_json() == paid, path
-        assert client.get(f"{path}/{paid['payment_id']}", headers=BEN).status_code == 404, path
-        assert client.get(f"{path}/{paid['payment_id']}").status_code in (401, 404), path
+    shown = f"{path}/{paid['payment_id']}"
+    assert client.get(shown, headers=ANN).get_json() == paid
+    assert client.get(shown, headers=service()).get_json() == paid
+    assert client.get(shown, headers=BEN).status_code == 404
+    assert client.get(shown).status_code in (401, 404)
 
 
-def test_it_needs_a_token_until_it_is_opened(make_app: MakeApp, client: FlaskClient) -> None:
-    for path in (OWN, SHARED):
-        refusal = client.post(path, json=TICKET, headers={"Idempotency-Key": "k"})
-        assert detail(refusal, 401) == "Authorization token is missing"
+def test_new_channel_needs_a_token_until_it_is_opened(make_app: MakeApp, client: FlaskClient) -> None:
+    refusals = [client.post(path, json=TICKET, headers={"Idempotency-Key": "k"}) for path in (OWN, SHARED)]
+    assert [detail(refusal, 401) for refusal in refusals] == ["Authorization token is missing"] * 2
     opened = make_app(channels=(*CHANNELS, parking.CHANNEL), auth_open_channels=frozenset({"parking"}))
     assert opened.test_client().post(OWN, json=TICKET, headers={"Idempotency-Key": "k"}).status_code == 201
 

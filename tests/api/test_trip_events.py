@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import Table
 
 from payment_service.gateways.base import Declined, NotSent, Unknown
 from payment_service.models import outbox_deliveries, transactions
@@ -96,13 +97,15 @@ def test_the_notification_service_is_called_after_success_failure_and_refund_and
     assert told[-1]["refund_amount"] == 50.0
 
 
-def test_events_know_the_request_and_the_trace_they_come_from(client: FlaskClient, deps: Dependencies) -> None:
+@pytest.mark.parametrize("table", [transactions, outbox_deliveries], ids=str)
+def test_event_has_the_request_id_and_trace_of_its_request(
+    client: FlaskClient, deps: Dependencies, table: Table
+) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     pay_trip(client, idempotency_key="1", headers={"X-Request-ID": "mine", "traceparent": trace})
     pay_trip(client, idempotency_key="2", headers={"X-Request-ID": "other", "traceparent": "no such thing"})
-    for table in (transactions, outbox_deliveries):
-        origins = {(row["request_id"], row["traceparent"]) for row in rows(deps, table)}
-        assert origins == {("mine", trace), ("other", None)}
+    origins = {(row["request_id"], row["traceparent"]) for row in rows(deps, table)}
+    assert origins == {("mine", trace), ("other", None)}
 
 
 def test_a_paid_bill_is_told_as_its_caller_sees_it(client: FlaskClient, deps: Dependencies) -> None:

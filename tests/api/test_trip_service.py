@@ -86,15 +86,14 @@ def test_without_a_trip_service_nothing_is_asked_and_the_amount_is_needed(make_a
 
 
 @pytest.mark.parametrize("word", ["IN_PROGRESS", "completed", "CANCELLED", "", None, 1])
-def test_a_trip_that_is_not_completed_is_400_until_it_is(
+def test_charge_of_a_trip_that_is_not_completed_answers_400_until_it_is(
     client: FlaskClient, trips: TripService, gateway: LedgerGateway, word: object
 ) -> None:
     trips.says = {**COMPLETED, "status": word}
-    for _ in range(2):
-        answer = pay_trip(client, idempotency_key="trip-101-charge")
-        assert answer.status_code == 400
-        assert answer.get_json()["code"] == "trip_not_completed"
-        assert answer.get_json()["retry"] == {"safe": True, "key": "same", "after": None}
+    answers = [pay_trip(client, idempotency_key="trip-101-charge") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [400, 400]
+    assert {answer.get_json()["code"] for answer in answers} == {"trip_not_completed"}
+    assert [answer.get_json()["retry"] for answer in answers] == [{"safe": True, "key": "same", "after": None}] * 2
     assert not gateway.sent
     trips.says = COMPLETED
     assert pay_trip(client, idempotency_key="trip-101-charge").get_json()["status"] == "SUCCESS"

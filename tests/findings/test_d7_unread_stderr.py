@@ -168,9 +168,8 @@ def test_d7_lines_of_several_threads_are_whole_and_complete(capsys: pytest.Captu
         list(threads.map(lambda thread: [log.info("x", thread=thread, n=n) for n in range(100)], range(8)))
     flush_logs()
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-
-    for thread in range(8):
-        assert [line["n"] for line in lines if line["thread"] == thread] == list(range(100))
+    numbers = {thread: [line["n"] for line in lines if line["thread"] == thread] for thread in range(8)}
+    assert numbers == {thread: list(range(100)) for thread in range(8)}
 
 
 def test_d7_a_forked_process_writes_its_own_lines_and_none_of_its_parent(tmp_path: Path) -> None:

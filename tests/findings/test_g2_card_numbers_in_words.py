@@ -60,7 +60,9 @@ def test_g2_masked_words_have_no_card_number_in_any_spelling(name: str) -> None:
     assert not contains_card_number(text)
 
 
-def test_g2_words_without_a_card_number_stay_as_they_are() -> None:
+@pytest.mark.parametrize(
+    "text", ["Card was declined by issuer", "Try again at 2025-11-20 07:20:12.145775", "Ref 20251120072012345"]
+)
+def test_g2_text_without_a_card_number_stays_as_it_is(text: str) -> None:
     """Lookalikes are no reason to change what a gateway says."""
-    for text in ("Card was declined by issuer", "Try again at 2025-11-20 07:20:12.145775", "Ref 20251120072012345"):
-        assert one_line(text) == masked(text) == text
+    assert one_line(text) == masked(text) == text

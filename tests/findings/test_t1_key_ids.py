@@ -50,13 +50,14 @@ def test_t1_any_text_is_a_key_id(client: FlaskClient, publisher: Publisher, kid:
     assert answer(client, by(NEW_RSA, kid)) == "TOKEN_INVALID"
 
 
-def test_t1_a_token_without_a_key_id_is_verified_by_the_key_that_signed_it(
+def test_t1_token_without_a_key_id_is_verified_by_the_key_that_signed_it(
     client: FlaskClient, publisher: Publisher
 ) -> None:
     """Release 1.0.0 answered 401."""
     publisher.keys = [jwk(EC, "one"), jwk(NEW_RSA, "two"), jwk(RSA, "three")]
-    for key, algorithm in ((RSA, "RS256"), (NEW_RSA, "RS256"), (EC, "ES256")):
-        assert answer(client, token(key, algorithm)) == "user-1"
+    assert answer(client, token(RSA, "RS256")) == "user-1"
+    assert answer(client, token(NEW_RSA, "RS256")) == "user-1"
+    assert answer(client, token(EC, "ES256")) == "user-1"
     assert answer(client, token(ec.generate_private_key(ec.SECP256R1()), "ES256")) == "TOKEN_INVALID"
     assert answer(client, token(RSA, "RS256", exp=1)) == "TOKEN_INVALID"
 

@@ -67,10 +67,10 @@ def test_the_diagram_of_tables_has_every_table_and_no_other() -> None:
 
 
 @every_table
-def test_what_is_shown_of_a_table_is_so(table: Table) -> None:
-    for kind, name, keys, _ in shown(table):
-        assert kind == WORDS[type(table.c[name].type).__name__], name
-        assert keys == marks(table.c[name]), name
+def test_diagram_shows_each_column_with_its_type_and_keys(table: Table) -> None:
+    columns = [(kind, name, keys) for kind, name, keys, _ in shown(table)]
+    types = {column.name: WORDS[type(column.type).__name__] for column in table.columns}
+    assert columns == [(types[name], name, marks(table.c[name])) for _, name, _ in columns]
 
 
 @every_table
@@ -101,15 +101,13 @@ def solid() -> list[tuple[str, ...]]:
     return [line for line in LINE.findall(diagram("erDiagram")) if line[2] == "--"]
 
 
-def test_a_dotted_line_is_a_number_without_a_foreign_key() -> None:
+def test_dotted_line_of_the_diagram_is_a_number_without_a_foreign_key() -> None:
     dotted = [line for line in LINE.findall(diagram("erDiagram")) if line[2] == ".."]
-
+    columns = [metadata.tables[child].c[name] for *_, child, name in dotted]
     assert dotted
-    for parent, one, _, _, child, name in dotted:
-        column = metadata.tables[child].c[name]
-        assert metadata.tables[parent].c[name].primary_key
-        assert not column.foreign_keys
-        assert (one == "|o") == column.nullable
+    assert [line for line in dotted if not metadata.tables[line[0]].c[line[5]].primary_key] == []
+    assert [column for column in columns if column.foreign_keys] == []
+    assert [one == "|o" for _, one, *_ in dotted] == [column.nullable for column in columns]
 
 
 DISPUTES = (Move.DISPUTED, Move.DISPUTE_WON, Move.DISPUTE_LOST)
@@ -128,7 +126,7 @@ def test_the_diagram_of_statuses_has_every_legal_move_and_no_other() -> None:
     assert set(arrows) == legal
 
 
-def test_the_diagram_of_layers_points_down_as_imports_do() -> None:
+def test_arrows_between_layers_point_down_as_imports_do() -> None:
     _, _, listed = (ROOT / "setup.cfg").read_text().partition("\nlayers =\n")
     depth = {
         layer: number
@@ -142,12 +140,11 @@ def test_the_diagram_of_layers_points_down_as_imports_do() -> None:
         for above, targets in re.findall(r'^ {4}(\w+)(?:\[".*?"\])? --> ([\w &]+)$', text, re.MULTILINE)
         for below in targets.split(" & ")
     ]
-
+    package = ROOT / "payment_service"
     assert boxes <= depth.keys()
     assert {name for arrow in arrows for name in arrow} == boxes
     assert [arrow for arrow in arrows if depth[arrow[0]] >= depth[arrow[1]]] == []
-    for name in boxes:
-        assert (ROOT / "payment_service" / name).exists() or (ROOT / "payment_service" / f"{name}.py").exists()
+    assert {name for name in boxes if not (package / name).exists() and not (package / f"{name}.py").exists()} == set()
 
 
 def test_the_sequence_commits_before_and_after_the_gateway_and_not_around_it() -> None:

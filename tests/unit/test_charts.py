@@ -37,16 +37,14 @@ def test_the_highest_bar_fits_and_the_scale_is_of_whole_round_numbers(times: int
     assert last.x + chart.bar_width <= WIDTH
 
 
-def test_parts_stand_on_each_other_and_what_changed_nothing_is_in_none() -> None:
+def test_bar_stacks_its_parts_and_leaves_out_changes_without_effect() -> None:
     changes = charged(10) | {Change(THIS_HOUR, "charge_declined", "PROCESSING", "FAILED"): 4}
     chart = bars_of(day_until(NOW, changes))
     last = chart.bars[-1]
-
     assert last.counts == {"captured": 10, "authorized": 0, "refunded": 0, "cancelled": 0, "failed": 4}
-    floor = float(HEIGHT)
-    for part in last.parts:
-        assert part.y == pytest.approx(floor - part.height, abs=0.02)
-        floor = part.y
+    floors = [float(HEIGHT), *(part.y for part in last.parts)]
+    bottoms = [part.y + part.height for part in last.parts]
+    assert bottoms == pytest.approx(floors[:-1], abs=0.02)
     assert (chart.created, chart.undecided, chart.totals["failed"]) == (10, 7, 4)
     assert sum(bar.created for bar in chart.bars[:-1]) == 0
 

@@ -98,14 +98,18 @@ def test_every_example_fits_its_schema(described: Described) -> None:
     assert wrong == []
 
 
-def test_every_operation_says_what_it_is_and_how_it_can_fail(described: Described) -> None:
-    for path, method, operation in operations(described):
-        assert operation["summary"], (path, method)
-        assert operation["tags"], (path, method)
-        assert "default" in operation["responses"], (path, method)
-        for status, response in operation["responses"].items():
-            assert response["description"], (path, method, status)
-            assert {"X-Request-ID", "X-Correlation-ID"} <= set(response["headers"])
+def test_every_operation_has_a_summary_a_tag_and_described_answers(described: Described) -> None:
+    found = {(path, method): operation for path, method, operation in operations(described)}
+    responses = {
+        (*route, status): response
+        for route, operation in found.items()
+        for status, response in operation["responses"].items()
+    }
+    ids = {"X-Request-ID", "X-Correlation-ID"}
+    assert {route for route, each in found.items() if not (each["summary"] and each["tags"])} == set()
+    assert {route for route, each in found.items() if "default" not in each["responses"]} == set()
+    assert {place for place, response in responses.items() if not response["description"]} == set()
+    assert {place for place, response in responses.items() if not ids <= set(response["headers"])} == set()
 
 
 def test_operations_have_names_of_their_own(described: Described) -> None:
@@ -127,24 +131,27 @@ def test_an_operation_has_the_error_schema_of_each_channel_that_serves_it(descri
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
-def test_errors_of_a_channel_fit_its_schema(described: Described, channel: Channel) -> None:
-    shut = closed(described)
+@pytest.mark.parametrize(
+    "error",
+    [
+        Invalid([FieldError(("body", "amount"), "amount is required", "missing")]),
+        PaymentNotFound(),
+        KeyMismatch(fields=["amount"], payment=None),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_error_of_a_channel_fits_its_schema(described: Described, channel: Channel, error: ApiError) -> None:
     schema = {"$ref": f"#/components/schemas/{type(channel.renderer.errors).__name__}"}
-    invalid = Invalid([FieldError(("body", "amount"), "amount is required", "missing")])
-    for error in (invalid, PaymentNotFound(), KeyMismatch(fields=["amount"], payment=None)):
-        assert faults(shut, schema, json.loads(channel.renderer.errors.render(error).body)) == []
+    assert faults(closed(described), schema, json.loads(channel.renderer.errors.render(error).body)) == []
 
 
-def test_a_shared_path_takes_one_of_its_channels_bodies(described: Described) -> None:
+def test_shared_path_accepts_a_body_of_each_of_its_channels(described: Described) -> None:
     body = described["paths"]["/v1/payments"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     names = [shape["$ref"].rpartition("/")[2] for shape in body["oneOf"]]
-
+    trip = {"idempotency_key": "demo-client-1", "trip_id": 101, "method": "CARD", "amount": 150.0}
     assert names == ["NewBillPayment", "NewTripPayment", "NewOrderPayment"]
-    for fits in (
-        {"bill_id": 1, "amount": 525.0, "method": "UPI"},
-        {"idempotency_key": "demo-client-1", "trip_id": 101, "method": "CARD", "amount": 150.0},
-    ):
-        assert faults(described, body, fits) == []
+    assert faults(described, body, {"bill_id": 1, "amount": 525.0, "method": "UPI"}) == []
+    assert faults(described, body, trip) == []
     assert faults(described, body, {"amount": 525.0, "method": "UPI"}) != []
 
 
@@ -186,15 +193,18 @@ def security(described: Described, path: str, method: str = "get") -> Any:
     return described["paths"][path][method].get("security")
 
 
-def test_who_needs_a_token_is_what_the_settings_say(make: Make) -> None:
-    in_development = description_of(make())
-    in_production = description_of(make(auth_open_channels=frozenset()))
-
-    for described in (in_development, in_production):
-        assert security(described, "/health") is None
-        assert security(described, "/api/payments") == [{"token": []}]
-    assert security(in_development, "/payments") == [{"token": []}, {}]
-    assert security(in_production, "/payments") == [{"token": []}]
+@pytest.mark.parametrize(
+    ("settings", "of_trips"),
+    [({}, [{"token": []}, {}]), ({"auth_open_channels": frozenset()}, [{"token": []}])],
+    ids=["development", "production"],
+)
+def test_description_names_tokens_as_the_settings_do(
+    make: Make, settings: dict[str, Any], of_trips: list[dict[str, list[str]]]
+) -> None:
+    described = description_of(make(**settings))
+    assert security(described, "/health") is None
+    assert security(described, "/api/payments") == [{"token": []}]
+    assert security(described, "/payments") == of_trips
 
 
 def test_keys_are_described_where_they_are_sent(described: Described) -> None:

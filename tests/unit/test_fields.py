@@ -78,11 +78,11 @@ def test_an_amount_follows_the_currency_beside_it() -> None:
     assert refuse(Amount("USD"), "1.5", currency="JPY").msg == "Amount must have at most 0 decimals in JPY"
 
 
-def test_a_currency_that_is_none_is_one_fault_not_two() -> None:
-    for currency in ("XXX", 7, ["USD"], True, "US"):
-        with pytest.raises(Invalid) as caught:
-            accept(Amount("USD"), "1.50", currency=currency)
-        assert [fault.loc for fault in caught.value.faults] == [("body", "currency")]
+@pytest.mark.parametrize("currency", ["XXX", 7, ["USD"], True, "US"])
+def test_invalid_currency_is_one_fault_not_two(currency: object) -> None:
+    with pytest.raises(Invalid) as caught:
+        accept(Amount("USD"), "1.50", currency=currency)
+    assert [fault.loc for fault in caught.value.faults] == [("body", "currency")]
 
 
 def test_an_amount_without_currency_keeps_what_the_payment_will_judge() -> None:

@@ -76,16 +76,17 @@ def controllers() -> dict[str, str]:
     return dict(told["data"])
 
 
-def test_the_ingress_has_the_limits_of_nginx() -> None:
+def test_ingress_has_the_limits_of_nginx() -> None:
     notes = {name.partition("/")[2]: value for name, value in resource("Ingress")["metadata"]["annotations"].items()}
     zone = nginx("limit_req_zone")
-    same = ("proxy-connect-timeout", "proxy-send-timeout", "proxy-buffer-size", "proxy-buffers")
-
-    for name in (*same, "proxy-next-upstream", "proxy-next-upstream-tries", "proxy-max-temp-file-size"):
-        assert notes[name] == nginx(name.replace("-", "_")), name
-    for name in ("client-max-body-size", "client-body-buffer-size"):
-        # One Ingress has one size: that of webhooks. The service itself holds callers to theirs.
-        assert values(name.replace("-", "_")) == ["64k", notes[name]]
+    same = (
+        "proxy-connect-timeout", "proxy-send-timeout", "proxy-buffer-size", "proxy-buffers",
+        "proxy-next-upstream", "proxy-next-upstream-tries", "proxy-max-temp-file-size",
+    )  # fmt: skip
+    sizes = ("client-max-body-size", "client-body-buffer-size")
+    assert {name: notes[name] for name in same} == {name: nginx(name.replace("-", "_")) for name in same}
+    # One Ingress has one size: that of webhooks. The service itself holds callers to theirs.
+    assert {name: values(name.replace("-", "_")) for name in sizes} == {name: ["64k", notes[name]] for name in sizes}
     assert f"rate={notes['limit-req-rate']}" in zone
     assert notes["limit-req-key"].strip("${}") in zone
     assert nginx("limit_req") == f"zone=requests burst={notes['limit-req-burst']} nodelay"
@@ -95,14 +96,13 @@ def test_the_ingress_has_the_limits_of_nginx() -> None:
     assert notes["proxy-read-timeout"] == f"{manifests.settings()['NGINX_TIMEOUT']}s"
 
 
-def test_the_controller_is_told_the_rest_of_them() -> None:
+def test_controller_has_the_other_settings_of_nginx() -> None:
     told = controllers()
     snippets = statements(told["http-snippets"]) + statements(told["location-snippets"])
-
+    same = ("keepalive-timeout", "ssl-protocols", "ssl-ciphers", "real-ip-header")
     assert [each for each in snippets if f" {each}" not in plain(configured())] == []
     assert len(snippets) == 17
-    for name in ("keepalive-timeout", "ssl-protocols", "ssl-ciphers", "real-ip-header"):
-        assert told[name] == nginx(name.replace("-", "_")), name
+    assert {name: told[name] for name in same} == {name: nginx(name.replace("-", "_")) for name in same}
     assert (told["real-ip-recursive"], nginx("real_ip_recursive")) == ("true", "on")
 
 

@@ -161,10 +161,10 @@ def test_an_agreement_without_an_effect_is_unknown() -> None:
         assert type(gateway.send(asked())) is Unknown
 
 
-def test_a_wrong_key_declines_nobody() -> None:
+@pytest.mark.parametrize("kind", Kind)
+def test_answer_401_of_stripe_declines_nothing(kind: Kind) -> None:
     with stripe_that_says(http(401, error(None))) as (gateway, _):
-        for kind in Kind:
-            assert isinstance(gateway.send(asked(kind)), NotSent)
+        assert isinstance(gateway.send(asked(kind)), NotSent)
 
 
 def test_a_void_whose_mark_is_in_doubt_was_not_sent() -> None:
@@ -180,14 +180,19 @@ def test_a_later_movement_that_stripe_refuses_is_declined(kind: Kind) -> None:
         assert gateway.send(asked(kind)) == Declined("CHARGE_DISPUTED", "It went wrong.")
 
 
-def test_what_was_never_registered_has_never_happened() -> None:
+def test_charge_without_a_reference_is_not_found_and_not_sent() -> None:
     with stripe_that_says(b"") as (gateway, server):
         assert gateway.lookup(asked(reference=None)) == NotFound()
         assert gateway.cancel(asked(reference=None)) == NotFound()
         assert isinstance(gateway.send(asked(reference=None)), NotSent)
-        for kind in (Kind.CAPTURE, Kind.VOID, Kind.REFUND):
-            assert isinstance(gateway.send(asked(kind, parent_reference=None)), Contradiction)
-            assert isinstance(gateway.lookup(asked(kind, parent_reference=None)), Contradiction)
+    assert server.received == []
+
+
+@pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.VOID, Kind.REFUND])
+def test_operation_without_a_reference_of_its_parent_is_a_contradiction(kind: Kind) -> None:
+    with stripe_that_says(b"") as (gateway, server):
+        assert isinstance(gateway.send(asked(kind, parent_reference=None)), Contradiction)
+        assert isinstance(gateway.lookup(asked(kind, parent_reference=None)), Contradiction)
     assert server.received == []
 
 
@@ -218,10 +223,10 @@ def test_a_cancel_says_declined_only_when_stripe_shows_it(kind: Kind, reply: byt
 @pytest.mark.parametrize(
     ("key", "livemode"), [("sk_live_7", True), ("rk_live_7", True), (KEY, False), ("rk_test_7", False)]
 )
-def test_an_object_of_the_other_mode_is_not_believed(key: str, livemode: bool) -> None:
-    for shown in (True, False):
-        with stripe_that_says(http(200, intent("succeeded", livemode=shown)), key=key) as (gateway, _):
-            assert isinstance(gateway.lookup(asked()), Approved if shown is livemode else Unknown)
+@pytest.mark.parametrize("shown", [True, False])
+def test_object_of_the_other_mode_is_unknown(key: str, livemode: bool, shown: bool) -> None:
+    with stripe_that_says(http(200, intent("succeeded", livemode=shown)), key=key) as (gateway, _):
+        assert isinstance(gateway.lookup(asked()), Approved if shown is livemode else Unknown)
 
 
 def test_the_port_is_promised_what_stripe_can_keep() -> None:

@@ -71,21 +71,19 @@ def overflow(browser: Chromium) -> list[str]:
 
 
 @pytest.mark.parametrize("screen", SCREENS.values(), ids=SCREENS)
-def test_every_page_is_whole_asks_nobody_outside_and_complains_of_nothing(
-    service: Served, browser: Chromium, screen: tuple[int, int]
+@pytest.mark.parametrize(("path", "said"), PAGES.items())
+def test_page_is_shown_whole_without_outside_requests_and_complaints(
+    service: Served, browser: Chromium, screen: tuple[int, int], path: str, said: str
 ) -> None:
     browser.resize(*screen)
-    for path, said in PAGES.items():
-        browser.forget()
-        show(browser, service.url + path, said)
-        browser.run("document.querySelectorAll('details').forEach(each => each.open = true)")
-        seen, status = browser.seen(), 404 if path.endswith("/999") else 200
-
-        refused = [complaint for complaint in seen.complaints if status == 200 or "404" not in complaint]
-        assert refused == [], path
-        assert f"{service.url}/docs/assets/ops/ops.css" in seen.requested
-        assert [each for each in seen.requested if not each.startswith((f"{service.url}/", "data:"))] == [], path
-        assert overflow(browser) == [], path
+    browser.forget()
+    show(browser, service.url + path, said)
+    browser.run("document.querySelectorAll('details').forEach(each => each.open = true)")
+    seen, status = browser.seen(), 404 if path.endswith("/999") else 200
+    assert [complaint for complaint in seen.complaints if status == 200 or "404" not in complaint] == []
+    assert f"{service.url}/docs/assets/ops/ops.css" in seen.requested
+    assert [each for each in seen.requested if not each.startswith((f"{service.url}/", "data:"))] == []
+    assert overflow(browser) == []
 
 
 def test_styles_and_pictures_really_arrive(service: Served, browser: Chromium) -> None:
@@ -98,14 +96,14 @@ def test_styles_and_pictures_really_arrive(service: Served, browser: Chromium) -
     assert browser.run(f"return {fill}") == "rgb(31, 138, 102)"
 
 
-def test_on_a_phone_every_button_is_large_enough_for_a_finger(service: Served, browser: Chromium) -> None:
+@pytest.mark.parametrize("path", PAGES)
+def test_every_button_on_a_phone_is_large_enough_for_a_finger(service: Served, browser: Chromium, path: str) -> None:
     browser.resize(*PHONE)
-    for path in PAGES:
-        browser.open(service.url + path)
-        heights = browser.run(
-            "return [...document.querySelectorAll('button, nav a')].map(each => each.getBoundingClientRect().height)"
-        )
-        assert min(heights) >= 24, path  # WCAG 2.2, target size (minimum)
+    browser.open(service.url + path)
+    heights = browser.run(
+        "return [...document.querySelectorAll('button, nav a')].map(each => each.getBoundingClientRect().height)"
+    )
+    assert min(heights) >= 24  # WCAG 2.2, target size (minimum)
 
 
 def test_no_script_can_run_even_where_one_gets_in(service: Served, browser: Chromium) -> None:

@@ -4,6 +4,7 @@ The lines of release 1.0.0 named neither subject nor reason, and failed sign-ins
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 

@@ -135,10 +135,10 @@ def test_without_a_database_they_end_with_3_and_one_sentence(make_app: MakeApp, 
     assert result.stderr == "Error: database_unavailable: try again later\n"
 
 
-def test_the_document_shows_what_is_printed(app: Flask) -> None:
+@pytest.mark.parametrize("words", ["recover", "purge", "verify"])
+def test_document_shows_what_the_command_prints(app: Flask, words: str) -> None:
     text = document("docs/commands.md").text
-    for words in ("recover", "purge", "verify"):
-        assert f'| `{words} --json` | `{{"{next(iter(told(app, words)))}": ' in text
+    assert f'| `{words} --json` | `{{"{next(iter(told(app, words)))}": ' in text
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)

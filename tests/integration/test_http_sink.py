@@ -142,10 +142,9 @@ def test_no_proxy_of_the_environment_is_asked(receiver: Receiver, monkeypatch: p
     assert answering(receiver, Answer()) == Delivered()
 
 
-def test_connections_are_used_again(receiver: Receiver) -> None:
+def test_sink_uses_its_connection_again(receiver: Receiver) -> None:
     with closing(http_sink(receiver.url)) as sink:
-        for number in range(20):
-            assert outcome_of(sink, an_event(number)) == Delivered()
+        assert [outcome_of(sink, an_event(number)) for number in range(20)] == [Delivered()] * 20
     assert receiver.connections == 1
 
 

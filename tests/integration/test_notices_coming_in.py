@@ -73,11 +73,15 @@ def test_notices_of_the_other_mode_tampered_or_unsigned_are_400(client: FlaskCli
     assert count(deps, gateway_notices) == 0
 
 
-def test_rotated_secrets_are_both_accepted(client: FlaskClient, deps: Dependencies, bank: NotifyingGateway) -> None:
+@pytest.mark.parametrize(
+    "secrets", [["whsec_old"], ["whsec_new"], ["whsec_old", "whsec_new"], ["whsec_other", "whsec_new"]], ids="+".join
+)
+def test_notice_signed_with_either_of_two_secrets_is_accepted(
+    client: FlaskClient, deps: Dependencies, bank: NotifyingGateway, secrets: list[str]
+) -> None:
     bank.secrets = ["whsec_new", "whsec_old"]
-    for secrets in (["whsec_old"], ["whsec_new"], ["whsec_old", "whsec_new"], ["whsec_other", "whsec_new"]):
-        assert deliver(client, event_about("a"), secrets=secrets).status_code == 200
-    assert count(deps, gateway_notices) == 4
+    assert deliver(client, event_about("a"), secrets=secrets).status_code == 200
+    assert count(deps, gateway_notices) == 1
 
 
 def test_forged_and_stored_are_counted(client: FlaskClient) -> None:

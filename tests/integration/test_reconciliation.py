@@ -98,16 +98,18 @@ def test_an_operation_that_settled_in_the_period_is_asked_about(desk: Desk, gate
     assert [kind for kind, _ in desk.found()] == ["not_there"]
 
 
-def test_the_beginning_of_a_period_is_found_among_the_numbers_of_keys(desk: Desk, deps: Dependencies) -> None:
+def test_first_key_of_a_period_is_found_by_its_number(desk: Desk, deps: Dependencies) -> None:
     now = clock.now()
     for hours in range(9, 0, -1):
         _, key = desk.paid()
         desk.alter(key, created_at=now - timedelta(hours=hours))
-    for hours in range(11):
+
+    def keys_since(hours: int) -> int:
         with deps.database.reading() as connection:
             number = repository.number_before(connection, now - timedelta(hours=hours, minutes=30))
-            following = repository.after(connection, number)
-        assert len(following) == min(hours, 9)
+            return len(repository.after(connection, number))
+
+    assert [keys_since(hours) for hours in range(11)] == [min(hours, 9) for hours in range(11)]
 
 
 def test_payments_of_another_gateway_are_not_looked_for(desk: Desk, gateway: LedgerGateway) -> None:

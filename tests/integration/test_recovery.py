@@ -150,32 +150,34 @@ LOOK_UPS: dict[str, tuple[GatewayResult | None, bool]] = {
 
 
 @pytest.mark.parametrize("repair", [by_repeating, by_the_worker])
-def test_a_look_up_decides_what_was_unknown(
+@pytest.mark.parametrize(("found", "decides"), LOOK_UPS.values(), ids=LOOK_UPS)
+def test_look_up_decides_an_operation_without_an_answer(
     client: FlaskClient,
     deps: Dependencies,
     gateway: LedgerGateway,
     movement: Movement,
     repair: Callable[[Dependencies, Callable[[], TestResponse]], None],
+    found: GatewayResult | None,
+    decides: bool,
 ) -> None:
-    for name, (found, decides) in LOOK_UPS.items():
-        ask = movement.prepare(client, name)
-        gateway.script.append(gateway.lose_answer if found is None else SILENCE)
-        assert ask().status_code == 202, name
-        first = gateway.sent[-1]
-        gateway.found.extend([found] if found else [])
-        gateway.sent.clear()
-        repair(deps, ask)
+    ask = movement.prepare(client, "asked")
+    gateway.script.append(gateway.lose_answer if found is None else SILENCE)
+    assert ask().status_code == 202
+    first = gateway.sent[-1]
+    gateway.found.extend([found] if found else [])
+    gateway.sent.clear()
+    repair(deps, ask)
 
-        assert gateway.lookups[-1].gateway_key == first.gateway_key, name
-        again = [replace(first, attempt=first.attempt + 1)]
-        assert gateway.sent == (again if isinstance(found, NotFound) else []), name
-        if not decides:
-            assert stands(deps) == (movement.under_way, "PENDING"), name
-            assert newest(deps, idempotency_keys)["response_status"] is None, name
-            gateway.approve(first)
-        status, payment_status = movement.declined if found is NO else movement.done
-        assert ask().status_code == status, name
-        assert stands(deps)[0] == payment_status, name
+    assert gateway.lookups[-1].gateway_key == first.gateway_key
+    again = [replace(first, attempt=first.attempt + 1)]
+    assert gateway.sent == (again if isinstance(found, NotFound) else [])
+    if not decides:
+        assert stands(deps) == (movement.under_way, "PENDING")
+        assert newest(deps, idempotency_keys)["response_status"] is None
+        gateway.approve(first)
+    status, payment_status = movement.declined if found is NO else movement.done
+    assert ask().status_code == status
+    assert stands(deps)[0] == payment_status
     assert not list(verify(deps))
 
 

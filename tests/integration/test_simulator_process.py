@@ -43,15 +43,17 @@ def test_fifty_simultaneous_refunds_give_back_no_more_than_was_taken(tmp_path: P
         assert sum(simulator.count("refund").values()) == 14
 
 
-def test_the_ledger_outlives_every_way_to_die(tmp_path: Path) -> None:
+def test_ledger_survives_a_stop_and_a_kill(tmp_path: Path) -> None:
     with running_simulator(tmp_path) as simulator, closing(gateway_at(simulator.url)) as gateway:
-        url, known = simulator.url, []
-        for die in (simulator.stop, simulator.kill, simulator.kill):
-            known.append(instruct())
-            assert isinstance(gateway.send(known[-1]), Approved)
+        known = [instruct() for _ in range(3)]
+        answers, urls = [], {simulator.url}
+        for instruction, die in zip(known, (simulator.stop, simulator.kill, simulator.kill), strict=True):
+            answers.append(gateway.send(instruction))
             die()
             simulator.start()
-            assert simulator.url == url
+            urls.add(simulator.url)
+        assert [type(answer) for answer in answers] == [Approved] * 3
+        assert len(urls) == 1
         assert simulator.count() == {each.gateway_key: 1 for each in known}
 
 

@@ -112,10 +112,10 @@ NAMED_BY_DOCUMENTS = {
 }
 
 
-def test_the_columns_that_the_documents_name_are_there(database_url: str) -> None:
-    tables = described(database_url)
-    for table, names in NAMED_BY_DOCUMENTS.items():
-        assert set(names.split()) <= {column[0] for column in tables[table]["columns"]}, table
+def test_columns_named_by_the_documents_exist(database_url: str) -> None:
+    columns = {table: {column[0] for column in each["columns"]} for table, each in described(database_url).items()}
+    missing = {table: set(names.split()) - columns[table] for table, names in NAMED_BY_DOCUMENTS.items()}
+    assert {table: names for table, names in missing.items() if names} == {}
 
 
 def test_another_migration_would_have_nothing_to_do(new_database: NewDatabase) -> None:
@@ -134,9 +134,10 @@ MIGRATION_LOCK = 7_302_026_001
 """The lock of migrations/env.py."""
 
 
-def test_every_step_goes_up_and_down_with_rows_in_every_table(new_database: NewDatabase) -> None:
+def test_every_migration_goes_up_and_down_with_rows_in_every_table(new_database: NewDatabase) -> None:
     url = new_database()
     app = create_app(Settings(database_url=url, log_level="ERROR"))
+    unlike = []
     with app.app_context():
         for revision in _oldest_first():
             upgrade(revision=revision)
@@ -144,11 +145,13 @@ def test_every_step_goes_up_and_down_with_rows_in_every_table(new_database: NewD
             if revision != ONE_WAY:
                 _fill()
                 downgrade(revision="-1")
-                assert described(url) != there
+                before = described(url)
                 upgrade(revision=revision)
-                assert described(url) == there
+                if before == there or described(url) != there:
+                    unlike.append(revision)
                 _fill()
         db.engine.dispose()
+    assert unlike == []
     assert set(described(url)) == {table.name for table in metadata.sorted_tables}
 
 

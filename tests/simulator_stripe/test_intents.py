@@ -66,16 +66,14 @@ def test_held_money_is_taken_in_part_and_the_rest_released(bank: StripeBank) -> 
     assert bank.refunded(hold, 4_000).status == "succeeded"
 
 
-def test_a_cancel_releases_a_hold_once(bank: StripeBank) -> None:
+def test_cancel_releases_a_hold_once(bank: StripeBank) -> None:
     hold, key = bank.held(), new_key()
     gone = bank.intents.cancel(hold.id, {"cancellation_reason": "abandoned"}, {"idempotency_key": f"{key}/x1"})
     assert (gone.status, gone.cancellation_reason, gone.amount_capturable) == ("canceled", "abandoned", 0)
     assert bank.moved(key) == [("void", "150.00")]
-
-    for late in (bank.intents.cancel, bank.intents.capture, bank.intents.confirm):
-        error = refused(late, hold.id)
-        assert (error.http_status, error.code) == (400, "payment_intent_unexpected_state")
-        assert intent_in(error).status == "canceled"
+    errors = [refused(late, hold.id) for late in (bank.intents.cancel, bank.intents.capture, bank.intents.confirm)]
+    found = [(error.http_status, error.code, intent_in(error).status) for error in errors]
+    assert found == [(400, "payment_intent_unexpected_state", "canceled")] * 3
     assert bank.moved(key) == [("void", "150.00")]
 
 
@@ -183,22 +181,17 @@ def test_last_digits_that_a_currency_does_not_have_are_refused(bank: StripeBank,
     assert (error.http_status, error.error and error.error.param) == (400, "amount")
 
 
-def test_lists_are_newest_first_filtered_and_paged(bank: StripeBank) -> None:
+def test_list_is_newest_first_filtered_and_paged(bank: StripeBank) -> None:
     made = [bank.made(customer="cus_of_this_test").id for _ in range(5)]
     pages = bank.intents.list({"limit": 2, "customer": "cus_of_this_test"})
     assert [each.id for each in pages.auto_paging_iter()] == made[::-1]
     assert (len(pages.data), pages.has_more) == (2, True)
     before = bank.intents.list({"limit": 2, "customer": "cus_of_this_test", "ending_before": made[1]})
     assert [each.id for each in before.data] == [made[3], made[2]]
-
     moment = bank.intents.retrieve(made[0]).created
-    for window, found in (
-        ({"gte": moment}, 5),
-        ({"gt": moment + 60}, 0),
-        ({"lt": moment}, 0),
-        ({"lte": moment + 60}, 5),
-    ):
-        assert len(bank.intents.list({"customer": "cus_of_this_test", "created": window}).data) == found
+    windows: list[Any] = [{"gte": moment}, {"gt": moment + 60}, {"lt": moment}, {"lte": moment + 60}]
+    lists = [bank.intents.list({"customer": "cus_of_this_test", "created": window}) for window in windows]
+    assert [len(each.data) for each in lists] == [5, 0, 0, 5]
     assert refused(bank.intents.list, {"limit": 101}).http_status == 400
     assert refused(bank.intents.list, {"starting_after": "pi_of_nobody"}).http_status == 400
 
@@ -215,10 +208,10 @@ def test_a_search_finds_what_is_new_only_after_a_while(bank: StripeBank) -> None
     assert refused(bank.intents.search, {"query": "colour:'red'"}).http_status == 400
 
 
-def test_what_does_not_exist_is_not_found(bank: StripeBank) -> None:
-    for retrieve in (bank.intents.retrieve, bank.refunds.retrieve, bank.v1.charges.retrieve, bank.v1.disputes.retrieve):
-        error = refused(retrieve, "x_1")
-        assert (error.http_status, error.code) == (404, "resource_missing")
+def test_unknown_object_answers_404(bank: StripeBank) -> None:
+    kinds = (bank.intents, bank.refunds, bank.v1.charges, bank.v1.disputes)
+    errors = [refused(kind.retrieve, "x_1") for kind in kinds]
+    assert [(error.http_status, error.code) for error in errors] == [(404, "resource_missing")] * 4
     assert refused(bank.v1.customers.list).http_status == 404
 
 

@@ -49,9 +49,9 @@ def test_a_wrong_refund_gives_nothing_back(bank: StripeBank, wrong: dict[str, An
     assert bank.refunds.list({"payment_intent": intent.id}).data == []
 
 
-def test_what_was_not_taken_is_not_given_back(bank: StripeBank) -> None:
-    for intent in (bank.made(), bank.held()):
-        assert refused(bank.refunded, intent, 100).code == "payment_intent_unexpected_state"
+def test_refund_of_a_charge_without_captured_money_is_refused(bank: StripeBank) -> None:
+    codes = [refused(bank.refunded, intent, 100).code for intent in (bank.made(), bank.held())]
+    assert codes == ["payment_intent_unexpected_state"] * 2
     assert refused(lambda: bank.refunds.create({"payment_intent": "pi_of_nobody"})).code == "resource_missing"
     assert refused(lambda: bank.refunds.create({"amount": 5})).code == "parameter_missing"
 

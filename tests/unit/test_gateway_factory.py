@@ -4,6 +4,8 @@ import subprocess
 import sys
 from decimal import Decimal
 
+import pytest
+
 from payment_service.config import Settings
 from payment_service.gateways.base import Approved
 from payment_service.gateways.factory import gateways_from

@@ -150,9 +150,7 @@ def test_every_command_is_one_of_the_program(name: str, pod: Manifest, app: Any)
     assert command.make_parser(click.Context(command)).parse_args(rest)[1] == []
 
 
-@pytest.mark.parametrize(
-    "words", ["gunicorn", "db upgrade", "relay", "recover --loop", "purge", "verify", "reconcile"]
-)
+@pytest.mark.parametrize("words", ["gunicorn", "db upgrade", "relay", "recover --loop", "purge", "verify", "reconcile"])
 def test_every_part_of_the_service_has_a_pod(words: str) -> None:
     commands = {" ".join(container(pod)["command"]) for _, pod in manifests.pods()}
     assert [command for command in commands if words in command]

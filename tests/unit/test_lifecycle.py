@@ -80,7 +80,7 @@ STATUSES: tuple[Status | None, ...] = (None, *Status)
 MONEY_TAKEN = (Status.CAPTURED, Status.PARTIALLY_REFUNDED, Status.REFUNDED)
 
 
-@pytest.mark.parametrize(("status", "move"), product(STATUSES, Move), ids=lambda each: str(each or "new"))
+@pytest.mark.parametrize(("status", "move"), list(product(STATUSES, Move)), ids=lambda each: str(each or "new"))
 def test_move_is_legal_or_refused_as_the_table_says(status: Status | None, move: Move) -> None:
     expected = EXPECTED.get((str(status or "new"), str(move)))
     if expected is not None:

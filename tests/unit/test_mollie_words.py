@@ -26,6 +26,7 @@ from payment_service.gateways.notices import Forged
 from tests.support.instructions import instruct
 
 TR = "tr_7UhSN1zuXS"
+MOLLIE = MollieGateway("test_dHar4XY7LxsDOtmnkVtjNVWXLSlXsM")
 CHARGE = replace(instruct(amount="10.00", currency="EUR"), reference=TR)
 HOLD = replace(instruct(Kind.AUTHORIZE, "10.00", currency="EUR"), reference=TR)
 VOID = replace(instruct(Kind.VOID, "10.00", currency="EUR"), parent_reference=TR)

@@ -29,20 +29,24 @@ def checkout_in(directory: Path) -> Path:
 
 
 def test_pin_images_names_every_foreign_image_by_digest_and_keeps_its_tag(tmp_path: Path) -> None:
-    checkout, old, new = checkout_in(tmp_path), "sha256:" + "a" * 64, "sha256:" + "b" * 64
-    tags = {name: [image.partition("@")[0] for image in FOREIGN.findall((ROOT / name).read_text())] for name in FILES}
+    checkout, digests = checkout_in(tmp_path), ("sha256:" + "a" * 64, "sha256:" + "b" * 64)
+    before = {name: (ROOT / name).read_text() for name in FILES}
+    tags = {name: [image.partition("@")[0] for image in FOREIGN.findall(text)] for name, text in before.items()}
     assert all(tags.values())
 
     def pinned(digest: str) -> dict[str, str]:
         assert pin(checkout, digest).returncode == 0
         return {name: (checkout / name).read_text() for name in FILES}
 
-    for digest, texts in [(old, pinned(old)), (new, pinned(new))]:  # the second time the tags have moved
-        images = {name: FOREIGN.findall(text) for name, text in texts.items()}
-        assert images == {name: [f"{tag}@{digest}" for tag in tags[name]] for name in FILES}
-        assert {name: text.replace(f"@{digest}", "") for name, text in texts.items()} == {
-            name: (ROOT / name).read_text() for name in FILES
-        }
+    first, second = [pinned(digest) for digest in digests]  # the second time the tags have moved
+    assert [{name: FOREIGN.findall(text) for name, text in texts.items()} for texts in (first, second)] == [
+        {name: [f"{tag}@{digest}" for tag in tags[name]] for name in FILES} for digest in digests
+    ]
+    unpinned = [
+        {name: text.replace(f"@{digest}", "") for name, text in texts.items()}
+        for digest, texts in zip(digests, (first, second), strict=True)
+    ]
+    assert unpinned == [before, before]
 
 
 def test_pin_images_changes_nothing_where_the_registry_gives_no_digest(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_bad_token_answers_401_also_where_none_is_needed(client: FlaskClient, au
     assert {code_of(answer) for answer in answers.values()} <= {"TOKEN_INVALID", "TOKEN_MISSING", "USER_NOT_FOUND"}
 
 
-def test_a_refused_caller_leaves_nothing_behind(strict: FlaskClient) -> None:
+def test_request_with_a_refused_token_stores_nothing(strict: FlaskClient) -> None:
     assert pay_trip(strict).status_code == pay_bill(strict).status_code == 401
     assert strict.get("/payments", headers=bearer()).get_json()["payments"] == []
     assert strict.get("/v1/payments", headers=bearer()).get_json() == []
@@ -117,7 +117,7 @@ def test_refusal_of_a_token_has_the_shape_of_its_path(strict: FlaskClient) -> No
     assert "detail" in strict.get("/v1/payments").get_json()
 
 
-def test_a_good_token_is_let_in(strict: FlaskClient) -> None:
+def test_request_with_a_valid_token_is_served(strict: FlaskClient) -> None:
     assert pay_trip(strict, headers=bearer()).status_code == 200
     assert pay_bill(strict, headers=bearer()).status_code == 201
     assert pay_trip(strict, headers=bearer(7), idempotency_key="a subject that is a number").status_code == 200
@@ -158,19 +158,19 @@ def test_token_needs_the_issuer_and_audience_of_the_settings(make_app: MakeApp) 
     assert [client.get("/payments", headers=bearer(**claims)).status_code for claims in wrong] == [401] * len(wrong)
 
 
-def test_a_token_in_the_query_or_a_cookie_is_none(strict: FlaskClient) -> None:
+def test_token_in_the_query_or_a_cookie_is_ignored(strict: FlaskClient) -> None:
     assert strict.get(f"/payments?access_token={token()}&jwt={token()}").status_code == 401
     strict.set_cookie("access_token_cookie", token())
     assert strict.get("/payments").status_code == 401
 
 
-def test_identity_comes_from_the_token_alone(strict: FlaskClient) -> None:
+def test_caller_is_named_only_by_the_token(strict: FlaskClient) -> None:
     claimed = {"X-User-ID": "user-2", "X-Forwarded-User": "user-2", "X-Subject": "user-2"}
     number = pay_trip(strict, headers={**bearer("user-1"), **claimed}).get_json()["payment_id"]
     assert strict.get(f"/payments/{number}", headers=bearer("user-1")).status_code == 200
     assert strict.get(f"/payments/{number}", headers=bearer("user-2")).status_code == 404
 
 
-def test_a_preflight_needs_no_token(strict: FlaskClient) -> None:
+def test_preflight_without_a_token_is_answered(strict: FlaskClient) -> None:
     assert strict.options("/payments").status_code == 200
     assert SECRET not in strict.options("/payments").text

@@ -23,7 +23,7 @@ def faults(answer: Any) -> list[tuple[list[str | int], str]]:
     return [(fault["loc"], fault["type"]) for fault in body["detail"]]
 
 
-def test_a_bill_is_paid_as_the_document_shows(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_payment_answers_as_the_document_shows(client: FlaskClient, gateway: LedgerGateway) -> None:
     answer = pay_bill(client)
     body = answer.get_json()
     assert answer.status_code == 201
@@ -81,7 +81,7 @@ def test_invalid_field_answers_422_and_names_it(
     assert client.get("/v1/payments").get_json() == []
 
 
-def test_a_missing_field_is_named(client: FlaskClient) -> None:
+def test_missing_field_answers_422_and_names_it(client: FlaskClient) -> None:
     assert faults(pay_bill(client, amount=ABSENT)) == [(["body", "amount"], "missing")]
     assert faults(pay_bill(client, method=ABSENT)) == [(["body", "method"], "missing")]
     assert faults(pay_bill(client, method=None)) == [(["body", "method"], "missing")]
@@ -89,17 +89,17 @@ def test_a_missing_field_is_named(client: FlaskClient) -> None:
     assert (["body", "bill_id"], "missing") in faults(pay_bill(client, bill_id=None))
 
 
-def test_all_faults_are_listed_in_the_order_of_the_fields(client: FlaskClient) -> None:
+def test_faults_are_listed_in_the_order_of_the_fields(client: FlaskClient) -> None:
     answer = pay_bill(client, bill_id=-1, amount=-5, method="")
     assert [loc for loc, _ in faults(answer)] == [["body", "bill_id"], ["body", "amount"], ["body", "method"]]
 
 
-def test_the_key_must_be_in_the_header(client: FlaskClient) -> None:
+def test_payment_without_a_key_header_answers_422(client: FlaskClient) -> None:
     assert faults(pay_bill(client, key=None)) == [(["header", "Idempotency-Key"], "missing")]
     assert faults(pay_bill(client, key=None, idempotency_key="k")) == [(["header", "Idempotency-Key"], "missing")]
 
 
-def test_another_key_in_the_body_is_refused(client: FlaskClient) -> None:
+def test_different_key_in_the_body_is_refused(client: FlaskClient) -> None:
     answer = pay_bill(client, key="one", idempotency_key="another")
     assert faults(answer) == [(["header", "Idempotency-Key"], "value_error")]
     assert pay_bill(client, key="one", idempotency_key="one").status_code == 201
@@ -118,7 +118,7 @@ def test_invalid_key_answers_422_and_sends_nothing(client: FlaskClient, gateway:
     assert not gateway.sent
 
 
-def test_a_repeat_is_answered_201_with_the_same_bytes(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_repeat_answers_201_with_the_same_bytes(client: FlaskClient, gateway: LedgerGateway) -> None:
     first, second = pay_bill(client), pay_bill(client)
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.data == second.data
@@ -127,7 +127,7 @@ def test_a_repeat_is_answered_201_with_the_same_bytes(client: FlaskClient, gatew
     assert len(gateway.sent) == 1
 
 
-def test_a_declined_bill_is_402_and_no_payment(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_declined_payment_answers_402_and_is_not_listed(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("INSUFFICIENT_FUNDS", "Insufficient funds in account"))
     first, second = pay_bill(client), pay_bill(client)
     assert first.status_code == second.status_code == 402
@@ -143,9 +143,7 @@ def test_a_declined_bill_is_402_and_no_payment(client: FlaskClient, gateway: Led
 
 
 @pytest.mark.parametrize("word", [Unknown("time-out"), Pending("later")], ids=["unknown", "pending"])
-def test_an_undecided_bill_is_accepted_and_not_yet_paid(
-    client: FlaskClient, gateway: LedgerGateway, word: Unknown | Pending
-) -> None:
+def test_undecided_payment_answers_202(client: FlaskClient, gateway: LedgerGateway, word: Unknown | Pending) -> None:
     gateway.script.append(word)
     answer = pay_bill(client)
     body = answer.get_json()
@@ -160,7 +158,9 @@ def test_an_undecided_bill_is_accepted_and_not_yet_paid(
     assert client.get(f"/v1/payments/{body['payment_id']}").get_json() == final.get_json()
 
 
-def test_a_gateway_out_of_reach_is_503_and_the_key_goes_on(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_payment_without_a_gateway_answers_503_and_a_repeat_charges(
+    client: FlaskClient, gateway: LedgerGateway
+) -> None:
     gateway.script.append(NotSent("refused"))
     first, second = pay_bill(client), pay_bill(client)
     assert (first.status_code, second.status_code) == (503, 201)
@@ -168,7 +168,7 @@ def test_a_gateway_out_of_reach_is_503_and_the_key_goes_on(client: FlaskClient, 
     assert len(gateway.ledger) == 1
 
 
-def test_a_payment_is_found_by_its_number(client: FlaskClient) -> None:
+def test_payment_is_found_by_its_number(client: FlaskClient) -> None:
     paid = pay_bill(client).get_json()
     answer = client.get(f"/v1/payments/{paid['payment_id']}")
     assert (answer.status_code, answer.get_json()) == (200, paid)
@@ -187,7 +187,7 @@ def test_path_without_a_number_answers_422(client: FlaskClient) -> None:
     assert found == {key: [(["path", "payment_id"], "int_parsing")] for key in texts}
 
 
-def test_a_declined_bill_is_not_found(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_declined_payment_answers_404(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     pay_bill(client)
     following = pay_bill(client, key="next").get_json()["payment_id"]
@@ -200,12 +200,12 @@ def test_unknown_fields_are_ignored(client: FlaskClient) -> None:
     assert not body["paid_at"].startswith("2001")
 
 
-def test_a_bill_is_paid_as_often_as_there_are_keys(client: FlaskClient) -> None:
+def test_each_key_pays_the_same_bill_again(client: FlaskClient) -> None:
     numbers = {pay_bill(client, key=key).get_json()["payment_id"] for key in ("one", "two", "three")}
     assert len(numbers) == 3
 
 
-def test_a_trip_may_use_a_bills_key(client: FlaskClient) -> None:
+def test_trip_accepts_the_key_of_a_bill(client: FlaskClient) -> None:
     assert pay_bill(client, key="same").status_code == 201
     assert pay_trip(client, idempotency_key="same").status_code == 200
     assert pay_bill(client, key="same", method=ABSENT).status_code == 422

@@ -46,7 +46,7 @@ def test_payment_is_shown_with_every_documented_field(client: FlaskClient) -> No
     assert (payment["captured_amount"], payment["refunded_amount"]) == (100.0, 0.0)
 
 
-def test_all_three_ways_lead_to_the_same_payment(client: FlaskClient) -> None:
+def test_three_paths_show_the_same_payment(client: FlaskClient) -> None:
     made = body_of(process(client))
     ways = (f"payment/{made['payment_id']}", f"order/{'ORD-1'}", f"transaction/{made['transaction_id']}")
     first, *others = (client.get(f"{PAYMENTS}/{way}").data for way in ways)
@@ -54,7 +54,7 @@ def test_all_three_ways_lead_to_the_same_payment(client: FlaskClient) -> None:
     assert client.get(f"{PAYMENTS}/payment/{made['payment_id'].upper()}").data == first
 
 
-def test_a_failed_payment_says_why(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_look_up_of_a_failed_payment_shows_the_reason(client: FlaskClient, gateway: LedgerGateway) -> None:
     payment = body_of(client.get(f"{PAYMENTS}/payment/{failed(client, gateway)}"))
     assert (payment["status"], payment["error_message"]) == ("failed", "Insufficient funds in account")
     assert payment["provider_response"] == {
@@ -66,7 +66,7 @@ def test_a_failed_payment_says_why(client: FlaskClient, gateway: LedgerGateway) 
     assert [payment[name] for name in unset] == [None] * 5
 
 
-def test_the_providers_response_carries_its_authorization_code(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_look_up_shows_the_authorization_code(client: FlaskClient, gateway: LedgerGateway) -> None:
     def approve(asked: GatewayRequest) -> Approved:
         return Approved(asked.amount, asked.currency, reference="G-1", authorization_code="A1B2C3")
 
@@ -87,7 +87,7 @@ def test_the_providers_response_carries_its_authorization_code(client: FlaskClie
         f"transaction/{'t' * 300}",
     ],
 )
-def test_what_is_unknown_is_not_found(client: FlaskClient, way: str) -> None:
+def test_unknown_payment_answers_404(client: FlaskClient, way: str) -> None:
     process(client)
     answer = client.get(f"{PAYMENTS}/{way}")
     assert detail_of(answer, 404) == "Payment not found"
@@ -95,12 +95,12 @@ def test_what_is_unknown_is_not_found(client: FlaskClient, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["order", "transaction"])
-def test_what_cannot_be_an_id_is_refused(client: FlaskClient, way: str) -> None:
+def test_invalid_id_answers_422(client: FlaskClient, way: str) -> None:
     assert [field for field, _ in faults_of(client.get(f"{PAYMENTS}/{way}/a%00b"))] == [f"{way}_id"]
     assert faults_of(client.get(f"{PAYMENTS}/{way}/4111111111111111")) == [(f"{way}_id", "card_data_not_accepted")]
 
 
-def test_an_order_shows_the_payment_that_paid_it(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_look_up_by_order_shows_the_successful_payment(client: FlaskClient, gateway: LedgerGateway) -> None:
     first = failed(client, gateway)
     assert order(client, "ORD-1") == first
     second = failed(client, gateway)
@@ -142,7 +142,7 @@ def test_caller_in_production_needs_a_token_and_sees_only_own_payments(make_app:
     assert detail_of(answer) == "Payment not found"
 
 
-def test_a_payment_of_another_channel_is_not_found(client: FlaskClient) -> None:
+def test_payment_of_another_channel_answers_404(client: FlaskClient) -> None:
     trip = {"idempotency_key": "k", "trip_id": 1, "method": "CARD", "amount": 5}
     assert client.post("/payments", json=trip).status_code == 200
     assert client.get(f"{PAYMENTS}/order/1").status_code == 404

@@ -11,7 +11,7 @@ from tests.support.callers import BILL, at_once, pay_bill, with_raw
 from tests.support.gateways import LedgerGateway
 
 
-def test_defect_1_twenty_equal_requests_at_once_get_the_same_201(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_defect_1_20_equal_requests_at_once_get_the_same_201(make_app: MakeApp, gateway: LedgerGateway) -> None:
     """Its look-up and insert of the key were two steps: a fifth of 20 simultaneous requests was 500."""
     answers = at_once(make_app(), 20, lambda client, _: pay_bill(client))
     assert {answer.status_code for answer in answers} == {201}
@@ -47,7 +47,7 @@ def test_defect_3_infinite_amount_answers_422_and_breaks_no_list(client: FlaskCl
     assert len(json.loads(client.get("/v1/payments").text)) == 1
 
 
-def test_defect_4_a_key_does_not_make_a_second_bill_look_paid(client: FlaskClient) -> None:
+def test_defect_4_key_of_another_bill_answers_422(client: FlaskClient) -> None:
     """The key of bill 1, sent with bill 2, was answered 201 with the payment of bill 1."""
     first = pay_bill(client, bill_id=1).get_json()
     answer = pay_bill(client, bill_id=2)
@@ -67,7 +67,7 @@ def test_defect_5_empty_key_answers_422(client: FlaskClient, gateway: LedgerGate
     assert not gateway.sent
 
 
-def test_defect_6_two_replicas_make_one_payment(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_defect_6_same_key_at_two_replicas_charges_once(make_app: MakeApp, gateway: LedgerGateway) -> None:
     """Each replica had a database file of its own: the same key was paid once by each."""
     one, other = make_app(), make_app()
     first = pay_bill(one.test_client())
@@ -108,7 +108,7 @@ def test_defect_8_amount_is_exactly_the_one_sent(client: FlaskClient, gateway: L
     assert [str(sent.amount) for sent in gateway.sent] == texts
 
 
-def test_defect_9_a_restart_keeps_every_payment(make_app: MakeApp) -> None:
+def test_defect_9_restart_keeps_every_payment(make_app: MakeApp) -> None:
     """The database lay inside the container, beside the volume that was meant for it."""
     paid = pay_bill(make_app().test_client())
     after = make_app().test_client()

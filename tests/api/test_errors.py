@@ -44,7 +44,7 @@ def check(answer: TestResponse, status: int, shape: str, code: str) -> dict[str,
         ("/paymentsX", "error+detail"),
     ],
 )
-def test_an_unknown_path_is_not_found_in_its_channels_shape(client: FlaskClient, path: str, shape: str) -> None:
+def test_unknown_path_answers_404_in_the_shape_of_its_channel(client: FlaskClient, path: str, shape: str) -> None:
     for method in ("GET", "POST", "DELETE", "PATCH", "PUT"):
         check(client.open(path, method=method), 404, shape, "not_found")
 
@@ -62,7 +62,7 @@ def test_an_unknown_path_is_not_found_in_its_channels_shape(client: FlaskClient,
         ("POST", "/health", "error+detail", {"GET"}),
     ],
 )
-def test_a_wrong_method_is_405_and_says_which_are_right(
+def test_wrong_method_answers_405_with_the_allowed_ones(
     client: FlaskClient, method: str, path: str, shape: str, allowed: set[str]
 ) -> None:
     answer = client.open(path, method=method)
@@ -71,7 +71,7 @@ def test_a_wrong_method_is_405_and_says_which_are_right(
     assert method not in answer.headers["Allow"].split(", ")
 
 
-def test_what_is_not_json_is_415(client: FlaskClient) -> None:
+def test_body_that_is_not_json_answers_415(client: FlaskClient) -> None:
     for path, shape in (("/payments", "error"), ("/v1/payments", "detail"), ("/payments/5/refunds", "error")):
         for kind in (
             "text/plain",
@@ -94,14 +94,14 @@ def test_body_above_64_kilobytes_answers_413(client: FlaskClient, path: str, sha
     check(client.post(path, data=too_long, content_type="application/json"), 413, shape, "body_too_large")
 
 
-def test_no_body_is_said_as_such(client: FlaskClient) -> None:
+def test_missing_body_is_reported(client: FlaskClient) -> None:
     for path, status, shape in (("/payments", 400, "error"), ("/v1/payments", 422, "detail")):
         for options in ({}, {"data": b"", "content_type": "application/json"}):
             check(client.post(path, **options), status, shape, "validation_error")
     assert client.post("/payments").get_json()["error"] == "Request body is required"
 
 
-def test_a_body_that_is_no_single_object_is_refused(client: FlaskClient) -> None:
+def test_body_that_is_no_single_object_is_refused(client: FlaskClient) -> None:
     bad = (
         "{", "[]", "5", '"text"', "null", "true", '{"a":1,}', "{'a':1}", '{"a":1} x', '{"trip_id":1,"trip_id":2}',
         "[" * 5000, '{"a":' * 17 + "1" + "}" * 17, "[" * 60000, b"\xff\xfe{}", b'{"a":"\xff"}', '{"a":"\\ud800"}',
@@ -113,7 +113,7 @@ def test_a_body_that_is_no_single_object_is_refused(client: FlaskClient) -> None
             check(answer, status, shape, "validation_error")
 
 
-def test_sixteen_levels_are_deep_enough(client: FlaskClient) -> None:
+def test_body_deeper_than_16_levels_is_refused(client: FlaskClient) -> None:
     nested: object = 1
     for _ in range(14):
         nested = [nested]
@@ -167,7 +167,7 @@ def test_crash_answers_500_without_details(
     assert "s3cret" not in answer.text
 
 
-def test_without_a_database_everything_is_503_within_two_seconds(make_app: MakeApp) -> None:
+def test_request_without_a_database_answers_503_within_2_seconds(make_app: MakeApp) -> None:
     client = make_app(database_url=NOWHERE).test_client()
     began = time.monotonic()
     check(pay_trip(client), 503, "error", "database_unavailable")
@@ -196,7 +196,7 @@ def test_invalid_request_id_is_replaced(client: FlaskClient) -> None:
     assert len(set(ids)) == 10
 
 
-def test_the_request_id_wins_over_the_correlation_id(client: FlaskClient) -> None:
+def test_request_id_wins_over_the_correlation_id(client: FlaskClient) -> None:
     answer = client.get("/health", headers={"X-Request-ID": "one", "X-Correlation-ID": "two"})
     assert answer.headers["X-Request-ID"] == answer.headers["X-Correlation-ID"] == "one"
 
@@ -215,7 +215,7 @@ def test_every_answer_carries_ids_and_security_headers(client: FlaskClient) -> N
 
 @pytest.mark.parametrize("path", ["/payments", "/ops", "/ops/login", "/ops/payments/1", "/docs", "/nothing"])
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "\u2024.example".encode().decode("latin-1"), "a..b"])
-def test_an_impossible_host_is_400_everywhere(app: Flask, path: str, host: str) -> None:
+def test_impossible_host_answers_400_on_every_path(app: Flask, path: str, host: str) -> None:
     # Neither the client that judges (its descriptions lack such an answer) nor cookies, which need a host.
     answer = FlaskClient(app, use_cookies=False).get(path, headers={"Host": host})
     assert answer.status_code < 500, answer.text

@@ -34,7 +34,7 @@ def unknown(client: FlaskClient, key: str, **request: Any) -> bool:
 
 
 @pytest.mark.parametrize("path", ["/v1", "/rides"])
-def test_a_finished_key_tells_its_payment_and_how_long_its_answer_is_kept(make_app: MakeApp, path: str) -> None:
+def test_finished_key_shows_its_payment_and_the_expiry_of_its_answer(make_app: MakeApp, path: str) -> None:
     client = make_app(api_prefix="/rides").test_client()
     number = trip_id_of(pay_trip(client, idempotency_key="demo-client-1"))
     body = told(client, "demo-client-1", path)
@@ -51,7 +51,7 @@ def test_a_finished_key_tells_its_payment_and_how_long_its_answer_is_kept(make_a
     assert client.get(body["payment"]["path"]).get_json()["payment_id"] == number
 
 
-def test_a_key_that_is_worked_on_is_in_progress(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_key_of_a_running_request_is_in_progress(client: FlaskClient, gateway: LedgerGateway) -> None:
     seen: list[dict[str, Any]] = []
 
     def meanwhile(instruction: GatewayRequest) -> Approved:
@@ -67,7 +67,7 @@ def test_a_key_that_is_worked_on_is_in_progress(client: FlaskClient, gateway: Le
     assert body["retry"] == {"safe": True, "key": "same", "after": 1}
 
 
-def test_a_key_whose_outcome_is_unknown_stays_in_progress_until_it_is_known(
+def test_key_of_an_undecided_request_is_in_progress_until_it_is_decided(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(gateway.lose_answer)
@@ -78,7 +78,7 @@ def test_a_key_whose_outcome_is_unknown_stays_in_progress_until_it_is_known(
     assert (before, told(client, "lost")["state"]) == ("in_progress", "finished")
 
 
-def test_a_refusal_is_a_finished_key_without_a_payment(client: FlaskClient) -> None:
+def test_key_of_a_refusal_is_finished_without_a_payment(client: FlaskClient) -> None:
     number = trip_id_of(pay_trip(client, amount=10))
     refund_trip(client, number, idempotency_key="too-much", amount=11)
     body = told(client, "too-much")
@@ -125,7 +125,7 @@ def test_key_shows_the_payment_id_of_its_channel(app: Flask, client: FlaskClient
     assert [client.get(path).status_code for path in paths[1:]] == [200, 200, 200]
 
 
-def test_every_channel_says_where_its_payments_are_shown() -> None:
+def test_key_shows_the_path_of_its_payment_in_every_channel() -> None:
     assert [channel.name for channel in CHANNELS if "{" not in channel.payment_path] == []
 
 
@@ -155,7 +155,7 @@ def test_look_up_of_a_key_without_a_token_searches_only_open_channels(make_app: 
     assert refusals == [(401, "TOKEN_MISSING")] * 3
 
 
-def test_a_key_used_in_several_channels_must_be_asked_for_in_one(client: FlaskClient) -> None:
+def test_key_of_several_channels_needs_a_channel(client: FlaskClient) -> None:
     pay_trip(client, idempotency_key="twice")
     pay_bill(client, "twice")
     answer = client.get("/v1/idempotency-keys/twice")
@@ -174,21 +174,21 @@ def strange(client: FlaskClient) -> str:
     return key
 
 
-def test_any_key_can_be_asked_for(client: FlaskClient, strange: str) -> None:
+def test_key_with_any_characters_is_found(client: FlaskClient, strange: str) -> None:
     assert told(client, strange)["state"] == "finished"
     assert told(client, f"  {strange} ")["state"] == "finished"
     assert unknown(client, strange.upper())
 
 
 @pytest.mark.parametrize("key", ["4111 1111 1111 1111", "a" * 256, "a\x00b", "a\x1bb", " "])
-def test_what_can_be_no_key_is_not_looked_for(client: FlaskClient, key: str) -> None:
+def test_invalid_key_answers_422(client: FlaskClient, key: str) -> None:
     answer = client.get(f"/v1/idempotency-keys/{quote(key, safe='')}")
 
     assert answer.status_code == 422
     assert "4111" not in answer.text
 
 
-def test_an_unknown_channel_and_an_unknown_key_are_told_apart(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_unknown_channel_and_unknown_key_have_different_errors(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.extend([Declined("NO", "no"), Unknown("?")])
     assert unknown(client, "never-used")
     assert client.get("/v1/idempotency-keys/x?channel=taxis").status_code == 422

@@ -12,7 +12,7 @@ from tests.support.tokens import SECRET, bearer
 CARD = "4111 1111 1111 1111"
 
 
-def test_every_request_is_one_line_with_its_route_and_id(make_app: MakeApp, lines: Lines) -> None:
+def test_request_is_logged_in_one_line_with_its_route_and_id(make_app: MakeApp, lines: Lines) -> None:
     client = make_app(log_level="INFO").test_client()
     lines()
     answer = client.get("/payments/4711", headers={"X-Request-ID": "my-id"})
@@ -53,7 +53,9 @@ def crash(_instruction: GatewayRequest) -> SendResult:
     raise RuntimeError("something broke")
 
 
-def test_a_failing_statement_does_not_show_its_values(make_app: MakeApp, gateway: LedgerGateway, lines: Lines) -> None:
+def test_failing_statement_is_logged_without_its_values(
+    make_app: MakeApp, gateway: LedgerGateway, lines: Lines
+) -> None:
     """A reference too long for its column: a crash on PostgreSQL; the bills' key is in the values of the statement."""
     gateway.script.append(Approved(Decimal(525), "INR", reference="R" * 300))
     client = make_app(log_level="INFO").test_client()

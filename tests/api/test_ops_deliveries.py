@@ -49,7 +49,7 @@ def replay(client: FlaskClient, number: object, **form: str) -> Any:
     return client.post(f"/ops/deliveries/{number}/replay", data={"form_token": form_token(client), **form})
 
 
-def test_what_was_given_up_is_shown_with_what_was_said(deps: Dependencies, operator: FlaskClient) -> None:
+def test_dead_delivery_is_shown_with_its_error(deps: Dependencies, operator: FlaskClient) -> None:
     pile_up(deps.database, ["rabbitmq", "order"], 2)
     assert "None." in words(page(operator, "/ops/deliveries"))
     dead = give_up(deps, "the sink said <b>no</b>", sink="order")
@@ -79,7 +79,9 @@ def test_pages_list_each_dead_delivery_once_newest_first(deps: Dependencies, ope
     assert shown(page(operator, "/ops/deliveries?sink=nobody")) == []
 
 
-def test_a_replay_makes_it_due_again_and_says_who_did_it(make_app: MakeApp, capsys: pytest.CaptureFixture[str]) -> None:
+def test_replay_makes_a_delivery_due_and_records_the_operator(
+    make_app: MakeApp, capsys: pytest.CaptureFixture[str]
+) -> None:
     app = make_app(rabbitmq_enabled=True, log_level="INFO")
     deps, operator = dependencies_of(app), signed_in(app, "maria@example.com")
     pile_up(deps.database, ["rabbitmq"], 2)

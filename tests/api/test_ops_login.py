@@ -42,7 +42,7 @@ def test_page_without_a_session_asks_for_a_token_and_leads_back(client: FlaskCli
 
 
 @pytest.mark.parametrize(("pasted", "status", "said"), REFUSED.values(), ids=REFUSED)
-def test_a_token_that_does_not_open_is_refused_and_not_kept(
+def test_sign_in_with_a_bad_token_is_refused_and_stores_nothing(
     client: FlaskClient, pasted: str, status: int, said: str
 ) -> None:
     answer = sign_in(client, pasted)
@@ -53,7 +53,7 @@ def test_a_token_that_does_not_open_is_refused_and_not_kept(
     assert client.get(HOME).status_code == 401
 
 
-def test_a_token_is_taken_as_it_is_copied(client: FlaskClient) -> None:
+def test_token_pasted_with_blanks_or_bearer_signs_in(client: FlaskClient) -> None:
     assert sign_in(client, f"  Bearer {token('maria', scope=SCOPE)}\n").status_code == 303
     assert "maria" in page(client)
 
@@ -66,7 +66,7 @@ def test_a_token_is_taken_as_it_is_copied(client: FlaskClient) -> None:
         ("production", "http://127.0.0.1:8082", "__Host-ops"),
     ],
 )
-def test_the_cookie_names_a_session_is_bound_to_the_host_and_out_of_reach_of_scripts(
+def test_cookie_names_a_session_and_has_its_attributes(
     make_app: MakeApp, environment: str, base_url: str, name: str
 ) -> None:
     client = make_app(environment=environment).test_client()
@@ -96,7 +96,7 @@ def test_page_opens_only_with_the_cookie_of_a_session(make_app: MakeApp) -> None
     assert elsewhere.get(HOME).status_code == 200
 
 
-def test_the_database_does_not_know_the_cookie(app: Flask, deps: Dependencies) -> None:
+def test_database_has_only_the_hash_of_the_cookie(app: Flask, deps: Dependencies) -> None:
     client = signed_in(app)
     cookie = client.get_cookie("ops")
     assert cookie is not None
@@ -106,7 +106,7 @@ def test_the_database_does_not_know_the_cookie(app: Flask, deps: Dependencies) -
     assert client.get(HOME).status_code == 401
 
 
-def test_the_pages_take_no_bearer_header_and_the_api_no_cookie(make_app: MakeApp) -> None:
+def test_pages_accept_only_cookies_and_the_api_only_headers(make_app: MakeApp) -> None:
     app = make_app(auth_open_channels=frozenset())
     assert app.test_client().get(HOME, headers=service()).status_code == 401
 
@@ -134,7 +134,7 @@ def test_the_pages_take_no_bearer_header_and_the_api_no_cookie(make_app: MakeApp
         "",
     ],
 )
-def test_a_login_leads_nowhere_else(client: FlaskClient, then: str) -> None:
+def test_sign_in_redirects_only_to_own_pages(client: FlaskClient, then: str) -> None:
     assert sign_in(client, then=then).headers["Location"] == HOME
 
 
@@ -185,7 +185,7 @@ def test_error_beside_ops_is_json(app: Flask) -> None:
     assert signed_in(app).get("/opsx").get_json()["code"] == "not_found"
 
 
-def test_a_database_that_is_away_is_told_on_a_page(make_app: MakeApp) -> None:
+def test_page_without_a_database_shows_the_error(make_app: MakeApp) -> None:
     client = make_app(database_url="postgresql+psycopg2://nobody@127.0.0.1:1/nothing").test_client()
     client.set_cookie("ops", "0" * 64)
     answer = client.get(HOME)

@@ -64,7 +64,7 @@ def test_search_finds_each_payment_by_each_of_its_ids(app: Flask, deps: Dependen
     assert {(way, wanted): found(operator, wanted) for way, wanted in expected} == expected
 
 
-def test_refunds_operations_and_events_lead_to_their_payment(
+def test_search_by_refund_operation_or_event_finds_the_payment(
     app: Flask, deps: Dependencies, operator: FlaskClient
 ) -> None:
     number = trip_id_of(pay_trip(app.test_client()))
@@ -87,9 +87,7 @@ def test_search_for_something_unknown_finds_nothing(app: Flask, operator: FlaskC
     assert "Nothing was found" not in page(operator, "/ops/search?q=")
 
 
-def test_a_payable_of_several_channels_and_with_many_payments_is_shown_page_by_page(
-    app: Flask, operator: FlaskClient
-) -> None:
+def test_search_by_payable_shows_many_payments_page_by_page(app: Flask, operator: FlaskClient) -> None:
     client = app.test_client()
     made = [trip_id_of(pay_trip(client, idempotency_key=f"try-{key}", trip_id=4711)) for key in range(27)]
     made.append(pay_bill(client, bill_id=4711).get_json()["payment_id"])
@@ -153,7 +151,9 @@ def test_timeline_shows_everything_in_the_order_of_events(
     assert "3 tries" in story
 
 
-def test_what_is_not_decided_is_told_as_such(app: Flask, operator: FlaskClient, gateway: LedgerGateway) -> None:
+def test_page_of_an_undecided_payment_says_that_it_is_undecided(
+    app: Flask, operator: FlaskClient, gateway: LedgerGateway
+) -> None:
     gateway.script.append(Unknown("time-out"))
     number = pay_trip(app.test_client()).get_json()["payment_id"]
     [key] = rows(dependencies_of(app), idempotency_keys)
@@ -195,7 +195,7 @@ def test_script_in_a_callers_text_is_shown_and_never_run(app: Flask, deps: Depen
     assert "<script" not in refused.text
 
 
-def test_a_story_without_end_is_cut(
+def test_long_timeline_is_cut(
     app: Flask, deps: Dependencies, operator: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = trip_id_of(pay_trip(app.test_client()))

@@ -70,7 +70,7 @@ def test_owner_reads_and_refunds_the_own_payment(client: FlaskClient, anns: dict
     assert paid(refund_order(client, anns["payment_id"], headers=ANN), 200)["status"] == "REFUNDED"
 
 
-def test_a_service_sees_and_moves_everybodys_payments(client: FlaskClient, anns: dict[str, object]) -> None:
+def test_service_reads_and_changes_payments_of_every_user(client: FlaskClient, anns: dict[str, object]) -> None:
     bens = paid(create_order(client, headers=BEN, order_id=2))["payment_id"]
     assert client.get("/v1/payments?page=1", headers=SERVICE).get_json()["total"] == 2
     assert paid(client.get("/v1/payments/order/3001", headers=SERVICE), 200) == anns
@@ -79,10 +79,10 @@ def test_a_service_sees_and_moves_everybodys_payments(client: FlaskClient, anns:
     assert paid(client.get(f"/v1/payments/{bens}", headers=BEN), 200)["status"] == "REFUNDED"
 
 
-def test_an_order_has_one_live_payment_whoever_pays(client: FlaskClient, anns: dict[str, object]) -> None:
+def test_order_has_one_live_payment_for_all_users(client: FlaskClient, anns: dict[str, object]) -> None:
     assert detail(charge_order(client, headers=BEN)) == "Payment for order_id 3001 already exists"
 
 
-def test_the_same_key_of_two_subjects_is_two_keys(client: FlaskClient) -> None:
+def test_same_key_of_two_subjects_pays_twice(client: FlaskClient) -> None:
     anns, bens = (paid(charge_order(client, "k", headers=who, order_id=n)) for n, who in ((1, ANN), (2, BEN)))
     assert anns["payment_id"] != bens["payment_id"]

@@ -61,18 +61,18 @@ def test_times_are_naive_utc_with_microseconds(client: FlaskClient) -> None:
     assert {name: age for name, age in ages.items() if abs(age) >= 60} == {}
 
 
-def test_the_gateways_authorization_code_is_shown(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_charge_shows_the_authorization_code_of_the_gateway(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Approved(Decimal("2499.99"), "INR", authorization_code="A1B2C3"))
     assert paid(charge_order(client))["authorization_code"] == "A1B2C3"
 
 
-def test_a_transaction_id_has_ten_digits_and_is_nobody_elses(client: FlaskClient) -> None:
+def test_transaction_id_has_10_digits_and_is_unique(client: FlaskClient) -> None:
     given = [paid(charge_order(client, f"k{n}", order_id=n))["transaction_id"] for n in range(1, 21)]
     assert all(re.fullmatch("TXN[0-9]{10}", each) for each in given)
     assert len(set(given)) == 20
 
 
-def test_without_a_reference_one_is_drawn(client: FlaskClient) -> None:
+def test_charge_without_a_reference_gets_a_random_one(client: FlaskClient) -> None:
     drawn = [
         paid(charge_order(client, f"k{n}", order_id=n + 1, reference=reference))["reference"]
         for n, reference in enumerate((ABSENT, None, ""))
@@ -156,12 +156,12 @@ def test_missing_fields_are_named_in_the_order_of_the_document(client: FlaskClie
     ]
 
 
-def test_ids_may_be_sent_as_digits_and_are_shown_as_numbers(client: FlaskClient) -> None:
+def test_id_as_text_of_digits_is_shown_as_a_number(client: FlaskClient) -> None:
     body = paid(charge_order(client, order_id="3001", user_id="601"))
     assert (body["order_id"], body["user_id"]) == (3001, 601)
 
 
-def test_unknown_fields_are_ignored_and_never_assigned(client: FlaskClient) -> None:
+def test_unknown_field_is_ignored(client: FlaskClient) -> None:
     body = paid(charge_order(client, status="REFUNDED", payment_id=77, transaction_id="mine", refunded_amount=5))
     assert (body["status"], body["refunded_amount"]) == ("COMPLETED", 0.0)
     assert body["transaction_id"] != "mine"
@@ -186,7 +186,7 @@ def test_body_of_a_form_answers_415(client: FlaskClient) -> None:
     assert detail(form, 415).startswith("The body must be application/json")
 
 
-def test_a_declined_charge_is_an_answer_that_says_so(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_declined_charge_answers_with_the_reason(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("INSUFFICIENT_FUNDS", "Insufficient funds in account"))
     first, again = charge_order(client), charge_order(client)
     body = paid(first)
@@ -198,7 +198,7 @@ def test_a_declined_charge_is_an_answer_that_says_so(client: FlaskClient, gatewa
 
 
 @pytest.mark.parametrize("word", [Unknown("time-out"), Pending("later")], ids=["unknown", "pending"])
-def test_an_undecided_charge_is_accepted_with_its_real_id(
+def test_undecided_charge_answers_202_with_its_id(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, word: Unknown | Pending
 ) -> None:
     gateway.script.append(word)
@@ -211,14 +211,14 @@ def test_an_undecided_charge_is_accepted_with_its_real_id(
     assert paid(client.get(f"/v1/payments/{body['payment_id']}"), 200)["status"] == "PROCESSING"
 
 
-def test_a_repeat_of_an_undecided_charge_learns_what_became_of_it(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_repeat_of_an_undecided_charge_gets_its_outcome(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(gateway.lose_answer)
     first, second = paid(charge_order(client), 202), paid(charge_order(client))
     assert (second["payment_id"], second["status"]) == (first["payment_id"], "COMPLETED")
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_the_recovery_worker_finishes_an_undecided_charge(
+def test_recovery_worker_finishes_an_undecided_charge(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("payment_service.services.undecided.SHORTEST_DELAY", 0.0)
@@ -229,7 +229,7 @@ def test_the_recovery_worker_finishes_an_undecided_charge(
     assert (body["status"], len(body["transactions"])) == ("COMPLETED", 2)
 
 
-def test_an_unreachable_gateway_is_said_and_the_key_goes_on(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_charge_without_a_gateway_answers_503_and_a_repeat_charges(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(NotSent("refused"))
     first, second = charge_order(client), charge_order(client)
     assert first.status_code == 503

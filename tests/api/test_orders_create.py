@@ -20,7 +20,7 @@ from tests.support.orders import (
 )
 
 
-def test_a_payment_is_made_without_charging(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_creation_stores_a_payment_without_a_charge(client: FlaskClient, gateway: LedgerGateway) -> None:
     body = paid(create_order(client))
     assert list(body) == FIELDS
     assert {name: body[name] for name in ORDER} == ORDER
@@ -31,7 +31,7 @@ def test_a_payment_is_made_without_charging(client: FlaskClient, gateway: Ledger
     assert not gateway.sent
 
 
-def test_it_needs_no_key_and_honours_one(client: FlaskClient) -> None:
+def test_creation_needs_no_key_and_honours_one(client: FlaskClient) -> None:
     first = create_order(client, "k")
     again = create_order(client, "k")
     assert (again.status_code, again.data) == (201, first.data)
@@ -59,7 +59,7 @@ def test_creation_judges_its_fields_like_a_charge(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("number", [2**31 - 1, 2**31, 2**63 - 1])
-def test_large_numbers_of_orders_and_users_are_numbers(client: FlaskClient, number: int) -> None:
+def test_large_ids_of_orders_and_users_are_accepted(client: FlaskClient, number: int) -> None:
     body = paid(create_order(client, order_id=number, user_id=number))
     assert (body["order_id"], body["user_id"]) == (number, number)
     assert paid(client.get(f"/v1/payments/order/{number}"), 200) == body
@@ -75,11 +75,11 @@ def test_second_live_payment_for_an_order_answers_400(client: FlaskClient, gatew
     assert len(gateway.sent) == 1
 
 
-def test_another_order_is_another_payment(client: FlaskClient) -> None:
+def test_creation_for_another_order_makes_another_payment(client: FlaskClient) -> None:
     assert paid(create_order(client))["payment_id"] != paid(create_order(client, order_id=3002))["payment_id"]
 
 
-def test_a_failed_or_cancelled_payment_leaves_the_order_free(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_order_can_be_paid_after_a_failed_or_cancelled_payment(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     failed = paid(charge_order(client, "one"))
     called_off = paid(create_order(client))

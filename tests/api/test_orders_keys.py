@@ -46,7 +46,7 @@ def test_charge_without_a_valid_key_answers_422(client: FlaskClient, gateway: Le
 
 
 @pytest.mark.parametrize("key", ["k", "x" * 255, "ключ", "order 5; attempt 1"])
-def test_a_key_of_255_characters_is_a_key(client: FlaskClient, deps: Dependencies, key: str) -> None:
+def test_key_of_255_characters_is_accepted(client: FlaskClient, deps: Dependencies, key: str) -> None:
     paid(charge_order(client, key.encode().decode("latin-1")))
     with deps.database.reading() as connection:
         stored = connection.execute(select(idempotency_keys.c.key_hash)).scalars().all()
@@ -63,7 +63,7 @@ def test_repeat_gets_the_stored_status_and_bytes(client: FlaskClient, gateway: L
     assert len(gateway.sent) == (call is charge_order)
 
 
-def test_a_body_may_repeat_the_headers_key_but_not_name_another(client: FlaskClient) -> None:
+def test_key_in_the_body_must_equal_the_header(client: FlaskClient) -> None:
     assert faults(charge_order(client, "k", idempotency_key="other"))[0][0] == ["header", "Idempotency-Key"]
     assert charge_order(client, "k", idempotency_key="k").status_code == 201
 
@@ -95,18 +95,18 @@ def test_key_of_a_charge_answers_422_for_a_creation_or_refund(client: FlaskClien
     assert refund_order(client, number, "k").get_json()["code"] == "idempotency_key_mismatch"
 
 
-def test_spelling_does_not_make_another_request(client: FlaskClient) -> None:
+def test_repeat_with_another_spelling_of_the_values_gets_the_stored_answer(client: FlaskClient) -> None:
     first = charge_order(client, "k", amount=2499.99)
     second = charge_order(client, " k", amount="2499.990", order_id="3001", currency="inr", unknown=1)
     assert second.data == first.data
 
 
-def test_a_refused_request_uses_no_key_up(client: FlaskClient) -> None:
+def test_invalid_request_leaves_its_key_free(client: FlaskClient) -> None:
     faults(charge_order(client, "k", amount=0))
     assert charge_order(client, "k").status_code == 201
 
 
-def test_the_key_of_a_second_payment_of_an_order_is_answered_for_good(client: FlaskClient) -> None:
+def test_refusal_of_a_second_payment_is_replayed_under_its_key(client: FlaskClient) -> None:
     paid(charge_order(client, "one"))
     first, again = charge_order(client, "two"), charge_order(client, "two")
     assert detail(first) == "Payment for order_id 3001 already exists"
@@ -116,7 +116,7 @@ def test_the_key_of_a_second_payment_of_an_order_is_answered_for_good(client: Fl
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_keys_of_other_channels_are_other_keys(client: FlaskClient) -> None:
+def test_same_key_in_another_channel_is_another_key(client: FlaskClient) -> None:
     assert pay_bill(client, "k").status_code == pay_trip(client, "/v1/payments", idempotency_key="k").status_code + 1
     assert charge_order(client, "k").status_code == 201
 
@@ -140,7 +140,7 @@ def test_expired_key_answers_with_its_payment_as_it_is_now(
     assert [answer.headers["Idempotent-Replayed"] for answer in answers] == ["true", "true"]
 
 
-def test_after_its_time_the_key_of_a_creation_shows_the_payment_being_charged(
+def test_expired_key_of_a_creation_shows_the_payment_while_it_is_charged(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     number = paid(create_order(client, "m"))["payment_id"]
@@ -150,9 +150,7 @@ def test_after_its_time_the_key_of_a_creation_shows_the_payment_being_charged(
     assert paid(create_order(client, "m"))["status"] == "PROCESSING"
 
 
-def test_a_repeat_while_the_first_is_under_way_waits_and_is_told_to_come_back(
-    make_app: MakeApp, gateway: LedgerGateway
-) -> None:
+def test_repeat_of_a_running_request_waits_and_answers_409(make_app: MakeApp, gateway: LedgerGateway) -> None:
     app = make_app(idempotency_wait=0.1)
     arrived, answer_now = threading.Event(), threading.Event()
 
@@ -174,7 +172,7 @@ def test_a_repeat_while_the_first_is_under_way_waits_and_is_told_to_come_back(
 
 
 @pytest.mark.parametrize("call", BOTH, ids=names)
-def test_many_at_once_with_one_key_are_one_payment(app: Flask, gateway: LedgerGateway, call: Call) -> None:
+def test_requests_at_once_with_one_key_charge_once(app: Flask, gateway: LedgerGateway, call: Call) -> None:
     gateway.latency = 0.05
     answers = at_once(app, 8, lambda client, _: call(client, "k"))
     assert {answer.status_code for answer in answers} == {201}
@@ -183,7 +181,7 @@ def test_many_at_once_with_one_key_are_one_payment(app: Flask, gateway: LedgerGa
 
 
 @pytest.mark.parametrize("call", BOTH, ids=names)
-def test_many_at_once_for_one_order_with_a_key_each_are_one_payment(
+def test_requests_at_once_for_one_order_with_different_keys_charge_once(
     app: Flask, gateway: LedgerGateway, call: Call
 ) -> None:
     answers = at_once(app, 8, lambda client, number: call(client, f"k{number}"))

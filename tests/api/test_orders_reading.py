@@ -58,7 +58,7 @@ def test_payment_is_found_by_its_id_its_order_and_its_transaction(client: FlaskC
     assert {answer.content_type for answer in answers} == {"application/json"}
 
 
-def test_the_newest_payment_of_an_order_is_shown(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_look_up_by_order_shows_the_newest_payment(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     failed = paid(charge_order(client, "one"))
     assert paid(client.get("/v1/payments/order/3001"), 200) == failed
@@ -81,7 +81,7 @@ def test_unknown_payment_answers_404_in_the_words_of_the_document(client: FlaskC
 
 
 @pytest.mark.parametrize("name", ["TXN0000000000", "x", "TXN\u0661", "x" * 500, "a b", "'; --"])
-def test_an_unknown_transaction_is_not_found(client: FlaskClient, name: str) -> None:
+def test_unknown_transaction_answers_404(client: FlaskClient, name: str) -> None:
     assert detail(client.get(f"/v1/payments/transaction/{name}"), 404) == f"Payment with transaction {name} not found"
 
 
@@ -100,7 +100,7 @@ def test_id_that_is_no_number_answers_422(client: FlaskClient, text: str) -> Non
     assert [faults(answer) for answer in answers] == [[(["path", "payment_id"], "int_parsing")]] * 3
 
 
-def test_a_list_has_an_envelope_and_no_transactions(client: FlaskClient, many: list[dict[str, Any]]) -> None:
+def test_list_has_totals_and_no_transactions(client: FlaskClient, many: list[dict[str, Any]]) -> None:
     body = listed(client, page=1)
     assert list(body) == ["total", "page", "page_size", "before", "payments"]
     assert (body["total"], body["page"], body["page_size"]) == (6, 1, 10)
@@ -126,14 +126,14 @@ def test_list_is_filtered_by_status_method_and_user(client: FlaskClient, many: l
     assert listed(client, status="COMPLETED", page_size=1)["total"] == 2
 
 
-def test_pages_follow_each_other_newest_first(client: FlaskClient, many: list[dict[str, Any]]) -> None:
+def test_pages_list_payments_newest_first(client: FlaskClient, many: list[dict[str, Any]]) -> None:
     pages = [orders(client, page=page, page_size=4) for page in (1, 2, 3)]
     assert pages == [[6, 5, 4, 3], [2, 1], []]
     beyond = listed(client, page=2**31, page_size=100)
     assert (beyond["total"], beyond["page"], beyond["payments"]) == (6, 2**31, [])
 
 
-def test_without_a_size_a_page_has_ten(client: FlaskClient) -> None:
+def test_page_has_10_payments_by_default(client: FlaskClient) -> None:
     for number in range(1, 13):
         paid(create_order(client, order_id=number))
     body = listed(client, page=1)
@@ -165,7 +165,9 @@ def test_parameter_given_twice_answers_422(client: FlaskClient) -> None:
     assert faults(client.get("/v1/payments?page=1&page=2")) == [(["query", "page"], "value_error")]
 
 
-def test_a_trail_ends_where_its_payment_stands(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_last_transaction_has_the_status_of_the_payment(
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
+) -> None:
     number = paid(create_order(client))["payment_id"]
     with deps.database.reading() as connection:
         before = payments.find(connection, number)

@@ -57,7 +57,7 @@ def test_payment_of_another_user_answers_404_like_an_unknown_one(
 
 
 @pytest.mark.parametrize("prefix", ["", "/v1"])
-def test_somebody_elses_payment_is_not_refunded(
+def test_refund_of_a_payment_of_another_user_is_refused(
     client: FlaskClient, trip: int, gateway: LedgerGateway, prefix: str
 ) -> None:
     other = refund_trip(client, trip, headers=BEN, prefix=prefix)
@@ -86,7 +86,7 @@ def test_list_of_bills_leaves_out_payments_of_other_users(
     assert len(client.get(query, headers=ANN).get_json()) == 1
 
 
-def test_a_cursor_of_somebody_else_opens_no_door(client: FlaskClient, trip: int) -> None:
+def test_cursor_of_another_user_shows_no_foreign_payments(client: FlaskClient, trip: int) -> None:
     pay_trip(client, headers=ANN, idempotency_key="newer")
     cursor = client.get("/payments?limit=1", headers=ANN).get_json()["next_cursor"]
     assert client.get("/payments", query_string={"cursor": cursor}, headers=BEN).get_json()["payments"] == []
@@ -105,13 +105,13 @@ def test_same_key_of_two_subjects_charges_twice(
     assert gateway.count(Kind.CHARGE) == 2
 
 
-def test_somebody_elses_key_says_nothing_of_its_request(client: FlaskClient) -> None:
+def test_key_of_another_user_reveals_nothing(client: FlaskClient) -> None:
     pay_trip(client, headers=ANN)
     answer = pay_trip(client, headers=BEN, amount=151)
     assert answer.status_code == 200
 
 
-def test_without_a_token_on_an_open_channel_nobodys_payments_are_seen(make_app: MakeApp) -> None:
+def test_request_without_a_token_sees_only_payments_without_an_owner(make_app: MakeApp) -> None:
     client = make_app().test_client()
     anns = pay_trip(client, headers=ANN).get_json()["payment_id"]
     nobodys = pay_trip(client).get_json()["payment_id"]
@@ -121,7 +121,7 @@ def test_without_a_token_on_an_open_channel_nobodys_payments_are_seen(make_app: 
     assert client.get(f"/payments/{nobodys}", headers=ANN).status_code == 404
 
 
-def test_a_service_sees_and_moves_everybodys_payments(client: FlaskClient, trip: int, bill: int) -> None:
+def test_service_reads_and_refunds_payments_of_every_user(client: FlaskClient, trip: int, bill: int) -> None:
     bens = pay_trip(client, headers=BEN).get_json()["payment_id"]
     listed = client.get("/payments", headers=SERVICE).get_json()["payments"]
     assert {each["payment_id"] for each in listed} == {trip, bens}
@@ -141,7 +141,7 @@ def test_a_service_sees_and_moves_everybodys_payments(client: FlaskClient, trip:
         {"scopes": ["payments:service"]},
     ],
 )
-def test_a_scope_is_read_as_issuers_write_it(client: FlaskClient, trip: int, scopes: Mapping[str, object]) -> None:
+def test_scope_is_read_in_every_form_of_issuers(client: FlaskClient, trip: int, scopes: Mapping[str, object]) -> None:
     assert client.get(f"/payments/{trip}", headers=bearer("s", **scopes)).status_code == 200
 
 
@@ -152,11 +152,11 @@ def test_token_with_an_unknown_scope_of_this_service_answers_403(client: FlaskCl
 
 
 @pytest.mark.parametrize("scope", ["PAYMENTS:SERVICE", "payments", "xpayments:service", {"payments:service": 1}])
-def test_another_scope_opens_nothing(client: FlaskClient, trip: int, scope: object) -> None:
+def test_other_scope_gives_no_access(client: FlaskClient, trip: int, scope: object) -> None:
     assert client.get(f"/payments/{trip}", headers=bearer("s", scope=scope)).status_code == 404
 
 
-def test_a_service_and_a_subject_may_refund_under_the_same_key(
+def test_service_and_a_subject_may_refund_under_the_same_key(
     client: FlaskClient, trip: int, gateway: LedgerGateway
 ) -> None:
     anns = refund_trip(client, trip, headers=ANN, amount=10)

@@ -30,7 +30,7 @@ def app_with(make_app: MakeApp, renderer: CheckoutRenderer) -> Flask:
     return make_app(channels=(replace(CHANNEL, renderer=renderer),), idempotency_wait=0.1)
 
 
-def test_a_transaction_that_is_taken_is_drawn_again(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_taken_transaction_id_is_drawn_again(make_app: MakeApp, gateway: LedgerGateway) -> None:
     client = app_with(make_app, Unlucky()).test_client()
     first, second = (body_of(process(client, key)) for key in ("one", "two"))
     assert first["transaction_id"] == "txn_0000000000000000"

@@ -88,13 +88,13 @@ def of_each(client: FlaskClient) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("path", ["/v1/payments", "/v1/payments/", "/payments"])
-def test_an_order_is_known_by_its_field(client: FlaskClient, path: str) -> None:
+def test_body_with_order_id_creates_a_payment_of_orders(client: FlaskClient, path: str) -> None:
     body = paid(create_order(client, path=path))
     assert (body["order_id"], body["status"]) == (3001, "PENDING")
 
 
 @pytest.mark.parametrize("default", ["bills", "orders", "trips"])
-def test_a_body_without_a_payable_is_nobodys_whatever_is_listed_by_default(
+def test_body_without_a_payable_is_refused_for_every_default_channel(
     make_app: MakeApp, deps: Dependencies, default: str
 ) -> None:
     client = make_app(v1_default_channel=default).test_client()
@@ -105,9 +105,7 @@ def test_a_body_without_a_payable_is_nobodys_whatever_is_listed_by_default(
 
 
 @pytest.mark.parametrize("names", [*PAIRS, ALL_THREE], ids="+".join)
-def test_a_body_with_several_payables_is_nobodys(
-    client: FlaskClient, deps: Dependencies, names: tuple[str, ...]
-) -> None:
+def test_body_with_several_payables_is_refused(client: FlaskClient, deps: Dependencies, names: tuple[str, ...]) -> None:
     answer = client.post("/v1/payments", json=merged(names), headers=KEY)
     assert {loc[-1] for loc, _ in faults(answer)} == {"bill_id", "order_id", "trip_id"}
     assert all(kind == "value_error" for _, kind in faults(answer))
@@ -115,7 +113,7 @@ def test_a_body_with_several_payables_is_nobodys(
 
 
 @pytest.mark.parametrize("names", PAIRS, ids="+".join)
-def test_a_payable_that_is_null_is_none(client: FlaskClient, names: tuple[str, str]) -> None:
+def test_null_payable_counts_as_absent(client: FlaskClient, names: tuple[str, str]) -> None:
     other, meant = names
     body = {**merged(names), other: None}
     if "trip_id" in names and meant != "trip_id":
@@ -123,19 +121,19 @@ def test_a_payable_that_is_null_is_none(client: FlaskClient, names: tuple[str, s
     assert client.post("/v1/payments", json=body, headers=KEY).get_json()[meant] == BODIES[meant][meant]
 
 
-def test_all_payables_null_is_no_payable(client: FlaskClient) -> None:
+def test_body_with_only_null_payables_is_refused(client: FlaskClient) -> None:
     answer = client.post("/v1/payments", json=dict.fromkeys(BODIES), headers=KEY)
     assert faults(answer) == [(["body", name], "missing") for name in ("trip_id", "bill_id", "order_id")]
 
 
-def test_a_payable_that_is_wrong_is_judged_by_its_own_channel(client: FlaskClient) -> None:
+def test_invalid_payable_is_refused_by_its_own_channel(client: FlaskClient) -> None:
     assert faults(create_order(client, order_id="abc")) == [(["body", "order_id"], "int_parsing")]
     assert faults(create_order(client, order_id=0)) == [(["body", "order_id"], "int_range")]
     assert [loc for loc, _ in faults(create_order(client, order_id=False))] == [["body", "order_id"]]
 
 
 @pytest.mark.parametrize("names", [{name} for name in ALL], ids="".join)
-def test_one_parameter_tells_whose_list_is_meant(client: FlaskClient, names: set[str]) -> None:
+def test_list_with_one_parameter_is_of_its_channel(client: FlaskClient, names: set[str]) -> None:
     answer = client.get("/v1/payments", query_string={name: ALL[name] for name in names})
     assert answered_by(answer) == owner(names)
 
@@ -195,7 +193,7 @@ def test_payment_is_shown_in_the_shape_of_its_channel(client: FlaskClient, of_ea
 
 
 @pytest.mark.parametrize(("default", "text"), [("bills", "Payment not found"), ("orders", "Payment 4711 not found")])
-def test_an_unknown_payment_is_not_found_in_the_words_of_the_default(
+def test_unknown_payment_answers_404_in_the_shape_of_the_default_channel(
     make_app: MakeApp, default: str, text: str
 ) -> None:
     client = make_app(v1_default_channel=default).test_client()

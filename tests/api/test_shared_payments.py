@@ -32,7 +32,7 @@ def order(client: FlaskClient) -> int:
     return number
 
 
-def test_a_new_payment_goes_by_its_payable_field(client: FlaskClient) -> None:
+def test_payable_field_chooses_the_channel_of_a_new_payment(client: FlaskClient) -> None:
     trip = client.post("/v1/payments", json=dict(TRIP))
     bill = client.post("/v1/payments", json=dict(BILL), headers=KEY)
     assert (trip.status_code, trip.get_json()["trip_id"], trip.get_json()["amount"]) == (200, 101, 150.0)
@@ -41,12 +41,12 @@ def test_a_new_payment_goes_by_its_payable_field(client: FlaskClient) -> None:
     assert (order.status_code, order.get_json()["order_id"], order.get_json()["status"]) == (201, 5, "PENDING")
 
 
-def test_the_bare_path_takes_the_same(client: FlaskClient) -> None:
+def test_bare_path_accepts_payments_of_every_channel(client: FlaskClient) -> None:
     assert client.post("/payments", json=dict(TRIP)).get_json()["trip_id"] == 101
     assert client.post("/payments", json=dict(BILL), headers=KEY).get_json()["bill_id"] == 1
 
 
-def test_a_key_is_the_same_on_every_path_of_its_channel(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_same_key_on_two_paths_of_a_channel_charges_once(client: FlaskClient, gateway: LedgerGateway) -> None:
     first, second = (client.post(path, json=dict(TRIP)) for path in ("/payments", "/v1/payments"))
     assert (first.data, second.headers["Idempotent-Replayed"]) == (second.data, "true")
     number = trip_id_of(first)
@@ -75,7 +75,7 @@ def test_body_without_a_payable_answers_422(client: FlaskClient, body: dict[str,
     assert isinstance(answer.get_json()["detail"], list)
 
 
-def test_each_keeps_its_own_errors_on_the_shared_path(client: FlaskClient) -> None:
+def test_error_on_the_shared_path_has_the_shape_of_its_channel(client: FlaskClient) -> None:
     trip = client.post("/v1/payments", json={**TRIP, "amount": -1})
     bill = client.post("/v1/payments", json={**BILL, "amount": -1}, headers=KEY)
     assert (trip.status_code, next(iter(trip.get_json()))) == (400, "error")
@@ -88,7 +88,7 @@ def test_broken_body_gets_the_error_shape_of_its_path(client: FlaskClient, path:
     assert (answer.status_code, next(iter(answer.get_json()))) == (status, name)
 
 
-def test_a_field_that_is_null_is_not_there(client: FlaskClient) -> None:
+def test_null_field_counts_as_absent(client: FlaskClient) -> None:
     assert client.post("/v1/payments", json={**TRIP, "bill_id": None}).status_code == 200
     assert client.post("/v1/payments", json={**BILL, "trip_id": None}, headers=KEY).status_code == 201
 
@@ -102,14 +102,14 @@ def test_payment_of_every_channel_is_found_on_the_shared_path(
     assert client.get(f"{prefix}/payments/{bill}").get_json()["bill_id"] == 1
 
 
-def test_an_unknown_payment_is_worded_by_the_path(client: FlaskClient) -> None:
+def test_unknown_payment_answers_404_in_the_shape_of_the_path(client: FlaskClient) -> None:
     bare, shared = client.get("/payments/4711"), client.get("/v1/payments/4711")
     assert (bare.status_code, bare.get_json()["error"]) == (404, "Payment not found")
     assert (shared.status_code, shared.get_json()["detail"]) == (404, "Payment not found")
 
 
 @pytest.mark.parametrize("query", ["skip=0", "limit=5", "bill_id=1", "skip=0&limit=5&bill_id=1", "", "unknown=1"])
-def test_bills_are_listed_by_their_parameters_and_by_default(
+def test_list_with_parameters_of_bills_or_none_is_of_bills(
     client: FlaskClient, trip: int, bill: int, query: str
 ) -> None:
     answer = client.get(f"/v1/payments?{query}")
@@ -117,12 +117,12 @@ def test_bills_are_listed_by_their_parameters_and_by_default(
 
 
 @pytest.mark.parametrize("query", ["trip_id=101", "trip_id=101&limit=5", "trip_id=101&status=SUCCESS&method=CARD"])
-def test_trips_are_listed_by_their_parameters(client: FlaskClient, trip: int, bill: int, query: str) -> None:
+def test_list_with_parameters_of_trips_is_of_trips(client: FlaskClient, trip: int, bill: int, query: str) -> None:
     answer = client.get(f"/v1/payments?{query}")
     assert [each["payment_id"] for each in answer.get_json()["payments"]] == [trip]
 
 
-def test_a_cursor_asks_for_trips(client: FlaskClient, trip: int, bill: int) -> None:
+def test_list_with_a_cursor_is_of_trips(client: FlaskClient, trip: int, bill: int) -> None:
     newer = trip_id_of(pay_trip(client, idempotency_key="newer"))
     page = client.get("/v1/payments?trip_id=101&limit=1").get_json()
     assert [each["payment_id"] for each in page["payments"]] == [newer]
@@ -131,14 +131,14 @@ def test_a_cursor_asks_for_trips(client: FlaskClient, trip: int, bill: int) -> N
 
 
 @pytest.mark.parametrize("query", ["page=1", "page_size=5&status=COMPLETED", "payment_method=UPI", "user_id=9"])
-def test_orders_are_listed_by_their_parameters(
+def test_list_with_parameters_of_orders_is_of_orders(
     client: FlaskClient, trip: int, bill: int, order: int, query: str
 ) -> None:
     body = client.get(f"/v1/payments?{query}").get_json()
     assert (body["total"], [each["payment_id"] for each in body["payments"]]) == (1, [order])
 
 
-def test_a_status_alone_asks_for_orders(client: FlaskClient, trip: int, order: int) -> None:
+def test_list_with_only_a_status_is_of_orders(client: FlaskClient, trip: int, order: int) -> None:
     assert client.get("/v1/payments?status=COMPLETED").get_json()["total"] == 1
 
 
@@ -181,18 +181,18 @@ def test_refund_of_an_order_as_a_trip_answers_400(
         "page=1&trip_id=1", "user_id=1&bill_id=1", "payment_method=UPI&cursor=cDE", "page_size=5&limit=5",
     ],
 )  # fmt: skip
-def test_parameters_of_two_callers_are_refused(client: FlaskClient, query: str) -> None:
+def test_list_with_parameters_of_two_channels_answers_422(client: FlaskClient, query: str) -> None:
     answer = client.get(f"/v1/payments?{query}")
     assert answer.status_code == 422
     named = {pair.split("=")[0] for pair in query.split("&")}
     assert {fault["loc"][1] for fault in answer.get_json()["detail"]} == named
 
 
-def test_the_bare_path_lists_trips_only(client: FlaskClient, trip: int, bill: int) -> None:
+def test_bare_path_lists_trips_only(client: FlaskClient, trip: int, bill: int) -> None:
     assert [each["payment_id"] for each in client.get("/payments").get_json()["payments"]] == [trip]
 
 
-def test_the_default_channel_is_a_setting(make_app: MakeApp) -> None:
+def test_setting_chooses_the_default_channel(make_app: MakeApp) -> None:
     client = make_app(v1_default_channel="trips").test_client()
     number = trip_id_of(pay_trip(client))
     assert [each["payment_id"] for each in client.get("/v1/payments").get_json()["payments"]] == [number]
@@ -201,7 +201,7 @@ def test_the_default_channel_is_a_setting(make_app: MakeApp) -> None:
     assert client.get("/v1/payments/abc").status_code == 400
 
 
-def test_a_slash_at_the_end_makes_no_difference(client: FlaskClient, trip: int) -> None:
+def test_slash_at_the_end_of_a_path_changes_nothing(client: FlaskClient, trip: int) -> None:
     assert client.get(f"/payments/{trip}/").get_json()["payment_id"] == trip
     assert client.get("/v1/payments/").status_code == 200
     assert client.post("/payments/", json={**TRIP, "idempotency_key": "slash"}).status_code == 200

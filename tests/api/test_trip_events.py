@@ -29,14 +29,14 @@ def of_type(deps: Dependencies, name: str) -> list[dict[str, Any]]:
     return [data for kind, data in events(deps) if kind == name]
 
 
-def test_a_paid_trip_is_told_in_the_documents_five_fields(client: FlaskClient, deps: Dependencies) -> None:
+def test_event_of_a_paid_trip_has_the_five_documented_fields(client: FlaskClient, deps: Dependencies) -> None:
     paid = pay_trip(client).get_json()
     (data,) = of_type(deps, "payment.completed")
     assert list(data) == FIELDS
     assert data == on_brokers({name: paid[name] for name in FIELDS})
 
 
-def test_a_failed_trip_is_told(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_failed_trip_sends_an_event(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     failed = pay_trip(client).get_json()
     (data,) = of_type(deps, "payment.failed")
@@ -44,7 +44,7 @@ def test_a_failed_trip_is_told(client: FlaskClient, deps: Dependencies, gateway:
     assert data["status"] == "FAILED"
 
 
-def test_every_refund_is_told_with_its_number_and_amount(client: FlaskClient, deps: Dependencies) -> None:
+def test_event_of_a_refund_has_its_number_and_amount(client: FlaskClient, deps: Dependencies) -> None:
     number = pay_trip(client).get_json()["payment_id"]
     part = refund_trip(client, number, idempotency_key="1", amount=50).get_json()
     rest = refund_trip(client, number, idempotency_key="2").get_json()
@@ -57,7 +57,7 @@ def test_every_refund_is_told_with_its_number_and_amount(client: FlaskClient, de
     assert [data["status"] for data in told] == ["SUCCESS", "REFUNDED"]
 
 
-def test_what_is_undecided_is_not_told_as_decided(
+def test_undecided_payment_sends_no_event_of_an_outcome(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.extend([Unknown("time-out"), NotSent("refused")])
@@ -67,7 +67,7 @@ def test_what_is_undecided_is_not_told_as_decided(
     assert [data["status"] for _, data in events(deps)] == ["PENDING"] * 2
 
 
-def test_repeats_and_refusals_tell_nothing(client: FlaskClient, deps: Dependencies) -> None:
+def test_repeat_and_refusal_send_no_event(client: FlaskClient, deps: Dependencies) -> None:
     number = pay_trip(client).get_json()["payment_id"]
     before = events(deps)
     pay_trip(client)
@@ -78,9 +78,7 @@ def test_repeats_and_refusals_tell_nothing(client: FlaskClient, deps: Dependenci
     assert events(deps) == before
 
 
-def test_the_notification_service_is_called_after_success_failure_and_refund_and_never_in_between(
-    make_app: MakeApp, gateway: LedgerGateway
-) -> None:
+def test_notification_service_gets_success_failure_and_refund_only(make_app: MakeApp, gateway: LedgerGateway) -> None:
     app = make_app(rabbitmq_enabled=True, trip_notification_service_url="http://notifications.example")
     client, deps = app.test_client(), dependencies_of(app)
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
@@ -108,6 +106,6 @@ def test_event_has_the_request_id_and_trace_of_its_request(
     assert origins == {("mine", trace), ("other", None)}
 
 
-def test_a_paid_bill_is_told_as_its_caller_sees_it(client: FlaskClient, deps: Dependencies) -> None:
+def test_event_of_a_paid_bill_shows_it_as_its_caller_sees_it(client: FlaskClient, deps: Dependencies) -> None:
     paid = pay_bill(client).get_json()
     assert of_type(deps, "payment.completed") == [on_brokers(paid)]

@@ -22,23 +22,23 @@ def pay_several(client: FlaskClient, count: int, **fields: Any) -> list[int]:
     return [trip_id_of(pay_trip(client, idempotency_key=f"key {number}", **fields)) for number in range(count)]
 
 
-def test_an_empty_list_is_a_list(client: FlaskClient) -> None:
+def test_list_without_payments_is_empty(client: FlaskClient) -> None:
     assert client.get("/payments").get_json() == {"payments": [], "next_cursor": None}
 
 
-def test_a_payment_is_shown_as_it_was_answered(client: FlaskClient) -> None:
+def test_look_up_shows_a_payment_as_its_answer_did(client: FlaskClient) -> None:
     paid = pay_trip(client).get_json()
     assert client.get(f"/payments/{paid['payment_id']}").get_json() == paid
     assert client.get("/payments").get_json()["payments"] == [paid]
 
 
-def test_the_newest_payment_comes_first(client: FlaskClient) -> None:
+def test_list_shows_the_newest_payment_first(client: FlaskClient) -> None:
     numbers = pay_several(client, 3)
     assert listed(client) == numbers[::-1]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
-def test_cursors_walk_through_every_payment_once(client: FlaskClient, limit: int) -> None:
+def test_cursors_lead_through_every_payment_once(client: FlaskClient, limit: int) -> None:
     numbers = pay_several(client, 6)
     walked: list[int] = []
     pages = 0
@@ -54,7 +54,7 @@ def test_cursors_walk_through_every_payment_once(client: FlaskClient, limit: int
     assert pages == 6 // limit
 
 
-def test_a_payment_made_meanwhile_shifts_no_page(client: FlaskClient) -> None:
+def test_new_payment_shifts_no_page(client: FlaskClient) -> None:
     numbers = pay_several(client, 4)
     first = client.get("/payments", query_string={"limit": 2}).get_json()
     pay_trip(client, idempotency_key="meanwhile")
@@ -71,7 +71,7 @@ def test_page_has_at_most_100_payments(client: FlaskClient) -> None:
     assert {limit: error for limit, error in errors.items() if not error.startswith("limit must be")} == {}
 
 
-def test_payments_are_filtered_by_trip_and_method(client: FlaskClient) -> None:
+def test_list_is_filtered_by_trip_and_method(client: FlaskClient) -> None:
     one = trip_id_of(pay_trip(client, idempotency_key="1", trip_id=1, method="UPI"))
     two = trip_id_of(pay_trip(client, idempotency_key="2", trip_id=2, method="UPI"))
     three = trip_id_of(pay_trip(client, idempotency_key="3", trip_id=2, method="CASH"))
@@ -82,7 +82,7 @@ def test_payments_are_filtered_by_trip_and_method(client: FlaskClient) -> None:
     assert listed(client, method="UPI", trip_id=2) == [two]
 
 
-def test_payments_are_filtered_by_the_documents_status_words(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_list_is_filtered_by_documented_status(client: FlaskClient, gateway: LedgerGateway) -> None:
     paid, part, whole = pay_several(client, 3)
     refund_trip(client, part, idempotency_key="r1", amount=1)
     refund_trip(client, whole, idempotency_key="r2")
@@ -96,7 +96,7 @@ def test_payments_are_filtered_by_the_documents_status_words(client: FlaskClient
     assert listed(client, status="CANCELLED") == []
 
 
-def test_payments_are_filtered_by_the_time_of_their_making(client: FlaskClient) -> None:
+def test_list_is_filtered_by_creation_time(client: FlaskClient) -> None:
     made = pay_trip(client).get_json()
     number, moment = made["payment_id"], datetime.fromisoformat(made["created_at"])
     tick = timedelta(microseconds=1)
@@ -127,7 +127,7 @@ def test_invalid_filter_answers_400_and_names_it(client: FlaskClient, name: str,
     assert {value: error for value, error in errors.items() if not error.startswith(name)} == {}
 
 
-def test_a_parameter_is_given_once(client: FlaskClient) -> None:
+def test_parameter_given_twice_is_refused(client: FlaskClient) -> None:
     assert client.get("/payments?trip_id=1&trip_id=2").status_code == 400
     assert client.get("/payments?limit=1&limit=1").status_code == 400
 
@@ -136,13 +136,13 @@ def test_unknown_parameters_are_ignored(client: FlaskClient) -> None:
     assert listed(client, sort="amount", page=3) == []
 
 
-def test_a_cursor_says_nothing_by_itself(client: FlaskClient) -> None:
+def test_cursor_reveals_nothing(client: FlaskClient) -> None:
     pay_several(client, 2)
     cursor = client.get("/payments", query_string={"limit": 1}).get_json()["next_cursor"]
     assert not cursor.isdigit()
 
 
-def test_bills_are_not_among_the_trips(client: FlaskClient) -> None:
+def test_list_of_trips_shows_no_bills(client: FlaskClient) -> None:
     pay_bill(client)
     number = trip_id_of(pay_trip(client))
     assert listed(client) == [number]

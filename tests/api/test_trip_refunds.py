@@ -20,7 +20,7 @@ def paid(client: FlaskClient) -> int:
     return trip_id_of(pay_trip(client))
 
 
-def test_a_part_is_refunded_as_the_document_shows(client: FlaskClient, paid: int) -> None:
+def test_partial_refund_answers_as_the_document_shows(client: FlaskClient, paid: int) -> None:
     answer = refund_trip(client, paid, amount=50.00, metadata={"reason": "test refund"})
     body = answer.get_json()
     assert answer.status_code == 200
@@ -30,7 +30,7 @@ def test_a_part_is_refunded_as_the_document_shows(client: FlaskClient, paid: int
     assert MOMENT.fullmatch(body["timestamp"])
 
 
-def test_what_was_refunded_shows_on_the_payment(client: FlaskClient, paid: int) -> None:
+def test_payment_shows_its_refunded_amount(client: FlaskClient, paid: int) -> None:
     refund_trip(client, paid, amount=50)
     part = client.get(f"/payments/{paid}").get_json()
     refund_trip(client, paid, idempotency_key="the rest")
@@ -39,19 +39,19 @@ def test_what_was_refunded_shows_on_the_payment(client: FlaskClient, paid: int) 
     assert (whole["status"], whole["refunded_amount"], whole["amount"]) == ("REFUNDED", 150.0, 150.0)
 
 
-def test_without_an_amount_all_that_is_left_is_refunded(client: FlaskClient, paid: int) -> None:
+def test_refund_without_an_amount_refunds_the_rest(client: FlaskClient, paid: int) -> None:
     assert refund_trip(client, paid, idempotency_key="one", amount="49.99").get_json()["refund_amount"] == 49.99
     assert refund_trip(client, paid, idempotency_key="two").get_json()["refund_amount"] == 100.01
 
 
-def test_the_refunds_of_a_payment_are_listed_oldest_first(client: FlaskClient, paid: int) -> None:
+def test_refunds_of_a_payment_are_listed_oldest_first(client: FlaskClient, paid: int) -> None:
     given = [
         refund_trip(client, paid, idempotency_key=f"r{amount}", amount=amount).get_json() for amount in (10, 20, 30)
     ]
     assert client.get(f"/payments/{paid}/refunds").get_json() == {"refunds": given}
 
 
-def test_a_payment_without_refunds_lists_none(client: FlaskClient, paid: int) -> None:
+def test_payment_without_refunds_lists_none(client: FlaskClient, paid: int) -> None:
     assert client.get(f"/payments/{paid}/refunds").get_json() == {"refunds": []}
 
 
@@ -71,7 +71,7 @@ def test_refund_of_an_invalid_amount_answers_400(client: FlaskClient, paid: int,
     assert gateway.count(Kind.REFUND) == 0
 
 
-def test_no_more_than_what_is_left_is_refunded(client: FlaskClient, paid: int, gateway: LedgerGateway) -> None:
+def test_refund_above_the_rest_is_refused(client: FlaskClient, paid: int, gateway: LedgerGateway) -> None:
     refund_trip(client, paid, idempotency_key="one", amount=100)
     answer = refund_trip(client, paid, idempotency_key="two", amount=50.01)
     assert answer.status_code == 400
@@ -92,21 +92,21 @@ def test_refund_of_a_refunded_payment_answers_400(client: FlaskClient, paid: int
     assert answer.get_json()["error"] == "A payment with status REFUNDED cannot be refunded"
 
 
-def test_a_failed_payment_is_not_refundable(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_refund_of_a_failed_payment_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     answer = refund_trip(client, trip_id_of(pay_trip(client)))
     assert answer.status_code == 400
     assert answer.get_json()["code"] == "illegal_move"
 
 
-def test_an_undecided_payment_is_not_refundable(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_refund_of_an_undecided_payment_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Unknown("time-out"))
     answer = refund_trip(client, pay_trip(client).get_json()["payment_id"])
     assert answer.status_code == 400
     assert answer.get_json()["error"] == "A payment with status PENDING cannot be refunded"
 
 
-def test_a_free_trip_is_not_refundable(client: FlaskClient) -> None:
+def test_refund_of_a_free_trip_is_refused(client: FlaskClient) -> None:
     assert refund_trip(client, trip_id_of(pay_trip(client, amount=0))).status_code == 400
 
 
@@ -136,13 +136,13 @@ def test_unknown_payment_answers_404(client: FlaskClient, path: str) -> None:
     assert answer.get_json()["error"] == "Payment not found"
 
 
-def test_a_bill_is_no_trip_to_refund(client: FlaskClient) -> None:
+def test_refund_of_a_bill_as_a_trip_is_refused(client: FlaskClient) -> None:
     bill = pay_bill(client).get_json()["payment_id"]
     assert refund_trip(client, bill).status_code == 400
     assert client.get(f"/payments/{bill}/refunds").status_code == 404
 
 
-def test_a_declined_refund_is_refused_and_gives_its_reservation_back(
+def test_declined_refund_answers_an_error_and_releases_its_amount(
     client: FlaskClient, paid: int, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(Declined("GATEWAY_ERROR", "Failed to capture payment"))
@@ -162,7 +162,7 @@ def test_a_declined_refund_is_refused_and_gives_its_reservation_back(
 
 
 @pytest.mark.parametrize("word", [Unknown("time-out"), Pending("later")], ids=["unknown", "pending"])
-def test_an_undecided_refund_is_accepted_and_holds_its_amount(
+def test_undecided_refund_answers_202_and_reserves_its_amount(
     client: FlaskClient, paid: int, gateway: LedgerGateway, word: Unknown | Pending
 ) -> None:
     gateway.script.append(word)
@@ -176,7 +176,7 @@ def test_an_undecided_refund_is_accepted_and_holds_its_amount(
     assert client.get(f"/payments/{paid}").get_json()["refunded_amount"] == 0.0
 
 
-def test_an_undecided_refund_ends_by_evidence_when_its_key_is_repeated(
+def test_repeat_of_an_undecided_refund_ends_it_by_a_look_up(
     client: FlaskClient, paid: int, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(gateway.lose_answer)
@@ -186,7 +186,7 @@ def test_an_undecided_refund_ends_by_evidence_when_its_key_is_repeated(
     assert (second.get_json()["status"], gateway.count(Kind.REFUND)) == ("REFUNDED", 1)
 
 
-def test_a_refund_that_still_runs_is_409_for_its_repeat(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_repeat_of_a_running_refund_answers_409(make_app: MakeApp, gateway: LedgerGateway) -> None:
     app = make_app(idempotency_wait=0.05)
     number = trip_id_of(pay_trip(app.test_client()))
     with ThreadPoolExecutor(1) as pool:
@@ -200,7 +200,7 @@ def test_a_refund_that_still_runs_is_409_for_its_repeat(make_app: MakeApp, gatew
     assert gateway.count(Kind.REFUND) == 1
 
 
-def test_a_gateway_out_of_reach_refunds_nothing_and_the_key_goes_on(
+def test_refund_without_a_gateway_answers_503_and_a_repeat_refunds(
     client: FlaskClient, paid: int, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(NotSent("refused"))

@@ -22,7 +22,7 @@ Values = tuple[Any, ...]
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 
 
-def test_a_trip_is_paid_as_the_document_shows(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_payment_answers_as_the_document_shows(client: FlaskClient, gateway: LedgerGateway) -> None:
     before = datetime.now(UTC).replace(tzinfo=None)
     answer = pay_trip(client, metadata={"note": "local test"})
     body = answer.get_json()
@@ -53,7 +53,7 @@ def test_a_trip_is_paid_as_the_document_shows(client: FlaskClient, gateway: Ledg
         ({"trip_id": ABSENT, "amount": -1}, "trip_id"),
     ],
 )
-def test_missing_fields_are_listed_in_the_documents_order(
+def test_missing_fields_are_listed_in_the_order_of_the_document(
     client: FlaskClient, fields: dict[str, Any], missing: str
 ) -> None:
     answer = pay_trip(client, **fields)
@@ -116,7 +116,7 @@ def test_invalid_amount_answers_400(client: FlaskClient, gateway: LedgerGateway)
     assert client.get("/payments").get_json()["payments"] == []
 
 
-def test_a_free_trip_succeeds_without_asking_the_gateway(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_free_trip_succeeds_without_the_gateway(client: FlaskClient, gateway: LedgerGateway) -> None:
     body = pay_trip(client, amount=0).get_json()
     assert (body["status"], body["amount"]) == ("SUCCESS", 0.0)
     assert not gateway.sent
@@ -140,7 +140,7 @@ def test_invalid_key_answers_400(client: FlaskClient, gateway: LedgerGateway) ->
     assert not gateway.sent
 
 
-def test_a_key_in_the_header_must_be_the_bodys_key(client: FlaskClient) -> None:
+def test_key_in_the_header_must_equal_the_body(client: FlaskClient) -> None:
     same = pay_trip(client, headers={"Idempotency-Key": " demo-client-1 "})
     other = pay_trip(client, headers={"Idempotency-Key": "demo-client-2"})
     assert same.status_code == 200
@@ -160,13 +160,13 @@ def test_large_metadata_answers_400(client: FlaskClient) -> None:
     assert [pay_trip(client, metadata=metadata).status_code for metadata in others] == [400] * len(others)
 
 
-def test_unknown_fields_are_ignored_and_never_assigned(client: FlaskClient) -> None:
+def test_unknown_field_is_ignored(client: FlaskClient) -> None:
     body = pay_trip(client, status="REFUNDED", payment_id=7, reference="mine", refunded_amount=150).get_json()
     assert (body["status"], body["refunded_amount"]) == ("SUCCESS", 0.0)
     assert body["reference"] != "mine"
 
 
-def test_a_decline_is_an_answer_that_says_why(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_decline_answers_with_the_reason(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("INSUFFICIENT_FUNDS", "Insufficient funds in account"))
     answer = pay_trip(client)
     body = answer.get_json()
@@ -177,7 +177,7 @@ def test_a_decline_is_an_answer_that_says_why(client: FlaskClient, gateway: Ledg
 
 
 @pytest.mark.parametrize("word", [Unknown("time-out"), Pending("later")], ids=["unknown", "pending"])
-def test_an_undecided_payment_is_accepted_with_its_real_id(
+def test_undecided_payment_answers_202_with_its_id(
     client: FlaskClient, gateway: LedgerGateway, word: Unknown | Pending
 ) -> None:
     gateway.script.append(word)
@@ -189,7 +189,9 @@ def test_an_undecided_payment_is_accepted_with_its_real_id(
     assert client.get(f"/payments/{body['payment_id']}").get_json()["status"] == "PENDING"
 
 
-def test_an_unreachable_gateway_is_said_and_the_key_goes_on(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_payment_without_a_gateway_answers_503_and_a_repeat_charges(
+    client: FlaskClient, gateway: LedgerGateway
+) -> None:
     gateway.script.append(NotSent("refused"))
     first, second = pay_trip(client), pay_trip(client)
     assert first.status_code == 503
@@ -200,7 +202,7 @@ def test_an_unreachable_gateway_is_said_and_the_key_goes_on(client: FlaskClient,
     assert len(gateway.ledger) == 1
 
 
-def test_two_keys_whose_hashes_begin_alike_get_different_references(client: FlaskClient) -> None:
+def test_keys_with_a_common_hash_prefix_get_different_references(client: FlaskClient) -> None:
     one, other = keys_whose_hashes_begin_alike()
     references = [pay_trip(client, idempotency_key=key).get_json()["reference"] for key in (one, other)]
     digest = sha256(other.encode()).hexdigest()
@@ -219,7 +221,7 @@ def keys_whose_hashes_begin_alike() -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(("prefix", "path"), [("/v1", "/v1/payments"), ("/rides", "/rides/payments")])
-def test_trips_are_served_below_the_prefix_too(make_app: MakeApp, prefix: str, path: str) -> None:
+def test_trips_are_served_below_the_prefix(make_app: MakeApp, prefix: str, path: str) -> None:
     client = make_app(api_prefix=prefix).test_client()
     paid = pay_trip(client, path).get_json()
     assert client.get(f"{path}/{paid['payment_id']}").get_json() == paid
@@ -229,7 +231,7 @@ def test_trips_are_served_below_the_prefix_too(make_app: MakeApp, prefix: str, p
     assert len(client.get(f"{path}/{paid['payment_id']}/refunds").get_json()["refunds"]) == 1
 
 
-def test_an_own_prefix_speaks_the_words_of_trips_even_of_a_broken_body(make_app: MakeApp) -> None:
+def test_broken_body_below_an_own_prefix_gets_the_shape_of_trips(make_app: MakeApp) -> None:
     answer = (
         make_app(api_prefix="/rides").test_client().post("/rides/payments", data="{", content_type="application/json")
     )

@@ -188,7 +188,7 @@ def asked_of(anns: Belongings, route: Route) -> Iterator[tuple[Any, Any, Body | 
     yield from ((sent, none, body, query) for sent, body, query in product(mine, asked.bodies, asked.queries))
 
 
-def test_every_route_is_asked(app: Flask) -> None:
+def test_every_route_is_covered(app: Flask) -> None:
     there = {(method, rule) for method, rule in routes_of(app) if method != "HEAD"}
     assert there == ASKED.keys() | PAID.keys()
     assert not ASKED.keys() & PAID.keys()

@@ -39,20 +39,20 @@ def test_every_change_of_the_journal_is_delivered_to_each_broker(deps: Dependenc
     }
 
 
-def test_an_undecided_attempt_is_a_journal_row_without_version_and_event(deps: Dependencies) -> None:
+def test_undecided_attempt_has_a_journal_row_without_version_and_event(deps: Dependencies) -> None:
     attempts = [row for row in rows(deps, transactions) if row["move"] == "failed_attempt"]
     assert attempts
     assert all(row["version"] is row["event_id"] is row["event_type"] is None for row in attempts)
     assert all(row["from_status"] == row["status"] for row in attempts)
 
 
-def test_a_response_is_stored_under_a_clients_key_and_under_no_other(deps: Dependencies) -> None:
+def test_response_is_stored_only_under_the_key_of_a_client(deps: Dependencies) -> None:
     finished = [row for row in rows(deps, idempotency_keys) if row["response_status"] is not None]
     assert {row["is_client_key"] for row in finished} == {True, False}
     assert all((row["response_data"] is not None) is row["is_client_key"] for row in finished)
 
 
-def test_a_payable_is_reserved_as_long_as_its_payment_may_be_paid(deps: Dependencies) -> None:
+def test_payable_is_reserved_while_its_payment_may_be_paid(deps: Dependencies) -> None:
     held = {row["payment_id"] for row in rows(deps, reservations) if row["kind"] == "payable"}
     unpaid = {"FAILED", "CANCELLED"}
     expected = {

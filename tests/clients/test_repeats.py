@@ -79,7 +79,9 @@ def test_a_service_that_is_not_there_is_unavailable_after_the_deadline(call: Cal
         (read, (503, "a page", {}), Unavailable, False),
     ],
 )
-def test_what_never_ends_well(call: Call, answer: object, kind: type[PaymentError], once: bool) -> None:
+def test_request_that_always_fails_raises_after_the_deadline(
+    call: Call, answer: object, kind: type[PaymentError], once: bool
+) -> None:
     error, sent = failure(call, answer)
 
     assert type(error) is kind

@@ -37,7 +37,7 @@ def test_an_amount_is_a_number_with_its_own_digits(amount: str, text: bytes) -> 
 @pytest.mark.parametrize(
     ("amount", "error"), [(150.1, TypeError), (Decimal("NaN"), ValueError), (Decimal("-Infinity"), ValueError)]
 )
-def test_what_is_no_amount_is_not_sent(amount: Any, error: type[Exception]) -> None:
+def test_invalid_amount_is_not_sent(amount: Any, error: type[Exception]) -> None:
     client, network = canned(PAYMENT)
     with pytest.raises(error):
         client.trips.pay(101, "CARD", amount)

@@ -16,7 +16,7 @@ only where the payment was moved meanwhile."""
 
 
 @pytest.mark.parametrize("mutant", BY_TRIALS)
-def test_a_deliberate_fault_is_caught(honest: list[WorkerSlot], mutant: str) -> None:
+def test_deliberate_fault_is_caught(honest: list[WorkerSlot], mutant: str) -> None:
     trials = BY_TRIALS[mutant]
     reports = (
         run(honest, SEED, trials.point, "sqlite", numbers, mutant=mutant, ways=trials.ways)

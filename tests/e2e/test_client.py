@@ -83,13 +83,13 @@ def client(house: House) -> Iterator[PaymentClient]:
     house.bank.disarm()
 
 
-def test_it_waits_for_a_service_that_is_not_there_yet(client: PaymentClient) -> None:
+def test_client_waits_for_a_service_that_is_not_there_yet(client: PaymentClient) -> None:
     paid = client.trips.pay(101, "CARD", AMOUNT, key="before-it-runs")
     assert paid.status == "SUCCESS"
     assert client.trips.pay(101, "CARD", AMOUNT, key="before-it-runs") == paid
 
 
-def test_it_refunds_a_part_and_then_the_rest(client: PaymentClient) -> None:
+def test_client_refunds_a_part_and_then_the_rest(client: PaymentClient) -> None:
     paid = client.trips.pay(102, "CARD", AMOUNT, key="to-be-refunded")
     part = client.trips.refund(paid.payment_id, Decimal("50.50"), key="refund-1")
     assert client.trips.refund(paid.payment_id, Decimal("50.50"), key="refund-1") == part
@@ -112,19 +112,19 @@ def test_decline_is_final_and_a_new_key_tries_again(client: PaymentClient, house
 
 
 @pytest.mark.parametrize("fault", ["drop_after_effect", "error_after_effect", "garbage", "drop_before_effect"])
-def test_an_answer_that_was_lost_is_found_out(client: PaymentClient, house: House, fault: str) -> None:
+def test_client_finds_the_outcome_of_a_lost_answer(client: PaymentClient, house: House, fault: str) -> None:
     before = house.charged()
     house.bank.arm(fault, kind="charge", times=1)
     assert client.trips.pay(104, "CARD", AMOUNT, key=f"lost-{fault}").status == "SUCCESS"
     assert house.charged() == [*before, 1]
 
 
-def test_it_polls_a_bank_that_takes_its_time(client: PaymentClient, house: House) -> None:
+def test_client_repeats_until_a_slow_bank_decides(client: PaymentClient, house: House) -> None:
     house.bank.arm("pending", kind="charge", times=1, lookups=1)
     assert client.trips.pay(105, "CARD", AMOUNT, key="patience").status == "SUCCESS"
 
 
-def test_it_waits_for_a_bank_that_is_down(client: PaymentClient, house: House) -> None:
+def test_client_waits_for_a_bank_that_is_down(client: PaymentClient, house: House) -> None:
     before = house.charged()
     house.bank.kill()
     opening = threading.Timer(1.5, house.bank.start)
@@ -134,7 +134,7 @@ def test_it_waits_for_a_bank_that_is_down(client: PaymentClient, house: House) -
     assert house.charged() == [*before, 1]
 
 
-def test_it_goes_on_with_a_service_that_was_killed_while_the_bank_charged(client: PaymentClient, house: House) -> None:
+def test_client_continues_after_the_service_was_killed_during_a_charge(client: PaymentClient, house: House) -> None:
     before = house.charged()
     house.bank.arm("sleep_then_answer", kind="charge", times=1, ms=400)
     with ThreadPoolExecutor(1) as threads:
@@ -147,7 +147,7 @@ def test_it_goes_on_with_a_service_that_was_killed_while_the_bank_charged(client
     assert house.charged() == [*before, 1]
 
 
-def test_two_of_it_with_one_key_pay_once(client: PaymentClient, house: House) -> None:
+def test_two_clients_with_one_key_charge_once(client: PaymentClient, house: House) -> None:
     before = house.charged()
     house.bank.arm("sleep_then_answer", kind="charge", times=1, ms=300)
     with ThreadPoolExecutor(4) as threads:
@@ -156,7 +156,7 @@ def test_two_of_it_with_one_key_pay_once(client: PaymentClient, house: House) ->
     assert house.charged() == [*before, 1]
 
 
-def test_what_is_wrong_with_a_request_is_told_at_once(client: PaymentClient) -> None:
+def test_client_reports_an_invalid_request_at_once(client: PaymentClient) -> None:
     began = time.monotonic()
     with pytest.raises(Refused, match="method must be one of") as refused:
         client.trips.pay(109, "BARTER", AMOUNT, key="bad")  # type: ignore[arg-type]
@@ -168,7 +168,7 @@ def test_what_is_wrong_with_a_request_is_told_at_once(client: PaymentClient) -> 
     assert time.monotonic() - began < 5
 
 
-def test_it_gives_up_in_time_and_the_same_key_still_pays_once(client: PaymentClient, house: House) -> None:
+def test_client_gives_up_in_time_and_the_same_key_charges_once(client: PaymentClient, house: House) -> None:
     before = house.charged()
     house.bank.arm("pending", kind="charge", times=1, lookups=1)
     with pytest.raises(OutcomeUnknown, match="call again with the key given-up"):
@@ -178,7 +178,7 @@ def test_it_gives_up_in_time_and_the_same_key_still_pays_once(client: PaymentCli
     assert house.charged() == [*before, 1]
 
 
-def test_a_bad_token_is_told_at_once(client: PaymentClient, house: House) -> None:
+def test_client_reports_a_bad_token_at_once(client: PaymentClient, house: House) -> None:
     with pytest.raises(Refused) as refused:
         PaymentClient(house.url, token=token("ada", secret="not-the-secret-of-this-service-at-all")).trips.pay(
             111, "CARD", AMOUNT, key="token"

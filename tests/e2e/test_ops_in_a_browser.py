@@ -86,7 +86,7 @@ def test_page_is_shown_whole_without_outside_requests_and_complaints(
     assert overflow(browser) == []
 
 
-def test_styles_and_pictures_really_arrive(service: Served, browser: Chromium) -> None:
+def test_styles_and_pictures_are_loaded(service: Served, browser: Chromium) -> None:
     browser.resize(*DESKTOP)
     browser.open(f"{service.url}/ops")
 
@@ -106,7 +106,7 @@ def test_every_button_on_a_phone_is_large_enough_for_a_finger(service: Served, b
     assert min(heights) >= 24  # WCAG 2.2, target size (minimum)
 
 
-def test_no_script_can_run_even_where_one_gets_in(service: Served, browser: Chromium) -> None:
+def test_injected_script_does_not_run(service: Served, browser: Chromium) -> None:
     browser.open(f"{service.url}/ops")
     browser.seen()
     browser.run(
@@ -125,7 +125,7 @@ def test_no_script_can_run_even_where_one_gets_in(service: Served, browser: Chro
     assert browser.run("return window.owned === undefined")
 
 
-def test_a_dead_delivery_is_sent_again_by_its_button(service: Served, browser: Chromium) -> None:
+def test_button_replays_a_dead_delivery(service: Served, browser: Chromium) -> None:
     browser.resize(*DESKTOP)
     browser.open(f"{service.url}/ops/deliveries")
     before = browser.run("return document.querySelectorAll('form.inline').length")
@@ -137,7 +137,7 @@ def test_a_dead_delivery_is_sent_again_by_its_button(service: Served, browser: C
     assert browser.run("return document.querySelectorAll('form.inline').length") == before - 1
 
 
-def test_a_search_leads_to_its_payment_and_signing_out_to_the_form(service: Served, browser: Chromium) -> None:
+def test_search_opens_the_payment_and_sign_out_opens_the_form(service: Served, browser: Chromium) -> None:
     browser.open(f"{service.url}/ops/search")
     browser.run("document.querySelector('#q').value = 'PAY-'; document.querySelector('main form button').click()")
     wait_until(lambda: "Nothing was found" in text_of(browser), lambda: text_of(browser))

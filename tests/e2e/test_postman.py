@@ -56,7 +56,7 @@ def test_every_assertion_holds_twice_on_the_same_service(service: Served) -> Non
 
 
 @pytest.mark.usefixtures("newman")
-def test_it_notices_a_service_that_charges_nobody() -> None:
+def test_collection_fails_at_a_service_that_charges_nothing() -> None:
     with served(GATEWAY_SUCCESS_RATE="0") as declining:
         result = run_collection(declining)
 

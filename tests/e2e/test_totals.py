@@ -195,7 +195,7 @@ def _of(told: Scraped, name: str) -> float:
     return round(told(name, **({"status": status} if status else {})), 6)
 
 
-def test_started_again_it_tells_the_same_figures_of_the_business(database_url: str, tmp_path: Path) -> None:
+def test_restarted_service_has_the_same_business_figures(database_url: str, tmp_path: Path) -> None:
     before = counted(database_url)
     web = Web(tmp_path, database_url)
     with closing(web.service):
@@ -206,7 +206,7 @@ def test_started_again_it_tells_the_same_figures_of_the_business(database_url: s
     assert told("http_request_duration_seconds_count", route="/payments") == 0
 
 
-def test_the_worker_beside_the_service_counts_with_it() -> None:
+def test_metrics_include_the_worker_beside_the_service() -> None:
     with served(GATEWAY_LATENCY_MS="1", NOTIFICATION_SERVICE_URL="http://127.0.0.1:9") as service:
         body = {"idempotency_key": "one", "trip_id": 7, "method": "CARD", "amount": 1}
         requests.post(f"{service.url}/payments", json=body, timeout=10)
@@ -218,7 +218,7 @@ def test_the_worker_beside_the_service_counts_with_it() -> None:
         wait_until(tried)
 
 
-def test_a_worker_apart_from_the_service_tells_its_own_counts(tmp_path: Path) -> None:
+def test_separate_worker_serves_its_own_metrics(tmp_path: Path) -> None:
     port = free_port()
     settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/p.db", "NOTIFICATION_SERVICE_URL": "http://127.0.0.1:9"}
     flask("db", "upgrade", settings=settings)
@@ -243,7 +243,7 @@ def test_a_worker_apart_from_the_service_tells_its_own_counts(tmp_path: Path) ->
         db.engine.dispose()
 
 
-def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_invalid_metrics_address_is_refused(tmp_path: Path) -> None:
     for wrong in ("9108", "host:", "host:99999", "host:port"):
         with pytest.raises(AssertionError, match="is not host:port"):
             flask("worker", "--metrics", wrong, settings={"DATABASE_URL": f"sqlite:///{tmp_path}/p.db"})

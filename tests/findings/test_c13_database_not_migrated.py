@@ -37,7 +37,7 @@ def assert_not_migrated(app: Flask) -> None:
     assert (ready.status_code, checks["database"], checks["migrations"]) == (503, True, False)
 
 
-def test_c13_database_without_tables_says_what_to_run(make_app: MakeApp, empty_url: str) -> None:
+def test_c13_database_without_tables_answers_503_with_the_command_to_run(make_app: MakeApp, empty_url: str) -> None:
     assert_not_migrated(app := make_app(database_url=empty_url))
     result = app.test_cli_runner().invoke(args=["recover"])
 

@@ -40,7 +40,7 @@ def test_c14_charge_of_a_paid_order_advises_no_new_key(client: FlaskClient, key:
     assert [refused for refused in refusals if "Retry-After" in refused.headers] == []
 
 
-def test_c14_a_new_key_works_once_that_payment_is_cancelled(client: FlaskClient) -> None:
+def test_c14_new_key_works_after_the_cancellation_of_the_payment(client: FlaskClient) -> None:
     """The page says so."""
     number = paid(create_order(client))["payment_id"]
     assert charge_order(client, "refused").get_json()["retry"] == DO_NOT
@@ -92,7 +92,7 @@ def worker(deps: Dependencies) -> Iterator[None]:
         thread.join()
 
 
-def test_c14_a_keyless_outcome_is_known_within_seconds(
+def test_c14_outcome_of_a_keyless_request_is_known_within_seconds(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     """Release 1.0.0 sent `Retry-After: 2` and took ten seconds."""

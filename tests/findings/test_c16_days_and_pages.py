@@ -75,9 +75,7 @@ def test_c16_pages_of_bookings_do_not_shift(client: FlaskClient) -> None:
     assert ada.page("?per_page=2")["pagination"]["total"] == 6
 
 
-def test_c16_a_payment_that_arrives_while_a_page_is_read_hides_none(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_c16_payment_created_during_a_read_hides_no_other(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would push the last row of the first page out, which the second page leaves out as well."""
     ada, count = Booker(client.application, "ada"), repositories.count
     ids = [ada.made(amount=number) for number in range(1, 4)]
@@ -94,7 +92,7 @@ def test_c16_a_payment_that_arrives_while_a_page_is_read_hides_none(
 
 
 @pytest.mark.parametrize("nonsense", ["", "x", "p4", "cDQ%3D"])
-def test_c16_nonsense_in_before_counts_as_nothing_in_bookings(client: FlaskClient, nonsense: str) -> None:
+def test_c16_invalid_before_is_ignored_in_bookings(client: FlaskClient, nonsense: str) -> None:
     """As for every parameter of this list."""
     ada = Booker(client.application, "ada")
     ada.made()

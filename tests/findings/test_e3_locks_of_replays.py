@@ -28,7 +28,7 @@ def locks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return sent
 
 
-def test_e3_a_finished_key_is_replayed_without_a_lock(client: FlaskClient, locks: list[str]) -> None:
+def test_e3_finished_key_is_replayed_without_a_lock(client: FlaskClient, locks: list[str]) -> None:
     """Release 1.0.0's code did so too, but its documents claimed a lock."""
     first = pay_trip(client)
     assert pay_trip(client).data == first.data
@@ -57,7 +57,7 @@ def test_e3_key_without_a_stored_response_is_locked_once(
     assert locks == ["lock_key"]
 
 
-def test_e3_the_documents_say_what_the_code_does() -> None:
+def test_e3_documents_describe_the_locks_of_replays() -> None:
     """The diagram and the record mention no lock for a finished key."""
     diagram, record = (
         here("docs/architecture.md").read_text(),

@@ -46,7 +46,7 @@ def test_k3_payment_is_found_by_any_key(client: FlaskClient, key: str) -> None:
     assert [payment["trip_id"] for payment in shown] == [101, 101, 101]
 
 
-def test_k3_a_key_can_be_looked_up_under_the_prefix_too(make_app: MakeApp) -> None:
+def test_k3_key_is_found_below_the_prefix(make_app: MakeApp) -> None:
     """Release 1.0.0 had no `?key=` anywhere."""
     client = make_app(api_prefix="/rides").test_client()
     pay_trip(client, idempotency_key="/a")
@@ -55,7 +55,7 @@ def test_k3_a_key_can_be_looked_up_under_the_prefix_too(make_app: MakeApp) -> No
 
 
 @pytest.mark.parametrize(("parameter", "code"), [("", 422), ("?key=", 422), ("?key=a&key=b", 422), ("?key=never", 404)])
-def test_k3_the_parameter_must_be_one_key(client: FlaskClient, parameter: str, code: int) -> None:
+def test_k3_look_up_needs_exactly_one_key(client: FlaskClient, parameter: str, code: int) -> None:
     """There was no such parameter."""
     assert client.get(f"/v1/idempotency-keys{parameter}").status_code == code
 
@@ -68,7 +68,7 @@ def test_k3_key_sent_in_quotes_is_found_in_quotes(client: FlaskClient, key: str)
 
 
 @pytest.mark.parametrize("name", ["/a", "//a/", "a//b", "/"])
-def test_k3_bookings_and_orders_may_begin_with_a_slash(app: Flask, client: FlaskClient, name: str) -> None:
+def test_k3_id_of_a_booking_or_order_may_begin_with_a_slash(app: Flask, client: FlaskClient, name: str) -> None:
     """Release 1.0.0 took their money and then did not find them."""
     booker = Booker(app, "ada")
     booker.create(booking_id=name)

@@ -96,7 +96,7 @@ def test_s11_first_row_that_was_changed_or_removed_is_named(app: Flask, gateway:
         assert found(deps)[0].startswith(named)
 
 
-def test_s11_removed_payment_is_named_where_it_was_sealed(app: Flask, gateway: ChangingGateway) -> None:
+def test_s11_removed_payment_is_named_by_the_seal(app: Flask, gateway: ChangingGateway) -> None:
     deps = work(app, gateway)
     others = [table for table in TABLES if table is not payments]
     _, payment, *_ = stored(deps.database, payments)
@@ -113,7 +113,7 @@ def test_s11_removed_payment_is_named_where_it_was_sealed(app: Flask, gateway: C
             assert "seals were removed" in str(list(chain_of(deps, kept)))
 
 
-def test_s11_earlier_state_that_is_written_back_with_its_hashes_is_found(app: Flask, gateway: ChangingGateway) -> None:
+def test_s11_restored_earlier_state_is_found(app: Flask, gateway: ChangingGateway) -> None:
     deps, client = dependencies_of(app), app.test_client()
     number = trip_id_of(pay_trip(client))
     (before,) = stored(deps.database, payments)

@@ -53,7 +53,9 @@ def pay_checkout(client: FlaskClient, headers: dict[str, str]) -> Any:
     return client.post("/api/v1/payments/process", json=body, headers={**headers, "Idempotency-Key": "checkout"})
 
 
-def test_s1_a_plain_token_moves_no_order(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_s1_token_without_scopes_cannot_charge_an_order(
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
+) -> None:
     """Release 1.0.0 charged 0.01, sent COMPLETED to the order service, and released the inventory of others' orders."""
     before = row_counts(deps)
     refused(charge_order(client, "cheap", PLAIN, order_id=1, amount=0.01), "payments:charge")
@@ -68,7 +70,7 @@ def test_s1_a_plain_token_moves_no_order(client: FlaskClient, deps: Dependencies
     assert not gateway.sent
 
 
-def test_s1_a_plain_token_moves_no_order_that_is_there(client: FlaskClient, deps: Dependencies) -> None:
+def test_s1_token_without_scopes_cannot_change_an_existing_order(client: FlaskClient, deps: Dependencies) -> None:
     """Release 1.0.0 looked for the payment first; a token without a scope learns nothing of it."""
     number = paid(create_order(client, headers=ORDER_SERVICE))["payment_id"]
     before = row_counts(deps)
@@ -78,14 +80,14 @@ def test_s1_a_plain_token_moves_no_order_that_is_there(client: FlaskClient, deps
     assert row_counts(deps) == before
 
 
-def test_s2_a_plain_token_blocks_no_order(client: FlaskClient, deps: Dependencies) -> None:
+def test_s2_token_without_scopes_cannot_reserve_an_order(client: FlaskClient, deps: Dependencies) -> None:
     """Release 1.0.0 kept a stranger's uncharged payment, and refused the order service."""
     refused(create_order(client, headers=PLAIN), "payments:charge")
 
     assert paid(charge_order(client, headers=ORDER_SERVICE))["status"] == "COMPLETED"
 
 
-def test_s1_the_order_service_works_as_before_with_its_scope(client: FlaskClient, deps: Dependencies) -> None:
+def test_s1_order_service_works_as_before_with_its_scope(client: FlaskClient, deps: Dependencies) -> None:
     """Release 1.0.0 required no scope; with one the service serves everything and sends all events."""
     first = paid(charge_order(client, headers=ORDER_SERVICE))
     assert (first["status"], first["order_id"]) == ("COMPLETED", 3001)
@@ -121,7 +123,7 @@ def test_s1_one_scope_of_one_channel_does_one_thing(
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_s1_scopes_end_at_the_subject_and_service_does_not(client: FlaskClient) -> None:
+def test_s1_scope_covers_own_payments_and_service_covers_all(client: FlaskClient) -> None:
     """Release 1.0.0 had no scope between none and all."""
     own, other = (bearer(name, scope="payments:charge payments:read payments:refund") for name in ("own", "other"))
     trip = pay_trip(client, headers=own).get_json()["payment_id"]
@@ -150,7 +152,7 @@ def test_s1_payment_of_another_subject_answers_404_to_any_scope(client: FlaskCli
     assert there.text.replace(f"Payment {order} ", "Payment 999999 ") == none.text
 
 
-def test_s1_customers_of_bookings_need_no_scope_for_their_own(app: Flask) -> None:
+def test_s1_customer_of_bookings_needs_no_scope_for_own_payments(app: Flask) -> None:
     """Release 1.0.0 did the same; only a scope of this service restricts a customer's token."""
     ann, ben = Booker(app, "ann"), Booker(app, "ben")
     booking = ann.paid()
@@ -163,7 +165,7 @@ def test_s1_customers_of_bookings_need_no_scope_for_their_own(app: Flask) -> Non
     refused(Booker(app, "ann", scope="payments:operate").show(booking), "payments:read", "bookings")
 
 
-def test_s1_no_scope_of_callers_or_operators_is_kept_as_a_user(app: Flask) -> None:
+def test_s1_service_or_operator_is_not_stored_as_a_user(app: Flask) -> None:
     """Release 1.0.0 kept every subject. A refused token leaves no row."""
     before = row_counts(dependencies_of(app))
     stranger = Booker(app, "stranger", scope="payments:operate")
@@ -172,7 +174,7 @@ def test_s1_no_scope_of_callers_or_operators_is_kept_as_a_user(app: Flask) -> No
     assert row_counts(dependencies_of(app)) == before
 
 
-def test_s1_plain_tokens_are_let_in_where_scopes_are_optional(make_app: MakeApp, lines: Lines) -> None:
+def test_s1_token_without_scopes_is_accepted_where_scopes_are_optional(make_app: MakeApp, lines: Lines) -> None:
     """Release 1.0.0 let them in everywhere. Each start of a process says so."""
     lines()
     app = make_app(**PRODUCTION, auth_scopes_optional=frozenset({"orders", "trips"}), log_level="WARNING")
@@ -186,7 +188,7 @@ def test_s1_plain_tokens_are_let_in_where_scopes_are_optional(make_app: MakeApp,
     assert not [line for line in lines() if line["event"] == "auth.scopes_optional"]
 
 
-def test_s1_a_refusal_advises_no_repeat_where_the_first_try_may_have_been_anonymous(make_app: MakeApp) -> None:
+def test_s1_refusal_advises_no_repeat_where_the_first_try_may_have_been_anonymous(make_app: MakeApp) -> None:
     """Release 1.0.0 charged again. Under a token the key of an anonymous charge is another key."""
     opened = make_app().test_client()
     assert pay_trip(opened).status_code == 200
@@ -233,7 +235,7 @@ def test_s1_key_is_shown_only_to_tokens_that_may_read(client: FlaskClient) -> No
 
 
 @pytest.mark.parametrize("value", ["bookings", "trips,parking", "*", "payments:charge"])
-def test_s1_the_setting_takes_channels_of_services_alone(value: str) -> None:
+def test_s1_setting_accepts_only_channels_of_services(value: str) -> None:
     """Release 1.0.0 did not know the setting. Customers need no scope in any case."""
     with pytest.raises(ConfigurationError, match="AUTH_SCOPES_OPTIONAL: must be one of trips, bills, orders, checkout"):
         Settings.from_env({"AUTH_SCOPES_OPTIONAL": value})

@@ -64,7 +64,9 @@ def test_s4_proxy_with_a_certificate_redirects_plain_requests_to_https(
         assert session.get(f"{plain}/health", timeout=20).status_code == 200
 
 
-def test_s4_plain_bytes_on_the_port_of_tls_are_sent_to_https(ending: tuple[Nginx, Certificate, ScriptedServer]) -> None:
+def test_s4_plain_request_on_the_tls_port_is_redirected_to_https(
+    ending: tuple[Nginx, Certificate, ScriptedServer],
+) -> None:
     """Release 1.0.0 had no such port."""
     nginx, made, service = ending
     url = f"127.0.0.1:{nginx.tls_port}/payments?a=b"
@@ -74,7 +76,7 @@ def test_s4_plain_bytes_on_the_port_of_tls_are_sent_to_https(ending: tuple[Nginx
     assert not service.received
 
 
-def test_s4_a_malformed_plain_request_is_refused_and_not_sent_on(
+def test_s4_malformed_plain_request_is_refused_and_not_passed_on(
     ending: tuple[Nginx, Certificate, ScriptedServer],
 ) -> None:
     """It was in release 1.0.0."""
@@ -126,7 +128,7 @@ def test_s4_nginx_accepts_every_variant_of_the_template(tmp_path: Path, ends_tls
         ({"NGINX_TRUSTED_PROXIES": "10.0.0.1; allow all"}, "10.0.0.1;"),
     ],
 )
-def test_s4_a_variant_that_makes_no_sense_is_refused_by_name(given: dict[str, str], named: str) -> None:
+def test_s4_contradictory_variant_is_refused_by_name(given: dict[str, str], named: str) -> None:
     """Release 1.0.0 knew none of these variables."""
     with pytest.raises(AssertionError, match=re.escape(named)):
         rendered({"LISTEN": "listen 8082", **given})

@@ -96,7 +96,7 @@ def test_s4_terminator_that_is_not_named_opens_no_inner_path(unnamed: Street) ->
     assert unnamed.status(STRANGER, f"{unnamed.through}/payments") == 200
 
 
-def test_s4_a_terminator_itself_is_no_insider(named: Street) -> None:
+def test_s4_terminator_itself_gets_403_on_inner_paths(named: Street) -> None:
     """In release 1.0.0 a terminator that forwards no client's address opened everything."""
     assert named.status(ADDRESS, f"{named.direct}/metrics") == 403
 
@@ -114,7 +114,7 @@ def test_s4_address_that_a_client_claims_changes_nothing(named: Street, claimed:
     assert [received for received in named.service.received if b"\r\nForwarded" in received] == []
 
 
-def test_s4_the_scheme_is_believed_from_a_named_proxy_alone(named: Street) -> None:
+def test_s4_scheme_is_accepted_only_from_a_named_proxy(named: Street) -> None:
     """In release 1.0.0 the service took every client's scheme for plain HTTP."""
     named.status(STRANGER, f"{named.through}/payments", **{"X-Forwarded-Proto": "http"})
     named.status(STRANGER, f"{named.direct}/payments", **{"X-Forwarded-Proto": "https"})
@@ -155,19 +155,19 @@ def test_s4_flood_of_one_client_throttles_no_other(named: Street, claim: str) ->
     assert 429 in statuses, "an address that a client claims is no way round its limit"
 
 
-def test_s4_a_flooder_that_claims_addresses_without_a_proxy_is_limited(named: Street) -> None:
+def test_s4_flood_with_claimed_addresses_is_limited(named: Street) -> None:
     """In release 1.0.0 it was."""
     floods = (flood(named.nginx.port, None, FLOODER, "127.0.0.") for _ in range(5))
     assert any(429 in statuses for statuses in floods)
 
 
-def test_s4_the_log_has_the_clients_address(named: Street) -> None:
+def test_s4_log_has_the_address_of_the_client(named: Street) -> None:
     """In release 1.0.0 it had the terminator's."""
     named.status(STRANGER, f"{named.through}/payments")
     wait_until(lambda: f'"remote_addr": "{STRANGER}"' in named.nginx.lines(), named.nginx.lines)
 
 
-def test_s4_behind_a_terminator_plain_requests_are_sent_to_https(named: Street) -> None:
+def test_s4_plain_request_behind_a_terminator_is_redirected_to_https(named: Street) -> None:
     """Release 1.0.0 served them."""
     with client(STRANGER, named.certificate) as session:
         plain = f"http://127.0.0.1:{named.terminator.port}/payments?a=b"

@@ -42,7 +42,7 @@ def street() -> Iterator[str]:
         yield f"http://127.0.0.1:{nginx.port}"
 
 
-def test_s8_strangers_are_kept_out_under_every_prefix(street: str) -> None:
+def test_s8_stranger_gets_403_on_inner_paths_below_every_prefix(street: str) -> None:
     """In release 1.0.0 `API_PREFIX=/pay` made `/pay/metrics` and `/pay/health/ready` public."""
     paths = [f"{prefix}{path}" for prefix in PREFIXES for path in INSIDE]
     answers = {path: requests.get(street + path, timeout=10).status_code for path in [*paths, "/ops", "/ops/login"]}
@@ -50,7 +50,7 @@ def test_s8_strangers_are_kept_out_under_every_prefix(street: str) -> None:
     assert {path for path, status in answers.items() if status != 403} == set()
 
 
-def test_s8_words_of_callers_in_a_path_keep_nobody_out(street: str) -> None:
+def test_s8_inner_name_in_the_path_of_a_caller_is_served(street: str) -> None:
     """They did not in release 1.0.0."""
     answers = {path: requests.get(street + path, timeout=10).status_code for path in CALLERS}
 
@@ -70,7 +70,7 @@ def test_s8_every_inner_route_below_an_own_prefix_answers_403(street: str, make_
 
 
 @pytest.mark.parametrize("prefix", ["/payments/x", "/v1/payments", "/api/payments/x", "/v1/idempotency-keys", "/ops/x"])
-def test_s8_no_prefix_lies_below_the_callers_paths(prefix: str) -> None:
+def test_s8_prefix_below_a_path_of_callers_is_refused(prefix: str) -> None:
     """Release 1.0.0 took them; the guard does not look below these paths."""
     from payment_service.config import ConfigurationError, Settings
 

@@ -76,7 +76,7 @@ def ask(client: FlaskClient, path: str, value: str | None, **environ: str) -> Te
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_t4_a_token_that_is_refused_leaves_a_line_with_the_reason(closed: Flask, lines: Lines, name: str) -> None:
+def test_t4_refused_token_is_logged_with_the_reason(closed: Flask, lines: Lines, name: str) -> None:
     """Release 1.0.0 logged only the route and the status 401."""
     value, reason, subject = REFUSED[name]
     lines()
@@ -93,7 +93,7 @@ def test_t4_a_token_that_is_refused_leaves_a_line_with_the_reason(closed: Flask,
     assert value not in json.dumps(line)
 
 
-def test_t4_a_request_without_a_token_leaves_a_line(closed: Flask, lines: Lines) -> None:
+def test_t4_request_without_a_token_is_logged(closed: Flask, lines: Lines) -> None:
     """Release 1.0.0 logged only the route and the status 401."""
     lines()
     ask(FlaskClient(closed, use_cookies=False), "/payments/7", None)
@@ -104,7 +104,9 @@ def test_t4_a_request_without_a_token_leaves_a_line(closed: Flask, lines: Lines)
     assert "Y2FuYXJ5" not in json.dumps(found)
 
 
-def test_t4_a_channel_that_is_closed_beside_an_open_one_is_named_as_the_reason(make_app: MakeApp, lines: Lines) -> None:
+def test_t4_refusal_of_a_closed_channel_beside_an_open_one_is_logged_with_the_channel(
+    make_app: MakeApp, lines: Lines
+) -> None:
     """Release 1.0.0 logged only the route and the status 401."""
     client = make_app(log_level="INFO", auth_open_channels=frozenset({"trips"})).test_client()
     lines()
@@ -116,9 +118,7 @@ def test_t4_a_channel_that_is_closed_beside_an_open_one_is_named_as_the_reason(m
 
 
 @pytest.mark.parametrize("path", ["/ops", "/ops/payments/7", "/ops/search?q=canary"])
-def test_t4_an_operator_without_the_scope_leaves_a_line_with_name_and_scope(
-    closed: Flask, lines: Lines, path: str
-) -> None:
+def test_t4_operator_without_the_scope_is_logged_with_name_and_scope(closed: Flask, lines: Lines, path: str) -> None:
     """Release 1.0.0 logged only the route and the status 403."""
     client = FlaskClient(closed, use_cookies=False)
     lines()
@@ -130,7 +130,7 @@ def test_t4_an_operator_without_the_scope_leaves_a_line_with_name_and_scope(
     assert "canary" not in json.dumps(line)
 
 
-def test_t4_a_form_of_another_site_leaves_a_line(closed: Flask, lines: Lines) -> None:
+def test_t4_form_of_another_site_is_logged(closed: Flask, lines: Lines) -> None:
     """Release 1.0.0 logged only the route and the status 403."""
     client = FlaskClient(closed, use_cookies=False)
     lines()
@@ -154,7 +154,7 @@ def test_t4_a_form_of_another_site_leaves_a_line(closed: Flask, lines: Lines) ->
         ("", None, None),
     ],
 )
-def test_t4_the_address_is_the_clients_behind_the_proxy_and_no_strangers_word(
+def test_t4_logged_address_is_that_of_the_client_behind_the_proxy(
     closed: Flask, lines: Lines, peer: str, stated: str | None, address: str | None
 ) -> None:
     """Release 1.0.0 logged no address."""

@@ -11,7 +11,7 @@ LONGEST_GAP: dict[Fault, float] = {"switchover": 8.0, "machine": 32.0}
 
 
 @pytest.mark.parametrize("fault", list(LONGEST_GAP))
-def test_fail_over_loses_no_payment_and_keeps_no_key(fault: Fault, tmp_path: Path) -> None:
+def test_fail_over_loses_no_payment_and_leaves_no_key_open(fault: Fault, tmp_path: Path) -> None:
     report = run(fault, tmp_path)
 
     assert report.violations == []

@@ -49,7 +49,7 @@ def codes(answers: list[TestResponse]) -> Counter[int]:
 
 
 @pytest.mark.parametrize("wait", [0.0, 5.0])
-def test_fifty_with_one_key_make_one_charge(make_app: MakeApp, gateway: LedgerGateway, wait: float) -> None:
+def test_50_requests_at_once_with_one_key_charge_once(make_app: MakeApp, gateway: LedgerGateway, wait: float) -> None:
     app = make_app(idempotency_wait=wait)
     gateway.latency = 0.5
     answers = at_once(app, CROWD, lambda client, _: pay_trip(client))
@@ -63,7 +63,9 @@ def test_fifty_with_one_key_make_one_charge(make_app: MakeApp, gateway: LedgerGa
     assert pay_trip(app.test_client()).data == paid[0].data
 
 
-def test_fifty_keys_make_fifty_payments(crowded: Flask, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_50_requests_at_once_with_50_keys_charge_50_times(
+    crowded: Flask, deps: Dependencies, gateway: LedgerGateway
+) -> None:
     gateway.latency = 0.05
     answers = at_once(crowded, CROWD, lambda client, number: pay_trip(client, idempotency_key=f"key-{number}"))
 
@@ -73,7 +75,7 @@ def test_fifty_keys_make_fifty_payments(crowded: Flask, deps: Dependencies, gate
     assert not list(verify(deps))
 
 
-def test_fifty_refunds_at_once_never_give_back_more_than_was_paid(
+def test_50_refunds_at_once_refund_no_more_than_was_paid(
     crowded: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     payment_id = trip_id_of(pay_trip(client, amount=150))
@@ -130,7 +132,7 @@ def test_one_key_for_a_charge_and_a_refund_at_once_does_only_one_of_them(
     assert not list(verify(deps))
 
 
-def test_who_waits_holds_no_connection(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_waiting_repeat_holds_no_connection(make_app: MakeApp, gateway: LedgerGateway) -> None:
     app = make_app(db_pool_size=2, idempotency_wait=5.0)
     gateway.latency = 1.0
     with ThreadPoolExecutor(21) as threads:
@@ -147,7 +149,7 @@ def test_who_waits_holds_no_connection(make_app: MakeApp, gateway: LedgerGateway
     assert len(gateway.sent) == 1
 
 
-def test_workers_and_repeats_at_once_finish_every_key_once(
+def test_recovery_workers_and_repeats_at_once_finish_every_key_once(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.extend([Unknown("silence")] * 20)
@@ -212,7 +214,7 @@ def is_ready(url: str) -> bool:
         return False
 
 
-def test_a_crowd_before_real_processes(behind_gunicorn: tuple[str, Simulator]) -> None:
+def test_requests_at_once_to_several_processes_charge_once(behind_gunicorn: tuple[str, Simulator]) -> None:
     url, bank = behind_gunicorn
 
     def pay(key: str) -> requests.Response:

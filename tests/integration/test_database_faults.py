@@ -99,7 +99,7 @@ def test_request_without_a_database_answers_503_in_time_and_recovers(
     assert service.pay("before").headers["Idempotent-Replayed"] == "true"
 
 
-def test_a_service_starts_before_its_database(server: ThrowawayPostgres, run: Callable[..., Running]) -> None:
+def test_service_starts_before_its_database(server: ThrowawayPostgres, run: Callable[..., Running]) -> None:
     url = fresh_database(server, "late")
     server.stop("fast")
     settings = {"DATABASE_URL": url, "BIND": f"127.0.0.1:{free_port()}"}
@@ -119,7 +119,7 @@ def test_a_service_starts_before_its_database(server: ThrowawayPostgres, run: Ca
     assert before == 503
 
 
-def test_three_crashes_of_the_database_under_load_cost_nobody_money(
+def test_database_that_crashes_three_times_under_load_loses_no_money(
     server: ThrowawayPostgres, run: Callable[..., Running], tmp_path: Path
 ) -> None:
     url = fresh_database(server, "crashing")
@@ -149,7 +149,7 @@ def test_three_crashes_of_the_database_under_load_cost_nobody_money(
 
 
 @pytest.mark.parametrize("database", ["postgresql", "sqlite"])
-def test_a_restart_of_the_service_keeps_everything(
+def test_restart_of_the_service_keeps_everything(
     lent: Callable[[str], str], run: Callable[..., Running], tmp_path: Path, database: str
 ) -> None:
     url = f"sqlite:///{tmp_path}/kept.db"

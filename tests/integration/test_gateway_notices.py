@@ -45,7 +45,7 @@ def app(make_app: MakeApp, bank: NotifyingGateway) -> Flask:
     return make_app(gateway=bank)
 
 
-def test_notice_brings_the_look_up_forward_and_no_gateway_is_called_in_the_request(
+def test_notice_makes_the_look_up_due_without_a_call_of_the_gateway(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     gateway_key = leave_pending(client, bank, deps)
@@ -83,7 +83,7 @@ def test_pending_operation_is_decided_within_a_round_of_the_worker(
             worker.join()
 
 
-def test_claimed_success_is_not_believed_where_the_gateway_says_otherwise(
+def test_notice_of_a_success_is_not_believed_against_the_gateway(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     gateway_key = leave_pending(client, bank, deps)
@@ -101,7 +101,7 @@ def test_claimed_success_is_not_believed_where_the_gateway_says_otherwise(
     assert list(verify(deps)) == []
 
 
-def test_claimed_decline_is_not_believed_either(
+def test_notice_of_a_decline_is_not_believed_against_the_gateway(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     gateway_key = leave_pending(client, bank, deps)
@@ -133,7 +133,7 @@ def test_late_repeated_notices_in_any_order_change_nothing(
     assert list(verify(deps)) == []
 
 
-def test_notice_during_the_charge_waits_until_its_owner_is_gone(
+def test_notice_during_a_charge_waits_for_the_end_of_its_owner(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     """The owner may have looked before the gateway decided: the notice wakes the worker once the key has no owner."""
@@ -158,7 +158,7 @@ def test_notice_during_the_charge_waits_until_its_owner_is_gone(
     assert status(deps) == "CAPTURED"
 
 
-def test_notice_while_recovery_looks_is_not_lost(
+def test_notice_during_a_look_up_is_not_lost(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Recovery has read "not yet"; the notice comes; then recovery puts the next look off for minutes."""
@@ -181,7 +181,7 @@ def test_notice_while_recovery_looks_is_not_lost(
     assert dict(recover(deps)) == {"finished": 1}
 
 
-def test_notice_that_tells_what_is_known_asks_nobody(
+def test_notice_with_a_known_state_calls_no_gateway(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     pay(client)
@@ -191,7 +191,7 @@ def test_notice_that_tells_what_is_known_asks_nobody(
     assert bank.lookups == []
 
 
-def test_notice_about_something_finished_is_looked_into(
+def test_notice_about_a_finished_charge_is_looked_up(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     pay(client)
@@ -203,7 +203,7 @@ def test_notice_about_something_finished_is_looked_into(
     assert (snapshot(deps), dict(notices.handle_due(deps))) == (settled, {})
 
 
-def test_what_differs_or_is_not_told_is_tried_again(
+def test_notice_that_differs_from_the_look_up_is_tried_again(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pay(client)

@@ -41,7 +41,7 @@ def test_one_of_many_repeats_takes_an_abandoned_key_over(
 
 
 @pytest.mark.parametrize("who", ["a request", "the worker"])
-def test_an_owner_that_sleeps_too_long_before_it_sends_sends_nothing(
+def test_owner_that_sleeps_too_long_before_sending_sends_nothing(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch, who: str
 ) -> None:
     if who == "the worker":
@@ -62,7 +62,7 @@ def test_an_owner_that_sleeps_too_long_before_it_sends_sends_nothing(
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # SQLite's one writer waits for no other
-def test_the_time_to_send_begins_before_the_lease_does(
+def test_time_to_send_starts_before_the_lease(
     client: FlaskClient, deps: Dependencies, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payment = trip_id_of(pay_trip(client))

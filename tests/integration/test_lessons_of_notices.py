@@ -155,7 +155,7 @@ def test_lesson_7_notice_of_an_unknown_type_wakes_what_its_object_belongs_to(
     assert status(deps) == "CAPTURED"
 
 
-def test_lesson_11_notice_that_cannot_be_handled_is_taken_and_keeps_no_other_waiting(
+def test_lesson_11_notice_that_cannot_be_handled_delays_no_other(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pay(client)
@@ -173,7 +173,9 @@ def test_lesson_11_notice_that_cannot_be_handled_is_taken_and_keeps_no_other_wai
     assert [row["due_at"] is None for row in rows(deps, gateway_notices)] == [False, True]
 
 
-def test_lesson_12_webhook_checks_the_bytes_that_came_over_http(client: FlaskClient, deps: Dependencies) -> None:
+def test_lesson_12_webhook_signature_is_checked_over_the_received_bytes(
+    client: FlaskClient, deps: Dependencies
+) -> None:
     sent = json.dumps(event_about("ours"), indent=2, sort_keys=True).replace("evt_", "\\u0065vt_").encode()
     assert deliver(client, sent).status_code == 200
     assert [row["event_id"][:4] for row in rows(deps, gateway_notices)] == ["evt_"]

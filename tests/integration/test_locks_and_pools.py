@@ -54,7 +54,7 @@ def locked(url: str) -> Iterator[None]:
         yield
 
 
-def test_a_lock_held_for_too_long_is_503_and_changes_nothing(
+def test_lock_that_is_held_too_long_answers_503_and_changes_nothing(
     impatient: FlaskClient, database_url: str, gateway: LedgerGateway
 ) -> None:
     payment_id = trip_id_of(pay_trip(impatient))
@@ -69,7 +69,7 @@ def test_a_lock_held_for_too_long_is_503_and_changes_nothing(
     assert refund_trip(impatient, payment_id, amount=10).status_code == 200
 
 
-def test_a_lock_met_after_the_gateway_has_answered_loses_nothing(
+def test_lock_after_the_answer_of_the_gateway_loses_nothing(
     impatient: FlaskClient, database_url: str, gateway: LedgerGateway
 ) -> None:
     with ExitStack() as stack:
@@ -89,7 +89,7 @@ def test_a_lock_met_after_the_gateway_has_answered_loses_nothing(
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # on SQLite the file is
-def test_what_is_being_finished_is_locked(
+def test_payment_is_locked_while_it_is_completed(
     client: FlaskClient, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[str] = []
@@ -107,7 +107,7 @@ def test_what_is_being_finished_is_locked(
     assert taken == []
 
 
-def test_a_pool_that_is_used_up_is_503_until_a_connection_is_back(make_app: MakeApp) -> None:
+def test_exhausted_pool_answers_503_until_a_connection_returns(make_app: MakeApp) -> None:
     app = make_app(db_pool_size=1)
     with dependencies_of(app).database.engine.connect():
         began = time.monotonic()

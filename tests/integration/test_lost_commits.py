@@ -100,7 +100,7 @@ def test_request_whose_connection_is_cut_at_a_commit_succeeds_once(
         dependencies_of(app).database.engine.dispose()
 
 
-def test_a_database_that_takes_no_commit_is_503_and_whatever_happened_is_found_later(
+def test_database_without_commits_answers_503_and_a_repeat_finds_the_outcome(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     commit = Connection.commit
@@ -120,7 +120,7 @@ def test_a_database_that_takes_no_commit_is_503_and_whatever_happened_is_found_l
     assert len(gateway.sent) == 1
 
 
-def test_a_free_trip_whose_owner_died_is_finished_without_the_gateway(
+def test_free_trip_of_a_dead_owner_is_finished_without_the_gateway(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     database: Any = sys.modules["payment_service.db"]

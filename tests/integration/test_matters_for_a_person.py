@@ -56,7 +56,7 @@ def at_mollie() -> Iterator[tuple[MollieBank, MollieGateway]]:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_charge_whose_gateway_rejects_our_key_is_503_and_shown_to_operators(make_app: MakeApp, status: int) -> None:
+def test_charge_with_a_rejected_api_key_answers_503_and_is_shown_to_operators(make_app: MakeApp, status: int) -> None:
     """Nothing was executed, and nothing is the customer's fault. It is mended by another key, and then charged."""
     rejected = http(status, error("secret_key_required"))
     replies = [rejected, rejected, http(200, intent(currency="inr")), http(200, intent("succeeded", currency="inr"))]
@@ -85,7 +85,7 @@ def test_charge_whose_gateway_rejects_our_key_is_503_and_shown_to_operators(make
         assert undecided_rows(deps) == 1
 
 
-def test_operation_that_waits_for_credentials_is_tried_at_the_ordinary_pace_and_then_needs_nobody(
+def test_operation_without_valid_credentials_is_retried_and_then_needs_no_person(
     make_app: MakeApp, at_mollie: tuple[MollieBank, MollieGateway]
 ) -> None:
     bank, gateway = at_mollie
@@ -110,7 +110,7 @@ def test_operation_that_waits_for_credentials_is_tried_at_the_ordinary_pace_and_
     assert_due(300, rows(deps, timers)[-1]["due_at"], since=begun, within=1)
 
 
-def test_contradiction_is_counted_on_the_operations_page_and_by_metrics(
+def test_contradiction_is_counted_on_the_operations_page_and_in_metrics(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(Contradiction("the gateway knows the key with another request"))
@@ -123,7 +123,7 @@ def test_contradiction_is_counted_on_the_operations_page_and_by_metrics(
     assert "Needs a person: the gateway knows the key with another request" in shown
 
 
-def test_keys_that_need_a_person_stand_before_all_others_on_the_operations_page(
+def test_operations_page_lists_keys_that_need_a_person_first(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     for number in range(25):
@@ -138,7 +138,7 @@ def test_keys_that_need_a_person_stand_before_all_others_on_the_operations_page(
     assert "Needs a person: of another request" in words(page(signed_in(app)))
 
 
-def test_looks_that_tell_nothing_new_write_one_journal_row(
+def test_look_ups_without_news_write_one_journal_row(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     """An operation that waits for a person is looked up every hour, maybe for weeks."""
@@ -195,7 +195,7 @@ def test_reversal_that_is_always_declined_continues_at_a_bounded_pace_and_needs_
     assert list(verify(deps)) == []
 
 
-def test_figures_of_refunds_never_fall_and_those_taken_back_are_counted_beside_them(make_app: MakeApp) -> None:
+def test_refund_figures_never_fall_and_reversed_refunds_are_counted_apart(make_app: MakeApp) -> None:
     gateway = ChangingGateway()
     app = make_app(gateway=gateway)
     client, deps = app.test_client(), dependencies_of(app)

@@ -70,7 +70,7 @@ def figures(client: FlaskClient) -> tuple[int, int]:
     return int(float(told["gateway_notices_waiting"])), int(float(told["gateway_notices_unmatched"]))
 
 
-def test_notice_that_came_before_its_operation_finds_it_later(
+def test_notice_before_its_operation_is_matched_later(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     gateway_key = leave_pending(client, bank, deps)
@@ -98,7 +98,7 @@ def catch_up(app: Flask, *words: str) -> Any:
     return app.test_cli_runner().invoke(args=["catch-up", "--gateway", "remote", *words])
 
 
-def test_catch_up_stores_what_never_came_and_wakes(
+def test_catch_up_stores_missing_notices_and_makes_look_ups_due(
     app: Flask, client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     gateway_key = leave_pending(client, bank, deps)
@@ -121,7 +121,7 @@ def test_catch_up_stores_what_never_came_and_wakes(
     assert (again.exit_code, again.stdout) == (0, "32 seen, 0 of them were missing\n")
 
 
-def test_catch_up_that_breaks_off_keeps_what_it_has_and_says_so(
+def test_catch_up_that_breaks_off_keeps_its_notices_and_reports_the_fault(
     app: Flask, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     bank.listed, bank.list_ends_after = [event_about(f"k{number}") for number in range(50)], 45
@@ -130,7 +130,7 @@ def test_catch_up_that_breaks_off_keeps_what_it_has_and_says_so(
     assert count(deps, gateway_notices) == 40, "whole batches"
 
 
-def test_catch_up_of_no_such_gateway_or_of_the_future_does_nothing(app: Flask, make_app: MakeApp) -> None:
+def test_catch_up_of_an_unknown_gateway_or_a_future_moment_does_nothing(app: Flask, make_app: MakeApp) -> None:
     unknown = app.test_cli_runner().invoke(args=["catch-up", "--gateway", "nobody", "--since", "2026-01-01"])
     assert (unknown.exit_code, unknown.stdout) == (1, "")
     silent = catch_up(make_app(), "--since", "2026-01-01")
@@ -138,7 +138,7 @@ def test_catch_up_of_no_such_gateway_or_of_the_future_does_nothing(app: Flask, m
     assert catch_up(app, "--since", "2199-01-01").exit_code == 2
 
 
-def test_recover_once_handles_notices_as_well(
+def test_recover_handles_notices_too(
     app: Flask, client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     pay(client)

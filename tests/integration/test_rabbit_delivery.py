@@ -43,7 +43,7 @@ def test_connection_cut_under_load_loses_no_event(
 
 
 @on_postgresql
-def test_lost_confirmations_mean_repeats_with_the_same_id_and_bytes(
+def test_lost_confirmation_repeats_the_message_with_the_same_id_and_bytes(
     database: Database, broker_port: int, ear: Ear, proxy: TcpProxy
 ) -> None:
     """C21: published, not confirmed."""
@@ -60,7 +60,7 @@ def test_lost_confirmations_mean_repeats_with_the_same_id_and_bytes(
 
 
 @on_postgresql
-def test_a_missing_exchange_is_made_and_a_missing_queue_waited_for(
+def test_missing_exchange_is_declared_and_a_missing_queue_waited_for(
     database: Database, broker_port: int, ear: Ear
 ) -> None:
     expected = pile_up(database, [SINK], count=60, versions=3)
@@ -121,7 +121,7 @@ def test_broker_stopped_and_killed_under_load_loses_no_event(
     assert max(took) < 5, "a broker that is gone delays no payment"
 
 
-def test_the_app_s_relay_reaches_the_machine_s_broker(make_app: MakeApp, broker_port: int, ear: Ear) -> None:
+def test_relay_of_the_app_reaches_the_broker(make_app: MakeApp, broker_port: int, ear: Ear) -> None:
     app = make_app(rabbitmq_enabled=True, rabbitmq_port=broker_port)
     pay_trip(app.test_client())
     ear.bind()

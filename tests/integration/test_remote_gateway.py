@@ -84,7 +84,7 @@ FAULTS = [
 
 @pytest.mark.parametrize("kind", [Kind.CHARGE, Kind.REFUND])
 @pytest.mark.parametrize("case", FAULTS, ids=[f"{number}-{case.fault}" for number, case in enumerate(FAULTS)])
-def test_a_fault_is_taken_for_what_it_proves(
+def test_each_fault_has_its_outcome(
     simulator: Simulator, gateway: RemoteGateway, impatient: RemoteGateway, case: Case, kind: Kind
 ) -> None:
     parent = instruct()
@@ -98,7 +98,7 @@ def test_a_fault_is_taken_for_what_it_proves(
     assert isinstance(gateway.lookup(instruction), case.finding)
 
 
-def test_a_wrong_amount_is_handed_on_as_the_gateway_said_it(simulator: Simulator, gateway: RemoteGateway) -> None:
+def test_wrong_amount_is_returned_as_the_gateway_sent_it(simulator: Simulator, gateway: RemoteGateway) -> None:
     simulator.arm("wrong_amount", amount="15.00", currency="EUR")
     instruction = instruct(amount="150.00", currency="USD")
     answer = gateway.send(instruction)
@@ -107,7 +107,7 @@ def test_a_wrong_amount_is_handed_on_as_the_gateway_said_it(simulator: Simulator
     assert gateway.lookup(instruction) == answer
 
 
-def test_a_slow_bank_may_move_the_money_after_we_gave_up(
+def test_slow_bank_may_move_money_after_the_time_out(
     simulator: Simulator, gateway: RemoteGateway, impatient: RemoteGateway
 ) -> None:
     simulator.arm("slow", ms=1000)
@@ -118,7 +118,7 @@ def test_a_slow_bank_may_move_the_money_after_we_gave_up(
     assert isinstance(gateway.lookup(instruction), Approved)
 
 
-def test_a_bank_that_is_down_leaves_everything_unknown(simulator: Simulator, gateway: RemoteGateway) -> None:
+def test_bank_that_is_down_leaves_operations_unsent_or_unknown(simulator: Simulator, gateway: RemoteGateway) -> None:
     simulator.arm("down")
     instruction = instruct()
     assert isinstance(gateway.send(instruction), Unknown)
@@ -139,7 +139,7 @@ def test_second_send_after_an_unknown_outcome_moves_money_once(
 
 
 @pytest.mark.parametrize("fault", ["error_before_effect", "garbage", "empty", "truncated", "drop_after_effect", "drip"])
-def test_a_look_up_that_fails_proves_nothing(
+def test_failed_look_up_decides_nothing(
     simulator: Simulator, gateway: RemoteGateway, impatient: RemoteGateway, fault: str
 ) -> None:
     instruction = instruct()
@@ -163,14 +163,14 @@ def test_doubled_answer_on_a_connection_is_never_the_answer_of_the_next_operatio
     ] == []
 
 
-def test_a_key_with_another_content_never_moves_money_twice(simulator: Simulator, gateway: RemoteGateway) -> None:
+def test_same_key_with_another_content_moves_no_money(simulator: Simulator, gateway: RemoteGateway) -> None:
     instruction = instruct(amount="150.00")
     assert isinstance(gateway.send(instruction), Approved)
     assert isinstance(gateway.send(replace(instruction, amount=Decimal("151.00"))), Unknown)
     assert simulator.count()[instruction.gateway_key] == 1
 
 
-def test_sixty_four_slow_answers_are_waited_for_side_by_side(simulator: Simulator) -> None:
+def test_64_slow_answers_are_awaited_in_parallel(simulator: Simulator) -> None:
     simulator.arm("sleep_then_answer", ms=500)
     instructions = [instruct() for _ in range(64)]
     begun = time.monotonic()

@@ -57,7 +57,7 @@ def ended(number: int, times: int = 1) -> Iterator[Counter[str]]:
         yield seen
 
 
-def test_the_error_is_the_servers(deps: Dependencies) -> None:
+def test_error_is_the_one_of_the_server(deps: Dependencies) -> None:
     with ended(1), pytest.raises(TransactionLost) as error, deps.database.atomic("test") as connection:
         connection.execute(payments.select())
 
@@ -89,7 +89,7 @@ def test_transaction_that_is_ended_at_any_statement_runs_again_unnoticed(
     assert list(verify(deps)) == []
 
 
-def test_after_some_tries_the_caller_is_told_to_come_back_and_does(
+def test_request_that_never_serializes_answers_503_and_a_repeat_succeeds(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     with ended(1, times=1000):
@@ -109,7 +109,7 @@ def serializable(monkeypatch: pytest.MonkeyPatch, make_app: MakeApp) -> Flask:
     return make_app(db_pool_size=10)
 
 
-def test_at_serializable_ten_callers_of_one_key_and_ten_refunds_move_money_once(
+def test_requests_and_refunds_at_once_at_serializable_move_money_once(
     serializable: Flask, gateway: LedgerGateway
 ) -> None:
     app, deps = serializable, dependencies_of(serializable)

@@ -142,7 +142,7 @@ def test_tables_that_release_1_0_0_divided_are_migrated(
     postgres.drop_database(DATABASE)
 
 
-def test_charges_go_on_while_the_tables_are_divided(
+def test_charges_succeed_during_the_division_of_the_tables(
     app: Flask, divide: Callable[[], None], sizes: Callable[[str], dict[str, int]]
 ) -> None:
     statuses: list[int] = []

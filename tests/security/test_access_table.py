@@ -201,7 +201,7 @@ def is_refused(answer: TestResponse, ask: Ask) -> bool:
     return True
 
 
-def test_the_page_lists_every_route_with_what_it_needs() -> None:
+def test_page_lists_every_route_with_what_it_needs() -> None:
     app = create_app(Settings(database_url="sqlite:///unused.db"))
 
     assert document(PAGE).section("Routes").text.partition("| route ")[2] == table_of(app).partition("| route ")[2]
@@ -231,7 +231,7 @@ def test_every_token_gets_the_decision_of_the_page_on_every_route(served: Flask,
     assert found > 1000
 
 
-def test_a_route_that_declares_no_need_stops_the_start() -> None:
+def test_route_that_declares_no_need_stops_the_start() -> None:
     app = Flask(__name__, static_folder=None)
     blueprint = Blueprint("late", __name__)
     blueprint.get("/late")(lambda: "")

@@ -109,7 +109,7 @@ def is_served(door: Door) -> bool:
 
 @pytest.mark.parametrize("behind", [False, True], ids=["gunicorn", "nginx"])
 @pytest.mark.parametrize("name", CORPUS)
-def test_nothing_strange_is_served_twice_or_brings_anything_down(house: House, name: str, behind: bool) -> None:
+def test_strange_request_is_served_at_most_once_and_stops_nothing(house: House, name: str, behind: bool) -> None:
     door = house.doors[behind]
     answer = door.send(CORPUS[name])
     statuses = STATUS.findall(answer)
@@ -160,7 +160,7 @@ def test_other_spelling_or_method_of_a_guarded_path_is_refused(street: Door, pat
     assert {each: status for each, status in by_method.items() if status not in refusals | {b"405", b"501"}} == {}
 
 
-def test_the_service_sees_no_request_that_the_proxy_has_not_seen(house: House) -> None:
+def test_service_and_proxy_see_the_same_requests(house: House) -> None:
     for sent in CORPUS.values():
         if sent.endswith(HIDDEN):
             house.doors[1].send(sent)
@@ -178,7 +178,7 @@ def test_the_service_sees_no_request_that_the_proxy_has_not_seen(house: House) -
     wait_until(are_equal, lambda: str(known()))
 
 
-def test_what_came_was_written_down_one_object_a_line_and_nothing_was_paid(house: House) -> None:
+def test_strange_requests_are_logged_one_object_a_line_and_pay_nothing(house: House) -> None:
     for text in (
         b"\x1b[31m",
         b'"}\n{"event": "forged"}',

@@ -19,7 +19,7 @@ def under(key: str) -> dict[str, Any]:
     return {"idempotency_key": key}
 
 
-def test_a_repeat_is_answered_by_the_first_answer(bank: StripeBank) -> None:
+def test_repeat_gets_the_first_answer(bank: StripeBank) -> None:
     key = new_key()
     first = bank.intents.create(ORDINARY, under(key))
     again = bank.intents.create(ORDINARY, under(key))
@@ -41,7 +41,7 @@ def test_key_with_other_parameters_or_another_path_answers_400(bank: StripeBank)
     assert [(type(error), error.http_status) for error in errors] == [(stripe.IdempotencyError, 400)] * 3
 
 
-def test_a_stored_answer_is_not_the_state_of_today(bank: StripeBank) -> None:
+def test_repeat_shows_the_state_of_the_first_answer(bank: StripeBank) -> None:
     key = new_key()
     hold = bank.intents.create(ORDINARY | {"capture_method": "manual"}, under(key))
     bank.intents.capture(hold.id)
@@ -71,7 +71,7 @@ def test_invalid_request_leaves_the_key_free(bank: StripeBank) -> None:
     assert bank.intents.create(ORDINARY, under(key)).status == "succeeded"
 
 
-def test_a_key_that_is_under_way_is_a_conflict(bank: StripeBank) -> None:
+def test_key_in_use_answers_409(bank: StripeBank) -> None:
     key = new_key()
     bank.simulator.arm("slow", ms=2500, times=1)
     with ThreadPoolExecutor(1) as pool:
@@ -83,7 +83,7 @@ def test_a_key_that_is_under_way_is_a_conflict(bank: StripeBank) -> None:
     assert bank.intents.create(ORDINARY, under(key)).id == slow.result().id
 
 
-def test_simultaneous_sends_are_one_charge(bank: StripeBank) -> None:
+def test_sends_at_once_with_one_key_charge_once(bank: StripeBank) -> None:
     key = new_key()
 
     def send(_: int) -> str:
@@ -98,7 +98,7 @@ def test_simultaneous_sends_are_one_charge(bank: StripeBank) -> None:
     assert len(bank.moved(key)) == 1
 
 
-def test_a_forgotten_key_is_a_new_request(bank: StripeBank) -> None:
+def test_forgotten_key_is_a_new_request(bank: StripeBank) -> None:
     key = new_key()
     first = bank.intents.create(ORDINARY, under(key))
     assert bank.admin("forget", idempotency_key=key) == {"forgotten": 1}
@@ -127,7 +127,7 @@ def test_answer_500_before_the_effect_is_replayed_and_the_next_key_charges(bank:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_what_never_reached_the_endpoint_is_not_kept(bank: StripeBank, status: int) -> None:
+def test_request_that_never_reached_the_endpoint_is_not_stored(bank: StripeBank, status: int) -> None:
     key = new_key()
     intent = bank.made(key=key)
     bank.simulator.arm("error_before_effect", gateway_key=key, times=1, status=status)
@@ -135,7 +135,7 @@ def test_what_never_reached_the_endpoint_is_not_kept(bank: StripeBank, status: i
     assert bank.intents.confirm(intent.id, {}, under(key)).status == "succeeded"
 
 
-def test_a_careless_bank_keeps_no_answers(tmp_path: Path) -> None:
+def test_bank_without_keys_stores_no_answers(tmp_path: Path) -> None:
     with stripe_bank(tmp_path, not_idempotent=True) as bank:
         key = new_key()
         assert bank.intents.create(ORDINARY, under(key)).id != bank.intents.create(ORDINARY, under(key)).id

@@ -114,7 +114,7 @@ def test_object_has_the_fields_that_the_library_knows(heard: list[Exchange], kin
     assert {name for each in found for name in always - each.keys()} == set()
 
 
-def test_every_status_was_seen(heard: list[Exchange]) -> None:
+def test_every_status_is_covered(heard: list[Exchange]) -> None:
     seen = {each["status"] for *_, body in heard for each in objects_in(body) if each["object"] == "payment_intent"}
     assert seen == {
         "requires_payment_method",

@@ -60,7 +60,7 @@ def marks(column: Column[Any]) -> str:
     return ", ".join(mark for mark, holds in held if holds)
 
 
-def test_the_diagram_of_tables_has_every_table_and_no_other() -> None:
+def test_diagram_of_tables_has_every_table_and_no_other() -> None:
     entities = set(re.findall(r"^ {4}(\w+) \{$", diagram("erDiagram"), re.MULTILINE))
 
     assert entities == set(metadata.tables)
@@ -86,7 +86,7 @@ def test_every_key_of_a_table_is_shown(table: Table) -> None:
     assert together == {each for each in uniques(table) if len(each) > 1}
 
 
-def test_the_lines_between_tables_are_the_foreign_keys() -> None:
+def test_lines_of_the_diagram_are_the_foreign_keys() -> None:
     drawn = {(parent, child, name, one, many) for parent, one, _, many, child, name in solid()}
     real = {
         (key.column.table.name, table.name, key.parent.name, "||", "o|" if "UK" in marks(key.parent) else "o{")
@@ -114,7 +114,7 @@ DISPUTES = (Move.DISPUTED, Move.DISPUTE_WON, Move.DISPUTE_LOST)
 """The text below the diagram names the operations that keep every status, instead of two dozen arrows."""
 
 
-def test_the_diagram_of_statuses_has_every_legal_move_and_no_other() -> None:
+def test_diagram_of_statuses_has_every_legal_move_and_no_other() -> None:
     (*arrows,) = re.findall(r"^ {4}(\S+) --> (\w+) : (\w+)$", diagram("stateDiagram-v2"), re.MULTILINE)
     drawn = {key: after for key, after in LIFECYCLE.items() if key[1] not in DISPUTES}
     legal = {(str(status or "[*]"), str(after), str(move)) for (status, move), after in drawn.items()}
@@ -147,7 +147,7 @@ def test_arrows_between_layers_point_down_as_imports_do() -> None:
     assert {name for name in boxes if not (package / name).exists() and not (package / f"{name}.py").exists()} == set()
 
 
-def test_the_sequence_commits_before_and_after_the_gateway_and_not_around_it() -> None:
+def test_sequence_commits_before_and_after_the_gateway_call() -> None:
     lines = diagram("sequenceDiagram").splitlines()
     commits = [number for number, line in enumerate(lines) if line.endswith(": COMMIT")]
     asked = [number for number, line in enumerate(lines) if "services->>gateway: charge" in line]
@@ -157,7 +157,7 @@ def test_the_sequence_commits_before_and_after_the_gateway_and_not_around_it() -
     assert all(before < after for before, after in pairwise((opened[0], commits[0], asked[0], opened[1], commits[1])))
 
 
-def test_no_line_of_a_diagram_ends_before_its_end() -> None:
+def test_every_line_of_a_diagram_is_parsed_to_its_end() -> None:
     """A semicolon ends a statement anywhere: the rest of the line would be an error."""
     diagrams = "".join(text for _, text in document("docs/architecture.md").blocks)
 

@@ -71,7 +71,7 @@ def test_counts_of_the_standard_are_those_of_its_rows() -> None:
     assert total == ["all", *(str(sum(count[word] for count in counts)) for word in HERE)]
 
 
-def test_each_of_the_ten_risks_names_a_test() -> None:
+def test_each_of_the_10_risks_names_a_test() -> None:
     rows = re.findall(r"^\| API(\d+) .*\| (.+) \|$", TOP_10.text, re.MULTILINE)
 
     assert [int(number) for number, _ in rows] == list(range(1, 11))

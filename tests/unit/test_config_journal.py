@@ -34,7 +34,7 @@ def test_keys_have_an_id_and_the_first_one_signs() -> None:
 
 
 @pytest.mark.parametrize("text", ["secret", ":secret", "2026:", "an id:secret", "a:1,a:2", "plain:1", "x" * 17 + ":1"])
-def test_what_is_no_list_of_keys_is_refused(text: str) -> None:
+def test_invalid_list_of_keys_is_refused(text: str) -> None:
     (fault,) = faults_of({"JOURNAL_KEY": text})
     assert fault.startswith("  JOURNAL_KEY: must")
 

@@ -56,7 +56,7 @@ def yardstick() -> float:
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_a_hostile_body_takes_no_longer_than_its_length_explains(name: str) -> None:
+def test_time_of_a_hostile_body_is_proportional_to_its_length(name: str) -> None:
     body = filled(name, SIZE)
     assert len(body) <= SIZE
     assert work(body) < 4 * yardstick()

@@ -90,7 +90,7 @@ def test_move_is_legal_or_refused_as_the_table_says(status: Status | None, move:
         after(status, move)
 
 
-def test_the_table_names_nothing_that_is_not_there() -> None:
+def test_table_names_only_existing_statuses_and_moves() -> None:
     assert {status for status, _ in EXPECTED} <= {"new", *map(str, Status)}
     assert {move for _, move in EXPECTED} == set(map(str, Move))
     assert len(EXPECTED) == len(LIFECYCLE) == len(LINES)
@@ -118,19 +118,19 @@ def test_failed_payment_is_never_paid_later(status: Status) -> None:
     assert ends <= {Status.FAILED, Status.CANCELLED}
 
 
-def test_every_status_can_be_reached_from_nothing() -> None:
+def test_every_status_is_reachable_from_new() -> None:
     reached: set[Status | None] = {None}
     for _ in Status:
         reached |= {end for (start, _), end in LIFECYCLE.items() if start in reached}
     assert reached == set(STATUSES)
 
 
-def test_a_refusal_says_what_was_asked_in_which_status() -> None:
+def test_illegal_move_names_the_move_and_the_status() -> None:
     with pytest.raises(IllegalMove, match="A payment in status FAILED cannot refund") as refused:
         after(Status.FAILED, Move.REFUND)
     assert (refused.value.payment_status, refused.value.move) == (Status.FAILED, Move.REFUND)
     assert (refused.value.status, refused.value.code) == (400, "illegal_move")
 
 
-def test_every_move_has_an_event() -> None:
+def test_every_move_has_an_event_type() -> None:
     assert set(EVENT_TYPES) == set(Move)

@@ -62,7 +62,7 @@ def words(expression: str) -> set[str]:
 
 
 @pytest.mark.parametrize("expression", sorted(set(expressions())))
-def test_every_metric_that_is_named_exists(expression: str) -> None:
+def test_expressions_use_only_existing_metrics(expression: str) -> None:
     named = words(expression) - LANGUAGE - LABELS
 
     assert named
@@ -110,7 +110,7 @@ def test_every_alert_has_a_severity_and_annotations() -> None:
         "reconciliation_differences",
     ],
 )
-def test_what_must_not_go_unnoticed_has_an_alert(about: str) -> None:
+def test_every_serious_figure_has_an_alert(about: str) -> None:
     assert [rule["alert"] for rule in rules() if about in rule["expr"]]
 
 
@@ -129,7 +129,7 @@ def test_alerts_name_only_jobs_that_are_scraped() -> None:
     assert [each for each in alternatives if not any(re.fullmatch(each, job) for job in scraped_jobs)] == []
 
 
-def test_what_is_scraped_on_kubernetes_is_there() -> None:
+def test_targets_scraped_on_kubernetes_exist() -> None:
     ports = {port["name"] for _, pod in manifests.pods() for port in manifests.container(pod).get("ports", [])}
     jobs = yaml.safe_load(Path(here("deploy/prometheus/scrape.yml")).read_text())["scrape_configs"]
     kept = {rule["regex"] for job in jobs for rule in job["relabel_configs"] if rule.get("action") == "keep"}
@@ -150,7 +150,7 @@ def test_expressions_of_requests_leave_out_probes_and_scrapes(app: Flask) -> Non
     }
 
 
-def test_the_dashboard_shows_every_figure_and_nothing_overlaps() -> None:
+def test_dashboard_shows_every_figure_without_overlaps() -> None:
     shown = {word for panel in panels() for target in panel["targets"] for word in words(target["expr"])}
     taken = [
         (x, y)

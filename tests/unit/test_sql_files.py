@@ -45,7 +45,7 @@ def test_statement_takes_the_same_parameters_on_both_databases(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", sorted(POSTGRESQL.keys() - FINDS_A_KEY_OTHERWISE))
-def test_statement_names_the_column_by_which_its_table_is_spread(name: str) -> None:
+def test_statement_names_the_distribution_column_of_its_table(name: str) -> None:
     text = POSTGRESQL[name].text
     tables = set(re.findall(r"(?:FROM|INTO|UPDATE) (\w+)", text)) & SPREAD_BY.keys()
 

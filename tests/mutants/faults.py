@@ -124,7 +124,7 @@ IN_TIME = "tests/integration/test_leases_in_time.py"
 LOCKS = "tests/integration/test_locks_and_pools.py"
 PAYMENT_LOCKS = "tests/integration/test_payment_locks.py"
 KEYS_FOR_EVER = "tests/integration/test_keys_for_ever.py"
-NOTICES = "tests/integration/test_gateway_notices.py"
+NOTICES = "tests/integration/notices/test_gateway_notices.py"
 RECOVERY = "tests/integration/test_recovery.py"
 TRIP_REFUNDS = "tests/api/test_trip_refunds.py"
 

@@ -40,12 +40,8 @@ from tests.support.waiting import at_once
 
 
 @pytest.fixture
-def bank() -> NotifyingGateway:
-    return NotifyingGateway()
-
-
-@pytest.fixture
 def app(make_app: MakeApp, bank: NotifyingGateway) -> Flask:
+    """Return a service whose repeats of a running request get 409 at once."""
     return make_app(gateway=bank, idempotency_wait=0.0)
 
 

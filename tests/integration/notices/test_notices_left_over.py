@@ -4,7 +4,6 @@ import json
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
@@ -27,16 +26,6 @@ from tests.support.notifying import (
     pay,
 )
 from tests.support.operators import page, signed_in, words
-
-
-@pytest.fixture
-def bank() -> NotifyingGateway:
-    return NotifyingGateway()
-
-
-@pytest.fixture
-def app(make_app: MakeApp, bank: NotifyingGateway) -> Flask:
-    return make_app(gateway=bank)
 
 
 def test_unmatched_notice_is_retried_with_growing_pauses_then_shown(

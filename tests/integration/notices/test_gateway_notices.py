@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
@@ -18,7 +17,6 @@ from payment_service.services import notices
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
 from payment_service.services.verification import verify
-from tests.conftest import MakeApp
 from tests.support.database import expire_leases, rows
 from tests.support.notifying import (
     NotifyingGateway,
@@ -33,16 +31,6 @@ from tests.support.notifying import (
     status,
 )
 from tests.support.waiting import wait_until
-
-
-@pytest.fixture
-def bank() -> NotifyingGateway:
-    return NotifyingGateway()
-
-
-@pytest.fixture
-def app(make_app: MakeApp, bank: NotifyingGateway) -> Flask:
-    return make_app(gateway=bank)
 
 
 def test_notice_makes_the_look_up_due_without_a_call_of_the_gateway(

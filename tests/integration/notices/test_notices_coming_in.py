@@ -24,17 +24,6 @@ from tests.support.notifying import (
     snapshot,
 )
 
-
-@pytest.fixture
-def bank() -> NotifyingGateway:
-    return NotifyingGateway()
-
-
-@pytest.fixture
-def app(make_app: MakeApp, bank: NotifyingGateway) -> Flask:
-    return make_app(gateway=bank)
-
-
 FORGED: dict[str, Any] = {
     "another secret": {"secrets": ["whsec_somebody"]},
     "no secret": {"secrets": []},

@@ -113,7 +113,7 @@ def asked(client: FlaskClient, route: Route, value: str) -> TestResponse:
     return client.open(route.path(), method=route.method, headers=headers, json={"idempotency_key": "k"})
 
 
-def doors(app: Flask) -> list[Route]:
+def guarded_routes(app: Flask) -> list[Route]:
     return [route for route in routes(app) if not route.seldom]
 
 
@@ -124,17 +124,17 @@ def doors(app: Flask) -> list[Route]:
 )
 def test_valid_token_opens_every_route(guarded: Flask, good: str) -> None:
     client = guarded.test_client(use_cookies=False)
-    statuses = {str(route): asked(client, route, good).status_code for route in doors(guarded)}
+    statuses = {str(route): asked(client, route, good).status_code for route in guarded_routes(guarded)}
     assert {route: status for route, status in statuses.items() if status in {401, 500}} == {}
 
 
 def test_invalid_token_answers_401_on_every_route(guarded: Flask) -> None:
     client, deps = guarded.test_client(use_cookies=False), guarded.extensions["payment_service"]
     before = rows(deps)
-    assert len(doors(guarded)) > 30
+    assert len(guarded_routes(guarded)) > 30
     assert len(TOKENS) > 80
     wrong = []
-    for route, (name, value) in product(doors(guarded), TOKENS.items()):
+    for route, (name, value) in product(guarded_routes(guarded), TOKENS.items()):
         answer = asked(client, route, value)
         leaked = "Idempotent-Replayed" in answer.headers or LEAKS.findall(answer.text)
         if answer.status_code != 401 or leaked:
@@ -150,7 +150,11 @@ def test_pages_for_operators_are_closed_to_customers(guarded: Flask, scope: str 
     rules = guarded.url_map.iter_rules()
     pages = {rule.rule for rule in rules if access[rule.endpoint.rpartition(".")[0]].for_operators}
     customer = token(**GOOD, scope=scope)
-    closed = {str(route): asked(client, route, customer).status_code for route in doors(guarded) if route.rule in pages}
+    closed = {
+        str(route): asked(client, route, customer).status_code
+        for route in guarded_routes(guarded)
+        if route.rule in pages
+    }
     assert pages
     assert client.post("/ops/login", data={"token": customer}).status_code == 403
     assert closed == dict.fromkeys(closed, 401)

@@ -59,7 +59,7 @@ def stranger(app: Flask) -> FlaskClient:
     return FlaskClient(app, use_cookies=False)
 
 
-def doors(app: Flask) -> list[Route]:
+def guarded_routes(app: Flask) -> list[Route]:
     return [route for route in routes(app) if not route.seldom]
 
 
@@ -88,7 +88,7 @@ def spellings(path: str) -> Iterator[str]:
 
 def test_other_spelling_of_a_path_opens_nothing(app: Flask, stranger: FlaskClient) -> None:
     wrong = []
-    for route, path in [(each, path) for each in doors(app) for path in spellings(each.path())]:
+    for route, path in [(each, path) for each in guarded_routes(app) for path in spellings(each.path())]:
         answer = stranger.open(path, method=route.method, json={"idempotency_key": "k"})
         leaked = LEAKS.findall(answer.text.replace(path, ""))
         if answer.status_code not in {401, 404, 405, 308} or leaked:
@@ -117,12 +117,14 @@ def test_other_method_of_a_route_does_nothing(app: Flask, stranger: FlaskClient)
 @pytest.mark.parametrize("name", CLAIMS)
 def test_header_that_claims_a_caller_answers_401(app: Flask, stranger: FlaskClient, name: str) -> None:
     headers, body = {name: CLAIMS[name]}, {"trip_id": 1}
-    answers = [stranger.open(route.path(), method=route.method, headers=headers, json=body) for route in doors(app)]
+    answers = [
+        stranger.open(route.path(), method=route.method, headers=headers, json=body) for route in guarded_routes(app)
+    ]
     assert {answer.status_code for answer in answers} == {401}
 
 
 def test_foreign_origin_gets_no_permission_to_read_any_route(app: Flask, stranger: FlaskClient) -> None:
-    served = doors(app)
+    served = guarded_routes(app)
     assert len(ORIGINS) >= 200
     foreign = [(number, origin) for number, origin in enumerate(ORIGINS) if origin != "https://shop.example.com"]
     asked = [(origin, route) for number, origin in foreign for route in served[number % 19 :: 19]]

@@ -53,7 +53,9 @@ def test_a_service_that_is_not_there_is_unavailable_after_the_deadline(client: C
         (READ, page(503), "Unavailable", False),
     ],
 )
-def test_what_never_ends_well(client: Client, call: Call, given: Canned | str, error: str, once: bool) -> None:
+def test_request_that_always_fails_raises_after_the_deadline(
+    client: Client, call: Call, given: Canned | str, error: str, once: bool
+) -> None:
     outcome = made(client, call, given)
 
     assert outcome.raised["error"] == error

@@ -32,5 +32,5 @@ def test_a_scenario_without_the_service_says_why() -> None:
 
 
 @pytest.mark.parametrize("name", ["plain success", "replay", "mismatch", "time-out", "declined trip"])
-def test_what_every_client_must_pass_is_there(name: str) -> None:
+def test_list_has_every_required_scenario(name: str) -> None:
     assert BY_NAME[name]["service"] is not None

@@ -35,7 +35,7 @@ def test_an_amount_is_a_number_with_its_own_digits(client: Client, amount: str) 
 
 
 @pytest.mark.parametrize("amount", [150.1, "NaN", "-Infinity"])
-def test_what_is_no_amount_is_not_sent(client: Client, amount: Any) -> None:
+def test_invalid_amount_is_not_sent(client: Client, amount: Any) -> None:
     outcome = made(client, with_args(PAY, amount=amount), PAID)
 
     assert outcome.raised["error"] in NOT_SENT

@@ -22,7 +22,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.mark.parametrize("fault", list(LONGEST_GAP))
-def test_fail_over_loses_no_payment_and_keeps_no_key(fault: Fault, cluster: Cluster, tmp_path: Path) -> None:
+def test_fail_over_loses_no_payment_and_leaves_no_key_open(fault: Fault, cluster: Cluster, tmp_path: Path) -> None:
     report = run(Row(fault, "direct"), cluster, tmp_path)
 
     assert report.complaints == []

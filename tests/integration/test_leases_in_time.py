@@ -18,6 +18,7 @@ from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases
 from tests.support.gateways import LedgerGateway
 from tests.support.postgres import plainly
+from tests.support.spread import someone_waits
 from tests.support.waiting import at_once, wait_until
 
 CALLERS = 4
@@ -79,12 +80,7 @@ def test_time_to_send_starts_before_the_lease(
         refunding = thread.submit(refund_trip, client, payment, amount=1)
         with closing(plainly(database_url)) as third, third.cursor() as looking:
             third.autocommit = True
-
-            def waits() -> bool:
-                looking.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-                return bool(looking.fetchone() != (0,))
-
-            wait_until(waits)
+            wait_until(lambda: someone_waits(looking))
         clock.sleep(0.3)
         other.rollback()
         assert refunding.result().status_code == 200

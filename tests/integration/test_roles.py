@@ -16,7 +16,7 @@ from payment_service.repositories.privileges import APPEND_ONLY, REPORTED
 from payment_service.services.verification import verify
 from tests.conftest import MakeApp, dependencies_of, migrate
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
-from tests.support.postgres import Postgres, prepare_roles
+from tests.support.postgres import RESTART, Postgres, prepare_roles
 
 DATABASE = "roles"
 
@@ -82,7 +82,7 @@ def test_service_cannot_change_rows_that_are_written_once(
         "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "UPDATE alembic_version SET version_num = '0001'",
         "UPDATE schema_information SET min_code = '0001'",
-        "ALTER SEQUENCE transactions_transaction_log_id_seq RESTART",
+        RESTART,
         "SET ROLE payments_owner",
     ],
 )

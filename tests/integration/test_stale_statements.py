@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -22,6 +21,7 @@ from tests.support.database import expire_answers
 from tests.support.gateways import LedgerGateway
 from tests.support.operations import MOVEMENTS, Movement
 from tests.support.postgres import Postgres
+from tests.support.spread import someone_waits
 from tests.support.waiting import wait_until
 
 DATABASE = "stale"
@@ -93,16 +93,11 @@ def repeat_beside(postgres: Postgres, statement: str, ask: Callable[[], TestResp
         purging.autocommit = False
         purging.cursor().execute(statement)
         repeat.start()
-        wait_until(partial(_somebody_waits, watching.cursor()))
+        wait_until(partial(someone_waits, watching.cursor()))
         purging.commit()
         repeat.join()
     (response,) = responses
     return response
-
-
-def _somebody_waits(cursor: Any) -> bool:
-    cursor.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
-    return cursor.fetchone() is not None
 
 
 def test_repeat_beside_a_purge_of_its_response_gets_the_payment(on_postgresql: Flask, postgres: Postgres) -> None:

@@ -153,7 +153,7 @@ def test_reservation_that_does_not_fit_its_payment_is_reported(
 
 def test_payment_with_a_key_bound_to_nothing_is_reported(client: FlaskClient, deps: Dependencies) -> None:
     number = trip_id_of(pay_trip(client))
-    alter(deps, idempotency_keys, key_hash="0" * 64)
+    alter(deps, payments, idempotency_hash="0" * 64)
     assert found(deps) == [("K1", f"payment {number}")]
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 
@@ -19,6 +20,14 @@ def lock_rows(connection: Connection, table: str, clause: str = "FOR UPDATE") ->
         cursor.execute(f"SELECT {column} FROM {table}")  # noqa: S608 - our own words
         for row in cursor.fetchall():
             cursor.execute(f"SELECT FROM {table} WHERE {column} = %s {clause}", row)
+
+
+def someone_waits(cursor: Any) -> bool:
+    """Return whether a session waits for a lock, on any machine of a cluster."""
+    cursor.execute("SELECT to_regclass('citus_stat_activity') IS NOT NULL")
+    sessions = "citus_stat_activity" if cursor.fetchone() == (True,) else "pg_stat_activity"
+    cursor.execute(f"SELECT FROM {sessions} WHERE wait_event_type = 'Lock' AND datname = current_database() LIMIT 1")
+    return cursor.fetchone() is not None
 
 
 _TABLE = re.compile(r"(?:FROM|INTO|UPDATE|JOIN) (\w+)")

@@ -31,6 +31,13 @@ def test_the_document_names_the_column_of_a_table(table: str) -> None:
     assert {column for tables, column in rows if f"`{table}`" in tables} == {SPREAD_BY[table]}
 
 
+def test_how_to_gives_a_reason_for_each_test_that_is_left_out() -> None:
+    rows = re.findall(r"^\| `(tests/\S+)`(?:, `(\w+)`)? \|", here("docs/how-to/citus.md").read_text(), re.MULTILINE)
+    told = {"::".join(filter(None, row)) for row in rows}
+    left_out = here("tests/citus/given_up.txt").read_text().replace("--deselect=", "").splitlines()
+    assert told == set(left_out)
+
+
 @pytest.mark.parametrize("name", sorted(POSTGRESQL.keys() - ASKS_EVERY_MACHINE))
 def test_statement_runs_on_one_machine_of_a_cluster(name: str) -> None:
     assert list(faults(POSTGRESQL[name].text)) == []

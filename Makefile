@@ -94,7 +94,7 @@ ha: .venv/.requirements-dev.txt $(HA) ## Fail over in every way (ARGS="--fault f
 	@$(BIN)/python -m tests.ha $(ARGS)
 
 .PHONY: bench
-bench: .venv/.requirements-dev.txt ## Measure requests against bare Flask and pgbench, and write docs/performance.md (BASE=<revision> compares)
+bench: .venv/.requirements-dev.txt ## Measure requests against bare Flask and pgbench, and write docs/explanation/performance.md (BASE=<revision> compares)
 	@$(BIN)/python -m benchmarks.http --write $(if $(BASE),--base $(BASE)) $(ARGS)
 
 .PHONY: bench-quick

@@ -16,8 +16,8 @@ FEWEST_EXAMPLES = {
     "README.md": 3,
     "docs/tutorials/first-charge.md": 10,
     "docs/how-to/deploy.md": 1,
-    "docs/commands.md": 3,
-} | {f"docs/channels/{path.name}": 9 for path in (ROOT / "docs" / "channels").glob("*.md")}
+    "docs/reference/commands.md": 3,
+} | {f"docs/reference/channels/{path.name}": 9 for path in (ROOT / "docs" / "reference" / "channels").glob("*.md")}
 """The pages with commands to run, and how many each has at least."""
 
 AT_STRIPE = "docs/tutorials/real-card-in-test-mode.md"
@@ -55,7 +55,7 @@ def service() -> Iterator[Served]:
 
 def call(service: Served, name: str) -> Callable[..., OrderPayment]:
     """Return a function of the program that the page of orders shows."""
-    (program,) = [text for word, text in document("docs/channels/orders.md").blocks if word == "python"]
+    (program,) = [text for word, text in document("docs/reference/channels/orders.md").blocks if word == "python"]
     names: dict[str, Any] = {}
     exec(program.replace(SHOWN_AT, service.url), names)  # noqa: S102 - it is our own document
     found: Callable[..., OrderPayment] = names[name]

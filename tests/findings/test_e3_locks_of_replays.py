@@ -53,7 +53,7 @@ def test_e3_every_other_key_is_locked_before_it_is_judged(
 def test_e3_the_documents_say_what_the_code_does() -> None:
     """The diagram and the record mention no lock for a finished key."""
     diagram, record = (
-        here("docs/architecture.md").read_text(),
+        here("docs/explanation/architecture.md").read_text(),
         here("docs/adr/0003-claim-gateway-finish.md").read_text(),
     )
     assert "the stored response, without a lock" in diagram

@@ -136,7 +136,7 @@ def test_without_a_database_they_end_with_3_and_one_sentence(make_app: MakeApp, 
 
 
 def test_the_document_shows_what_is_printed(app: Flask) -> None:
-    text = document("docs/commands.md").text
+    text = document("docs/reference/commands.md").text
     for words in ("recover", "purge", "verify"):
         assert f'| `{words} --json` | `{{"{next(iter(told(app, words)))}": ' in text
 

@@ -22,7 +22,7 @@ MADE_BY_A_RUN = ("var/",)
 READ_BY_TESTS = {"STRIPE_DESCRIPTION", "TEST_DATABASE_URL"}
 LONGEST_README, LONGEST_GLOSSARY = 130, 160
 
-FOREIGN = "docs/coming-from-the-documents.md"
+FOREIGN = "docs/explanation/coming-from-the-documents.md"
 """This page's left column has the names that other projects use."""
 
 every_document = pytest.mark.parametrize("doc", documents(), ids=lambda doc: str(doc.path.relative_to(ROOT)))

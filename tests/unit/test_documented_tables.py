@@ -68,14 +68,16 @@ def once(route: str) -> str:
 
 def test_routes_page_and_operations_page_show_every_route(app: Flask) -> None:
     real = routes(app)
-    shown = set(ROUTE.findall(document("docs/reference/routes.md").text + document("docs/operations.md").text))
+    shown = set(
+        ROUTE.findall(document("docs/reference/routes.md").text + document("docs/reference/operations-pages.md").text)
+    )
 
     assert real - shown == set()
 
 
 def test_every_route_that_readme_and_routes_pages_show_exists(app: Flask) -> None:
     real = routes(app)
-    pages = ("README.md", "docs/reference/routes.md", "docs/operations.md")
+    pages = ("README.md", "docs/reference/routes.md", "docs/reference/operations-pages.md")
     shown = {route for page in pages for route in ROUTE.findall(document(page).text)}
 
     assert {route for route in shown if route not in real and once(route) not in real} == set()
@@ -83,7 +85,7 @@ def test_every_route_that_readme_and_routes_pages_show_exists(app: Flask) -> Non
 
 @pytest.mark.parametrize(
     ("page", "title", "folder"),
-    [("README.md", "Callers", "docs/channels"), ("docs/reference/routes.md", "Channels", "../channels")],
+    [("README.md", "Callers", "docs/reference/channels"), ("docs/reference/routes.md", "Channels", "channels")],
 )
 def test_table_of_channels_links_the_page_of_each(page: str, title: str, folder: str) -> None:
     linked = [cells[0] for cells in document(page).section(title).rows()]
@@ -122,9 +124,9 @@ def test_table_of_magic_amounts_shows_every_amount() -> None:
 
 def test_the_table_of_variables_is_the_template_of_the_environment() -> None:
     template = dict(re.findall(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    sections = re.findall(r"^## (.+)$", document("docs/configuration.md").text, re.MULTILINE)
+    sections = re.findall(r"^## (.+)$", document("docs/reference/configuration.md").text, re.MULTILINE)
     sections = [title for title in sections if " refuses" not in title]  # tables of another kind
-    rows = [row for title in sections for row in document("docs/configuration.md").section(title).rows()]
+    rows = [row for title in sections for row in document("docs/reference/configuration.md").section(title).rows()]
     shown = {name.strip("`"): default for name, default, _ in rows}
 
     assert len(shown) == len(rows)

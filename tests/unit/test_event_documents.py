@@ -23,10 +23,10 @@ def test_a_schema_is_one(name: str) -> None:
 
 def test_every_sink_has_its_schema_and_is_documented() -> None:
     assert {*NEIGHBOURS, *BROKERS, "data"} == {name.removesuffix(".json") for name in FILES}
-    rows = {row[0].strip("`"): row[1] for row in document("docs/events.md").section("HTTP").rows()}
+    rows = {row[0].strip("`"): row[1] for row in document("docs/reference/events.md").section("HTTP").rows()}
     assert rows.keys() >= NEIGHBOURS.keys()
     for name, setting in NEIGHBOURS.items():
-        assert f"`{setting}`" in document("docs/events.md").text.partition("## What is promised")[0], name
+        assert f"`{setting}`" in document("docs/reference/events.md").text.partition("## What is promised")[0], name
 
 
 @pytest.mark.parametrize("name", BROKERS)
@@ -40,13 +40,13 @@ def test_the_schemas_know_exactly_the_documented_types(name: str) -> None:
 
 
 def test_the_documents_messages_are_valid() -> None:
-    examples = [json.loads(content) for word, content in document("docs/events.md").blocks if word == "json"]
+    examples = [json.loads(content) for word, content in document("docs/reference/events.md").blocks if word == "json"]
     for name, example in zip(BROKERS, examples, strict=True):
         validator(name).validate(example)
 
 
 def test_the_documents_figures_are_the_programs() -> None:
-    text = " ".join(document("docs/events.md").text.split())
+    text = " ".join(document("docs/reference/events.md").text.split())
     assert f"2xx within {TIMEOUT:g} seconds" in text
     *others, last = sorted(WORTH_ANOTHER_TRY)
     assert f"Any other 4xx than {', '.join(map(str, others))} and {last} ends it" in text

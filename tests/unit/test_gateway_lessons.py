@@ -47,7 +47,7 @@ def test_every_lesson_has_a_test_or_says_why_it_does_not_apply(title: str) -> No
 
 
 def test_reliability_names_only_tests_and_mutants_that_exist() -> None:
-    page = document("docs/reliability.md").text
+    page = document("docs/explanation/reliability.md").text
     assert set(re.findall(r"`(test_\w+)`", page)) - suite() == set()
     model = page.partition("\n### The model of the protocol\n")[2].partition("\n### ")[0]
     rows = [line for line in model.splitlines() if line.startswith("| ")][1:]

@@ -17,7 +17,7 @@ SPREAD_BY = {
     "transactions": "payment_id",
     "reservations": "value",
 }
-"""The column by which a database would spread each table over machines; docs/scaling.md has the same."""
+"""The column by which a database would spread each table over machines; docs/explanation/scaling.md has the same."""
 
 FINDS_A_KEY_OTHERWISE = {"lock_key_by_id", "lock_key_of_operation", "adopt_key", "ask_to_cancel_charge"}
 """Statements of recovery, of a person's decision or a caller who gives up, and for keys that release 1.0.0 purged."""

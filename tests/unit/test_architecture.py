@@ -1,4 +1,4 @@
-"""The diagrams of docs/explanation/architecture.md show the layers, tables and life of a payment as the code has them."""
+"""The diagrams of docs/explanation/architecture.md show layers, tables and the life of a payment as the code has them."""
 
 import re
 from itertools import pairwise

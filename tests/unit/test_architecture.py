@@ -1,4 +1,4 @@
-"""The diagrams of docs/explanation/architecture.md show layers, tables and the life of a payment as the code has them."""
+"""The diagrams of the documents show layers, tables and the life of a payment as the code has them."""
 
 import re
 from itertools import pairwise
@@ -33,14 +33,15 @@ every_table = pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambd
 
 def diagram(kind: str) -> str:
     """Return the only diagram of a kind; of several flowcharts the last."""
-    blocks = [text for word, text in document("docs/explanation/architecture.md").blocks if word == "mermaid"]
+    pages = (document("docs/explanation/architecture.md"), document("docs/reference/database.md"))
+    blocks = [text for page in pages for word, text in page.blocks if word == "mermaid"]
     return [text for text in blocks if text.startswith(kind)][-1]
 
 
 def shown(table: Table) -> list[tuple[str, str, str, str]]:
     """Return the columns of a table in the diagram: type, name, marks, remark."""
     found = re.search(rf"^ {{4}}{table.name} \{{\n(.*?)^ {{4}}\}}$", diagram("erDiagram"), re.MULTILINE | re.DOTALL)
-    assert found, f"docs/explanation/architecture.md does not show the table {table.name}"
+    assert found, f"docs/reference/database.md does not show the table {table.name}"
     columns = ATTRIBUTE.findall(found[1])
     assert len(columns) == len(found[1].splitlines()), "every line is one column"
     return columns
@@ -162,6 +163,7 @@ def test_the_sequence_commits_before_and_after_the_gateway_and_not_around_it() -
 
 def test_no_line_of_a_diagram_ends_before_its_end() -> None:
     """A semicolon ends a statement anywhere: the rest of the line would be an error."""
-    diagrams = "".join(text for _, text in document("docs/explanation/architecture.md").blocks)
+    kinds = ("flowchart", "sequenceDiagram", "erDiagram", "stateDiagram-v2")
+    diagrams = "".join(diagram(kind) for kind in kinds)
 
     assert [line for line in diagrams.splitlines() if ";" in line] == []

@@ -6,8 +6,13 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from payment_service.channels import CHANNELS
+from payment_service.channels import CHANNELS, bills
+from payment_service.channels.bookings import response_schemas as bookings
+from payment_service.channels.checkout import style
+from payment_service.channels.orders import response_schemas as orders
+from payment_service.channels.trips import response_schemas as trips
 from payment_service.domain.errors import ServiceError
+from payment_service.domain.lifecycle import Status
 from payment_service.gateways.simulated import MAGIC_AMOUNTS
 from payment_service.models import metadata
 from tests.support.markdown import document
@@ -143,6 +148,19 @@ def test_the_record_of_layers_shows_them_in_the_order_that_is_checked() -> None:
 
     assert len(shown) > 8
     assert shown == [layer for layer in checked if layer in shown]
+
+
+def words_of(status: Status) -> list[str]:
+    """Return the words of trips, bills, bookings, orders and checkout for a status."""
+    bill = NONE if status in bills.PAID or status is Status.FAILED else bills.PendingBillPayment(only=["status"]).dump({})["status"]
+    checkout = style.WORDED_AS.get(status.value, status.value).lower()
+    return [trips.STATUS_NAMES[status], bill, bookings.STATUS_NAMES[status], orders.STATUS_NAMES[status], checkout]
+
+
+def test_table_of_statuses_has_the_words_of_every_channel() -> None:
+    rows = {row[0]: row[2:] for row in document("docs/reference/statuses.md").section("Payments").rows()}
+
+    assert rows == {status.value: words_of(status) for status in Status}
 
 
 def glossary_column(number: int) -> list[list[str]]:

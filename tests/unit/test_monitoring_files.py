@@ -117,9 +117,7 @@ def test_what_must_not_go_unnoticed_has_an_alert(about: str) -> None:
 
 def test_every_job_that_an_alert_names_is_one_that_is_scraped() -> None:
     shipped = yaml.safe_load(Path(here("deploy/prometheus/scrape.yml")).read_text())["scrape_configs"]
-    (example,) = re.findall(
-        r"```yaml\n(scrape_configs:.*?)```", here("docs/how-to/monitor.md").read_text(), re.DOTALL
-    )
+    (example,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", here("docs/how-to/monitor.md").read_text(), re.DOTALL)
     elsewhere = yaml.safe_load(example)["scrape_configs"]
     components = {pod["metadata"]["labels"]["app.kubernetes.io/component"] for _, pod in manifests.pods()}
     (beside,) = re.findall(r" in \((.+)\)", shipped[1]["kubernetes_sd_configs"][0]["selectors"][0]["label"])

@@ -26,6 +26,7 @@ def test_each_has_its_number_its_four_parts_and_an_end(record: Document) -> None
     lines = record.text.splitlines()
 
     assert lines[0].startswith(f"# {int(record.path.name[:4])}. ")
+    assert re.match(r"Status: Accepted\. Date: 20\d\d-\d\d-\d\d\.", lines[2]), "status and date stand below the title"
     parts = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
     assert parts == ["Context", "Decision", "Consequences", "Alternatives"]
     assert len(lines) <= LONGEST_PAGE

@@ -152,7 +152,8 @@ def test_the_record_of_layers_shows_them_in_the_order_that_is_checked() -> None:
 
 def words_of(status: Status) -> list[str]:
     """Return the words of trips, bills, bookings, orders and checkout for a status."""
-    bill = NONE if status in bills.PAID or status is Status.FAILED else bills.PendingBillPayment(only=["status"]).dump({})["status"]
+    pending = bills.PendingBillPayment(only=["status"]).dump({})["status"]
+    bill = NONE if status in (*bills.PAID, Status.FAILED) else pending
     checkout = style.WORDED_AS.get(status.value, status.value).lower()
     return [trips.STATUS_NAMES[status], bill, bookings.STATUS_NAMES[status], orders.STATUS_NAMES[status], checkout]
 

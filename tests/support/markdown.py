@@ -1,6 +1,7 @@
 """The checkable parts of the repository's documents."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,6 +49,26 @@ class Document:
         """Targets of links, without those that leave the repository."""
         return [target for target in re.findall(r"\]\(([^)\s]+)\)", self.prose) if "://" not in target]
 
+    @cached_property
+    def headings(self) -> list[tuple[int, str, int]]:
+        """Return level, anchor and place of every heading, in order; anchors are made as the hosts of the project do."""
+        outside = _BLOCK.sub(lambda block: " " * len(block[0]), self.text)
+        found: list[tuple[int, str, int]] = []
+        known: Counter[str] = Counter()
+        for heading in re.finditer(r"^(#+) (.+)$", outside, re.MULTILINE):
+            anchor = re.sub(r"[^\w -]", "", heading[2]).strip().lower().replace(" ", "-")
+            found.append((len(heading[1]), f"{anchor}-{known[anchor]}" if known[anchor] else anchor, heading.start()))
+            known[anchor] += 1
+        return found
+
+    def under(self, anchor: str) -> str:
+        """Return the text from the heading with this anchor to the next of its level; all of it without an anchor."""
+        if not anchor:
+            return self.text
+        level, _, start = next(heading for heading in self.headings if heading[1] == anchor)
+        ends = [place for other, _, place in self.headings if place > start and other <= level]
+        return self.text[start : ends[0] if ends else None]
+
     def section(self, title: str) -> "Section":
         """Return the text under a heading."""
         _, _, after = self.text.partition(f"\n## {title}\n")
@@ -72,7 +93,8 @@ class Section:
 
 def documents() -> list[Document]:
     """Return every document of the repository."""
-    return [Document(path) for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])]
+    paths = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("clients/*/README.md")]
+    return [Document(path) for path in sorted(paths)]
 
 
 def document(name: str) -> Document:

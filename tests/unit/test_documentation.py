@@ -69,8 +69,7 @@ def test_every_link_leads_somewhere(doc: Document) -> None:
 
 
 def anchors(path: Path) -> set[str]:
-    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+    return {anchor for _, anchor, _ in Document(path).headings}
 
 
 def own_spans(doc: Document) -> list[str]:

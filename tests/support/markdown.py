@@ -51,7 +51,7 @@ class Document:
 
     @cached_property
     def headings(self) -> list[tuple[int, str, int]]:
-        """Return level, anchor and place of every heading, in order; anchors are made as the hosts of the project do."""
+        """Return level, anchor and place of every heading, in order."""
         outside = _BLOCK.sub(lambda block: " " * len(block[0]), self.text)
         found: list[tuple[int, str, int]] = []
         known: Counter[str] = Counter()
@@ -68,6 +68,12 @@ class Document:
         level, _, start = next(heading for heading in self.headings if heading[1] == anchor)
         ends = [place for other, _, place in self.headings if place > start and other <= level]
         return self.text[start : ends[0] if ends else None]
+
+    @cached_property
+    def tables(self) -> list[tuple[list[str], list[list[str]]]]:
+        """Return the tables, each as the cells of its heading and the cells of its rows."""
+        found = re.findall(r"^(\|.+)\n *\|[ :|-]+\n((?:\|.+\n?)+)", self.prose, re.MULTILINE)
+        return [(_cells(heading), [_cells(row) for row in rows.splitlines()]) for heading, rows in found]
 
     def section(self, title: str) -> "Section":
         """Return the text under a heading."""
@@ -88,7 +94,11 @@ class Section:
         for line, following in zip(lines, [*lines[1:], ""], strict=True):
             is_heading = following.startswith("|--") or line.startswith("|--")
             if line.startswith("|") and not is_heading:
-                yield [cell.strip() for cell in line.strip("|").split("|")]
+                yield _cells(line)
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def documents() -> list[Document]:

@@ -79,7 +79,7 @@ format: .venv/.requirements-dev.txt ## Put the code into shape
 docs: build/docs/.installed site/node_modules ## Build the documents as a site in build/site; a broken link is an error
 	@rm -rf build/pages && mkdir -p build/pages/assets
 	@cp -r --parents *.md docs clients/*/README.md build/pages
-	@cp site/node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js build/pages/assets/
+	@cp site/site.css site/node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js build/pages/assets/
 	@build/docs/bin/zensical build --strict --clean
 	@echo "Read it: python3 -m http.server --bind 127.0.0.1 --directory build/site"
 

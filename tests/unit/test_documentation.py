@@ -1,7 +1,7 @@
 """The documents name only what exists: files, targets, commands, options and variables."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def commands(app: Flask) -> dict[str, click.Command]:
     return dict(flattened({**own, **added}))
 
 
-def flattened(group: dict[str, click.Command]) -> Iterator[tuple[str, click.Command]]:
+def flattened(group: Mapping[str, click.Command]) -> Iterator[tuple[str, click.Command]]:
     for name, command in group.items():
         yield name, command
         if isinstance(command, click.Group):

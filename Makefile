@@ -33,7 +33,7 @@ run: $(RUNTIME_LOCKS:%=.venv/.%) ## Migrate, then serve on http://127.0.0.1:8082
 	@ENVIRONMENT=$${ENVIRONMENT:-development} bin/run
 
 # Folders whose tests break the service for minutes.
-FAULTS := tests/crash tests/model tests/neighbours tests/torture
+FAULTS := tests/crash tests/faults tests/model tests/neighbours tests/torture
 # Folders whose tests start whole programs: as they are deployed, upgraded and rolled back.
 WHOLE := tests/e2e tests/releases
 QUICK := $(FAULTS:%=--ignore=%) $(WHOLE:%=--ignore=%) --ignore=tests/ha

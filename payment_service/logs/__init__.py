@@ -9,7 +9,7 @@ import re
 import sys
 import threading
 from collections.abc import Mapping, MutableMapping
-from functools import lru_cache
+from functools import lru_cache, partialmethod
 from types import TracebackType
 from typing import Any
 
@@ -36,6 +36,27 @@ _SUSPECT = re.compile(f"{ENOUGH_DIGITS.pattern}|eyJ|DETAIL:")
 _DETAIL = re.compile(r"(?<=DETAIL:)[^\n]*")
 
 
+_lines = QueuedLines(sys.stderr)
+
+
+class _OurLogger:
+    """Queues the finished lines of a module of ours. The standard library would make two records of each."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._levels = logging.getLogger(name)
+
+    def _queue(self, level: int, line: str) -> None:
+        if self._levels.isEnabledFor(level):
+            _lines.put(logging.getLevelName(level).lower(), line)
+
+    debug = partialmethod(_queue, logging.DEBUG)
+    info = partialmethod(_queue, logging.INFO)
+    warning = partialmethod(_queue, logging.WARNING)
+    error = exception = partialmethod(_queue, logging.ERROR)
+    critical = partialmethod(_queue, logging.CRITICAL)
+
+
 def configure_logging(level: str) -> None:
     """Write all lines from `level` on to standard error as JSON, in a separate thread so that no request waits.
 
@@ -50,24 +71,21 @@ def configure_logging(level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, _as_json],
         wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=_OurLogger,
         cache_logger_on_first_use=True,
     )
-    handler = QueuedLines(sys.stderr)
-    handler.setFormatter(
+    _lines.flush()
+    _lines.stream = sys.stderr
+    _lines.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _as_json],
         )
     )
     root = logging.getLogger()
-    for former in root.handlers:
-        if isinstance(former, QueuedLines):
-            former.flush()
-            former.close()
-    root.handlers = [handler]
+    root.handlers = [_lines]
     root.setLevel(max(logging.getLevelName(level), logging.INFO))
     logging.getLogger(OURS).setLevel(level)
 

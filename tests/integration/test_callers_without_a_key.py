@@ -18,6 +18,7 @@ from payment_service.models import idempotency_keys, payments
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.verification import verify
 from payment_service.web import errors
+from tests.conftest import Lines
 from tests.support import checkouts, orders
 from tests.support.bookers import Booker, error_of
 from tests.support.database import recover_all, rows
@@ -163,7 +164,7 @@ def test_a_request_that_crashed_after_the_gateway_did_it_is_no_reason_to_come_ba
     app: Flask,
     deps: Dependencies,
     gateway: LedgerGateway,
-    caplog: pytest.LogCaptureFixture,
+    lines: Lines,
     kind: Kind,
     prepare: Callable[[Flask], Ask],
 ) -> None:
@@ -173,10 +174,11 @@ def test_a_request_that_crashed_after_the_gateway_did_it_is_no_reason_to_come_ba
 
     ask = prepare(app)
     gateway.script.append(crash)
+    lines()
     answer = ask()
     assert_sent_to_look_it_up(answer)
     assert "a fault of ours" not in answer.text
-    assert "movement.crashed" in caplog.text
+    assert "movement.crashed" in [line["event"] for line in lines()]
     assert_done_once(deps, gateway, kind)
 
 

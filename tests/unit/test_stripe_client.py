@@ -188,7 +188,7 @@ def test_no_proxy_of_the_environment_gets_the_key(monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def fresh_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """Return a logger that no other test has used: structlog keeps the processors of the first use."""
-    monkeypatch.setattr(client, "log", structlog.get_logger())
+    monkeypatch.setattr(client, "log", structlog.get_logger(client.__name__))
 
 
 @pytest.mark.usefixtures("fresh_log")

@@ -36,7 +36,7 @@ run: $(RUNTIME_LOCKS:%=.venv/.%) ## Migrate, then serve on http://127.0.0.1:8082
 FAULTS := tests/crash tests/faults tests/model tests/neighbours tests/torture
 # Folders whose tests start whole programs: as they are deployed, upgraded and rolled back.
 WHOLE := tests/e2e tests/releases
-QUICK := $(FAULTS:%=--ignore=%) $(WHOLE:%=--ignore=%) --ignore=tests/ha
+QUICK := $(FAULTS:%=--ignore=%) $(WHOLE:%=--ignore=%) --ignore=tests/ha --ignore=tests/citus
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
@@ -106,8 +106,13 @@ test-ha: .venv/.requirements-dev.txt $(HA) ## Fail a cluster of three PostgreSQL
 	@$(BIN)/python -m pytest $(ARGS) tests/ha
 
 .PHONY: ha
-ha: .venv/.requirements-dev.txt $(HA) ## Fail over in every way (ARGS="--fault frozen --runs 5")
+ha: .venv/.requirements-dev.txt $(HA) ## Fail over in every way, a minute each (ARGS="--fault frozen --way direct --runs 5")
 	@$(BIN)/python -m tests.ha $(ARGS)
+
+# Not part of `check`: no package brings Citus.
+.PHONY: test-citus
+test-citus: .venv/.requirements-dev.txt ## Run the tests on the Citus cluster that TEST_DATABASE_URL names
+	@$(BIN)/python -m pytest -k "not sqlite" $(ARGS) @tests/citus/given_up.txt tests/citus tests/integration tests/api
 
 .PHONY: bench
 bench: .venv/.requirements-dev.txt ## Measure requests against bare Flask and pgbench, and write docs/explanation/performance.md (BASE=<revision> compares)
@@ -172,7 +177,7 @@ pin-images: ## Name the foreign images by their digests of today, in Dockerfile 
 
 .PHONY: clean
 clean: ## Remove what tools leave behind, the environment too; databases stay
-	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info clients/python/build clients/python/src/*.egg-info postman/node_modules site/node_modules tests/oidc/node_modules
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info clients/python/build clients/python/src/*.egg-info clients/typescript/dist postman/node_modules site/node_modules tests/oidc/node_modules clients/typescript/node_modules
 	find payment_service simulator migrations tests clients -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One marker per installed lock: pip runs only when the lock is newer than the marker.
@@ -185,6 +190,11 @@ clean: ## Remove what tools leave behind, the environment too; databases stay
 		{ echo "Python 3.11 or newer is needed; found: $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv --clear .venv || \
 		{ rm -rf .venv; echo "Could not make .venv. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+# The client for TypeScript, as its tests run it: tsc checks the types and stops at the first error.
+clients/typescript/dist: clients/typescript/node_modules clients/typescript/tsconfig.json $(wildcard clients/typescript/src/*.ts)
+	@$(NODE_HOME)/bin/node clients/typescript/node_modules/typescript/bin/tsc --project clients/typescript
+	@touch $@
 
 %/node_modules: %/package-lock.json
 	@$(NODE_HOME)/bin/node $(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js ci --prefix $* --no-fund --no-audit --silent

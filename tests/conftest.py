@@ -26,10 +26,11 @@ from payment_service.logs import flush_logs
 from payment_service.logs.writer import QueuedLines
 from payment_service.models import schema_information
 from payment_service.services.dependencies import Dependencies
+from tests.support.citus import with_workers
 from tests.support.gateways import LedgerGateway
 from tests.support.judged import JudgedClient
 from tests.support.memory import directory
-from tests.support.postgres import AS_OWNER, Postgres, prepare_roles, start_postgres
+from tests.support.postgres import AS_OWNER, RESTART, Postgres, prepare_roles, start_postgres
 from tests.support.quick_routes import remember_rules
 
 MakeApp = Callable[..., Flask]
@@ -64,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """Start a real PostgreSQL server for the run of the tests."""
-    server = start_postgres()
+    server = with_workers(start_postgres())
     yield server
     server.close()
 
@@ -82,8 +83,7 @@ def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     @cache
     def make(engine_name: str) -> str:
         if engine_name == "postgresql":
-            server: Postgres = request.getfixturevalue("postgres")
-            return fresh_database(server, "payments")
+            return fresh_database(request.getfixturevalue("postgres"), "payments")
         url = f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/payments.db"
         migrate(url)
         return url
@@ -120,6 +120,7 @@ def template(server: Postgres) -> str:
     server.create_database(name)
     prepare_roles(server, name)
     migrate(server.url_as("payments_owner", name))
+    server.spread(name)
     return name
 
 
@@ -237,8 +238,7 @@ def empty(database: Database) -> None:
     deletions = [str(each.delete()) for each in reversed(metadata.sorted_tables) if each is not schema_information]
     with database.atomic("test") as connection:
         if connection.database == "postgresql":  # an aggregation takes so many numbers, whether rows have them or not
-            restart = "ALTER SEQUENCE transactions_transaction_log_id_seq RESTART"
-            deletions = [";".join((AS_OWNER, *deletions, restart))]  # one round trip
+            deletions = [";".join((AS_OWNER, *deletions, RESTART))]  # one round trip
         else:
             deletions.append("DELETE FROM sqlite_sequence")
         for deletion in deletions:

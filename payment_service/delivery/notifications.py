@@ -23,14 +23,24 @@ CHANNEL = "outbox_deliveries"
 POLL_NOTIFIED = 1.0
 """Seconds between polls with notifications: retries fall due without one, and one may be lost."""
 POLL_BLIND = 0.1
-"""Seconds between polls without them: on SQLite, through a pooler, and until the listener is connected again."""
+"""Seconds between polls without them: on SQLite, through a pooler, without the trigger, and until the listener is
+connected again."""
 
 ASK_AFTER = 5.0
 """Seconds of silence after which the server is asked for a sign of life: a frozen one is silent, too."""
 
 
-class Pooled(Exception):
-    """A pooler is in between: it gives the listening connection to other clients a moment later."""
+HAS_TRIGGER = """
+    SELECT to_regclass('outbox_deliveries') IS NULL OR EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = to_regclass('outbox_deliveries') AND tgname = 'outbox_deliveries_inserted'
+    )
+"""
+"""False for tables without the trigger, because their engine takes none. Tables that do not exist yet get it."""
+
+
+class NoNotifications(Exception):
+    """A pooler gives the listening connection to other clients a moment later, or the table notifies of nothing."""
 
 
 class NotificationListener:
@@ -59,7 +69,7 @@ class NotificationListener:
         while self._database.engine.dialect.name == "postgresql" and not self._stop.is_set():
             try:
                 self._listen()
-            except Pooled:
+            except NoNotifications:
                 log.info("relay.polling", interval=POLL_BLIND)
                 break
             except (DBAPIError, psycopg2.Error, PoolTimeout, OSError) as error:
@@ -79,7 +89,9 @@ class NotificationListener:
             # A pooler invents the number that it gives at connect: it has not chosen a server connection yet.
             with Wait(driver):
                 if connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() != driver.get_backend_pid():
-                    raise Pooled
+                    raise NoNotifications
+                if not connection.exec_driver_sql(HAS_TRIGGER).scalar():
+                    raise NoNotifications
                 connection.exec_driver_sql(f"LISTEN {CHANNEL}")
             self.is_listening = True
             self._ring()  # for deliveries committed before we listened

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from payment_service.db import metadata
 from payment_service.domain.lifecycle import Status
-from payment_service.models.columns import moment, money, one_of
+from payment_service.models.columns import LONGEST_VALUE, moment, money, one_of
 from payment_service.models.counted import hourly_tallies, tallies, watermarks
 from payment_service.models.due import timers
 from payment_service.models.gateways import disputes, gateway_notices, lost_movements, reconciliations
@@ -124,7 +124,7 @@ reservations = Table(
     metadata,
     Column("channel", String(20), primary_key=True),
     Column("kind", String(20), primary_key=True),
-    Column("value", String(255), primary_key=True),
+    Column("value", String(LONGEST_VALUE), primary_key=True),
     Column("payment_id", Identity64, nullable=False),
 )
 

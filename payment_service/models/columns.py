@@ -7,6 +7,9 @@ from sqlalchemy import CheckConstraint, Column, Index, text
 
 from payment_service.sqltypes import Money, UtcDateTime
 
+LONGEST_VALUE = 255
+"""Characters of a reserved value. A spread database refuses to look for a longer one, and no payment has one."""
+
 
 def one_of(column: str, words: Iterable[str]) -> CheckConstraint:
     """Return a constraint: `column` holds one of `words`."""

@@ -115,14 +115,15 @@ def without_payment(
     Also returns the number that ends these rows, None if no row follows them.
     """
     number = number_of(table)
-    of_span = select(number).where(number > after).order_by(number).limit(SPAN).subquery()
-    last, count = connection.execute(select(func.max(of_span.c[number.name]), func.count())).one()
-    if last is None:
-        return [], None
-    there = select(payments.c.payment_id).where(payments.c.payment_id == table.c.payment_id).exists()
+    span = connection.execute(select(number, table.c.payment_id).where(number > after).order_by(number).limit(SPAN))
+    by_number = {row[0]: row[1] for row in span}
+    # No join: in a spread database the two tables are divided by different columns.
+    ids = {payment_id for payment_id in by_number.values() if payment_id is not None}
+    there = set(connection.execute(select(payments.c.payment_id).where(payments.c.payment_id.in_(ids))).scalars())
+    alone = [row_number for row_number, payment_id in by_number.items() if payment_id not in there]
     found = select(*_columns(table, only), *([] if only else _has_ended(table)))
-    rows = _rows(connection, found.where(number > after, number <= last, ~there).order_by(number))
-    return rows, last if count == SPAN else None
+    rows = _rows(connection, found.where(number.in_(alone)).order_by(number)) if alone else []
+    return rows, max(by_number) if len(by_number) == SPAN else None
 
 
 def in_pages(connection: Executes, table: Table, only: Collection[str] | None = None) -> Iterator[Row]:

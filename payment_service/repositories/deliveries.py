@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, RowMapping, Select, and_, bindparam, exists, null, or_, select, update
+from sqlalchemy import Boolean, RowMapping, Select, and_, bindparam, exists, null, or_, select, tuple_, update
 
 from payment_service.connection import Connection
 from payment_service.domain.chain import JournalKeys
@@ -63,14 +63,15 @@ def replayable(
 
 
 _later = deliveries.alias("later")
-_own, _of_same = payments.alias("own"), payments.alias("of_same")
-_SAME_PAYABLE = (
-    select(_of_same.c.payment_id)
-    .join_from(_own, _of_same, (_of_same.c.channel == _own.c.channel) & (_of_same.c.payable_id == _own.c.payable_id))
-    .where(_own.c.payment_id == deliveries.c.payment_id)
+_NAMES = select(payments.c.channel, payments.c.payable_id).where(
+    payments.c.payment_id.in_(bindparam("payment_ids", expanding=True))
 )
+_OF_SAME_PAYABLE = select(payments.c.payment_id).where(
+    tuple_(payments.c.channel, payments.c.payable_id).in_(bindparam("names", expanding=True))
+)
+_PAYMENTS_OF = select(deliveries.c.payment_id).where(deliveries.c.delivery_id.in_(bindparam("ids", expanding=True)))
 _OVERTOOK = and_(
-    _later.c.payment_id.in_(_SAME_PAYABLE.correlate(deliveries)),
+    _later.c.payment_id.in_(bindparam("same", expanding=True)),
     _later.c.sink == deliveries.c.sink,
     _later.c.stream == deliveries.c.stream,
     _later.c.delivery_id > deliveries.c.delivery_id,
@@ -78,7 +79,7 @@ _OVERTOOK = and_(
 )
 """`_later` was delivered, or is under way, although it follows a delivery.
 
-The payable gives the query an index; streams have none.
+`same` are the payments of the same payable: they give the query an index, streams have none.
 """
 
 _NEWER = (
@@ -90,9 +91,20 @@ _NEWER = (
 )
 
 
+def _of_same_payable(connection: Connection, ids: Sequence[int]) -> list[int]:
+    """Return all payments of the payables that these deliveries are about.
+
+    Each statement is about one table: a spread database has payments on many machines, and deliveries on one.
+    """
+    payment_ids = set(connection.execute(_PAYMENTS_OF, {"ids": ids}).scalars())
+    names = {tuple(row) for row in connection.execute(_NAMES, {"payment_ids": payment_ids})}
+    return list(connection.execute(_OF_SAME_PAYABLE, {"names": names}).scalars())
+
+
 def newer(connection: Connection, delivery_id: int) -> Sequence[RowMapping]:
     """Return the later deliveries of the same sink and stream that have overtaken this one."""
-    return connection.execute(_NEWER, {"delivery_id": delivery_id}).mappings().all()
+    values = {"delivery_id": delivery_id, "same": _of_same_payable(connection, [delivery_id])}
+    return connection.execute(_NEWER, values).mappings().all()
 
 
 _REPLAY = (
@@ -128,7 +140,8 @@ def replay(
     `even_if_newer`.
     """
     statement = _REPLAY_GIVEN_UP if only_given_up else _REPLAY
-    found = connection.execute(statement, {"ids": ids, "even_if_newer": even_if_newer}).mappings().all()
+    values = {"ids": ids, "even_if_newer": even_if_newer, "same": _of_same_payable(connection, ids)}
+    found = connection.execute(statement, values).mappings().all()
     action = {"action": "REPLAY", "actor": actor, "request_id": request_id, "created_at": at}
     if found:
         about = [{"delivery_id": row["delivery_id"], "payment_id": row["payment_id"]} for row in found]

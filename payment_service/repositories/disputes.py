@@ -26,9 +26,13 @@ _UPDATE = update(disputes).where(
 )
 _OPEN = disputes.c.status == DisputeStatus.OPEN
 _ALL_OPEN = select(literal(1)).where(_OPEN).limit(MOST)
-# The few open disputes come first, whichever statistics the planner has.
-_CURRENCY = select(payments.c.currency).where(payments.c.payment_id == disputes.c.payment_id).scalar_subquery()
-_OTHER_CURRENCY = select(literal(1)).where(_OPEN, disputes.c.currency != _CURRENCY).limit(MOST)
+# The limit makes the planner take the few open disputes first, with any statistics.
+_FEW = select(disputes.c.payment_id, disputes.c.currency).where(_OPEN).limit(MOST).subquery("few")
+_OTHER_CURRENCY = (
+    select(literal(1))
+    .select_from(_FEW.join(payments, payments.c.payment_id == _FEW.c.payment_id))
+    .where(_FEW.c.currency != payments.c.currency)
+)
 _FIRST_OPEN = select(func.min(disputes.c.created_at)).where(_OPEN)
 
 

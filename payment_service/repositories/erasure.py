@@ -41,12 +41,6 @@ _OF_SUBJECT = (
     )
     .order_by(payments.c.payment_id)
 )
-_LOCK_KEYS = (
-    select(idempotency_keys.c.key_id)
-    .where(idempotency_keys.c.payment_id == _PAYMENT_ID)
-    .order_by(idempotency_keys.c.key_id)
-    .with_for_update()
-)
 _GATEWAY_KEYS = select(idempotency_keys.c.gateway_key).where(idempotency_keys.c.payment_id == _PAYMENT_ID)
 _UNFINISHED = union_all(
     select(idempotency_keys.c.key_id).where(
@@ -107,11 +101,6 @@ def payments_of(
     statement = _OF_SUBJECT if channel is None else _OF_SUBJECT.where(payments.c.channel == channel)
     found = connection.execute(statement, {"subject": subject, "after": after, "last": last}).scalars().all()
     return found, int(last)
-
-
-def lock_keys(connection: Connection, payment_id: int) -> None:
-    """Lock a payment's keys. Lock the payment only after this, in the order of every request."""
-    connection.execute(_LOCK_KEYS, {"of_payment": payment_id}).all()
 
 
 def has_unfinished(connection: Connection, payment_id: int) -> bool:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from payment_service.domain.operations import CancelReason
 
+NOT_KEPT = {"response_data": None, "response_hash": None}
+"""The columns of a response that is not kept, to be merged into the hashes: each repeat renders it anew."""
+
 
 @dataclass(frozen=True)
 class FinishedKey:
@@ -20,12 +23,16 @@ class FinishedKey:
 
 @dataclass(frozen=True)
 class ClaimState:
-    """A key's row as its owner needs it before it completes; `version` and `journal_hash` are the payment's."""
+    """A key's row as its owner needs it before it completes; `version` and `journal_hash` are the payment's.
+
+    `keeps_response`: a client sent the key, and the time in which it gets the stored response has not ended.
+    """
 
     fence: int
     attempts: int
     response_status: int | None
     response_data: str | None
     cancel_asked: CancelReason | None
+    keeps_response: bool
     version: int | None
     journal_hash: str | None

@@ -4,12 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
-
 from payment_service.connection import Connection
 from payment_service.domain.operations import Action, CancelReason, Purpose
 from payment_service.domain.records import IdempotencyKey, Operation, StoredResponse
-from payment_service.models import idempotency_keys
 from payment_service.repositories.key_states import ClaimState, FinishedKey
 from payment_service.repositories.rows import record_from
 
@@ -32,49 +29,23 @@ def claim(connection: Connection, values: Mapping[str, Any]) -> tuple[int, int, 
 
 def find(connection: Connection, scope: Mapping[str, Any]) -> IdempotencyKey | None:
     """Return the key of a scope (`channel`, `subject`, `key_hash`) as it stands."""
-    return _key(connection, "find_key", scope)
+    return one_key(connection, "find_key", scope)
 
 
 def lock(connection: Connection, scope: Mapping[str, Any]) -> IdempotencyKey | None:
     """Return the key of a scope, its row locked."""
-    return _key(connection, "lock_key", scope)
+    return one_key(connection, "lock_key", scope)
 
 
-def adopt(connection: Connection, scope: Mapping[str, Any], gateway_key: str) -> IdempotencyKey | None:
-    """Give its own hash to a key that a migration knew only by its `gateway_key`. Return it, its row locked."""
-    connection.write("adopt_key", {**scope, "gateway_key": gateway_key})
-    return lock(connection, scope)
+def one_key(connection: Connection, name: str, values: Mapping[str, Any]) -> IdempotencyKey | None:
+    """Run a statement of this name, and return the only key that it finds, or None."""
+    row = connection.row(name, values)
+    return None if row is None else record_from(IdempotencyKey, row, connection.database)
 
 
 def set_hash(connection: Connection, key: IdempotencyKey, row_hash: str) -> None:
     """Write the hash of a key that has changed."""
     connection.write("set_key_hash", {"key_id": key.key_id, "key_hash": key.key_hash, "row_hash": row_hash})
-
-
-_SCOPE = select(
-    *(idempotency_keys.c[name] for name in ("channel", "subject", "key_hash")),
-).where(idempotency_keys.c.gateway_key == bindparam("gateway_key"))
-
-
-def find_by_gateway_key(connection: Connection, gateway_key: str) -> IdempotencyKey | None:
-    """Return the key of the operation that the gateway knows by this key, as it stands."""
-    scope = connection.execute(_SCOPE, {"gateway_key": gateway_key}).mappings().one_or_none()
-    return None if scope is None else find(connection, dict(scope))
-
-
-def lock_by_id(connection: Connection, key_id: int) -> IdempotencyKey | None:
-    """Return a key, its row locked; None if another transaction has locked it."""
-    return _key(connection, "lock_key_by_id", {"key_id": key_id})
-
-
-def lock_of_operation(connection: Connection, operation_id: Any) -> IdempotencyKey | None:
-    """Return the unfinished key of an operation, its row locked; None if it is finished or does not exist."""
-    return _key(connection, "lock_key_of_operation", {"operation_id": operation_id})
-
-
-def _key(connection: Connection, name: str, values: Mapping[str, Any]) -> IdempotencyKey | None:
-    row = connection.row(name, values)
-    return None if row is None else record_from(IdempotencyKey, row, connection.database)
 
 
 def take_over(connection: Connection, key: IdempotencyKey, owner: str, lease: float) -> int:
@@ -89,9 +60,9 @@ def lock_claim(connection: Connection, key_id: int, key_hash: str, payment_id: i
     row = connection.row("lock_claim", values)
     if row is None:
         return None
-    fence, attempts, response_status, response_data, cancel_asked, version, head = row
+    fence, attempts, response_status, response_data, cancel_asked, *others = row
     asked = None if cancel_asked is None else CancelReason(cancel_asked)
-    return ClaimState(fence, attempts, response_status, response_data, asked, version, head)
+    return ClaimState(fence, attempts, response_status, response_data, asked, *others)
 
 
 def note_reference(
@@ -155,14 +126,13 @@ def complete_operation(
 ) -> None:
     """End a key when the gateway has decided its operation; `purpose` replaces the row's."""
     outcome = {
-        **hashes,
         "purpose": purpose,
         "operation_status": operation.status,
         "gateway_reference": operation.gateway_reference,
         "failure_message": operation.failure_message,
         "review_reason": operation.review_reason,
     }
-    connection.write("complete_operation", _response(key_id, key_hash, answer, at) | outcome)
+    connection.write("complete_operation", _response(key_id, key_hash, answer, at, hashes) | outcome)
 
 
 def store_response(
@@ -172,12 +142,9 @@ def store_response(
     answer: StoredResponse,
     at: datetime,
     hashes: Mapping[str, Any],
-    *,
-    is_kept: bool,
 ) -> None:
-    """End a key without a gateway operation. Each repeat renders a response anew that is not kept."""
-    values = {**_response(key_id, key_hash, answer, at), **hashes}
-    connection.write("store_response", values if is_kept else values | {"response_data": None, "response_hash": None})
+    """End a key without a gateway operation."""
+    connection.write("store_response", _response(key_id, key_hash, answer, at, hashes))
 
 
 def store_refusal(
@@ -189,16 +156,19 @@ def store_refusal(
     hashes: Mapping[str, Any],
 ) -> None:
     """End a key with a state conflict: it made nothing and asks for nothing."""
-    connection.write("store_refusal", {**_response(key_id, key_hash, answer, at), **hashes})
+    connection.write("store_refusal", _response(key_id, key_hash, answer, at, hashes))
 
 
-def _response(key_id: int, key_hash: str, answer: StoredResponse, at: datetime) -> dict[str, Any]:
+def _response(
+    key_id: int, key_hash: str, answer: StoredResponse, at: datetime, hashes: Mapping[str, Any]
+) -> dict[str, Any]:
     return {
         "key_id": key_id,
         "key_hash": key_hash,
         "response_status": answer.status,
         "response_data": answer.body,
         "updated_at": at,
+        **hashes,
     }
 
 
@@ -212,8 +182,11 @@ def release(
     The end of a lease is the last moment at which its owner may have sent something. An owner that has sent nothing
     keeps the end of the lease before its own, `ended_at`.
     """
-    values = {"ended_at": ended_at, "review_reason": review, "updated_at": at}
-    connection.write("release_key", {"key_id": key_id, "key_hash": key_hash, **values})
+    values = {"key_id": key_id, "key_hash": key_hash, "review_reason": review, "updated_at": at}
+    if ended_at is None:
+        connection.write("release_key", values)
+    else:
+        connection.write("release_key_as_of", values | {"ended_at": ended_at})
 
 
 def end_lease(connection: Connection, key_hash: str, owner: str) -> bool:

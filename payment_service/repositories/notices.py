@@ -14,6 +14,7 @@ from payment_service.domain.records import IdempotencyKey
 from payment_service.gateways.notices import Notice
 from payment_service.models import gateway_notices as notices
 from payment_service.models import idempotency_keys as keys
+from payment_service.repositories.key_lookups import lock_unowned
 from payment_service.repositories.keys import set_timer
 from payment_service.repositories.rows import KEY, record_from
 from payment_service.sqltypes import database_later, database_now, seconds, seconds_since
@@ -104,23 +105,12 @@ def refunds_beside(connection: Connection, gateway_key: str) -> Sequence[str]:
     return [str(key) for key in connection.execute(_REFUNDS, {"gateway_key": gateway_key}).scalars()]
 
 
-_UNOWNED = (
-    select(keys.c.key_id)
-    .where(
-        keys.c.gateway_key == bindparam("gateway_key"),
-        keys.c.response_status.is_(null()),
-        keys.c.leased_until <= database_now(),
-    )
-    .with_for_update(skip_locked=True)
-)
-
-
 def wake(connection: Connection, gateway_key: str) -> bool:
     """Let recovery look an open operation up now. Return False if an owner works on it and may look too early.
 
     Takes the key's lock, so that no owner that looked before sets the timer after.
     """
-    key_id = connection.execute(_UNOWNED, {"gateway_key": gateway_key}).scalar()
+    key_id = lock_unowned(connection, gateway_key)
     if key_id is None:
         return False
     set_timer(connection, key_id, 0, 0.0)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import NoResultFound
 from payment_service.connection import Connection
 from payment_service.domain.records import Payment, Refund
 from payment_service.models import payment_refunds, payments
+from payment_service.models.columns import LONGEST_VALUE
 from payment_service.repositories.rows import PAYMENT, REFUND, record_from
 
 _BY_PUBLIC_ID = select(*PAYMENT).where(payments.c.public_id == bindparam("value", type_=payments.c.public_id.type))
@@ -98,6 +99,8 @@ def update_refund(connection: Connection, refund: Refund, row_hash: str) -> None
 
 def find_reservation(connection: Connection, channel: str, kind: str, value: str) -> int | None:
     """Return the number of the payment that holds a value (reference, payable, transaction) in a channel, or None."""
+    if len(value) > LONGEST_VALUE:
+        return None
     row = connection.row("find_reservation", {"channel": channel, "kind": kind, "value": value})
     return None if row is None else int(row[0])
 

@@ -7,7 +7,7 @@ watermark, which passes only keys that are finished or have a timer.
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, bindparam, case, exists, func, null, or_, select, union
+from sqlalchemy import ColumnElement, bindparam, case, func, null, or_, select, union
 
 from payment_service.connection import Connection
 from payment_service.domain.business_metrics import KeyFigures
@@ -24,12 +24,17 @@ RECOVERY = "recovery"
 MOST = 10_000
 """The most unfinished keys that are counted: beyond it no operator needs an exact number to act."""
 
-_HAS_TIMER = exists().where(timers.c.kind == "recover", timers.c.what == keys.c.key_id)
+# A subquery of its own and an outer join: a database that is spread keeps the timers on one machine, and lends the
+# others this list. PostgreSQL and SQLite take it for the same anti-join as NOT EXISTS.
+_TIMERS = select(timers.c.what).where(timers.c.kind == "recover").subquery("recover_timers")
+_KEYS_AND_TIMERS = keys.outerjoin(_TIMERS, _TIMERS.c.what == keys.c.key_id)
+_HAS_NO_TIMER = _TIMERS.c.what.is_(null())
 _FLOOR = select(func.coalesce(func.max(watermarks.c.value), 0)).where(watermarks.c.name == RECOVERY).scalar_subquery()
 _UNFINISHED = keys.c.response_status.is_(null())
 _ABANDONED = (
     select(keys.c.key_id)
-    .where(keys.c.key_id > _FLOOR, _UNFINISHED, keys.c.leased_until < database_now(), ~_HAS_TIMER)
+    .select_from(_KEYS_AND_TIMERS)
+    .where(keys.c.key_id > _FLOOR, _UNFINISHED, keys.c.leased_until < database_now(), _HAS_NO_TIMER)
     .order_by(keys.c.key_id)
     .limit(bindparam("at_most"))
 )
@@ -49,11 +54,15 @@ def candidates(connection: Connection, limit: int) -> Sequence[int]:
 
 
 def _passed_by_nobody() -> ColumnElement[bool]:
-    return or_(keys.c.leased_until > database_later(seconds("margin")), _UNFINISHED & ~_HAS_TIMER)
+    return or_(keys.c.leased_until > database_later(seconds("margin")), _UNFINISHED & _HAS_NO_TIMER)
 
 
 _FIRST_NOT_PASSED = (
-    select(keys.c.key_id).where(keys.c.key_id > _FLOOR, _passed_by_nobody()).order_by(keys.c.key_id).limit(1)
+    select(keys.c.key_id)
+    .select_from(_KEYS_AND_TIMERS)
+    .where(keys.c.key_id > _FLOOR, _passed_by_nobody())
+    .order_by(keys.c.key_id)
+    .limit(1)
 )
 # One statement: between two, a new key could become the last one, and be passed. It takes the number of an existing
 # key: a number between two keys may belong to a transaction which has not committed yet.
@@ -101,8 +110,10 @@ def figures(connection: Connection) -> KeyFigures:
     return KeyFigures(row.in_flight, row.undecided, max(0.0, float(row.oldest)), row.for_review)
 
 
-_STRANDED = select(keys.c.key_id).where(
-    keys.c.key_id.in_(bindparam("ids", expanding=True)), keys.c.key_id <= _FLOOR, ~_HAS_TIMER
+_STRANDED = (
+    select(keys.c.key_id)
+    .select_from(_KEYS_AND_TIMERS)
+    .where(keys.c.key_id.in_(bindparam("ids", expanding=True)), keys.c.key_id <= _FLOOR, _HAS_NO_TIMER)
 )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, func, null,
 from payment_service.connection import Connection
 from payment_service.models import idempotency_keys as keys
 from payment_service.models import payment_refunds, payments, reservations, timers, transactions
+from payment_service.models.columns import LONGEST_VALUE
 from payment_service.repositories.recovery import UNFINISHED_KEYS
 from payment_service.sqltypes import database_now
 
@@ -76,6 +77,8 @@ _BY_UUID = union_all(
 
 def by_text(connection: Connection, channels: Iterable[str], value: str, before: int, limit: int) -> set[int]:
     """Return the newest payments with this reference, transaction id, payable, refund reference or gateway key."""
+    if len(value) > LONGEST_VALUE:
+        return set()
     parameters = {"value": value, "before": before, "at_most": limit}
     return set(connection.execute(_by_text(tuple(sorted(channels))), parameters).scalars())
 

@@ -6,7 +6,6 @@ to that number is there or never will be. On SQLite transactions come one after 
 """
 
 import json
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -112,6 +111,9 @@ def _hourly(row: Any) -> Change:
     return Change(hour_of(row.created_at), row.move, row.from_status, row.status)
 
 
+PREPARED, UNKNOWN = "prepared ", "unknown"
+"""The first word of a prepared transaction, and what stands for those of a worker that does not answer."""
+
 _LAST_NUMBER = select(func.coalesce(func.max(transactions.c.transaction_log_id), 0))
 _LAST_DRAWN = text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM transactions_transaction_log_id_seq")
 # Every session that may hold a number: PostgreSQL's own maintenance writes no rows and may take hours. A moment is a
@@ -121,7 +123,13 @@ _OPEN = text(
     " WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
     " AND backend_type NOT LIKE 'autovacuum%' AND backend_type <> 'walsender'"
 )
-_PREPARED = text("SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()")
+_PREPARED = text("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")
+_IS_SPREAD = text("SELECT to_regclass('pg_dist_node') IS NOT NULL")
+# None from a worker that does not answer: it may have prepared any transaction.
+_PREPARED_BY_WORKERS = text(
+    "SELECT CASE WHEN success THEN result END FROM run_command_on_workers("
+    " 'SELECT coalesce(json_agg(gid), ''[]'') FROM pg_prepared_xacts WHERE database = current_database()')"
+)
 _HIDDEN_WRITERS = text(
     "SELECT NOT pg_has_role('pg_read_all_stats', 'USAGE') AND EXISTS (SELECT FROM pg_roles WHERE rolcanlogin"
     " AND NOT rolsuper AND rolname <> current_user AND has_table_privilege(oid, 'transactions', 'INSERT'))"
@@ -143,18 +151,35 @@ def first_look(connection: Connection) -> None:
         marks.set_look(connection, JOURNAL, int(connection.execute(_LAST_NUMBER).scalar_one()), "[]")
         return
     look = int(connection.execute(_LAST_DRAWN).scalar_one())
-    open_now: Sequence[str] = connection.execute(_OPEN).scalars().all()
-    marks.set_look(connection, JOURNAL, look, json.dumps(list(open_now)))
+    marks.set_look(connection, JOURNAL, look, json.dumps(sorted(_open(connection))))
 
 
 def is_decided(connection: Connection, watermark: Watermark) -> bool:
-    """Take the second look. Return whether all transactions open at the first have ended, and none is prepared."""
+    """Take the next look. Return whether all transactions open at the first have ended.
+
+    One of them may have been prepared in between: then a later look waits for those that are prepared now, and no more.
+    """
     if connection.database == "sqlite":
         return True
-    open_now = set(connection.execute(_OPEN).scalars())
-    if open_now & set(json.loads(watermark.open_transactions or "[]")):
+    before: set[str] = set(json.loads(watermark.open_transactions or "[]"))
+    now = _open(connection)
+    prepared = {each for each in now if each.startswith(PREPARED)}
+    if now & before or UNKNOWN in now:
         return False
-    return not connection.execute(_PREPARED).scalar()
+    if prepared and not all(each.startswith(PREPARED) for each in before):
+        marks.set_look(connection, JOURNAL, watermark.look, json.dumps(sorted(prepared)))
+        return False
+    return True
+
+
+def _open(connection: Connection) -> set[str]:
+    """Return the transactions that are open: sessions first, and after them what is prepared here and on workers."""
+    found = set(connection.execute(_OPEN).scalars())
+    prepared: list[str | None] = list(connection.execute(_PREPARED).scalars())
+    if connection.execute(_IS_SPREAD).scalar():
+        for gids in connection.execute(_PREPARED_BY_WORKERS).scalars():
+            prepared += [None] if gids is None else json.loads(gids)
+    return found | {UNKNOWN if gid is None else PREPARED + gid for gid in prepared}
 
 
 def has_hidden_writers(connection: Connection) -> bool:

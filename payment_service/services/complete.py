@@ -21,8 +21,8 @@ from payment_service.gateways.base import (
     Pending,
     Unknown,
 )
-from payment_service.repositories import keys, payments, timers
-from payment_service.repositories.key_states import ClaimState
+from payment_service.repositories import key_lookups, keys, payments, timers
+from payment_service.repositories.key_states import NOT_KEPT, ClaimState
 from payment_service.services import reversals, undecided
 from payment_service.services.chaining import finished_key_hashes
 from payment_service.services.claim import Claim, load_context
@@ -98,7 +98,7 @@ def _write(
     is_unwanted = state.cancel_asked is not None and claim.operation.kind is Kind.AUTHORIZE
     is_decision = isinstance(result, Declined) or (isinstance(result, Approved) and not is_unwanted)
     if review is None and is_decision:
-        return _decided(connection, deps, claim, cast("Approved | Declined", result), clashes)
+        return _decided(connection, deps, claim, cast("Approved | Declined", result), state, clashes)
     return _undecided(connection, deps, claim, result, state, review)
 
 
@@ -124,7 +124,12 @@ def finished_meanwhile(deps: Dependencies, claim: Claim) -> StoredResponse:
 
 
 def _decided(
-    connection: Connection, deps: Dependencies, claim: Claim, result: Approved | Declined, clashes: int
+    connection: Connection,
+    deps: Dependencies,
+    claim: Claim,
+    result: Approved | Declined,
+    state: ClaimState,
+    clashes: int,
 ) -> StoredResponse:
     operation, renderer, at = claim.operation, deps.renderers[claim.payment.channel], clock.now()
     references = ChannelReferences()
@@ -146,6 +151,8 @@ def _decided(
     response = render_response(connection, deps, claim.response_format, transition.context)
     payment_id, digest = claim.payment.payment_id, claim.claim_digest
     hashes = finished_key_hashes(deps.journal, digest, payment_id, completed, purpose, response)
+    if not state.keeps_response:
+        hashes |= NOT_KEPT
     keys.complete_operation(connection, claim.key_id, claim.key_hash, completed, purpose, response, at, hashes)
     if claim.taken_over is not None:
         keys.delete_timer(connection, claim.key_id)
@@ -216,7 +223,7 @@ def _stored(connection: Connection, deps: Dependencies, claim: Claim, state: Cla
     replayed = state.response_status is not None and state.fence != claim.fence
     if state.response_status is not None and state.response_data is not None:
         return StoredResponse(state.response_status, state.response_data, replayed=replayed)
-    key = keys.lock_by_id(connection, claim.key_id)
+    key = key_lookups.lock_by_id(connection, claim.key_id)
     if key is None:
         raise KeyInUse
     response = render_response(connection, deps, claim.response_format, load_context(connection, key))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from payment_service.connection import Connection
 from payment_service.domain.chain import REFUND
 from payment_service.domain.principals import ChangeSource
-from payment_service.repositories import erasure, payments
+from payment_service.repositories import erasure, key_lookups, payments
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.persistence import record_erasure
 
@@ -47,7 +47,7 @@ def _payments(deps: Dependencies, subject: str, channel: str | None) -> Iterator
 
 def _forget(connection: Connection, deps: Dependencies, payment_id: int, origin: ChangeSource) -> bool | None:
     """Empty one payment. Return whether it had anything to empty, None if something is unfinished."""
-    erasure.lock_keys(connection, payment_id)
+    key_lookups.lock_of_payment(connection, payment_id)
     payment = payments.lock(connection, payment_id)
     if erasure.has_unfinished(connection, payment_id):
         return None

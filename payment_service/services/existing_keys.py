@@ -8,7 +8,7 @@ from payment_service.domain.errors import KeyMismatch
 from payment_service.domain.keys import differing
 from payment_service.domain.operations import Kind
 from payment_service.domain.records import IdempotencyKey, StoredResponse
-from payment_service.repositories import keys, payments
+from payment_service.repositories import key_lookups, keys, payments
 from payment_service.repositories.key_states import FinishedKey
 from payment_service.services.chaining import key_row_hash
 from payment_service.services.claim import Claim, load_context, take_over_for
@@ -57,7 +57,7 @@ def resolve_existing_key(
 
 def _adopted(connection: Connection, deps: Dependencies, request: Request, kind: Kind) -> IdempotencyKey | None:
     """Adopt a key that a migration knew by its gateway key only: set its own hash, and the new hash of its row."""
-    key = keys.adopt(connection, vars(request.scope), request.scope.gateway_key(kind))
+    key = key_lookups.adopt(connection, vars(request.scope), request.scope.gateway_key(kind))
     if key is not None:
         keys.set_hash(connection, key, key_row_hash(deps.journal, key))
     return key

@@ -21,6 +21,7 @@ from payment_service.domain.lifecycle import Move, awaits_customer
 from payment_service.domain.operations import CancelReason, Kind, OperationStatus, Purpose
 from payment_service.domain.records import Operation, Payment, PaymentContext, Refund, StoredResponse
 from payment_service.repositories import keys, payments, timers
+from payment_service.repositories.key_states import NOT_KEPT
 from payment_service.services import transitions
 from payment_service.services.chaining import finished_key_hashes, open_key_hash, payment_hashes
 from payment_service.services.claim import Claim
@@ -150,7 +151,9 @@ def _respond(
 ) -> StoredResponse:
     answer = render_response(connection, deps, request.response_format, context)
     hashes = finished_key_hashes(deps.journal, key.claim_digest, key.payment_id, None, None, answer)
-    keys.store_response(connection, key.key_id, key.scope.key_hash, answer, clock.now(), hashes, is_kept=is_kept)
+    if not (is_kept and key.scope.is_client_key):
+        hashes |= NOT_KEPT
+    keys.store_response(connection, key.key_id, key.scope.key_hash, answer, clock.now(), hashes)
     return answer
 
 

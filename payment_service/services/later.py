@@ -17,7 +17,7 @@ from payment_service.domain.operations import Kind, OperationStatus, Purpose
 from payment_service.domain.principals import GATEWAY
 from payment_service.domain.records import IdempotencyKey, Operation, Payment
 from payment_service.gateways.base import Approved, Declined, GatewayResult, NotFound
-from payment_service.repositories import keys, payments, timers
+from payment_service.repositories import key_lookups, keys, payments, timers
 from payment_service.services import disputes, reversals
 from payment_service.services.chaining import key_row_hash
 from payment_service.services.claim import find_refund, payment_of
@@ -56,7 +56,7 @@ def look_again(
     if gateway_key is None:
         return disputes.look_up(deps, gateway, reference) if reference else Seen.UNKNOWN
     with deps.database.reading() as connection:
-        key = keys.find_by_gateway_key(connection, gateway_key)
+        key = key_lookups.find_by_gateway_key(connection, gateway_key)
         payment = None if key is None else payments.find(connection, payment_of(key))
     adapter = deps.gateways.named(gateway)
     if key is None or payment is None or adapter is None or key.operation is None:
@@ -71,7 +71,7 @@ def look_again(
 
 def _revise(connection: Connection, deps: Dependencies, key_id: int, result: GatewayResult) -> Seen:
     """Compare a result with the rows as they stand now, lock the key before the payment, and write down the change."""
-    key = keys.lock_by_id(connection, key_id)
+    key = key_lookups.lock_by_id(connection, key_id)
     if key is None or key.operation is None:  # another process has locked it
         return Seen.UNDECIDED
     payment = payments.lock(connection, payment_of(key))

@@ -7,7 +7,7 @@ import structlog
 from payment_service import clock
 from payment_service.connection import Connection
 from payment_service.domain.operations import OperationStatus
-from payment_service.repositories import keys
+from payment_service.repositories import key_lookups, keys
 from payment_service.services.claim import Claim
 from payment_service.services.dependencies import Dependencies
 
@@ -29,7 +29,7 @@ def give_up_later(deps: Dependencies, claim: Claim) -> None:
 def _give_up(connection: Connection, claim: Claim) -> None:
     if keys.end_lease(connection, claim.key_hash, claim.owner):
         return
-    key = keys.lock_by_id(connection, claim.key_id)
+    key = key_lookups.lock_by_id(connection, claim.key_id)
     if key is None or key.owner != claim.owner or claim.is_repeatable:
         return
     if key.operation_status is OperationStatus.SUCCEEDED:

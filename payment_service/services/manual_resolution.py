@@ -16,7 +16,7 @@ from payment_service.domain.errors import DO_NOT_RETRY, Retry, ServiceError
 from payment_service.domain.principals import ChangeSource
 from payment_service.domain.records import IdempotencyKey, StoredResponse
 from payment_service.gateways.base import Approved, Declined, GatewayResult
-from payment_service.repositories import keys, payments
+from payment_service.repositories import key_lookups, payments
 from payment_service.services.claim import Claim, payment_of, take_over
 from payment_service.services.complete import complete
 from payment_service.services.dependencies import Dependencies
@@ -86,7 +86,7 @@ def _cancelled_at_the_gateway(deps: Dependencies, claim: Claim) -> GatewayResult
 def _take_over(
     connection: Connection, deps: Dependencies, operation_id: UUID, approved: bool, actor: str, why: str
 ) -> Claim:
-    since, key = clock.monotonic(), keys.lock_of_operation(connection, operation_id)
+    since, key = clock.monotonic(), key_lookups.lock_of_operation(connection, operation_id)
     if key is None:
         raise NotOpen
     payment = payments.lock(connection, payment_of(key))

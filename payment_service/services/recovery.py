@@ -9,7 +9,7 @@ from sqlalchemy.exc import NoResultFound
 from payment_service import clock, metrics
 from payment_service.connection import Connection
 from payment_service.domain.errors import KeyInUse, Unavailable
-from payment_service.repositories import keys, payments, watermarks
+from payment_service.repositories import key_lookups, keys, payments, watermarks
 from payment_service.repositories import recovery as candidates
 from payment_service.services.claim import Claim, payment_of, take_over
 from payment_service.services.dependencies import Dependencies
@@ -52,7 +52,7 @@ def _recover_one(deps: Dependencies, key_id: int) -> str | None:
 
 
 def _take_over(connection: Connection, deps: Dependencies, key_id: int, owner: str) -> Claim | None:
-    since, key = clock.monotonic(), keys.lock_by_id(connection, key_id)
+    since, key = clock.monotonic(), key_lookups.lock_by_id(connection, key_id)
     if key is None or (key.leased and key.owner != owner):  # `owner` is ours if the COMMIT's answer was lost
         return None
     if key.response_status is not None:

@@ -49,7 +49,7 @@ def test_d4_database_in_another_encoding_is_refused_at_the_start(url: str, comma
     assert "Traceback" not in result.stdout + result.stderr
 
 
-def test_d4_database_that_turns_out_to_be_in_another_encoding_is_503_and_not_ready(url: str) -> None:
+def test_d4_database_found_in_another_encoding_answers_503_and_is_not_ready(url: str) -> None:
     app = create_app(Settings(database_url=url, log_level="CRITICAL"), gateway=LedgerGateway())
     refused, ready = pay_trip(app.test_client()), app.test_client().get("/health/ready")
 

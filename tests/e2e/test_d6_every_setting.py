@@ -62,13 +62,13 @@ def test_d6_every_process_names_every_fault_at_its_start(command: str) -> None:
         ("SERVICE_NAME", os.fsdecode(b"caf\xe9")),
     ],
 )
-def test_d6_value_that_a_later_moment_would_refuse_is_a_fault_of_the_environment(name: str, value: str) -> None:
+def test_d6_value_that_would_fail_later_is_refused_at_the_start(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_env({name: value})
     assert [fault.split(":")[0] for fault in caught.value.faults] == [name]
 
 
-def test_d6_kafka_without_its_client_is_a_fault_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_d6_kafka_without_its_client_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """The service took money, and the relay ended."""
     monkeypatch.setattr("payment_service.config_brokers.find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match=r"KAFKA_BROKERS: needs the packages of requirements-kafka\.txt"):
@@ -86,11 +86,11 @@ def test_d6_kafka_without_its_client_is_a_fault_of_the_environment(monkeypatch: 
         ("FAILPOINTS", "claim.after_commit=kill;gateway.sent=sleep:0.5"),
     ],
 )
-def test_d6_good_values_are_taken(name: str, value: str, tmp_path: Path) -> None:
+def test_d6_valid_values_are_accepted(name: str, value: str, tmp_path: Path) -> None:
     Settings.from_env({name: value, "PROMETHEUS_MULTIPROC_DIR": f"{tmp_path}/new/metrics"})
 
 
-def test_d6_document_says_what_every_setting_refuses() -> None:
+def test_d6_document_states_the_limits_of_every_setting() -> None:
     """Every variable of the template stands in the table."""
     names = set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     rows = document("docs/reference/configuration.md").section("What each setting refuses").rows()

@@ -39,7 +39,7 @@ def charged(workers: Workers, order: dict[str, Any]) -> int:
     return int(answer.json()["payment_id"])
 
 
-def test_defect_1_one_key_twenty_times_at_once_is_one_payment(workers: Workers, order: dict[str, Any]) -> None:
+def test_defect_1_same_key_20_times_at_once_charges_once(workers: Workers, order: dict[str, Any]) -> None:
     """Several workers answered a mixture of 201, 400 and 500."""
     before = len(workers.bank.effects())
     answers = all_at_once(
@@ -50,7 +50,7 @@ def test_defect_1_one_key_twenty_times_at_once_is_one_payment(workers: Workers, 
     assert len(workers.bank.effects()) == before + 1
 
 
-def test_defect_1_one_key_for_twenty_orders_at_once_is_one_payment(workers: Workers, order: dict[str, Any]) -> None:
+def test_defect_1_same_key_for_20_orders_at_once_charges_once(workers: Workers, order: dict[str, Any]) -> None:
     """Some of the payments were committed and then answered with 500."""
     before = len(workers.bank.effects())
     orders = [{**order, "order_id": order["order_id"] + number} for number in range(AT_ONCE)]
@@ -62,7 +62,7 @@ def test_defect_1_one_key_for_twenty_orders_at_once_is_one_payment(workers: Work
     assert len(workers.bank.effects()) == before + 1
 
 
-def test_defect_1_one_order_under_twenty_keys_at_once_is_one_payment(workers: Workers, order: dict[str, Any]) -> None:
+def test_defect_1_same_order_under_20_keys_at_once_charges_once(workers: Workers, order: dict[str, Any]) -> None:
     """The same window, seen from the order: the original charged the second caller and refused the request."""
     before = len(workers.bank.effects())
     keys = [f"key {number} of {order['order_id']}" for number in range(AT_ONCE)]
@@ -118,7 +118,7 @@ def client(make_app: MakeApp, httpserver: HTTPServer) -> FlaskClient:
     return make_app(order_service_url=httpserver.url_for("")).test_client()
 
 
-def test_defect_7_the_order_hears_of_its_payments_in_their_order(
+def test_defect_7_order_service_gets_events_in_order(
     client: FlaskClient, order_service: OrderService, database_url: str, httpserver: HTTPServer
 ) -> None:
     """FAILED, which had to be sent twice, arrived after the COMPLETED that came after it."""
@@ -135,7 +135,7 @@ def test_defect_7_the_order_hears_of_its_payments_in_their_order(
     assert order_service.tries == 3
 
 
-def test_defect_12_what_must_be_told_survives_every_restart(
+def test_defect_12_events_survive_every_restart(
     client: FlaskClient, order_service: OrderService, database_url: str, httpserver: HTTPServer
 ) -> None:
     """Notifications were tasks in memory: a restart lost them, and so did three refusals of the downstream service."""
@@ -154,7 +154,7 @@ def test_defect_12_what_must_be_told_survives_every_restart(
     ]
 
 
-def test_defect_14_a_worker_serves_others_while_it_waits_for_the_gateway(
+def test_defect_14_worker_serves_others_while_it_waits_for_the_gateway(
     database_url: str, tmp_path_factory: pytest.TempPathFactory, order: dict[str, Any]
 ) -> None:
     """One request at a time: a second request during a charge waited for the charge's gateway."""
@@ -163,8 +163,8 @@ def test_defect_14_a_worker_serves_others_while_it_waits_for_the_gateway(
         worker.bank.arm("sleep_then_answer", kind="charge", times=1, ms=3000)
         slow = thread.submit(charged, worker, {**order, "order_id": order["order_id"] + 1})
         worker.bank.wait_until_struck()
-        for path in ("/health", f"/v1/payments/{number}", "/v1/payments?page=1"):
-            assert worker.send("GET", path).status_code == 200
+        paths = ("/health", f"/v1/payments/{number}", "/v1/payments?page=1")
+        assert [worker.send("GET", path).status_code for path in paths] == [200, 200, 200]
         charged(worker, {**order, "order_id": order["order_id"] + 2})
         assert not slow.done()
         assert slow.result() > number
@@ -184,7 +184,7 @@ def figures(workers: Workers) -> dict[str, str]:
     return {name: value for name, _, value in lines if name.partition("{")[0] in NAMES}
 
 
-def test_defect_10_the_documented_figures_are_served_alike_by_every_worker_and_after_a_restart(
+def test_defect_10_every_worker_serves_the_same_metrics_also_after_a_restart(
     workers: Workers, order: dict[str, Any], database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Another route hid /metrics; its counters were one process's, and began at nothing again."""

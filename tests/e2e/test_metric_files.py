@@ -40,7 +40,7 @@ def databases(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.glob("*.db"))
 
 
-def test_what_several_processes_counted_is_one_figure(tmp_path: Path) -> None:
+def test_figures_of_several_processes_are_summed(tmp_path: Path) -> None:
     count_in_a_process(tmp_path)
     count_in_a_process(tmp_path)
 
@@ -48,7 +48,7 @@ def test_what_several_processes_counted_is_one_figure(tmp_path: Path) -> None:
     assert len(databases(tmp_path)) == 4
 
 
-def test_the_figures_of_the_gone_are_kept_in_one_place(tmp_path: Path) -> None:
+def test_figures_of_ended_processes_are_kept_in_one_file(tmp_path: Path) -> None:
     for _ in range(3):
         count_in_a_process(tmp_path)
         files.absorb(str(tmp_path))
@@ -57,7 +57,7 @@ def test_the_figures_of_the_gone_are_kept_in_one_place(tmp_path: Path) -> None:
     assert told(tmp_path) == {"keys": 3, "requests": 3, "quick": 3, "seconds": 0.03}
 
 
-def test_one_that_was_killed_is_kept_as_well(tmp_path: Path) -> None:
+def test_figures_of_a_killed_process_are_kept(tmp_path: Path) -> None:
     count_in_a_process(tmp_path, then="import os; os.kill(os.getpid(), 9)")
     files.absorb(str(tmp_path))
 
@@ -65,7 +65,7 @@ def test_one_that_was_killed_is_kept_as_well(tmp_path: Path) -> None:
     assert told(tmp_path)["keys"] == 1
 
 
-def test_the_living_go_on_in_their_own_files(tmp_path: Path) -> None:
+def test_running_processes_keep_their_own_files(tmp_path: Path) -> None:
     count_in_a_process(tmp_path)
     (number,) = {path.stem.rpartition("_")[2] for path in tmp_path.glob("*.db")}
     for path in tmp_path.glob("*.db"):
@@ -76,7 +76,7 @@ def test_the_living_go_on_in_their_own_files(tmp_path: Path) -> None:
     assert databases(tmp_path) == [f"counter_{os.getpid()}.db", f"histogram_{os.getpid()}.db"]
 
 
-def test_what_earlier_starts_left_is_not_added_to_ours(tmp_path: Path) -> None:
+def test_figures_of_earlier_starts_are_not_added(tmp_path: Path) -> None:
     count_in_a_process(tmp_path)
     files.absorb(str(tmp_path))
     count_in_a_process(tmp_path)
@@ -85,7 +85,7 @@ def test_what_earlier_starts_left_is_not_added_to_ours(tmp_path: Path) -> None:
     assert databases(tmp_path) == []
 
 
-def test_while_somebody_reads_nothing_is_moved_and_nobody_waits(tmp_path: Path) -> None:
+def test_read_during_a_merge_sees_every_figure_once_and_waits_for_nothing(tmp_path: Path) -> None:
     count_in_a_process(tmp_path)
     with (tmp_path / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
@@ -95,14 +95,14 @@ def test_while_somebody_reads_nothing_is_moved_and_nobody_waits(tmp_path: Path) 
     assert told(tmp_path)["keys"] == 1
 
 
-def test_a_directory_is_made_where_none_is(tmp_path: Path) -> None:
+def test_missing_directory_is_made(tmp_path: Path) -> None:
     files.begin(str(tmp_path / "a" / "b"))
 
     assert (tmp_path / "a" / "b").is_dir()
 
 
 @pytest.mark.parametrize("signature", ["counter", "histogram"])
-def test_a_process_that_died_before_it_counted_is_no_obstacle(tmp_path: Path, signature: str) -> None:
+def test_empty_file_of_a_dead_process_is_ignored(tmp_path: Path, signature: str) -> None:
     count_in_a_process(tmp_path)
     (tmp_path / f"{signature}_999999999.db").write_bytes(b"\0" * 65536)
     files.absorb(str(tmp_path))

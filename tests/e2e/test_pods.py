@@ -18,7 +18,7 @@ WORKERS = ("payment-service-relay", "payment-service-recover")
 
 
 @pytest.mark.parametrize("name", WORKERS)
-def test_workers_of_a_new_release_wait_for_its_migrations(name: str, tmp_path: Path) -> None:
+def test_worker_of_a_new_release_waits_for_its_migrations(name: str, tmp_path: Path) -> None:
     (waiting,) = before(PODS[name])
     settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/p.db", "LOG_LEVEL": "ERROR"}
     _, *words = waiting["command"]
@@ -34,7 +34,7 @@ def test_workers_of_a_new_release_wait_for_its_migrations(name: str, tmp_path: P
 
 
 @pytest.mark.parametrize(("name", "pod"), PODS.items(), ids=PODS)
-def test_every_probe_asks_what_is_answered(name: str, pod: Manifest, tmp_path: Path) -> None:
+def test_every_probe_calls_an_existing_route(name: str, pod: Manifest, tmp_path: Path) -> None:
     runs = container(pod)
     paths = {probe: runs[probe]["httpGet"]["path"] for probe in runs if "httpGet" in runs[probe]}
     if name in WORKERS:

@@ -33,7 +33,7 @@ every_page = pytest.mark.parametrize("name", sorted(FEWEST_EXAMPLES))
 
 
 @every_page
-def test_every_command_answers_as_shown(name: str) -> None:
+def test_every_command_of_the_page_answers_as_shown(name: str) -> None:
     # The page of checkout asks its readers to set this; no other page charges as checkout.
     with served(CHECKOUT_SUCCESS_RATE="1") as service:
         wrong = Reader(document(name), service).surprises()
@@ -42,12 +42,12 @@ def test_every_command_answers_as_shown(name: str) -> None:
 
 
 @every_page
-def test_every_command_that_a_reader_runs_has_its_answer_shown(name: str) -> None:
+def test_every_command_of_the_page_shows_its_answer(name: str) -> None:
     assert len(examples(document(name))) >= FEWEST_EXAMPLES[name]
     assert unanswered(document(name)) == []
 
 
-def test_no_other_page_shows_answers_that_are_never_compared() -> None:
+def test_every_page_with_answers_is_compared() -> None:
     pages = {str(page.path.relative_to(ROOT)) for page in documents() if examples(page)}
 
     assert pages == FEWEST_EXAMPLES.keys() | FOLLOWED_ELSEWHERE
@@ -69,14 +69,14 @@ def call(service: Served, name: str) -> Callable[..., OrderPayment]:
 
 
 @pytest.mark.parametrize(("order", "amount"), [(7001, "100"), (7002, "202.03")])
-def test_the_order_services_program_gets_one_final_answer_for_one_key(service: Served, order: int, amount: str) -> None:
+def test_program_of_the_order_service_gets_one_final_answer_for_a_key(service: Served, order: int, amount: str) -> None:
     first, again = (call(service, "charge")(order, 601, Decimal(amount)) for _ in range(2))
 
     assert (first.status, first.amount) == ("COMPLETED", Decimal(amount))
     assert again == first
 
 
-def test_the_order_services_program_counts_attempts_after_a_decline(service: Served) -> None:
+def test_program_of_the_order_service_counts_attempts_after_a_decline(service: Served) -> None:
     charge = call(service, "charge")
     with pytest.raises(Declined):
         charge(7003, 601, Decimal("402.02"))
@@ -84,7 +84,7 @@ def test_the_order_services_program_counts_attempts_after_a_decline(service: Ser
     assert charge(7003, 601, Decimal(100), attempt=2).status == "COMPLETED"
 
 
-def test_the_order_services_program_refunds_once_and_knows_a_refusal(service: Served) -> None:
+def test_program_of_the_order_service_refunds_once_and_reports_a_refusal(service: Served) -> None:
     payment = call(service, "charge")(7004, 601, Decimal(80))
     refund = call(service, "refund")
     refunded = [refund(payment, Decimal(50), 1).refunded_amount for _ in range(2)]

@@ -55,7 +55,7 @@ def hold(client: FlaskClient) -> str:
     return str(body_of(answer)["transaction_id"])
 
 
-def test_what_the_service_did_is_the_same_at_stripe_with_fee_net_and_payout(shop: Flask, bank: StripeBank) -> None:
+def test_movements_of_the_service_equal_those_at_stripe_with_fee_net_and_payout(shop: Flask, bank: StripeBank) -> None:
     client = shop.test_client()
     paid = trip_id_of(pay_trip(client, headers=TOKEN))
     assert refund_trip(client, paid, amount=50).status_code == 200
@@ -74,7 +74,7 @@ def test_what_the_service_did_is_the_same_at_stripe_with_fee_net_and_payout(shop
     assert charge.payout.startswith("po_")
 
 
-def test_what_happened_behind_the_services_back_is_told(shop: Flask, bank: StripeBank) -> None:
+def test_movement_made_only_at_stripe_is_reported(shop: Flask, bank: StripeBank) -> None:
     client = shop.test_client()
     first, second = (trip_id_of(pay_trip(client, headers=TOKEN, idempotency_key=f"key-{n}")) for n in range(2))
     assert refund_trip(client, second, amount=50).status_code == 200
@@ -96,7 +96,7 @@ def test_what_happened_behind_the_services_back_is_told(shop: Flask, bank: Strip
     ]
 
 
-def test_a_stripe_that_refuses_the_key_cuts_it_short(shop: Flask, bank: StripeBank) -> None:
+def test_refused_api_key_cuts_the_report_short(shop: Flask, bank: StripeBank) -> None:
     client = shop.test_client()
     trip_id_of(pay_trip(client, headers=TOKEN))
     bank.admin("settings", restricted_keys={"rk_test_some": ["balance_transactions"]})

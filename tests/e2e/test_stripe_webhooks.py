@@ -120,7 +120,7 @@ def seconds_until_success(running: Running, **fields: Any) -> float:
     return seconds
 
 
-def test_authenticated_payment_is_success_by_webhook_within_five_seconds(running: Running) -> None:
+def test_authenticated_payment_succeeds_by_webhook_within_5_seconds(running: Running) -> None:
     running.listen()
     card = {"payment_token": THREE_D_SECURE, "return_url": BACK}
     assert (answer := running.pay(**card)).status_code == 202, answer.text
@@ -132,7 +132,7 @@ def test_authenticated_payment_is_success_by_webhook_within_five_seconds(running
     assert len(running.bank.moved(running.key()["gateway_key"])) == 1
 
 
-def test_pending_payment_is_success_by_webhook_though_it_is_forged_first_and_comes_twice(running: Running) -> None:
+def test_pending_payment_succeeds_by_webhook_despite_a_forged_and_a_repeated_one(running: Running) -> None:
     running.listen(forge=1.0, duplicate=1.0, shuffle=0.3)
     slow: dict[str, Any] = {"payment_token": "pm_card_visa", "amount": PENDING}
     assert (answer := running.pay(**slow)).status_code == 202, answer.text
@@ -146,7 +146,7 @@ def test_pending_payment_is_success_by_webhook_though_it_is_forged_first_and_com
     assert list(verify(running.deps)) == []
 
 
-def test_failed_authentication_is_a_decline_whatever_the_notices_say(running: Running) -> None:
+def test_failed_authentication_is_a_decline_despite_other_notices(running: Running) -> None:
     running.listen()
     card = {"payment_token": THREE_D_SECURE, "return_url": BACK}
     assert running.pay(**card).status_code == 202
@@ -158,7 +158,7 @@ def test_failed_authentication_is_a_decline_whatever_the_notices_say(running: Ru
     assert running.bank.moved(running.key()["gateway_key"]) == []
 
 
-def test_catch_up_fetches_what_was_lost(running: Running) -> None:
+def test_catch_up_fetches_lost_notices(running: Running) -> None:
     running.listen(lose=1.0)
     card = {"payment_token": THREE_D_SECURE, "return_url": BACK}
     assert running.pay(**card).status_code == 202
@@ -177,7 +177,7 @@ def test_catch_up_fetches_what_was_lost(running: Running) -> None:
     assert (away.returncode, away.stdout) == (3, "")
 
 
-def test_refund_that_fails_later_and_a_dispute_are_written_down_by_webhook(running: Running) -> None:
+def test_webhook_records_a_late_refund_failure_and_a_dispute(running: Running) -> None:
     running.listen()
     number = running.pay(payment_token="pm_card_mastercard").json()["payment_id"]
     refund = {"idempotency_key": "back", "amount": 100}

@@ -93,7 +93,7 @@ def assert_unavailable(app: Flask, key: str) -> None:
     assert refused.get_json()["retry"] == {"safe": True, "key": "same", "after": 1}
 
 
-def test_d2_read_only_database_is_503_and_not_ready_until_it_takes_writes(
+def test_d2_read_only_database_answers_503_and_is_not_ready_until_it_accepts_writes(
     app: Flask, server: ThrowawayPostgres
 ) -> None:
     """500 and ready."""
@@ -109,7 +109,7 @@ def test_d2_read_only_database_is_503_and_not_ready_until_it_takes_writes(
 
 
 @pytest.mark.parametrize("ask", [checks, lambda app: assert_unavailable(app, "stale")], ids=["readiness", "a charge"])
-def test_d2_connections_that_began_read_only_are_thrown_away_after_one_answer(
+def test_d2_read_only_connection_is_closed_after_one_answer(
     app: Flask, server: ThrowawayPostgres, ask: Callable[[Flask], object]
 ) -> None:
     """They stayed in the pool, and answered every request with 500, until they were recycled."""
@@ -126,7 +126,7 @@ def test_d2_connections_that_began_read_only_are_thrown_away_after_one_answer(
     assert pay_trip(app.test_client(), idempotency_key="stale").status_code == 200
 
 
-def test_d2_pool_is_thrown_away_with_the_connection_that_says_read_only(url: str) -> None:
+def test_d2_pool_is_closed_with_its_first_read_only_connection(url: str) -> None:
     """In the past each other connection had to fail a request of its own."""
     app = create_app(Settings(database_url=url, log_level="ERROR", db_pool_size=4), gateway=LedgerGateway())
     database = dependencies_of(app).database
@@ -155,7 +155,9 @@ def test_d2_standby_is_not_ready_until_it_is_promoted(app: Flask, server: Throwa
     assert pay_trip(app.test_client(), idempotency_key="standby").status_code == 200
 
 
-def test_d2_role_without_privileges_is_503_and_not_ready(app: Flask, server: ThrowawayPostgres, url: str) -> None:
+def test_d2_role_without_privileges_answers_503_and_is_not_ready(
+    app: Flask, server: ThrowawayPostgres, url: str
+) -> None:
     tell(server, "DROP ROLE IF EXISTS reader", "CREATE ROLE reader LOGIN")
     tell(server, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader", database=DATABASE)
     address = make_url(url).set(username="reader").difference_update_query(["options"])
@@ -169,7 +171,7 @@ def test_d2_role_without_privileges_is_503_and_not_ready(app: Flask, server: Thr
 
 
 @pytest.mark.parametrize("words", ["recover", "purge"])
-def test_d2_commands_end_with_3_on_a_read_only_database(server: ThrowawayPostgres, url: str, words: str) -> None:
+def test_d2_command_on_a_read_only_database_exits_3(server: ThrowawayPostgres, url: str, words: str) -> None:
     """They ended with 1 and a traceback, or with 0 where they had found nothing to do."""
     stop_writes(server)
     command = [sys.executable, "-m", "flask", "--app", "wsgi", words]
@@ -181,7 +183,7 @@ def test_d2_commands_end_with_3_on_a_read_only_database(server: ThrowawayPostgre
     assert "Traceback" not in result.stderr
 
 
-def test_d2_load_on_a_database_that_stops_writes_hears_503_and_goes_on_at_once(
+def test_d2_load_on_a_database_without_writes_gets_503_and_recovers_at_once(
     server: ThrowawayPostgres, url: str, tmp_path: Path
 ) -> None:
     """Under load, with a worker beside it: no 500, no traceback, back within 5 s of the repair, and no money lost."""

@@ -75,7 +75,7 @@ def is_back(deps: Dependencies) -> bool:
         return False
 
 
-def test_owner_completes_what_the_gateway_has_approved_when_the_database_is_back(
+def test_owner_completes_an_approved_charge_when_the_database_returns(
     app: Flask, deps: Dependencies, gateway: LedgerGateway, goes_away: Callable[[], None]
 ) -> None:
     goes_away()
@@ -97,7 +97,7 @@ def test_owner_completes_what_the_gateway_has_approved_when_the_database_is_back
     assert list(verify(deps)) == []
 
 
-def test_caller_that_was_told_false_is_not_charged_by_its_owner_afterwards(
+def test_caller_with_a_negative_answer_is_not_charged_later(
     app: Flask, deps: Dependencies, goes_away: Callable[[], None]
 ) -> None:
     goes_away()
@@ -116,7 +116,7 @@ def test_caller_that_was_told_false_is_not_charged_by_its_owner_afterwards(
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-def test_claim_that_may_have_been_committed_waits_for_no_lease(
+def test_claim_with_an_unknown_commit_is_continued_before_its_lease_ends(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_app()
@@ -134,7 +134,7 @@ def test_claim_that_may_have_been_committed_waits_for_no_lease(
     assert pay_trip(app.test_client(), idempotency_key="doubt").status_code == 200
 
 
-def test_commit_that_waits_for_a_silent_standby_is_waited_for(
+def test_commit_behind_a_silent_standby_is_waited_for(
     app: Flask, deps: Dependencies, server: ThrowawayPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A caller that never repeats would hear that the charge may have failed, although the database keeps it."""
@@ -156,7 +156,7 @@ def test_commit_that_waits_for_a_silent_standby_is_waited_for(
     assert (payment["status"], payment["captured_amount"]) == ("CAPTURED", Decimal(40))
 
 
-def test_claim_whose_commit_takes_effect_late_waits_for_no_lease(
+def test_claim_with_a_late_commit_is_continued_before_its_lease_ends(
     app: Flask, deps: Dependencies, server: ThrowawayPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row is invisible at first: ending its lease finds no row."""
@@ -180,7 +180,7 @@ def tell(server: ThrowawayPostgres, statement: str) -> None:
         cursor.execute("SELECT pg_reload_conf()")
 
 
-def test_locked_row_keeps_no_other_work_waiting(deps: Dependencies) -> None:
+def test_locked_row_delays_no_other_work(deps: Dependencies) -> None:
     done = threading.Event()
     until = time.monotonic() + 20
 

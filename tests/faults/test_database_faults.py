@@ -1,6 +1,5 @@
 """A database that is down, crashes under load, or is locked: 503 in time, nothing lost, and no restart needed."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -77,32 +76,30 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
         yield start
 
 
-def test_a_database_that_is_down_is_503_in_time_and_heals_by_itself(
+def test_request_without_a_database_answers_503_in_time_and_recovers(
     server: ThrowawayPostgres, run: Callable[..., Running]
 ) -> None:
     service = run(DATABASE_URL=fresh_database(server, "down"))
     assert service.pay("before").status_code == 200
     server.stop("fast")
-    for number in range(3):
-        began = time.monotonic()
-        refused = service.pay(f"while-{number}")
-        took = time.monotonic() - began
-        assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
-        assert refused.headers["Retry-After"] == "1"
-        assert took < 2
+    refusals = [service.pay(f"while-{number}") for number in range(3)]
     looked = [service.get(path) for path in ("/payments", "/payments/1", "/health/ready", "/health", "/health/live")]
     checks = requests.get(f"{service.url}/health/ready", timeout=10).json()["checks"]
     server.start()
 
+    errors = [(refused.status_code, refused.json()["code"]) for refused in refusals]
+    assert errors == [(503, "database_unavailable")] * 3
+    assert {refused.headers["Retry-After"] for refused in refusals} == {"1"}
+    assert max(refused.elapsed.total_seconds() for refused in refusals) < 2
     assert looked == [503, 503, 503, 200, 200]
     assert (checks["database"], checks["migrations"]) == (False, False)
-    assert '"cause": "OperationalError: ' in service.service.log(), "nobody could tell why"
+    assert '"cause": "OperationalError: ' in service.service.log(), "the log names the cause"
     wait_until(lambda: service.get("/health/ready") == 200, service.service.last_words, patience=5)
     assert service.pay("while-0").status_code == 200
     assert service.pay("before").headers["Idempotent-Replayed"] == "true"
 
 
-def test_a_service_starts_before_its_database(server: ThrowawayPostgres, run: Callable[..., Running]) -> None:
+def test_service_starts_before_its_database(server: ThrowawayPostgres, run: Callable[..., Running]) -> None:
     url = fresh_database(server, "late")
     server.stop("fast")
     settings = {"DATABASE_URL": url, "BIND": f"127.0.0.1:{free_port()}"}
@@ -122,7 +119,7 @@ def test_a_service_starts_before_its_database(server: ThrowawayPostgres, run: Ca
     assert before == 503
 
 
-def test_three_crashes_of_the_database_under_load_cost_nobody_money(
+def test_database_that_crashes_three_times_under_load_loses_no_money(
     server: ThrowawayPostgres, run: Callable[..., Running], tmp_path: Path
 ) -> None:
     url = fresh_database(server, "crashing")
@@ -152,7 +149,7 @@ def test_three_crashes_of_the_database_under_load_cost_nobody_money(
 
 
 @pytest.mark.parametrize("database", ["postgresql", "sqlite"])
-def test_a_restart_of_the_service_keeps_everything(
+def test_restart_of_the_service_keeps_everything(
     lent: Callable[[str], str], run: Callable[..., Running], tmp_path: Path, database: str
 ) -> None:
     url = f"sqlite:///{tmp_path}/kept.db"

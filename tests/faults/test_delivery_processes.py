@@ -23,7 +23,7 @@ on_postgresql = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=
 
 
 @on_postgresql
-def test_sigterm_lets_the_process_finish_what_is_in_hand(
+def test_sigterm_lets_the_process_finish_its_current_work(
     database: Database, database_url: str, receiver: Receiver
 ) -> None:
     receiver.behaviour = lambda _: Answer(wait=0.3)
@@ -40,7 +40,7 @@ def test_sigterm_lets_the_process_finish_what_is_in_hand(
 
 
 @on_postgresql
-def test_a_relay_without_the_client_of_kafka_says_what_to_install(
+def test_relay_without_the_kafka_client_names_the_package_to_install(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "payment_service.delivery.kafka", raising=False)
@@ -52,7 +52,7 @@ def test_a_relay_without_the_client_of_kafka_says_what_to_install(
     )
 
 
-def test_when_a_part_ends_by_itself_the_worker_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_ends_when_one_of_its_parts_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "LOOK_AFTER", 0.01)
     ended: list[str] = []
 
@@ -80,7 +80,7 @@ def test_when_a_part_ends_by_itself_the_worker_ends(monkeypatch: pytest.MonkeyPa
     assert ended == ["lives on"]
 
 
-def test_a_worker_stops_at_the_first_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_stops_at_the_first_signal(monkeypatch: pytest.MonkeyPatch) -> None:
     def kills_itself(stop: threading.Event) -> list[threading.Thread]:
         thread = threading.Thread(target=stop.wait)
         thread.start()
@@ -96,7 +96,7 @@ def test_a_worker_stops_at_the_first_signal(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @on_postgresql
-def test_a_killed_process_leaves_everything_to_the_next(
+def test_process_after_a_killed_one_delivers_everything(
     database: Database, database_url: str, receiver: Receiver
 ) -> None:
     """Kill the real command: the next leaves its deliveries until the real lease ends, and takes the rest at once."""

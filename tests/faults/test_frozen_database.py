@@ -67,7 +67,9 @@ def _charge(base: str, key: str) -> tuple[int, float]:
     return _answer("POST", f"{base}/payments", json=body)
 
 
-def test_frozen_database_is_503_in_time_and_health_answers(server: ThrowawayPostgres, url: str, base: str) -> None:
+def test_request_to_a_frozen_database_answers_503_in_time_and_health_answers_200(
+    server: ThrowawayPostgres, url: str, base: str
+) -> None:
     with ThreadPoolExecutor(CLIENTS + 4) as pool:
         with server.frozen():
             in_flight = [pool.submit(_charge, base, f"in-flight-{number}") for number in range(CLIENTS)]
@@ -91,7 +93,7 @@ def test_frozen_database_is_503_in_time_and_health_answers(server: ThrowawayPost
     assert flask("verify", settings={"DATABASE_URL": url, **OWN}) == "no violations\n"
 
 
-def test_commits_that_wait_for_a_silent_standby_are_not_ready(server: ThrowawayPostgres, url: str) -> None:
+def test_service_behind_a_silent_standby_is_not_ready(server: ThrowawayPostgres, url: str) -> None:
     """The server reads and says that it takes writes, and the next charge would wait like the last one."""
     app = create_app(Settings(database_url=url, log_level="ERROR"), gateway=LedgerGateway())
     set_standby(server, "'silent'")
@@ -102,6 +104,23 @@ def test_commits_that_wait_for_a_silent_standby_are_not_ready(server: ThrowawayP
         assert waiting.result() == 200
     assert readiness_of(app) == 200
     dependencies_of(app).database.engine.dispose()
+
+
+def test_silent_standby_is_not_ready_for_any_process_until_it_answers(
+    server: ThrowawayPostgres, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has given its COMMIT up, or that has sent none, would wait with the next charge as well."""
+    monkeypatch.setattr("payment_service.connection.LONGEST_COMMIT", 1.5)
+    apps = [create_app(Settings(database_url=url, log_level="ERROR"), gateway=LedgerGateway()) for _ in range(2)]
+    set_standby(server, "'silent'")
+    given_up = pay_trip(apps[0].test_client(), idempotency_key="given up").status_code
+    while_silent = [readiness_of(app) for app in apps]
+    set_standby(server, "''")
+    wait_until(lambda: [readiness_of(app) for app in apps] == [200, 200], patience=4)
+    for app in apps:
+        dependencies_of(app).database.engine.dispose()
+
+    assert (given_up, while_silent) == (503, [503, 503])
 
 
 def set_standby(server: ThrowawayPostgres, names: str) -> None:
@@ -115,7 +134,7 @@ def readiness_of(app: Flask) -> int:
     return app.test_client().get("/health/ready").status_code
 
 
-def test_who_reads_for_long_is_not_cut(url: str) -> None:
+def test_long_read_is_not_cut(url: str) -> None:
     deps = dependencies_of(create_app(Settings(database_url=url)))
     ends = time.monotonic() + LONGEST_WAIT + 1
     with deps.database.reading() as connection:
@@ -123,7 +142,7 @@ def test_who_reads_for_long_is_not_cut(url: str) -> None:
             connection.execute(text("SELECT pg_sleep(0.5)"))
 
 
-def test_listener_of_a_frozen_server_listens_again(server: ThrowawayPostgres, url: str) -> None:
+def test_listener_of_a_frozen_server_reconnects(server: ThrowawayPostgres, url: str) -> None:
     stop = threading.Event()
     database = dependencies_of(create_app(Settings(database_url=url))).database
     listener = NotificationListener(database, stop)

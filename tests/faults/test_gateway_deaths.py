@@ -41,7 +41,7 @@ def disarmed() -> Iterator[None]:
     arm("")
 
 
-def test_a_refused_connection_is_tried_once_more_and_was_never_sent(
+def test_refused_connection_is_tried_twice_and_counts_as_not_sent(
     simulator: Simulator, gateway: RemoteGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
@@ -53,7 +53,7 @@ def test_a_refused_connection_is_tried_once_more_and_was_never_sent(
     assert 0 <= pauses[0] <= 0.2
 
 
-def test_the_second_try_may_reach_a_bank_that_just_came_back(
+def test_second_try_reaches_a_bank_that_has_just_returned(
     simulator: Simulator, gateway: RemoteGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulator.kill()
@@ -63,14 +63,14 @@ def test_the_second_try_may_reach_a_bank_that_just_came_back(
     assert simulator.count()[instruction.gateway_key] == 1
 
 
-def test_a_ledger_that_cannot_be_read_to_its_end_raises(simulator: Simulator, gateway: RemoteGateway) -> None:
+def test_ledger_that_breaks_off_raises(simulator: Simulator, gateway: RemoteGateway) -> None:
     simulator.kill()
     with pytest.raises(GatewayUnavailable):
         list(gateway.ledger(None, None))
 
 
 @pytest.mark.usefixtures("disarmed")
-def test_dying_between_sent_and_answered_leaves_the_effect(simulator: Simulator, gateway: RemoteGateway) -> None:
+def test_death_between_sending_and_the_answer_keeps_the_effect(simulator: Simulator, gateway: RemoteGateway) -> None:
     instruction = instruct()
     arm("gateway.sent=raise")
     with pytest.raises(FailpointHit):
@@ -80,16 +80,14 @@ def test_dying_between_sent_and_answered_leaves_the_effect(simulator: Simulator,
 
 
 @pytest.mark.usefixtures("disarmed")
-def test_nothing_was_sent_when_nothing_passed_the_point_of_sending(
-    simulator: Simulator, gateway: RemoteGateway
-) -> None:
+def test_death_before_sending_leaves_no_effect(simulator: Simulator, gateway: RemoteGateway) -> None:
     arm("gateway.sent=raise")
     simulator.kill()
     assert isinstance(gateway.send(instruct()), NotSent)
 
 
 @pytest.mark.usefixtures("disarmed")
-def test_dying_with_the_answer_in_hand_leaves_the_effect(simulator: Simulator, gateway: RemoteGateway) -> None:
+def test_death_after_the_answer_keeps_the_effect(simulator: Simulator, gateway: RemoteGateway) -> None:
     instruction = instruct()
     arm("gateway.answered=raise")
     with pytest.raises(FailpointHit):
@@ -98,7 +96,7 @@ def test_dying_with_the_answer_in_hand_leaves_the_effect(simulator: Simulator, g
     assert isinstance(gateway.lookup(instruction), Approved)
 
 
-def test_the_bank_remembers_what_it_did_before_it_was_killed(simulator: Simulator, gateway: RemoteGateway) -> None:
+def test_killed_bank_keeps_the_effects_it_made(simulator: Simulator, gateway: RemoteGateway) -> None:
     instruction = instruct()
     simulator.arm("sleep_then_answer", ms=30_000)
     with ThreadPoolExecutor(1) as pool:
@@ -113,9 +111,7 @@ def test_the_bank_remembers_what_it_did_before_it_was_killed(simulator: Simulato
     assert simulator.count()[instruction.gateway_key] == 1
 
 
-def test_the_bank_knows_nothing_of_what_it_was_killed_before_doing(
-    simulator: Simulator, gateway: RemoteGateway
-) -> None:
+def test_killed_bank_has_no_effect_that_it_did_not_make(simulator: Simulator, gateway: RemoteGateway) -> None:
     instruction = instruct()
     simulator.arm("slow", ms=30_000, times=1)
     with ThreadPoolExecutor(1) as pool:

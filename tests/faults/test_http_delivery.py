@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("watchful")
 
 
 @on_postgresql
-def test_a_slow_event_holds_up_no_other(make_app: MakeApp, receiver: Receiver) -> None:
+def test_slow_event_delays_no_other(make_app: MakeApp, receiver: Receiver) -> None:
     database = dependencies_of(make_app()).database
     expected = pile_up(database, [SINK], count=60, versions=2)
     others_are_through = threading.Event()
@@ -55,9 +55,7 @@ def test_a_slow_event_holds_up_no_other(make_app: MakeApp, receiver: Receiver) -
 
 
 @on_postgresql
-def test_a_neighbour_that_was_gone_hears_everything_within_seconds_of_its_return(
-    make_app: MakeApp, receiver: Receiver
-) -> None:
+def test_returning_neighbour_gets_everything_within_seconds(make_app: MakeApp, receiver: Receiver) -> None:
     database = dependencies_of(make_app()).database
     receiver.stop()
     expected = pile_up(database, [SINK], count=100, versions=2)
@@ -86,7 +84,7 @@ def mixed(seed: int) -> Callable[[Taken], Answer]:
     return behave
 
 
-def test_two_thousand_events_survive_a_sick_neighbour_and_a_relay_that_dies_again_and_again(
+def test_events_survive_a_failing_neighbour_and_dying_relays(
     make_app: MakeApp, receiver: Receiver, database_url: str, engine_name: str
 ) -> None:
     """C20, C21, C22, C26: nothing lost, each payment in order, repeats with the same id and bytes."""
@@ -107,7 +105,7 @@ def test_two_thousand_events_survive_a_sick_neighbour_and_a_relay_that_dies_agai
     assert repeats > 0.05 * len(expected), "lost acknowledgements must have led to repeats, or nothing was tested"
 
 
-def test_what_the_api_does_reaches_the_neighbour_signed(make_app: MakeApp, receiver: Receiver) -> None:
+def test_change_by_the_api_reaches_the_neighbour_signed(make_app: MakeApp, receiver: Receiver) -> None:
     app = make_app(trip_notification_service_url=receiver.url, webhook_secret="a secret")
     trip = pay_trip(app.test_client()).get_json()
     with closing(build_sinks(app.config)["trip_notification"]) as sink:
@@ -118,7 +116,7 @@ def test_what_the_api_does_reaches_the_neighbour_signed(make_app: MakeApp, recei
     assert taken.headers["Webhook-Signature"].startswith("v1,")
 
 
-def test_the_documented_requests_of_orders_are_sent_exactly(
+def test_documented_requests_of_orders_are_sent_exactly(
     make_app: MakeApp, receiver: Receiver, gateway: LedgerGateway
 ) -> None:
     app = make_app(

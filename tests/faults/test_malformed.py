@@ -11,7 +11,7 @@ CASES = 5000
 CARD_CASES = 1000
 
 
-def test_five_thousand_malformed_requests_leave_no_trace(app: Flask, gateway: LedgerGateway) -> None:
+def test_5000_malformed_requests_store_and_send_nothing(app: Flask, gateway: LedgerGateway) -> None:
     trial = Trial(app, SEED)
 
     trial.run(CASES)
@@ -21,7 +21,7 @@ def test_five_thousand_malformed_requests_leave_no_trace(app: Flask, gateway: Le
     assert min(trial.kinds.values()) > 50, trial.kinds
 
 
-def test_card_data_in_odd_places_is_refused_and_leaves_no_trace(app: Flask, gateway: LedgerGateway) -> None:
+def test_card_data_in_unusual_places_is_refused_and_never_stored(app: Flask, gateway: LedgerGateway) -> None:
     trial = Trial(app, SEED, card_data)
 
     trial.run(CARD_CASES)

@@ -26,22 +26,24 @@ pytestmark = pytest.mark.usefixtures("watchful")
 
 
 @on_postgresql
-def test_connections_cut_under_load_lose_nothing(
+def test_connection_cut_under_load_loses_no_event(
     database: Database, broker_port: int, ear: Ear, proxy: TcpProxy
 ) -> None:
-    expected = pile_up(database, [SINK], count=150, versions=4)
+    expected, cut, pending = pile_up(database, [SINK], count=150, versions=4), [], []
     ear.bind()
     with running(database, rabbit_sink(proxy.port, ear)):
         for step in (1, 2):
             wait_until(lambda target=150 * step: statuses(database, SINK).get("DELIVERED", 0) >= target)  # type: ignore[misc]
-            assert proxy.cut() == 1
-            assert statuses(database, SINK)["PENDING"], "there was a load to cut the connection under"
+            cut.append(proxy.cut())
+            pending.append(statuses(database, SINK)["PENDING"])
         wait_until_settled(database, SINK)
+    assert cut == [1, 1]
+    assert min(pending) > 0, "there was a load to cut the connection under"
     flawless(expected, ear.listen())
 
 
 @on_postgresql
-def test_lost_confirmations_mean_repeats_with_the_same_id_and_bytes(
+def test_lost_confirmation_repeats_the_message_with_the_same_id_and_bytes(
     database: Database, broker_port: int, ear: Ear, proxy: TcpProxy
 ) -> None:
     """C21: published, not confirmed."""
@@ -58,7 +60,7 @@ def test_lost_confirmations_mean_repeats_with_the_same_id_and_bytes(
 
 
 @on_postgresql
-def test_a_missing_exchange_is_made_and_a_missing_queue_waited_for(
+def test_missing_exchange_is_declared_and_a_missing_queue_waited_for(
     database: Database, broker_port: int, ear: Ear
 ) -> None:
     expected = pile_up(database, [SINK], count=60, versions=3)
@@ -75,7 +77,7 @@ def test_a_missing_exchange_is_made_and_a_missing_queue_waited_for(
 
 
 @on_postgresql
-def test_a_broker_stopped_and_killed_under_load_loses_nothing(
+def test_broker_stopped_and_killed_under_load_loses_no_event(
     make_app: MakeApp, deps: Dependencies, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """C24, with payments coming in all the time."""
@@ -85,13 +87,13 @@ def test_a_broker_stopped_and_killed_under_load_loses_nothing(
     expected = pile_up(database, [SINK], count=60, versions=20, first=1_000_000)
     heard = Ear(broker.port, "payments-under-load")
     heard.bind()
-    took: list[float] = []
+    took, answers, pending = list[float](), list[int](), list[int]()
     done = threading.Event()
 
     def keep_paying() -> None:
         while not done.wait(0.05):
             began = time.monotonic()
-            assert pay_trip(client, idempotency_key=f"load-{len(took)}").status_code == 200
+            answers.append(pay_trip(client, idempotency_key=f"load-{len(took)}").status_code)
             took.append(time.monotonic() - began)
 
     def delivered(target: int) -> bool:
@@ -103,7 +105,7 @@ def test_a_broker_stopped_and_killed_under_load_loses_nothing(
         try:
             for target, interrupt in ((300, broker.kill), (600, broker.stop)):
                 wait_until(partial(delivered, target), patience=90)
-                assert statuses(database, SINK)["PENDING"], "there was a load to interrupt it under"
+                pending.append(statuses(database, SINK)["PENDING"])
                 interrupt()
                 broker.start()
         finally:
@@ -112,12 +114,14 @@ def test_a_broker_stopped_and_killed_under_load_loses_nothing(
         wait_until_settled(database, SINK)
     arrivals = heard.listen()
     paid = {arrival.event_id for arrival in arrivals if int(arrival.payment_id) < 1_000_000}
+    assert min(pending) > 0, "there was a load to interrupt it under"
+    assert set(answers) == {200}
     assert len(paid) == 2 * len(took)
     flawless(expected | paid, arrivals)
     assert max(took) < 5, "a broker that is gone delays no payment"
 
 
-def test_the_app_s_relay_reaches_the_machine_s_broker(make_app: MakeApp, broker_port: int, ear: Ear) -> None:
+def test_relay_of_the_app_reaches_the_broker(make_app: MakeApp, broker_port: int, ear: Ear) -> None:
     app = make_app(rabbitmq_enabled=True, rabbitmq_port=broker_port)
     pay_trip(app.test_client())
     ear.bind()

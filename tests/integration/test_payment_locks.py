@@ -10,6 +10,7 @@ from psycopg2.errors import LockNotAvailable
 from payment_service.services import transitions
 from tests.support.operations import MOVEMENTS
 from tests.support.postgres import plainly
+from tests.support.spread import lock_rows
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # on SQLite the whole file is locked
@@ -23,7 +24,7 @@ def test_payment_is_locked_while_an_operation_on_it_is_decided(
     def start_and_look(*arguments: Any) -> Any:
         with closing(plainly(database_url)) as other:
             try:
-                other.cursor().execute("SELECT FROM payments FOR NO KEY UPDATE NOWAIT")
+                lock_rows(other, "payments", "FOR NO KEY UPDATE NOWAIT")
             except LockNotAvailable:
                 locked.append(name)
         return start(*arguments)

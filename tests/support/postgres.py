@@ -32,6 +32,9 @@ PATIENCE = 30.0
 AS_OWNER = "SET LOCAL ROLE payments_owner"
 """The statement with which a test begins a transaction that the service's role may not do."""
 
+RESTART = "SELECT setval('transactions_transaction_log_id_seq', 1, false)"
+"""The statement after which the journal counts from one again."""
+
 ROLES = Path(__file__).resolve().parents[2] / "deploy" / "postgresql" / "roles.sql"
 
 WATCH = """
@@ -102,6 +105,9 @@ class Postgres:
         """Remove a database and cut off all connections to it; none of that name is no error."""
         with closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def spread(self, name: str) -> None:
+        """Spread the tables of a migrated database over the server's workers: a plain server has none."""
 
     def close(self) -> None:
         """Be done with the server; one that was here before stays as it is."""

@@ -59,7 +59,7 @@ def looks_like_a_path(span: str) -> bool:
 
 
 @every_document
-def test_every_link_leads_somewhere(doc: Document) -> None:
+def test_every_link_has_a_target(doc: Document) -> None:
     targets = [(target, *target.partition("#")[::2]) for target in doc.links]
     broken = [whole for whole, path, _ in targets if path and not (doc.path.parent / path).exists()]
     anchored = [(doc.path.parent / path if path else doc.path, anchor) for _, path, anchor in targets if anchor]
@@ -122,10 +122,15 @@ def test_every_variable_exists(doc: Document) -> None:
     assert named - variables - other_words == set()
 
 
-def test_it_takes_two_commands_to_begin() -> None:
+def test_readme_starts_with_two_commands() -> None:
     (_, first), *_ = [block for block in document("README.md").blocks if block[0] == "bash"]
 
     assert [line.split("#")[0].strip() for line in first.splitlines()] == ["make run", "make test"]
+
+
+@every_document
+def test_page_has_no_marks_of_a_merge(doc: Document) -> None:
+    assert re.findall(r"^(?:<{7}|={7}|>{7})(?: .*)?$", doc.text, re.MULTILINE) == []
 
 
 def test_readme_stays_short() -> None:
@@ -170,7 +175,7 @@ def test_glossary_explains_no_word_twice() -> None:
     assert [word for word in words if words.count(word) > 1] == []
 
 
-def test_the_changelog_begins_with_what_is_not_released_yet() -> None:
+def test_changelog_begins_with_the_unreleased_changes() -> None:
     first, *released = re.findall(r"^## (.+)$", document("CHANGELOG.md").text, re.MULTILINE)
     form = re.compile(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d")
 

@@ -80,7 +80,7 @@ def test_routes_page_and_operations_page_show_every_route(app: Flask) -> None:
     assert real - shown == set()
 
 
-def test_every_route_that_readme_and_routes_pages_show_exists(app: Flask) -> None:
+def test_routes_shown_in_readme_and_routes_page_exist(app: Flask) -> None:
     real = routes(app)
     pages = ("README.md", "docs/reference/routes.md", "docs/reference/operations-pages.md")
     shown = {route for page in pages for route in ROUTE.findall(document(page).text)}
@@ -127,7 +127,7 @@ def test_table_of_magic_amounts_shows_every_amount() -> None:
     }
 
 
-def test_the_table_of_variables_is_the_template_of_the_environment() -> None:
+def test_table_of_variables_is_the_template_of_the_environment() -> None:
     template = dict(re.findall(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
     sections = re.findall(r"^## (.+)$", document("docs/reference/configuration.md").text, re.MULTILINE)
     sections = [title for title in sections if " refuses" not in title]  # tables of another kind
@@ -141,7 +141,7 @@ def test_the_table_of_variables_is_the_template_of_the_environment() -> None:
     assert plain == {name: f"`{value}`" if value else NONE for name, value in template.items()}
 
 
-def test_the_record_of_layers_shows_them_in_the_order_that_is_checked() -> None:
+def test_record_of_layers_shows_them_in_the_order_that_is_checked() -> None:
     _, _, listed = (ROOT / "setup.cfg").read_text().partition("\nlayers =\n")
     checked = re.findall(r"\((\w+)\)", listed.partition("\n\n")[0])
     shown = re.findall(r"\w+", re.findall(r"^    (cli .+)$", document("docs/adr/0001-layers.md").text, re.MULTILINE)[0])

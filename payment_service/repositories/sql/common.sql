@@ -7,6 +7,14 @@ UPDATE idempotency_keys
 SET key_hash = :key_hash, channel = :channel, subject = :subject, is_client_key = :is_client_key
 WHERE gateway_key = :gateway_key;
 
+-- name: find_hash_by_id
+-- By the number of a key, its hash, by which it is locked.
+SELECT key_hash FROM idempotency_keys WHERE key_id = :key_id;
+
+-- name: find_hash_of_operation
+-- The same for the unfinished key of an operation.
+SELECT key_hash FROM idempotency_keys WHERE operation_id = :operation_id AND response_status IS NULL;
+
 -- name: set_key_hash
 -- The hash of a key that has changed.
 UPDATE idempotency_keys SET row_hash = :row_hash WHERE key_id = :key_id AND key_hash = :key_hash;
@@ -15,6 +23,29 @@ UPDATE idempotency_keys SET row_hash = :row_hash WHERE key_id = :key_id AND key_
 -- What an operation on an existing payment moves, known once the payment is locked.
 UPDATE idempotency_keys
 SET amount = :amount, currency = :currency, parent_key = :parent_key, row_hash = :row_hash
+WHERE key_id = :key_id AND key_hash = :key_hash;
+
+-- name: release_key_as_of
+-- End the lease at a moment in the past: an owner that sent nothing leaves the end of the lease before its own.
+UPDATE idempotency_keys
+SET leased_until = :ended_at, review_reason = nullif(coalesce(CAST(:review_reason AS text), review_reason), ''),
+    updated_at = :updated_at
+WHERE key_id = :key_id AND key_hash = :key_hash;
+
+-- name: complete_operation
+-- The gateway decided: the operation's outcome, and the response as sent where it is kept.
+UPDATE idempotency_keys
+SET operation_status = :operation_status, gateway_reference = :gateway_reference,
+    failure_message = :failure_message, review_reason = :review_reason, purpose = :purpose, terms = NULL, action = NULL,
+    response_status = :response_status, response_data = :response_data, row_hash = :row_hash,
+    response_hash = :response_hash, updated_at = :updated_at
+WHERE key_id = :key_id AND key_hash = :key_hash;
+
+-- name: store_response
+-- The response to a request that asked nothing of the gateway.
+UPDATE idempotency_keys
+SET response_status = :response_status, response_data = :response_data, row_hash = :row_hash,
+    response_hash = :response_hash, updated_at = :updated_at
 WHERE key_id = :key_id AND key_hash = :key_hash;
 
 -- name: store_refusal

@@ -68,7 +68,7 @@ SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response
     expires_at <= clock_timestamp() AS expired,
     clock_timestamp() AS looked_at
 FROM idempotency_keys
-WHERE key_id = :key_id
+WHERE key_id = :key_id AND key_hash = :key_hash
 FOR UPDATE SKIP LOCKED;
 
 -- name: lock_key_of_operation
@@ -81,7 +81,7 @@ SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response
     expires_at <= clock_timestamp() AS expired,
     clock_timestamp() AS looked_at
 FROM idempotency_keys
-WHERE operation_id = :operation_id AND response_status IS NULL
+WHERE operation_id = :operation_id AND key_hash = :key_hash AND response_status IS NULL
 FOR UPDATE;
 
 -- name: take_over_key
@@ -93,9 +93,9 @@ WHERE key_id = :key_id AND key_hash = :key_hash
 RETURNING fence;
 
 -- name: release_key
--- End the lease. An owner that sent nothing leaves the end of the lease before its own.
+-- End the lease now.
 UPDATE idempotency_keys
-SET leased_until = coalesce(CAST(:ended_at AS timestamptz), statement_timestamp()),
+SET leased_until = statement_timestamp(),
     review_reason = nullif(coalesce(CAST(:review_reason AS text), review_reason), ''),
     updated_at = :updated_at
 WHERE key_id = :key_id AND key_hash = :key_hash;
@@ -108,41 +108,16 @@ RETURNING key_id;
 
 -- name: lock_claim
 -- What an owner must know before it completes: key first, then payment, one row of each.
-WITH key AS (
-    SELECT fence, attempts, response_status, response_data, cancel_asked
+WITH key AS MATERIALIZED (
+    SELECT fence, attempts, response_status, response_data, cancel_asked,
+        is_client_key AND expires_at > clock_timestamp() AS keeps_response
     FROM idempotency_keys
     WHERE key_id = :key_id AND key_hash = :key_hash
     FOR UPDATE
-), payment AS (
+), payment AS MATERIALIZED (
     SELECT version, journal_hash FROM payments WHERE payment_id = :payment_id FOR NO KEY UPDATE
 )
 SELECT key.*, payment.version, payment.journal_hash FROM key LEFT JOIN payment ON true;
-
--- name: complete_operation
--- The gateway decided: the operation's outcome and the response as sent, kept for a client's key only.
-UPDATE idempotency_keys
-SET operation_status = :operation_status, gateway_reference = :gateway_reference,
-    failure_message = :failure_message, review_reason = :review_reason, purpose = :purpose, terms = NULL, action = NULL,
-    response_status = :response_status,
-    response_data = CASE WHEN is_client_key AND expires_at > statement_timestamp()
-        THEN CAST(:response_data AS text) END,
-    response_hash = CASE WHEN is_client_key AND expires_at > statement_timestamp()
-        THEN CAST(:response_hash AS text) END,
-    row_hash = :row_hash,
-    updated_at = :updated_at
-WHERE key_id = :key_id AND key_hash = :key_hash;
-
--- name: store_response
--- The response to a request that asked nothing of the gateway.
-UPDATE idempotency_keys
-SET response_status = :response_status,
-    response_data = CASE WHEN is_client_key AND expires_at > statement_timestamp()
-        THEN CAST(:response_data AS text) END,
-    response_hash = CASE WHEN is_client_key AND expires_at > statement_timestamp()
-        THEN CAST(:response_hash AS text) END,
-    row_hash = :row_hash,
-    updated_at = :updated_at
-WHERE key_id = :key_id AND key_hash = :key_hash;
 
 -- name: lock_payment
 -- A payment, locked against every other change; rows that refer to it can still be inserted.
@@ -168,15 +143,17 @@ FOR NO KEY UPDATE SKIP LOCKED;
 
 -- name: lock_payment_for_refund
 -- The same, with the number of the refund about to be made.
-SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
-    authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
-    payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
-    gateway, created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at, hold_expires_at,
-    charge_reference, disputed_amount, charged_back_amount, idempotency_hash, journal_hash,
-    nextval('payment_refunds_refund_id_seq') AS refund_id
-FROM payments
-WHERE payment_id = :payment_id
-FOR NO KEY UPDATE;
+WITH payment AS MATERIALIZED (
+    SELECT payment_id, public_id, channel, subject, payable_id, customer_id, amount, currency, method, status, version,
+        authorized_amount, captured_amount, refunded_amount, refund_pending_amount, reference, transaction_id,
+        payment_intent_id, authorization_code, gateway_response, failure_code, metadata, caller_reference, charge_key,
+        gateway, created_at, updated_at, completed_at, authorized_at, captured_at, refunded_at, hold_expires_at,
+        charge_reference, disputed_amount, charged_back_amount, idempotency_hash, journal_hash
+    FROM payments
+    WHERE payment_id = :payment_id
+    FOR NO KEY UPDATE
+)
+SELECT payment.*, nextval('payment_refunds_refund_id_seq') AS refund_id FROM payment;
 
 -- name: insert_delivery
 -- An event on its way to one sink, due at once by the clock that judges it.

@@ -62,7 +62,7 @@ SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response
     expires_at <= strftime('%Y-%m-%d %H:%M:%f000', 'now') AS expired,
     strftime('%Y-%m-%d %H:%M:%f000', 'now') AS looked_at
 FROM idempotency_keys
-WHERE key_id = :key_id;
+WHERE key_id = :key_id AND key_hash = :key_hash;
 
 -- name: lock_key_of_operation
 -- The unfinished key of an operation.
@@ -74,7 +74,7 @@ SELECT key_id, channel, subject, key_hash, is_client_key, request_path, response
     expires_at <= strftime('%Y-%m-%d %H:%M:%f000', 'now') AS expired,
     strftime('%Y-%m-%d %H:%M:%f000', 'now') AS looked_at
 FROM idempotency_keys
-WHERE operation_id = :operation_id AND response_status IS NULL;
+WHERE operation_id = :operation_id AND key_hash = :key_hash AND response_status IS NULL;
 
 -- name: take_over_key
 -- A new owner under a new fence; the caller holds the row's lock.
@@ -85,10 +85,10 @@ WHERE key_id = :key_id AND key_hash = :key_hash
 RETURNING fence;
 
 -- name: release_key
--- End the lease. An owner that sent nothing leaves the end of the lease before its own.
+-- End the lease now.
 UPDATE idempotency_keys
-SET leased_until = coalesce(:ended_at, strftime('%Y-%m-%d %H:%M:%f000', 'now')),
-    review_reason = nullif(coalesce(:review_reason, review_reason), ''),
+SET leased_until = strftime('%Y-%m-%d %H:%M:%f000', 'now'),
+    review_reason = nullif(coalesce(CAST(:review_reason AS text), review_reason), ''),
     updated_at = :updated_at
 WHERE key_id = :key_id AND key_hash = :key_hash;
 
@@ -101,35 +101,10 @@ RETURNING key_id;
 -- name: lock_claim
 -- What an owner must know before it completes.
 SELECT fence, attempts, response_status, response_data, cancel_asked,
+    is_client_key AND expires_at > strftime('%Y-%m-%d %H:%M:%f000', 'now') AS keeps_response,
     (SELECT version FROM payments WHERE payment_id = :payment_id) AS version,
     (SELECT journal_hash FROM payments WHERE payment_id = :payment_id) AS journal_hash
 FROM idempotency_keys
-WHERE key_id = :key_id AND key_hash = :key_hash;
-
--- name: complete_operation
--- The gateway decided: the operation's outcome and the response as sent, kept for a client's key only.
-UPDATE idempotency_keys
-SET operation_status = :operation_status, gateway_reference = :gateway_reference,
-    failure_message = :failure_message, review_reason = :review_reason, purpose = :purpose, terms = NULL, action = NULL,
-    response_status = :response_status,
-    response_data = CASE WHEN is_client_key AND expires_at > strftime('%Y-%m-%d %H:%M:%f000', 'now')
-        THEN :response_data END,
-    response_hash = CASE WHEN is_client_key AND expires_at > strftime('%Y-%m-%d %H:%M:%f000', 'now')
-        THEN :response_hash END,
-    row_hash = :row_hash,
-    updated_at = :updated_at
-WHERE key_id = :key_id AND key_hash = :key_hash;
-
--- name: store_response
--- The response to a request that asked nothing of the gateway.
-UPDATE idempotency_keys
-SET response_status = :response_status,
-    response_data = CASE WHEN is_client_key AND expires_at > strftime('%Y-%m-%d %H:%M:%f000', 'now')
-        THEN :response_data END,
-    response_hash = CASE WHEN is_client_key AND expires_at > strftime('%Y-%m-%d %H:%M:%f000', 'now')
-        THEN :response_hash END,
-    row_hash = :row_hash,
-    updated_at = :updated_at
 WHERE key_id = :key_id AND key_hash = :key_hash;
 
 -- name: lock_payment

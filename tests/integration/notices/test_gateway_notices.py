@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
@@ -18,7 +17,6 @@ from payment_service.services import notices
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
 from payment_service.services.verification import verify
-from tests.conftest import MakeApp
 from tests.support.database import expire_leases, rows
 from tests.support.notifying import (
     NotifyingGateway,
@@ -35,17 +33,7 @@ from tests.support.notifying import (
 from tests.support.waiting import wait_until
 
 
-@pytest.fixture
-def bank() -> NotifyingGateway:
-    return NotifyingGateway()
-
-
-@pytest.fixture
-def app(make_app: MakeApp, bank: NotifyingGateway) -> Flask:
-    return make_app(gateway=bank)
-
-
-def test_notice_brings_the_look_up_forward_and_no_gateway_is_called_in_the_request(
+def test_notice_makes_the_look_up_due_without_a_call_of_the_gateway(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     gateway_key = leave_pending(client, bank, deps)
@@ -83,7 +71,7 @@ def test_pending_operation_is_decided_within_a_round_of_the_worker(
             worker.join()
 
 
-def test_claimed_success_is_not_believed_where_the_gateway_says_otherwise(
+def test_notice_of_a_success_is_not_believed_against_the_gateway(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     gateway_key = leave_pending(client, bank, deps)
@@ -101,7 +89,7 @@ def test_claimed_success_is_not_believed_where_the_gateway_says_otherwise(
     assert list(verify(deps)) == []
 
 
-def test_claimed_decline_is_not_believed_either(
+def test_notice_of_a_decline_is_not_believed_against_the_gateway(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     gateway_key = leave_pending(client, bank, deps)
@@ -111,7 +99,7 @@ def test_claimed_decline_is_not_believed_either(
     assert status(deps) == "CAPTURED"
 
 
-def test_shuffled_late_and_repeated_notices_change_nothing(
+def test_late_repeated_notices_in_any_order_change_nothing(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     gateway_key = leave_pending(client, bank, deps)
@@ -121,9 +109,9 @@ def test_shuffled_late_and_repeated_notices_change_nothing(
     deliver(client, events[0])
     recover(deps)
     settled = snapshot(deps)
+
     random.Random(7).shuffle(events)
-    for event in events:
-        assert deliver(client, event).status_code == 200
+    assert [deliver(client, event).status_code for event in events] == [200] * len(events)
     for _ in range(3):
         notices.handle_due(deps)
         recover(deps)
@@ -133,7 +121,7 @@ def test_shuffled_late_and_repeated_notices_change_nothing(
     assert list(verify(deps)) == []
 
 
-def test_notice_during_the_charge_waits_until_its_owner_is_gone(
+def test_notice_during_a_charge_waits_for_the_end_of_its_owner(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     """The owner may have looked before the gateway decided: the notice wakes the worker once the key has no owner."""
@@ -158,7 +146,7 @@ def test_notice_during_the_charge_waits_until_its_owner_is_gone(
     assert status(deps) == "CAPTURED"
 
 
-def test_notice_while_recovery_looks_is_not_lost(
+def test_notice_during_a_look_up_is_not_lost(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Recovery has read "not yet"; the notice comes; then recovery puts the next look off for minutes."""
@@ -181,7 +169,7 @@ def test_notice_while_recovery_looks_is_not_lost(
     assert dict(recover(deps)) == {"finished": 1}
 
 
-def test_notice_that_tells_what_is_known_asks_nobody(
+def test_notice_with_a_known_state_calls_no_gateway(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     pay(client)
@@ -191,7 +179,7 @@ def test_notice_that_tells_what_is_known_asks_nobody(
     assert bank.lookups == []
 
 
-def test_notice_about_something_finished_is_looked_into(
+def test_notice_about_a_finished_charge_is_looked_up(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     pay(client)
@@ -203,7 +191,7 @@ def test_notice_about_something_finished_is_looked_into(
     assert (snapshot(deps), dict(notices.handle_due(deps))) == (settled, {})
 
 
-def test_what_differs_or_is_not_told_is_tried_again(
+def test_notice_that_differs_from_the_look_up_is_tried_again(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pay(client)

@@ -24,17 +24,6 @@ from tests.support.notifying import (
     snapshot,
 )
 
-
-@pytest.fixture
-def bank() -> NotifyingGateway:
-    return NotifyingGateway()
-
-
-@pytest.fixture
-def app(make_app: MakeApp, bank: NotifyingGateway) -> Flask:
-    return make_app(gateway=bank)
-
-
 FORGED: dict[str, Any] = {
     "another secret": {"secrets": ["whsec_somebody"]},
     "no secret": {"secrets": []},
@@ -43,7 +32,7 @@ FORGED: dict[str, Any] = {
 }
 
 
-def test_eight_deliveries_at_once_are_stored_once_and_all_told_so(app: Flask, deps: Dependencies) -> None:
+def test_8_equal_notices_at_once_are_stored_once_and_all_answered_200(app: Flask, deps: Dependencies) -> None:
     event = event_about("unknown-here")
     answers = at_once(app, 8, lambda client, _: deliver(client, event))
     assert [(answer.status_code, answer.json) for answer in answers] == [(200, {"received": True})] * 8
@@ -54,7 +43,7 @@ def test_eight_deliveries_at_once_are_stored_once_and_all_told_so(app: Flask, de
 
 
 @pytest.mark.parametrize("how", FORGED)
-def test_forged_notice_is_400_and_leaves_no_trace(
+def test_forged_notice_answers_400_and_stores_nothing(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway, how: str
 ) -> None:
     gateway_key = leave_pending(client, bank, deps)
@@ -64,7 +53,9 @@ def test_forged_notice_is_400_and_leaves_no_trace(
     assert (count(deps, gateway_notices), (snapshot(deps), rows(deps, timers))) == (0, before)
 
 
-def test_notices_of_the_other_mode_tampered_or_unsigned_are_400(client: FlaskClient, deps: Dependencies) -> None:
+def test_notice_of_the_other_mode_or_without_a_valid_signature_answers_400(
+    client: FlaskClient, deps: Dependencies
+) -> None:
     other = deliver(client, event_about("a", livemode=True))
     unsigned = client.post(HOOK, json=event_about("a"))
     body = json.dumps(event_about("a")).encode()
@@ -73,14 +64,18 @@ def test_notices_of_the_other_mode_tampered_or_unsigned_are_400(client: FlaskCli
     assert count(deps, gateway_notices) == 0
 
 
-def test_rotated_secrets_are_both_accepted(client: FlaskClient, deps: Dependencies, bank: NotifyingGateway) -> None:
+@pytest.mark.parametrize(
+    "secrets", [["whsec_old"], ["whsec_new"], ["whsec_old", "whsec_new"], ["whsec_other", "whsec_new"]], ids="+".join
+)
+def test_notice_signed_with_either_of_two_secrets_is_accepted(
+    client: FlaskClient, deps: Dependencies, bank: NotifyingGateway, secrets: list[str]
+) -> None:
     bank.secrets = ["whsec_new", "whsec_old"]
-    for secrets in (["whsec_old"], ["whsec_new"], ["whsec_old", "whsec_new"], ["whsec_other", "whsec_new"]):
-        assert deliver(client, event_about("a"), secrets=secrets).status_code == 200
-    assert count(deps, gateway_notices) == 4
+    assert deliver(client, event_about("a"), secrets=secrets).status_code == 200
+    assert count(deps, gateway_notices) == 1
 
 
-def test_forged_and_stored_are_counted(client: FlaskClient) -> None:
+def test_forged_and_stored_notices_are_counted(client: FlaskClient) -> None:
     def counted(outcome: str) -> float:
         text = client.get("/metrics").text
         line = f'gateway_notices_total{{gateway="remote",outcome="{outcome}"}}'
@@ -95,15 +90,15 @@ def test_forged_and_stored_are_counted(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/webhooks/nobody", "/webhooks/remote/live", "/webhooks/", "/v1/webhooks/remote"])
-def test_unknown_gateway_is_404(client: FlaskClient, path: str) -> None:
+def test_notice_for_an_unknown_gateway_answers_404(client: FlaskClient, path: str) -> None:
     assert deliver(client, event_about("a"), path=path).status_code == 404
 
 
-def test_gateway_that_sends_no_notices_is_404(make_app: MakeApp) -> None:
+def test_notice_for_a_gateway_without_notices_answers_404(make_app: MakeApp) -> None:
     assert deliver(make_app().test_client(), event_about("a")).status_code == 404
 
 
-def test_database_away_is_503_so_that_it_comes_again(
+def test_notice_without_a_database_answers_503(
     client: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: Any, **__: Any) -> Any:
@@ -117,7 +112,7 @@ def test_database_away_is_503_so_that_it_comes_again(
     assert count(deps, gateway_notices) == 1
 
 
-def test_body_may_have_256_kilobytes_and_not_one_more(client: FlaskClient, deps: Dependencies) -> None:
+def test_notice_above_256_kilobytes_is_refused(client: FlaskClient, deps: Dependencies) -> None:
     event = event_about("a")
     room = 256 * 1024 - len(json.dumps(event | {"filling": ""}))
     largest = json.dumps(event | {"filling": "x" * room}).encode()
@@ -130,7 +125,7 @@ def test_body_may_have_256_kilobytes_and_not_one_more(client: FlaskClient, deps:
     assert client.post("/payments", data=largest, content_type="application/json").status_code == 413
 
 
-def test_content_is_kept_only_where_the_gateway_cannot_be_asked(
+def test_content_of_a_notice_is_stored_only_without_a_look_up(
     client: FlaskClient, deps: Dependencies, bank: NotifyingGateway
 ) -> None:
     bank.capabilities = replace(bank.capabilities, found_by_notice=True)

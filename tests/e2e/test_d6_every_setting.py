@@ -93,7 +93,7 @@ def test_d6_valid_values_are_accepted(name: str, value: str, tmp_path: Path) -> 
 def test_d6_document_states_the_limits_of_every_setting() -> None:
     """Every variable of the template stands in the table."""
     names = set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    rows = document("docs/configuration.md").section("What each setting refuses").rows()
+    rows = document("docs/reference/configuration.md").section("What each setting refuses").rows()
     told = {name for cells in rows for name in re.findall(r"`([A-Z][A-Z0-9_]*)`", cells[0])}
 
     assert names == told

@@ -16,12 +16,18 @@ FEWEST_EXAMPLES = {
     "README.md": 3,
     "docs/tutorials/first-charge.md": 10,
     "docs/how-to/deploy.md": 1,
-    "docs/commands.md": 3,
-} | {f"docs/channels/{path.name}": 9 for path in (ROOT / "docs" / "channels").glob("*.md")}
+    "docs/reference/commands.md": 3,
+} | {f"docs/reference/channels/{path.name}": 9 for path in (ROOT / "docs" / "reference" / "channels").glob("*.md")}
 """The pages with commands to run, and how many each has at least."""
 
 AT_STRIPE = "docs/tutorials/real-card-in-test-mode.md"
 """The page for a simulator of Stripe; a test of its own follows it."""
+
+FOLLOWED_ELSEWHERE = {
+    AT_STRIPE,
+    *(f"docs/tutorials/{name}.md" for name in ("add-a-channel", "connect-a-gateway", "receive-your-first-event")),
+}
+"""The pages that need more than a service; tests of their own follow them."""
 
 every_page = pytest.mark.parametrize("name", sorted(FEWEST_EXAMPLES))
 
@@ -44,7 +50,7 @@ def test_every_command_of_the_page_shows_its_answer(name: str) -> None:
 def test_every_page_with_answers_is_compared() -> None:
     pages = {str(page.path.relative_to(ROOT)) for page in documents() if examples(page)}
 
-    assert pages == FEWEST_EXAMPLES.keys() | {AT_STRIPE}
+    assert pages == FEWEST_EXAMPLES.keys() | FOLLOWED_ELSEWHERE
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +61,7 @@ def service() -> Iterator[Served]:
 
 def call(service: Served, name: str) -> Callable[..., OrderPayment]:
     """Return a function of the program that the page of orders shows."""
-    (program,) = [text for word, text in document("docs/channels/orders.md").blocks if word == "python"]
+    (program,) = [text for word, text in document("docs/reference/channels/orders.md").blocks if word == "python"]
     names: dict[str, Any] = {}
     exec(program.replace(SHOWN_AT, service.url), names)  # noqa: S102 - it is our own document
     found: Callable[..., OrderPayment] = names[name]

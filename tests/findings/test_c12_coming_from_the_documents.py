@@ -9,7 +9,7 @@ from payment_service.config import Settings
 from payment_service.models import metadata
 from tests.support.markdown import document
 
-PAGE = "docs/coming-from-the-documents.md"
+PAGE = "docs/explanation/coming-from-the-documents.md"
 EVERY = "Every document"
 FIRST_SCREEN = 25
 """Lines of the README that a reader sees at once."""

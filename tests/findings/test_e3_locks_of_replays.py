@@ -60,7 +60,7 @@ def test_e3_key_without_a_stored_response_is_locked_once(
 def test_e3_documents_describe_the_locks_of_replays() -> None:
     """The diagram and the record mention no lock for a finished key."""
     diagram, record = (
-        here("docs/architecture.md").read_text(),
+        here("docs/explanation/architecture.md").read_text(),
         here("docs/adr/0003-claim-gateway-finish.md").read_text(),
     )
     assert "the stored response, without a lock" in diagram

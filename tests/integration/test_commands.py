@@ -137,7 +137,7 @@ def test_command_without_a_database_exits_3_with_one_sentence(make_app: MakeApp,
 
 @pytest.mark.parametrize("words", ["recover", "purge", "verify"])
 def test_document_shows_what_the_command_prints(app: Flask, words: str) -> None:
-    text = document("docs/commands.md").text
+    text = document("docs/reference/commands.md").text
     assert f'| `{words} --json` | `{{"{next(iter(told(app, words)))}": ' in text
 
 

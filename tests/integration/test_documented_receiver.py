@@ -26,7 +26,9 @@ from tests.support.waiting import wait_until
 
 SECRET = "a secret of theirs and ours"
 on_postgresql = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-CODE = next(content for word, content in document("docs/events.md").blocks if word == "python")
+CODE = next(
+    content for word, content in document("docs/tutorials/receive-your-first-event.md").blocks if word == "python"
+)
 
 
 class Documented:

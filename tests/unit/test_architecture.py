@@ -1,4 +1,4 @@
-"""The diagrams of docs/architecture.md show what the code has: layers, tables, and the life of a payment."""
+"""The diagrams of the documents show layers, tables and the life of a payment as the code has them."""
 
 import re
 from itertools import pairwise
@@ -33,14 +33,15 @@ every_table = pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambd
 
 def diagram(kind: str) -> str:
     """Return the only diagram of a kind; of several flowcharts the last."""
-    blocks = [text for word, text in document("docs/architecture.md").blocks if word == "mermaid"]
+    pages = (document("docs/explanation/architecture.md"), document("docs/reference/database.md"))
+    blocks = [text for page in pages for word, text in page.blocks if word == "mermaid"]
     return [text for text in blocks if text.startswith(kind)][-1]
 
 
 def shown(table: Table) -> list[tuple[str, str, str, str]]:
     """Return the columns of a table in the diagram: type, name, marks, remark."""
     found = re.search(rf"^ {{4}}{table.name} \{{\n(.*?)^ {{4}}\}}$", diagram("erDiagram"), re.MULTILINE | re.DOTALL)
-    assert found, f"docs/architecture.md does not show the table {table.name}"
+    assert found, f"docs/reference/database.md does not show the table {table.name}"
     columns = ATTRIBUTE.findall(found[1])
     assert len(columns) == len(found[1].splitlines()), "every line is one column"
     return columns
@@ -122,7 +123,7 @@ def test_diagram_of_statuses_has_every_legal_move_and_no_other() -> None:
     assert len(arrows) == len(diagram("stateDiagram-v2").splitlines()) - 1
     assert len(arrows) == len(drawn)
     assert all(after is status for (status, move), after in LIFECYCLE.items() if move in DISPUTES)
-    assert all(f"`{move}`" in document("docs/architecture.md").text for move in DISPUTES)
+    assert all(f"`{move}`" in document("docs/explanation/architecture.md").text for move in DISPUTES)
     assert set(arrows) == legal
 
 
@@ -159,6 +160,7 @@ def test_sequence_commits_before_and_after_the_gateway_call() -> None:
 
 def test_every_line_of_a_diagram_is_parsed_to_its_end() -> None:
     """A semicolon ends a statement anywhere: the rest of the line would be an error."""
-    diagrams = "".join(text for _, text in document("docs/architecture.md").blocks)
+    kinds = ("flowchart", "sequenceDiagram", "erDiagram", "stateDiagram-v2")
+    diagrams = "".join(diagram(kind) for kind in kinds)
 
     assert [line for line in diagrams.splitlines() if ";" in line] == []

@@ -26,6 +26,7 @@ def test_each_record_has_its_number_four_parts_and_at_most_70_lines(record: Docu
     lines = record.text.splitlines()
 
     assert lines[0].startswith(f"# {int(record.path.name[:4])}. ")
+    assert re.match(r"Status: Accepted\. Date: 20\d\d-\d\d-\d\d\.", lines[2]), "status and date stand below the title"
     parts = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
     assert parts == ["Context", "Decision", "Consequences", "Alternatives"]
     assert len(lines) <= LONGEST_PAGE
@@ -34,8 +35,8 @@ def test_each_record_has_its_number_four_parts_and_at_most_70_lines(record: Docu
 def test_every_package_has_a_row_with_its_reason() -> None:
     wanted = [
         match[0]
-        for name in ("requirements.in", "requirements-kafka.in", "requirements-stripe.in", "requirements-dev.in")
-        for line in (ROOT / name).read_text().splitlines()
+        for name in ("", "-kafka", "-stripe", "-dev", "-docs")
+        for line in (ROOT / f"requirements{name}.in").read_text().splitlines()
         if (match := re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line))
     ]
     rows = list(document("docs/adr/0015-dependencies.md").section("Decision").rows())

@@ -42,7 +42,7 @@ def test_every_lesson_has_a_test_or_a_reason_why_it_does_not_apply(title: str) -
 
 
 def test_page_of_reliability_names_only_existing_tests_and_mutants() -> None:
-    page = document("docs/reliability.md").text
+    page = document("docs/explanation/reliability.md").text
     assert set(re.findall(r"`(test_\w+)`", page)) - suite() == set()
     model = page.partition("\n### The model of the protocol\n")[2].partition("\n### ")[0]
     rows = [line for line in model.splitlines() if line.startswith("| ")][1:]

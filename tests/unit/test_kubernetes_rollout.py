@@ -54,7 +54,7 @@ def most_connections(told: Settings) -> int:
 
 
 def test_manifests_state_the_number_of_database_connections(told: Settings) -> None:
-    text = (ROOT / "docs" / "kubernetes.md").read_text()
+    text = (ROOT / "docs" / "how-to" / "kubernetes.md").read_text()
     granted = re.search(r"`max_connections = (\d+)`", text)
 
     assert f"{most_connections(told)} connections" in text

@@ -116,7 +116,7 @@ def test_every_serious_figure_has_an_alert(about: str) -> None:
 
 def test_alerts_name_only_jobs_that_are_scraped() -> None:
     shipped = yaml.safe_load(Path(here("deploy/prometheus/scrape.yml")).read_text())["scrape_configs"]
-    (example,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", here("docs/monitoring.md").read_text(), re.DOTALL)
+    (example,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", here("docs/how-to/monitor.md").read_text(), re.DOTALL)
     elsewhere = yaml.safe_load(example)["scrape_configs"]
     components = {pod["metadata"]["labels"]["app.kubernetes.io/component"] for _, pod in manifests.pods()}
     (beside,) = re.findall(r" in \((.+)\)", shipped[1]["kubernetes_sd_configs"][0]["selectors"][0]["label"])

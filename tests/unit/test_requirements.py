@@ -37,7 +37,7 @@ def locked_in(name: str) -> dict[str, str]:
     return locked
 
 
-@pytest.mark.parametrize("stem", ["requirements", "requirements-dev", "requirements-kafka", "requirements-stripe"])
+@pytest.mark.parametrize("stem", [f"requirements{name}" for name in ("", "-dev", "-docs", "-kafka", "-stripe")])
 def test_lock_names_every_requirement(stem: str) -> None:
     locked = locked_in(f"{stem}.txt")
     wanted = requirements_of(f"{stem}.in")
@@ -56,7 +56,8 @@ def test_lock_of_development_has_the_shipped_versions(lock: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "lock", ["requirements.txt", "requirements-dev.txt", "requirements-kafka.txt", "requirements-stripe.txt"]
+    "lock",
+    [f"requirements{name}.txt" for name in ("", "-dev", "-docs", "-kafka", "-stripe")],
 )
 def test_lock_names_no_machine_or_index(lock: str) -> None:
     text = (ROOT / lock).read_text()

@@ -112,7 +112,7 @@ ha: .venv/.requirements-dev.txt $(HA) ## Fail over in every way, a minute each (
 # Not part of `check`: no package brings Citus.
 .PHONY: test-citus
 test-citus: .venv/.requirements-dev.txt ## Run the tests on the Citus cluster that TEST_DATABASE_URL names
-	@$(BIN)/python -m pytest -k "not sqlite and not leave_placeholders" $(ARGS) \
+	@$(BIN)/python -m pytest -k "not sqlite and not placeholder" $(ARGS) \
 		@tests/citus/given_up.txt tests/citus tests/integration tests/api
 
 .PHONY: bench

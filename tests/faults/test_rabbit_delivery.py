@@ -83,12 +83,10 @@ def test_broker_stopped_and_killed_under_load_loses_no_event(
     """C24, with payments coming in all the time."""
     monkeypatch.setattr(relay, "LEFT_ALONE", QUICK)
     client = make_app(rabbitmq_enabled=True).test_client()
-    database = deps.database
+    database, heard, done = deps.database, Ear(broker.port, "payments-under-load"), threading.Event()
     expected = pile_up(database, [SINK], count=60, versions=20, first=1_000_000)
-    heard = Ear(broker.port, "payments-under-load")
     heard.bind()
     took, answers, pending = list[float](), list[int](), list[int]()
-    done = threading.Event()
 
     def keep_paying() -> None:
         while not done.wait(0.05):

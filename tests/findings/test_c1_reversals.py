@@ -127,7 +127,7 @@ def test_c1_unsent_charge_ends_at_once(client: FlaskClient, deps: Dependencies, 
     assert list(verify(deps)) == []
 
 
-def test_c1_charge_unknown_to_the_gateway_is_failed_and_reversed_when_it_arrives(
+def test_c1_charge_unknown_to_the_gateway_is_made_and_reversed(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     """If recovery gave it up, the money would stay with a sender that wakes up later."""

@@ -118,7 +118,7 @@ def test_slow_bank_may_move_money_after_the_time_out(
     assert isinstance(gateway.lookup(instruction), Approved)
 
 
-def test_bank_that_is_down_leaves_operations_unsent_or_unknown(simulator: Simulator, gateway: RemoteGateway) -> None:
+def test_operation_at_a_bank_that_is_down_is_unknown(simulator: Simulator, gateway: RemoteGateway) -> None:
     simulator.arm("down")
     instruction = instruct()
     assert isinstance(gateway.send(instruction), Unknown)

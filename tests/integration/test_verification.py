@@ -178,9 +178,7 @@ def test_success_unknown_to_the_gateway_is_reported(
     assert (told.invariant, told.what) == ("S3", "succeeded here, unknown to the gateway")
 
 
-def test_effect_without_an_operation_is_reported(
-    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
-) -> None:
+def test_effect_without_operation_is_reported(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     pay_trip(client)
     [key] = gateway.ledger
     alter(deps, idempotency_keys, gateway_key="another")
@@ -216,9 +214,7 @@ def test_changes_during_verification_are_not_reported(
     assert len(gateway.ledger) == 2
 
 
-def test_other_amount_at_the_gateway_is_reported(
-    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
-) -> None:
+def test_other_amount_at_gateway_is_reported(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     pay_trip(client)
     [(key, instruction)] = gateway.ledger.items()
     gateway.ledger[key] = GatewayRequest(**{**vars(instruction), "amount": instruction.amount + 1})

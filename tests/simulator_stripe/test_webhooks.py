@@ -179,7 +179,7 @@ def test_events_may_come_in_another_version_or_mode(bank: StripeBank, receiver: 
     assert bank.v1.events.retrieve(event.id).livemode is False
 
 
-def test_event_of_a_look_up_has_no_request_id(bank: StripeBank) -> None:
+def test_event_caused_by_a_look_up_has_no_idempotency_key(bank: StripeBank) -> None:
     key = new_key()
     intent = bank.intents.confirm(bank.made(20_203, key=key).id, {}, {"idempotency_key": key})
     bank.intents.retrieve(intent.id)

@@ -49,7 +49,7 @@ def test_bar_stacks_its_parts_and_leaves_out_changes_without_effect() -> None:
     assert sum(bar.created for bar in chart.bars[:-1]) == 0
 
 
-def test_share_of_zero_is_zero_and_shares_sum_to_one() -> None:
+def test_shares_sum_to_100_percent_and_share_of_zero_is_zero() -> None:
     assert {share.percent for share in shares_of(dict.fromkeys(Status, 0))} == {0}
     shares = shares_of(dict.fromkeys(Status, 3))
     assert sum(share.percent for share in shares) == pytest.approx(100, abs=0.1)  # each one is rounded

@@ -33,7 +33,7 @@ run: $(RUNTIME_LOCKS:%=.venv/.%) ## Migrate, then serve on http://127.0.0.1:8082
 	@ENVIRONMENT=$${ENVIRONMENT:-development} bin/run
 
 # Folders whose tests break the service for minutes.
-FAULTS := tests/crash tests/model tests/neighbours tests/torture
+FAULTS := tests/crash tests/faults tests/model tests/neighbours tests/torture
 # Folders whose tests start whole programs: as they are deployed, upgraded and rolled back.
 WHOLE := tests/e2e tests/releases
 QUICK := $(FAULTS:%=--ignore=%) $(WHOLE:%=--ignore=%) --ignore=tests/ha --ignore=tests/citus
@@ -74,8 +74,24 @@ format: .venv/.requirements-dev.txt ## Put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The site has the repository's own layout, so that every link leads to the same page here and there.
+.PHONY: docs
+docs: build/docs/.installed site/node_modules ## Build the documents as a site in build/site; a broken link is an error
+	@rm -rf build/pages && mkdir -p build/pages/assets
+	@cp -r --parents *.md docs clients/*/README.md build/pages
+	@cp site/site.css site/node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js build/pages/assets/
+	@build/docs/bin/zensical build --strict --clean
+	@echo "Read it: python3 -m http.server --bind 127.0.0.1 --directory build/site"
+
+build/docs/.installed: requirements-docs.txt
+	@$(PYTHON) -m venv --clear build/docs
+	@build/docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+site/node_modules: .venv/.requirements-dev.txt
+
 .PHONY: check
-check: lint test test-e2e test-faults test-ha ## Everything a change must pass
+check: lint docs test test-e2e test-faults test-ha ## Everything a change must pass
 
 # Patroni has an environment of its own: nothing of it is part of the service.
 HA := build/ha/.installed
@@ -90,7 +106,7 @@ test-ha: .venv/.requirements-dev.txt $(HA) ## Fail a cluster of three PostgreSQL
 	@$(BIN)/python -m pytest $(ARGS) tests/ha
 
 .PHONY: ha
-ha: .venv/.requirements-dev.txt $(HA) ## Fail over in every way (ARGS="--fault frozen --runs 5")
+ha: .venv/.requirements-dev.txt $(HA) ## Fail over in every way, a minute each (ARGS="--fault frozen --way direct --runs 5")
 	@$(BIN)/python -m tests.ha $(ARGS)
 
 # Not part of `check`: no package brings Citus.
@@ -100,7 +116,7 @@ test-citus: .venv/.requirements-dev.txt ## Run the tests on the Citus cluster th
 		@tests/citus/given_up.txt tests/citus tests/integration tests/api
 
 .PHONY: bench
-bench: .venv/.requirements-dev.txt ## Measure requests against bare Flask and pgbench, and write docs/performance.md (BASE=<revision> compares)
+bench: .venv/.requirements-dev.txt ## Measure requests against bare Flask and pgbench, and write docs/explanation/performance.md (BASE=<revision> compares)
 	@$(BIN)/python -m benchmarks.http --write $(if $(BASE),--base $(BASE)) $(ARGS)
 
 .PHONY: bench-quick
@@ -144,6 +160,7 @@ lock: .venv/.requirements-dev.txt ## Lock the newest releases within the ranges 
 	$(COMPILE) --upgrade requirements-dev.in --constraint requirements-kafka.txt --constraint requirements-stripe.txt -o requirements-dev.txt
 	$(COMPILE) --upgrade requirements-sbom.in -o requirements-sbom.txt
 	$(COMPILE) --upgrade requirements-ha.in -o requirements-ha.txt
+	$(COMPILE) --upgrade requirements-docs.in -o requirements-docs.txt
 
 # What the image installs, and the tool that lists it, each in an environment of its own.
 .PHONY: sbom
@@ -161,7 +178,7 @@ pin-images: ## Name the foreign images by their digests of today, in Dockerfile 
 
 .PHONY: clean
 clean: ## Remove what tools leave behind, the environment too; databases stay
-	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info clients/python/build clients/python/src/*.egg-info postman/node_modules tests/oidc/node_modules
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info clients/python/build clients/python/src/*.egg-info clients/typescript/dist postman/node_modules site/node_modules tests/oidc/node_modules clients/typescript/node_modules
 	find payment_service simulator migrations tests clients -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One marker per installed lock: pip runs only when the lock is newer than the marker.
@@ -174,6 +191,11 @@ clean: ## Remove what tools leave behind, the environment too; databases stay
 		{ echo "Python 3.11 or newer is needed; found: $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv --clear .venv || \
 		{ rm -rf .venv; echo "Could not make .venv. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+# The client for TypeScript, as its tests run it: tsc checks the types and stops at the first error.
+clients/typescript/dist: clients/typescript/node_modules clients/typescript/tsconfig.json $(wildcard clients/typescript/src/*.ts)
+	@$(NODE_HOME)/bin/node clients/typescript/node_modules/typescript/bin/tsc --project clients/typescript
+	@touch $@
 
 %/node_modules: %/package-lock.json
 	@$(NODE_HOME)/bin/node $(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js ci --prefix $* --no-fund --no-audit --silent

@@ -147,7 +147,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", help="cases, separated by commas")
     parser.add_argument("--base", help="a revision to compare with")
-    parser.add_argument("--write", action="store_true", help="docs/performance.md and its chart")
+    parser.add_argument("--write", action="store_true", help="docs/explanation/performance.md and its chart")
     options = parser.parse_args()
     wanted = (case for case in CASES if not options.only or case.name in options.only.split(","))
     with ExitStack() as stack:

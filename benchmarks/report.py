@@ -1,4 +1,4 @@
-"""The results, ratios first: as text, as tables of docs/performance.md, and as a chart beside it."""
+"""The results, ratios first: as text, as tables of docs/explanation/performance.md, and as a chart beside it."""
 
 import os
 import platform
@@ -9,7 +9,8 @@ from typing import Any
 
 from benchmarks.servers import ROOT
 
-PAGE, CHART = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance.svg"
+FOLDER = ROOT / "docs" / "explanation"
+PAGE, CHART = FOLDER / "performance.md", FOLDER / "performance.svg"
 BEGIN, END = "<!-- written by make bench -->", "<!-- end of what make bench writes -->"
 BARS = {"bare": "#9aa5b1", "base": "#c9a66b", "here": "#2f6f9f"}
 

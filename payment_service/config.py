@@ -96,6 +96,8 @@ class Settings(gateways.GatewaySettings, brokers.BrokerSettings, operators.Opera
     jwt_jwks_url: str | None = var(None, parse.http_url)
     jwt_audience: str | None = var(None)
     jwt_issuer: str | None = var(None)
+    # Judged here; `http_client` takes it from the library that it names.
+    requests_ca_bundle: str | None = var(None, contents.readable_file)
     # The journal's chain: pairs of id and secret, of which the first signs; the key of extracts for auditors.
     journal_key: tuple[tuple[str, str], ...] = var((), contents.journal_keys, secret=True)
     journal_signing_key: str | None = var(None, contents.signing_key, secret=True)

@@ -10,6 +10,7 @@ from payment_service import config_fields as parse
 from payment_service.config_fields import Refusal, Violation, var
 
 LONGEST_SESSION = 8 * 3600
+LONGEST_IDLENESS = 1800
 
 
 def issuer(text: str) -> str:
@@ -23,7 +24,7 @@ def issuer(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorSettings:
-    """The operators' sign-in and its length. `ops_session_seconds` are seconds.
+    """The operators' sign-in and its length. `ops_session_seconds` and `ops_idle_seconds` are seconds.
 
     `ops_oidc_issuer` None: operators paste a token. `ops_oidc_redirect_uri` None: made of the address that the browser
     asked. `ops_oidc_claim` names the claim of the ID token that has to hold `ops_oidc_value`; None: the scope that the
@@ -39,6 +40,7 @@ class OperatorSettings:
     ops_oidc_value: str | None = var(None)
     ops_token_sign_in: bool = var(True, parse.boolean)
     ops_session_seconds: int = var(LONGEST_SESSION, parse.integer(1, LONGEST_SESSION))
+    ops_idle_seconds: int = var(LONGEST_IDLENESS, parse.integer(1, LONGEST_SESSION))
 
 
 def contradictions(settings: OperatorSettings) -> Iterator[Violation]:

@@ -93,6 +93,15 @@ def deadline_adapter(connections: int, response: type[DeadlineResponse] = Deadli
     return adapter
 
 
+def authorities() -> bool | str:
+    """Return the file of authorities that REQUESTS_CA_BUNDLE names, or True for the public list.
+
+    `requests` itself reads it, but in its session, which we do without.
+    """
+    settings = requests.Session().merge_environment_settings("https://localhost", {}, None, None, None)
+    return settings["verify"] or True
+
+
 class HttpClient:
     """Connections to one service. `timeouts` are seconds: to connect, and for the whole reply. Thread-safe."""
 
@@ -101,6 +110,7 @@ class HttpClient:
     ) -> None:
         self._timeouts = timeouts
         self._adapter = deadline_adapter(connections, response)
+        self._authorities = authorities()
 
     def send(self, request: requests.Request, most_bytes: int) -> tuple[requests.Response, bytes]:
         """Return the reply, and up to `most_bytes` of its raw body. Raises NoReply, or errors of a malformed reply.
@@ -108,7 +118,9 @@ class HttpClient:
         Once a reply has been read to the end, its connection is used again.
         """
         try:
-            with self._adapter.send(request.prepare(), stream=True, timeout=self._timeouts) as response:
+            with self._adapter.send(
+                request.prepare(), stream=True, timeout=self._timeouts, verify=self._authorities
+            ) as response:
                 return response, response.raw.read(most_bytes, decode_content=False)
         except requests.ConnectTimeout as error:
             raise NotConnected(timed_out=True) from error

@@ -39,7 +39,7 @@ Lines = Callable[[], list[dict[str, object]]]
 
 remember_rules()
 
-SLOW = {"crash", "e2e", "model", "neighbours", "torture"}
+SLOW = {"crash", "e2e", "faults", "model", "neighbours", "torture"}
 """Folders with files that keep a worker busy for long, mostly with waiting for processes."""
 
 

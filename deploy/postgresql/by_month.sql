@@ -1,6 +1,6 @@
 -- Divides the journal and the deliveries into months while the service runs. The present table becomes the first part as
--- it is, so nothing is copied. See docs/scaling.md. The owner of the tables runs it on PostgreSQL itself, not through a
--- pooler, days before the first month begins:
+-- it is, so nothing is copied. See docs/how-to/partition-history.md. The owner of the tables runs it on PostgreSQL
+-- itself, not through a pooler, days before the first month begins:
 --   psql --set=ON_ERROR_STOP=1 --set=first=2027-01-01 --file=deploy/postgresql/by_month.sql <address of the database>
 -- Afterwards a scheduler makes each later month some time before it begins: SELECT history_month('2028-01-01');
 

@@ -14,6 +14,7 @@ from marshmallow import Schema
 from payment_service.domain.cards import contains_card_number
 from payment_service.domain.errors import PaymentNotFound, ServiceError, TokenMissing, Unauthenticated
 from payment_service.domain.principals import Principal
+from payment_service.domain.refusals import Reason
 from payment_service.services import deliveries as outbox
 from payment_service.services import timeline
 from payment_service.services.dashboard import overview
@@ -134,7 +135,7 @@ def leave_for_provider() -> Response:
     """Send the browser to the provider; it leads back to `callback`."""
     provider = operators.provider()
     if provider is None:
-        raise SignInFailed("no_provider")
+        raise SignInFailed(Reason.NO_PROVIDER)
     url, flow = provider.begin(operators.redirect_uri(), _then(request.args.get("then", "")))
     return operators.remember_flow(_to(url), flow)
 

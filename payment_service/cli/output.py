@@ -24,7 +24,7 @@ class TemporaryFailure(click.ClickException):
 
 
 class Command(click.Command):
-    """A command with exit codes from which a scheduler knows what to do, see docs/commands.md."""
+    """A command with exit codes from which a scheduler knows what to do, see docs/reference/commands.md."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it; an unreachable database or gateway becomes a sentence and an exit code, not a traceback."""

@@ -49,7 +49,7 @@ _LOOKALIKE = re.compile("|".join(_FORMS))
 _IBAN = re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]{1,4}){3,8}")
 _DIGEST = re.compile("[0-9a-fA-F]{16}(?:[0-9a-fA-F]{8})*")
 _WORD_BEFORE, _WORD_AFTER = re.compile(r"[0-9A-Za-z]*\Z"), re.compile("[0-9A-Za-z]*")
-_AROUND = 64
+_AROUND = 48
 """Characters before and after a number that may belong to the same thing."""
 _LONGEST_DIGEST = 128
 _BARCODE = 13
@@ -62,13 +62,16 @@ def is_lookalike(text: str, start: int, end: int) -> bool:
 
     Looks at their neighbourhood only, so that it takes no longer in a longer text.
     """
-    first, last = max(0, start - _AROUND), min(len(text), end + _AROUND)
-    if any(each.start() < end and start < each.end() for each in _LOOKALIKE.finditer(text, first, last)):
+    if text[start:end].isdigit() and (_is_barcode(text[start:end]) or _is_in_digest(text, start, end)):
         return True
     if is_list(_GROUP.findall(text, start, end)):
         return True
-    if text[start:end].isdigit() and (_is_in_digest(text, start, end) or _is_barcode(text[start:end])):
-        return True
+    first, last = max(0, start - _AROUND), min(len(text), end + _AROUND)
+    # The fraction of a number in scientific notation is nothing on its own.
+    has_exponent = not {"e", "E"}.isdisjoint(text[start:end])
+    for each in _LOOKALIKE.finditer(text, first, last):
+        if each.start() < end and start < each.end() and not (has_exponent and each.start() > start):
+            return True
     ibans = (each for each in _IBAN.finditer(text, first, last) if each.start() < end and start < each.end())
     return any(start < each.start() + _account(each[0]) for each in ibans)
 

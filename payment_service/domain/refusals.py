@@ -45,6 +45,22 @@ class Reason(StrEnum):
     """The payment exists and belongs to another subject."""
     FOREIGN_FORM = "foreign_form"
     """The form was not made for this operator's session."""
+    NO_PROVIDER = "no_provider"
+    """No sign-in provider is configured."""
+    NO_SIGN_IN_UNDER_WAY = "no_sign_in_under_way"
+    """The browser has begun no sign-in, or has lost its cookie."""
+    STATE_MISMATCH = "state_mismatch"
+    """The provider's reply belongs to another sign-in."""
+    ISSUER_MISMATCH = "issuer_mismatch"
+    """The reply names another provider."""
+    REFUSED_BY_PROVIDER = "refused_by_provider"
+    """The provider has refused the person."""
+    CODE_REFUSED = "code_refused"
+    """The provider gave no token for its code."""
+    ALGORITHM_NOT_ALLOWED = "algorithm_not_allowed"
+    """The ID token names an algorithm that is not allowed."""
+    ID_TOKEN_REFUSED = "id_token_refused"  # noqa: S105 - a reason
+    """The ID token is not valid."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,10 @@ class QueuedLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the line of a record, or count it as dropped."""
-        line, level = self.format(record) + "\n", record.levelname.lower()
+        self.put(record.levelname.lower(), self.format(record))
+
+    def put(self, level: str, line: str) -> None:
+        """Queue a line without its end, or count it as dropped."""
         if self._pid != os.getpid():
             self._begin()
         if self._queue.qsize() >= MOST_LINES:
@@ -55,7 +58,7 @@ class QueuedLines(logging.Handler):
             dropped, self._dropped = self._dropped, 0
             # This line comes through here, too. A new context, because it belongs to no request.
             Context().run(log.warning, "log.lines_dropped", lines=dropped)
-        self._queue.put((level, line))
+        self._queue.put((level, line + "\n"))
         if self._writer is None:
             self._start()
 

@@ -39,7 +39,8 @@ operator_actions = Table(
 )
 
 # The sessions of the operations pages. `session_hash` is the SHA-256 of the cookie's value; `issued_at` is a pasted
-# token's `iat`, otherwise the moment of the sign-in. The purge deletes a row after `ends_at`.
+# token's `iat`, otherwise the moment of the sign-in; `seen_at` is the last request, to the minute (None: of the release
+# before). The purge deletes a row after `ends_at`.
 operator_sessions = Table(
     "operator_sessions",
     metadata,
@@ -50,6 +51,7 @@ operator_sessions = Table(
     moment("began_at"),
     moment("ends_at"),
     moment("signed_out_at", nullable=True),
+    moment("seen_at", nullable=True),
     one_of("way", SIGN_IN_WAYS),
     Index("ix_operator_sessions_ends_at", "ends_at"),
 )

@@ -19,7 +19,9 @@ _IS_LIVE = and_(
     ~_IS_REVOKED,
 )
 _SESSION = sessions.c.session_hash == bindparam("hash")
-_FIND = select(sessions.c.subject, sessions.c.ends_at).where(_SESSION, _IS_LIVE)
+_SEEN_AT = func.coalesce(sessions.c.seen_at, sessions.c.began_at, type_=sessions.c.ends_at.type)
+_FIND = select(sessions.c.subject, _SEEN_AT.label("seen_at")).where(_SESSION, _IS_LIVE)
+_SEE = update(sessions).where(_SESSION).values(seen_at=bindparam("now", type_=sessions.c.ends_at.type))
 _LIVE = select(func.count()).select_from(sessions).where(sessions.c.subject == bindparam("of"), _IS_LIVE)
 _SIGN_OUT = (
     update(sessions)
@@ -37,8 +39,13 @@ def insert_session(connection: Connection, **values: Any) -> None:
 
 
 def find(connection: Connection, session_hash: str, now: datetime) -> RowMapping | None:
-    """Return the `subject` and `ends_at` of a session; None if there is none or it has ended in any way."""
+    """Return the `subject` and `seen_at` of a session; None if there is none or it has ended, but for idleness."""
     return connection.execute(_FIND, {"hash": session_hash, "now": now}).mappings().one_or_none()
+
+
+def see(connection: Connection, session_hash: str, now: datetime) -> None:
+    """Store the moment of the session's last request."""
+    connection.execute(_SEE, {"hash": session_hash, "now": now})
 
 
 def sign_out(connection: Connection, session_hash: str, now: datetime) -> str | None:

@@ -15,13 +15,16 @@ MIN_CODE = select(schema_information.c.min_code)
 MAY_WRITE = text(
     """
     SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS is_writable,
+           NOT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'
+                       AND query_start < clock_timestamp() - interval '1.2 seconds') AS has_standby,
            bool_and(to_regclass(needed.name) IS NOT NULL) AS has_tables,
            bool_and(has_table_privilege(to_regclass(needed.name), needed.privilege)) AS has_privileges
     FROM (VALUES ('payments', 'INSERT'), ('payments', 'UPDATE'), ('transactions', 'INSERT'),
                  ('idempotency_keys', 'INSERT'), ('idempotency_keys', 'UPDATE')) AS needed (name, privilege)
     """
 )
-"""A charge's needs of PostgreSQL; it locks nothing."""
+"""A charge's needs of PostgreSQL; it locks nothing. A COMMIT that waits for a silent standby shows there for every
+process, also after the one that sent it has given it up."""
 
 ASK_EVERY_MACHINE = select(payments.c.payment_id).limit(1)
 """A database that is spread answers this only while all its machines do."""
@@ -52,9 +55,10 @@ def is_known(oldest: str, head: str) -> bool:
 
 
 def require_writable(connection: Connection) -> None:
-    """Raise DatabaseUnavailable if no charge can be written: read only, a privilege or one of its machines missing.
+    """Raise DatabaseUnavailable if no charge can be written.
 
-    Discards a read-only connection with its pool: the next one shows whether that still holds.
+    The database is read only, its standby is silent, or a privilege or one of its machines is missing. Discards a
+    read-only connection with its pool: the next one shows whether that still holds.
     """
     if connection.database == "sqlite":
         connection.execute(WRITE_NOTHING)
@@ -65,6 +69,6 @@ def require_writable(connection: Connection) -> None:
         raise DatabaseUnavailable
     if not found.has_tables:
         raise DatabaseNotMigrated
-    if not found.has_privileges:
+    if not (found.has_privileges and found.has_standby):
         raise DatabaseUnavailable
     connection.execute(ASK_EVERY_MACHINE)

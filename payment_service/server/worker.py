@@ -6,7 +6,7 @@ rest, for all slow clients at once, and a thread serves a request when it is com
 
 This is the one place that knows the internals of gunicorn's ThreadWorker: `enqueue_req`, `handle`, `finish_request`,
 `murder_pending`, `set_accept_enabled`, `nr_conns`, `poller` and TConn are no interface. requirements.in pins gunicorn's
-minor version for it; tests/findings/test_s9_slow_clients.py checks a newer one.
+minor version for it; tests/e2e/test_s9_slow_clients.py checks a newer one.
 """
 
 import json

@@ -1,9 +1,12 @@
 """The sessions of operators: each ends by its time, by signing out, or by a revocation of its subject.
 
+A session also ends by idleness: too long without a request.
+
 The browser has a random text, the database its digest: neither a copy of the database nor its log opens a session.
 """
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -12,13 +15,14 @@ import structlog
 
 from payment_service import clock
 from payment_service.connection import Connection
-from payment_service.domain.errors import Unauthenticated
+from payment_service.domain.errors import Unauthenticated, Unavailable
 from payment_service.repositories import operator_sessions as sessions
 from payment_service.services.dependencies import Dependencies
 
 log = structlog.get_logger(__name__)
 
 _DIGITS = 64
+_SEEN_EVERY = timedelta(minutes=1)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
@@ -69,14 +73,24 @@ def _begin(connection: Connection, sign_in: SignIn, session: str, longest: timed
         issued_at=issued_at,
         began_at=now,
         ends_at=ends_at,
+        seen_at=now,
     )
 
 
-def find(deps: Dependencies, session: str) -> str | None:
-    """Return the subject of a cookie's session, None if there is none or it has ended in any way."""
+def find(deps: Dependencies, session: str, idle_seconds: int) -> str | None:
+    """Return the subject of a cookie's session, None if there is none or it has ended in any way.
+
+    The request counts against idleness. Where it cannot be stored, as in a read-only database, the session stays open.
+    """
+    now = clock.now()
     with deps.database.reading() as connection:
-        found = sessions.find(connection, _digest(session), clock.now())
-    return None if found is None else str(found["subject"])
+        found = sessions.find(connection, _digest(session), now)
+    if found is None or (idle := now - found["seen_at"]) >= timedelta(seconds=idle_seconds):
+        return None
+    if idle >= min(_SEEN_EVERY, timedelta(seconds=idle_seconds / 2)):
+        with suppress(Unavailable):
+            deps.database.run("see_session", sessions.see, _digest(session), now)
+    return str(found["subject"])
 
 
 def sign_out(deps: Dependencies, session: str) -> str | None:

@@ -68,7 +68,7 @@ class Readiness:
             return {"database": True, "migrations": False}
         except DatabaseUnavailable:
             return {"database": False, "migrations": is_migrated}
-        # A COMMIT waits for a standby that may be silent, and so would that of the next charge.
+        # A disk may take no COMMIT, while the server reads and has sent none to a standby.
         return {"database": longest_commit() < DATABASE_PATIENCE, "migrations": is_migrated}
 
     def _unasked(self) -> dict[str, bool | None]:

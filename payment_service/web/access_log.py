@@ -72,7 +72,7 @@ def client_address() -> str | None:
 
 
 def _reason_of(error: ServiceError) -> Reason | str:
-    reason: Reason | str = str(getattr(error, "reason", "")) or _OF_CODE.get(error.code, error.code)
+    reason: Reason | str = _OF_CODE.get(error.code, error.code)
     if reason is Reason.MISSING and not _open_channels().isdisjoint(_channels()):
         return Reason.OPEN_CHANNEL_ONLY
     return reason

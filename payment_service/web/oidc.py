@@ -16,7 +16,8 @@ from authlib.oidc.core import CodeIDToken
 from joserfc.errors import JoseError
 
 from payment_service.domain.principals import Principal, TokenScope
-from payment_service.http_client import JSON_HEADERS, MALFORMED, deadline_adapter
+from payment_service.domain.refusals import Reason
+from payment_service.http_client import JSON_HEADERS, MALFORMED, authorities, deadline_adapter
 from payment_service.web.auth import LEEWAY, caller_of_claims, published_key
 from payment_service.web.jwks import KeysUnreachable
 from payment_service.web.sign_in_provider import (
@@ -62,13 +63,13 @@ class OpenIdProvider:
     def finish(self, flow: Flow, reply: Mapping[str, str], redirect_uri: str) -> tuple[Principal, bool]:
         """Finish a sign-in, as in `Provider.finish`."""
         if not hmac.compare_digest(reply.get("state", "").encode(), flow.state.encode()):
-            raise SignInFailed("state_mismatch")
+            raise SignInFailed(Reason.STATE_MISMATCH)
         endpoints = self._discovery.endpoints()
         named = reply.get("iss")
         if named != self.issuer and (named is not None or endpoints.names_issuer):
-            raise SignInFailed("issuer_mismatch")
+            raise SignInFailed(Reason.ISSUER_MISMATCH)
         if "error" in reply or not reply.get("code"):
-            raise SignInFailed("refused_by_provider")
+            raise SignInFailed(Reason.REFUSED_BY_PROVIDER)
         token = self._token(endpoints, flow, reply["code"], redirect_uri)
         claims = self._claims(endpoints, flow, token)
         return caller_of_claims(claims), self._value in self._values(claims, token)
@@ -88,6 +89,7 @@ class OpenIdProvider:
             code_challenge_method="S256",
         )
         session.trust_env = False
+        session.verify = authorities()
         session.headers.update(JSON_HEADERS)
         for scheme in ("http://", "https://"):
             session.mount(scheme, deadline_adapter(1))
@@ -107,7 +109,7 @@ class OpenIdProvider:
                 )
             except OAuthError as error:
                 log.info("ops.code_refused", error=str(error.error)[:100])
-                raise SignInFailed("code_refused") from None
+                raise SignInFailed(Reason.CODE_REFUSED) from None
             except MALFORMED as error:
                 log.warning("ops.provider_unreachable", error=type(error).__name__)
                 raise ProviderUnavailable from error
@@ -120,7 +122,7 @@ class OpenIdProvider:
             header = jwt.get_unverified_header(str(text))
             algorithm = header.get("alg")
             if algorithm not in ALGORITHMS:
-                raise SignInFailed("algorithm_not_allowed")
+                raise SignInFailed(Reason.ALGORITHM_NOT_ALLOWED)
             claims: dict[str, Any] = jwt.decode(
                 str(text),
                 published_key(endpoints.keys, header, str(text)).key,
@@ -136,7 +138,7 @@ class OpenIdProvider:
             raise ProviderUnavailable from error
         except (jwt.PyJWTError, JoseError, ValueError, TypeError, OverflowError, RecursionError) as error:
             log.info("ops.id_token_refused", error=type(error).__name__)
-            raise SignInFailed("id_token_refused") from None
+            raise SignInFailed(Reason.ID_TOKEN_REFUSED) from None
         return claims
 
     def _values(self, claims: Mapping[str, Any], token: Mapping[str, Any]) -> frozenset[str]:

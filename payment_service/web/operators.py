@@ -74,7 +74,7 @@ def operator_from_request() -> Principal:
     session = request.cookies.get(cookie_name(COOKIE))
     if not session:
         raise TokenMissing
-    subject = operator_sessions.find(dependencies(), session)
+    subject = operator_sessions.find(dependencies(), session, current_app.config["OPS_IDLE_SECONDS"])
     if subject is None:
         raise SessionEnded
     return Principal(subject=subject, scopes=frozenset({TokenScope.OPERATE.value}))
@@ -115,7 +115,7 @@ def sign_in_of_provider() -> SignIn:
     """Return the sign-in that the provider's reply proves. Raises SignInFailed, NoOperator, ProviderUnavailable."""
     known = provider()
     if known is None:
-        raise SignInFailed("no_provider")
+        raise SignInFailed(Reason.NO_PROVIDER)
     caller, may_operate = known.finish(flow_from_request(), request.args, redirect_uri())
     if not may_operate:
         raise refused(NoOperator(caller.subject), Reason.SCOPE_MISSING, caller.subject, TokenScope.OPERATE.value)

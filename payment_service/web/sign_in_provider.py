@@ -17,6 +17,7 @@ from requests import codes
 from payment_service import clock
 from payment_service.domain.errors import Unauthenticated, Unavailable
 from payment_service.domain.principals import Principal
+from payment_service.domain.refusals import Reason, Refusal
 from payment_service.http_client import HttpClient, NoReply
 from payment_service.web.jwks import Jwks
 
@@ -37,9 +38,9 @@ class SignInFailed(Unauthenticated):
 
     code = "sign_in_failed"
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    def __init__(self, reason: Reason) -> None:
         super().__init__()
+        self.refusal = Refusal(reason)
 
 
 class ProviderUnavailable(Unavailable):
@@ -66,7 +67,7 @@ class Flow:
         """Read a cookie's value. Raises SignInFailed for any other text."""
         parts = text.split(".", _PARTS - 1)
         if len(parts) != _PARTS or not all(parts):
-            raise SignInFailed("no_sign_in_under_way")
+            raise SignInFailed(Reason.NO_SIGN_IN_UNDER_WAY)
         return cls(parts[0], parts[1], parts[2], unquote(parts[3]))
 
     @classmethod

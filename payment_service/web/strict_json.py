@@ -7,16 +7,22 @@ stays the text it was: only its field knows what it means.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NoReturn
 
-from payment_service.domain.cards import ENOUGH_DIGITS, contains_card_number, is_number_in_parts
+from payment_service.domain.cards import (
+    contains_card_number,
+    first_with_card_number,
+    has_enough_digits,
+    is_number_in_parts,
+)
 from payment_service.domain.errors import CardDataNotAccepted, FieldError, Invalid
 
 MOST_DEPTH = 16
 MOST_NAMES = 200
+MOST_VALUES = 2000
 LARGEST_INTEGER = 2**63 - 1
 
 _INVALID = "json_invalid"
@@ -27,12 +33,11 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNPRINTABLE_OR_LINE_END = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # Integers that only `_integer` reads correctly: minus zero, and those that may exceed 64 bits.
-_NO_PLAIN_INTEGER = re.compile("-0|[0-9]{19}")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
+_LONG_INTEGER = re.compile("(?<![0-9])[0-9]{19}")
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_BRACKETS = bytes(set(range(256)) - set(_STEPS))
-_BETWEEN_LEAVES = "\nx\n"  # no part of a number
-_SHORTEST_NUMBER = len("400000e1")
+_SHORTEST_NUMBER = len("510e13")
 _FEWEST_PARTS, _MOST_PARTS = 3, 19
 SANE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
@@ -57,13 +62,13 @@ def parse_object(body: bytes) -> dict[str, Any]:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise _malformed(error.start, "The body is not UTF-8") from None
-    _judge_depth(body)
+    _judge_extent(body)
     value = _parse(text)
     if not isinstance(value, dict):
         raise _malformed(0, "The body must be a JSON object")
     # A backslash can encode any character. Without one, a search of the whole text finds control characters and digits.
     has_escapes = "\\" in text
-    if has_escapes or not text.isascii() or _UNPRINTABLE.search(text) or ENOUGH_DIGITS.search(text):
+    if has_escapes or not text.isascii() or _UNPRINTABLE.search(text) or has_enough_digits(text):
         shortest = 1 if has_escapes or _UNPRINTABLE.search(text) else _SHORTEST_NUMBER
         _judge_leaves(list(_leaves(value, ("body",), shortest)))
     return value
@@ -91,26 +96,22 @@ def _judge_leaves(leaves: list[Leaf]) -> None:
     if _UNPRINTABLE_OR_LINE_END.search(names) or _UNPRINTABLE.search(values):
         for loc, text, is_name in leaves:
             judge_text(text, loc, lines=not is_name)
-    if _has_card_number(leaves):
-        while len(leaves) > 1:
-            half = len(leaves) // 2
-            leaves = leaves[:half] if _has_card_number(leaves[:half]) else leaves[half:]
-        raise card_data(leaves[0][0])
+    found = first_with_card_number([text for _, text, _ in leaves])
+    if found is not None:
+        raise card_data(leaves[found][0])
 
 
-def _has_card_number(leaves: Sequence[Leaf]) -> bool:
-    return contains_card_number(_BETWEEN_LEAVES.join(text for _, text, _ in leaves))
-
-
-def _judge_depth(body: bytes) -> None:
-    brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKETS)
-    if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) <= MOST_DEPTH:
-        return
-    depth = 0
-    for token in _TOKEN.finditer(body):
-        depth += _STEPS.get(token[0][0], 0)
-        if depth > MOST_DEPTH:
-            raise _malformed(token.start(), f"The body is nested deeper than {MOST_DEPTH} levels")
+def _judge_extent(body: bytes) -> None:
+    signs = _STRING.sub(b"", body)
+    brackets = signs.translate(None, _NO_BRACKETS)
+    if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MOST_DEPTH:
+        depth = 0
+        for token in _TOKEN.finditer(body):
+            depth += _STEPS.get(token[0][0], 0)
+            if depth > MOST_DEPTH:
+                raise _malformed(token.start(), f"The body is nested deeper than {MOST_DEPTH} levels")
+    if len(brackets) // 2 + signs.count(b",") > MOST_VALUES:
+        raise _malformed(0, f"The body has more than {MOST_VALUES} values")
 
 
 def _parse(text: str) -> Any:
@@ -127,7 +128,7 @@ def _parse(text: str) -> Any:
         return found
 
     try:
-        parse_int = _integer if _NO_PLAIN_INTEGER.search(text) else int
+        parse_int = _integer if "-0" in text or _LONG_INTEGER.search(text) else int
         return json.loads(
             text, object_pairs_hook=unique, parse_int=parse_int, parse_float=Number, parse_constant=_refuse_constant
         )

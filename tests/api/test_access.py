@@ -65,68 +65,71 @@ def strict(make_app: MakeApp) -> FlaskClient:
 
 def test_every_route_declares_its_access(app: Flask) -> None:
     declared = app.extensions["access"]
-    for method, path, rule in routes(app):
-        blueprint = rule.endpoint.rpartition(".")[0]
-        assert blueprint in declared, rule
-        assert declared[blueprint].is_public == is_public(path), (method, path)
+    found = {(method, path): declared[rule.endpoint.rpartition(".")[0]].is_public for method, path, rule in routes(app)}
+    assert found == {(method, path): is_public(path) for method, path in found}
 
 
-def test_without_a_token_everything_but_the_public_is_401(strict: FlaskClient) -> None:
-    refused = 0
-    for method, path, _ in routes(strict.application):
-        answer = strict.open(path, method=method)
-        if is_public(path):
-            # Without a provider no operator can sign in there.
-            assert answer.status_code != 401 or path.startswith("/ops/login/"), (method, path)
-            continue
-        refused += 1
-        assert answer.status_code == 401, (method, path)
-        assert code_of(answer) == "TOKEN_MISSING", (method, path)
-    assert refused >= 10
+def test_request_without_a_token_answers_401_unless_the_route_is_public(strict: FlaskClient) -> None:
+    answers = {(method, path): strict.open(path, method=method) for method, path, _ in routes(strict.application)}
+    guarded = {route: answer for route, answer in answers.items() if not is_public(route[1])}
+    refused = {route for route, answer in answers.items() if answer.status_code == 401}
+
+    assert len(guarded) >= 10
+    assert {code_of(answer) for answer in guarded.values()} == {"TOKEN_MISSING"}
+    assert guarded.keys() - refused == set()
+    # Without a provider no operator can sign in there.
+    assert {route for route in refused - guarded.keys() if not route[1].startswith("/ops/login/")} == set()
 
 
 @pytest.mark.parametrize("authorization", BAD_TOKENS.values(), ids=BAD_TOKENS)
-def test_a_bad_token_is_401_everywhere_also_where_none_is_needed(client: FlaskClient, authorization: str) -> None:
-    for method, path, _ in routes(client.application):
-        if not is_public(path):
-            answer = client.open(path, method=method, headers={"Authorization": authorization})
-            assert answer.status_code == 401, (method, path)
-            assert code_of(answer) in {"TOKEN_INVALID", "TOKEN_MISSING", "USER_NOT_FOUND"}
+def test_bad_token_answers_401_also_where_none_is_needed(client: FlaskClient, authorization: str) -> None:
+    headers = {"Authorization": authorization}
+    guarded = [(method, path) for method, path, _ in routes(client.application) if not is_public(path)]
+    answers = {(method, path): client.open(path, method=method, headers=headers) for method, path in guarded}
+
+    assert {route: answer.status_code for route, answer in answers.items()} == dict.fromkeys(guarded, 401)
+    assert {code_of(answer) for answer in answers.values()} <= {"TOKEN_INVALID", "TOKEN_MISSING", "USER_NOT_FOUND"}
 
 
-def test_a_refused_caller_leaves_nothing_behind(strict: FlaskClient) -> None:
+def test_request_with_a_refused_token_stores_nothing(strict: FlaskClient) -> None:
     assert pay_trip(strict).status_code == pay_bill(strict).status_code == 401
     assert strict.get("/payments", headers=bearer()).get_json()["payments"] == []
     assert strict.get("/v1/payments", headers=bearer()).get_json() == []
 
 
-def test_the_three_refusals_are_told_apart(strict: FlaskClient) -> None:
-    codes = {
-        "TOKEN_MISSING": {},
-        "TOKEN_INVALID": {"Authorization": f"Bearer {token(secret='x' * 40)}"},
-        "USER_NOT_FOUND": bearer(None),
-    }
-    for code, headers in codes.items():
-        answer = strict.get("/payments", headers=headers)
-        assert (answer.status_code, answer.get_json()["code"]) == (401, code)
-        assert answer.get_json()["retry"] == {"safe": True, "key": "same", "after": None}
+@pytest.mark.parametrize(
+    ("code", "headers"),
+    [
+        ("TOKEN_MISSING", {}),
+        ("TOKEN_INVALID", {"Authorization": f"Bearer {token(secret='x' * 40)}"}),
+        ("USER_NOT_FOUND", bearer(None)),
+    ],
+)
+def test_each_refusal_of_a_token_has_its_own_code(strict: FlaskClient, code: str, headers: dict[str, str]) -> None:
+    answer = strict.get("/payments", headers=headers)
+
+    assert (answer.status_code, answer.get_json()["code"]) == (401, code)
+    assert answer.get_json()["retry"] == {"safe": True, "key": "same", "after": None}
+
+
+def test_refusal_of_a_token_has_the_shape_of_its_path(strict: FlaskClient) -> None:
     assert "error" in strict.get("/payments").get_json()
     assert "detail" in strict.get("/v1/payments").get_json()
 
 
-def test_a_good_token_is_let_in(strict: FlaskClient) -> None:
+def test_request_with_a_valid_token_is_served(strict: FlaskClient) -> None:
     assert pay_trip(strict, headers=bearer()).status_code == 200
     assert pay_bill(strict, headers=bearer()).status_code == 201
     assert pay_trip(strict, headers=bearer(7), idempotency_key="a subject that is a number").status_code == 200
 
 
-def test_only_the_open_channels_are_open(make_app: MakeApp) -> None:
+def test_channel_that_is_not_open_needs_a_token(make_app: MakeApp) -> None:
     client = make_app(auth_open_channels=frozenset({"trips"})).test_client()
-    assert client.post("/payments", json=dict(TRIP)).status_code == 200
-    assert client.post("/v1/payments", json=dict(TRIP)).status_code == 200
-    for path in ("/payments", "/v1/payments"):
-        answer = client.post(path, json=dict(BILL), headers={"Idempotency-Key": "k"})
-        assert (answer.status_code, answer.get_json()["code"]) == (401, "TOKEN_MISSING")
+    paths, key = ("/payments", "/v1/payments"), {"Idempotency-Key": "k"}
+    bills = [client.post(path, json=dict(BILL), headers=key) for path in paths]
+
+    assert [client.post(path, json=dict(TRIP)).status_code for path in paths] == [200, 200]
+    assert [(bill.status_code, bill.get_json()["code"]) for bill in bills] == [(401, "TOKEN_MISSING")] * 2
     assert client.get("/payments").status_code == 200
     assert client.get("/v1/payments").status_code == client.get("/v1/payments?skip=0").status_code == 401
     assert client.get("/v1/payments?trip_id=101").status_code == 200
@@ -135,33 +138,39 @@ def test_only_the_open_channels_are_open(make_app: MakeApp) -> None:
     assert client.get(f"/v1/payments/{bill}").status_code == 401
 
 
-def test_a_missing_token_is_told_in_the_words_of_the_only_channel_there(strict: FlaskClient) -> None:
-    for prefix in ("", "/v1"):
-        answer = strict.post(f"{prefix}/payments/1/refunds", json={})
-        assert (answer.status_code, answer.get_json()["error"]) == (401, "Authorization token is missing")
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_missing_token_on_a_path_of_one_channel_has_the_shape_of_that_channel(strict: FlaskClient, prefix: str) -> None:
+    answer = strict.post(f"{prefix}/payments/1/refunds", json={})
+    assert (answer.status_code, answer.get_json()["error"]) == (401, "Authorization token is missing")
 
 
-def test_an_issuer_and_an_audience_are_asked_for_where_they_are_set(make_app: MakeApp) -> None:
+def test_token_needs_the_issuer_and_audience_of_the_settings(make_app: MakeApp) -> None:
     client = make_app(jwt_issuer="https://auth.example", jwt_audience="payments").test_client()
     good = {"iss": "https://auth.example", "aud": "payments"}
+    wrong: tuple[dict[str, str], ...] = (
+        {},
+        {**good, "iss": "https://auth.example.evil"},
+        {**good, "aud": "orders"},
+        {"aud": "payments"},
+    )
+
     assert client.get("/payments", headers=bearer(**good)).status_code == 200
-    for wrong in ({}, {**good, "iss": "https://auth.example.evil"}, {**good, "aud": "orders"}, {"aud": "payments"}):
-        assert client.get("/payments", headers=bearer(**wrong)).status_code == 401, wrong
+    assert [client.get("/payments", headers=bearer(**claims)).status_code for claims in wrong] == [401] * len(wrong)
 
 
-def test_a_token_in_the_query_or_a_cookie_is_none(strict: FlaskClient) -> None:
+def test_token_in_the_query_or_a_cookie_is_ignored(strict: FlaskClient) -> None:
     assert strict.get(f"/payments?access_token={token()}&jwt={token()}").status_code == 401
     strict.set_cookie("access_token_cookie", token())
     assert strict.get("/payments").status_code == 401
 
 
-def test_identity_comes_from_the_token_alone(strict: FlaskClient) -> None:
+def test_caller_is_named_only_by_the_token(strict: FlaskClient) -> None:
     claimed = {"X-User-ID": "user-2", "X-Forwarded-User": "user-2", "X-Subject": "user-2"}
     number = pay_trip(strict, headers={**bearer("user-1"), **claimed}).get_json()["payment_id"]
     assert strict.get(f"/payments/{number}", headers=bearer("user-1")).status_code == 200
     assert strict.get(f"/payments/{number}", headers=bearer("user-2")).status_code == 404
 
 
-def test_a_preflight_needs_no_token(strict: FlaskClient) -> None:
+def test_preflight_without_a_token_is_answered(strict: FlaskClient) -> None:
     assert strict.options("/payments").status_code == 200
     assert SECRET not in strict.options("/payments").text

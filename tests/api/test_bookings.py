@@ -23,7 +23,7 @@ NO_AMOUNTS = (
 )  # fmt: skip
 
 
-def test_a_payment_is_made_as_the_document_shows(ada: Booker, gateway: LedgerGateway) -> None:
+def test_creation_answers_as_the_document_shows(ada: Booker, gateway: LedgerGateway) -> None:
     before = datetime.now(UTC).replace(tzinfo=None)
     answer = ada.create(currency="USD", payment_method="credit_card")
     payment = payment_of(answer, 201)
@@ -41,33 +41,33 @@ def test_a_payment_is_made_as_the_document_shows(ada: Booker, gateway: LedgerGat
     assert not gateway.sent
 
 
-def test_currency_is_dollars_and_the_method_null_where_nothing_else_is_said(ada: Booker) -> None:
+def test_currency_defaults_to_dollars_and_method_to_null(ada: Booker) -> None:
     payment = payment_of(ada.create(), 201)
     assert (payment["currency"], payment["payment_method"]) == ("USD", None)
 
 
 @pytest.mark.parametrize("currency", ["EUR", "eur", "JPY", "INR"])
-def test_any_currency_of_iso_4217_is_taken(ada: Booker, currency: str) -> None:
+def test_creation_accepts_every_iso_4217_currency(ada: Booker, currency: str) -> None:
     assert payment_of(ada.create(currency=currency, amount=150), 201)["currency"] == currency.upper()
 
 
 @pytest.mark.parametrize("currency", ["", "XXX", "DOLLAR", "US", 840, True, []])
-def test_what_is_no_currency_is_refused(ada: Booker, currency: object) -> None:
+def test_invalid_currency_is_refused(ada: Booker, currency: object) -> None:
     assert error_of(ada.create(currency=currency)) == "currency must be an ISO 4217 code"
 
 
-def test_an_amount_may_be_numeric_text(ada: Booker) -> None:
+def test_amount_as_numeric_text_is_accepted(ada: Booker) -> None:
     assert payment_of(ada.create(amount="99.50"), 201)["amount"] == 99.5
 
 
 @pytest.mark.parametrize("text", ["0", "0.0", '"0"', "-1", "-0.01", '"-5"', "-0"])
-def test_an_amount_must_be_positive(ada: Booker, text: str) -> None:
+def test_amount_that_is_not_positive_is_refused(ada: Booker, text: str) -> None:
     answer = ada("POST", "", data=with_raw(BODY, "amount", text), content_type="application/json")
     assert error_of(answer) == "Amount must be positive"
 
 
 @pytest.mark.parametrize("text", NO_AMOUNTS)
-def test_what_is_no_amount_is_invalid(ada: Booker, deps: Dependencies, text: str) -> None:
+def test_invalid_amount_is_refused(ada: Booker, deps: Dependencies, text: str) -> None:
     answer = ada("POST", "", data=with_raw(BODY, "amount", text), content_type="application/json")
     assert error_of(answer) == "Invalid amount"
     assert answer.get_json()["code"] == "validation_error"
@@ -76,7 +76,7 @@ def test_what_is_no_amount_is_invalid(ada: Booker, deps: Dependencies, text: str
 
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
-def test_numbers_that_json_does_not_know_are_refused(ada: Booker, word: str) -> None:
+def test_amount_that_is_no_json_number_is_refused(ada: Booker, word: str) -> None:
     answer = ada("POST", "", data=with_raw(BODY, "amount", word), content_type="application/json")
     assert error_of(answer) == f"The body is not JSON: {word} is no number"
 
@@ -89,7 +89,7 @@ def test_numbers_that_json_does_not_know_are_refused(ada: Booker, word: str) -> 
         ({"amount": 10**12}, "Amount must have at most 12 digits before the decimal point"),
     ],
 )
-def test_an_amount_fits_its_currency_and_the_tables(ada: Booker, fields: dict[str, Any], text: str) -> None:
+def test_amount_with_too_many_digits_is_refused(ada: Booker, fields: dict[str, Any], text: str) -> None:
     assert error_of(ada.create(**fields)) == text
 
 
@@ -110,38 +110,38 @@ def test_an_amount_fits_its_currency_and_the_tables(ada: Booker, fields: dict[st
         ({}, "Request body is required"),
     ],
 )
-def test_fields_are_judged_one_by_one_and_the_booking_first(ada: Booker, body: dict[str, Any], text: str) -> None:
+def test_first_fault_is_reported_and_the_booking_comes_first(ada: Booker, body: dict[str, Any], text: str) -> None:
     assert error_of(ada("POST", "", json=body)) == text
 
 
-def test_no_body_is_told(ada: Booker) -> None:
+def test_missing_body_answers_400(ada: Booker) -> None:
     assert error_of(ada("POST", "")) == "Request body is required"
 
 
 @pytest.mark.parametrize(
     ("text", "shown"), [('"BOOK-7"', "BOOK-7"), ("7", "7"), ("7.50", "7.50"), ("true", "true"), ("false", "false")]
 )
-def test_any_scalar_is_a_booking_and_shown_as_text(ada: Booker, text: str, shown: str) -> None:
+def test_scalar_booking_id_is_shown_as_text(ada: Booker, text: str, shown: str) -> None:
     answer = ada("POST", "", data=with_raw(BODY, "booking_id", text), content_type="application/json")
     assert payment_of(answer, 201)["booking_id"] == shown
     (listed,) = ada("GET", f"/booking/{shown}").get_json()["payments"]
     assert listed["booking_id"] == shown
 
 
-def test_another_media_type_is_refused(ada: Booker) -> None:
+def test_other_media_type_answers_415(ada: Booker) -> None:
     answer = ada("POST", "", data="booking_id=1", content_type="application/x-www-form-urlencoded")
     assert error_of(answer, 415) == "The body must be application/json without a content encoding."
 
 
 @pytest.mark.parametrize("field", ["booking_id", "payment_method", "note"])
-def test_a_card_number_is_refused_wherever_it_stands(ada: Booker, deps: Dependencies, field: str) -> None:
+def test_card_number_in_any_field_is_refused(ada: Booker, deps: Dependencies, field: str) -> None:
     answer = ada("POST", "", json={**BODY, field: "4111 1111 1111 1111"})
     assert error_of(answer).startswith("Card numbers are not accepted")
     assert answer.get_json()["code"] == "card_data_not_accepted"
     assert "4111" not in everything(deps)
 
 
-def test_unknown_fields_are_ignored_and_never_assigned(ada: Booker) -> None:
+def test_unknown_field_is_ignored(ada: Booker) -> None:
     given: dict[str, Any] = {
         "status": "completed",
         "user_id": "bob",
@@ -154,7 +154,7 @@ def test_unknown_fields_are_ignored_and_never_assigned(ada: Booker) -> None:
     assert (payment["refunded_amount"], payment["payment_id"] != 7) == (0.0, True)
 
 
-def test_a_payment_is_shown(ada: Booker) -> None:
+def test_look_up_shows_the_payment(ada: Booker) -> None:
     made = payment_of(ada.create(), 201)
     answer = ada.show(made["payment_id"])
     assert payment_of(answer) == made
@@ -165,18 +165,18 @@ def test_a_payment_is_shown(ada: Booker) -> None:
 @pytest.mark.parametrize(
     "payment_id", ["7", "00000000-0000-4000-8000-000000000000", "x" * 36, "%00", "booking", "{0}", "..", "\u0661"]
 )
-def test_an_unknown_payment_is_not_found(ada: Booker, payment_id: str) -> None:
-    asked = (ada.show(payment_id), ada.process(payment_id), ada.refund(payment_id))
-    for answer in (*asked, ada.patch(payment_id, status="failed")):
-        assert error_of(answer, 404) == "Payment not found"
+def test_unknown_payment_answers_404_on_every_path(ada: Booker, payment_id: str) -> None:
+    answers = [ada.show(payment_id), ada.process(payment_id), ada.refund(payment_id)]
+    answers.append(ada.patch(payment_id, status="failed"))
+    assert [error_of(answer, 404) for answer in answers] == ["Payment not found"] * 4
 
 
-def test_an_unknown_path_is_told_in_the_documents_shape_and_never_redirected(ada: Booker) -> None:
-    for path in ("/x/y", "//x", f"/{ada.made()}//process", "/x/process/"):
-        assert error_of(ada("POST", path), 404) in ("Not found", "Payment not found")
+def test_unknown_path_answers_404_without_a_redirect(ada: Booker) -> None:
+    paths = ("/x/y", "//x", f"/{ada.made()}//process", "/x/process/")
+    assert {error_of(ada("POST", path), 404) for path in paths} <= {"Not found", "Payment not found"}
 
 
-def test_other_methods_say_which_are_allowed(ada: Booker) -> None:
+def test_wrong_method_answers_405_with_the_allowed_ones(ada: Booker) -> None:
     answer = ada("DELETE", f"/{ada.made()}")
     assert error_of(answer, 405) == "Method Not Allowed"
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}

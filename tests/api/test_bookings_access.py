@@ -25,7 +25,7 @@ NOT_FOUND = {"error": "User not found in token", "code": "USER_NOT_FOUND"}
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_no_path_is_open(ada: Booker, client: FlaskClient, method: str, path: str) -> None:
+def test_every_path_without_a_token_answers_401(ada: Booker, client: FlaskClient, method: str, path: str) -> None:
     url = PAYMENTS + path.format(id=ada.made())
     answer = client.open(url, method=method, json={"status": "failed", "booking_id": "B", "amount": 1})
     assert answer.status_code == 401
@@ -46,24 +46,28 @@ def test_no_path_is_open(ada: Booker, client: FlaskClient, method: str, path: st
         (bearer(""), NOT_FOUND),
     ],
 )
-def test_what_is_wrong_with_a_token_is_told(client: FlaskClient, header: dict[str, str], body: dict[str, Any]) -> None:
+def test_bad_token_answers_401_with_its_fault(
+    client: FlaskClient, header: dict[str, str], body: dict[str, Any]
+) -> None:
     answer = client.get(PAYMENTS, headers=header)
     assert answer.status_code == 401
     assert answer.get_json().items() >= body.items()
 
 
-def test_bookings_stay_closed_whatever_is_opened(make_app: MakeApp) -> None:
+def test_bookings_need_a_token_whichever_channels_are_open(make_app: MakeApp) -> None:
     app = make_app(auth_open_channels=frozenset({"trips", "bills", "orders", "checkout"}))
     assert app.test_client().get(PAYMENTS).status_code == 401
 
 
-def test_a_numeric_subject_is_a_user_too(app: Any) -> None:
+def test_numeric_subject_is_accepted_as_a_user(app: Any) -> None:
     seven = Booker(app, 7)  # type: ignore[arg-type]
     assert payment_of(seven.create(), 201)["user_id"] == "7"
 
 
 @pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "{id}" in route[1]])
-def test_somebody_elses_payment_is_refused_and_stays_as_it_is(ada: Booker, bob: Booker, method: str, path: str) -> None:
+def test_request_for_a_payment_of_another_user_answers_403_and_changes_nothing(
+    ada: Booker, bob: Booker, method: str, path: str
+) -> None:
     payment_id = ada.made()
     answer = bob(method, path.format(id=payment_id), json={"status": "failed"})
     assert error_of(answer, 403) == "Unauthorized"
@@ -71,14 +75,14 @@ def test_somebody_elses_payment_is_refused_and_stays_as_it_is(ada: Booker, bob: 
     assert ada.status(payment_id) == "pending"
 
 
-def test_a_service_acts_for_all(ada: Booker, desk: Booker) -> None:
+def test_service_acts_on_payments_of_every_user(ada: Booker, desk: Booker) -> None:
     payment_id = ada.made()
     assert payment_of(desk.show(payment_id))["user_id"] == "ada"
     assert payment_of(desk.process(payment_id))["status"] == "completed"
     assert payment_of(desk.refund(payment_id))["user_id"] == "ada"
 
 
-def test_the_user_is_remembered_on_first_sight(ada: Booker, deps: Dependencies) -> None:
+def test_first_request_of_a_user_stores_the_user(ada: Booker, deps: Dependencies) -> None:
     ada.page()
     ada.made()
     (row,) = rows(deps, users)
@@ -86,7 +90,7 @@ def test_the_user_is_remembered_on_first_sight(ada: Booker, deps: Dependencies) 
     assert row["created_at"] == row["updated_at"]
 
 
-def test_the_user_is_refreshed_when_the_token_says_something_else(app: Any, ada: Booker, deps: Dependencies) -> None:
+def test_user_is_updated_when_the_claims_of_the_token_change(app: Any, ada: Booker, deps: Dependencies) -> None:
     ada.page()
     Booker(app, "ada", email="ada@example.org", is_verified=False).page()
     (row,) = rows(deps, users)
@@ -94,13 +98,11 @@ def test_the_user_is_refreshed_when_the_token_says_something_else(app: Any, ada:
     assert row["updated_at"] > row["created_at"]
 
 
-def test_an_unverified_user_may_pay(bob: Booker) -> None:
+def test_unverified_user_may_pay(bob: Booker) -> None:
     assert bob.status(bob.paid()) == "completed"
 
 
-def test_nobody_is_remembered_who_was_not_let_in_or_only_asked_what_is_allowed(
-    client: FlaskClient, deps: Dependencies
-) -> None:
+def test_refused_request_or_preflight_stores_no_user(client: FlaskClient, deps: Dependencies) -> None:
     client.get(PAYMENTS)
     client.get(PAYMENTS, headers=bearer("eve", expires_in=-60))
     preflight = client.options(PAYMENTS)

@@ -17,7 +17,7 @@ DOCUMENTED = ("payment.created", "payment.completed", "payment.failed", "payment
 UNDECIDED = [pytest.param(Pending(), id="pending"), pytest.param(Unknown("time-out"), id="unknown")]
 
 
-def test_a_declined_payment_has_failed_and_says_why(ada: Booker, gateway: LedgerGateway) -> None:
+def test_declined_payment_fails_with_its_reason(ada: Booker, gateway: LedgerGateway) -> None:
     payment_id = ada.made()
     gateway.script.append(DECLINED)
     answer = ada.process(payment_id)
@@ -32,7 +32,7 @@ def test_a_declined_payment_has_failed_and_says_why(ada: Booker, gateway: Ledger
 
 
 @pytest.mark.parametrize("outcome", UNDECIDED)
-def test_an_undecided_payment_is_accepted_and_finished_by_looking_it_up(
+def test_undecided_payment_answers_202_and_a_look_up_finishes_it(
     ada: Booker, gateway: LedgerGateway, outcome: SendResult
 ) -> None:
     payment_id = ada.made()
@@ -50,7 +50,7 @@ def test_an_undecided_payment_is_accepted_and_finished_by_looking_it_up(
 
 
 @pytest.mark.parametrize("outcome", UNDECIDED)
-def test_the_recovery_worker_finishes_what_nobody_asks_for_again(
+def test_recovery_worker_finishes_a_payment_without_a_repeat(
     ada: Booker, gateway: LedgerGateway, deps: Dependencies, outcome: SendResult
 ) -> None:
     payment_id = ada.made()
@@ -62,7 +62,7 @@ def test_the_recovery_worker_finishes_what_nobody_asks_for_again(
 
 
 @pytest.mark.parametrize("outcome", UNDECIDED)
-def test_an_undecided_refund_is_accepted_and_goes_on_when_asked_for_again(
+def test_undecided_refund_answers_202_and_a_repeat_finishes_it(
     ada: Booker, gateway: LedgerGateway, outcome: SendResult
 ) -> None:
     payment_id = ada.paid()
@@ -76,7 +76,7 @@ def test_an_undecided_refund_is_accepted_and_goes_on_when_asked_for_again(
     assert gateway.count(Kind.REFUND) == 1
 
 
-def test_a_declined_refund_may_be_tried_again(ada: Booker, gateway: LedgerGateway) -> None:
+def test_declined_refund_may_be_tried_again(ada: Booker, gateway: LedgerGateway) -> None:
     payment_id = ada.paid()
     gateway.script.append(DECLINED)
     answer = ada.refund(payment_id)
@@ -88,7 +88,7 @@ def test_a_declined_refund_may_be_tried_again(ada: Booker, gateway: LedgerGatewa
     assert gateway.count(Kind.REFUND) == 1
 
 
-def test_an_unreachable_gateway_is_said_and_another_try_goes_on(ada: Booker, gateway: LedgerGateway) -> None:
+def test_process_without_a_gateway_answers_503_and_a_repeat_charges(ada: Booker, gateway: LedgerGateway) -> None:
     payment_id = ada.made()
     gateway.script.append(NotSent("connection refused"))
     answer = ada.process(payment_id)
@@ -101,7 +101,7 @@ def test_an_unreachable_gateway_is_said_and_another_try_goes_on(ada: Booker, gat
     assert payment_of(ada.refund(payment_id))["status"] == "refunded"
 
 
-def test_a_key_repeats_the_answer_byte_for_byte(ada: Booker, deps: Dependencies) -> None:
+def test_repeat_under_a_key_gets_the_same_bytes(ada: Booker, deps: Dependencies) -> None:
     payment_id = payment_of(ada.create("create-1"), 201)["payment_id"]
 
     def twice(first: TestResponse, second: TestResponse) -> None:
@@ -117,7 +117,7 @@ def test_a_key_repeats_the_answer_byte_for_byte(ada: Booker, deps: Dependencies)
     assert count(deps, payments) == 1
 
 
-def test_a_refusal_is_kept_under_its_key(ada: Booker) -> None:
+def test_refusal_is_replayed_under_its_key(ada: Booker) -> None:
     payment_id = ada.made()
     assert error_of(ada.refund(payment_id, "early")) == "Only completed payments can be refunded"
     ada.process(payment_id)
@@ -127,7 +127,7 @@ def test_a_refusal_is_kept_under_its_key(ada: Booker) -> None:
     assert payment_of(ada.refund(payment_id, "late"))["status"] == "refunded"
 
 
-def test_one_key_is_not_for_two_things(ada: Booker) -> None:
+def test_key_of_another_operation_answers_422(ada: Booker) -> None:
     payment_id = payment_of(ada.create("one"), 201)["payment_id"]
     other = ada.create("one", amount=151)
     assert error_of(other, 422) == "This idempotency key was used for another request (different: amount)"
@@ -143,12 +143,12 @@ def test_two_callers_may_use_the_same_key(ada: Booker, bob: Booker) -> None:
 
 
 @pytest.mark.parametrize("key", ["", " ", "k" * 256, "4111111111111111"])
-def test_a_bad_key_is_refused(ada: Booker, deps: Dependencies, key: str) -> None:
+def test_bad_key_is_refused(ada: Booker, deps: Dependencies, key: str) -> None:
     error_of(ada.create(key))
     assert count(deps, payments) == 0
 
 
-def test_a_key_in_use_is_waited_for_and_then_said(ada: Booker, gateway: LedgerGateway, app: Flask) -> None:
+def test_repeat_of_a_running_request_waits_and_answers_409(ada: Booker, gateway: LedgerGateway, app: Flask) -> None:
     gateway.latency = 0.3
     payment_id = ada.made()
     answers = at_once(app, 2, lambda _client, _number: ada.process(payment_id, "both"))
@@ -156,9 +156,7 @@ def test_a_key_in_use_is_waited_for_and_then_said(ada: Booker, gateway: LedgerGa
     assert len(gateway.sent) == 1
 
 
-def test_an_abandoned_process_is_taken_over_without_charging_again(
-    ada: Booker, gateway: LedgerGateway, deps: Dependencies
-) -> None:
+def test_repeat_of_an_abandoned_process_charges_once(ada: Booker, gateway: LedgerGateway, deps: Dependencies) -> None:
     payment_id = ada.made()
     gateway.script.append(gateway.lose_answer)
     ada.process(payment_id)
@@ -167,13 +165,13 @@ def test_an_abandoned_process_is_taken_over_without_charging_again(
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_an_approval_of_another_amount_is_not_believed(ada: Booker, gateway: LedgerGateway) -> None:
+def test_approval_of_another_amount_is_not_accepted(ada: Booker, gateway: LedgerGateway) -> None:
     payment_id = ada.made()
     gateway.script.append(lambda instruction: Approved(instruction.amount + 1, instruction.currency))
     assert payment_of(ada.process(payment_id), 202)["status"] == "processing"
 
 
-def test_the_documents_events_carry_the_payment_as_it_then_was(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_event_shows_the_payment_at_its_time(make_app: MakeApp, gateway: LedgerGateway) -> None:
     app = make_app(rabbitmq_enabled=True)
     ada = Booker(app, "ada")
     made = payment_of(ada.create(), 201)

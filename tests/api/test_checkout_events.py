@@ -24,7 +24,7 @@ def of_type(deps: Dependencies, name: str) -> list[dict[str, Any]]:
     return [data for kind, data in events(deps) if kind == name]
 
 
-def test_a_success_is_told_as_the_document_shows(client: FlaskClient, deps: Dependencies) -> None:
+def test_event_of_a_success_is_as_the_document_shows(client: FlaskClient, deps: Dependencies) -> None:
     body = body_of(process(client))
     assert of_type(deps, "payment.successful") == [
         {
@@ -38,7 +38,9 @@ def test_a_success_is_told_as_the_document_shows(client: FlaskClient, deps: Depe
     ]
 
 
-def test_a_capture_tells_what_was_taken_and_a_hold_is_no_success(client: FlaskClient, deps: Dependencies) -> None:
+def test_event_of_a_capture_shows_the_captured_amount_and_a_hold_has_none(
+    client: FlaskClient, deps: Dependencies
+) -> None:
     transaction = held(client)
     assert of_type(deps, "payment.successful") == []
     post(client, "capture", transaction_id=transaction, amount=40)
@@ -46,7 +48,7 @@ def test_a_capture_tells_what_was_taken_and_a_hold_is_no_success(client: FlaskCl
     assert (told["amount"], told["transaction_id"]) == (40.0, transaction)
 
 
-def test_a_failure_is_told_with_its_reason_under_both_names(
+def test_event_of_a_failure_shows_the_reason_under_both_names(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(Declined("EXPIRED_CARD", "Card has expired"))
@@ -63,7 +65,7 @@ def test_a_failure_is_told_with_its_reason_under_both_names(
     ]
 
 
-def test_every_refund_is_told_with_what_was_paid(client: FlaskClient, deps: Dependencies) -> None:
+def test_event_of_a_refund_shows_the_paid_amount(client: FlaskClient, deps: Dependencies) -> None:
     transaction = paid(client)
     made = [body_of(refund(client, transaction, amount)) for amount in (30, 70)]
     assert of_type(deps, "payment.refunded") == [
@@ -78,7 +80,7 @@ def test_every_refund_is_told_with_what_was_paid(client: FlaskClient, deps: Depe
     ]
 
 
-def test_a_declined_refund_is_not_told_as_a_refund_nor_as_a_failed_payment(
+def test_declined_refund_sends_no_event_of_a_refund_or_failure(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     transaction = paid(client)
@@ -88,7 +90,7 @@ def test_a_declined_refund_is_not_told_as_a_refund_nor_as_a_failed_payment(
     assert kinds == ["payment.created", "payment.successful", "payment.refund_requested", "payment.refund_declined"]
 
 
-def test_what_is_undecided_is_told_once_it_is_decided(
+def test_undecided_payment_sends_its_event_when_it_is_decided(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(Unknown("time-out"))
@@ -98,7 +100,7 @@ def test_what_is_undecided_is_told_once_it_is_decided(
     assert [kind for kind, _ in events(deps)] == ["payment.created", "payment.successful"]
 
 
-def test_brokers_know_a_payment_by_the_id_its_callers_know(make_app: MakeApp) -> None:
+def test_event_for_brokers_has_the_id_that_callers_see(make_app: MakeApp) -> None:
     app = make_app(kafka_brokers="127.0.0.1:9")
     identity = shown(app.test_client(), paid(app.test_client()))["id"]
     deliveries = rows(dependencies_of(app), outbox_deliveries)

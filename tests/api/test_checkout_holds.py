@@ -17,7 +17,7 @@ DECLINED = Declined("GATEWAY_ERROR", "Failed to capture payment")
 UNDECIDED = [pytest.param(Pending(), id="pending"), pytest.param(Unknown("time-out"), id="unknown")]
 
 
-def test_money_is_held_without_being_taken(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_payment_without_capture_holds_the_money(client: FlaskClient, gateway: LedgerGateway) -> None:
     body = body_of(process(client, capture=False))
     assert list(body) == ANSWER
     assert (body["success"], body["status"], body["error"]) == (True, "authorized", None)
@@ -28,7 +28,7 @@ def test_money_is_held_without_being_taken(client: FlaskClient, gateway: LedgerG
     assert [sent.kind for sent in gateway.sent] == [Kind.AUTHORIZE]
 
 
-def test_a_declined_hold_has_failed(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_declined_hold_has_failed(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("EXPIRED_CARD", "Card has expired"))
     body = body_of(process(client, capture=False))
     assert (body["success"], body["status"], body["error"]) == (False, "failed", "Card has expired")
@@ -36,7 +36,7 @@ def test_a_declined_hold_has_failed(client: FlaskClient, gateway: LedgerGateway)
 
 
 @pytest.mark.parametrize(("amount", "taken"), [(None, 100.0), (100, 100.0), ("40.50", 40.5)])
-def test_held_money_is_captured_in_whole_or_in_part(
+def test_capture_takes_the_held_amount_or_a_part(
     client: FlaskClient, gateway: LedgerGateway, amount: object, taken: float
 ) -> None:
     transaction = held(client)
@@ -52,7 +52,7 @@ def test_held_money_is_captured_in_whole_or_in_part(
     assert gateway.sent[-1].parent_key == gateway.sent[0].gateway_key
 
 
-def test_no_more_is_refunded_than_was_captured(client: FlaskClient) -> None:
+def test_refund_above_the_captured_amount_is_refused(client: FlaskClient) -> None:
     transaction = held(client)
     body_of(post(client, "capture", transaction_id=transaction, amount=40))
     assert detail_of(refund(client, transaction, 41)) == "Amount exceeds what is left (40.0)"
@@ -60,7 +60,7 @@ def test_no_more_is_refunded_than_was_captured(client: FlaskClient) -> None:
     assert shown(client, transaction)["status"] == "refunded"
 
 
-def test_held_money_is_let_go(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_void_releases_the_hold(client: FlaskClient, gateway: LedgerGateway) -> None:
     transaction = held(client)
     body = body_of(post(client, "void", transaction_id=transaction))
     assert list(body) == ANSWER
@@ -70,19 +70,24 @@ def test_held_money_is_let_go(client: FlaskClient, gateway: LedgerGateway) -> No
     assert gateway.sent[-1].kind is Kind.VOID
 
 
-def test_only_held_money_is_captured_or_let_go(client: FlaskClient, gateway: LedgerGateway) -> None:
+@pytest.mark.parametrize(("action", "done"), [("capture", "captured"), ("void", "voided")])
+def test_capture_or_void_of_a_payment_that_is_not_held_answers_400(
+    client: FlaskClient, gateway: LedgerGateway, action: str, done: str
+) -> None:
     captured, voided = paid(client), held(client)
     post(client, "void", transaction_id=voided)
     sent = len(gateway.sent)
-    for transaction, status in ((captured, "captured"), (voided, "cancelled")):
-        for action, done in (("capture", "captured"), ("void", "voided")):
-            answer = post(client, action, transaction_id=transaction)
-            assert detail_of(answer) == f"Payment in status {status} cannot be {done}"
-            assert answer.get_json()["code"] == "illegal_move"
+
+    answers = [post(client, action, transaction_id=transaction) for transaction in (captured, voided)]
+    assert [detail_of(answer) for answer in answers] == [
+        f"Payment in status captured cannot be {done}",
+        f"Payment in status cancelled cannot be {done}",
+    ]
+    assert {answer.get_json()["code"] for answer in answers} == {"illegal_move"}
     assert len(gateway.sent) == sent
 
 
-def test_no_more_is_captured_than_is_held(client: FlaskClient) -> None:
+def test_capture_above_the_held_amount_is_refused(client: FlaskClient) -> None:
     transaction = held(client)
     assert detail_of(post(client, "capture", transaction_id=transaction, amount=100.01)) == (
         "Amount exceeds what is left (100.0)"
@@ -91,18 +96,18 @@ def test_no_more_is_captured_than_is_held(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("action", ["capture", "void"])
-def test_an_unknown_transaction_is_a_bad_request(client: FlaskClient, action: str) -> None:
+def test_capture_or_void_of_an_unknown_transaction_answers_400(client: FlaskClient, action: str) -> None:
     assert detail_of(post(client, action, transaction_id="txn_0000000000000000")) == "Payment not found"
     assert faults_of(post(client, action)) == [("transaction_id", "missing")]
     assert faults_of(post(client, action, transaction_id=7)) == [("transaction_id", "string_type")]
 
 
 @pytest.mark.parametrize(("amount", "kind"), [(0, "greater_than"), (-1, "greater_than"), (None, "decimal_type")])
-def test_an_amount_to_capture_is_judged(client: FlaskClient, amount: object, kind: str) -> None:
+def test_invalid_amount_to_capture_is_refused(client: FlaskClient, amount: object, kind: str) -> None:
     assert faults_of(post(client, "capture", transaction_id=held(client), amount=amount)) == [("amount", kind)]
 
 
-def test_a_declined_capture_leaves_the_hold(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_declined_capture_leaves_the_hold(client: FlaskClient, gateway: LedgerGateway) -> None:
     transaction = held(client)
     gateway.script.append(DECLINED)
     first = post(client, "capture", "c1", transaction_id=transaction)
@@ -116,7 +121,7 @@ def test_a_declined_capture_leaves_the_hold(client: FlaskClient, gateway: Ledger
     assert post(client, "capture", "c1", transaction_id=transaction).data == first.data
 
 
-def test_a_declined_void_leaves_the_hold(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_declined_void_leaves_the_hold(client: FlaskClient, gateway: LedgerGateway) -> None:
     transaction = held(client)
     gateway.script.append(Declined("GATEWAY_ERROR", "Not now"))
     body = body_of(post(client, "void", transaction_id=transaction))
@@ -125,7 +130,7 @@ def test_a_declined_void_leaves_the_hold(client: FlaskClient, gateway: LedgerGat
 
 @pytest.mark.parametrize("outcome", UNDECIDED)
 @pytest.mark.parametrize(("action", "end"), [("capture", "captured"), ("void", "cancelled")])
-def test_an_undecided_end_of_a_hold_is_accepted_and_found_out(
+def test_undecided_capture_or_void_answers_202_and_is_recovered(
     client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, outcome: SendResult, action: str, end: str
 ) -> None:
     transaction = held(client)
@@ -134,8 +139,8 @@ def test_an_undecided_end_of_a_hold_is_accepted_and_found_out(
     body = body_of(answer, 202)
     assert (body["success"], body["status"], body["error"]) == (False, "processing", None)
     assert (body["transaction_id"], body["message"]) == (transaction, "Payment accepted for processing")
-    for other in ("capture", "void"):
-        assert detail_of(post(client, other, transaction_id=transaction)).startswith("Payment in status processing")
+    others = [detail_of(post(client, other, transaction_id=transaction)) for other in ("capture", "void")]
+    assert [other for other in others if not other.startswith("Payment in status processing")] == []
     gateway.found.append(gateway.approve(gateway.sent[-1]))
     recover_all(deps)
     assert shown(client, transaction)["status"] == end
@@ -143,14 +148,16 @@ def test_an_undecided_end_of_a_hold_is_accepted_and_found_out(
 
 
 @pytest.mark.parametrize("action", ["capture", "void"])
-def test_a_key_ends_a_hold_once(client: FlaskClient, gateway: LedgerGateway, action: str) -> None:
+def test_repeat_of_a_capture_or_void_under_its_key_acts_once(
+    client: FlaskClient, gateway: LedgerGateway, action: str
+) -> None:
     transaction = held(client)
     first, again = (post(client, action, "k", transaction_id=transaction) for _ in range(2))
     assert (again.data, again.headers["Idempotent-Replayed"]) == (first.data, "true")
     assert len(gateway.sent) == 2
 
 
-def test_captures_and_voids_at_once_end_a_hold_once(app: Flask, client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_captures_and_voids_at_once_act_once(app: Flask, client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.latency = 0.05
     transaction = held(client)
     answers = at_once(
@@ -160,6 +167,6 @@ def test_captures_and_voids_at_once_end_a_hold_once(app: Flask, client: FlaskCli
     assert gateway.count(Kind.CAPTURE) + gateway.count(Kind.VOID) == 1
 
 
-def test_what_is_held_and_what_is_charged_are_different_requests(client: FlaskClient) -> None:
+def test_charge_under_the_key_of_a_hold_answers_422(client: FlaskClient) -> None:
     body_of(process(client, "k", capture=False))
     assert detail_of(process(client, "k"), 422).endswith("(different: capture)")

@@ -28,7 +28,7 @@ def failed(client: FlaskClient, gateway: LedgerGateway, **fields: str) -> str:
     return str(body_of(process(client, **fields))["payment_id"])
 
 
-def test_a_payment_is_shown_with_every_documented_field(client: FlaskClient) -> None:
+def test_payment_is_shown_with_every_documented_field(client: FlaskClient) -> None:
     made = body_of(process(client))
     answer = client.get(f"{PAYMENTS}/payment/{made['payment_id']}")
     payment = body_of(answer)
@@ -40,13 +40,13 @@ def test_a_payment_is_shown_with_every_documented_field(client: FlaskClient) -> 
     assert payment["transaction_id"] == made["transaction_id"]
     assert payment["payment_intent_id"] == made["payment_intent_id"]
     assert (payment["error_message"], payment["refunded_at"]) == (None, None)
-    for name in ("created_at", "updated_at", "authorized_at", "captured_at"):
-        assert MOMENT.fullmatch(payment[name]), name
-        assert datetime.fromisoformat(payment[name]).tzinfo is None
+    moments = {name: payment[name] for name in ("created_at", "updated_at", "authorized_at", "captured_at")}
+    assert {name for name, moment in moments.items() if not MOMENT.fullmatch(moment)} == set()
+    assert {datetime.fromisoformat(moment).tzinfo for moment in moments.values()} == {None}
     assert (payment["captured_amount"], payment["refunded_amount"]) == (100.0, 0.0)
 
 
-def test_all_three_ways_lead_to_the_same_payment(client: FlaskClient) -> None:
+def test_three_paths_show_the_same_payment(client: FlaskClient) -> None:
     made = body_of(process(client))
     ways = (f"payment/{made['payment_id']}", f"order/{'ORD-1'}", f"transaction/{made['transaction_id']}")
     first, *others = (client.get(f"{PAYMENTS}/{way}").data for way in ways)
@@ -54,7 +54,7 @@ def test_all_three_ways_lead_to_the_same_payment(client: FlaskClient) -> None:
     assert client.get(f"{PAYMENTS}/payment/{made['payment_id'].upper()}").data == first
 
 
-def test_a_failed_payment_says_why(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_look_up_of_a_failed_payment_shows_the_reason(client: FlaskClient, gateway: LedgerGateway) -> None:
     payment = body_of(client.get(f"{PAYMENTS}/payment/{failed(client, gateway)}"))
     assert (payment["status"], payment["error_message"]) == ("failed", "Insufficient funds in account")
     assert payment["provider_response"] == {
@@ -66,7 +66,7 @@ def test_a_failed_payment_says_why(client: FlaskClient, gateway: LedgerGateway) 
     assert [payment[name] for name in unset] == [None] * 5
 
 
-def test_the_providers_response_carries_its_authorization_code(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_look_up_shows_the_authorization_code(client: FlaskClient, gateway: LedgerGateway) -> None:
     def approve(asked: GatewayRequest) -> Approved:
         return Approved(asked.amount, asked.currency, reference="G-1", authorization_code="A1B2C3")
 
@@ -87,7 +87,7 @@ def test_the_providers_response_carries_its_authorization_code(client: FlaskClie
         f"transaction/{'t' * 300}",
     ],
 )
-def test_what_is_unknown_is_not_found(client: FlaskClient, way: str) -> None:
+def test_unknown_payment_answers_404(client: FlaskClient, way: str) -> None:
     process(client)
     answer = client.get(f"{PAYMENTS}/{way}")
     assert detail_of(answer, 404) == "Payment not found"
@@ -95,12 +95,12 @@ def test_what_is_unknown_is_not_found(client: FlaskClient, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["order", "transaction"])
-def test_what_cannot_be_an_id_is_refused(client: FlaskClient, way: str) -> None:
+def test_invalid_id_answers_422(client: FlaskClient, way: str) -> None:
     assert [field for field, _ in faults_of(client.get(f"{PAYMENTS}/{way}/a%00b"))] == [f"{way}_id"]
     assert faults_of(client.get(f"{PAYMENTS}/{way}/4111111111111111")) == [(f"{way}_id", "card_data_not_accepted")]
 
 
-def test_an_order_shows_the_payment_that_paid_it(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_look_up_by_order_shows_the_successful_payment(client: FlaskClient, gateway: LedgerGateway) -> None:
     first = failed(client, gateway)
     assert order(client, "ORD-1") == first
     second = failed(client, gateway)
@@ -118,27 +118,31 @@ def test_an_order_shows_the_payment_that_paid_it(client: FlaskClient, gateway: L
     assert order(client, "ORD-1") == third
 
 
-def test_an_orders_id_may_contain_anything_that_can_be_written(client: FlaskClient) -> None:
-    for name in ("a/b", "a//b", "gr\u00fcn 7", "100%"):
+def test_payment_is_found_by_an_order_id_with_any_characters(client: FlaskClient) -> None:
+    names = ["a/b", "a//b", "gr\u00fcn 7", "100%"]
+    for name in names:
         process(client, order_id=name)
-        assert body_of(client.get(f"{PAYMENTS}/order/{name.replace('%', '%25')}"))["order_id"] == name
+    answers = [client.get(f"{PAYMENTS}/order/{name.replace('%', '%25')}") for name in names]
+    assert [body_of(answer)["order_id"] for answer in answers] == names
 
 
-def test_in_production_a_caller_needs_a_token_and_sees_its_own(make_app: MakeApp) -> None:
+def test_caller_in_production_needs_a_token_and_sees_only_own_payments(make_app: MakeApp) -> None:
     client = make_app(auth_open_channels=frozenset()).test_client()
     assert detail_of(process(client), 401) == "Authorization token is missing"
     body = {"order_id": "ORD-1", "amount": 100, "payment_method": "stripe"}
     made = body_of(client.post(f"{PAYMENTS}/process", json=body, headers=bearer("shop-a")))
-    for way in (f"payment/{made['payment_id']}", "order/ORD-1", f"transaction/{made['transaction_id']}"):
-        assert client.get(f"{PAYMENTS}/{way}", headers=bearer("shop-a")).status_code == 200
-        assert client.get(f"{PAYMENTS}/{way}", headers=service()).status_code == 200
-        assert detail_of(client.get(f"{PAYMENTS}/{way}", headers=bearer("shop-b")), 404) == "Payment not found"
+    ways = (f"payment/{made['payment_id']}", "order/ORD-1", f"transaction/{made['transaction_id']}")
+    strangers = [client.get(f"{PAYMENTS}/{way}", headers=bearer("shop-b")) for way in ways]
+
+    assert [client.get(f"{PAYMENTS}/{way}", headers=bearer("shop-a")).status_code for way in ways] == [200] * 3
+    assert [client.get(f"{PAYMENTS}/{way}", headers=service()).status_code for way in ways] == [200] * 3
+    assert [detail_of(answer, 404) for answer in strangers] == ["Payment not found"] * 3
     stolen = {"transaction_id": made["transaction_id"], "amount": 1}
     answer = client.post(f"{PAYMENTS}/refund", json=stolen, headers=bearer("shop-b"))
     assert detail_of(answer) == "Payment not found"
 
 
-def test_a_payment_of_another_channel_is_not_found(client: FlaskClient) -> None:
+def test_payment_of_another_channel_answers_404(client: FlaskClient) -> None:
     trip = {"idempotency_key": "k", "trip_id": 1, "method": "CARD", "amount": 5}
     assert client.post("/payments", json=trip).status_code == 200
     assert client.get(f"{PAYMENTS}/order/1").status_code == 404

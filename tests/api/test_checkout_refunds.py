@@ -16,7 +16,7 @@ from tests.support.gateways import LedgerGateway
 UNDECIDED = [pytest.param(Pending(), id="pending"), pytest.param(Unknown("time-out"), id="unknown")]
 
 
-def test_a_payment_is_refunded_as_the_document_shows(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_refund_answers_as_the_document_shows(client: FlaskClient, gateway: LedgerGateway) -> None:
     transaction = paid(client)
     answer = post(client, "refund", transaction_id=transaction, amount=100, reason="Customer request")
     body = body_of(answer)
@@ -30,7 +30,7 @@ def test_a_payment_is_refunded_as_the_document_shows(client: FlaskClient, gatewa
     assert payment["refunded_at"] == payment["updated_at"]
 
 
-def test_partial_refunds_add_up(client: FlaskClient) -> None:
+def test_partial_refunds_are_summed(client: FlaskClient) -> None:
     transaction = paid(client)
     seen = []
     for amount in (30.0, 29.0, 41.0):
@@ -40,7 +40,7 @@ def test_partial_refunds_add_up(client: FlaskClient) -> None:
     assert seen == [("partially_refunded", 30.0), ("partially_refunded", 59.0), ("refunded", 100.0)]
 
 
-def test_no_more_is_refunded_than_is_left(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_refund_above_the_rest_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
     transaction = paid(client)
     assert detail_of(refund(client, transaction, 100.01)) == "Amount exceeds what is left (100.0)"
     body_of(refund(client, transaction, 90))
@@ -52,14 +52,13 @@ def test_no_more_is_refunded_than_is_left(client: FlaskClient, gateway: LedgerGa
     assert sum(sent.amount for sent in gateway.ledger.values() if sent.kind is Kind.REFUND) == Decimal(100)
 
 
-def test_an_unknown_transaction_is_a_bad_request(client: FlaskClient) -> None:
-    for transaction in ("txn_0000000000000000", "x", "O" * 255, "txn%00"):
-        answer = refund(client, transaction, 1)
-        assert detail_of(answer) == "Payment not found"
-        assert answer.get_json()["code"] == "payment_not_found"
+def test_refund_of_an_unknown_transaction_answers_400(client: FlaskClient) -> None:
+    answers = [refund(client, transaction, 1) for transaction in ("txn_0000000000000000", "x", "O" * 255, "txn%00")]
+    assert [detail_of(answer) for answer in answers] == ["Payment not found"] * 4
+    assert {answer.get_json()["code"] for answer in answers} == {"payment_not_found"}
 
 
-def test_only_captured_money_is_refunded(client: FlaskClient) -> None:
+def test_refund_of_a_payment_without_captured_money_is_refused(client: FlaskClient) -> None:
     transaction = held(client)
     answer = refund(client, transaction, 1)
     assert detail_of(answer) == "Payment in status authorized cannot be refunded"
@@ -85,7 +84,7 @@ def test_only_captured_money_is_refunded(client: FlaskClient) -> None:
         ("reason", f'"{"x" * 501}"', "string_length"),
     ],
 )
-def test_a_field_that_is_wrong_is_named(client: FlaskClient, field: str, text: str | None, kind: str) -> None:
+def test_invalid_field_is_named(client: FlaskClient, field: str, text: str | None, kind: str) -> None:
     body: dict[str, object] = {"transaction_id": paid(client), "amount": 5}
     if text is None:
         answer = post(client, "refund", **{name: value for name, value in body.items() if name != field})
@@ -95,7 +94,7 @@ def test_a_field_that_is_wrong_is_named(client: FlaskClient, field: str, text: s
     assert faults_of(answer) == [(field, kind)]
 
 
-def test_the_reason_is_kept(client: FlaskClient, deps: Dependencies) -> None:
+def test_reason_of_a_refund_is_stored(client: FlaskClient, deps: Dependencies) -> None:
     transaction = paid(client)
     for amount, reason in enumerate(("Two lines\nof it", "", None), start=1):
         body_of(post(client, "refund", transaction_id=transaction, amount=amount, reason=reason))
@@ -104,7 +103,7 @@ def test_the_reason_is_kept(client: FlaskClient, deps: Dependencies) -> None:
     assert "Two lines\nof it" in {row["caller_note"] for row in rows(deps, transactions)}
 
 
-def test_a_key_refunds_once(client: FlaskClient, gateway: LedgerGateway, deps: Dependencies) -> None:
+def test_repeat_under_a_key_refunds_once(client: FlaskClient, gateway: LedgerGateway, deps: Dependencies) -> None:
     transaction = paid(client)
     first, again = refund(client, transaction, 30, "r1"), refund(client, transaction, 30, "r1")
     assert (again.data, again.headers["Idempotent-Replayed"]) == (first.data, "true")
@@ -114,7 +113,7 @@ def test_a_key_refunds_once(client: FlaskClient, gateway: LedgerGateway, deps: D
     assert gateway.count(Kind.REFUND) == 2
 
 
-def test_a_refusal_is_kept_under_its_key(client: FlaskClient) -> None:
+def test_refusal_is_replayed_under_its_key(client: FlaskClient) -> None:
     transaction = paid(client)
     first = refund(client, transaction, 101, "much")
     again = refund(client, transaction, 101, "much")
@@ -122,17 +121,17 @@ def test_a_refusal_is_kept_under_its_key(client: FlaskClient) -> None:
     assert (again.data, again.headers["Idempotent-Replayed"]) == (first.data, "true")
 
 
-def test_a_payment_that_is_not_found_leaves_the_key_free(client: FlaskClient) -> None:
+def test_refund_of_an_unknown_payment_leaves_the_key_free(client: FlaskClient) -> None:
     assert refund(client, "txn_later", 1, "k").status_code == 400
     body_of(refund(client, paid(client), 1, "k"))
 
 
-def test_a_payments_key_is_not_a_refunds(client: FlaskClient) -> None:
+def test_refund_under_the_key_of_a_payment_answers_422(client: FlaskClient) -> None:
     transaction = body_of(process(client, "same"))["transaction_id"]
     assert refund(client, transaction, 1, "same").status_code == 422
 
 
-def test_a_declined_refund_gives_its_reservation_back(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_declined_refund_releases_its_amount(client: FlaskClient, gateway: LedgerGateway) -> None:
     transaction = paid(client)
     gateway.script.append(Declined("GATEWAY_ERROR", "Issuer unavailable"))
     answer = refund(client, transaction, 100)
@@ -145,7 +144,7 @@ def test_a_declined_refund_gives_its_reservation_back(client: FlaskClient, gatew
 
 
 @pytest.mark.parametrize("outcome", UNDECIDED)
-def test_an_undecided_refund_is_accepted_and_reserved(
+def test_undecided_refund_answers_202_and_reserves_its_amount(
     client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, outcome: SendResult
 ) -> None:
     transaction = paid(client)

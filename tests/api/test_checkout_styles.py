@@ -15,7 +15,7 @@ CAMEL = {"orderId": "ORD-1", "amount": 100.0, "currency": "USD", "paymentMethod"
 SNAKE = {"order_id": "ORD-1", "amount": 100.0, "currency": "USD", "payment_method": "credit_card"}
 
 
-def test_who_writes_camel_case_reads_camel_case(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_request_in_camel_case_gets_an_answer_in_camel_case(client: FlaskClient, gateway: LedgerGateway) -> None:
     paid = body_of(post(client, "process", **CAMEL, paymentMethodDetails={"brand": "visa"}))
     assert list(paid) == ["success", "transactionId", "paymentIntentId", "status", "error", "paymentId"]
     assert (paid["success"], paid["status"]) == (True, "captured")
@@ -29,12 +29,12 @@ def test_who_writes_camel_case_reads_camel_case(client: FlaskClient, gateway: Le
     assert {sent.method for sent in gateway.sent} == {"credit_card"}
 
 
-def test_one_name_in_camel_case_is_enough(client: FlaskClient) -> None:
+def test_one_field_in_camel_case_makes_the_answer_camel_case(client: FlaskClient) -> None:
     mixed = {"order_id": "ORD-1", "amount": 100.0, "paymentMethod": "credit_card"}
     assert "transactionId" in body_of(post(client, "process", **mixed))
 
 
-def test_a_refusal_names_the_fields_as_the_caller_does(client: FlaskClient) -> None:
+def test_error_names_fields_in_the_style_of_the_request(client: FlaskClient) -> None:
     answer = post(client, "process", orderId=7, amount=-1)
     assert faults_of(answer) == [
         ("orderId", "string_type"),
@@ -48,7 +48,7 @@ def test_a_refusal_names_the_fields_as_the_caller_does(client: FlaskClient) -> N
     ]
 
 
-def test_the_same_field_twice_must_say_the_same(client: FlaskClient) -> None:
+def test_field_in_both_styles_with_different_values_is_refused(client: FlaskClient) -> None:
     assert body_of(post(client, "process", **CAMEL, order_id="ORD-1"))["success"]
     answer = post(client, "process", **CAMEL, order_id="ORD-2")
     assert detail_of(answer, 422) == [
@@ -56,9 +56,7 @@ def test_the_same_field_twice_must_say_the_same(client: FlaskClient) -> None:
     ]
 
 
-def test_both_spellings_are_the_same_request_and_a_repeat_is_answered_as_the_first(
-    client: FlaskClient, gateway: LedgerGateway
-) -> None:
+def test_repeat_in_the_other_style_gets_the_first_answer(client: FlaskClient, gateway: LedgerGateway) -> None:
     first = post(client, "process", "k", **CAMEL)
     again = post(client, "process", "k", **SNAKE)
     assert (again.data, again.headers["Idempotent-Replayed"]) == (first.data, "true")
@@ -66,7 +64,7 @@ def test_both_spellings_are_the_same_request_and_a_repeat_is_answered_as_the_fir
 
 
 @pytest.mark.parametrize(("body", "name"), [(CAMEL, "transactionId"), (SNAKE, "transaction_id")])
-def test_what_was_found_out_later_is_worded_as_it_was_asked(
+def test_recovered_payment_is_answered_in_the_style_of_its_request(
     client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, body: dict[str, object], name: str
 ) -> None:
     gateway.script.append(gateway.lose_answer)
@@ -76,7 +74,7 @@ def test_what_was_found_out_later_is_worded_as_it_was_asked(
     assert body_of(post(client, "process", "k", **body))[name].startswith("txn_")
 
 
-def test_an_undecided_refund_in_camel_case(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_undecided_refund_in_camel_case_is_answered_in_camel_case(client: FlaskClient, gateway: LedgerGateway) -> None:
     paid = body_of(post(client, "process", **CAMEL))
     gateway.script.append(Unknown("time-out"))
     accepted = body_of(post(client, "refund", transactionId=paid["transactionId"], amount=1), 202)
@@ -84,7 +82,7 @@ def test_an_undecided_refund_in_camel_case(client: FlaskClient, gateway: LedgerG
     assert accepted["refundId"].startswith("re_")
 
 
-def test_statuses_are_in_capitals_where_they_are_wanted(
+def test_statuses_are_in_capitals_when_the_setting_asks_for_them(
     make_app: MakeApp, gateway: LedgerGateway, deps: Dependencies
 ) -> None:
     client = make_app(checkout_status_case="upper").test_client()

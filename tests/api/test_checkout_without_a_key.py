@@ -16,7 +16,7 @@ from tests.support.database import count, recover_all, rows
 from tests.support.gateways import LedgerGateway
 
 
-def test_a_refund_that_could_not_be_sent_keeps_its_place(
+def test_repeat_of_an_unsent_refund_continues_the_same_refund(
     client: FlaskClient, gateway: LedgerGateway, deps: Dependencies
 ) -> None:
     transaction = paid(client)
@@ -30,7 +30,7 @@ def test_a_refund_that_could_not_be_sent_keeps_its_place(
 
 
 @pytest.mark.parametrize(("action", "status"), [("capture", "captured"), ("void", "cancelled")])
-def test_a_hold_goes_on_to_where_it_was_sent(
+def test_repeat_of_an_undecided_hold_continues_the_same_hold(
     client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, action: str, status: str
 ) -> None:
     transaction = held(client)
@@ -40,7 +40,7 @@ def test_a_hold_goes_on_to_where_it_was_sent(
     assert shown(client, transaction)["status"] == status
 
 
-def test_when_the_database_is_lost_after_the_charge_the_caller_is_not_sent_back_to_pay_again(
+def test_loss_of_the_database_after_a_charge_advises_no_repeat(
     client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost(_database: Database, _name: str) -> NoReturn:
@@ -64,7 +64,7 @@ def test_when_the_database_is_lost_after_the_charge_the_caller_is_not_sent_back_
     assert gateway.count(Kind.CHARGE) == 2
 
 
-def test_with_a_key_the_caller_is_asked_to_repeat(
+def test_loss_of_the_database_under_a_key_advises_a_repeat(
     client: FlaskClient, gateway: LedgerGateway, deps: Dependencies
 ) -> None:
     gateway.script.append(NotSent("connection refused"))
@@ -75,6 +75,6 @@ def test_with_a_key_the_caller_is_asked_to_repeat(
     assert count(deps, payments) == 1
 
 
-def test_two_requests_without_a_key_are_two_payments(client: FlaskClient, deps: Dependencies) -> None:
+def test_two_requests_without_a_key_charge_twice(client: FlaskClient, deps: Dependencies) -> None:
     assert paid(client) != paid(client)
     assert len({row["payable_id"] for row in rows(deps, payments)}) == 1

@@ -32,21 +32,21 @@ def refunded(gateway: LedgerGateway) -> Decimal:
     return sum((sent.amount for sent in gateway.ledger.values() if sent.kind is Kind.REFUND), Decimal(0))
 
 
-def test_defect_1_no_refund_exceeds_what_was_paid(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_defect_1_refund_above_the_payment_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
     transaction = paid(client)
     assert detail_of(refund(client, transaction, 5000)) == "Amount exceeds what is left (100.0)"
     assert refunded(gateway) == 0
     assert shown(client, transaction)["status"] == "captured"
 
 
-def test_defect_1_partial_refunds_are_summed_up(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_defect_1_partial_refunds_are_summed(client: FlaskClient, gateway: LedgerGateway) -> None:
     transaction = paid(client)
     codes = [refund(client, transaction, 90).status_code for _ in range(4)]
     assert codes == [200, 400, 400, 400]
     assert refunded(gateway) == 90
 
 
-def test_defect_2_twenty_refunds_at_once_give_the_amount_back_once(
+def test_defect_2_20_refunds_at_once_refund_the_amount_once(
     app: Flask, client: FlaskClient, gateway: LedgerGateway
 ) -> None:
     gateway.latency = 0.02
@@ -56,7 +56,7 @@ def test_defect_2_twenty_refunds_at_once_give_the_amount_back_once(
     assert refunded(gateway) == 100
 
 
-def test_defect_2_partial_refunds_at_once_stop_at_the_amount(
+def test_defect_2_partial_refunds_at_once_stop_at_the_paid_amount(
     app: Flask, client: FlaskClient, gateway: LedgerGateway
 ) -> None:
     gateway.latency = 0.02
@@ -76,7 +76,7 @@ def test_defect_3_ten_retries_at_once_capture_once(app: Flask, gateway: LedgerGa
     assert (gateway.count(Kind.CHARGE), count(deps, payments)) == (1, 1)
 
 
-def test_defect_4_an_order_with_several_payments_is_found(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_defect_4_order_with_several_payments_is_found(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     assert body_of(process(client))["status"] == "failed"
     captured = body_of(process(client))["payment_id"]
@@ -85,7 +85,7 @@ def test_defect_4_an_order_with_several_payments_is_found(client: FlaskClient, g
     assert client.get(f"{PAYMENTS}/order/ORD-1").status_code == 200
 
 
-def test_defect_5_a_refund_has_its_time_and_the_last_part_makes_it_whole(client: FlaskClient) -> None:
+def test_defect_5_refund_has_its_time_and_the_last_part_sets_refunded(client: FlaskClient) -> None:
     transaction = paid(client)
     times = [shown(client, transaction)["refunded_at"]]
     for part in ("first", "second"):
@@ -96,7 +96,7 @@ def test_defect_5_a_refund_has_its_time_and_the_last_part_makes_it_whole(client:
     assert shown(client, transaction)["status"] == "refunded"
 
 
-def test_defect_6_kafka_need_not_be_there(make_app: MakeApp) -> None:
+def test_defect_6_service_works_without_kafka(make_app: MakeApp) -> None:
     app = make_app(kafka_brokers=f"127.0.0.1:{free_port()}")
     assert app.test_client().get("/health").status_code == 200
     transaction = paid(app.test_client())
@@ -105,22 +105,20 @@ def test_defect_6_kafka_need_not_be_there(make_app: MakeApp) -> None:
     assert {(row["sink"], row["status"]) for row in waiting} == {("kafka", "PENDING")}
 
 
-def test_defect_6_the_database_is_the_one_that_the_environment_names() -> None:
+def test_defect_6_service_uses_the_database_of_the_environment() -> None:
     named = {"DB_HOST": "db.example", "DB_PORT": "6543", "DB_NAME": "shop", "DB_USER": "me", "DB_PASSWORD": "p@ss"}
     assert Settings.from_env(named).database_url == "postgresql+psycopg2://me:p%40ss@db.example:6543/shop"
     url = "postgresql+asyncpg://ecommerce:dev_password@postgres:5432/ecommerce"
     assert Settings.from_env({"DATABASE_URL": url}).database_url.startswith("postgresql+psycopg2://ecommerce:")
 
 
-def test_defect_6_the_migrations_make_the_tables_that_the_program_knows(deps: Dependencies) -> None:
+def test_defect_6_migrations_make_the_tables_of_the_models(deps: Dependencies) -> None:
     with deps.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, metadata) == []
 
 
-def test_defect_7_a_failed_capture_leaves_a_hold_that_can_be_let_go(
-    client: FlaskClient, gateway: LedgerGateway
-) -> None:
+def test_defect_7_hold_can_be_voided_after_a_failed_capture(client: FlaskClient, gateway: LedgerGateway) -> None:
     transaction = held(client)
     gateway.script.append(Declined("GATEWAY_ERROR", "Failed to capture payment"))
     assert body_of(post(client, "capture", transaction_id=transaction))["error"] == "Failed to capture payment"
@@ -128,13 +126,13 @@ def test_defect_7_a_failed_capture_leaves_a_hold_that_can_be_let_go(
     assert [sent.kind for sent in gateway.sent] == [Kind.AUTHORIZE, Kind.CAPTURE, Kind.VOID]
 
 
-def test_defect_7_charging_at_once_holds_nothing(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_defect_7_direct_charge_holds_nothing(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("GATEWAY_ERROR", "Failed to capture payment"))
     assert body_of(process(client))["status"] == "failed"
     assert [sent.kind for sent in gateway.sent] == [Kind.CHARGE]
 
 
-def test_defect_7_every_event_of_a_change_is_there_once_the_change_is(make_app: MakeApp) -> None:
+def test_defect_7_change_and_its_events_are_stored_together(make_app: MakeApp) -> None:
     app = make_app(kafka_brokers=f"127.0.0.1:{free_port()}")
     with armed("finish.before_commit=raise"):
         process(app.test_client(), "k")
@@ -148,7 +146,7 @@ def test_defect_7_every_event_of_a_change_is_there_once_the_change_is(make_app: 
 @pytest.mark.parametrize(
     "point", ["claim.after_commit", "gateway.answered", "finish.before_commit", "finish.after_commit"]
 )
-def test_defect_8_a_crash_leaves_nothing_processing_for_ever(
+def test_defect_8_crash_is_recovered(
     client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, point: str, key: str | None
 ) -> None:
     with armed(f"{point}=raise"):
@@ -165,20 +163,20 @@ def test_defect_8_a_crash_leaves_nothing_processing_for_ever(
 
 
 @pytest.mark.parametrize("text", ["Infinity", "-Infinity", '"Infinity"', "NaN", "1e400", "1e2000000"])
-def test_defect_8_infinity_is_no_amount(client: FlaskClient, deps: Dependencies, text: str) -> None:
+def test_defect_8_infinite_amount_is_refused(client: FlaskClient, deps: Dependencies, text: str) -> None:
     raw = with_raw(BODY, "amount", text)
     assert client.post(f"{PAYMENTS}/process", data=raw, content_type="application/json").status_code == 422
     assert count(deps, payments) == 0
     assert client.get(f"{PAYMENTS}/order/ORD-1").status_code == 404
 
 
-def test_defect_8_no_card_number_gets_in(client: FlaskClient, deps: Dependencies) -> None:
+def test_defect_8_card_number_is_refused(client: FlaskClient, deps: Dependencies) -> None:
     card: dict[str, Any] = {"card": {"number": "5555 5555 5555 4444", "exp": "12/30", "cvc": "123"}}
     assert process(client, payment_method_details=card).status_code == 422
     assert "5555" not in everything(deps)
 
 
-def test_defect_9_an_error_says_nothing_about_the_inside(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_defect_9_error_shows_no_details(client: FlaskClient, gateway: LedgerGateway) -> None:
     def break_down(_instruction: GatewayRequest) -> NoReturn:
         raise RuntimeError("connection to server at 10.0.0.7 failed: password=hunter2")
 
@@ -188,7 +186,7 @@ def test_defect_9_an_error_says_nothing_about_the_inside(client: FlaskClient, ga
     assert answer.get_json().keys() == {"detail", "code", "retry"}
 
 
-def test_defect_9_nor_does_a_database_that_is_gone(make_app: MakeApp) -> None:
+def test_defect_9_error_without_a_database_shows_no_details(make_app: MakeApp) -> None:
     url = f"postgresql+psycopg2://payments:s3cret@127.0.0.1:{free_port()}/payments"
     answer = process(make_app(database_url=url).test_client())
     assert detail_of(answer, 503) == "The database cannot be reached; repeat the request with the same key."

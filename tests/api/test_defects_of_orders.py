@@ -45,7 +45,7 @@ def broken_at(point: str) -> Iterator[None]:
         arm("")
 
 
-def test_defect_2_a_key_that_is_too_long_is_refused_before_anything_happens(
+def test_defect_2_key_that_is_too_long_is_refused_before_the_charge(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     """A key of 300 characters was charged for, then 500; the retry got "already exists"."""
@@ -67,7 +67,7 @@ def test_defect_2_after_a_crash_the_retry_gets_the_payment(
     assert gateway.count(Kind.CHARGE) == count(deps, payments) == 1
 
 
-def test_defect_3_a_key_does_not_make_another_order_look_paid(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_defect_3_key_of_another_order_answers_422(client: FlaskClient, gateway: LedgerGateway) -> None:
     """The original stored the request's hash and never compared it: another order's payment came back with 201."""
     first = paid(charge_order(client, "k"))
     answer = charge_order(client, "k", order_id=3002, amount=5)
@@ -77,7 +77,9 @@ def test_defect_3_a_key_does_not_make_another_order_look_paid(client: FlaskClien
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_defect_5_no_refund_without_a_refund(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_defect_5_status_refunded_cannot_be_set(
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
+) -> None:
     """PATCH status REFUNDED closed a payment as refunded, though nothing went back."""
     number = paid(charge_order(client))["payment_id"]
     assert detail(change_order(client, number, "REFUNDED")).endswith("use refund endpoint")
@@ -86,7 +88,9 @@ def test_defect_5_no_refund_without_a_refund(client: FlaskClient, deps: Dependen
 
 
 @pytest.mark.parametrize("word", ["FAILED", "CANCELLED"])
-def test_defect_5_what_has_ended_is_not_paid_by_a_word(client: FlaskClient, gateway: LedgerGateway, word: str) -> None:
+def test_defect_5_ended_payment_cannot_be_set_to_completed(
+    client: FlaskClient, gateway: LedgerGateway, word: str
+) -> None:
     """FAILED and CANCELLED payments could be set to COMPLETED, past the gateway."""
     number = paid(create_order(client))["payment_id"]
     paid(change_order(client, number, word), 200)
@@ -94,33 +98,31 @@ def test_defect_5_what_has_ended_is_not_paid_by_a_word(client: FlaskClient, gate
     assert not gateway.sent
 
 
-def test_defect_5_a_payment_is_completed_by_the_gateway_alone(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_defect_5_payment_is_completed_only_by_a_charge(client: FlaskClient, gateway: LedgerGateway) -> None:
     """PENDING was set to COMPLETED without any charge."""
     number = paid(create_order(client))["payment_id"]
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     assert paid(change_order(client, number, "COMPLETED"), 200)["status"] == "FAILED"
 
 
-def test_defect_6_amounts_are_rounded_like_a_bank_and_never_to_nothing(client: FlaskClient, deps: Dependencies) -> None:
+def test_defect_6_amount_is_rounded_half_even_and_refused_at_zero(client: FlaskClient, deps: Dependencies) -> None:
     """0.004 was a completed payment of 0.0; floats made 10.005 into 10.01 and 2.675 into 2.67; NaN was 500."""
-    shown: dict[str, float | None] = {
-        "0.004": None, "0.005": None, "NaN": None, "1e400": None, "10.005": 10.0, "2.675": 2.68, "0.0051": 0.01,
-    }  # fmt: skip
-    for number, (text, amount) in enumerate(shown.items(), 1):
-        answer = client.post(
+    refused, rounded = ("0.004", "0.005", "NaN", "1e400"), {"10.005": 10.0, "2.675": 2.68, "0.0051": 0.01}
+    answers = {
+        text: client.post(
             "/v1/payments/charge",
             data=with_raw({**ORDER, "order_id": number}, "amount", text),
             content_type="application/json",
             headers={"Idempotency-Key": f"key {text}"},
         )
-        if amount is None:
-            assert answer.status_code == 422, text
-        else:
-            assert paid(answer)["amount"] == amount, text
+        for number, text in enumerate((*refused, *rounded), 1)
+    }
+    assert {text: answers[text].status_code for text in refused} == dict.fromkeys(refused, 422)
+    assert {text: paid(answers[text])["amount"] for text in rounded} == rounded
     assert count(deps, payments) == 3
 
 
-def test_defect_6_a_refund_of_nothing_closes_no_payment(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_defect_6_refund_of_zero_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
     """A refund of 0.001 left the whole payment REFUNDED."""
     number = paid(charge_order(client))["payment_id"]
     assert faults(refund_order(client, number, amount=0.001)) == [(["body", "amount"], "greater_than")]
@@ -139,7 +141,7 @@ def test_defect_8_after_a_partial_refund_the_rest_can_be_refunded(client: FlaskC
     assert sum(sent.amount for sent in gateway.ledger.values() if sent.kind is Kind.REFUND) == 100
 
 
-def test_defect_9_an_error_of_ours_says_nothing_of_the_inside(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_defect_9_internal_error_shows_no_details(client: FlaskClient, gateway: LedgerGateway) -> None:
     """500 bodies carried SQL with its parameters."""
 
     def crash(_instruction: GatewayRequest) -> SendResult:
@@ -156,7 +158,7 @@ def test_defect_9_an_error_of_ours_says_nothing_of_the_inside(client: FlaskClien
 
 
 @pytest.mark.parametrize("number", [2**31 - 1, 2**31, 2**63 - 1])
-def test_defect_9_a_large_order_id_is_an_order_id(client: FlaskClient, number: int) -> None:
+def test_defect_9_large_order_id_is_accepted(client: FlaskClient, number: int) -> None:
     """Order 2147483648 was 500."""
     body = paid(charge_order(client, order_id=number, user_id=number))
     assert (body["order_id"], body["user_id"]) == (number, number)
@@ -165,9 +167,7 @@ def test_defect_9_a_large_order_id_is_an_order_id(client: FlaskClient, number: i
     assert client.get(f"/v1/payments/{number}").status_code == 404
 
 
-def test_defect_11_a_payment_that_came_to_nothing_leaves_its_order_free(
-    client: FlaskClient, gateway: LedgerGateway
-) -> None:
+def test_defect_11_order_can_be_paid_after_a_failed_payment(client: FlaskClient, gateway: LedgerGateway) -> None:
     """After a failed or cancelled payment an order could never be paid again."""
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     assert paid(charge_order(client, "one"))["status"] == "FAILED"
@@ -178,7 +178,7 @@ def test_defect_11_a_payment_that_came_to_nothing_leaves_its_order_free(
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_defect_13_a_taken_transaction_id_is_drawn_anew(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_defect_13_taken_transaction_id_is_drawn_again(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two equal random ids were a 500 for the second payment, charged or not."""
     digits = chain(["1111111111"] * 4, map(str, numbers_from(2222222222)))
     monkeypatch.setattr(
@@ -188,7 +188,7 @@ def test_defect_13_a_taken_transaction_id_is_drawn_anew(client: FlaskClient, mon
     assert drawn == ["TXN1111111111", "TXN2222222222"]
 
 
-def test_defect_13_nobody_can_foretell_a_transaction_id(client: FlaskClient) -> None:
+def test_defect_13_transaction_id_is_random(client: FlaskClient) -> None:
     """They came from a generator with a seed that gives all of them away."""
     drawn = []
     for order in (1, 2):

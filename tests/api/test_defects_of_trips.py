@@ -31,16 +31,16 @@ def trip(httpserver: HTTPServer) -> dict[str, object]:
     return says
 
 
-def test_defect_1_a_repeat_of_a_finished_payment_is_answered(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_defect_1_repeat_of_a_finished_payment_gets_its_answer(make_app: MakeApp, gateway: LedgerGateway) -> None:
     """The original never marked a payment as finished: every repeat got "already in progress" without end."""
     client = make_app().test_client()
     first = pay_trip(client)
-    for repeat in (pay_trip(client), pay_trip(make_app().test_client())):
-        assert (repeat.status_code, repeat.data) == (200, first.data)
+    repeats = [pay_trip(client), pay_trip(make_app().test_client())]
+    assert [(repeat.status_code, repeat.data) for repeat in repeats] == [(200, first.data)] * 2
     assert len(gateway.sent) == 1
 
 
-def test_defect_2_twenty_payments_at_once_all_succeed(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_defect_2_20_payments_at_once_all_succeed(make_app: MakeApp, gateway: LedgerGateway) -> None:
     """Payment numbers were the highest one plus one: most of 20 simultaneous payments crashed and burnt their keys."""
     answers = at_once(make_app(), 20, lambda client, number: pay_trip(client, idempotency_key=f"key {number}"))
     assert {answer.status_code for answer in answers} == {200}
@@ -48,7 +48,7 @@ def test_defect_2_twenty_payments_at_once_all_succeed(make_app: MakeApp, gateway
     assert len(gateway.ledger) == 20
 
 
-def test_defect_3_nobody_is_refunded_more_than_was_paid(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_defect_3_refund_above_the_payment_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
     """Paid 100, refunded 5000: the original did not limit a refund's amount."""
     number = trip_id_of(pay_trip(client, amount=100))
     answer = refund_trip(client, number, amount=5000)
@@ -57,7 +57,7 @@ def test_defect_3_nobody_is_refunded_more_than_was_paid(client: FlaskClient, gat
     assert client.get(f"/payments/{number}").get_json()["refunded_amount"] == 0.0
 
 
-def test_defect_4_twenty_refunds_at_once_give_back_what_was_paid(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_defect_4_20_refunds_at_once_refund_no_more_than_was_paid(make_app: MakeApp, gateway: LedgerGateway) -> None:
     """Without a lock each of 20 simultaneous refunds of a payment found all of it still there."""
     app = make_app()
     client = app.test_client()
@@ -72,7 +72,7 @@ def test_defect_4_twenty_refunds_at_once_give_back_what_was_paid(make_app: MakeA
     assert [client.get(f"/payments/{number}").get_json()["refunded_amount"] for number in (whole, parts)] == [10.0, 9.0]
 
 
-def test_defect_5_a_refund_that_cannot_be_is_400_and_burns_no_key(client: FlaskClient) -> None:
+def test_defect_5_impossible_refund_answers_400_and_leaves_the_key_free(client: FlaskClient) -> None:
     """Unknown and already refunded payments were 500, and the key was used up by it."""
     number = trip_id_of(pay_trip(client))
     assert refund_trip(client, number + 1).status_code == 400
@@ -82,18 +82,18 @@ def test_defect_5_a_refund_that_cannot_be_is_400_and_burns_no_key(client: FlaskC
     assert refund_trip(client, number, idempotency_key="again").data == again.data
 
 
-def test_defect_6_nan_is_no_amount_and_poisons_nothing(client: FlaskClient) -> None:
+def test_defect_6_nan_answers_400_and_breaks_no_list(client: FlaskClient) -> None:
     """NaN was stored, answered as invalid JSON, and spoilt every average from then on."""
-    for text in ("NaN", '"NaN"', "Infinity", '"-Infinity"', "1e400"):
-        answer = client.post("/payments", data=with_raw(TRIP, "amount", text), content_type="application/json")
-        assert answer.status_code == 400, text
+    bodies = [with_raw(TRIP, "amount", text) for text in ("NaN", '"NaN"', "Infinity", '"-Infinity"', "1e400")]
+    answers = [client.post("/payments", data=body, content_type="application/json") for body in bodies]
+    assert [answer.status_code for answer in answers] == [400] * len(bodies)
     assert pay_trip(client).status_code == 200
     listed = client.get("/payments").text
     assert "NaN" not in listed
     assert len(json.loads(listed)["payments"]) == 1
 
 
-def test_defect_7_a_key_of_a_process_that_died_is_free_again(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_defect_7_key_of_a_dead_process_can_be_used_again(make_app: MakeApp, gateway: LedgerGateway) -> None:
     """A key claimed by a crashed process stayed "in progress" without end; the original never checked its expiry."""
     died = make_app(failpoints="gateway.answered=raise")
     assert pay_trip(died.test_client()).status_code == 500
@@ -106,13 +106,13 @@ def test_defect_7_a_key_of_a_process_that_died_is_free_again(make_app: MakeApp, 
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_defect_8_a_database_in_trouble_is_not_reported_as_a_key_in_use(make_app: MakeApp) -> None:
+def test_defect_8_fault_of_the_database_is_not_reported_as_a_key_in_use(make_app: MakeApp) -> None:
     """Any error of the database during a claim was reported as "already in progress"."""
     answer = pay_trip(make_app(database_url=NOWHERE).test_client())
     assert (answer.status_code, answer.get_json()["code"]) == (503, "database_unavailable")
 
 
-def test_defect_9_a_trip_that_is_completed_later_can_be_paid(
+def test_defect_9_trip_that_is_completed_later_can_be_paid(
     make_app: MakeApp, httpserver: HTTPServer, trip: dict[str, object]
 ) -> None:
     """A trip not yet completed used its only key up: it could never be paid once it was."""
@@ -122,14 +122,14 @@ def test_defect_9_a_trip_that_is_completed_later_can_be_paid(
     assert pay_trip(client, idempotency_key="trip-101-charge").get_json()["status"] == "SUCCESS"
 
 
-def test_defect_10_a_failed_payment_is_not_accepted(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_defect_10_failed_payment_is_not_accepted(client: FlaskClient, gateway: LedgerGateway) -> None:
     """FAILED was answered 202, "accepted", so that its caller waited for a result that was already final."""
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     answer = pay_trip(client)
     assert (answer.status_code, answer.get_json()["status"]) == (200, "FAILED")
 
 
-def test_defect_11_a_partial_refund_leaves_the_rest_refundable(client: FlaskClient) -> None:
+def test_defect_11_partial_refund_leaves_the_rest_refundable(client: FlaskClient) -> None:
     """The smallest refund made the whole payment REFUNDED, and the rest could not be refunded."""
     number = trip_id_of(pay_trip(client, amount=150))
     assert refund_trip(client, number, idempotency_key="1", amount=1).status_code == 200
@@ -138,28 +138,29 @@ def test_defect_11_a_partial_refund_leaves_the_rest_refundable(client: FlaskClie
     assert client.get(f"/payments/{number}").get_json()["status"] == "REFUNDED"
 
 
-def test_defect_12_amounts_are_not_rounded_behind_the_callers_back(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_defect_12_amount_is_never_rounded(client: FlaskClient, gateway: LedgerGateway) -> None:
     """12.345 became 12.35 by way of a binary float."""
     assert pay_trip(client, amount=12.345).status_code == 400
-    for text in ("0.1", "0.29", "1.15", "19.99", "12.34", "4.35", "999999999999.99"):
+    texts = ["0.1", "0.29", "1.15", "19.99", "12.34", "4.35", "999999999999.99"]
+    for text in texts:
         body = with_raw({**TRIP, "idempotency_key": text}, "amount", text)
         client.post("/payments", data=body, content_type="application/json")
-        assert str(gateway.sent[-1].amount.normalize()) == text
+    assert [str(sent.amount.normalize()) for sent in gateway.sent] == texts
 
 
-def test_defect_12_debugging_verifies_trips_like_everything_else(make_app: MakeApp, gateway: LedgerGateway) -> None:
+@pytest.mark.parametrize("amount", [150, ABSENT])
+def test_defect_12_debug_mode_verifies_trips_too(make_app: MakeApp, gateway: LedgerGateway, amount: object) -> None:
     """With DEBUG, as shipped, a trip counted as completed when the trip service could not answer."""
     app = make_app(debug=True, trip_service_url="http://127.0.0.1:9")
-    for amount in (150, ABSENT):
-        assert pay_trip(app.test_client(), amount=amount).status_code == 503
+    assert pay_trip(app.test_client(), amount=amount).status_code == 503
     assert not gateway.sent
 
 
-def test_defect_12_a_wrong_method_is_405(client: FlaskClient) -> None:
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_defect_12_wrong_method_answers_405(client: FlaskClient, method: str) -> None:
     """A wrong method was 500."""
-    for method in ("PUT", "PATCH", "DELETE"):
-        answer = client.open("/payments", method=method)
-        assert (answer.status_code, "POST" in answer.headers["Allow"]) == (405, True)
+    answer = client.open("/payments", method=method)
+    assert (answer.status_code, "POST" in answer.headers["Allow"]) == (405, True)
 
 
 def test_defect_12_connections_are_kept(make_app: MakeApp) -> None:
@@ -172,7 +173,7 @@ def test_defect_12_connections_are_kept(make_app: MakeApp) -> None:
     assert len(opened) <= 1
 
 
-def test_defect_12_a_restart_keeps_every_payment(make_app: MakeApp) -> None:
+def test_defect_12_restart_keeps_every_payment(make_app: MakeApp) -> None:
     """Every start dropped the tables and filled them with samples."""
     paid = pay_trip(make_app().test_client()).get_json()
     after = make_app().test_client()
@@ -188,7 +189,7 @@ def test_defect_13_another_key_pays_the_same_trip_again(client: FlaskClient, gat
     assert gateway.count(Kind.CHARGE) == 2
 
 
-def test_defect_12_the_figures_are_what_prometheus_scrapes(client: FlaskClient) -> None:
+def test_defect_12_metrics_are_in_the_format_of_prometheus(client: FlaskClient) -> None:
     """`/metrics` was JSON, which the scrape that the manifests configured could not read."""
     pay_trip(client)
     answer = client.get("/metrics")

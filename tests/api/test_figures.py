@@ -48,7 +48,7 @@ def busy(client: FlaskClient, gateway: LedgerGateway) -> FlaskClient:
     return client
 
 
-def test_a_service_where_nothing_happened_tells_every_documented_name(client: FlaskClient) -> None:
+def test_metrics_of_an_empty_service_have_every_documented_name(client: FlaskClient) -> None:
     told = scraped(client)
 
     assert set(DOCUMENTED) - {"payments_by_method"} <= told.names
@@ -70,7 +70,7 @@ def test_a_service_where_nothing_happened_tells_every_documented_name(client: Fl
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/v1/metrics"])
-def test_the_figures_are_what_happened(busy: FlaskClient, path: str) -> None:
+def test_figures_count_every_change(busy: FlaskClient, path: str) -> None:
     told = scraped(busy, path)
 
     assert told("payments_created_total") == 5
@@ -85,7 +85,7 @@ def test_the_figures_are_what_happened(busy: FlaskClient, path: str) -> None:
     }  # fmt: skip
 
 
-def test_folding_changes_no_figure(busy: FlaskClient, deps: Dependencies) -> None:
+def test_fold_changes_no_figure(busy: FlaskClient, deps: Dependencies) -> None:
     before = business_metrics.current(deps).totals
     assert business_metrics.aggregate(deps) > 8
     assert business_metrics.aggregate(deps) == 0
@@ -95,7 +95,7 @@ def test_folding_changes_no_figure(busy: FlaskClient, deps: Dependencies) -> Non
     assert business_metrics.current(deps).totals.created == before.created + 1
 
 
-def test_whoever_reads_folds_what_has_piled_up(
+def test_reading_the_metrics_folds_a_backlog(
     busy: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(business_metrics, "BATCH", 3)
@@ -110,7 +110,7 @@ def test_whoever_reads_folds_what_has_piled_up(
     assert business_metrics.aggregate(deps) == 1  # the reader has aggregated three of four journal rows
 
 
-def test_many_fold_at_once_and_nothing_is_lost_or_counted_twice(
+def test_folds_at_once_count_every_change_once(
     app: Flask, busy: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(business_metrics, "BATCH", 2)
@@ -129,9 +129,7 @@ def test_many_fold_at_once_and_nothing_is_lost_or_counted_twice(
     assert sum(after.values()) == sum(before.values()) + 12
 
 
-def test_a_fold_that_dies_leaves_everything_as_it_was(
-    busy: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fold_that_dies_changes_nothing(busy: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch) -> None:
     from payment_service.repositories import tallies
 
     before = business_metrics.current(deps).totals.moves
@@ -144,7 +142,7 @@ def test_a_fold_that_dies_leaves_everything_as_it_was(
     assert business_metrics.current(deps).totals.moves == before
 
 
-def test_money_is_also_told_by_currency(make_app: MakeApp) -> None:
+def test_money_is_counted_by_currency(make_app: MakeApp) -> None:
     app = make_app()
     pay_trip(app.test_client(), idempotency_key="rupees", amount=100)
     booker = Booker(app, "user-1")
@@ -158,7 +156,7 @@ def test_money_is_also_told_by_currency(make_app: MakeApp) -> None:
     assert told("payment_moves_total", channel="bookings", move="create") == 2
 
 
-def test_a_free_trip_and_exact_thirds_of_a_fils_add_up(client: FlaskClient, deps: Dependencies) -> None:
+def test_free_trip_and_fractions_of_a_fils_are_summed_exactly(client: FlaskClient, deps: Dependencies) -> None:
     pay_trip(client, idempotency_key="free", amount=0)
     for number in range(10):
         pay_trip(client, idempotency_key=f"tenth-{number}", amount="0.10")
@@ -166,7 +164,7 @@ def test_a_free_trip_and_exact_thirds_of_a_fils_add_up(client: FlaskClient, deps
     assert business_metrics.current(deps).totals.taken == {"INR": Decimal("1.00")}
 
 
-def test_what_is_undecided_is_told_with_its_age_until_it_is_decided(
+def test_undecided_operation_is_shown_with_its_age_until_it_is_decided(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.extend([gateway.lose_answer, Pending()])
@@ -182,7 +180,7 @@ def test_what_is_undecided_is_told_with_its_age_until_it_is_decided(
     assert decided("payment_processing_errors") == 1  # the gateway's "later" is no error
 
 
-def test_a_key_that_is_worked_on_is_in_flight(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_key_of_a_running_request_counts_as_in_flight(client: FlaskClient, gateway: LedgerGateway) -> None:
     seen: list[Scraped] = []
 
     def meanwhile(instruction: GatewayRequest) -> Approved:
@@ -196,7 +194,7 @@ def test_a_key_that_is_worked_on_is_in_flight(client: FlaskClient, gateway: Ledg
     assert scraped(client)("keys_in_flight") == 0
 
 
-def test_each_sink_tells_what_waits_for_it(make_app: MakeApp, deps: Dependencies) -> None:
+def test_each_sink_shows_its_pending_deliveries(make_app: MakeApp, deps: Dependencies) -> None:
     from payment_service.models import outbox_deliveries
 
     client = make_app(rabbitmq_enabled=True, trip_notification_service_url="http://127.0.0.1:9").test_client()
@@ -213,7 +211,7 @@ def test_each_sink_tells_what_waits_for_it(make_app: MakeApp, deps: Dependencies
     assert told("outbox_oldest_seconds", sink="trip_notification") == 0
 
 
-def test_without_a_database_the_processes_figures_are_told_all_the_same(make_app: MakeApp) -> None:
+def test_metrics_without_a_database_still_have_the_figures_of_the_process(make_app: MakeApp) -> None:
     client = make_app(database_url="postgresql+psycopg2://u:p@127.0.0.1:9/none").test_client()
     told = scraped(client)
 
@@ -222,5 +220,5 @@ def test_without_a_database_the_processes_figures_are_told_all_the_same(make_app
     assert scraped(client)("http_request_duration_seconds_count", route="/metrics", status="200") > 0
 
 
-def test_with_a_database_they_say_so(client: FlaskClient) -> None:
+def test_metrics_with_a_database_say_that_it_is_up(client: FlaskClient) -> None:
     assert scraped(client)("business_figures_up") == 1

@@ -31,7 +31,7 @@ def without_tables(engine_name: str, request: pytest.FixtureRequest, tmp_path: P
     server.drop_database("without_tables")
 
 
-def test_without_tables_the_processes_figures_are_told_all_the_same(make_app: MakeApp, without_tables: str) -> None:
+def test_metrics_without_tables_still_have_the_figures_of_the_process(make_app: MakeApp, without_tables: str) -> None:
     """On PostgreSQL a missing table was answered 500: no metric was visible while a migration was due."""
     client = make_app(database_url=without_tables).test_client()
     told = scraped(client)
@@ -42,7 +42,7 @@ def test_without_tables_the_processes_figures_are_told_all_the_same(make_app: Ma
 
 
 @pytest.mark.parametrize("fault", [DatabaseUnavailable(), ProgrammingError("DELETE", {}, Exception("no right"))])
-def test_a_reader_that_cannot_fold_tells_what_it_has_read(
+def test_metrics_that_cannot_fold_show_the_figures_that_were_read(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     """The service dropped the values it had read, and `/metrics` reported that the database did not answer."""
@@ -58,7 +58,7 @@ def test_a_reader_that_cannot_fold_tells_what_it_has_read(
     assert (told("business_figures_up"), told("payments_created_total")) == (1, 1)
 
 
-def test_a_sink_that_was_switched_off_tells_what_still_waits_for_it(make_app: MakeApp, deps: Dependencies) -> None:
+def test_disabled_sink_still_shows_its_pending_deliveries(make_app: MakeApp, deps: Dependencies) -> None:
     """Only the operators' page showed it, without a metric: events lay there without an alert."""
     pile_up(deps.database, ["order", "kafka", "rabbitmq"], 2)
     with deps.database.atomic("test") as connection:
@@ -73,7 +73,7 @@ def test_a_sink_that_was_switched_off_tells_what_still_waits_for_it(make_app: Ma
     assert ("outbox_sink_on", frozenset({("sink", "kafka")})) in told.series
 
 
-def test_a_sink_that_was_switched_off_is_forgotten_when_nothing_waits(make_app: MakeApp, deps: Dependencies) -> None:
+def test_disabled_sink_without_deliveries_is_not_shown(make_app: MakeApp, deps: Dependencies) -> None:
     pile_up(deps.database, ["kafka"], 2)
     with deps.database.atomic("test") as connection:
         sent = outbox_deliveries.update().values(status="DELIVERED", delivered_at=clock.now())

@@ -28,7 +28,7 @@ def listening() -> Iterator[int]:
 
 @pytest.mark.parametrize(("path", "word"), [("/health", "healthy"), ("/health/live", "alive")])
 @pytest.mark.parametrize("prefix", ["", "/v1"])
-def test_a_process_that_serves_says_so(client: FlaskClient, prefix: str, path: str, word: str) -> None:
+def test_liveness_of_a_running_process_answers_200(client: FlaskClient, prefix: str, path: str, word: str) -> None:
     answer = client.get(prefix + path)
     body = answer.get_json()
     assert answer.status_code == 200
@@ -45,13 +45,13 @@ def test_readiness_shows_every_check(client: FlaskClient, prefix: str) -> None:
     assert answer.get_json()["checks"] == {"database": True, "migrations": True, "rabbitmq": True, "kafka": True}
 
 
-def test_an_own_prefix_serves_health_too(make_app: MakeApp) -> None:
+def test_health_is_served_below_an_own_prefix_too(make_app: MakeApp) -> None:
     client = make_app(api_prefix="/rides").test_client()
-    for path in ("/health", "/rides/health", "/v1/health", "/rides/health/live", "/rides/health/ready"):
-        assert client.get(path).status_code == 200, path
+    paths = ("/health", "/rides/health", "/v1/health", "/rides/health/live", "/rides/health/ready")
+    assert {path: client.get(path).status_code for path in paths} == dict.fromkeys(paths, 200)
 
 
-def test_without_a_database_the_process_lives_and_is_not_ready(make_app: MakeApp) -> None:
+def test_process_without_a_database_is_live_and_not_ready(make_app: MakeApp) -> None:
     client = make_app(database_url=NOWHERE).test_client()
     ready = client.get("/health/ready")
     assert client.get("/health").status_code == client.get("/health/live").status_code == 200
@@ -60,14 +60,14 @@ def test_without_a_database_the_process_lives_and_is_not_ready(make_app: MakeApp
     assert ready.get_json()["checks"] == {"database": False, "migrations": False, "rabbitmq": True, "kafka": True}
 
 
-def test_a_database_without_tables_is_not_ready(make_app: MakeApp, tmp_path: Path) -> None:
+def test_service_is_not_ready_without_tables(make_app: MakeApp, tmp_path: Path) -> None:
     answer = make_app(database_url=f"sqlite:///{tmp_path}/empty.db").test_client().get("/health/ready")
     assert answer.status_code == 503
     assert answer.get_json()["checks"]["database"] is True
     assert answer.get_json()["checks"]["migrations"] is False
 
 
-def test_a_broker_that_is_switched_on_must_listen(make_app: MakeApp, listening: int) -> None:
+def test_service_is_not_ready_while_an_enabled_broker_is_down(make_app: MakeApp, listening: int) -> None:
     on = {"rabbitmq_enabled": True, "rabbitmq_host": "127.0.0.1", "rabbitmq_port": listening}
     well = make_app(**on, kafka_brokers=f"127.0.0.1:9,127.0.0.1:{listening}").test_client().get("/health/ready")
     ill = make_app(**{**on, "rabbitmq_port": 9}, kafka_brokers="127.0.0.1:9").test_client().get("/health/ready")
@@ -83,7 +83,7 @@ def test_a_broker_that_is_switched_on_must_listen(make_app: MakeApp, listening: 
     )
 
 
-def test_a_broker_that_is_away_need_not_decide(make_app: MakeApp) -> None:
+def test_service_is_ready_without_a_broker_when_the_setting_allows_it(make_app: MakeApp) -> None:
     client = make_app(rabbitmq_enabled=True, rabbitmq_host="127.0.0.1", rabbitmq_port=9).test_client()
     spared = client.get("/health/ready?without=brokers")
     assert (spared.status_code, spared.get_json()["status"]) == (200, "ready")
@@ -117,7 +117,7 @@ def silence(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     end.set()
 
 
-def test_brokers_that_do_not_decide_are_not_asked(make_app: MakeApp, silence: list[str]) -> None:
+def test_optional_broker_is_not_checked(make_app: MakeApp, silence: list[str]) -> None:
     """The checks ran one after the other: five silent brokers outlasted the probe, and pods fell out of service."""
     answer = make_app(**MANY_BROKERS).test_client().get("/health/ready?without=brokers")
 
@@ -125,7 +125,7 @@ def test_brokers_that_do_not_decide_are_not_asked(make_app: MakeApp, silence: li
     assert (answer.get_json()["checks"]["rabbitmq"], answer.get_json()["checks"]["kafka"]) == (None, None)
 
 
-def test_all_brokers_together_have_one_second(make_app: MakeApp, silence: list[str]) -> None:
+def test_check_of_all_brokers_takes_at_most_one_second(make_app: MakeApp, silence: list[str]) -> None:
     client = make_app(**MANY_BROKERS).test_client()
     begun = clock.monotonic()
     answer = client.get("/health/ready")
@@ -136,20 +136,20 @@ def test_all_brokers_together_have_one_second(make_app: MakeApp, silence: list[s
     assert len(silence) == 6
 
 
-def test_a_broker_that_never_answers_holds_one_thread_however_often_readiness_is_asked(
+def test_silent_broker_holds_one_thread_at_any_number_of_readiness_requests(
     make_app: MakeApp, silence: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("payment_service.services.readiness.PATIENCE", 0.01)
     client = make_app(**MANY_BROKERS).test_client()
     before = threading.active_count()
-    for _ in range(5):
-        assert client.get("/health/ready").status_code == 503
-
+    assert [client.get("/health/ready").status_code for _ in range(5)] == [503] * 5
     assert threading.active_count() - before <= 6
     assert sorted(silence) == sorted({*silence})
 
 
-def test_a_broker_that_comes_back_is_seen(make_app: MakeApp, listening: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_is_ready_again_when_the_broker_returns(
+    make_app: MakeApp, listening: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = make_app(kafka_brokers=f"127.0.0.1:{listening}").test_client()
     with monkeypatch.context() as away:
         away.setattr("payment_service.services.readiness.socket.create_connection", _refuse)
@@ -162,7 +162,7 @@ def _refuse(*_: object) -> socket.socket:
     raise ConnectionRefusedError
 
 
-def test_a_broker_whose_name_cannot_be_one_does_not_listen(make_app: MakeApp) -> None:
+def test_broker_with_an_impossible_name_counts_as_down(make_app: MakeApp) -> None:
     """Such a name is an error of spelling, not of the network, and was answered 500."""
     answer = make_app(rabbitmq_enabled=True, rabbitmq_host="rabbit..mq").test_client().get("/health/ready")
 
@@ -173,7 +173,7 @@ def test_a_broker_whose_name_cannot_be_one_does_not_listen(make_app: MakeApp) ->
     ("version", "min_code", "status"),
     [("0001", "0001", 503), ("9999", "0008", 200), ("9999", "9998", 503), ("another", "0008", 503)],
 )
-def test_newer_tables_are_as_good_as_ours_where_they_say_so_and_older_ones_are_not(
+def test_service_is_ready_with_newer_compatible_tables_and_not_with_older_ones(
     make_app: MakeApp, tmp_path: Path, version: str, min_code: str, status: int
 ) -> None:
     migrate(url := f"sqlite:///{tmp_path}/other.db")
@@ -186,7 +186,7 @@ def test_newer_tables_are_as_good_as_ours_where_they_say_so_and_older_ones_are_n
     assert answer.get_json()["checks"]["migrations"] is (status == 200)
 
 
-def test_readiness_shows_the_neighbours_and_none_of_their_secrets(make_app: MakeApp) -> None:
+def test_readiness_shows_neighbours_without_secrets(make_app: MakeApp) -> None:
     app = make_app(
         driver_service_url="http://localhost:8083", rider_service_url="http://u5er:pa55word@localhost:8084/base"
     )
@@ -205,21 +205,21 @@ def test_readiness_shows_the_neighbours_and_none_of_their_secrets(make_app: Make
         ("https://u:s3cret@s3cret@[::1]:8443?s3cret", "https://[::1]:8443"),
     ],
 )
-def test_readiness_shows_no_more_of_an_address_than_where_it_is(make_app: MakeApp, told: str, shown: str) -> None:
+def test_readiness_shows_only_host_and_port_of_an_address(make_app: MakeApp, told: str, shown: str) -> None:
     answer = make_app(trip_service_url=told).test_client().get("/health/ready")
 
     assert answer.get_json()["services"]["trip"] == shown
     assert "s3cret" not in answer.text
 
 
-def test_health_needs_no_token_and_minds_none(make_app: MakeApp) -> None:
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready", "/v1/health"])
+def test_health_answers_200_without_a_token_and_with_a_bad_one(make_app: MakeApp, path: str) -> None:
     client = make_app(auth_open_channels=frozenset()).test_client()
-    for path in ("/health", "/health/live", "/health/ready", "/v1/health"):
-        assert client.get(path).status_code == 200
-        assert client.get(path, headers={"Authorization": "Bearer nonsense"}).status_code == 200
+    assert client.get(path).status_code == 200
+    assert client.get(path, headers={"Authorization": "Bearer nonsense"}).status_code == 200
 
 
-def test_the_service_is_named_by_its_settings(make_app: MakeApp) -> None:
+def test_health_shows_the_service_name_of_the_settings(make_app: MakeApp) -> None:
     body = make_app(service_name="payments-eu", service_version="2.1.0").test_client().get("/health").get_json()
     assert (body["service"], body["version"]) == ("payments-eu", "2.1.0")
 

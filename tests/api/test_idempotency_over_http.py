@@ -35,29 +35,28 @@ def call(request: pytest.FixtureRequest) -> Call:
     return CALLS[request.param]
 
 
-def test_a_repeat_gets_the_stored_status_and_bytes(client: FlaskClient, gateway: LedgerGateway, call: Call) -> None:
+def test_repeat_gets_the_stored_status_and_bytes(client: FlaskClient, gateway: LedgerGateway, call: Call) -> None:
     first, *repeats = (call(client) for _ in range(4))
     assert "Idempotent-Replayed" not in first.headers
-    for repeat in repeats:
-        assert (repeat.status_code, repeat.data) == (first.status_code, first.data)
-        assert repeat.headers["Idempotent-Replayed"] == "true"
-        assert repeat.headers["X-Request-ID"] != first.headers["X-Request-ID"]
+    assert [(repeat.status_code, repeat.data) for repeat in repeats] == [(first.status_code, first.data)] * 3
+    assert {repeat.headers["Idempotent-Replayed"] for repeat in repeats} == {"true"}
+    assert len({answer.headers["X-Request-ID"] for answer in (first, *repeats)}) == 4
     assert len(gateway.sent) == 1
 
 
-def test_a_repeat_survives_a_restart(make_app: MakeApp, gateway: LedgerGateway, call: Call) -> None:
+def test_repeat_after_a_restart_gets_the_stored_answer(make_app: MakeApp, gateway: LedgerGateway, call: Call) -> None:
     before, after = call(make_app().test_client()), call(make_app().test_client())
     assert before.data == after.data
     assert len(gateway.sent) == 1
 
 
-def test_spelling_does_not_make_another_request(client: FlaskClient) -> None:
+def test_repeat_with_another_spelling_of_the_values_gets_the_stored_answer(client: FlaskClient) -> None:
     first = pay_trip(client, idempotency_key="k", method="CARD", amount=150, trip_id=101)
     second = pay_trip(client, idempotency_key=" k\n", method="card", amount="150.00", trip_id="101", unknown=1)
     assert second.data == first.data
 
 
-def test_a_repeat_of_a_decline_is_the_decline(client: FlaskClient, gateway: LedgerGateway, call: Call) -> None:
+def test_repeat_of_a_decline_gets_the_decline(client: FlaskClient, gateway: LedgerGateway, call: Call) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     first, second = call(client), call(client)
     assert (second.status_code, second.data) == (first.status_code, first.data)
@@ -65,9 +64,7 @@ def test_a_repeat_of_a_decline_is_the_decline(client: FlaskClient, gateway: Ledg
     assert len(gateway.sent) == 1
 
 
-def test_a_repeat_while_the_first_runs_waits_and_gets_its_answer(
-    app: Flask, gateway: LedgerGateway, call: Call
-) -> None:
+def test_repeat_of_a_running_request_waits_for_its_answer(app: Flask, gateway: LedgerGateway, call: Call) -> None:
     with ThreadPoolExecutor(2) as pool:
         with held_at_the_gateway(gateway) as arrived:
             first = pool.submit(call, app.test_client())
@@ -78,7 +75,9 @@ def test_a_repeat_while_the_first_runs_waits_and_gets_its_answer(
     assert len(gateway.sent) == 1
 
 
-def test_a_repeat_that_has_waited_long_enough_is_409(make_app: MakeApp, gateway: LedgerGateway, call: Call) -> None:
+def test_repeat_of_a_running_request_answers_409_after_the_wait(
+    make_app: MakeApp, gateway: LedgerGateway, call: Call
+) -> None:
     app = make_app(idempotency_wait=0.1)
     with ThreadPoolExecutor(1) as pool:
         with held_at_the_gateway(gateway) as arrived:
@@ -94,7 +93,7 @@ def test_a_repeat_that_has_waited_long_enough_is_409(make_app: MakeApp, gateway:
         assert first.result().status_code in {200, 201}
 
 
-def test_who_waits_holds_no_connection(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_waiting_repeat_holds_no_connection(make_app: MakeApp, gateway: LedgerGateway) -> None:
     app = make_app(db_pool_size=1, idempotency_wait=10.0)
     with ThreadPoolExecutor(8) as pool:
         with held_at_the_gateway(gateway) as arrived:
@@ -105,14 +104,16 @@ def test_who_waits_holds_no_connection(make_app: MakeApp, gateway: LedgerGateway
         assert len({each.result().data for each in calls}) == 1
 
 
-def test_eight_at_once_make_one_payment(app: Flask, gateway: LedgerGateway, call: Call) -> None:
+def test_8_requests_at_once_with_one_key_charge_once(app: Flask, gateway: LedgerGateway, call: Call) -> None:
     answers = at_once(app, 8, lambda client, _: call(client))
     assert len({(answer.status_code, answer.data) for answer in answers}) == 1
     assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_another_request_under_a_key_is_422_and_names_what_differs(client: FlaskClient, deps: Dependencies) -> None:
+def test_different_request_under_a_key_answers_422_with_the_differing_fields(
+    client: FlaskClient, deps: Dependencies
+) -> None:
     paid = pay_trip(client).get_json()
     answer = pay_trip(client, amount=151, method="UPI", trip_id=102, metadata={"note": "new"})
     body = answer.get_json()
@@ -126,7 +127,7 @@ def test_another_request_under_a_key_is_422_and_names_what_differs(client: Flask
     assert pay_trip(client).get_json() == paid
 
 
-def test_a_bills_mismatch_is_worded_for_bills(client: FlaskClient) -> None:
+def test_mismatch_of_a_bill_is_answered_in_the_shape_of_bills(client: FlaskClient) -> None:
     paid = pay_bill(client).get_json()
     answer = pay_bill(client, bill_id=2)
     assert answer.status_code == 422
@@ -135,14 +136,14 @@ def test_a_bills_mismatch_is_worded_for_bills(client: FlaskClient) -> None:
     assert "bill_id" in answer.get_json()["detail"]
 
 
-def test_a_mismatch_is_told_even_while_the_first_runs(app: Flask, gateway: LedgerGateway) -> None:
+def test_different_request_under_the_key_of_a_running_one_answers_422(app: Flask, gateway: LedgerGateway) -> None:
     with ThreadPoolExecutor(1) as pool, held_at_the_gateway(gateway) as arrived:
         pool.submit(pay_trip, app.test_client())
         assert arrived.wait(10)
         assert pay_trip(app.test_client(), amount=151).status_code == 422
 
 
-def test_a_payments_key_is_no_refunds_key(client: FlaskClient) -> None:
+def test_refund_under_the_key_of_a_payment_answers_422(client: FlaskClient) -> None:
     number = trip_id_of(pay_trip(client))
     answer = refund_trip(client, number, idempotency_key="demo-client-1")
     assert answer.status_code == 422
@@ -154,15 +155,22 @@ def test_a_payments_key_is_no_refunds_key(client: FlaskClient) -> None:
     assert mixed.get_json()["payment"]["payment_id"] == number
 
 
-def test_bad_requests_use_no_key_up(client: FlaskClient, call: Call) -> None:
+def test_bad_request_leaves_its_key_free(client: FlaskClient, call: Call) -> None:
     headers = {"Idempotency-Key": "unique-key-123"}
-    for body in ({}, {"trip_id": 1, "idempotency_key": "demo-client-1"}, {"bill_id": 1}, {"bill_id": 1, "trip_id": 2}):
-        for path in ("/payments", "/v1/payments"):
-            assert client.post(path, json=body, headers=headers).status_code in {400, 422}
+    bodies: tuple[dict[str, object], ...] = (
+        {},
+        {"trip_id": 1, "idempotency_key": "demo-client-1"},
+        {"bill_id": 1},
+        {"bill_id": 1, "trip_id": 2},
+    )
+    answers = [
+        client.post(path, json=body, headers=headers) for body in bodies for path in ("/payments", "/v1/payments")
+    ]
+    assert {answer.status_code for answer in answers} == {400, 422}
     assert call(client).status_code in {200, 201}
 
 
-def test_a_refused_refund_is_replayed(client: FlaskClient) -> None:
+def test_refused_refund_is_replayed(client: FlaskClient) -> None:
     number = trip_id_of(pay_trip(client))
     first, second = (refund_trip(client, number, amount=151) for _ in range(2))
     assert first.status_code == second.status_code == 400
@@ -170,7 +178,7 @@ def test_a_refused_refund_is_replayed(client: FlaskClient) -> None:
     assert second.headers["Idempotent-Replayed"] == "true"
 
 
-def test_an_ended_answer_is_the_payment_as_it_is_now(
+def test_expired_key_answers_with_the_payment_as_it_is_now(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     first = pay_trip(client).get_json()
@@ -183,7 +191,7 @@ def test_an_ended_answer_is_the_payment_as_it_is_now(
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_a_purged_key_still_makes_no_second_charge(
+def test_repeat_of_a_purged_key_charges_nothing(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, call: Call
 ) -> None:
     first = call(client)
@@ -195,7 +203,7 @@ def test_a_purged_key_still_makes_no_second_charge(
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_a_purged_refund_key_makes_no_second_refund(
+def test_repeat_of_a_purged_refund_key_refunds_nothing(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     number = trip_id_of(pay_trip(client))
@@ -209,9 +217,7 @@ def test_a_purged_refund_key_makes_no_second_refund(
     assert gateway.count(Kind.REFUND) == 1
 
 
-def test_keys_are_stored_as_their_hash_with_the_request_they_were_used_for(
-    client: FlaskClient, deps: Dependencies
-) -> None:
+def test_key_is_stored_as_a_hash_with_its_request(client: FlaskClient, deps: Dependencies) -> None:
     number = trip_id_of(pay_trip(client))
     refund_trip(client, number)
     table = idempotency_keys.c

@@ -34,7 +34,7 @@ def unknown(client: FlaskClient, key: str, **request: Any) -> bool:
 
 
 @pytest.mark.parametrize("path", ["/v1", "/rides"])
-def test_a_finished_key_tells_its_payment_and_how_long_its_answer_is_kept(make_app: MakeApp, path: str) -> None:
+def test_finished_key_shows_its_payment_and_the_expiry_of_its_answer(make_app: MakeApp, path: str) -> None:
     client = make_app(api_prefix="/rides").test_client()
     number = trip_id_of(pay_trip(client, idempotency_key="demo-client-1"))
     body = told(client, "demo-client-1", path)
@@ -51,7 +51,7 @@ def test_a_finished_key_tells_its_payment_and_how_long_its_answer_is_kept(make_a
     assert client.get(body["payment"]["path"]).get_json()["payment_id"] == number
 
 
-def test_a_key_that_is_worked_on_is_in_progress(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_key_of_a_running_request_is_in_progress(client: FlaskClient, gateway: LedgerGateway) -> None:
     seen: list[dict[str, Any]] = []
 
     def meanwhile(instruction: GatewayRequest) -> Approved:
@@ -67,7 +67,7 @@ def test_a_key_that_is_worked_on_is_in_progress(client: FlaskClient, gateway: Le
     assert body["retry"] == {"safe": True, "key": "same", "after": 1}
 
 
-def test_a_key_whose_outcome_is_unknown_stays_in_progress_until_it_is_known(
+def test_key_of_an_undecided_request_is_in_progress_until_it_is_decided(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(gateway.lose_answer)
@@ -78,7 +78,7 @@ def test_a_key_whose_outcome_is_unknown_stays_in_progress_until_it_is_known(
     assert (before, told(client, "lost")["state"]) == ("in_progress", "finished")
 
 
-def test_a_refusal_is_a_finished_key_without_a_payment(client: FlaskClient) -> None:
+def test_key_of_a_refusal_is_finished_without_a_payment(client: FlaskClient) -> None:
     number = trip_id_of(pay_trip(client, amount=10))
     refund_trip(client, number, idempotency_key="too-much", amount=11)
     body = told(client, "too-much")
@@ -87,18 +87,20 @@ def test_a_refusal_is_a_finished_key_without_a_payment(client: FlaskClient) -> N
 
 
 @pytest.mark.parametrize("purged", [False, True])
-def test_an_expired_key_is_bound_to_its_payment_for_ever(client: FlaskClient, deps: Dependencies, purged: bool) -> None:
+@pytest.mark.parametrize("key", ["charge", "refund"])
+def test_expired_key_stays_bound_to_its_payment(
+    client: FlaskClient, deps: Dependencies, purged: bool, key: str
+) -> None:
     number = trip_id_of(pay_trip(client, idempotency_key="charge"))
     refund_trip(client, number, idempotency_key="refund", amount=1)
     (purge_answers if purged else expire_answers)(deps)
 
-    for key in ("charge", "refund"):
-        body = told(client, key)
-        assert (body["state"], body["payment"]) == ("expired", {"id": number, "path": f"/payments/{number}"})
-        assert (body["request_path"] is None) is purged
+    body = told(client, key)
+    assert (body["state"], body["payment"]) == ("expired", {"id": number, "path": f"/payments/{number}"})
+    assert (body["request_path"] is None) is purged
 
 
-def test_each_channel_is_told_the_id_it_knows(app: Flask, client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_key_shows_the_payment_id_of_its_channel(app: Flask, client: FlaskClient, gateway: LedgerGateway) -> None:
     booker = Booker(app, "user-1")
     booking = booker.create("in-a-booking").get_json()["payment"]["payment_id"]
     bill = pay_bill(client, "in-a-bill").get_json()["payment_id"]
@@ -106,47 +108,54 @@ def test_each_channel_is_told_the_id_it_knows(app: Flask, client: FlaskClient, g
     order = client.post("/v1/payments/charge", json=charge, headers={"Idempotency-Key": "in-an-order"}).get_json()
     transaction = process(client, "in-a-checkout").get_json()["transaction_id"]
     checkout = client.get(f"/api/v1/payments/transaction/{transaction}").get_json()["id"]
-    known: dict[str, tuple[dict[str, Any], object]] = {
-        "in-a-booking": ({"headers": booker.headers}, booking),
-        "in-a-bill": ({}, bill),
-        "in-an-order": ({}, order["payment_id"]),
-        "in-a-checkout": ({}, checkout),
+    shown = {
+        "in-a-booking": told(client, "in-a-booking", headers=booker.headers)["payment"],
+        "in-a-bill": told(client, "in-a-bill")["payment"],
+        "in-an-order": told(client, "in-an-order")["payment"],
+        "in-a-checkout": told(client, "in-a-checkout")["payment"],
     }
-    for key, (request, expected) in known.items():
-        payment = told(client, key, **request)["payment"]
-        assert payment["id"] == expected
-        assert client.get(payment["path"], **request).status_code == 200
+    assert {key: payment["id"] for key, payment in shown.items()} == {
+        "in-a-booking": booking,
+        "in-a-bill": bill,
+        "in-an-order": order["payment_id"],
+        "in-a-checkout": checkout,
+    }
+    paths = [payment["path"] for payment in shown.values()]
+    assert [client.get(path, headers=booker.headers).status_code for path in paths[:1]] == [200]
+    assert [client.get(path).status_code for path in paths[1:]] == [200, 200, 200]
 
 
-def test_every_channel_says_where_its_payments_are_shown() -> None:
+def test_key_shows_the_path_of_its_payment_in_every_channel() -> None:
     assert [channel.name for channel in CHANNELS if "{" not in channel.payment_path] == []
 
 
-def test_nobody_is_told_of_anybody_elses_key(client: FlaskClient, deps: Dependencies) -> None:
-    pay_trip(client, idempotency_key="mine", headers=bearer("user-1"))
-    pay_trip(client, idempotency_key="anybodys")
-    for purged in (False, True):
-        for other in ({}, {"headers": bearer("user-2")}, {"headers": service()}):
-            assert unknown(client, "mine", **other)
-        assert unknown(client, "anybodys", headers=bearer("user-1"))
-        assert told(client, "mine", headers=bearer("user-1"))["channel"] == "trips"
-        assert told(client, "anybodys")["channel"] == "trips"
-        if not purged:
-            purge_answers(deps)
+@pytest.mark.parametrize("purged", [False, True])
+def test_key_of_another_subject_answers_404(client: FlaskClient, deps: Dependencies, purged: bool) -> None:
+    pay_trip(client, idempotency_key="owned", headers=bearer("user-1"))
+    pay_trip(client, idempotency_key="unowned")
+    if purged:
+        purge_answers(deps)
+
+    assert unknown(client, "owned")
+    assert unknown(client, "owned", headers=bearer("user-2"))
+    assert unknown(client, "owned", headers=service())
+    assert unknown(client, "unowned", headers=bearer("user-1"))
+    assert told(client, "owned", headers=bearer("user-1"))["channel"] == "trips"
+    assert told(client, "unowned")["channel"] == "trips"
 
 
-def test_without_a_token_only_open_channels_are_searched(make_app: MakeApp) -> None:
+def test_look_up_of_a_key_without_a_token_searches_only_open_channels(make_app: MakeApp) -> None:
     pay_trip(make_app().test_client(), idempotency_key="a-key")
     closed = make_app(auth_open_channels=frozenset({"bills"})).test_client()
     none = make_app(auth_open_channels=frozenset()).test_client()
-
     assert unknown(closed, "a-key")
-    for client, query in ((closed, {"channel": "trips"}), (none, {}), (none, {"channel": "bills"})):
-        answer = client.get("/v1/idempotency-keys/a-key", query_string=query)
-        assert (answer.status_code, answer.get_json()["code"]) == (401, "TOKEN_MISSING")
+    path = "/v1/idempotency-keys/a-key"
+    answers = [closed.get(f"{path}?channel=trips"), none.get(path), none.get(f"{path}?channel=bills")]
+    refusals = [(answer.status_code, answer.get_json()["code"]) for answer in answers]
+    assert refusals == [(401, "TOKEN_MISSING")] * 3
 
 
-def test_a_key_used_in_several_channels_must_be_asked_for_in_one(client: FlaskClient) -> None:
+def test_key_of_several_channels_needs_a_channel(client: FlaskClient) -> None:
     pay_trip(client, idempotency_key="twice")
     pay_bill(client, "twice")
     answer = client.get("/v1/idempotency-keys/twice")
@@ -165,21 +174,21 @@ def strange(client: FlaskClient) -> str:
     return key
 
 
-def test_any_key_can_be_asked_for(client: FlaskClient, strange: str) -> None:
+def test_key_with_any_characters_is_found(client: FlaskClient, strange: str) -> None:
     assert told(client, strange)["state"] == "finished"
     assert told(client, f"  {strange} ")["state"] == "finished"
     assert unknown(client, strange.upper())
 
 
 @pytest.mark.parametrize("key", ["4111 1111 1111 1111", "a" * 256, "a\x00b", "a\x1bb", " "])
-def test_what_can_be_no_key_is_not_looked_for(client: FlaskClient, key: str) -> None:
+def test_invalid_key_answers_422(client: FlaskClient, key: str) -> None:
     answer = client.get(f"/v1/idempotency-keys/{quote(key, safe='')}")
 
     assert answer.status_code == 422
     assert "4111" not in answer.text
 
 
-def test_an_unknown_channel_and_an_unknown_key_are_told_apart(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_unknown_channel_and_unknown_key_have_different_errors(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.extend([Declined("NO", "no"), Unknown("?")])
     assert unknown(client, "never-used")
     assert client.get("/v1/idempotency-keys/x?channel=taxis").status_code == 422

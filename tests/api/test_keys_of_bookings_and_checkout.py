@@ -18,7 +18,7 @@ End = Callable[[Dependencies], None]
 
 
 @pytest.mark.parametrize("end", ENDINGS)
-def test_a_bookings_keys_tell_how_the_payment_stands_now(
+def test_expired_key_of_a_booking_answers_with_the_payment_as_it_is_now(
     ada: Booker, gateway: LedgerGateway, deps: Dependencies, end: End
 ) -> None:
     payment_id = payment_of(ada.create("create"), 201)["payment_id"]
@@ -37,7 +37,7 @@ def test_a_bookings_keys_tell_how_the_payment_stands_now(
 
 
 @pytest.mark.parametrize("end", ENDINGS)
-def test_a_booking_without_keys_is_kept_by_its_status(
+def test_booking_without_keys_is_protected_by_its_status(
     ada: Booker, gateway: LedgerGateway, deps: Dependencies, end: End
 ) -> None:
     payment_id = ada.paid()
@@ -51,7 +51,7 @@ def test_a_booking_without_keys_is_kept_by_its_status(
 
 @pytest.mark.parametrize("end", ENDINGS)
 @pytest.mark.parametrize("capture", [True, False])
-def test_a_checkouts_key_tells_how_the_payment_stands_now(
+def test_expired_key_of_a_checkout_answers_with_the_payment_as_it_is_now(
     client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, end: End, capture: bool
 ) -> None:
     first = body_of(process(client, "process", capture=capture))
@@ -71,7 +71,7 @@ def test_a_checkouts_key_tells_how_the_payment_stands_now(
 
 
 @pytest.mark.parametrize("end", ENDINGS)
-def test_an_ended_key_is_still_not_for_anything_else(client: FlaskClient, deps: Dependencies, end: End) -> None:
+def test_expired_key_of_another_request_answers_422(client: FlaskClient, deps: Dependencies, end: End) -> None:
     process(client, "key")
     end(deps)
     assert detail_of(process(client, "key", amount=1), 422).endswith("(different: amount)")

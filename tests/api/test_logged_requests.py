@@ -12,7 +12,7 @@ from tests.support.tokens import SECRET, bearer
 CARD = "4111 1111 1111 1111"
 
 
-def test_every_request_is_one_line_with_its_route_and_id(make_app: MakeApp, lines: Lines) -> None:
+def test_request_is_logged_in_one_line_with_its_route_and_id(make_app: MakeApp, lines: Lines) -> None:
     client = make_app(log_level="INFO").test_client()
     lines()
     answer = client.get("/payments/4711", headers={"X-Request-ID": "my-id"})
@@ -22,7 +22,7 @@ def test_every_request_is_one_line_with_its_route_and_id(make_app: MakeApp, line
     assert "4711" not in json.dumps(line["route"])
 
 
-def test_no_canary_is_ever_written_down(make_app: MakeApp, gateway: LedgerGateway, lines: Lines) -> None:
+def test_log_has_no_secret_of_a_caller(make_app: MakeApp, gateway: LedgerGateway, lines: Lines) -> None:
     client = make_app(
         log_level="DEBUG", webhook_secret="canary-webhook", rabbitmq_password="canary-rabbit"
     ).test_client()
@@ -45,15 +45,17 @@ def test_no_canary_is_ever_written_down(make_app: MakeApp, gateway: LedgerGatewa
     written = json.dumps(lines())
     assert "request" in written
     # Not only "4111": a time or a hash may contain that.
-    for secret in ("canary", "4111 1111", "41111111", SECRET, who["Authorization"].split()[1]):
-        assert secret not in written, secret
+    secrets = ("canary", "4111 1111", "41111111", SECRET, who["Authorization"].split()[1])
+    assert [secret for secret in secrets if secret in written] == []
 
 
 def crash(_instruction: GatewayRequest) -> SendResult:
     raise RuntimeError("something broke")
 
 
-def test_a_failing_statement_does_not_show_its_values(make_app: MakeApp, gateway: LedgerGateway, lines: Lines) -> None:
+def test_failing_statement_is_logged_without_its_values(
+    make_app: MakeApp, gateway: LedgerGateway, lines: Lines
+) -> None:
     """A reference too long for its column: a crash on PostgreSQL; the bills' key is in the values of the statement."""
     gateway.script.append(Approved(Decimal(525), "INR", reference="R" * 300))
     client = make_app(log_level="INFO").test_client()

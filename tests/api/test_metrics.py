@@ -42,7 +42,7 @@ def _in_between(gateway: LedgerGateway, instruction: GatewayRequest, other: Flas
     return gateway.approve(instruction)
 
 
-def test_a_key_the_worker_takes_over_is_counted(
+def test_key_that_the_worker_takes_over_is_counted(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(gateway.lose_answer)
@@ -54,7 +54,7 @@ def test_a_key_the_worker_takes_over_is_counted(
     assert (outcomes(), calls()) == ({"taken_over": 1}, {"lookup": 1})
 
 
-def test_every_word_of_the_gateway_is_counted_and_timed(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_every_answer_of_the_gateway_is_counted_and_timed(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.latency = 0.02
     words: list[Any] = [gateway.approve, Declined("NO", "no"), Unknown("?"), NotSent("!"), Pending()]
     outcomes = grown(lambda: scraped(client), "gateway_call_duration_seconds_count", "outcome")
@@ -67,7 +67,7 @@ def test_every_word_of_the_gateway_is_counted_and_timed(client: FlaskClient, gat
     assert 0.1 <= seconds()["charge"] < 5
 
 
-def test_requests_are_counted_by_rule_and_never_by_what_callers_write(client: FlaskClient) -> None:
+def test_requests_are_counted_by_the_rule_of_their_route(client: FlaskClient) -> None:
     by_route = grown(lambda: scraped(client), "http_request_duration_seconds_count", "route")
     by_method = grown(lambda: scraped(client), "http_request_duration_seconds_count", "method")
     number = trip_id_of(pay_trip(client, method="CARD"))
@@ -82,7 +82,7 @@ def test_requests_are_counted_by_rule_and_never_by_what_callers_write(client: Fl
     assert by_method()["other"] == 1
 
 
-def test_no_label_holds_what_a_caller_wrote(client: FlaskClient, deps: Dependencies) -> None:
+def test_labels_hold_no_text_of_a_caller(client: FlaskClient, deps: Dependencies) -> None:
     number = trip_id_of(pay_trip(client, idempotency_key="canary-key", trip_id=987654))
     pay_bill(client, "canary-reference", method="INV-2025-canary", bill_id=987655)
     refund_trip(client, number, idempotency_key="canary-refund")
@@ -111,7 +111,7 @@ def test_every_outcome_of_a_delivery_is_counted(make_app: MakeApp) -> None:
     assert scraped(client)("outbox_backlog", sink="rabbitmq") == 0
 
 
-def test_the_names_are_those_of_a_scrape(client: FlaskClient) -> None:
+def test_metric_names_are_those_of_a_scrape(client: FlaskClient) -> None:
     pay_trip(client)
     told = scraped(client).names
 

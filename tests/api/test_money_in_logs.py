@@ -17,7 +17,7 @@ def decisions(lines: Lines) -> Lines:
     return lambda: [line for line in lines() if str(line["event"]).startswith("movement.")]
 
 
-def test_a_charge_and_its_refund_are_told_with_amount_and_ids(make_app: MakeApp, decisions: Lines) -> None:
+def test_charge_and_refund_are_logged_with_amount_and_ids(make_app: MakeApp, decisions: Lines) -> None:
     client = make_app(log_level="INFO").test_client()
     ids = {"X-Request-ID": "the-request", "traceparent": TRACE}
     number = trip_id_of(pay_trip(client, amount="150.10", headers=ids))
@@ -31,7 +31,7 @@ def test_a_charge_and_its_refund_are_told_with_amount_and_ids(make_app: MakeApp,
     assert (refund["kind"], refund["outcome"], refund["amount"]) == ("refund", "approved", "50.00")
 
 
-def test_a_decline_says_why_and_what_is_undecided_is_a_warning(
+def test_decline_is_logged_with_its_reason_and_an_undecided_charge_as_a_warning(
     make_app: MakeApp, gateway: LedgerGateway, decisions: Lines
 ) -> None:
     app = make_app(log_level="INFO")
@@ -62,7 +62,7 @@ def test_a_decline_says_why_and_what_is_undecided_is_a_warning(
         ("", False),
     ],
 )
-def test_only_a_sane_trace_is_kept(make_app: MakeApp, decisions: Lines, sent: str, stands: bool) -> None:
+def test_invalid_trace_is_not_logged(make_app: MakeApp, decisions: Lines, sent: str, stands: bool) -> None:
     app = make_app(log_level="INFO", rabbitmq_enabled=True)
     pay_trip(app.test_client(), headers={"traceparent": sent})
     (line,) = decisions()
@@ -71,7 +71,7 @@ def test_only_a_sane_trace_is_kept(make_app: MakeApp, decisions: Lines, sent: st
     assert len(events(dependencies_of(app))) == 2
 
 
-def test_the_hash_of_a_key_may_be_told_and_nothing_else_under_its_name() -> None:
+def test_log_field_of_a_key_hash_accepts_only_a_hash() -> None:
     from payment_service.domain.cards import MASKED
     from payment_service.logs import mask
 
@@ -79,7 +79,7 @@ def test_the_hash_of_a_key_may_be_told_and_nothing_else_under_its_name() -> None
     assert mask(None, "", {"key_hash": "demo-client-1"}) == {"key_hash": MASKED}
 
 
-def test_what_postgresql_says_of_a_value_is_masked() -> None:
+def test_value_in_a_message_of_postgresql_is_masked() -> None:
     from payment_service.logs import mask
 
     said = "duplicate key\nDETAIL:  Key (reference)=(canary) already exists.\nLINE 1"

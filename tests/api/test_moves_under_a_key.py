@@ -42,7 +42,7 @@ def first_commit_unanswered() -> Iterator[None]:
 
 @pytest.mark.parametrize("key", [None, "key"], ids=["without a key", "under a key"])
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
-def test_a_move_whose_commit_was_not_answered_is_done_once_and_told_as_done(
+def test_change_whose_commit_is_unanswered_happens_once(
     ada: Booker, deps: Dependencies, status: str, key: str | None
 ) -> None:
     payment_id = ada.made()
@@ -54,9 +54,7 @@ def test_a_move_whose_commit_was_not_answered_is_done_once_and_told_as_done(
     assert not list(verify(deps))
 
 
-def test_a_payment_made_or_refused_whose_commit_was_not_answered_is_heard_for_the_first_time(
-    ada: Booker, deps: Dependencies
-) -> None:
+def test_creation_whose_commit_is_unanswered_is_no_replay(ada: Booker, deps: Dependencies) -> None:
     with first_commit_unanswered():
         made = ada.create("made")
     payment_id = payment_of(made, 201)["payment_id"]
@@ -69,9 +67,7 @@ def test_a_payment_made_or_refused_whose_commit_was_not_answered_is_heard_for_th
     assert count(deps, payments) == 1
 
 
-def test_an_order_called_off_whose_commit_was_not_answered_is_called_off_once(
-    client: FlaskClient, deps: Dependencies
-) -> None:
+def test_cancellation_whose_commit_is_unanswered_happens_once(client: FlaskClient, deps: Dependencies) -> None:
     number = paid(create_order(client))["payment_id"]
     with first_commit_unanswered():
         answer = cancel_order(client, number)
@@ -81,7 +77,7 @@ def test_an_order_called_off_whose_commit_was_not_answered_is_called_off_once(
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
-def test_a_repeat_under_its_key_gets_the_same_bytes(ada: Booker, deps: Dependencies, status: str) -> None:
+def test_repeat_of_a_change_gets_the_same_bytes(ada: Booker, deps: Dependencies, status: str) -> None:
     payment_id = ada.made()
     first = ada.patch(payment_id, "key", status=status)
     again = ada.patch(payment_id, "key", status=status)
@@ -92,7 +88,7 @@ def test_a_repeat_under_its_key_gets_the_same_bytes(ada: Booker, deps: Dependenc
     assert count(deps, transactions) == 2
 
 
-def test_a_repeat_is_replayed_whatever_has_become_impossible_since(ada: Booker) -> None:
+def test_repeat_is_replayed_although_the_change_is_impossible_now(ada: Booker) -> None:
     """Without the key the service refuses a second `failed`: the payment is over."""
     payment_id = ada.made()
     first = ada.patch(payment_id, "key", status="failed", transaction_ref="till 4")
@@ -100,7 +96,7 @@ def test_a_repeat_is_replayed_whatever_has_become_impossible_since(ada: Booker) 
     assert ada.patch(payment_id, "key", status="failed", transaction_ref="till 4").data == first.data
 
 
-def test_a_refused_move_is_refused_under_its_key_for_good(ada: Booker) -> None:
+def test_refused_change_is_replayed_under_its_key(ada: Booker) -> None:
     payment_id = ada.paid()
     first = ada.patch(payment_id, "key", status="cancelled")
     again = ada.patch(payment_id, "key", status="cancelled")
@@ -109,7 +105,9 @@ def test_a_refused_move_is_refused_under_its_key_for_good(ada: Booker) -> None:
     assert first.get_json()["retry"]["key"] == "new"
 
 
-def test_the_key_of_a_move_is_no_key_for_anything_else(ada: Booker, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_key_of_a_change_answers_422_for_another_request(
+    ada: Booker, deps: Dependencies, gateway: LedgerGateway
+) -> None:
     payment_id, other = ada.made(), ada.made(booking_id="BOOK-002")
     ada.patch(payment_id, "key", status="cancelled", transaction_ref="till 4")
     refused = [
@@ -128,13 +126,13 @@ def test_the_key_of_a_move_is_no_key_for_anything_else(ada: Booker, deps: Depend
     assert (gateway.sent, count(deps, payments)) == ([], 2)
 
 
-def test_a_key_that_made_a_payment_moves_none(ada: Booker) -> None:
+def test_key_of_a_creation_answers_422_for_a_change(ada: Booker) -> None:
     payment_id = payment_of(ada.create("key"), 201)["payment_id"]
     assert ada.patch(payment_id, "key", status="failed").status_code == 422
     assert ada.status(payment_id) == "pending"
 
 
-def test_an_order_called_off_twice_has_one_audit_row(client: FlaskClient, deps: Dependencies) -> None:
+def test_order_cancelled_twice_has_one_journal_row(client: FlaskClient, deps: Dependencies) -> None:
     number = paid(create_order(client))["payment_id"]
     first, again = cancel_order(client, number), cancel_order(client, number)
     assert (first.status_code, again.status_code) == (200, 200)
@@ -144,7 +142,7 @@ def test_an_order_called_off_twice_has_one_audit_row(client: FlaskClient, deps: 
     assert count(deps, transactions) == 2
 
 
-def test_an_order_given_up_twice_is_refused_the_second_time(client: FlaskClient, deps: Dependencies) -> None:
+def test_order_set_to_failed_twice_is_refused_the_second_time(client: FlaskClient, deps: Dependencies) -> None:
     number = paid(create_order(client))["payment_id"]
     assert paid(change_order(client, number, "FAILED"), 200)["status"] == "FAILED"
     assert detail(change_order(client, number, "FAILED"))
@@ -164,27 +162,25 @@ def test_two_different_keys_in_one_request_are_refused(app: Flask, deps: Depende
 @pytest.mark.parametrize(
     "key", ["\x1cabc", "abc\x1f", "a\x00b", "a\tb", "a\nb", "\x85abc", "abc\x7f", "\x0babc", "\x0c"], ids=ascii
 )
-def test_a_key_with_control_characters_is_refused_wherever_they_stand(
-    client: FlaskClient, deps: Dependencies, key: str
-) -> None:
+def test_key_with_control_characters_is_refused(client: FlaskClient, deps: Dependencies, key: str) -> None:
     """Python's strip() removes some of them: two different keys of a caller would have been one."""
     assert pay_trip(client, idempotency_key=key).status_code == 400
     assert (count(deps, payments), count(deps, idempotency_keys)) == (0, 0)
 
 
 @pytest.mark.parametrize("key", ["\x1fa", "a\x7f", "\x1ca"], ids=ascii)
-def test_a_header_with_control_characters_is_refused(client: FlaskClient, deps: Dependencies, key: str) -> None:
+def test_header_with_control_characters_is_refused(client: FlaskClient, deps: Dependencies, key: str) -> None:
     assert [where for where, _ in faults(pay_bill(client, key))] == [["header", "Idempotency-Key"]]
     assert count(deps, idempotency_keys) == 0
 
 
 @pytest.mark.parametrize("key", [" abc", "abc ", "\tabc\n", " \t abc \r\n"], ids=ascii)
-def test_blanks_around_a_key_are_no_part_of_it(client: FlaskClient, deps: Dependencies, key: str) -> None:
+def test_blanks_around_a_key_in_the_body_are_ignored(client: FlaskClient, deps: Dependencies, key: str) -> None:
     first, again = pay_trip(client, idempotency_key="abc"), pay_trip(client, idempotency_key=key)
     assert (again.status_code, again.data) == (200, first.data)
     assert [row["key_hash"] for row in rows(deps, idempotency_keys)] == [hash_key("abc")]
 
 
-def test_blanks_around_a_header_are_no_part_of_the_key(client: FlaskClient) -> None:
+def test_blanks_around_a_key_in_the_header_are_ignored(client: FlaskClient) -> None:
     first, again = pay_bill(client, "abc"), pay_bill(client, "  abc ")
     assert (again.status_code, again.data) == (201, first.data)

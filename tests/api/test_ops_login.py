@@ -31,20 +31,18 @@ REFUSED = {
 }
 
 
-def test_whoever_is_not_known_is_asked_for_a_token_and_led_where_he_wanted(client: FlaskClient) -> None:
-    for path in PAGES:
-        asked = client.get(f"{path}?q=4711")
-        assert asked.status_code == 401
-        assert 'name="token"' in asked.text
-        assert f'name="then" value="{path}?q=4711"' in asked.text
-
+def test_page_without_a_session_asks_for_a_token_and_leads_back(client: FlaskClient) -> None:
+    asked = {path: client.get(f"{path}?q=4711") for path in PAGES}
+    assert {path: answer.status_code for path, answer in asked.items()} == dict.fromkeys(PAGES, 401)
+    assert [path for path, answer in asked.items() if 'name="token"' not in answer.text] == []
+    assert [path for path, answer in asked.items() if f'name="then" value="{path}?q=4711"' not in answer.text] == []
     led = sign_in(client, then="/ops/search?q=4711")
     assert (led.status_code, led.headers["Location"]) == (303, "/ops/search?q=4711")
     assert [client.get(path).status_code for path in PAGES] == [200, 200, 404, 200]
 
 
 @pytest.mark.parametrize(("pasted", "status", "said"), REFUSED.values(), ids=REFUSED)
-def test_a_token_that_does_not_open_is_refused_and_not_kept(
+def test_sign_in_with_a_bad_token_is_refused_and_stores_nothing(
     client: FlaskClient, pasted: str, status: int, said: str
 ) -> None:
     answer = sign_in(client, pasted)
@@ -55,7 +53,7 @@ def test_a_token_that_does_not_open_is_refused_and_not_kept(
     assert client.get(HOME).status_code == 401
 
 
-def test_a_token_is_taken_as_it_is_copied(client: FlaskClient) -> None:
+def test_token_pasted_with_blanks_or_bearer_signs_in(client: FlaskClient) -> None:
     assert sign_in(client, f"  Bearer {token('maria', scope=SCOPE)}\n").status_code == 303
     assert "maria" in page(client)
 
@@ -68,7 +66,7 @@ def test_a_token_is_taken_as_it_is_copied(client: FlaskClient) -> None:
         ("production", "http://127.0.0.1:8082", "__Host-ops"),
     ],
 )
-def test_the_cookie_names_a_session_is_bound_to_the_host_and_out_of_reach_of_scripts(
+def test_cookie_names_a_session_and_has_its_attributes(
     make_app: MakeApp, environment: str, base_url: str, name: str
 ) -> None:
     client = make_app(environment=environment).test_client()
@@ -81,21 +79,24 @@ def test_the_cookie_names_a_session_is_bound_to_the_host_and_out_of_reach_of_scr
     assert set(attributes) == {"HttpOnly", "Path=/", "SameSite=Lax", *secure}
 
 
-def test_only_the_cookie_of_a_session_opens(make_app: MakeApp) -> None:
+def test_page_opens_only_with_the_cookie_of_a_session(make_app: MakeApp) -> None:
     client = signed_in(make_app())
     good = client.get_cookie("ops")
     assert good is not None
-    for bad in (token("maria", scope=SCOPE), "nonsense", good.value.upper(), good.value[:-1], "é", "0" * 64, ""):
-        client.set_cookie("ops", bad)
-        assert client.get(HOME).status_code == 401, bad
-    assert client.get("/ops").headers.getlist("Set-Cookie") == []
 
+    def status_with(cookie: str) -> int:
+        client.set_cookie("ops", cookie)
+        return client.get(HOME).status_code
+
+    bad = (token("maria", scope=SCOPE), "nonsense", good.value.upper(), good.value[:-1], "é", "0" * 64, "")
+    assert {cookie: status_with(cookie) for cookie in bad} == dict.fromkeys(bad, 401)
+    assert client.get("/ops").headers.getlist("Set-Cookie") == []
     elsewhere = make_app().test_client()  # another instance, that never saw the sign-in
     elsewhere.set_cookie("ops", good.value)
     assert elsewhere.get(HOME).status_code == 200
 
 
-def test_the_database_does_not_know_the_cookie(app: Flask, deps: Dependencies) -> None:
+def test_database_has_only_the_hash_of_the_cookie(app: Flask, deps: Dependencies) -> None:
     client = signed_in(app)
     cookie = client.get_cookie("ops")
     assert cookie is not None
@@ -105,7 +106,7 @@ def test_the_database_does_not_know_the_cookie(app: Flask, deps: Dependencies) -
     assert client.get(HOME).status_code == 401
 
 
-def test_the_pages_take_no_bearer_header_and_the_api_no_cookie(make_app: MakeApp) -> None:
+def test_pages_accept_only_cookies_and_the_api_only_headers(make_app: MakeApp) -> None:
     app = make_app(auth_open_channels=frozenset())
     assert app.test_client().get(HOME, headers=service()).status_code == 401
 
@@ -133,54 +134,58 @@ def test_the_pages_take_no_bearer_header_and_the_api_no_cookie(make_app: MakeApp
         "",
     ],
 )
-def test_a_login_leads_nowhere_else(client: FlaskClient, then: str) -> None:
+def test_sign_in_redirects_only_to_own_pages(client: FlaskClient, then: str) -> None:
     assert sign_in(client, then=then).headers["Location"] == HOME
 
 
-def test_a_login_cannot_be_sent_from_another_site(client: FlaskClient) -> None:
+def test_login_from_another_site_answers_403(client: FlaskClient) -> None:
     form = {"token": token("mallory", scope=SCOPE)}
-    for origin in ("https://evil.example", "null", "http://localhost.evil.example"):
-        assert client.post("/ops/login", data=form, headers={"Origin": origin}).status_code == 403
+    origins = ("https://evil.example", "null", "http://localhost.evil.example")
+    answers = [client.post("/ops/login", data=form, headers={"Origin": origin}) for origin in origins]
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
     assert client.get(HOME).status_code == 401
     assert client.post("/ops/login", data=form, headers={"Origin": "http://localhost"}).status_code == 303
 
 
-def test_every_page_guards_itself_and_is_kept_by_nobody(app: Flask) -> None:
+def test_every_page_has_its_policy_and_is_never_cached(app: Flask) -> None:
     client = signed_in(app)
     answers = [client.get(path) for path in (*PAGES, "/ops/login", "/ops/nothing")]
     answers += [app.test_client().get(HOME), client.post("/ops/logout"), client.put(HOME), sign_in(client)]
-
+    policies = [answer.headers["Content-Security-Policy"].split(";") for answer in answers]
+    policy = {
+        "default-src": "'none'", "base-uri": "'none'", "form-action": "'self'", "frame-ancestors": "'none'",
+        "style-src": "'self'", "img-src": "'self' data:",
+    }  # fmt: skip
     assert {answer.status_code for answer in answers} == {200, 303, 401, 403, 404, 405}
-    for answer in answers:
-        policy = dict(rule.strip().split(" ", 1) for rule in answer.headers["Content-Security-Policy"].split(";"))
-        assert policy == {
-            "default-src": "'none'", "base-uri": "'none'", "form-action": "'self'", "frame-ancestors": "'none'",
-            "style-src": "'self'", "img-src": "'self' data:",
-        }  # fmt: skip
-        assert answer.headers["Cache-Control"] == "no-store"
-        assert answer.headers["Referrer-Policy"] == "same-origin"
-        assert answer.mimetype == "text/html"
-        assert "<script" not in answer.text
-        assert " style=" not in answer.text
+    assert [dict(rule.strip().split(" ", 1) for rule in each) for each in policies] == [policy] * len(answers)
+    assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}
+    assert {answer.headers["Referrer-Policy"] for answer in answers} == {"same-origin"}
+    assert {answer.mimetype for answer in answers} == {"text/html"}
+    assert [answer.text for answer in answers if "<script" in answer.text or " style=" in answer.text] == []
 
 
-def test_errors_are_pages_for_people_here_and_json_elsewhere(app: Flask) -> None:
-    client = signed_in(app)
-    for path, status, said in (
+@pytest.mark.parametrize(
+    ("path", "status", "message"),
+    [
         ("/ops/payments/999", 404, "Payment not found"),
         ("/ops/payments/x", 404, "Payment not found"),
         ("/ops/payments/99999999999999999999", 404, "Payment not found"),
         ("/ops/nothing/here", 404, "Not found"),
         ("/ops/search?before=x", 422, "must be a whole number"),
         ("/ops/search?q=4111111111111111", 422, "Card numbers are not accepted"),
-    ):
-        answer = client.get(path)
-        assert (answer.status_code, said in answer.text) == (status, True), (path, answer.text)
-        assert "<h1>" in answer.text
-    assert client.get("/opsx").get_json()["code"] == "not_found"
+    ],
+)
+def test_error_below_ops_is_a_page(app: Flask, path: str, status: int, message: str) -> None:
+    answer = signed_in(app).get(path)
+    assert (answer.status_code, message in answer.text) == (status, True), answer.text
+    assert "<h1>" in answer.text
 
 
-def test_a_database_that_is_away_is_told_on_a_page(make_app: MakeApp) -> None:
+def test_error_beside_ops_is_json(app: Flask) -> None:
+    assert signed_in(app).get("/opsx").get_json()["code"] == "not_found"
+
+
+def test_page_without_a_database_shows_the_error(make_app: MakeApp) -> None:
     client = make_app(database_url="postgresql+psycopg2://nobody@127.0.0.1:1/nothing").test_client()
     client.set_cookie("ops", "0" * 64)
     answer = client.get(HOME)

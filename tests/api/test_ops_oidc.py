@@ -38,9 +38,7 @@ def reasons(lines: Lines) -> list[object]:
     return [line.get("reason") for line in lines() if line["event"] == "auth.refused"]
 
 
-def test_an_operator_signs_in_at_the_provider_and_lands_on_the_page_asked_for(
-    browser: FlaskClient, provider: OidcProvider
-) -> None:
+def test_sign_in_at_the_provider_opens_the_requested_page(browser: FlaskClient, provider: OidcProvider) -> None:
     asked = browser.get("/ops/search?q=4711")
     assert asked.status_code == 401
     assert f"Sign in at {provider.issuer.removeprefix('http://')}" in asked.text
@@ -53,7 +51,7 @@ def test_an_operator_signs_in_at_the_provider_and_lands_on_the_page_asked_for(
     assert len(provider.exchanged["code_verifier"]) >= 43
 
 
-def test_the_sign_in_page_alone_asks_the_provider_nothing(browser: FlaskClient, provider: OidcProvider) -> None:
+def test_sign_in_page_sends_no_request_to_the_provider(browser: FlaskClient, provider: OidcProvider) -> None:
     assert browser.get("/ops/login").status_code == 200
     assert provider.asked == []
 
@@ -75,7 +73,7 @@ WRONG_TOKENS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("claims", WRONG_TOKENS.values(), ids=WRONG_TOKENS)
-def test_an_id_token_with_wrong_claims_is_refused(
+def test_id_token_with_wrong_claims_is_refused(
     browser: FlaskClient, provider: OidcProvider, claims: dict[str, Any]
 ) -> None:
     provider.claims = claims
@@ -83,9 +81,7 @@ def test_an_id_token_with_wrong_claims_is_refused(
     refused(browser, provider)
 
 
-def test_an_id_token_signed_by_another_key_or_algorithm_is_refused(
-    browser: FlaskClient, provider: OidcProvider
-) -> None:
+def test_id_token_signed_by_another_key_or_algorithm_is_refused(browser: FlaskClient, provider: OidcProvider) -> None:
     good = provider.key
     provider.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     refused(browser, provider)
@@ -99,12 +95,15 @@ def test_an_id_token_signed_by_another_key_or_algorithm_is_refused(
         refused(browser, provider)
 
 
-def test_a_reply_to_another_sign_in_is_refused(browser: FlaskClient, provider: OidcProvider) -> None:
+def test_reply_to_another_sign_in_answers_401(browser: FlaskClient, provider: OidcProvider) -> None:
     reply = provider.approve(leave_for(browser))
 
-    for wrong in ({"state": "another"}, {"iss": "https://evil.example"}, {"error": "access_denied"}, {"code": ""}):
+    def status_with(wrong: dict[str, str]) -> int:
         leave_for(browser)
-        assert come_back(browser, {**reply, **wrong}).status_code == 401, wrong
+        return come_back(browser, {**reply, **wrong}).status_code
+
+    wrong = ({"state": "another"}, {"iss": "https://evil.example"}, {"error": "access_denied"}, {"code": ""})
+    assert [status_with(each) for each in wrong] == [401] * 4
     reply = provider.approve(leave_for(browser))
     del reply["iss"]  # the provider says that it always sends it
     assert come_back(browser, reply).status_code == 401
@@ -112,7 +111,7 @@ def test_a_reply_to_another_sign_in_is_refused(browser: FlaskClient, provider: O
     assert browser.get(HOME).status_code == 401
 
 
-def test_a_reply_is_taken_once(browser: FlaskClient, provider: OidcProvider, lines: Lines) -> None:
+def test_reply_of_the_provider_signs_in_once(browser: FlaskClient, provider: OidcProvider, lines: Lines) -> None:
     reply = provider.approve(leave_for(browser))
     cookie = browser.get_cookie("ops-sign-in")
     assert cookie is not None
@@ -126,12 +125,14 @@ def test_a_reply_is_taken_once(browser: FlaskClient, provider: OidcProvider, lin
     assert thief.get(HOME).status_code == 401
 
 
-def test_a_person_without_the_permission_gets_a_readable_403(browser: FlaskClient, provider: OidcProvider) -> None:
-    for scope in ("openid", "openid payments:service payments:charge", None, ["payments:operate2"]):
-        provider.response = {"scope": scope}
-        said = refused(browser, provider, 403)
-        assert "payments:operate" in said
-        assert "<h1>" in said
+@pytest.mark.parametrize("scope", ["openid", "openid payments:service payments:charge", None, ["payments:operate2"]])
+def test_person_without_the_permission_gets_a_readable_403(
+    browser: FlaskClient, provider: OidcProvider, scope: object
+) -> None:
+    provider.response = {"scope": scope}
+    html = refused(browser, provider, 403)
+    assert "payments:operate" in html
+    assert "<h1>" in html
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_a_person_without_the_permission_gets_a_readable_403(browser: FlaskClien
         ("realm_access.roles", None, {"realm_access": "payments:operate"}, 403),
     ],
 )
-def test_the_permission_may_stand_in_another_claim(
+def test_permission_is_read_from_the_claim_of_the_settings(
     make_app: MakeApp, provider: OidcProvider, claim: str, value: str | None, claims: dict[str, Any], status: int
 ) -> None:
     browser = make_app(**provider.settings, ops_oidc_claim=claim, ops_oidc_value=value).test_client()
@@ -155,7 +156,7 @@ def test_the_permission_may_stand_in_another_claim(
     assert sign_in_at(browser, provider).status_code == status
 
 
-def test_pasted_tokens_can_be_switched_off(make_app: MakeApp, provider: OidcProvider) -> None:
+def test_setting_disables_sign_in_by_a_pasted_token(make_app: MakeApp, provider: OidcProvider) -> None:
     browser = make_app(**provider.settings, ops_token_sign_in=False).test_client()
 
     assert 'name="token"' not in browser.get("/ops/login").text
@@ -166,11 +167,13 @@ def test_pasted_tokens_can_be_switched_off(make_app: MakeApp, provider: OidcProv
 
 
 @pytest.mark.parametrize("then", ["https://evil.example/ops", "//evil.example", "/payments", "/ops/login/callback", ""])
-def test_a_sign_in_at_the_provider_leads_nowhere_else(browser: FlaskClient, provider: OidcProvider, then: str) -> None:
+def test_sign_in_at_the_provider_redirects_only_to_own_pages(
+    browser: FlaskClient, provider: OidcProvider, then: str
+) -> None:
     assert sign_in_at(browser, provider, then=then).headers["Location"] == HOME
 
 
-def test_a_changed_cookie_leads_nowhere_else(browser: FlaskClient, provider: OidcProvider) -> None:
+def test_changed_cookie_redirects_only_to_own_pages(browser: FlaskClient, provider: OidcProvider) -> None:
     reply = provider.approve(leave_for(browser))
     cookie = browser.get_cookie("ops-sign-in")
     assert cookie is not None
@@ -179,12 +182,12 @@ def test_a_changed_cookie_leads_nowhere_else(browser: FlaskClient, provider: Oid
     assert come_back(browser, reply).headers["Location"] == HOME
 
 
-def test_without_a_provider_its_addresses_are_refused(client: FlaskClient) -> None:
+def test_paths_of_the_provider_answer_401_without_one(client: FlaskClient) -> None:
     assert client.get("/ops/login/provider").status_code == 401
     assert client.get(CALLBACK, query_string={"code": "c", "state": "s"}).status_code == 401
 
 
-def test_sign_ins_and_refusals_are_logged_without_token_or_code(
+def test_sign_in_and_refusal_are_logged_without_token_or_code(
     make_app: MakeApp, provider: OidcProvider, lines: Lines
 ) -> None:
     browser = make_app(**provider.settings, log_level="INFO").test_client()
@@ -205,5 +208,5 @@ def test_sign_ins_and_refusals_are_logged_without_token_or_code(
     assert not any(secret in text for secret in (pasted, "the-secret-code", CLIENT_SECRET, reply["state"]))
 
 
-def test_a_token_of_the_issuer_with_the_scope_still_opens(browser: FlaskClient) -> None:
+def test_pasted_token_with_the_scope_still_signs_in(browser: FlaskClient) -> None:
     assert sign_in(browser, token("maria", scope=SCOPE)).status_code == 303

@@ -19,7 +19,7 @@ def provider() -> Iterator[OidcProvider]:
 
 
 @pytest.mark.parametrize("away", ["discovery", "token", "keys", "error 500", "no JSON", "another issuer's document"])
-def test_a_provider_that_is_away_or_ill_is_told_on_the_sign_in_page_and_tokens_still_open(
+def test_sign_in_page_shows_an_outage_of_the_provider_and_tokens_still_sign_in(
     make_app: MakeApp, provider: OidcProvider, away: str
 ) -> None:
     browser = make_app(**provider.settings).test_client()
@@ -49,7 +49,7 @@ def test_a_provider_that_is_away_or_ill_is_told_on_the_sign_in_page_and_tokens_s
     assert browser.application.test_client().get("/ops/login/provider").status_code == 303
 
 
-def test_all_who_wait_for_a_provider_that_hangs_share_one_fetch(make_app: MakeApp, provider: OidcProvider) -> None:
+def test_sign_ins_share_one_request_to_a_provider_that_hangs(make_app: MakeApp, provider: OidcProvider) -> None:
     app = make_app(**provider.settings)
     provider.silent.add("/.well-known/openid-configuration")
     answers: list[int] = []
@@ -70,7 +70,7 @@ def test_all_who_wait_for_a_provider_that_hangs_share_one_fetch(make_app: MakeAp
     assert len(provider.asked) == 1
 
 
-def test_no_connection_to_the_database_is_held_while_the_provider_is_asked(
+def test_sign_in_holds_no_connection_while_it_waits_for_the_provider(
     make_app: MakeApp, provider: OidcProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_app(**provider.settings)

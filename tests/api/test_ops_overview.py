@@ -68,7 +68,7 @@ UNMOVED = 3
 """Changes within one status: an attempt without a decision, and two requested refunds."""
 
 
-def test_the_hours_are_exact_folded_or_not(busy: FlaskClient, deps: Dependencies) -> None:
+def test_overview_counts_hours_exactly_before_and_after_a_fold(busy: FlaskClient, deps: Dependencies) -> None:
     assert happened(deps) == DAY
     with deps.database.atomic("test") as connection:
         assert connection.execute(select(func.count()).select_from(hourly_tallies)).scalar_one() == 0
@@ -80,8 +80,9 @@ def test_the_hours_are_exact_folded_or_not(busy: FlaskClient, deps: Dependencies
     assert happened(deps) == {**DAY, "made": 6, "PROCESSING": 6, "CAPTURED": 4}
 
 
-def test_each_change_is_told_for_its_own_hour_and_what_is_older_than_a_day_for_none(
-    busy: FlaskClient, deps: Dependencies
+@pytest.mark.parametrize("folded", [False, True])
+def test_overview_counts_each_change_in_its_hour_and_none_older_than_a_day(
+    busy: FlaskClient, deps: Dependencies, folded: bool
 ) -> None:
     now = clock.now()
     with deps.database.atomic("test") as connection:
@@ -90,14 +91,14 @@ def test_each_change_is_told_for_its_own_hour_and_what_is_older_than_a_day_for_n
         journal = connection.execute(select(number).order_by(number)).scalars().all()
         for row, moment in zip(journal, (now - 23 * HOUR, now - 24 * HOUR, now - 3 * HOUR), strict=False):
             connection.execute(update(transactions).where(number == row).values(created_at=moment))
-    for _ in range(2):
-        changes = {hour.start: sum(hour.reached.values()) for hour in overview(deps).day}
-        assert changes[first_hour(now)] == changes[hour_of(now) - 3 * HOUR] == 1
-        assert sum(changes.values()) == len(journal) - 1 - UNMOVED
+    if folded:
         business_metrics.aggregate(deps)
+    changes = {hour.start: sum(hour.reached.values()) for hour in overview(deps).day}
+    assert changes[first_hour(now)] == changes[hour_of(now) - 3 * HOUR] == 1
+    assert sum(changes.values()) == len(journal) - 1 - UNMOVED
 
 
-def test_the_page_says_it_in_a_picture_in_words_and_in_a_table(app: Flask, busy: FlaskClient) -> None:
+def test_overview_shows_figures_as_chart_text_and_table(app: Flask, busy: FlaskClient) -> None:
     html = page(signed_in(app))
 
     assert "5 payments were made; 3 captured, 0 authorized, 2 refunded, 0 cancelled, 1 failed." in words(html)
@@ -108,11 +109,11 @@ def test_the_page_says_it_in_a_picture_in_words_and_in_a_table(app: Flask, busy:
     assert re.search("captured 1 .*partially refunded 1 .*refunded 1 .*failed 1", words(html))
 
 
-def test_an_hour_in_which_nothing_happened_divides_nothing_by_zero(app: Flask) -> None:
+def test_overview_of_an_empty_hour_divides_nothing_by_zero(app: Flask) -> None:
     assert "0 payments were made" in words(page(signed_in(app)))
 
 
-def test_what_stands_still_is_told(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_overview_shows_operations_that_stand_still(make_app: MakeApp, gateway: LedgerGateway) -> None:
     app = make_app(rabbitmq_enabled=True)
     deps, operator = dependencies_of(app), signed_in(app)
     assert "0 unknown outcomes all decided" in words(page(operator))
@@ -148,7 +149,7 @@ def statements(deps: Dependencies) -> Iterator[list[tuple[str, Any]]]:
     event.remove(deps.database.engine, "before_cursor_execute", note)
 
 
-def test_no_page_reads_a_table_from_end_to_end(make_app: MakeApp) -> None:
+def test_pages_scan_no_whole_table(make_app: MakeApp) -> None:
     app = make_app(rabbitmq_enabled=True)
     deps, operator = dependencies_of(app), signed_in(app)
     pile_up(deps.database, ["rabbitmq", "order"], 3000)
@@ -183,6 +184,6 @@ def whole(deps: Dependencies, sent: list[tuple[str, Any]]) -> Iterator[tuple[str
                     yield f"{said}\n{plan}", table
 
 
-def test_a_day_begins_with_the_hour_that_runs() -> None:
+def test_day_of_the_overview_ends_with_the_current_hour() -> None:
     now = clock.now()
     assert hour_of(now) - first_hour(now) == timedelta(hours=23)

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert
 
 from payment_service import clock
+from payment_service.domain.errors import Unavailable
 from payment_service.models import operator_revocations, operator_sessions
 from payment_service.services import operator_sessions as sessions
 from payment_service.services.dependencies import Dependencies
@@ -20,7 +21,7 @@ from tests.support.tokens import token
 from tests.support.waiting import wait_until
 
 
-def test_signing_out_ends_the_session_for_every_copy_of_its_cookie(app: Flask, lines: Lines) -> None:
+def test_sign_out_ends_the_session_for_every_copy_of_the_cookie(app: Flask, lines: Lines) -> None:
     client, copy, other = signed_in(app), app.test_client(), signed_in(app)
     cookie = client.get_cookie("ops")
     assert cookie is not None
@@ -37,7 +38,7 @@ def test_signing_out_ends_the_session_for_every_copy_of_its_cookie(app: Flask, l
     assert "Your session has ended" in copy.get(HOME).text
 
 
-def test_signing_in_again_ends_the_session_before(app: Flask) -> None:
+def test_second_sign_in_ends_the_earlier_session(app: Flask) -> None:
     client, copy = signed_in(app), app.test_client()
     cookie = client.get_cookie("ops")
     assert cookie is not None
@@ -51,10 +52,10 @@ def test_signing_in_again_ends_the_session_before(app: Flask) -> None:
 @pytest.mark.parametrize(
     ("expires_in", "longest", "lasts"), [(3600, 8 * 3600, 3600), (250_000_000_000, 8 * 3600, 8 * 3600), (3600, 60, 60)]
 )
-def test_a_session_ends_with_its_token_and_its_time_whichever_is_first(
+def test_session_ends_with_its_token_or_its_time(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, expires_in: int, longest: int, lasts: int
 ) -> None:
-    client = make_app(ops_session_seconds=longest).test_client()
+    client = make_app(ops_session_seconds=longest, ops_idle_seconds=8 * 3600).test_client()
     assert sign_in(client, token("maria", scope=SCOPE, expires_in=expires_in)).status_code == 303
     begun = clock.now()
 
@@ -68,7 +69,39 @@ def test_a_session_ends_with_its_token_and_its_time_whichever_is_first(
     assert (answer.status_code, "Your session has ended" in answer.text) == (401, True)
 
 
-def test_a_revocation_ends_every_session_of_its_subject_and_no_other(
+def test_a_session_ends_by_idleness_and_each_request_puts_that_off(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(ops_idle_seconds=600)
+    busy, idle = signed_in(app), signed_in(app)
+    begun = clock.now()
+
+    def status_after(client: FlaskClient, minutes: float) -> int:
+        monkeypatch.setattr(clock, "now", lambda: begun + timedelta(minutes=minutes))
+        return client.get(HOME).status_code
+
+    assert [status_after(busy, minutes) for minutes in (9, 18, 27)] == [200, 200, 200]
+    assert status_after(idle, 27) == 401
+    assert status_after(busy, 36.9) == 200
+    assert "Your session has ended" in idle.get(HOME).text
+    assert [status_after(busy, minutes) for minutes in (47, 48)] == [401, 401]
+
+
+def test_a_session_stays_open_where_its_last_request_cannot_be_stored(
+    app: Flask, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = signed_in(app)
+    later = clock.now() + timedelta(minutes=5)
+    monkeypatch.setattr(clock, "now", lambda: later)
+
+    def unavailable(*_: object) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr("payment_service.repositories.operator_sessions.see", unavailable)
+    assert client.get(HOME).status_code == 200
+
+
+def test_revocation_ends_every_session_of_its_subject_and_no_other(
     make_app: MakeApp, deps: Dependencies, lines: Lines
 ) -> None:
     app = make_app(log_level="INFO")
@@ -88,7 +121,7 @@ def test_a_revocation_ends_every_session_of_its_subject_and_no_other(
     assert maria.get(HOME).status_code == 200
 
 
-def test_a_session_whose_sign_in_and_revocation_cross_is_over(app: Flask, deps: Dependencies) -> None:
+def test_session_that_begins_during_a_revocation_is_over(app: Flask, deps: Dependencies) -> None:
     client = signed_in(app)
     before = clock.now()
     with deps.database.atomic("test") as connection:  # committed by a command that did not see the session
@@ -98,7 +131,7 @@ def test_a_session_whose_sign_in_and_revocation_cross_is_over(app: Flask, deps: 
     assert client.get(HOME).status_code == 401
 
 
-def test_the_purge_deletes_sessions_whose_time_is_over_and_keeps_revocations(
+def test_purge_deletes_expired_sessions_and_keeps_revocations(
     app: Flask, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signed_in(app)
@@ -114,7 +147,7 @@ def test_the_purge_deletes_sessions_whose_time_is_over_and_keeps_revocations(
     assert len(rows(deps, operator_revocations)) == 1
 
 
-def test_a_token_is_never_stored_nor_logged(make_app: MakeApp, deps: Dependencies, lines: Lines) -> None:
+def test_token_of_an_operator_is_neither_stored_nor_logged(make_app: MakeApp, deps: Dependencies, lines: Lines) -> None:
     client = make_app(log_level="DEBUG").test_client()
     good, bad = token("maria", scope=SCOPE), token("ben")
     sign_in(client, good)
@@ -137,7 +170,7 @@ def test_a_token_is_never_stored_nor_logged(make_app: MakeApp, deps: Dependencie
         ("10.0.0.7", "nonsense", "10.0.0.7"),
     ],
 )
-def test_the_address_is_the_clients_as_the_proxy_names_it(
+def test_session_has_the_client_address_from_the_proxy(
     client: FlaskClient, lines: Lines, make_app: MakeApp, peer: str, told: str, address: str
 ) -> None:
     browser = make_app(log_level="INFO").test_client()

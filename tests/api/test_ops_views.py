@@ -8,7 +8,7 @@ from tests.support.operators import signed_in
 from tests.support.tokens import bearer
 
 
-def test_pages_with_payments_leave_a_line_with_operator_and_ids(make_app: MakeApp, lines: Lines) -> None:
+def test_view_of_a_payment_is_logged_with_operator_and_ids(make_app: MakeApp, lines: Lines) -> None:
     app = make_app(log_level="INFO")
     client, maria = app.test_client(), signed_in(app)
     who = bearer("canary-subject")

@@ -40,16 +40,15 @@ def every_action(client: FlaskClient, number: object, headers: dict[str, str]) -
     ]
 
 
-def test_without_a_token_nothing_is_served(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_request_without_a_token_answers_401(client: FlaskClient, gateway: LedgerGateway) -> None:
     answers = [charge_order(client), create_order(client), *every_action(client, 1, {})]
     answers += [client.get(f"/v1/payments{path}") for path in ("/1", "/order/1", "/transaction/TXN1", "?page=1")]
-    for answer in answers:
-        assert detail(answer, 401) == "Authorization token is missing"
-        assert answer.get_json()["code"] == "TOKEN_MISSING"
+    errors = [(detail(answer, 401), answer.get_json()["code"]) for answer in answers]
+    assert errors == [("Authorization token is missing", "TOKEN_MISSING")] * len(answers)
     assert not gateway.sent
 
 
-def test_somebody_elses_payment_looks_like_none(
+def test_payment_of_another_user_answers_404_like_an_unknown_one(
     client: FlaskClient, anns: dict[str, object], gateway: LedgerGateway
 ) -> None:
     number = anns["payment_id"]
@@ -57,21 +56,21 @@ def test_somebody_elses_payment_looks_like_none(
     others = [detail(answer, 404).replace(str(number), "4711") for answer in every_action(client, number, BEN)]
     assert others == none == ["Payment 4711 not found"] * 3
     assert client.get(f"/v1/payments/{number}", headers=BEN).data == client.get("/v1/payments/4711", headers=BEN).data
-    for path in ("order/3001", f"transaction/{anns['transaction_id']}"):
-        assert client.get(f"/v1/payments/{path}", headers=BEN).status_code == 404
+    assert client.get("/v1/payments/order/3001", headers=BEN).status_code == 404
+    assert client.get(f"/v1/payments/transaction/{anns['transaction_id']}", headers=BEN).status_code == 404
     assert client.get("/v1/payments?page=1", headers=BEN).get_json()["total"] == 0
     assert paid(client.get(f"/v1/payments/{number}", headers=ANN), 200) == anns
     assert gateway.count(Kind.REFUND) == 0
 
 
-def test_the_owner_sees_and_moves_the_own_payment(client: FlaskClient, anns: dict[str, object]) -> None:
-    for path in (anns["payment_id"], "order/3001", f"transaction/{anns['transaction_id']}"):
-        assert paid(client.get(f"/v1/payments/{path}", headers=ANN), 200) == anns
+def test_owner_reads_and_refunds_the_own_payment(client: FlaskClient, anns: dict[str, object]) -> None:
+    paths = (anns["payment_id"], "order/3001", f"transaction/{anns['transaction_id']}")
+    assert [paid(client.get(f"/v1/payments/{path}", headers=ANN), 200) for path in paths] == [anns] * 3
     assert client.get("/v1/payments?page=1", headers=ANN).get_json()["total"] == 1
     assert paid(refund_order(client, anns["payment_id"], headers=ANN), 200)["status"] == "REFUNDED"
 
 
-def test_a_service_sees_and_moves_everybodys_payments(client: FlaskClient, anns: dict[str, object]) -> None:
+def test_service_reads_and_changes_payments_of_every_user(client: FlaskClient, anns: dict[str, object]) -> None:
     bens = paid(create_order(client, headers=BEN, order_id=2))["payment_id"]
     assert client.get("/v1/payments?page=1", headers=SERVICE).get_json()["total"] == 2
     assert paid(client.get("/v1/payments/order/3001", headers=SERVICE), 200) == anns
@@ -80,10 +79,10 @@ def test_a_service_sees_and_moves_everybodys_payments(client: FlaskClient, anns:
     assert paid(client.get(f"/v1/payments/{bens}", headers=BEN), 200)["status"] == "REFUNDED"
 
 
-def test_an_order_has_one_live_payment_whoever_pays(client: FlaskClient, anns: dict[str, object]) -> None:
+def test_order_has_one_live_payment_for_all_users(client: FlaskClient, anns: dict[str, object]) -> None:
     assert detail(charge_order(client, headers=BEN)) == "Payment for order_id 3001 already exists"
 
 
-def test_the_same_key_of_two_subjects_is_two_keys(client: FlaskClient) -> None:
+def test_same_key_of_two_subjects_pays_twice(client: FlaskClient) -> None:
     anns, bens = (paid(charge_order(client, "k", headers=who, order_id=n)) for n, who in ((1, ANN), (2, BEN)))
     assert anns["payment_id"] != bens["payment_id"]

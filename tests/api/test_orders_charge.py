@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Approved, Declined, NotSent, Pending, Unknown
@@ -18,7 +19,17 @@ from tests.support.waiting import wait_until
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 
 
-def test_an_order_is_charged_as_the_document_shows(client: FlaskClient, gateway: LedgerGateway) -> None:
+def charge_with_raw(client: FlaskClient, order_id: int, text: str, key: str | None = None) -> TestResponse:
+    """Charge an order with this text as the amount in the JSON of its body."""
+    return client.post(
+        "/v1/payments/charge",
+        data=with_raw({**ORDER, "order_id": order_id}, "amount", text),
+        content_type="application/json",
+        headers={"Idempotency-Key": key or f"key {text}"},
+    )
+
+
+def test_charge_answers_as_the_document_shows(client: FlaskClient, gateway: LedgerGateway) -> None:
     answer = charge_order(client)
     body = paid(answer)
     assert answer.content_type == "application/json"
@@ -32,37 +43,36 @@ def test_an_order_is_charged_as_the_document_shows(client: FlaskClient, gateway:
     ]
 
 
-def test_a_charge_is_shown_with_its_two_transactions(client: FlaskClient) -> None:
+def test_charge_is_shown_with_its_two_transactions(client: FlaskClient) -> None:
     body = paid(charge_order(client))
+    made = body["transactions"]
+    names = ["transaction_log_id", "transaction_type", "amount", "status", "description", "created_at"]
     assert trail(body) == [("PAYMENT", "PROCESSING", 2499.99), ("PAYMENT", "COMPLETED", 2499.99)]
-    for row in body["transactions"]:
-        assert list(row) == [
-            "transaction_log_id", "transaction_type", "amount", "status", "description", "created_at",
-        ]  # fmt: skip
-        assert isinstance(row["transaction_log_id"], int)
-        assert row["description"]
-        assert MOMENT.fullmatch(row["created_at"])
+    assert [list(row) for row in made] == [names, names]
+    assert {type(row["transaction_log_id"]) for row in made} == {int}
+    assert [row for row in made if not (row["description"] and MOMENT.fullmatch(row["created_at"]))] == []
 
 
 def test_times_are_naive_utc_with_microseconds(client: FlaskClient) -> None:
-    body = paid(charge_order(client))
-    for name in ("created_at", "updated_at", "completed_at", "captured_at"):
-        assert MOMENT.fullmatch(body[name]), name
-        assert abs((datetime.fromisoformat(body[name] + "+00:00") - datetime.now().astimezone()).total_seconds()) < 60
+    body, now = paid(charge_order(client)), datetime.now().astimezone()
+    times = {name: body[name] for name in ("created_at", "updated_at", "completed_at", "captured_at")}
+    ages = {name: (now - datetime.fromisoformat(time + "+00:00")).total_seconds() for name, time in times.items()}
+    assert {name: time for name, time in times.items() if not MOMENT.fullmatch(time)} == {}
+    assert {name: age for name, age in ages.items() if abs(age) >= 60} == {}
 
 
-def test_the_gateways_authorization_code_is_shown(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_charge_shows_the_authorization_code_of_the_gateway(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Approved(Decimal("2499.99"), "INR", authorization_code="A1B2C3"))
     assert paid(charge_order(client))["authorization_code"] == "A1B2C3"
 
 
-def test_a_transaction_id_has_ten_digits_and_is_nobody_elses(client: FlaskClient) -> None:
+def test_transaction_id_has_10_digits_and_is_unique(client: FlaskClient) -> None:
     given = [paid(charge_order(client, f"k{n}", order_id=n))["transaction_id"] for n in range(1, 21)]
     assert all(re.fullmatch("TXN[0-9]{10}", each) for each in given)
     assert len(set(given)) == 20
 
 
-def test_without_a_reference_one_is_drawn(client: FlaskClient) -> None:
+def test_charge_without_a_reference_gets_a_random_one(client: FlaskClient) -> None:
     drawn = [
         paid(charge_order(client, f"k{n}", order_id=n + 1, reference=reference))["reference"]
         for n, reference in enumerate((ABSENT, None, ""))
@@ -71,40 +81,36 @@ def test_without_a_reference_one_is_drawn(client: FlaskClient) -> None:
     assert len(set(drawn)) == 3
 
 
-def test_a_reference_is_as_sent_and_many_orders_may_share_it(client: FlaskClient) -> None:
-    for number, reference in enumerate(("x", "x" * 100, "Rechnung Nr. 7/ü", "x")):
-        body = paid(charge_order(client, f"k{number}", order_id=number + 1, reference=reference))
-        assert body["reference"] == reference
+def test_reference_is_shown_as_sent_and_orders_may_share_it(client: FlaskClient) -> None:
+    references = ["x", "x" * 100, "Rechnung Nr. 7/ü", "x"]
+    answers = [
+        charge_order(client, f"k{number}", order_id=number, reference=reference)
+        for number, reference in enumerate(references, 1)
+    ]
+    assert [paid(answer)["reference"] for answer in answers] == references
 
 
-def test_the_currency_is_rupees_unless_named(client: FlaskClient) -> None:
-    for number, (given, shown) in enumerate(((ABSENT, "INR"), (None, "INR"), ("USD", "USD"), ("eur", "EUR"))):
-        assert paid(charge_order(client, f"k{number}", order_id=number + 1, currency=given))["currency"] == shown
+@pytest.mark.parametrize(("given", "shown"), [(ABSENT, "INR"), (None, "INR"), ("USD", "USD"), ("eur", "EUR")])
+def test_currency_is_rupees_unless_the_charge_names_another(client: FlaskClient, given: object, shown: str) -> None:
+    assert paid(charge_order(client, currency=given))["currency"] == shown
 
 
-def test_every_payment_method_of_the_document_is_taken(client: FlaskClient) -> None:
-    for number, method in enumerate(("CREDIT_CARD", "DEBIT_CARD", "UPI", "NET_BANKING", "WALLET", "COD")):
-        body = paid(charge_order(client, f"k{number}", order_id=number + 1, payment_method=method))
-        assert body["payment_method"] == method
+@pytest.mark.parametrize("method", ["CREDIT_CARD", "DEBIT_CARD", "UPI", "NET_BANKING", "WALLET", "COD"])
+def test_charge_accepts_every_documented_payment_method(client: FlaskClient, method: str) -> None:
+    assert paid(charge_order(client, payment_method=method))["payment_method"] == method
 
 
-def test_amounts_are_rounded_half_even_to_two_decimals(client: FlaskClient, gateway: LedgerGateway) -> None:
-    taken = {
+def test_amount_is_rounded_half_even_to_two_decimals(client: FlaskClient, gateway: LedgerGateway) -> None:
+    rounded = {
         "10.005": 10.0, "2.675": 2.68, "0.015": 0.02, "0.0051": 0.01, "100000": 100000.0, "100000.000": 100000.0,
         "1": 1.0, '"1500.00"': 1500.0, "0.01": 0.01, "99999.995": 100000.0,
     }  # fmt: skip
-    for number, (text, amount) in enumerate(taken.items()):
-        answer = client.post(
-            "/v1/payments/charge",
-            data=with_raw({**ORDER, "order_id": number + 1}, "amount", text),
-            content_type="application/json",
-            headers={"Idempotency-Key": f"key {text}"},
-        )
-        assert paid(answer)["amount"] == amount, text
-    assert [float(sent.amount) for sent in gateway.sent] == list(taken.values())
+    answers = {text: charge_with_raw(client, number, text) for number, text in enumerate(rounded, 1)}
+    assert {text: paid(answer)["amount"] for text, answer in answers.items()} == rounded
+    assert [float(sent.amount) for sent in gateway.sent] == list(rounded.values())
 
 
-def test_any_other_amount_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_invalid_amount_answers_422_and_sends_nothing(client: FlaskClient, gateway: LedgerGateway) -> None:
     refused = {
         "0": "greater_than", "0.004": "greater_than", "0.005": "greater_than", "-1": "greater_than",
         "100000.01": "less_than_equal",
@@ -116,73 +122,71 @@ def test_any_other_amount_is_refused(client: FlaskClient, gateway: LedgerGateway
         "12" * 13 + "1.5": "decimal_whole_digits", "12" * 15 + ".5": "decimal_whole_digits",
         "12" * 18 + ".005": "decimal_whole_digits", "12" * 19 + "1.5": "decimal_parsing",
     }  # fmt: skip
-    for text, kind in refused.items():
-        answer = client.post(
-            "/v1/payments/charge",
-            data=with_raw(ORDER, "amount", text),
-            content_type="application/json",
-            headers={"Idempotency-Key": "k"},
-        )
-        assert faults(answer) == [(["body", "amount"], kind)], text
+    found = {text: faults(charge_with_raw(client, 3001, text, key="k")) for text in refused}
+    assert found == {text: [(["body", "amount"], kind)] for text, kind in refused.items()}
     assert not gateway.sent
     assert paid(charge_order(client, "k"))["amount"] == 2499.99
 
 
-def test_each_field_is_judged_by_its_rule(client: FlaskClient, gateway: LedgerGateway) -> None:
-    wrong: dict[str, tuple[Any, ...]] = {
-        "order_id": (0, -1, "abc", "", 1.5, True, [], {}, 2**63, "1e3", "\u0663"),
-        "user_id": (0, -1, "abc", 1.5, False, 2**63),
-        "currency": ("", "RUPEES", "XXX", "US", 356, [], True),
-        "payment_method": ("credit_card", "CARD", "", 5, True, [], {}),
-        "reference": ("x" * 101, 5, True, [], "two\nlines"),
-    }
-    for field, values in wrong.items():
-        for value in values:
-            answer = charge_order(client, **{field: value})
-            assert [loc for loc, _ in faults(answer)] == [["body", field]], (field, value)
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("order_id", (0, -1, "abc", "", 1.5, True, [], {}, 2**63, "1e3", "\u0663")),
+        ("user_id", (0, -1, "abc", 1.5, False, 2**63)),
+        ("currency", ("", "RUPEES", "XXX", "US", 356, [], True)),
+        ("payment_method", ("credit_card", "CARD", "", 5, True, [], {})),
+        ("reference", ("x" * 101, 5, True, [], "two\nlines")),
+    ],
+)
+def test_invalid_field_answers_422_and_names_it(
+    client: FlaskClient, gateway: LedgerGateway, field: str, values: tuple[Any, ...]
+) -> None:
+    named = [[loc for loc, _ in faults(charge_order(client, **{field: value}))] for value in values]
+    assert named == [[["body", field]]] * len(values)
     assert not gateway.sent
 
 
-def test_all_that_is_missing_is_named_in_the_order_of_the_document(client: FlaskClient) -> None:
+def test_missing_fields_are_named_in_the_order_of_the_document(client: FlaskClient) -> None:
     answer = client.post("/v1/payments/charge", json={}, headers={"Idempotency-Key": "k"})
-    needed: dict[str, Any] = dict.fromkeys(("order_id", "user_id", "amount", "payment_method"), ABSENT)
-    assert faults(answer) == [(["body", name], "missing") for name in needed]
-    for name, absent in needed.items():
-        assert faults(charge_order(client, **{name: absent})) == [(["body", name], "missing")]
+    needed: tuple[str, ...] = ("order_id", "user_id", "amount", "payment_method")
+    missing = [(["body", name], "missing") for name in needed]
+    assert faults(answer) == missing
+    assert [faults(charge_order(client, **dict[str, Any]({name: ABSENT}))) for name in needed] == [
+        [fault] for fault in missing
+    ]
 
 
-def test_ids_may_be_sent_as_digits_and_are_shown_as_numbers(client: FlaskClient) -> None:
+def test_id_as_text_of_digits_is_shown_as_a_number(client: FlaskClient) -> None:
     body = paid(charge_order(client, order_id="3001", user_id="601"))
     assert (body["order_id"], body["user_id"]) == (3001, 601)
 
 
-def test_unknown_fields_are_ignored_and_never_assigned(client: FlaskClient) -> None:
+def test_unknown_field_is_ignored(client: FlaskClient) -> None:
     body = paid(charge_order(client, status="REFUNDED", payment_id=77, transaction_id="mine", refunded_amount=5))
     assert (body["status"], body["refunded_amount"]) == ("COMPLETED", 0.0)
     assert body["transaction_id"] != "mine"
 
 
-def test_a_card_number_is_refused_wherever_it_stands(client: FlaskClient) -> None:
-    number = "4111 1111 1111 1111"
-    for answer in (
-        charge_order(client, reference=number),
-        charge_order(client, note=number),
-        charge_order(client, number),
-    ):
-        assert faults(answer)[0][1] == "card_data_not_accepted"
-        assert "4111" not in answer.text
+@pytest.mark.parametrize("field", ["reference", "note", "key"])
+def test_card_number_anywhere_is_refused_without_an_echo(client: FlaskClient, field: str) -> None:
+    answer = charge_order(client, **dict[str, Any]({field: "4111 1111 1111 1111"}))
+    assert faults(answer)[0][1] == "card_data_not_accepted"
+    assert "4111" not in answer.text
 
 
-def test_a_body_must_be_a_json_object(client: FlaskClient) -> None:
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff", b'{"order_id": NaN}'])
+def test_body_that_is_no_json_object_answers_422(client: FlaskClient, data: bytes) -> None:
     key = {"Idempotency-Key": "k"}
-    for data in (b"", b"{", b"[]", b"null", b"\xff", b'{"order_id": NaN}'):
-        answer = client.post("/v1/payments/charge", data=data, content_type="application/json", headers=key)
-        assert faults(answer)[0][0][0] == "body", data
-    form = client.post("/v1/payments/charge", data={"order_id": 1}, headers=key)
+    answer = client.post("/v1/payments/charge", data=data, content_type="application/json", headers=key)
+    assert faults(answer)[0][0][0] == "body"
+
+
+def test_body_of_a_form_answers_415(client: FlaskClient) -> None:
+    form = client.post("/v1/payments/charge", data={"order_id": 1}, headers={"Idempotency-Key": "k"})
     assert detail(form, 415).startswith("The body must be application/json")
 
 
-def test_a_declined_charge_is_an_answer_that_says_so(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_declined_charge_answers_with_the_reason(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("INSUFFICIENT_FUNDS", "Insufficient funds in account"))
     first, again = charge_order(client), charge_order(client)
     body = paid(first)
@@ -194,7 +198,7 @@ def test_a_declined_charge_is_an_answer_that_says_so(client: FlaskClient, gatewa
 
 
 @pytest.mark.parametrize("word", [Unknown("time-out"), Pending("later")], ids=["unknown", "pending"])
-def test_an_undecided_charge_is_accepted_with_its_real_id(
+def test_undecided_charge_answers_202_with_its_id(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, word: Unknown | Pending
 ) -> None:
     gateway.script.append(word)
@@ -207,14 +211,14 @@ def test_an_undecided_charge_is_accepted_with_its_real_id(
     assert paid(client.get(f"/v1/payments/{body['payment_id']}"), 200)["status"] == "PROCESSING"
 
 
-def test_a_repeat_of_an_undecided_charge_learns_what_became_of_it(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_repeat_of_an_undecided_charge_gets_its_outcome(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(gateway.lose_answer)
     first, second = paid(charge_order(client), 202), paid(charge_order(client))
     assert (second["payment_id"], second["status"]) == (first["payment_id"], "COMPLETED")
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_the_recovery_worker_finishes_an_undecided_charge(
+def test_recovery_worker_finishes_an_undecided_charge(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("payment_service.services.undecided.SHORTEST_DELAY", 0.0)
@@ -225,7 +229,7 @@ def test_the_recovery_worker_finishes_an_undecided_charge(
     assert (body["status"], len(body["transactions"])) == ("COMPLETED", 2)
 
 
-def test_an_unreachable_gateway_is_said_and_the_key_goes_on(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_charge_without_a_gateway_answers_503_and_a_repeat_charges(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(NotSent("refused"))
     first, second = charge_order(client), charge_order(client)
     assert first.status_code == 503

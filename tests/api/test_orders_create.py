@@ -20,7 +20,7 @@ from tests.support.orders import (
 )
 
 
-def test_a_payment_is_made_without_charging(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_creation_stores_a_payment_without_a_charge(client: FlaskClient, gateway: LedgerGateway) -> None:
     body = paid(create_order(client))
     assert list(body) == FIELDS
     assert {name: body[name] for name in ORDER} == ORDER
@@ -31,7 +31,7 @@ def test_a_payment_is_made_without_charging(client: FlaskClient, gateway: Ledger
     assert not gateway.sent
 
 
-def test_it_needs_no_key_and_honours_one(client: FlaskClient) -> None:
+def test_creation_needs_no_key_and_honours_one(client: FlaskClient) -> None:
     first = create_order(client, "k")
     again = create_order(client, "k")
     assert (again.status_code, again.data) == (201, first.data)
@@ -39,7 +39,7 @@ def test_it_needs_no_key_and_honours_one(client: FlaskClient) -> None:
     assert detail(create_order(client)) == "Payment for order_id 3001 already exists"
 
 
-def test_its_fields_follow_the_same_rules(client: FlaskClient) -> None:
+def test_creation_judges_its_fields_like_a_charge(client: FlaskClient) -> None:
     wrong: dict[str, tuple[Any, ...]] = {
         "order_id": (0, {}),
         "user_id": (0, {}),
@@ -48,37 +48,38 @@ def test_its_fields_follow_the_same_rules(client: FlaskClient) -> None:
         "payment_method": ("CARD", {}),
         "reference": ("x" * 101, {}),
     }
-    for field, value in ((field, value) for field, values in wrong.items() for value in values):
-        assert [loc for loc, _ in faults(create_order(client, **{field: value}))] == [["body", field]]
+    pairs = [(field, value) for field, values in wrong.items() for value in values]
+    named = [(field, [loc for loc, _ in faults(create_order(client, **{field: value}))]) for field, value in pairs]
+    assert named == [(field, [["body", field]]) for field, _ in pairs]
     assert faults(create_order(client, user_id=ABSENT)) == [(["body", "user_id"], "missing")]
-    for key in ("", "x" * 256):
-        assert faults(create_order(client, key))[0][0] == ["header", "Idempotency-Key"]
+    assert faults(create_order(client, ""))[0][0] == ["header", "Idempotency-Key"]
+    assert faults(create_order(client, "x" * 256))[0][0] == ["header", "Idempotency-Key"]
     body = paid(create_order(client, reference=ABSENT, currency=ABSENT, amount="2.675"))
     assert (body["currency"], body["amount"], body["reference"][:3]) == ("INR", 2.68, "REF")
 
 
 @pytest.mark.parametrize("number", [2**31 - 1, 2**31, 2**63 - 1])
-def test_large_numbers_of_orders_and_users_are_numbers(client: FlaskClient, number: int) -> None:
+def test_large_ids_of_orders_and_users_are_accepted(client: FlaskClient, number: int) -> None:
     body = paid(create_order(client, order_id=number, user_id=number))
     assert (body["order_id"], body["user_id"]) == (number, number)
     assert paid(client.get(f"/v1/payments/order/{number}"), 200) == body
 
 
-def test_one_live_payment_for_each_order(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_second_live_payment_for_an_order_answers_400(client: FlaskClient, gateway: LedgerGateway) -> None:
     taken = "Payment for order_id 3001 already exists"
     number = paid(create_order(client))["payment_id"]
-    for answer in (create_order(client), charge_order(client, "a"), create_order(client, user_id=5)):
-        assert detail(answer) == taken
+    answers = [create_order(client), charge_order(client, "a"), create_order(client, user_id=5)]
+    assert [detail(answer) for answer in answers] == [taken] * 3
     paid(change_order(client, number, "COMPLETED"), 200)
     assert detail(charge_order(client, "b")) == taken
     assert len(gateway.sent) == 1
 
 
-def test_another_order_is_another_payment(client: FlaskClient) -> None:
+def test_creation_for_another_order_makes_another_payment(client: FlaskClient) -> None:
     assert paid(create_order(client))["payment_id"] != paid(create_order(client, order_id=3002))["payment_id"]
 
 
-def test_a_failed_or_cancelled_payment_leaves_the_order_free(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_order_can_be_paid_after_a_failed_or_cancelled_payment(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     failed = paid(charge_order(client, "one"))
     called_off = paid(create_order(client))

@@ -51,7 +51,7 @@ def notified(kind: str, message: str) -> tuple[str, str, str, dict[str, Any]]:
     return ("notification", "POST", "/v1/notifications", body)
 
 
-def test_a_completed_payment_is_told_to_the_order_and_its_payer(client: FlaskClient) -> None:
+def test_completed_payment_sends_events_to_the_order_and_notification_services(client: FlaskClient) -> None:
     number = paid(charge_order(client))["payment_id"]
     assert told(client) == [
         notified("PAYMENT_SUCCESS", "Your payment of 2499.99 INR for order 3001 was successful"),
@@ -59,7 +59,7 @@ def test_a_completed_payment_is_told_to_the_order_and_its_payer(client: FlaskCli
     ]
 
 
-def test_a_declined_payment_releases_the_inventory(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_declined_payment_sends_a_release_to_the_inventory_service(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     number = paid(charge_order(client))["payment_id"]
     assert told(client) == [
@@ -69,7 +69,7 @@ def test_a_declined_payment_releases_the_inventory(client: FlaskClient, gateway:
     ]
 
 
-def test_a_refund_is_told_with_what_came_back(client: FlaskClient) -> None:
+def test_event_of_a_refund_shows_the_refunded_amount(client: FlaskClient) -> None:
     number = paid(charge_order(client))["payment_id"]
     before = len(told(client))
     paid(refund_order(client, number, amount=100), 200)
@@ -84,7 +84,7 @@ def test_a_refund_is_told_with_what_came_back(client: FlaskClient) -> None:
     ]
 
 
-def test_what_its_caller_changes_is_told(client: FlaskClient) -> None:
+def test_change_by_a_caller_sends_an_event(client: FlaskClient) -> None:
     first = paid(create_order(client))["payment_id"]
     assert told(client) == []
     paid(change_order(client, first, "FAILED"), 200)
@@ -99,7 +99,9 @@ def test_what_its_caller_changes_is_told(client: FlaskClient) -> None:
     ]
 
 
-def test_what_is_undecided_or_repeated_is_told_once_it_is_decided(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_undecided_and_repeated_charge_sends_one_event_when_it_is_decided(
+    client: FlaskClient, gateway: LedgerGateway
+) -> None:
     gateway.script.append(Unknown("time-out"))
     number = paid(charge_order(client), 202)["payment_id"]
     assert told(client) == []
@@ -112,7 +114,7 @@ def test_what_is_undecided_or_repeated_is_told_once_it_is_decided(client: FlaskC
     assert sum(row[3].get("payment_status") == "CANCELLED" for row in told(client)) == 1
 
 
-def test_filing_a_failed_payment_away_does_not_take_back_what_the_next_one_told(
+def test_cancellation_of_a_failed_payment_sends_no_event_after_a_later_payment(
     client: FlaskClient, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
@@ -123,7 +125,7 @@ def test_filing_a_failed_payment_away_does_not_take_back_what_the_next_one_told(
     assert orders == [order_told(failed, "FAILED"), order_told(number, "COMPLETED")]
 
 
-def test_a_declined_refund_is_told_to_nobody(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_declined_refund_sends_no_event(client: FlaskClient, gateway: LedgerGateway) -> None:
     number = paid(charge_order(client))["payment_id"]
     before = told(client)
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
@@ -131,7 +133,7 @@ def test_a_declined_refund_is_told_to_nobody(client: FlaskClient, gateway: Ledge
     assert told(client) == before
 
 
-def test_all_payments_of_an_order_are_one_stream(client: FlaskClient) -> None:
+def test_events_of_all_payments_of_an_order_are_in_one_sequence(client: FlaskClient) -> None:
     paid(change_order(client, paid(create_order(client))["payment_id"], "FAILED"), 200)
     paid(charge_order(client))
     paid(charge_order(client, "other", order_id=5))
@@ -140,7 +142,7 @@ def test_all_payments_of_an_order_are_one_stream(client: FlaskClient) -> None:
     assert set(streams) == {"orders:3001", "orders:5"}
 
 
-def test_brokers_hear_the_payment_and_its_refund(make_app: MakeApp) -> None:
+def test_brokers_get_events_of_the_payment_and_its_refund(make_app: MakeApp) -> None:
     app = make_app(kafka_brokers="127.0.0.1:9")
     client = app.test_client()
     number = paid(charge_order(client))["payment_id"]

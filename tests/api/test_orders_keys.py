@@ -2,6 +2,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -35,18 +36,17 @@ def end_the_cached_answers(deps: Dependencies) -> None:
         connection.execute(update(idempotency_keys).where(answered).values(expires_at=past))
 
 
-def test_a_charge_needs_its_key(client: FlaskClient, gateway: LedgerGateway) -> None:
-    assert faults(charge_order(client, None)) == [(["header", "Idempotency-Key"], "missing")]
-    for key in ("", "   ", "x" * 256, "a\tb"):
-        assert faults(charge_order(client, key)) == [
-            (["header", "Idempotency-Key"], "string_unicode" if "\t" in key else "string_length")
-        ]
+def test_charge_without_a_valid_key_answers_422(client: FlaskClient, gateway: LedgerGateway) -> None:
+    kinds = {None: "missing", "": "string_length", "   ": "string_length", "x" * 256: "string_length"}
+    kinds["a\tb"] = "string_unicode"
+    found = {key: faults(charge_order(client, key)) for key in kinds}
+    assert found == {key: [(["header", "Idempotency-Key"], kind)] for key, kind in kinds.items()}
     assert faults(charge_order(client, None, idempotency_key="in the body"))[0][0] == ["header", "Idempotency-Key"]
     assert not gateway.sent
 
 
 @pytest.mark.parametrize("key", ["k", "x" * 255, "ключ", "order 5; attempt 1"])
-def test_a_key_of_255_characters_is_a_key(client: FlaskClient, deps: Dependencies, key: str) -> None:
+def test_key_of_255_characters_is_accepted(client: FlaskClient, deps: Dependencies, key: str) -> None:
     paid(charge_order(client, key.encode().decode("latin-1")))
     with deps.database.reading() as connection:
         stored = connection.execute(select(idempotency_keys.c.key_hash)).scalars().all()
@@ -54,55 +54,59 @@ def test_a_key_of_255_characters_is_a_key(client: FlaskClient, deps: Dependencie
 
 
 @pytest.mark.parametrize("call", BOTH, ids=names)
-def test_a_repeat_gets_the_stored_status_and_bytes(client: FlaskClient, gateway: LedgerGateway, call: Call) -> None:
+def test_repeat_gets_the_stored_status_and_bytes(client: FlaskClient, gateway: LedgerGateway, call: Call) -> None:
     first, *repeats = (call(client, " k ") for _ in range(3))
     assert first.status_code == 201
     assert "Idempotent-Replayed" not in first.headers
-    for repeat in repeats:
-        assert (repeat.status_code, repeat.data) == (201, first.data)
-        assert repeat.headers["Idempotent-Replayed"] == "true"
+    assert [(repeat.status_code, repeat.data) for repeat in repeats] == [(201, first.data)] * 2
+    assert {repeat.headers["Idempotent-Replayed"] for repeat in repeats} == {"true"}
     assert len(gateway.sent) == (call is charge_order)
 
 
-def test_a_body_may_repeat_the_headers_key_but_not_name_another(client: FlaskClient) -> None:
+def test_key_in_the_body_must_equal_the_header(client: FlaskClient) -> None:
     assert faults(charge_order(client, "k", idempotency_key="other"))[0][0] == ["header", "Idempotency-Key"]
     assert charge_order(client, "k", idempotency_key="k").status_code == 201
 
 
 @pytest.mark.parametrize("call", BOTH, ids=names)
-def test_a_key_used_for_another_request_names_what_differs_and_its_payment(client: FlaskClient, call: Call) -> None:
-    first = paid(call(client, "k"))
-    for fields, differing in (
+@pytest.mark.parametrize(
+    ("fields", "differing"),
+    [
         ({"order_id": 3002}, ["order_id"]),
         ({"amount": 1, "user_id": 5}, ["amount", "user_id"]),
         ({"reference": None}, ["reference"]),
-    ):
-        answer = call(client, "k", **fields)
-        assert all(name in detail(answer, 422) for name in differing)
-        body = answer.get_json()
-        assert body["code"] == "idempotency_key_mismatch"
-        assert (body["fields"], body["payment"]["payment_id"]) == (differing, first["payment_id"])
+    ],
+)
+def test_key_of_another_request_answers_422_with_the_differing_fields(
+    client: FlaskClient, call: Call, fields: dict[str, Any], differing: list[str]
+) -> None:
+    first = paid(call(client, "k"))
+    answer = call(client, "k", **fields)
+    assert [name for name in differing if name not in detail(answer, 422)] == []
+    body = answer.get_json()
+    assert body["code"] == "idempotency_key_mismatch"
+    assert (body["fields"], body["payment"]["payment_id"]) == (differing, first["payment_id"])
     assert paid(call(client, "k")) == first
 
 
-def test_a_key_of_a_charge_is_no_key_of_a_creation_or_refund(client: FlaskClient) -> None:
+def test_key_of_a_charge_answers_422_for_a_creation_or_refund(client: FlaskClient) -> None:
     number = paid(charge_order(client, "k"))["payment_id"]
-    for answer in (create_order(client, "k"), refund_order(client, number, "k")):
-        assert answer.get_json()["code"] == "idempotency_key_mismatch"
+    assert create_order(client, "k").get_json()["code"] == "idempotency_key_mismatch"
+    assert refund_order(client, number, "k").get_json()["code"] == "idempotency_key_mismatch"
 
 
-def test_spelling_does_not_make_another_request(client: FlaskClient) -> None:
+def test_repeat_with_another_spelling_of_the_values_gets_the_stored_answer(client: FlaskClient) -> None:
     first = charge_order(client, "k", amount=2499.99)
     second = charge_order(client, " k", amount="2499.990", order_id="3001", currency="inr", unknown=1)
     assert second.data == first.data
 
 
-def test_a_refused_request_uses_no_key_up(client: FlaskClient) -> None:
+def test_invalid_request_leaves_its_key_free(client: FlaskClient) -> None:
     faults(charge_order(client, "k", amount=0))
     assert charge_order(client, "k").status_code == 201
 
 
-def test_the_key_of_a_second_payment_of_an_order_is_answered_for_good(client: FlaskClient) -> None:
+def test_refusal_of_a_second_payment_is_replayed_under_its_key(client: FlaskClient) -> None:
     paid(charge_order(client, "one"))
     first, again = charge_order(client, "two"), charge_order(client, "two")
     assert detail(first) == "Payment for order_id 3001 already exists"
@@ -112,29 +116,31 @@ def test_the_key_of_a_second_payment_of_an_order_is_answered_for_good(client: Fl
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_keys_of_other_channels_are_other_keys(client: FlaskClient) -> None:
+def test_same_key_in_another_channel_is_another_key(client: FlaskClient) -> None:
     assert pay_bill(client, "k").status_code == pay_trip(client, "/v1/payments", idempotency_key="k").status_code + 1
     assert charge_order(client, "k").status_code == 201
 
 
-def test_after_its_time_a_key_still_means_its_payment_as_it_is_now(client: FlaskClient, deps: Dependencies) -> None:
+@pytest.mark.parametrize("purged", [False, True])
+def test_expired_key_answers_with_its_payment_as_it_is_now(
+    client: FlaskClient, deps: Dependencies, purged: bool
+) -> None:
     charged, made = paid(charge_order(client, "c")), paid(create_order(client, "m", order_id=2))
     paid(refund_order(client, charged["payment_id"]), 200)
     paid(change_order(client, made["payment_id"], "COMPLETED"), 200)
     end_the_cached_answers(deps)
-    for purged in (False, True):
-        if purged:
-            assert sum(retention.purge(deps)) > 0
-        for answer, status, number in (
-            (charge_order(client, "c"), "REFUNDED", charged["payment_id"]),
-            (create_order(client, "m", order_id=2), "COMPLETED", made["payment_id"]),
-        ):
-            body = paid(answer)
-            assert (body["payment_id"], body["status"]) == (number, status)
-            assert answer.headers["Idempotent-Replayed"] == "true"
+    if purged:
+        assert sum(retention.purge(deps)) > 0
+
+    answers = [charge_order(client, "c"), create_order(client, "m", order_id=2)]
+    assert [(paid(answer)["payment_id"], paid(answer)["status"]) for answer in answers] == [
+        (charged["payment_id"], "REFUNDED"),
+        (made["payment_id"], "COMPLETED"),
+    ]
+    assert [answer.headers["Idempotent-Replayed"] for answer in answers] == ["true", "true"]
 
 
-def test_after_its_time_the_key_of_a_creation_shows_the_payment_being_charged(
+def test_expired_key_of_a_creation_shows_the_payment_while_it_is_charged(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     number = paid(create_order(client, "m"))["payment_id"]
@@ -144,9 +150,7 @@ def test_after_its_time_the_key_of_a_creation_shows_the_payment_being_charged(
     assert paid(create_order(client, "m"))["status"] == "PROCESSING"
 
 
-def test_a_repeat_while_the_first_is_under_way_waits_and_is_told_to_come_back(
-    make_app: MakeApp, gateway: LedgerGateway
-) -> None:
+def test_repeat_of_a_running_request_waits_and_answers_409(make_app: MakeApp, gateway: LedgerGateway) -> None:
     app = make_app(idempotency_wait=0.1)
     arrived, answer_now = threading.Event(), threading.Event()
 
@@ -168,7 +172,7 @@ def test_a_repeat_while_the_first_is_under_way_waits_and_is_told_to_come_back(
 
 
 @pytest.mark.parametrize("call", BOTH, ids=names)
-def test_many_at_once_with_one_key_are_one_payment(app: Flask, gateway: LedgerGateway, call: Call) -> None:
+def test_requests_at_once_with_one_key_charge_once(app: Flask, gateway: LedgerGateway, call: Call) -> None:
     gateway.latency = 0.05
     answers = at_once(app, 8, lambda client, _: call(client, "k"))
     assert {answer.status_code for answer in answers} == {201}
@@ -177,7 +181,7 @@ def test_many_at_once_with_one_key_are_one_payment(app: Flask, gateway: LedgerGa
 
 
 @pytest.mark.parametrize("call", BOTH, ids=names)
-def test_many_at_once_for_one_order_with_a_key_each_are_one_payment(
+def test_requests_at_once_for_one_order_with_different_keys_charge_once(
     app: Flask, gateway: LedgerGateway, call: Call
 ) -> None:
     answers = at_once(app, 8, lambda client, number: call(client, f"k{number}"))

@@ -50,15 +50,15 @@ def many(client: FlaskClient, gateway: LedgerGateway) -> list[dict[str, Any]]:
     return [paid(client.get(f"/v1/payments/{number}"), 200) for number in numbers]
 
 
-def test_a_payment_is_found_by_its_id_its_order_and_its_transaction(client: FlaskClient) -> None:
+def test_payment_is_found_by_its_id_its_order_and_its_transaction(client: FlaskClient) -> None:
     body = paid(charge_order(client))
-    for path in (body["payment_id"], f"order/{body['order_id']}", f"transaction/{body['transaction_id']}"):
-        answer = client.get(f"/v1/payments/{path}")
-        assert paid(answer, 200) == body
-        assert answer.content_type == "application/json"
+    paths = (body["payment_id"], f"order/{body['order_id']}", f"transaction/{body['transaction_id']}")
+    answers = [client.get(f"/v1/payments/{path}") for path in paths]
+    assert [paid(answer, 200) for answer in answers] == [body] * 3
+    assert {answer.content_type for answer in answers} == {"application/json"}
 
 
-def test_the_newest_payment_of_an_order_is_shown(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_look_up_by_order_shows_the_newest_payment(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     failed = paid(charge_order(client, "one"))
     assert paid(client.get("/v1/payments/order/3001"), 200) == failed
@@ -68,39 +68,39 @@ def test_the_newest_payment_of_an_order_is_shown(client: FlaskClient, gateway: L
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "4711", "2147483648", str(2**63 - 1)])
-def test_what_is_not_there_is_not_found_in_the_words_of_the_document(client: FlaskClient, number: str) -> None:
+def test_unknown_payment_answers_404_in_the_words_of_the_document(client: FlaskClient, number: str) -> None:
     assert detail(client.get(f"/v1/payments/order/{number}"), 404) == f"Payment for order {number} not found"
-    for answer in (
+    answers = [
         change_order(client, number, "FAILED"),
         refund_order(client, number, "k"),
         cancel_order(client, number),
-    ):
-        assert detail(answer, 404) == f"Payment {number} not found"
-        assert answer.get_json()["code"] == "payment_not_found"
-        assert answer.get_json()["retry"] == {"safe": False, "key": None, "after": None}
+    ]
+    assert [detail(answer, 404) for answer in answers] == [f"Payment {number} not found"] * 3
+    assert {answer.get_json()["code"] for answer in answers} == {"payment_not_found"}
+    assert [answer.get_json()["retry"] for answer in answers] == [{"safe": False, "key": None, "after": None}] * 3
 
 
 @pytest.mark.parametrize("name", ["TXN0000000000", "x", "TXN\u0661", "x" * 500, "a b", "'; --"])
-def test_an_unknown_transaction_is_not_found(client: FlaskClient, name: str) -> None:
+def test_unknown_transaction_answers_404(client: FlaskClient, name: str) -> None:
     assert detail(client.get(f"/v1/payments/transaction/{name}"), 404) == f"Payment with transaction {name} not found"
 
 
-def test_a_path_that_no_database_should_see_is_refused(client: FlaskClient) -> None:
-    for name in ("%00", "a%00b", "%0A", "%7F", "4111111111111111"):
-        answer = client.get(f"/v1/payments/transaction/{name}")
-        assert faults(answer)[0][0] == ["path", "transaction_id"], name
-        assert "4111" not in answer.text
+@pytest.mark.parametrize("name", ["%00", "a%00b", "%0A", "%7F", "4111111111111111"])
+def test_path_with_control_characters_or_card_data_answers_422(client: FlaskClient, name: str) -> None:
+    answer = client.get(f"/v1/payments/transaction/{name}")
+    assert faults(answer)[0][0] == ["path", "transaction_id"]
+    assert "4111" not in answer.text
 
 
 @pytest.mark.parametrize("text", ["abc", "1.0", "9223372036854775808", "9" * 40, "1e3", "%00", "%D9%A1", "0x1", "+1"])
-def test_an_id_that_is_no_number_is_a_fault_of_the_path(client: FlaskClient, text: str) -> None:
+def test_id_that_is_no_number_answers_422(client: FlaskClient, text: str) -> None:
     assert faults(client.get(f"/v1/payments/{text}")) == [(["path", "payment_id"], "int_parsing")]
     assert faults(client.get(f"/v1/payments/order/{text}")) == [(["path", "order_id"], "int_parsing")]
-    for answer in (change_order(client, text, "FAILED"), refund_order(client, text), cancel_order(client, text)):
-        assert faults(answer) == [(["path", "payment_id"], "int_parsing")]
+    answers = [change_order(client, text, "FAILED"), refund_order(client, text), cancel_order(client, text)]
+    assert [faults(answer) for answer in answers] == [[(["path", "payment_id"], "int_parsing")]] * 3
 
 
-def test_a_list_has_an_envelope_and_no_transactions(client: FlaskClient, many: list[dict[str, Any]]) -> None:
+def test_list_has_totals_and_no_transactions(client: FlaskClient, many: list[dict[str, Any]]) -> None:
     body = listed(client, page=1)
     assert list(body) == ["total", "page", "page_size", "before", "payments"]
     assert (body["total"], body["page"], body["page_size"]) == (6, 1, 10)
@@ -108,7 +108,7 @@ def test_a_list_has_an_envelope_and_no_transactions(client: FlaskClient, many: l
     assert body["payments"] == [{**payment, "transactions": []} for payment in reversed(many)]
 
 
-def test_a_list_is_narrowed_by_status_method_and_user(client: FlaskClient, many: list[dict[str, Any]]) -> None:
+def test_list_is_filtered_by_status_method_and_user(client: FlaskClient, many: list[dict[str, Any]]) -> None:
     assert {payment["status"] for payment in many} == {"PENDING", "COMPLETED", "FAILED", "REFUNDED", "CANCELLED"}
     of_status = {
         "PENDING": [1],
@@ -118,8 +118,7 @@ def test_a_list_is_narrowed_by_status_method_and_user(client: FlaskClient, many:
         "CANCELLED": [6],
         "PROCESSING": [],
     }
-    for word, expected in of_status.items():
-        assert orders(client, status=word) == expected, word
+    assert {word: orders(client, status=word) for word in of_status} == of_status
     assert orders(client, payment_method="COD") == [4, 1]
     assert orders(client, user_id=1) == [5, 3, 1]
     assert orders(client, user_id=2, status="COMPLETED", payment_method="WALLET") == [2]
@@ -127,14 +126,14 @@ def test_a_list_is_narrowed_by_status_method_and_user(client: FlaskClient, many:
     assert listed(client, status="COMPLETED", page_size=1)["total"] == 2
 
 
-def test_pages_follow_each_other_newest_first(client: FlaskClient, many: list[dict[str, Any]]) -> None:
+def test_pages_list_payments_newest_first(client: FlaskClient, many: list[dict[str, Any]]) -> None:
     pages = [orders(client, page=page, page_size=4) for page in (1, 2, 3)]
     assert pages == [[6, 5, 4, 3], [2, 1], []]
     beyond = listed(client, page=2**31, page_size=100)
     assert (beyond["total"], beyond["page"], beyond["payments"]) == (6, 2**31, [])
 
 
-def test_without_a_size_a_page_has_ten(client: FlaskClient) -> None:
+def test_page_has_10_payments_by_default(client: FlaskClient) -> None:
     for number in range(1, 13):
         paid(create_order(client, order_id=number))
     body = listed(client, page=1)
@@ -143,22 +142,32 @@ def test_without_a_size_a_page_has_ten(client: FlaskClient) -> None:
     assert len(orders(client, page=2)) == 2
 
 
-def test_a_parameter_out_of_bounds_is_named(client: FlaskClient) -> None:
-    wrong = {
-        "page": (0, -1, "abc", "", "1.5", 10**20, 2**31 + 1),
-        "page_size": (0, -1, 101, "all", ""),
-        "status": ("completed", "SUCCESS", "", "x"),
-        "payment_method": ("CARD", "upi", ""),
-        "user_id": (0, -1, "abc", 2**63),
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("page", (0, -1, "abc", "", "1.5", 10**20, 2**31 + 1)),
+        ("page_size", (0, -1, 101, "all", "")),
+        ("status", ("completed", "SUCCESS", "", "x")),
+        ("payment_method", ("CARD", "upi", "")),
+        ("user_id", (0, -1, "abc", 2**63)),
+    ],
+)
+def test_parameter_out_of_bounds_answers_422_and_names_it(
+    client: FlaskClient, name: str, values: tuple[object, ...]
+) -> None:
+    found = {value: faults(client.get("/v1/payments", query_string={name: value})) for value in values}
+    assert {value: [loc for loc, _ in each] for value, each in found.items()} == {
+        key: [["query", name]] for key in values
     }
-    for name, values in wrong.items():
-        for value in values:
-            answer = client.get("/v1/payments", query_string={name: value})
-            assert [loc for loc, _ in faults(answer)] == [["query", name]], (name, value)
+
+
+def test_parameter_given_twice_answers_422(client: FlaskClient) -> None:
     assert faults(client.get("/v1/payments?page=1&page=2")) == [(["query", "page"], "value_error")]
 
 
-def test_a_trail_ends_where_its_payment_stands(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_last_transaction_has_the_status_of_the_payment(
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
+) -> None:
     number = paid(create_order(client))["payment_id"]
     with deps.database.reading() as connection:
         before = payments.find(connection, number)
@@ -167,15 +176,20 @@ def test_a_trail_ends_where_its_payment_stands(client: FlaskClient, deps: Depend
     assert [entry.status for entry in queries.with_trail(deps, before).trail] == ["PENDING"]
 
 
-def test_other_methods_are_named_and_refused_in_the_words_of_orders(client: FlaskClient) -> None:
-    for method, path, allowed in (
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
         ("PUT", "/v1/payments/charge", {"GET", "POST", "DELETE"}),
         ("POST", "/v1/payments/order/1", {"GET"}),
         ("DELETE", "/v1/payments/transaction/x", {"GET"}),
         ("PUT", "/v1/payments/1/status", {"PATCH"}),
         ("GET", "/v1/payments/1/refund", {"POST"}),
         ("PUT", "/v1/payments/1", {"GET", "DELETE"}),
-    ):
-        answer = client.open(path, method=method)
-        assert detail(answer, 405) == "Method Not Allowed"
-        assert {*answer.headers["Allow"].split(", ")} - {"HEAD", "OPTIONS"} == allowed, path
+    ],
+)
+def test_wrong_method_answers_405_with_the_allowed_ones(
+    client: FlaskClient, method: str, path: str, allowed: set[str]
+) -> None:
+    answer = client.open(path, method=method)
+    assert detail(answer, 405) == "Method Not Allowed"
+    assert {*answer.headers["Allow"].split(", ")} - {"HEAD", "OPTIONS"} == allowed

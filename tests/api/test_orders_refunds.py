@@ -29,7 +29,7 @@ def charged(client: FlaskClient) -> int:
     return number
 
 
-def test_a_payment_is_refunded_as_the_document_shows(client: FlaskClient, charged: int, gateway: LedgerGateway) -> None:
+def test_refund_answers_as_the_document_shows(client: FlaskClient, charged: int, gateway: LedgerGateway) -> None:
     body = paid(refund_order(client, charged, amount=1500.00), 200)
     assert list(body) == FIELDS
     assert (body["status"], body["amount"], body["refunded_amount"]) == ("REFUNDED", 1500.0, 1500.0)
@@ -40,14 +40,14 @@ def test_a_payment_is_refunded_as_the_document_shows(client: FlaskClient, charge
     assert paid(client.get(f"/v1/payments/{charged}"), 200) == body
 
 
-def test_without_an_amount_all_that_is_left_is_refunded(client: FlaskClient, charged: int) -> None:
+def test_refund_without_an_amount_refunds_the_rest(client: FlaskClient, charged: int) -> None:
     paid(refund_order(client, charged, amount="0.01"), 200)
     body = paid(refund_order(client, charged), 200)
     assert (body["status"], body["refunded_amount"]) == ("REFUNDED", 1500.0)
     assert trail(body)[2:] == [("REFUND", "COMPLETED", 0.01), ("REFUND", "REFUNDED", 1499.99)]
 
 
-def test_several_parts_add_up_and_the_last_one_closes_the_payment(client: FlaskClient, charged: int) -> None:
+def test_partial_refunds_are_summed_and_the_last_one_sets_refunded(client: FlaskClient, charged: int) -> None:
     seen = [paid(refund_order(client, charged, f"part-{number}", amount=500), 200) for number in range(3)]
     assert [(body["status"], body["refunded_amount"]) for body in seen] == [
         ("COMPLETED", 500.0),
@@ -57,7 +57,7 @@ def test_several_parts_add_up_and_the_last_one_closes_the_payment(client: FlaskC
     assert detail(refund_order(client, charged)) == "Cannot refund payment with status: REFUNDED"
 
 
-def test_no_more_than_what_is_left_is_refunded(client: FlaskClient, charged: int, gateway: LedgerGateway) -> None:
+def test_refund_above_the_rest_is_refused(client: FlaskClient, charged: int, gateway: LedgerGateway) -> None:
     text = "Refund amount cannot exceed payment amount"
     assert detail(refund_order(client, charged, amount=1500.01)) == text
     paid(refund_order(client, charged, amount=1000), 200)
@@ -67,7 +67,9 @@ def test_no_more_than_what_is_left_is_refunded(client: FlaskClient, charged: int
 
 
 @pytest.mark.parametrize("word", ["PENDING", "PROCESSING", "FAILED", "CANCELLED"])
-def test_only_a_completed_payment_is_refunded(client: FlaskClient, gateway: LedgerGateway, word: str) -> None:
+def test_refund_of_a_payment_that_is_not_completed_answers_400(
+    client: FlaskClient, gateway: LedgerGateway, word: str
+) -> None:
     if word == "PROCESSING":
         gateway.script.append(Unknown("time-out"))
         number = paid(charge_order(client), 202)["payment_id"]
@@ -76,34 +78,33 @@ def test_only_a_completed_payment_is_refunded(client: FlaskClient, gateway: Ledg
         if word != "PENDING":
             paid(change_order(client, number, word), 200)
     answers = [refund_order(client, number, key) for key in (None, "k", "k")]
-    for answer in answers:
-        assert detail(answer) == f"Cannot refund payment with status: {word}"
-        assert answer.get_json()["code"] == "illegal_move"
+    assert [detail(answer) for answer in answers] == [f"Cannot refund payment with status: {word}"] * 3
+    assert {answer.get_json()["code"] for answer in answers} == {"illegal_move"}
     assert ["Idempotent-Replayed" in answer.headers for answer in answers] == [False, False, True]
     assert gateway.count(Kind.REFUND) == 0
 
 
-def test_a_refund_needs_a_reason_of_five_characters(client: FlaskClient, charged: int) -> None:
-    for reason in (ABSENT, None, "", "four", 12345, [], True, "x" * 493):
-        assert [loc for loc, _ in faults(refund_order(client, charged, reason=reason))] == [["body", "reason"]], reason
-    for reason in ("fives", "x" * 492, "two\nlines"):
-        body = paid(refund_order(client, charged, amount=1, reason=reason), 200)
-        assert body["gateway_response"] == f"Refund: {reason}"
+def test_refund_with_an_invalid_reason_answers_422(client: FlaskClient, charged: int) -> None:
+    reasons: tuple[Any, ...] = (ABSENT, None, "", "four", 12345, [], True, "x" * 493)
+    found = [faults(refund_order(client, charged, reason=reason)) for reason in reasons]
+    assert [[loc for loc, _ in each] for each in found] == [[["body", "reason"]]] * len(reasons)
 
 
-def test_a_refund_is_of_a_positive_amount(client: FlaskClient, charged: int, gateway: LedgerGateway) -> None:
+def test_refund_shows_its_reason_as_the_gateway_response(client: FlaskClient, charged: int) -> None:
+    reasons = ["fives", "x" * 492, "two\nlines"]
+    answers = [paid(refund_order(client, charged, amount=1, reason=reason), 200) for reason in reasons]
+    assert [answer["gateway_response"] for answer in answers] == [f"Refund: {reason}" for reason in reasons]
+
+
+def test_refund_of_an_invalid_amount_answers_422(client: FlaskClient, charged: int, gateway: LedgerGateway) -> None:
     wrong: tuple[Any, ...] = (0, -1, 0.004, 0.005, "0.001", "NaN", "", "abc", True, None, [], {}, "1e2", 10**12)
-    for amount in wrong:
-        assert [loc for loc, _ in faults(refund_order(client, charged, "k", amount=amount))] == [["body", "amount"]], (
-            amount
-        )
+    found = [faults(refund_order(client, charged, "k", amount=amount)) for amount in wrong]
+    assert [[loc for loc, _ in each] for each in found] == [[["body", "amount"]]] * len(wrong)
     assert gateway.count(Kind.REFUND) == 0
     assert paid(refund_order(client, charged, "k", amount="10.005"), 200)["refunded_amount"] == 10.0
 
 
-def test_a_refund_is_rounded_to_the_decimals_of_the_payments_currency(
-    client: FlaskClient, gateway: LedgerGateway
-) -> None:
+def test_refund_is_rounded_to_the_decimals_of_the_currency(client: FlaskClient, gateway: LedgerGateway) -> None:
     number = paid(charge_order(client, amount=500, currency="JPY"))["payment_id"]
     answer = refund_order(client, number, "k", amount=0.5)
     assert faults(answer) == [(["body", "amount"], "greater_than")]
@@ -111,9 +112,7 @@ def test_a_refund_is_rounded_to_the_decimals_of_the_payments_currency(
     assert [sent.amount for sent in gateway.sent] == [Decimal(500), Decimal(100)]
 
 
-def test_a_repeat_under_the_same_key_is_the_same_refund(
-    client: FlaskClient, charged: int, gateway: LedgerGateway
-) -> None:
+def test_repeat_under_a_key_refunds_once(client: FlaskClient, charged: int, gateway: LedgerGateway) -> None:
     first, again = (refund_order(client, charged, "k", amount=100) for _ in range(2))
     assert (again.status_code, again.data) == (200, first.data)
     assert again.headers["Idempotent-Replayed"] == "true"
@@ -122,18 +121,18 @@ def test_a_repeat_under_the_same_key_is_the_same_refund(
     assert gateway.count(Kind.REFUND) == 1
 
 
-def test_without_a_key_each_request_is_a_refund(client: FlaskClient, charged: int, gateway: LedgerGateway) -> None:
+def test_each_request_without_a_key_is_a_refund(client: FlaskClient, charged: int, gateway: LedgerGateway) -> None:
     for amount in (100, 101):
         paid(refund_order(client, charged, amount=amount), 200)
     assert gateway.count(Kind.REFUND) == 2
 
 
 @pytest.mark.parametrize("key", ["", " ", "x" * 256])
-def test_a_key_that_is_sent_must_be_one(client: FlaskClient, charged: int, key: str) -> None:
+def test_invalid_key_of_a_refund_is_refused(client: FlaskClient, charged: int, key: str) -> None:
     assert faults(refund_order(client, charged, key))[0][0] == ["header", "Idempotency-Key"]
 
 
-def test_a_declined_refund_leaves_the_payment_as_it_was(
+def test_declined_refund_leaves_the_payment_unchanged(
     client: FlaskClient, charged: int, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
@@ -148,7 +147,7 @@ def test_a_declined_refund_leaves_the_payment_as_it_was(
 
 
 @pytest.mark.parametrize("word", [Unknown("time-out"), Pending("later")], ids=["unknown", "pending"])
-def test_an_undecided_refund_is_accepted_and_its_amount_reserved(
+def test_undecided_refund_answers_202_and_reserves_its_amount(
     client: FlaskClient, charged: int, gateway: LedgerGateway, word: Unknown | Pending
 ) -> None:
     gateway.script.append(word)
@@ -164,7 +163,7 @@ def test_an_undecided_refund_is_accepted_and_its_amount_reserved(
     assert gateway.count(Kind.REFUND) == 1
 
 
-def test_an_unreachable_gateway_is_said_and_the_key_goes_on(
+def test_refund_without_a_gateway_answers_503_and_a_repeat_refunds(
     client: FlaskClient, charged: int, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(NotSent("refused"))
@@ -173,7 +172,7 @@ def test_an_unreachable_gateway_is_said_and_the_key_goes_on(
     assert gateway.count(Kind.REFUND) == 1
 
 
-def test_refunds_at_once_never_give_back_more_than_was_paid(app: Flask, charged: int, gateway: LedgerGateway) -> None:
+def test_refunds_at_once_refund_no_more_than_was_paid(app: Flask, charged: int, gateway: LedgerGateway) -> None:
     gateway.latency = 0.02
     answers = at_once(app, 8, lambda client, number: refund_order(client, charged, f"k{number}", amount=500))
     assert sorted(answer.status_code for answer in answers) == [200] * 3 + [400] * 5

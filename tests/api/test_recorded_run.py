@@ -29,7 +29,7 @@ NEW_ROUTES = {
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_every_request_is_answered_as_recorded(make_app: MakeApp, name: str) -> None:
+def test_every_recorded_request_gets_the_recorded_answer(make_app: MakeApp, name: str) -> None:
     section = SECTIONS[name]
     with settings_of(section) as changes:
         player = Player(make_app(gateway=None, **changes), Placeholders(recorded_run()["constants"]))

@@ -77,7 +77,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 @api.parametrize()
 @settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
-def test_requests_and_answers_are_as_described(case: "Case[Any]") -> None:
+def test_answers_to_generated_requests_fit_the_description(case: "Case[Any]") -> None:
     if case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE:
         running["plausible"].make(case)
     answer = case.call(headers=running["headers"])

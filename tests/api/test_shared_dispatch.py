@@ -1,4 +1,5 @@
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from itertools import combinations
 from typing import Any
 
@@ -44,13 +45,18 @@ ALSO_OF_TRIPS = {"limit", "status"}
 ALL = OF_BILLS | OF_ORDERS | OF_TRIPS
 
 
-def owner(names: set[str]) -> str | None:
+def owner(names: AbstractSet[str]) -> str | None:
     """Return the channel that these parameters choose, None where they are mixed."""
     if names <= set(OF_BILLS):
         return "bills"
     if names <= set(OF_ORDERS):
         return "orders"
     return "trips" if names & set(OF_TRIPS) and names <= set(OF_TRIPS) | ALSO_OF_TRIPS else None
+
+
+def listed_by(client: FlaskClient, names: Iterable[str]) -> TestResponse:
+    """Return the answer to a list with these parameters."""
+    return client.get("/v1/payments", query_string={name: ALL[name] for name in names})
 
 
 def answered_by(answer: TestResponse) -> str:
@@ -82,13 +88,13 @@ def of_each(client: FlaskClient) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("path", ["/v1/payments", "/v1/payments/", "/payments"])
-def test_an_order_is_known_by_its_field(client: FlaskClient, path: str) -> None:
+def test_body_with_order_id_creates_a_payment_of_orders(client: FlaskClient, path: str) -> None:
     body = paid(create_order(client, path=path))
     assert (body["order_id"], body["status"]) == (3001, "PENDING")
 
 
 @pytest.mark.parametrize("default", ["bills", "orders", "trips"])
-def test_a_body_without_a_payable_is_nobodys_whatever_is_listed_by_default(
+def test_body_without_a_payable_is_refused_for_every_default_channel(
     make_app: MakeApp, deps: Dependencies, default: str
 ) -> None:
     client = make_app(v1_default_channel=default).test_client()
@@ -99,9 +105,7 @@ def test_a_body_without_a_payable_is_nobodys_whatever_is_listed_by_default(
 
 
 @pytest.mark.parametrize("names", [*PAIRS, ALL_THREE], ids="+".join)
-def test_a_body_with_several_payables_is_nobodys(
-    client: FlaskClient, deps: Dependencies, names: tuple[str, ...]
-) -> None:
+def test_body_with_several_payables_is_refused(client: FlaskClient, deps: Dependencies, names: tuple[str, ...]) -> None:
     answer = client.post("/v1/payments", json=merged(names), headers=KEY)
     assert {loc[-1] for loc, _ in faults(answer)} == {"bill_id", "order_id", "trip_id"}
     assert all(kind == "value_error" for _, kind in faults(answer))
@@ -109,7 +113,7 @@ def test_a_body_with_several_payables_is_nobodys(
 
 
 @pytest.mark.parametrize("names", PAIRS, ids="+".join)
-def test_a_payable_that_is_null_is_none(client: FlaskClient, names: tuple[str, str]) -> None:
+def test_null_payable_counts_as_absent(client: FlaskClient, names: tuple[str, str]) -> None:
     other, meant = names
     body = {**merged(names), other: None}
     if "trip_id" in names and meant != "trip_id":
@@ -117,72 +121,79 @@ def test_a_payable_that_is_null_is_none(client: FlaskClient, names: tuple[str, s
     assert client.post("/v1/payments", json=body, headers=KEY).get_json()[meant] == BODIES[meant][meant]
 
 
-def test_all_payables_null_is_no_payable(client: FlaskClient) -> None:
+def test_body_with_only_null_payables_is_refused(client: FlaskClient) -> None:
     answer = client.post("/v1/payments", json=dict.fromkeys(BODIES), headers=KEY)
     assert faults(answer) == [(["body", name], "missing") for name in ("trip_id", "bill_id", "order_id")]
 
 
-def test_a_payable_that_is_wrong_is_judged_by_its_own_channel(client: FlaskClient) -> None:
+def test_invalid_payable_is_refused_by_its_own_channel(client: FlaskClient) -> None:
     assert faults(create_order(client, order_id="abc")) == [(["body", "order_id"], "int_parsing")]
     assert faults(create_order(client, order_id=0)) == [(["body", "order_id"], "int_range")]
     assert [loc for loc, _ in faults(create_order(client, order_id=False))] == [["body", "order_id"]]
 
 
 @pytest.mark.parametrize("names", [{name} for name in ALL], ids="".join)
-def test_one_parameter_tells_whose_list_is_meant(client: FlaskClient, names: set[str]) -> None:
+def test_list_with_one_parameter_is_of_its_channel(client: FlaskClient, names: set[str]) -> None:
     answer = client.get("/v1/payments", query_string={name: ALL[name] for name in names})
     assert answered_by(answer) == owner(names)
 
 
-def test_any_two_parameters_are_one_callers_or_refused(client: FlaskClient) -> None:
-    for names in map(set, combinations(ALL, 2)):
-        answer = client.get("/v1/payments", query_string={name: ALL[name] for name in names})
-        expected = owner(names)
-        if expected is None:
-            assert [loc for loc, _ in faults(answer)] == [["query", name] for name in sorted(names)], names
-        else:
-            assert answered_by(answer) == expected, names
+def test_list_with_two_parameters_has_their_channel_or_answers_422(client: FlaskClient) -> None:
+    pairs = [frozenset(names) for names in combinations(ALL, 2)]
+    answers = {names: listed_by(client, names) for names in pairs}
+    mixed = [names for names in pairs if owner(names) is None]
+    assert {names: answered_by(answers[names]) for names in pairs if owner(names)} == {
+        names: owner(names) for names in pairs if owner(names)
+    }
+    assert {names: [loc for loc, _ in faults(answers[names])] for names in mixed} == {
+        names: [["query", name] for name in sorted(names)] for names in mixed
+    }
 
 
-def test_any_three_parameters_follow_the_same_rule(client: FlaskClient) -> None:
-    for names in map(set, combinations(ALL, 3)):
-        answer = client.get("/v1/payments", query_string={name: ALL[name] for name in names})
-        assert (answer.status_code == 422) == (owner(names) is None), names
-        assert answer.status_code == 422 or answered_by(answer) == owner(names), names
+def test_list_with_three_parameters_has_their_channel_or_answers_422(client: FlaskClient) -> None:
+    triples = [frozenset(names) for names in combinations(ALL, 3)]
+    answers = {names: listed_by(client, names) for names in triples}
+    found = {names: None if answer.status_code == 422 else answered_by(answer) for names, answer in answers.items()}
+    assert found == {names: owner(names) for names in triples}
 
 
-def test_all_parameters_of_one_caller_together(client: FlaskClient) -> None:
-    for whose, parameters in (("bills", OF_BILLS), ("orders", OF_ORDERS), ("trips", OF_TRIPS)):
-        assert answered_by(client.get("/v1/payments", query_string=parameters)) == whose
-    assert client.get("/v1/payments", query_string=ALL).status_code == 422
+def test_list_with_all_parameters_of_a_channel_is_of_that_channel(client: FlaskClient) -> None:
+    of_channel = {"bills": OF_BILLS, "orders": OF_ORDERS, "trips": OF_TRIPS}
+    found = {name: answered_by(listed_by(client, parameters)) for name, parameters in of_channel.items()}
+    assert found == {name: name for name in of_channel}
+    assert listed_by(client, ALL).status_code == 422
 
 
 @pytest.mark.parametrize("default", ["bills", "orders", "trips"])
-def test_without_parameters_the_setting_says_whose_list_is_meant(make_app: MakeApp, default: str) -> None:
+def test_list_without_parameters_is_of_the_default_channel(make_app: MakeApp, default: str) -> None:
     client = make_app(v1_default_channel=default).test_client()
-    for query in ("", "?unknown=1", "?PAGE=1", "?Skip=0"):
-        assert answered_by(client.get(f"/v1/payments{query}")) == default, query
-    assert answered_by(client.get("/v1/payments/")) == default
-    for name in ("skip", "page", "trip_id"):
-        assert answered_by(client.get("/v1/payments", query_string={name: ALL[name]})) == owner({name}), name
+    paths = [f"/v1/payments{query}" for query in ("", "/", "?unknown=1", "?PAGE=1", "?Skip=0")]
+    assert {path: answered_by(client.get(path)) for path in paths} == dict.fromkeys(paths, default)
+    names = ("skip", "page", "trip_id")
+    assert {name: answered_by(listed_by(client, {name})) for name in names} == {name: owner({name}) for name in names}
 
 
-def test_each_list_holds_its_own_callers_payments_only(client: FlaskClient, of_each: dict[str, int]) -> None:
-    assert [row["payment_id"] for row in client.get("/v1/payments?skip=0").get_json()] == [of_each["bill_id"]]
-    for query, payable in (("page=1", "order_id"), ("cursor=" + OF_TRIPS["cursor"], "trip_id")):
-        rows = client.get(f"/v1/payments?{query}").get_json()["payments"]
-        assert [row["payment_id"] for row in rows] == [of_each[payable]], query
+def test_list_has_only_payments_of_its_channel(client: FlaskClient, of_each: dict[str, int]) -> None:
+    bills = client.get("/v1/payments?skip=0").get_json()
+    orders = client.get("/v1/payments?page=1").get_json()["payments"]
+    trips = client.get(f"/v1/payments?cursor={OF_TRIPS['cursor']}").get_json()["payments"]
+    assert [row["payment_id"] for row in bills] == [of_each["bill_id"]]
+    assert [row["payment_id"] for row in orders] == [of_each["order_id"]]
+    assert [row["payment_id"] for row in trips] == [of_each["trip_id"]]
 
 
-def test_a_payment_is_shown_in_the_words_of_its_row(client: FlaskClient, of_each: dict[str, int]) -> None:
-    for name, number in of_each.items():
-        for path in (f"/v1/payments/{number}", f"/payments/{number}", f"/v1/payments/{number}/"):
-            body = client.get(path).get_json()
-            assert (body["payment_id"], body[name]) == (number, BODIES[name][name]), path
+def test_payment_is_shown_in_the_shape_of_its_channel(client: FlaskClient, of_each: dict[str, int]) -> None:
+    paths = ("/v1/payments/{}", "/payments/{}", "/v1/payments/{}/")
+    shown = {
+        (path, name): client.get(path.format(number)).get_json() for path in paths for name, number in of_each.items()
+    }
+    assert {(path, name): (body["payment_id"], body[name]) for (path, name), body in shown.items()} == {
+        (path, name): (of_each[name], BODIES[name][name]) for path, name in shown
+    }
 
 
 @pytest.mark.parametrize(("default", "text"), [("bills", "Payment not found"), ("orders", "Payment 4711 not found")])
-def test_an_unknown_payment_is_not_found_in_the_words_of_the_default(
+def test_unknown_payment_answers_404_in_the_shape_of_the_default_channel(
     make_app: MakeApp, default: str, text: str
 ) -> None:
     client = make_app(v1_default_channel=default).test_client()
@@ -191,38 +202,39 @@ def test_an_unknown_payment_is_not_found_in_the_words_of_the_default(
     assert detail(client.put("/v1/payments/4711"), 405) == "Method Not Allowed"
 
 
-def test_the_actions_of_orders_know_no_other_channels_payment(
-    client: FlaskClient, of_each: dict[str, int], gateway: LedgerGateway
+@pytest.mark.parametrize("name", ["trip_id", "bill_id"])
+def test_action_of_orders_on_a_payment_of_another_channel_answers_404(
+    client: FlaskClient, of_each: dict[str, int], gateway: LedgerGateway, name: str
 ) -> None:
-    sent = len(gateway.sent)
-    for name in ("trip_id", "bill_id"):
-        number = of_each[name]
-        before = client.get(f"/v1/payments/{number}").data
-        for answer in (
-            refund_order(client, number, "k"),
-            change_order(client, number, "CANCELLED"),
-            change_order(client, number, "REFUNDED"),
-            cancel_order(client, number),
-        ):
-            assert detail(answer, 404) == f"Payment {number} not found"
-        assert client.get(f"/v1/payments/{number}").data == before
+    sent, number = len(gateway.sent), of_each[name]
+    before = client.get(f"/v1/payments/{number}").data
+    answers = [
+        refund_order(client, number, "k"),
+        change_order(client, number, "CANCELLED"),
+        change_order(client, number, "REFUNDED"),
+        cancel_order(client, number),
+    ]
+    assert [detail(answer, 404) for answer in answers] == [f"Payment {number} not found"] * 4
+    assert client.get(f"/v1/payments/{number}").data == before
     assert len(gateway.sent) == sent
 
 
-def test_an_order_is_refunded_by_its_own_path_only(client: FlaskClient, of_each: dict[str, int]) -> None:
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_refund_of_an_order_by_the_path_of_trips_is_refused(
+    client: FlaskClient, of_each: dict[str, int], prefix: str
+) -> None:
     number = of_each["order_id"]
     paid(change_order(client, number, "COMPLETED"), 200)
-    for prefix in ("", "/v1"):
-        assert refund_trip(client, number, prefix=prefix).status_code == 400
-        assert client.get(f"{prefix}/payments/{number}/refunds").status_code == 404
+    assert refund_trip(client, number, prefix=prefix).status_code == 400
+    assert client.get(f"{prefix}/payments/{number}/refunds").status_code == 404
     assert paid(client.get(f"/v1/payments/{number}"), 200)["refunded_amount"] == 0.0
 
 
-def test_a_bookings_number_is_no_payment_of_the_shared_path(client: FlaskClient, deps: Dependencies) -> None:
+def test_payment_of_a_booking_answers_404_on_the_shared_path(client: FlaskClient, deps: Dependencies) -> None:
     body = {"booking_id": "BOOK-001", "amount": 5}
     assert client.post("/api/payments", json=body, headers=bearer()).status_code == 201
     with deps.database.reading() as connection:
         number = connection.execute(select(payments.c.payment_id)).scalar_one()
-    for path in (f"/v1/payments/{number}", f"/payments/{number}"):
-        assert client.get(path, headers=bearer()).status_code == 404
+    assert client.get(f"/v1/payments/{number}", headers=bearer()).status_code == 404
+    assert client.get(f"/payments/{number}", headers=bearer()).status_code == 404
     assert cancel_order(client, number, headers=bearer()).status_code == 404

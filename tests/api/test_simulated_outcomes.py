@@ -24,7 +24,7 @@ def client(make_app: MakeApp) -> FlaskClient:
 
 
 @pytest.mark.parametrize("amount", REASONS)
-def test_a_magic_amount_is_declined_for_its_reason(client: FlaskClient, amount: str) -> None:
+def test_magic_amount_is_declined_with_its_reason(client: FlaskClient, amount: str) -> None:
     code, text = REASONS[amount]
     trip = pay_trip(client, amount=amount)
     assert trip.status_code == 200
@@ -35,7 +35,7 @@ def test_a_magic_amount_is_declined_for_its_reason(client: FlaskClient, amount: 
 
 
 @pytest.mark.parametrize(("amount", "truth"), UNDECIDED.items())
-def test_a_magic_amount_is_undecided_until_its_key_is_repeated(client: FlaskClient, amount: str, truth: str) -> None:
+def test_magic_amount_is_undecided_until_a_repeat(client: FlaskClient, amount: str, truth: str) -> None:
     first, second = pay_trip(client, amount=amount), pay_trip(client, amount=amount)
     assert (first.status_code, first.get_json()["status"]) == (202, "PENDING")
     assert (second.status_code, second.get_json()["status"]) == (200, truth)
@@ -45,7 +45,7 @@ def test_a_magic_amount_is_undecided_until_its_key_is_repeated(client: FlaskClie
 
 
 @pytest.mark.parametrize(("amount", "truth"), UNDECIDED.items())
-def test_what_is_undecided_is_finished_without_its_caller(client: FlaskClient, amount: str, truth: str) -> None:
+def test_recovery_finishes_an_undecided_magic_amount(client: FlaskClient, amount: str, truth: str) -> None:
     app = client.application
     pending = pay_trip(client, amount=amount).get_json()["payment_id"]
     assert client.get(f"/payments/{pending}").get_json()["status"] == "PENDING"
@@ -56,7 +56,7 @@ def test_what_is_undecided_is_finished_without_its_caller(client: FlaskClient, a
     assert (answer.status_code, answer.get_json()["status"]) == (200, truth)
 
 
-def test_a_success_rate_decides_by_the_key_and_never_otherwise(make_app: MakeApp) -> None:
+def test_success_rate_decides_each_key_the_same_way(make_app: MakeApp) -> None:
     client = make_app(gateway=None, gateway_success_rate=0.5).test_client()
     words = [pay_trip(client, idempotency_key=f"key {number}").get_json()["status"] for number in range(40)]
     assert 5 < words.count("SUCCESS") < 35
@@ -64,14 +64,14 @@ def test_a_success_rate_decides_by_the_key_and_never_otherwise(make_app: MakeApp
     assert [pay_trip(again, idempotency_key=f"key {at}").get_json()["status"] for at in range(40)] == words
 
 
-def test_a_rate_of_nought_declines_everything_and_free_trips_stay_free(make_app: MakeApp) -> None:
+def test_success_rate_of_zero_declines_everything_but_free_trips(make_app: MakeApp) -> None:
     client = make_app(gateway=None, gateway_success_rate=0.0).test_client()
     assert pay_trip(client).get_json()["status"] == "FAILED"
     assert pay_bill(client).status_code == 402
     assert pay_trip(client, idempotency_key="free", amount=0).get_json()["status"] == "SUCCESS"
 
 
-def test_refunds_know_the_magic_amounts_too(client: FlaskClient) -> None:
+def test_refund_of_a_magic_amount_is_declined(client: FlaskClient) -> None:
     number = pay_trip(client, amount=1000).get_json()["payment_id"]
     declined = refund_trip(client, number, idempotency_key="1", amount="402.01")
     assert (declined.status_code, declined.get_json()["code"]) == (400, "refund_declined")

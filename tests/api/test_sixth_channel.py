@@ -38,7 +38,9 @@ def pay(client: FlaskClient, path: str = OWN, key: str = "ticket-7", **fields: o
 
 
 @pytest.mark.parametrize("path", [OWN, SHARED, "/payments"])
-def test_a_ticket_is_charged_once_and_answered_alike(client: FlaskClient, gateway: LedgerGateway, path: str) -> None:
+def test_repeat_of_a_ticket_charges_once_and_gets_the_same_answer(
+    client: FlaskClient, gateway: LedgerGateway, path: str
+) -> None:
     first, again = pay(client, path), pay(client, path)
     number = first.get_json()["payment_id"]
     assert first.get_json() == {"payment_id": number, "parking_id": 7, "amount": 2.5, "barrier": "open"}
@@ -48,7 +50,7 @@ def test_a_ticket_is_charged_once_and_answered_alike(client: FlaskClient, gatewa
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_a_key_means_the_same_on_the_own_and_the_shared_path(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_same_key_on_the_own_and_the_shared_path_charges_once(client: FlaskClient, gateway: LedgerGateway) -> None:
     assert pay(client, OWN).data == pay(client, SHARED).data
     assert gateway.count(Kind.CHARGE) == 1
 
@@ -62,31 +64,33 @@ def test_another_amount_under_the_same_key_is_refused(client: FlaskClient, gatew
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_a_key_is_demanded_and_a_decline_told_in_the_own_words(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_missing_key_and_decline_are_answered_in_the_shape_of_the_channel(
+    client: FlaskClient, gateway: LedgerGateway
+) -> None:
     missing = client.post(OWN, json=TICKET, headers=ANN)
     assert [fault["loc"] for fault in missing.get_json()["detail"]] == [["header", "Idempotency-Key"]]
     gateway.script.append(Declined("card_declined", "no"))
     assert detail(pay(client), 402) == "Card was declined by issuer"
 
 
-def test_a_ticket_is_shown_to_its_payer_alone(client: FlaskClient) -> None:
+@pytest.mark.parametrize("path", [OWN, SHARED, "/payments"])
+def test_ticket_is_shown_only_to_its_payer_and_to_services(client: FlaskClient, path: str) -> None:
     paid = pay(client).get_json()
-    for path in (OWN, SHARED, "/payments"):
-        for who in (ANN, service()):
-            assert client.get(f"{path}/{paid['payment_id']}", headers=who).get_json() == paid, path
-        assert client.get(f"{path}/{paid['payment_id']}", headers=BEN).status_code == 404, path
-        assert client.get(f"{path}/{paid['payment_id']}").status_code in (401, 404), path
+    shown = f"{path}/{paid['payment_id']}"
+    assert client.get(shown, headers=ANN).get_json() == paid
+    assert client.get(shown, headers=service()).get_json() == paid
+    assert client.get(shown, headers=BEN).status_code == 404
+    assert client.get(shown).status_code in (401, 404)
 
 
-def test_it_needs_a_token_until_it_is_opened(make_app: MakeApp, client: FlaskClient) -> None:
-    for path in (OWN, SHARED):
-        refusal = client.post(path, json=TICKET, headers={"Idempotency-Key": "k"})
-        assert detail(refusal, 401) == "Authorization token is missing"
+def test_new_channel_needs_a_token_until_it_is_opened(make_app: MakeApp, client: FlaskClient) -> None:
+    refusals = [client.post(path, json=TICKET, headers={"Idempotency-Key": "k"}) for path in (OWN, SHARED)]
+    assert [detail(refusal, 401) for refusal in refusals] == ["Authorization token is missing"] * 2
     opened = make_app(channels=(*CHANNELS, parking.CHANNEL), auth_open_channels=frozenset({"parking"}))
     assert opened.test_client().post(OWN, json=TICKET, headers={"Idempotency-Key": "k"}).status_code == 201
 
 
-def test_the_shared_path_lists_tickets_and_knows_the_field(client: FlaskClient) -> None:
+def test_shared_path_lists_and_creates_tickets(client: FlaskClient) -> None:
     paid = pay(client).get_json()
     assert client.get(f"{SHARED}?parking_id=7", headers=ANN).get_json() == [paid]
     assert client.get(f"{SHARED}?parking_id=8", headers=ANN).get_json() == []
@@ -95,7 +99,7 @@ def test_the_shared_path_lists_tickets_and_knows_the_field(client: FlaskClient) 
     assert "parking_id is required" in undecided.text
 
 
-def test_the_other_callers_notice_nothing(client: FlaskClient) -> None:
+def test_other_channels_are_unchanged(client: FlaskClient) -> None:
     pay(client)
     assert pay_trip(client).status_code == 200
     assert pay_bill(client).status_code == 201
@@ -103,14 +107,14 @@ def test_the_other_callers_notice_nothing(client: FlaskClient) -> None:
     assert [each["bill_id"] for each in client.get(SHARED).get_json()] == [1]
 
 
-def test_a_crowd_charges_once(app: Flask, gateway: LedgerGateway) -> None:
+def test_requests_at_once_with_one_key_charge_once(app: Flask, gateway: LedgerGateway) -> None:
     answers = at_once(app, 8, lambda client, _: pay(client))
     assert {answer.data for answer in answers if answer.status_code == 201} == {pay(app.test_client()).data}
     assert {answer.status_code for answer in answers} <= {201, 409}
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_a_lost_answer_is_recovered_and_its_event_told(app: Flask, client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_lost_answer_is_recovered_and_its_event_sent(app: Flask, client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(gateway.lose_answer)
     waiting = pay(client)
     assert (waiting.status_code, waiting.get_json()["barrier"]) == (202, "closed")
@@ -120,7 +124,7 @@ def test_a_lost_answer_is_recovered_and_its_event_told(app: Flask, client: Flask
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_the_description_has_the_new_channel_and_is_valid(app: Flask, client: FlaskClient) -> None:
+def test_description_has_the_new_channel_and_is_valid(app: Flask, client: FlaskClient) -> None:
     served = client.get("/openapi.json").get_json()
     assert served == description_of(app)
     OpenAPIV30SpecValidator(served).validate()

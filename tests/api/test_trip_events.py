@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import Table
 
 from payment_service.gateways.base import Declined, NotSent, Unknown
 from payment_service.models import outbox_deliveries, transactions
@@ -28,14 +29,14 @@ def of_type(deps: Dependencies, name: str) -> list[dict[str, Any]]:
     return [data for kind, data in events(deps) if kind == name]
 
 
-def test_a_paid_trip_is_told_in_the_documents_five_fields(client: FlaskClient, deps: Dependencies) -> None:
+def test_event_of_a_paid_trip_has_the_five_documented_fields(client: FlaskClient, deps: Dependencies) -> None:
     paid = pay_trip(client).get_json()
     (data,) = of_type(deps, "payment.completed")
     assert list(data) == FIELDS
     assert data == on_brokers({name: paid[name] for name in FIELDS})
 
 
-def test_a_failed_trip_is_told(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_failed_trip_sends_an_event(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     failed = pay_trip(client).get_json()
     (data,) = of_type(deps, "payment.failed")
@@ -43,7 +44,7 @@ def test_a_failed_trip_is_told(client: FlaskClient, deps: Dependencies, gateway:
     assert data["status"] == "FAILED"
 
 
-def test_every_refund_is_told_with_its_number_and_amount(client: FlaskClient, deps: Dependencies) -> None:
+def test_event_of_a_refund_has_its_number_and_amount(client: FlaskClient, deps: Dependencies) -> None:
     number = pay_trip(client).get_json()["payment_id"]
     part = refund_trip(client, number, idempotency_key="1", amount=50).get_json()
     rest = refund_trip(client, number, idempotency_key="2").get_json()
@@ -56,7 +57,7 @@ def test_every_refund_is_told_with_its_number_and_amount(client: FlaskClient, de
     assert [data["status"] for data in told] == ["SUCCESS", "REFUNDED"]
 
 
-def test_what_is_undecided_is_not_told_as_decided(
+def test_undecided_payment_sends_no_event_of_an_outcome(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.extend([Unknown("time-out"), NotSent("refused")])
@@ -66,7 +67,7 @@ def test_what_is_undecided_is_not_told_as_decided(
     assert [data["status"] for _, data in events(deps)] == ["PENDING"] * 2
 
 
-def test_repeats_and_refusals_tell_nothing(client: FlaskClient, deps: Dependencies) -> None:
+def test_repeat_and_refusal_send_no_event(client: FlaskClient, deps: Dependencies) -> None:
     number = pay_trip(client).get_json()["payment_id"]
     before = events(deps)
     pay_trip(client)
@@ -77,9 +78,7 @@ def test_repeats_and_refusals_tell_nothing(client: FlaskClient, deps: Dependenci
     assert events(deps) == before
 
 
-def test_the_notification_service_is_called_after_success_failure_and_refund_and_never_in_between(
-    make_app: MakeApp, gateway: LedgerGateway
-) -> None:
+def test_notification_service_gets_success_failure_and_refund_only(make_app: MakeApp, gateway: LedgerGateway) -> None:
     app = make_app(rabbitmq_enabled=True, trip_notification_service_url="http://notifications.example")
     client, deps = app.test_client(), dependencies_of(app)
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
@@ -96,15 +95,17 @@ def test_the_notification_service_is_called_after_success_failure_and_refund_and
     assert told[-1]["refund_amount"] == 50.0
 
 
-def test_events_know_the_request_and_the_trace_they_come_from(client: FlaskClient, deps: Dependencies) -> None:
+@pytest.mark.parametrize("table", [transactions, outbox_deliveries], ids=str)
+def test_event_has_the_request_id_and_trace_of_its_request(
+    client: FlaskClient, deps: Dependencies, table: Table
+) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     pay_trip(client, idempotency_key="1", headers={"X-Request-ID": "mine", "traceparent": trace})
     pay_trip(client, idempotency_key="2", headers={"X-Request-ID": "other", "traceparent": "no such thing"})
-    for table in (transactions, outbox_deliveries):
-        origins = {(row["request_id"], row["traceparent"]) for row in rows(deps, table)}
-        assert origins == {("mine", trace), ("other", None)}
+    origins = {(row["request_id"], row["traceparent"]) for row in rows(deps, table)}
+    assert origins == {("mine", trace), ("other", None)}
 
 
-def test_a_paid_bill_is_told_as_its_caller_sees_it(client: FlaskClient, deps: Dependencies) -> None:
+def test_event_of_a_paid_bill_shows_it_as_its_caller_sees_it(client: FlaskClient, deps: Dependencies) -> None:
     paid = pay_bill(client).get_json()
     assert of_type(deps, "payment.completed") == [on_brokers(paid)]

@@ -20,7 +20,7 @@ def paid(client: FlaskClient) -> int:
     return trip_id_of(pay_trip(client))
 
 
-def test_a_part_is_refunded_as_the_document_shows(client: FlaskClient, paid: int) -> None:
+def test_partial_refund_answers_as_the_document_shows(client: FlaskClient, paid: int) -> None:
     answer = refund_trip(client, paid, amount=50.00, metadata={"reason": "test refund"})
     body = answer.get_json()
     assert answer.status_code == 200
@@ -30,7 +30,7 @@ def test_a_part_is_refunded_as_the_document_shows(client: FlaskClient, paid: int
     assert MOMENT.fullmatch(body["timestamp"])
 
 
-def test_what_was_refunded_shows_on_the_payment(client: FlaskClient, paid: int) -> None:
+def test_payment_shows_its_refunded_amount(client: FlaskClient, paid: int) -> None:
     refund_trip(client, paid, amount=50)
     part = client.get(f"/payments/{paid}").get_json()
     refund_trip(client, paid, idempotency_key="the rest")
@@ -39,42 +39,39 @@ def test_what_was_refunded_shows_on_the_payment(client: FlaskClient, paid: int) 
     assert (whole["status"], whole["refunded_amount"], whole["amount"]) == ("REFUNDED", 150.0, 150.0)
 
 
-def test_without_an_amount_all_that_is_left_is_refunded(client: FlaskClient, paid: int) -> None:
+def test_refund_without_an_amount_refunds_the_rest(client: FlaskClient, paid: int) -> None:
     assert refund_trip(client, paid, idempotency_key="one", amount="49.99").get_json()["refund_amount"] == 49.99
     assert refund_trip(client, paid, idempotency_key="two").get_json()["refund_amount"] == 100.01
 
 
-def test_the_refunds_of_a_payment_are_listed_oldest_first(client: FlaskClient, paid: int) -> None:
+def test_refunds_of_a_payment_are_listed_oldest_first(client: FlaskClient, paid: int) -> None:
     given = [
         refund_trip(client, paid, idempotency_key=f"r{amount}", amount=amount).get_json() for amount in (10, 20, 30)
     ]
     assert client.get(f"/payments/{paid}/refunds").get_json() == {"refunds": given}
 
 
-def test_a_payment_without_refunds_lists_none(client: FlaskClient, paid: int) -> None:
+def test_payment_without_refunds_lists_none(client: FlaskClient, paid: int) -> None:
     assert client.get(f"/payments/{paid}/refunds").get_json() == {"refunds": []}
 
 
-def test_a_refund_needs_its_key(client: FlaskClient, paid: int) -> None:
-    for key in (ABSENT, None):
-        answer = refund_trip(client, paid, idempotency_key=key)
-        assert answer.status_code == 400
-        assert answer.get_json()["error"] == "Missing required fields: idempotency_key"
-    for bad in ("", "  ", "x" * 256):
-        assert refund_trip(client, paid, idempotency_key=bad).status_code == 400
+def test_refund_without_a_valid_key_answers_400(client: FlaskClient, paid: int) -> None:
+    missing = [refund_trip(client, paid, idempotency_key=key) for key in (ABSENT, None)]
+    invalid = [refund_trip(client, paid, idempotency_key=key) for key in ("", "  ", "x" * 256)]
+    assert [answer.status_code for answer in (*missing, *invalid)] == [400] * 5
+    assert {answer.get_json()["error"] for answer in missing} == {"Missing required fields: idempotency_key"}
     assert client.get(f"/payments/{paid}/refunds").get_json() == {"refunds": []}
 
 
-def test_a_refund_is_of_a_positive_amount(client: FlaskClient, paid: int, gateway: LedgerGateway) -> None:
+def test_refund_of_an_invalid_amount_answers_400(client: FlaskClient, paid: int, gateway: LedgerGateway) -> None:
     amounts: tuple[Any, ...] = (0, -1, "NaN", "", "abc", True, None, [], {}, 1e300, "1e2", 0.001, 12.345, 10**12)
-    for amount in amounts:
-        answer = refund_trip(client, paid, amount=amount)
-        assert answer.status_code == 400, amount
-        assert answer.get_json()["code"] == "validation_error", amount
+    answers = [refund_trip(client, paid, amount=amount) for amount in amounts]
+    found = [(answer.status_code, answer.get_json()["code"]) for answer in answers]
+    assert found == [(400, "validation_error")] * len(amounts)
     assert gateway.count(Kind.REFUND) == 0
 
 
-def test_no_more_than_what_is_left_is_refunded(client: FlaskClient, paid: int, gateway: LedgerGateway) -> None:
+def test_refund_above_the_rest_is_refused(client: FlaskClient, paid: int, gateway: LedgerGateway) -> None:
     refund_trip(client, paid, idempotency_key="one", amount=100)
     answer = refund_trip(client, paid, idempotency_key="two", amount=50.01)
     assert answer.status_code == 400
@@ -86,67 +83,66 @@ def test_no_more_than_what_is_left_is_refunded(client: FlaskClient, paid: int, g
     assert gateway.count(Kind.REFUND) == 1
 
 
-def test_a_refunded_payment_is_not_refundable(client: FlaskClient, paid: int) -> None:
+@pytest.mark.parametrize("amount", [ABSENT, 0.01])
+def test_refund_of_a_refunded_payment_answers_400(client: FlaskClient, paid: int, amount: object) -> None:
     refund_trip(client, paid, idempotency_key="one")
-    for amount in (ABSENT, 0.01):
-        answer = refund_trip(client, paid, idempotency_key=f"again {amount is ABSENT}", amount=amount)
-        assert answer.status_code == 400
-        assert answer.get_json()["code"] == "illegal_move"
-        assert answer.get_json()["error"] == "A payment with status REFUNDED cannot be refunded"
+    answer = refund_trip(client, paid, idempotency_key="again", amount=amount)
+    assert answer.status_code == 400
+    assert answer.get_json()["code"] == "illegal_move"
+    assert answer.get_json()["error"] == "A payment with status REFUNDED cannot be refunded"
 
 
-def test_a_failed_payment_is_not_refundable(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_refund_of_a_failed_payment_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     answer = refund_trip(client, trip_id_of(pay_trip(client)))
     assert answer.status_code == 400
     assert answer.get_json()["code"] == "illegal_move"
 
 
-def test_an_undecided_payment_is_not_refundable(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_refund_of_an_undecided_payment_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Unknown("time-out"))
     answer = refund_trip(client, pay_trip(client).get_json()["payment_id"])
     assert answer.status_code == 400
     assert answer.get_json()["error"] == "A payment with status PENDING cannot be refunded"
 
 
-def test_a_free_trip_is_not_refundable(client: FlaskClient) -> None:
+def test_refund_of_a_free_trip_is_refused(client: FlaskClient) -> None:
     assert refund_trip(client, trip_id_of(pay_trip(client, amount=0))).status_code == 400
 
 
-def test_an_unknown_payment_is_no_payment_to_refund_and_the_key_stays_free(client: FlaskClient, paid: int) -> None:
-    for unknown in (paid + 1000, 0, -1, 2**63 - 1):
-        answer = refund_trip(client, unknown)
-        assert answer.status_code == 400, unknown
-        assert answer.get_json()["error"] == "Payment not found"
-        assert answer.get_json()["code"] == "payment_not_found"
+def test_refund_of_an_unknown_payment_answers_400_and_leaves_the_key_free(client: FlaskClient, paid: int) -> None:
+    answers = [refund_trip(client, unknown) for unknown in (paid + 1000, 0, -1, 2**63 - 1)]
+    assert [answer.status_code for answer in answers] == [400] * 4
+    assert {answer.get_json()["error"] for answer in answers} == {"Payment not found"}
+    assert {answer.get_json()["code"] for answer in answers} == {"payment_not_found"}
     assert refund_trip(client, paid).status_code == 200
 
 
-def test_a_path_without_a_number_is_no_payment(client: FlaskClient) -> None:
-    for text in ("abc", "1.0", "2" * 40, "\u0661", "1e3", "%00"):
-        for answer in (
-            refund_trip(client, text),
-            client.get(f"/payments/{text}/refunds"),
-            client.get(f"/payments/{text}"),
-        ):
-            assert answer.status_code == 404, text
-            assert set(answer.get_json()) == {"error", "code", "retry"}
+@pytest.mark.parametrize("text", ["abc", "1.0", "2" * 40, "\u0661", "1e3", "%00"])
+def test_path_without_a_number_answers_404(client: FlaskClient, text: str) -> None:
+    answers = [
+        refund_trip(client, text),
+        client.get(f"/payments/{text}/refunds"),
+        client.get(f"/payments/{text}"),
+    ]
+    assert [answer.status_code for answer in answers] == [404] * 3
+    assert [answer.get_json().keys() for answer in answers] == [{"error", "code", "retry"}] * 3
 
 
-def test_an_unknown_payment_is_not_found(client: FlaskClient) -> None:
-    for path in ("/payments/4711", "/payments/0", "/payments/4711/refunds"):
-        answer = client.get(path)
-        assert answer.status_code == 404
-        assert answer.get_json()["error"] == "Payment not found"
+@pytest.mark.parametrize("path", ["/payments/4711", "/payments/0", "/payments/4711/refunds"])
+def test_unknown_payment_answers_404(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert answer.get_json()["error"] == "Payment not found"
 
 
-def test_a_bill_is_no_trip_to_refund(client: FlaskClient) -> None:
+def test_refund_of_a_bill_as_a_trip_is_refused(client: FlaskClient) -> None:
     bill = pay_bill(client).get_json()["payment_id"]
     assert refund_trip(client, bill).status_code == 400
     assert client.get(f"/payments/{bill}/refunds").status_code == 404
 
 
-def test_a_declined_refund_is_refused_and_gives_its_reservation_back(
+def test_declined_refund_answers_an_error_and_releases_its_amount(
     client: FlaskClient, paid: int, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(Declined("GATEWAY_ERROR", "Failed to capture payment"))
@@ -166,7 +162,7 @@ def test_a_declined_refund_is_refused_and_gives_its_reservation_back(
 
 
 @pytest.mark.parametrize("word", [Unknown("time-out"), Pending("later")], ids=["unknown", "pending"])
-def test_an_undecided_refund_is_accepted_and_holds_its_amount(
+def test_undecided_refund_answers_202_and_reserves_its_amount(
     client: FlaskClient, paid: int, gateway: LedgerGateway, word: Unknown | Pending
 ) -> None:
     gateway.script.append(word)
@@ -180,7 +176,7 @@ def test_an_undecided_refund_is_accepted_and_holds_its_amount(
     assert client.get(f"/payments/{paid}").get_json()["refunded_amount"] == 0.0
 
 
-def test_an_undecided_refund_ends_by_evidence_when_its_key_is_repeated(
+def test_repeat_of_an_undecided_refund_ends_it_by_a_look_up(
     client: FlaskClient, paid: int, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(gateway.lose_answer)
@@ -190,7 +186,7 @@ def test_an_undecided_refund_ends_by_evidence_when_its_key_is_repeated(
     assert (second.get_json()["status"], gateway.count(Kind.REFUND)) == ("REFUNDED", 1)
 
 
-def test_a_refund_that_still_runs_is_409_for_its_repeat(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_repeat_of_a_running_refund_answers_409(make_app: MakeApp, gateway: LedgerGateway) -> None:
     app = make_app(idempotency_wait=0.05)
     number = trip_id_of(pay_trip(app.test_client()))
     with ThreadPoolExecutor(1) as pool:
@@ -204,7 +200,7 @@ def test_a_refund_that_still_runs_is_409_for_its_repeat(make_app: MakeApp, gatew
     assert gateway.count(Kind.REFUND) == 1
 
 
-def test_a_gateway_out_of_reach_refunds_nothing_and_the_key_goes_on(
+def test_refund_without_a_gateway_answers_503_and_a_repeat_refunds(
     client: FlaskClient, paid: int, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(NotSent("refused"))

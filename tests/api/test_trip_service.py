@@ -50,7 +50,7 @@ def client(make_app: MakeApp, trips: TripService) -> FlaskClient:
     return make_app(trip_service_url=trips.url).test_client()
 
 
-def test_a_completed_trip_is_charged_the_amount_asked_for(client: FlaskClient, trips: TripService) -> None:
+def test_charge_of_a_completed_trip_has_the_requested_amount(client: FlaskClient, trips: TripService) -> None:
     answer = pay_trip(client, amount=150)
     assert (answer.status_code, answer.get_json()["amount"]) == (200, 150.0)
     assert trips.asked == 1
@@ -63,7 +63,7 @@ def test_a_completed_trip_is_charged_the_amount_asked_for(client: FlaskClient, t
         ("10", "null", 30.0), ('"10"', '"1.5"', 45.0), ("0.1", "1.1", 5.78),
     ],
 )  # fmt: skip
-def test_without_an_amount_the_fare_is_charged(
+def test_charge_without_an_amount_has_the_fare(
     client: FlaskClient, trips: TripService, gateway: LedgerGateway, distance: str, surge: str, fare: float
 ) -> None:
     trips.says = f'{{"status": "COMPLETED", "distance": {distance}, "surge_multiplier": {surge}}}'
@@ -71,13 +71,13 @@ def test_without_an_amount_the_fare_is_charged(
     assert gateway.sent[0].amount == Decimal(str(fare))
 
 
-def test_the_tariff_is_a_setting_and_the_surge_optional(make_app: MakeApp, trips: TripService) -> None:
+def test_fare_follows_the_tariff_of_the_settings(make_app: MakeApp, trips: TripService) -> None:
     trips.says = {"status": "COMPLETED", "distance": 4}
     app = make_app(trip_service_url=trips.url, base_fare=Decimal(7), rate_per_km=Decimal("0.25"))
     assert pay_trip(app.test_client(), amount=ABSENT).get_json()["amount"] == 8.0
 
 
-def test_without_a_trip_service_nothing_is_asked_and_the_amount_is_needed(make_app: MakeApp) -> None:
+def test_charge_without_a_trip_service_needs_an_amount(make_app: MakeApp) -> None:
     client = make_app().test_client()
     answer = pay_trip(client, amount=ABSENT)
     assert answer.status_code == 400
@@ -86,22 +86,21 @@ def test_without_a_trip_service_nothing_is_asked_and_the_amount_is_needed(make_a
 
 
 @pytest.mark.parametrize("word", ["IN_PROGRESS", "completed", "CANCELLED", "", None, 1])
-def test_a_trip_that_is_not_completed_is_400_until_it_is(
+def test_charge_of_a_trip_that_is_not_completed_answers_400_until_it_is(
     client: FlaskClient, trips: TripService, gateway: LedgerGateway, word: object
 ) -> None:
     trips.says = {**COMPLETED, "status": word}
-    for _ in range(2):
-        answer = pay_trip(client, idempotency_key="trip-101-charge")
-        assert answer.status_code == 400
-        assert answer.get_json()["code"] == "trip_not_completed"
-        assert answer.get_json()["retry"] == {"safe": True, "key": "same", "after": None}
+    answers = [pay_trip(client, idempotency_key="trip-101-charge") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [400, 400]
+    assert {answer.get_json()["code"] for answer in answers} == {"trip_not_completed"}
+    assert [answer.get_json()["retry"] for answer in answers] == [{"safe": True, "key": "same", "after": None}] * 2
     assert not gateway.sent
     trips.says = COMPLETED
     assert pay_trip(client, idempotency_key="trip-101-charge").get_json()["status"] == "SUCCESS"
 
 
 @pytest.mark.parametrize("status", [404, 400, 410, 422])
-def test_a_trip_nobody_knows_is_not_completed(client: FlaskClient, trips: TripService, status: int) -> None:
+def test_charge_of_an_unknown_trip_answers_400(client: FlaskClient, trips: TripService, status: int) -> None:
     trips.status = status
     answer = pay_trip(client)
     assert (answer.status_code, answer.get_json()["code"]) == (400, "trip_not_completed")
@@ -109,7 +108,7 @@ def test_a_trip_nobody_knows_is_not_completed(client: FlaskClient, trips: TripSe
     assert pay_trip(client).status_code == 200
 
 
-def test_an_unreachable_trip_service_is_503_and_the_key_stays_free(
+def test_charge_without_a_reachable_trip_service_answers_503_and_leaves_the_key_free(
     make_app: MakeApp, trips: TripService, gateway: LedgerGateway
 ) -> None:
     answer = pay_trip(make_app(trip_service_url="http://127.0.0.1:9").test_client())
@@ -121,7 +120,7 @@ def test_an_unreachable_trip_service_is_503_and_the_key_stays_free(
 
 
 @pytest.mark.parametrize("status", [401, 403, 407, 408, 429])
-def test_a_refusal_that_speaks_of_us_says_nothing_of_the_trip(
+def test_refusal_of_our_credentials_by_the_trip_service_answers_503(
     client: FlaskClient, trips: TripService, gateway: LedgerGateway, deps: Dependencies, status: int
 ) -> None:
     trips.status = status
@@ -134,7 +133,7 @@ def test_a_refusal_that_speaks_of_us_says_nothing_of_the_trip(
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 301, 302, 204])
-def test_a_trip_service_in_trouble_is_503(client: FlaskClient, trips: TripService, status: int) -> None:
+def test_error_of_the_trip_service_answers_503(client: FlaskClient, trips: TripService, status: int) -> None:
     trips.status = status
     assert pay_trip(client).status_code == 503
     trips.status = 200
@@ -167,7 +166,7 @@ GARBAGE: dict[str, object] = {
 
 
 @pytest.mark.parametrize("said", GARBAGE.values(), ids=GARBAGE)
-def test_garbage_prices_nothing_and_leaves_the_key_free(
+def test_unreadable_answer_of_the_trip_service_leaves_the_key_free(
     client: FlaskClient, trips: TripService, gateway: LedgerGateway, said: object
 ) -> None:
     trips.says = said
@@ -181,12 +180,12 @@ def test_garbage_prices_nothing_and_leaves_the_key_free(
 @pytest.mark.parametrize(
     "bytes_said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", b"not HTTP at all\r\n\r\n"]
 )
-def test_a_broken_conversation_is_503(make_app: MakeApp, bytes_said: bytes) -> None:
+def test_broken_connection_to_the_trip_service_answers_503(make_app: MakeApp, bytes_said: bytes) -> None:
     with scripted_server(bytes_said) as server:
         assert pay_trip(make_app(trip_service_url=server.url).test_client()).status_code == 503
 
 
-def test_a_lost_connection_is_tried_again_once(make_app: MakeApp) -> None:
+def test_lost_connection_to_the_trip_service_is_tried_again_once(make_app: MakeApp) -> None:
     body = json.dumps(COMPLETED).encode()
     whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body)
     with scripted_server(b"", whole) as server:
@@ -195,7 +194,7 @@ def test_a_lost_connection_is_tried_again_once(make_app: MakeApp) -> None:
 
 
 @pytest.mark.parametrize("pause", [0.05, 0.5])
-def test_an_answer_that_takes_too_long_is_503_in_time(
+def test_slow_answer_of_the_trip_service_answers_503_in_time(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, pause: float
 ) -> None:
     monkeypatch.setattr(fares, "_CLIENT", HttpClient((1.0, 0.3), 1))
@@ -206,7 +205,7 @@ def test_an_answer_that_takes_too_long_is_503_in_time(
         assert time.monotonic() - began < 5
 
 
-def test_a_finished_key_is_replayed_while_the_trip_service_is_down(
+def test_repeat_while_the_trip_service_is_down_gets_the_stored_answer(
     make_app: MakeApp, trips: TripService, gateway: LedgerGateway
 ) -> None:
     first = pay_trip(make_app(trip_service_url=trips.url).test_client(), amount=ABSENT)
@@ -216,7 +215,7 @@ def test_a_finished_key_is_replayed_while_the_trip_service_is_down(
     assert len(gateway.sent) == 1
 
 
-def test_a_purged_key_is_answered_while_the_trip_service_is_down(
+def test_repeat_of_a_purged_key_while_the_trip_service_is_down_is_answered(
     make_app: MakeApp, trips: TripService, gateway: LedgerGateway
 ) -> None:
     first = pay_trip(make_app(trip_service_url=trips.url).test_client(), amount=ABSENT)
@@ -235,13 +234,13 @@ def forget_the_answers(deps: Dependencies) -> None:
     assert sum(retention.purge(deps)) > 0
 
 
-def test_refunds_and_bills_ask_no_trip_service(client: FlaskClient, trips: TripService) -> None:
+def test_refund_and_bill_send_no_request_to_the_trip_service(client: FlaskClient, trips: TripService) -> None:
     number = pay_trip(client).get_json()["payment_id"]
     assert refund_trip(client, number).status_code == 200
     assert pay_bill(client).status_code == 201
     assert trips.asked == 1
 
 
-def test_debugging_charges_no_trip_that_nobody_completed(make_app: MakeApp) -> None:
+def test_debug_mode_charges_no_trip_that_is_not_completed(make_app: MakeApp) -> None:
     client = make_app(trip_service_url="http://127.0.0.1:9", debug=True).test_client()
     assert pay_trip(client).status_code == 503

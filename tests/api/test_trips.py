@@ -22,7 +22,7 @@ Values = tuple[Any, ...]
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 
 
-def test_a_trip_is_paid_as_the_document_shows(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_payment_answers_as_the_document_shows(client: FlaskClient, gateway: LedgerGateway) -> None:
     before = datetime.now(UTC).replace(tzinfo=None)
     answer = pay_trip(client, metadata={"note": "local test"})
     body = answer.get_json()
@@ -53,7 +53,7 @@ def test_a_trip_is_paid_as_the_document_shows(client: FlaskClient, gateway: Ledg
         ({"trip_id": ABSENT, "amount": -1}, "trip_id"),
     ],
 )
-def test_missing_fields_are_listed_in_the_documents_order(
+def test_missing_fields_are_listed_in_the_order_of_the_document(
     client: FlaskClient, fields: dict[str, Any], missing: str
 ) -> None:
     answer = pay_trip(client, **fields)
@@ -65,79 +65,82 @@ def test_missing_fields_are_listed_in_the_documents_order(
     }
 
 
-def test_every_documented_method_is_taken_in_any_case(client: FlaskClient) -> None:
-    for method in ("CARD", "UPI", "WALLET", "CASH", "NETBANKING", "card", "Upi", "netBanking"):
-        answer = pay_trip(client, idempotency_key=method, method=method)
-        assert answer.get_json()["method"] == method.upper()
+@pytest.mark.parametrize("method", ["CARD", "UPI", "WALLET", "CASH", "NETBANKING", "card", "Upi", "netBanking"])
+def test_documented_method_is_accepted_in_any_case(client: FlaskClient, method: str) -> None:
+    assert pay_trip(client, method=method).get_json()["method"] == method.upper()
 
 
-def test_another_method_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_undocumented_method_answers_400(client: FlaskClient, gateway: LedgerGateway) -> None:
     others: Values = ("", "CHEQUE", "CARD ", 1, True, [], {}, "\uff23\uff21\uff32\uff24")
-    for method in others:
-        answer = pay_trip(client, method=method)
-        assert answer.status_code == 400, method
-        assert answer.get_json()["error"] == "method must be one of CARD, UPI, WALLET, CASH, NETBANKING"
+    answers = [pay_trip(client, method=method) for method in others]
+    assert [answer.status_code for answer in answers] == [400] * len(others)
+    assert {answer.get_json()["error"] for answer in answers} == {
+        "method must be one of CARD, UPI, WALLET, CASH, NETBANKING"
+    }
     assert not gateway.sent
 
 
-def test_a_trip_is_any_positive_number(client: FlaskClient) -> None:
-    for trip_id in (1, 101, "102", 2**63 - 1):
-        answer = pay_trip(client, idempotency_key=f"trip {trip_id}", trip_id=trip_id)
-        assert answer.get_json()["trip_id"] == int(trip_id)
+@pytest.mark.parametrize("trip_id", [1, 101, "102", 2**63 - 1])
+def test_positive_trip_id_is_accepted(client: FlaskClient, trip_id: int | str) -> None:
+    assert pay_trip(client, trip_id=trip_id).get_json()["trip_id"] == int(trip_id)
 
 
-def test_anything_else_is_no_trip(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_invalid_trip_id_answers_400(client: FlaskClient, gateway: LedgerGateway) -> None:
     others: Values = (0, -1, 2**63, 10**40, 1.5, 1.0, True, "", "x", " 1", "+1", "1_0", "\u0661", "01", [], {})
-    for trip_id in others:
-        answer = pay_trip(client, trip_id=trip_id)
-        assert answer.status_code == 400, trip_id
-        assert answer.get_json()["error"].startswith("trip_id must be "), trip_id
+    answers = [pay_trip(client, trip_id=trip_id) for trip_id in others]
+    assert [answer.status_code for answer in answers] == [400] * len(others)
+    errors = [answer.get_json()["error"] for answer in answers]
+    assert [error for error in errors if not error.startswith("trip_id must be ")] == []
     assert not gateway.sent
 
 
-def test_an_amount_is_taken_from_its_text(client: FlaskClient) -> None:
+def test_amount_is_accepted_as_a_number_or_text(client: FlaskClient) -> None:
     texts = ("150", "150.00", '"150"', '"150.5"', "0.01", "150.000", "999999999999.99", '"0.1"', "19.99", "0", "0.00")
-    for text in texts:
-        body = with_raw({**TRIP, "idempotency_key": text}, "amount", text)
-        answer = client.post("/payments", data=body, content_type="application/json")
-        assert answer.status_code == 200, (text, answer.text)
-        assert answer.get_json()["amount"] == float(text.strip('"'))
+    bodies = {text: with_raw({**TRIP, "idempotency_key": text}, "amount", text) for text in texts}
+    answers = {
+        text: client.post("/payments", data=body, content_type="application/json") for text, body in bodies.items()
+    }
+    assert {text: answer.status_code for text, answer in answers.items()} == dict.fromkeys(texts, 200)
+    amounts = {text: answer.get_json()["amount"] for text, answer in answers.items()}
+    assert amounts == {text: float(text.strip('"')) for text in texts}
 
 
-def test_anything_else_is_no_amount(client: FlaskClient, gateway: LedgerGateway) -> None:
-    for text in NO_AMOUNTS:
-        answer = client.post("/payments", data=with_raw(TRIP, "amount", text), content_type="application/json")
-        assert answer.status_code == 400, (text, answer.text)
-        assert answer.get_json()["code"] == "validation_error"
+def test_invalid_amount_answers_400(client: FlaskClient, gateway: LedgerGateway) -> None:
+    bodies = {text: with_raw(TRIP, "amount", text) for text in NO_AMOUNTS}
+    answers = {
+        text: client.post("/payments", data=body, content_type="application/json") for text, body in bodies.items()
+    }
+    found = {text: (answer.status_code, answer.get_json()["code"]) for text, answer in answers.items()}
+    assert found == dict.fromkeys(NO_AMOUNTS, (400, "validation_error"))
     assert not gateway.sent
     assert client.get("/payments").get_json()["payments"] == []
 
 
-def test_a_free_trip_succeeds_without_asking_the_gateway(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_free_trip_succeeds_without_the_gateway(client: FlaskClient, gateway: LedgerGateway) -> None:
     body = pay_trip(client, amount=0).get_json()
     assert (body["status"], body["amount"]) == ("SUCCESS", 0.0)
     assert not gateway.sent
 
 
-def test_a_key_may_be_any_text_of_up_to_255_characters(client: FlaskClient) -> None:
-    for key in ("k", "x" * 255, "schl\u00fcssel-\u2602", "a b", " " * 300 + "y" * 255 + "\t\n", 42):
-        answer = pay_trip(client, idempotency_key=key)
-        assert answer.status_code == 200, (key, answer.text)
-        digest = sha256(str(key).strip().encode()).hexdigest()
-        assert answer.get_json()["reference"].endswith(f"-{digest[:8]}")
+@pytest.mark.parametrize("key", ["k", "x" * 255, "schl\u00fcssel-\u2602", "a b", " " * 300 + "y" * 255 + "\t\n", 42])
+def test_key_of_up_to_255_characters_is_accepted(client: FlaskClient, key: object) -> None:
+    answer = pay_trip(client, idempotency_key=key)
+    digest = sha256(str(key).strip().encode()).hexdigest()
+    assert answer.status_code == 200, answer.text
+    assert answer.get_json()["reference"].endswith(f"-{digest[:8]}")
 
 
-def test_any_other_key_is_refused(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_invalid_key_answers_400(client: FlaskClient, gateway: LedgerGateway) -> None:
     others: Values = ("", " ", "\t\n", "x" * 256, "a\nb", "a\tb", "a\x00b", "a\x7fb", "a\x85b", 1.5, True, [], {})
-    for key in others:
-        answer = pay_trip(client, idempotency_key=key)
-        assert answer.status_code == 400, key
-        assert "idempotency_key" in answer.get_json()["error"], key
+    answers = [pay_trip(client, idempotency_key=key) for key in others]
+    errors = [answer.get_json()["error"] for answer in answers]
+    assert [answer.status_code for answer in answers] == [400] * len(others)
+    assert [error for error in errors if "idempotency_key" not in error] == []
     assert "1 to 255 characters" in pay_trip(client, idempotency_key="x" * 400).get_json()["error"]
     assert not gateway.sent
 
 
-def test_a_key_in_the_header_must_be_the_bodys_key(client: FlaskClient) -> None:
+def test_key_in_the_header_must_equal_the_body(client: FlaskClient) -> None:
     same = pay_trip(client, headers={"Idempotency-Key": " demo-client-1 "})
     other = pay_trip(client, headers={"Idempotency-Key": "demo-client-2"})
     assert same.status_code == 200
@@ -145,25 +148,25 @@ def test_a_key_in_the_header_must_be_the_bodys_key(client: FlaskClient) -> None:
     assert other.get_json()["error"] == "Idempotency-Key and idempotency_key differ"
 
 
-def test_metadata_is_an_object_or_ignored(client: FlaskClient) -> None:
+def test_metadata_that_is_no_object_is_ignored(client: FlaskClient) -> None:
     objects: Values = ({}, {"note": "local test"}, {"nested": {"list": [1, 2.5, None, True]}})
-    for number, metadata in enumerate((*objects, "text", 5, [], None, True)):
-        assert pay_trip(client, idempotency_key=f"k{number}", metadata=metadata).status_code == 200, metadata
+    values = [*objects, "text", 5, [], None, True]
+    answers = [pay_trip(client, idempotency_key=f"k{number}", metadata=each) for number, each in enumerate(values)]
+    assert [answer.status_code for answer in answers] == [200] * len(values)
 
 
-def test_metadata_is_small(client: FlaskClient) -> None:
+def test_large_metadata_answers_400(client: FlaskClient) -> None:
     others: Values = ({str(at): 1 for at in range(21)}, {"a" * 41: 1}, {"a": "x" * 501}, {"a": list(range(200))})
-    for metadata in others:
-        assert pay_trip(client, metadata=metadata).status_code == 400, metadata
+    assert [pay_trip(client, metadata=metadata).status_code for metadata in others] == [400] * len(others)
 
 
-def test_unknown_fields_are_ignored_and_never_assigned(client: FlaskClient) -> None:
+def test_unknown_field_is_ignored(client: FlaskClient) -> None:
     body = pay_trip(client, status="REFUNDED", payment_id=7, reference="mine", refunded_amount=150).get_json()
     assert (body["status"], body["refunded_amount"]) == ("SUCCESS", 0.0)
     assert body["reference"] != "mine"
 
 
-def test_a_decline_is_an_answer_that_says_why(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_decline_answers_with_the_reason(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("INSUFFICIENT_FUNDS", "Insufficient funds in account"))
     answer = pay_trip(client)
     body = answer.get_json()
@@ -174,7 +177,7 @@ def test_a_decline_is_an_answer_that_says_why(client: FlaskClient, gateway: Ledg
 
 
 @pytest.mark.parametrize("word", [Unknown("time-out"), Pending("later")], ids=["unknown", "pending"])
-def test_an_undecided_payment_is_accepted_with_its_real_id(
+def test_undecided_payment_answers_202_with_its_id(
     client: FlaskClient, gateway: LedgerGateway, word: Unknown | Pending
 ) -> None:
     gateway.script.append(word)
@@ -186,7 +189,9 @@ def test_an_undecided_payment_is_accepted_with_its_real_id(
     assert client.get(f"/payments/{body['payment_id']}").get_json()["status"] == "PENDING"
 
 
-def test_an_unreachable_gateway_is_said_and_the_key_goes_on(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_payment_without_a_gateway_answers_503_and_a_repeat_charges(
+    client: FlaskClient, gateway: LedgerGateway
+) -> None:
     gateway.script.append(NotSent("refused"))
     first, second = pay_trip(client), pay_trip(client)
     assert first.status_code == 503
@@ -197,7 +202,7 @@ def test_an_unreachable_gateway_is_said_and_the_key_goes_on(client: FlaskClient,
     assert len(gateway.ledger) == 1
 
 
-def test_two_keys_whose_hashes_begin_alike_get_different_references(client: FlaskClient) -> None:
+def test_keys_with_a_common_hash_prefix_get_different_references(client: FlaskClient) -> None:
     one, other = keys_whose_hashes_begin_alike()
     references = [pay_trip(client, idempotency_key=key).get_json()["reference"] for key in (one, other)]
     digest = sha256(other.encode()).hexdigest()
@@ -216,7 +221,7 @@ def keys_whose_hashes_begin_alike() -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(("prefix", "path"), [("/v1", "/v1/payments"), ("/rides", "/rides/payments")])
-def test_trips_are_served_below_the_prefix_too(make_app: MakeApp, prefix: str, path: str) -> None:
+def test_trips_are_served_below_the_prefix(make_app: MakeApp, prefix: str, path: str) -> None:
     client = make_app(api_prefix=prefix).test_client()
     paid = pay_trip(client, path).get_json()
     assert client.get(f"{path}/{paid['payment_id']}").get_json() == paid
@@ -226,7 +231,7 @@ def test_trips_are_served_below_the_prefix_too(make_app: MakeApp, prefix: str, p
     assert len(client.get(f"{path}/{paid['payment_id']}/refunds").get_json()["refunds"]) == 1
 
 
-def test_an_own_prefix_speaks_the_words_of_trips_even_of_a_broken_body(make_app: MakeApp) -> None:
+def test_broken_body_below_an_own_prefix_gets_the_shape_of_trips(make_app: MakeApp) -> None:
     answer = (
         make_app(api_prefix="/rides").test_client().post("/rides/payments", data="{", content_type="application/json")
     )

@@ -37,7 +37,7 @@ def approve_at_length(gateway: LedgerGateway) -> Callable[[GatewayRequest], Appr
     return approve
 
 
-def test_the_tables_have_room_for_whatever_the_protocol_lets_in() -> None:
+def test_columns_have_room_for_the_longest_texts_of_the_protocol() -> None:
     """SQLite would accept a longer text; PostgreSQL could never store the charge."""
     told = [
         payments.c.authorization_code,
@@ -50,9 +50,7 @@ def test_the_tables_have_room_for_whatever_the_protocol_lets_in() -> None:
     assert all(width is None or width >= TEXT_LIMIT for width in widths), widths
 
 
-def test_the_longest_authorization_code_is_written_down(
-    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
-) -> None:
+def test_longest_authorization_code_is_stored(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     gateway.script.append(approve_at_length(gateway))
     body = paid(charge_order(client))
     assert (body["status"], body["authorization_code"]) == ("COMPLETED", LONGEST)
@@ -60,7 +58,7 @@ def test_the_longest_authorization_code_is_written_down(
     assert not list(verify(deps))
 
 
-def test_the_longest_authorization_code_is_written_down_by_recovery_too(
+def test_recovery_stores_the_longest_authorization_code(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(gateway.lose_answer)
@@ -72,21 +70,21 @@ def test_the_longest_authorization_code_is_written_down_by_recovery_too(
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_the_longest_decline_is_written_down(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_longest_decline_is_stored(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined(LONGEST, LONGEST, LONGEST))
     body = pay_trip(client).get_json()
     assert (body["status"], body["failure_code"], body["message"]) == ("FAILED", LONGEST, LONGEST)
     assert pay_trip(client).get_json() == body
 
 
-def test_the_longest_decline_of_a_refund_is_written_down(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_longest_decline_of_a_refund_is_stored(client: FlaskClient, gateway: LedgerGateway) -> None:
     number = trip_id_of(pay_trip(client))
     gateway.script.append(Declined(LONGEST, LONGEST))
     assert error_of(refund_trip(client, number)) == f"Refund declined: {LONGEST}"
 
 
 @ENDINGS
-def test_a_declined_refund_of_a_trip_keeps_its_own_text(
+def test_declined_refund_of_a_trip_keeps_its_own_text(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, end: End
 ) -> None:
     number = trip_id_of(pay_trip(client))
@@ -99,7 +97,7 @@ def test_a_declined_refund_of_a_trip_keeps_its_own_text(
 
 
 @ENDINGS
-def test_a_declined_refund_of_an_order_keeps_its_own_text(
+def test_declined_refund_of_an_order_keeps_its_own_text(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, end: End
 ) -> None:
     number = paid(charge_order(client))["payment_id"]
@@ -112,7 +110,7 @@ def test_a_declined_refund_of_an_order_keeps_its_own_text(
 
 
 @ENDINGS
-def test_a_declined_refund_of_a_booking_keeps_its_own_text(
+def test_declined_refund_of_a_booking_keeps_its_own_text(
     ada: Booker, deps: Dependencies, gateway: LedgerGateway, end: End
 ) -> None:
     payment_id = ada.paid()
@@ -124,7 +122,7 @@ def test_a_declined_refund_of_a_booking_keeps_its_own_text(
     assert error_of(first, 402) == error_of(again, 402) == "Refund declined: Insufficient funds in account"
 
 
-def test_a_later_approval_takes_the_decline_of_an_earlier_capture_away(
+def test_approval_of_a_later_capture_removes_the_earlier_decline(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     transaction = checkouts.held(client)
@@ -144,20 +142,20 @@ REASONS: tuple[Any, ...] = ({}, [], 0, False, "", None, 0.5, {"a": 1}, True)
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=repr)
-def test_what_is_no_reason_is_kept_as_none(client: FlaskClient, deps: Dependencies, reason: object) -> None:
+def test_blank_reason_is_stored_as_null(client: FlaskClient, deps: Dependencies, reason: object) -> None:
     """A trip's metadata may hold any value; only a text is a reason."""
     number = trip_id_of(pay_trip(client))
     assert refund_trip(client, number, amount=1, metadata={"reason": reason}).status_code == 200
     assert [row["reason"] for row in rows(deps, payment_refunds)] == [None]
 
 
-def test_a_reason_is_kept_as_it_was_given(client: FlaskClient, deps: Dependencies) -> None:
+def test_reason_is_stored_as_it_was_sent(client: FlaskClient, deps: Dependencies) -> None:
     number = trip_id_of(pay_trip(client))
     refund_trip(client, number, amount=1, metadata={"reason": "too long a way"})
     assert [row["reason"] for row in rows(deps, payment_refunds)] == ["too long a way"]
 
 
-def test_a_refund_whose_answer_was_lost_keeps_its_decline_too(
+def test_decline_of_a_refund_is_stored_after_a_lost_answer(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     number = trip_id_of(pay_trip(client))

@@ -1,7 +1,8 @@
-"""A client with a list of answers as its network: for tests that need neither sockets nor seconds."""
+"""The client for Python with a list of answers as its network: no sockets, no seconds."""
 
 import json
 from io import BytesIO
+from time import monotonic, sleep
 from typing import Any
 
 import requests
@@ -9,18 +10,30 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from payment_service_client import PaymentClient
-from tests.clients.scenarios import FakeTime
 
-PAYMENT = {
-    "payment_id": 1,
-    "trip_id": 101,
-    "amount": 150.0,
-    "method": "CARD",
-    "status": "SUCCESS",
-    "reference": "PAY-20261120-dd961ae0",
-    "created_at": "2026-11-20T11:16:22.445088",
-    "refunded_amount": 0.0,
-}
+
+class FakeTime:
+    """A clock that moves only while a call sleeps."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+    def clock(self) -> float:
+        return sum(self.pauses)
+
+
+class RealTime(FakeTime):
+    """The real clock; pauses are remembered."""
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        sleep(seconds)
+
+    def clock(self) -> float:
+        return monotonic()
 
 
 class CannedNetwork(BaseAdapter):
@@ -51,8 +64,8 @@ class CannedNetwork(BaseAdapter):
         """Do nothing: no connection is open."""
 
 
-def canned(*answers: object, time: FakeTime | None = None, **options: Any) -> tuple[PaymentClient, CannedNetwork]:
+def canned(*answers: object, **options: Any) -> tuple[PaymentClient, CannedNetwork]:
     """Return a client that gets canned answers."""
-    network, session, own = CannedNetwork(*answers), requests.Session(), time or FakeTime()
+    network, session, time = CannedNetwork(*answers), requests.Session(), FakeTime()
     session.mount("http://", network)
-    return PaymentClient("http://service", session=session, sleep=own.sleep, clock=own.clock, **options), network
+    return PaymentClient("http://service", session=session, sleep=time.sleep, clock=time.clock, **options), network

@@ -1,103 +1,84 @@
-"""The client repeats a request, or stops, by the retry advice; its error tells the caller the state."""
+"""Each client repeats a request, or stops, by the retry advice; its error tells the caller the state."""
 
-from collections import Counter
-from collections.abc import Callable
-from decimal import Decimal
+from dataclasses import replace
 from itertools import pairwise
+from time import monotonic
 
 import pytest
-import requests
 
-from payment_service_client import OutcomeUnknown, PaymentClient, PaymentError, Refused, Unavailable
-from tests.clients.canned import PAYMENT, canned
-from tests.clients.scenarios import FakeTime
+from tests.clients.calls import COMPLETE, PAID, PAY, READ, made
+from tests.clients.scripted import scripted_service
+from tests.clients.under_test import LOST, UNSENT, Call, Canned, Client, answer
 from tests.support.ports import free_port
 
-Call = Callable[[PaymentClient], object]
-LOST = requests.ConnectionError("reset")
-UNSENT = requests.ConnectTimeout("no connection")
-BUSY: object = (
-    409,
-    {"error": "busy", "code": "idempotency_key_in_use", "retry": {"safe": True, "key": "same", "after": 1}},
-    {},
+BUSY = answer(
+    {"error": "busy", "code": "idempotency_key_in_use", "retry": {"safe": True, "key": "same", "after": 1}}, 409
 )
-AMOUNT = Decimal(150)
-FREE: object = (
-    400,
-    {"error": "no", "code": "trip_not_completed", "retry": {"safe": True, "key": "same", "after": None}},
-    {},
-)
+FREE = answer({"error": "no", "code": "trip_not_completed", "retry": {"safe": True, "key": "same", "after": None}}, 400)
 """The service says that the key is still free: an earlier try may know better."""
 
 
-def pay(client: PaymentClient) -> object:
-    return client.trips.pay(101, "CARD", AMOUNT, key="a-key")
+def page(status: int) -> Canned:
+    """Return a page of a proxy."""
+    return answer("a page", status)
 
 
-def complete(client: PaymentClient) -> object:
-    return client.orders.change_status(1, "COMPLETED")
+@pytest.mark.parametrize("call", [PAY, COMPLETE, READ], ids=lambda call: call.name)
+def test_a_service_that_is_not_there_is_unavailable_after_the_deadline(client: Client, call: Call) -> None:
+    outcome = client(replace(call, url=f"http://127.0.0.1:{free_port()}"))
 
-
-def read(client: PaymentClient) -> object:
-    return client.trips.get(1)
-
-
-def failure(call: Call, *answers: object, time: FakeTime | None = None, **options: float) -> tuple[PaymentError, int]:
-    """Return the error of a call, and the number of requests it sent."""
-    client, network = canned(*answers, time=time, **options)
-    with pytest.raises(PaymentError) as caught:
-        call(client)
-    return caught.value, len(network.sent)
-
-
-@pytest.mark.parametrize("call", [pay, complete, read])
-def test_a_service_that_is_not_there_is_unavailable_after_the_deadline(call: Call) -> None:
-    time = FakeTime()
-    client = PaymentClient(f"http://127.0.0.1:{free_port()}", sleep=time.sleep, clock=time.clock)
-    with pytest.raises(Unavailable) as caught:
-        call(client)
-
-    assert (caught.value.code, caught.value.status) == ("no_answer", 0)
-    assert 50 < time.clock() < 60
+    assert (outcome.raised["error"], outcome.raised["code"], outcome.raised["status"]) == (
+        "Unavailable",
+        "no_answer",
+        0,
+    )
+    assert 50 < sum(outcome.pauses) < 60
 
 
 @pytest.mark.parametrize(
-    ("call", "answer", "kind", "once"),
+    ("call", "given", "error", "once"),
     [
-        (pay, LOST, OutcomeUnknown, False),
-        (pay, BUSY, OutcomeUnknown, False),
-        (pay, (500, "a page", {}), OutcomeUnknown, False),
-        (pay, (429, "a page", {}), Unavailable, False),
-        (pay, UNSENT, Unavailable, False),
-        (pay, (404, "a page", {}), Refused, True),
-        (complete, LOST, OutcomeUnknown, True),
-        (complete, (504, "a page", {}), OutcomeUnknown, True),
-        (complete, (202, {"payment_id": 1, "status": "PENDING"}, {}), OutcomeUnknown, True),
-        (complete, UNSENT, Unavailable, False),
-        (complete, (429, "a page", {}), Unavailable, False),
-        (read, LOST, Unavailable, False),
-        (read, (503, "a page", {}), Unavailable, False),
+        (PAY, LOST, "OutcomeUnknown", False),
+        (PAY, BUSY, "OutcomeUnknown", False),
+        (PAY, page(500), "OutcomeUnknown", False),
+        (PAY, page(429), "Unavailable", False),
+        (PAY, UNSENT, "Unavailable", False),
+        (PAY, page(404), "Refused", True),
+        (COMPLETE, LOST, "OutcomeUnknown", True),
+        (COMPLETE, page(504), "OutcomeUnknown", True),
+        (COMPLETE, answer({"payment_id": 1, "status": "PENDING"}, 202), "OutcomeUnknown", True),
+        (COMPLETE, UNSENT, "Unavailable", False),
+        (COMPLETE, page(429), "Unavailable", False),
+        (READ, LOST, "Unavailable", False),
+        (READ, page(503), "Unavailable", False),
     ],
 )
-def test_what_never_ends_well(call: Call, answer: object, kind: type[PaymentError], once: bool) -> None:
-    error, sent = failure(call, answer)
+def test_request_that_always_fails_raises_after_the_deadline(
+    client: Client, call: Call, given: Canned | str, error: str, once: bool
+) -> None:
+    outcome = made(client, call, given)
 
-    assert type(error) is kind
-    assert (sent == 1) is once
-
-
-def test_an_answer_lost_once_is_not_forgotten_when_the_service_goes_away() -> None:
-    assert type(failure(pay, LOST, UNSENT)[0]) is OutcomeUnknown
-    assert type(failure(pay, LOST, (404, "a page", {}))[0]) is OutcomeUnknown
-    assert type(failure(pay, LOST, FREE)[0]) is OutcomeUnknown
-    assert type(failure(pay, FREE)[0]) is Refused
+    assert outcome.raised["error"] == error
+    assert (len(outcome.tries) == 1) is once
 
 
-def test_pauses_grow_and_differ() -> None:
-    times = [FakeTime(), FakeTime()]
-    for time in times:
-        failure(pay, LOST, time=time, deadline=8)
-    first, second = (time.pauses for time in times)
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        ((LOST, UNSENT), "OutcomeUnknown"),
+        ((LOST, page(404)), "OutcomeUnknown"),
+        ((LOST, FREE), "OutcomeUnknown"),
+        ((FREE,), "Refused"),
+    ],
+)
+def test_an_answer_lost_once_is_not_forgotten_when_the_service_goes_away(
+    client: Client, answers: tuple[Canned | str, ...], error: str
+) -> None:
+    assert made(client, PAY, *answers).raised["error"] == error
+
+
+def test_pauses_grow_and_differ(client: Client) -> None:
+    first, second = (made(client, PAY, LOST, options={"deadline": 8}).pauses for _ in range(2))
 
     assert first != second
     assert 0.05 <= first[0] <= 0.1
@@ -105,79 +86,71 @@ def test_pauses_grow_and_differ() -> None:
     assert 1.5 < sum(first) < 8
 
 
-def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
-    time = FakeTime()
-    error, sent = failure(pay, (202, {"status": "PENDING"}, {"Retry-After": "30"}), time=time, deadline=29)
+def test_a_wait_beyond_the_deadline_is_not_begun(client: Client) -> None:
+    pending = answer({"status": "PENDING"}, 202, Retry_After="30")
+    outcome = made(client, PAY, pending, options={"deadline": 29})
 
-    assert (sent, time.pauses) == (1, [])
-    assert (type(error), error.key) == (OutcomeUnknown, "a-key")
-
-
-def test_no_try_waits_much_longer_than_the_deadline() -> None:
-    client, network = canned(LOST, LOST, PAYMENT, deadline=8, timeout=30)
-    pay(client)
-
-    assert [read for _, read in network.timeouts] == sorted((read for _, read in network.timeouts), reverse=True)
-    assert network.timeouts[0] == (3.05, 8)
+    assert (len(outcome.tries), outcome.pauses) == (1, [])
+    assert (outcome.raised["error"], outcome.raised["key"]) == ("OutcomeUnknown", "a-key")
 
 
-def test_the_error_has_what_a_caller_reports() -> None:
-    answer = (400, {"error": "no", "code": "illegal_move", "retry": {"safe": True, "key": None, "after": None}})
-    error, _ = failure(pay, (*answer, {"X-Request-ID": "request-7"}))
+def test_a_silent_service_does_not_hold_a_call_beyond_the_deadline(client: Client) -> None:
+    began = monotonic()
+    with scripted_service([{"do": "silence"}]) as service:
+        outcome = client(replace(PAY, url=service.url, options={"deadline": 1, "timeout": 30}, real=True))
 
-    assert (str(error), error.code, error.status, error.request_id, error.key) == (
-        "no",
-        "illegal_move",
-        400,
-        "request-7",
-        "a-key",
+    assert (outcome.raised["error"], len(outcome.tries)) == ("OutcomeUnknown", 1)
+    assert 1 <= monotonic() - began < 10
+
+
+def test_the_error_has_what_a_caller_reports(client: Client) -> None:
+    body = {"error": "no", "code": "illegal_move", "retry": {"safe": True, "key": None, "after": None}}
+    raised = made(client, PAY, answer(body, 400, X_Request_ID="request-7")).raised
+
+    assert (
+        raised.items()
+        >= {
+            "message": "no",
+            "code": "illegal_move",
+            "status": 400,
+            "request_id": "request-7",
+            "key": "a-key",
+            "retry": body["retry"],
+        }.items()
     )
-    assert error.retry is not None
-    assert (error.retry.safe, error.retry.key, error.retry.after) == (True, None, None)
 
 
-def test_every_fault_of_a_list_is_in_the_message() -> None:
+def test_every_fault_of_a_list_is_in_the_message(client: Client) -> None:
     faults = [{"loc": ["body", "amount"], "msg": "Amount must be positive", "type": "x"}, {"msg": "and more"}]
-    error, _ = failure(pay, (422, {"detail": faults, "code": "validation_error"}, {}))
+    raised = made(client, PAY, answer({"detail": faults, "code": "validation_error"}, 422)).raised
 
-    assert str(error) == "Amount must be positive; and more"
-
-
-def test_a_drawn_key_is_one_for_each_call() -> None:
-    client, network = canned(LOST, PAYMENT)
-    for _ in range(2):
-        client.trips.pay(101, "CARD", AMOUNT)
-    first, again, second = (request.body for request in network.sent)
-
-    assert first == again
-    assert second not in {first, None}
+    assert raised["message"] == "Amount must be positive; and more"
 
 
-def test_a_token_is_asked_for_before_each_try() -> None:
-    tokens = iter(["first", "second"])
-    client, network = canned(LOST, PAYMENT, token=lambda: next(tokens))
-    pay(client)
+def test_the_error_says_what_the_customer_must_do(client: Client) -> None:
+    action = {"type": "redirect", "url": "https://bank.example/3ds", "client_secret": None, "expires_at": None}
+    raised = made(client, PAY, answer({"payment_id": 1, "status": "PENDING", "next_action": action}, 202)).raised
 
-    assert [request.headers["Authorization"] for request in network.sent] == ["Bearer first", "Bearer second"]
-
-
-def test_a_token_that_cannot_be_had_after_a_lost_answer_does_not_hide_the_key() -> None:
-    tokens = iter(["first"])
-    client, _ = canned(LOST, PAYMENT, token=lambda: next(tokens), deadline=2)
-    with pytest.raises(OutcomeUnknown) as caught:
-        pay(client)
-    with pytest.raises(StopIteration):
-        pay(client)
-
-    assert caught.value.key == "a-key"
-    assert isinstance(caught.value.__cause__, StopIteration)
+    assert (raised["error"], raised["next_action"]) == ("ActionRequired", action)
 
 
-@pytest.mark.parametrize("owned", [True, False])
-def test_a_session_of_the_callers_stays_open(owned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = Counter[requests.Session]()
-    monkeypatch.setattr(requests.Session, "close", lambda session: closed.update([session]))
-    with PaymentClient("http://service", session=None if owned else requests.Session()):
-        pass
+def test_a_drawn_key_is_one_for_each_call(client: Client) -> None:
+    keyless = replace(PAY, args={name: value for name, value in PAY.args.items() if name != "key"})
+    first, again, second, _ = (each for _ in range(2) for each in made(client, keyless, LOST, PAID).tries)
 
-    assert closed.total() == owned
+    assert first.key == again.key
+    assert second.key not in {first.key, None}
+
+
+def test_a_token_is_asked_for_before_each_try(client: Client) -> None:
+    tries = made(client, PAY, LOST, PAID, token=["first", "second"]).tries
+
+    assert [each.headers["authorization"] for each in tries] == ["Bearer first", "Bearer second"]
+
+
+def test_a_token_that_cannot_be_had_after_a_lost_answer_does_not_hide_the_key(client: Client) -> None:
+    raised = made(client, PAY, LOST, PAID, token=["first"], options={"deadline": 2}).raised
+    at_once = made(client, PAY, PAID, token=[])
+
+    assert (raised["error"], raised["key"]) == ("OutcomeUnknown", "a-key")
+    assert (at_once.tries, at_once.raised["error"]) == ([], {"python": "StopIteration"}.get(client.name, "RangeError"))

@@ -1,22 +1,23 @@
-"""The client plays every scenario against a scripted server: its requests, their times and its results are right."""
+"""Each client plays every scenario against a scripted server: its requests, their times and its results are right."""
 
 import pytest
 
-from tests.clients.scenarios import BY_NAME, SCENARIOS, FakeTime, each_scenario, play
+from tests.clients.scenarios import BY_NAME, SCENARIOS, each_scenario, play
 from tests.clients.scripted import scripted_service
+from tests.clients.under_test import Client
 
 
 @each_scenario
-def test_the_client_plays_the_script_to_its_end(name: str) -> None:
-    scenario, time = BY_NAME[name], FakeTime()
+def test_the_client_plays_the_script_to_its_end(name: str, client: Client) -> None:
+    scenario = BY_NAME[name]
     with scripted_service(scenario["script"]) as service:
-        play(scenario, service.url, time)
+        pauses = [pause for outcome in play(client, scenario, service.url) for pause in outcome.pauses]
 
     assert (service.left, service.surplus) == ([], 0)
     assert service.moved == scenario["moved"]
-    wanted = scenario.get("pauses_at_least", [0] * len(time.pauses))
-    assert len(time.pauses) == len(wanted)
-    assert [pause for pause, least in zip(time.pauses, wanted, strict=True) if not least <= pause <= least + 1] == []
+    wanted = scenario.get("pauses_at_least", [0] * len(pauses))
+    assert len(pauses) == len(wanted)
+    assert [pause for pause, least in zip(pauses, wanted, strict=True) if not least <= pause <= least + 1] == []
 
 
 def test_names_and_keys_of_scenarios_are_their_own() -> None:
@@ -31,5 +32,5 @@ def test_a_scenario_without_the_service_says_why() -> None:
 
 
 @pytest.mark.parametrize("name", ["plain success", "replay", "mismatch", "time-out", "declined trip"])
-def test_what_every_client_must_pass_is_there(name: str) -> None:
+def test_list_has_every_required_scenario(name: str) -> None:
     assert BY_NAME[name]["service"] is not None

@@ -50,7 +50,7 @@ def authenticate(address: str, told: ActionRequired, *, success: bool) -> None:
 
 
 @pytest.mark.parametrize(("success", "expected"), [(True, Approved), (False, Refused)])
-def test_a_customer_authenticates_by_stripes_script(
+def test_customer_authenticates_by_the_script_of_stripe(
     foreign: Bank, address: str, challenged: Terms, success: bool, expected: type
 ) -> None:
     request = foreign.asked(terms=challenged)
@@ -62,9 +62,7 @@ def test_a_customer_authenticates_by_stripes_script(
     assert isinstance(foreign.gateway.lookup(request), expected)
 
 
-def test_an_authentication_that_failed_is_declined_after_the_cancel(
-    foreign: Bank, address: str, challenged: Terms
-) -> None:
+def test_failed_authentication_is_declined_after_the_cancel(foreign: Bank, address: str, challenged: Terms) -> None:
     request = foreign.asked(terms=challenged)
     told = foreign.send(request)
     assert isinstance(told, ActionRequired)
@@ -75,7 +73,7 @@ def test_an_authentication_that_failed_is_declined_after_the_cancel(
     assert isinstance(foreign.gateway.lookup(request), Declined)
 
 
-def test_a_customer_who_never_comes_back_is_not_charged(foreign: Bank, challenged: Terms) -> None:
+def test_customer_who_never_returns_is_not_charged(foreign: Bank, challenged: Terms) -> None:
     request = foreign.asked(terms=challenged)
     assert isinstance(foreign.send(request), ActionRequired)
     assert isinstance(foreign.registering.cancel(request), Declined)

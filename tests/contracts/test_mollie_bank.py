@@ -51,7 +51,7 @@ def test_customer_is_sent_to_the_checkout_and_nothing_moves_before(at: Mollie, k
     ("outcome", "code"),
     [("failed", "CARD_DECLINED"), ("expired", "PAYMENT_EXPIRED"), ("canceled", "CANCELED")],
 )
-def test_payment_that_ended_is_declined_and_says_nothing_of_another_one(at: Mollie, outcome: str, code: str) -> None:
+def test_ended_payment_is_declined_and_does_not_decide_another(at: Mollie, outcome: str, code: str) -> None:
     """An abandoned attempt expires after the next one was paid: that one stays paid."""
     first, second = at.own.asked(), at.own.asked()
     at.own.done(second)
@@ -63,14 +63,14 @@ def test_payment_that_ended_is_declined_and_says_nothing_of_another_one(at: Moll
     assert at.own.moved(first, second) == [0, 1]
 
 
-def test_payment_without_a_way_back_is_not_registered(at: Mollie) -> None:
+def test_payment_without_a_return_url_is_not_registered(at: Mollie) -> None:
     told = at.own.registering.register(instruct())
     assert isinstance(told, Declined)
     assert told.code == "RETURN_URL_REQUIRED"
     assert at.bank.log == []
 
 
-def test_amount_that_mollie_does_not_take_is_declined_at_registration(at: Mollie) -> None:
+def test_amount_that_mollie_refuses_is_declined_at_registration(at: Mollie) -> None:
     registering = at.own.registering
     told = registering.register(instruct(amount="10.001", terms=BACK))
     assert isinstance(told, Declined)
@@ -80,7 +80,7 @@ def test_amount_that_mollie_does_not_take_is_declined_at_registration(at: Mollie
     assert isinstance(registering.register(instruct(terms=BACK)), Declined)
 
 
-def test_issuer_that_lets_go_slowly_leaves_a_void_pending(at: Mollie) -> None:
+def test_slow_release_by_the_issuer_leaves_a_void_pending(at: Mollie) -> None:
     request = at.own.child(at.parent(Kind.VOID), Kind.VOID, "150.00")
     at.bank.is_issuer_slow = True
     assert isinstance(at.send(request), Pending)
@@ -102,7 +102,7 @@ def test_capture_and_refund_are_pending_until_mollie_has_done_them(at: Mollie) -
     assert at.own.moved(hold, capture, refund) == [1, 1, 1]
 
 
-def test_refund_fails_after_it_was_done(at: Mollie) -> None:
+def test_refund_fails_after_its_success(at: Mollie) -> None:
     refund = at.own.done(at.own.child(at.parent(Kind.REFUND), Kind.REFUND, "50.00"))
     at.bank.fail_refund()
     found = at.lookup(refund)
@@ -130,7 +130,7 @@ def test_payment_that_cannot_be_cancelled_stays_open_until_mollie_ends_it(at: Mo
     assert isinstance(at.own.registering.cancel(request), Declined)
 
 
-def test_hold_that_is_let_go_slowly_is_not_told_as_cancelled(at: Mollie) -> None:
+def test_slowly_released_hold_is_not_reported_as_cancelled(at: Mollie) -> None:
     hold = at.parent(Kind.VOID)
     at.bank.is_issuer_slow = True
     assert at.own.registering.cancel(hold) == Pending(hold.reference)
@@ -138,7 +138,7 @@ def test_hold_that_is_let_go_slowly_is_not_told_as_cancelled(at: Mollie) -> None
     assert isinstance(at.own.registering.cancel(replace(hold, attempt=2)), Declined)
 
 
-def test_hold_says_when_it_ends_and_is_gone_then(at: Mollie) -> None:
+def test_hold_has_an_expiry_and_is_gone_after_it(at: Mollie) -> None:
     hold = at.own.asked(Kind.AUTHORIZE)
     held = at.own.send(hold)
     assert isinstance(held, Approved)
@@ -150,7 +150,7 @@ def test_hold_says_when_it_ends_and_is_gone_then(at: Mollie) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 429])
-def test_what_is_turned_away_was_not_sent(at: Mollie, status: int) -> None:
+def test_rejected_request_counts_as_not_sent(at: Mollie, status: int) -> None:
     at.bank.arm("tell_before", "POST /v2/payments", status)
     request = instruct(terms=BACK)
     assert isinstance(at.own.registering.register(request), NotSent)
@@ -161,14 +161,14 @@ def test_what_is_turned_away_was_not_sent(at: Mollie, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [409, 500, 503])
-def test_what_mollie_cannot_say_is_unknown(at: Mollie, status: int) -> None:
+def test_error_of_mollie_is_unknown(at: Mollie, status: int) -> None:
     refund = at.own.child(at.parent(Kind.REFUND), Kind.REFUND, "10.00")
     at.bank.arm("tell_before", f"POST /v2/payments/{refund.parent_reference}/refunds", status)
     assert type(at.send(refund)) is Unknown
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-def test_payment_that_mollie_does_not_know_is_for_a_person(at: Mollie, kind: Kind) -> None:
+def test_payment_unknown_to_mollie_needs_a_person(at: Mollie, kind: Kind) -> None:
     """A payment of the other mode or account, or a wrong row: nothing is sent."""
     request = instruct(kind, "10.00", reference="tr_nobody", parent_reference="tr_nobody", terms=BACK)
     assert isinstance(at.lookup(request), Contradiction)
@@ -176,13 +176,13 @@ def test_payment_that_mollie_does_not_know_is_for_a_person(at: Mollie, kind: Kin
     assert not [each for each in at.bank.log if each.startswith("POST")]
 
 
-def test_payment_of_the_other_mode_is_not_believed(at: Mollie) -> None:
+def test_payment_of_the_other_mode_is_not_accepted(at: Mollie) -> None:
     request = at.own.done(at.own.asked())
     at.bank.payments[request.reference or ""]["mode"] = "live"
     assert type(at.lookup(request)) is Unknown
 
 
-def test_id_that_was_noted_is_all_that_a_restart_needs(at: Mollie) -> None:
+def test_stored_id_is_enough_after_a_restart(at: Mollie) -> None:
     request = at.own.done(at.own.asked())
     anew = MollieGateway(KEY, base=at.bank.url)
     found = anew.lookup(replace(instruct(), gateway_key=request.gateway_key, reference=request.reference))

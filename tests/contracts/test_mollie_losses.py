@@ -24,7 +24,7 @@ def at() -> Iterator[Mollie]:
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "tell_after", "drop_before", "tell_before"])
-def test_registration_that_was_lost_leaves_at_most_a_payment_that_nobody_can_pay(at: Mollie, fault: str) -> None:
+def test_lost_registration_leaves_at_most_a_payment_that_cannot_be_paid(at: Mollie, fault: str) -> None:
     """Its checkout address reached no customer; another payment takes its place."""
     at.bank.arm(fault, "POST /v2/payments")
     request = instruct(terms=BACK)
@@ -41,7 +41,7 @@ def test_registration_that_was_lost_leaves_at_most_a_payment_that_nobody_can_pay
 @pytest.mark.parametrize("kind", list(PARTS))
 @pytest.mark.parametrize("fault", ["drop_after", "tell_after"])
 @pytest.mark.parametrize("hours", [0, 2])
-def test_capture_or_refund_whose_answer_was_lost_is_made_once(at: Mollie, kind: Kind, fault: str, hours: float) -> None:
+def test_capture_or_refund_with_a_lost_answer_is_made_once(at: Mollie, kind: Kind, fault: str, hours: float) -> None:
     """The same holds if the key is forgotten, or was never kept: a repeat alone would take or give the money twice."""
     request = at.own.child(at.parent(kind), kind, "40.00")
     at.bank.arm(fault, f"POST /v2/payments/{request.parent_reference}/{PARTS[kind]}")
@@ -54,7 +54,7 @@ def test_capture_or_refund_whose_answer_was_lost_is_made_once(at: Mollie, kind: 
 
 
 @pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.VOID, Kind.REFUND])
-def test_nothing_is_sent_where_the_look_before_it_got_no_answer(at: Mollie, kind: Kind) -> None:
+def test_operation_is_not_sent_when_its_look_up_fails(at: Mollie, kind: Kind) -> None:
     request = at.own.child(at.parent(kind), kind, "40.00")
     at.bank.arm("drop_before", f"GET /v2/payments/{request.parent_reference}/{PARTS.get(kind)}")
     at.bank.arm("drop_before", f"PATCH /v2/payments/{request.parent_reference}")
@@ -64,7 +64,7 @@ def test_nothing_is_sent_where_the_look_before_it_got_no_answer(at: Mollie, kind
 
 
 @pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.VOID, Kind.REFUND])
-def test_what_never_arrived_is_not_found_and_sent_again(at: Mollie, kind: Kind) -> None:
+def test_lost_request_is_not_found_and_sent_again(at: Mollie, kind: Kind) -> None:
     request = at.own.child(at.parent(kind), kind, "150.00")
     path = PARTS.get(kind, "release-authorization")
     at.bank.arm("drop_before", f"POST /v2/payments/{request.parent_reference}/{path}")
@@ -74,7 +74,7 @@ def test_what_never_arrived_is_not_found_and_sent_again(at: Mollie, kind: Kind) 
     assert at.own.moved(request) == [1]
 
 
-def test_release_whose_answer_was_lost_is_found_at_the_hold(at: Mollie) -> None:
+def test_release_with_a_lost_answer_is_found_at_the_hold(at: Mollie) -> None:
     request = at.own.child(at.parent(Kind.VOID), Kind.VOID, "150.00")
     at.bank.arm("drop_after", "release-authorization")
     assert type(at.send(request)) is Unknown

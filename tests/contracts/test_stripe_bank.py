@@ -61,7 +61,7 @@ def at(running: Stripe) -> Iterator[Stripe]:
 
 @pytest.mark.parametrize("fault", ["drop_after_effect", "error_after_effect"])
 @pytest.mark.parametrize("kind", [Kind.CHARGE, Kind.AUTHORIZE])
-def test_a_confirmation_whose_answer_was_lost_is_found_by_its_id(at: Stripe, kind: Kind, fault: str) -> None:
+def test_confirmation_with_a_lost_answer_is_found_by_its_id(at: Stripe, kind: Kind, fault: str) -> None:
     """A 500 is stored and replayed for the key's life, although the money moved."""
     at.simulator.arm(fault, on="send", times=1)
     request = at.bank.asked(kind)
@@ -72,7 +72,7 @@ def test_a_confirmation_whose_answer_was_lost_is_found_by_its_id(at: Stripe, kin
     assert at.bank.moved(request) == [1]
 
 
-def test_a_confirmation_is_found_after_the_key_was_forgotten_and_the_parameters_changed(at: Stripe) -> None:
+def test_confirmation_is_found_after_its_key_is_forgotten(at: Stripe) -> None:
     """A replay under a forgotten key charges twice; one with other parameters stays undecided."""
     at.simulator.arm("drop_after_effect", on="send", times=1)
     request = at.bank.asked()
@@ -84,7 +84,7 @@ def test_a_confirmation_is_found_after_the_key_was_forgotten_and_the_parameters_
     assert at.bank.moved(request) == [1]
 
 
-def test_a_confirmation_that_never_arrived_is_sent_again(at: Stripe) -> None:
+def test_lost_confirmation_is_sent_again(at: Stripe) -> None:
     at.simulator.arm("drop_before_effect", on="send", times=1)
     request = at.bank.asked()
     assert type(at.bank.send(request)) is Unknown
@@ -93,7 +93,7 @@ def test_a_confirmation_that_never_arrived_is_sent_again(at: Stripe) -> None:
     assert at.bank.moved(request) == [1]
 
 
-def test_a_failure_before_the_effect_spends_the_key_and_the_next_one_charges(at: Stripe) -> None:
+def test_failure_before_the_effect_uses_up_the_key_and_the_next_one_charges(at: Stripe) -> None:
     at.simulator.arm("error_before_effect", on="send", times=1)
     request = at.bank.asked()
     assert type(at.bank.send(request)) is Unknown
@@ -103,7 +103,7 @@ def test_a_failure_before_the_effect_spends_the_key_and_the_next_one_charges(at:
     assert at.bank.moved(request) == [1]
 
 
-def test_a_registration_that_failed_is_made_anew_under_a_fresh_key(at: Stripe) -> None:
+def test_failed_registration_is_repeated_under_a_new_key(at: Stripe) -> None:
     at.simulator.arm("error_before_effect", on="register", times=1)
     request = instruct(terms=Terms("pm_card_visa"))
     registering = at.bank.registering
@@ -117,7 +117,7 @@ def test_a_registration_that_failed_is_made_anew_under_a_fresh_key(at: Stripe) -
 
 @pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.VOID, Kind.REFUND])
 @pytest.mark.parametrize("fault", ["drop_after_effect", "error_after_effect", "drop_before_effect"])
-def test_a_later_movement_whose_answer_was_lost_is_found_at_its_parent(at: Stripe, kind: Kind, fault: str) -> None:
+def test_later_operation_with_a_lost_answer_is_found_at_its_parent(at: Stripe, kind: Kind, fault: str) -> None:
     parent = at.bank.done(at.bank.asked(Kind.CHARGE if kind is Kind.REFUND else Kind.AUTHORIZE))
     request = at.bank.child(parent, kind, "150.00")
     at.simulator.arm(fault, on="send", kind=kind.value, times=1)
@@ -132,7 +132,7 @@ def test_a_later_movement_whose_answer_was_lost_is_found_at_its_parent(at: Strip
 @pytest.mark.parametrize(
     ("amount", "code"), [("402.01", "INSUFFICIENT_FUNDS"), ("402.02", "CARD_DECLINED"), ("402.03", "EXPIRED_CARD")]
 )
-def test_a_decline_has_its_code_before_and_after_the_cancel(at: Stripe, amount: str, code: str) -> None:
+def test_decline_has_its_code_before_and_after_the_cancel(at: Stripe, amount: str, code: str) -> None:
     request = at.bank.asked(amount=amount)
     told = at.bank.send(request)
     assert isinstance(told, Refused)
@@ -140,14 +140,14 @@ def test_a_decline_has_its_code_before_and_after_the_cancel(at: Stripe, amount: 
     assert at.bank.registering.cancel(request) == Declined(told.code, told.message, told.reference)
 
 
-def test_a_token_that_stripe_does_not_know_is_declined_and_not_told(at: Stripe) -> None:
+def test_unknown_token_is_declined_without_an_echo(at: Stripe) -> None:
     found = at.bank.registering.register(instruct(terms=Terms("pm_card_of_nobody")))
     assert isinstance(found, Declined)
     assert found.code == "RESOURCE_MISSING"
     assert "pm_card_of_nobody" not in found.message
 
 
-def test_an_authentication_without_a_way_back_is_a_refusal(at: Stripe) -> None:
+def test_authentication_without_a_return_url_is_refused(at: Stripe) -> None:
     request = at.bank.asked(terms=Terms(CHALLENGED))
     told = at.bank.send(request)
     assert isinstance(told, Refused)
@@ -155,7 +155,7 @@ def test_an_authentication_without_a_way_back_is_a_refusal(at: Stripe) -> None:
 
 
 @pytest.mark.parametrize(("success", "expected"), [(True, Approved), (False, Refused)])
-def test_a_customer_authenticates_where_stripe_sends_it(at: Stripe, success: bool, expected: type) -> None:
+def test_customer_authenticates_where_stripe_sends_it(at: Stripe, success: bool, expected: type) -> None:
     request = at.bank.asked(terms=Terms(CHALLENGED, SHOP))
     asked = at.bank.send(request)
     assert isinstance(asked, ActionRequired)
@@ -167,7 +167,7 @@ def test_a_customer_authenticates_where_stripe_sends_it(at: Stripe, success: boo
     assert isinstance(at.bank.send(request), expected)
 
 
-def test_an_authentication_that_nobody_finishes_ends_with_a_cancel(at: Stripe) -> None:
+def test_unfinished_authentication_ends_with_a_cancel(at: Stripe) -> None:
     request = at.bank.asked(terms=Terms(CHALLENGED, SHOP))
     assert isinstance(at.bank.send(request), ActionRequired)
     assert isinstance(at.bank.registering.cancel(request), Declined)
@@ -175,13 +175,13 @@ def test_an_authentication_that_nobody_finishes_ends_with_a_cancel(at: Stripe) -
 
 
 @pytest.mark.parametrize(("amount", "expected"), [("202.03", Approved), ("202.04", Refused)])
-def test_what_is_processing_is_decided_later(at: Stripe, amount: str, expected: type) -> None:
+def test_processing_charge_is_decided_later(at: Stripe, amount: str, expected: type) -> None:
     request = at.bank.asked(amount=amount)
     assert isinstance(at.bank.send(request), Pending)
     assert isinstance(at.bank.gateway.lookup(request), expected)
 
 
-def test_a_hold_says_when_it_ends_and_is_gone_then(at: Stripe) -> None:
+def test_hold_has_an_expiry_and_is_gone_after_it(at: Stripe) -> None:
     hold = at.bank.asked(Kind.AUTHORIZE)
     held = at.bank.send(hold)
     assert isinstance(held, Approved)
@@ -192,7 +192,7 @@ def test_a_hold_says_when_it_ends_and_is_gone_then(at: Stripe) -> None:
     assert at.bank.moved(hold) == [1]
 
 
-def test_a_refund_fails_after_it_had_succeeded(at: Stripe) -> None:
+def test_refund_fails_after_its_success(at: Stripe) -> None:
     charge = at.bank.done(at.bank.asked())
     request = at.bank.child(charge, Kind.REFUND, "50.00")
     done = at.bank.send(request)
@@ -204,7 +204,7 @@ def test_a_refund_fails_after_it_had_succeeded(at: Stripe) -> None:
     assert at.bank.moved(request) == [0]
 
 
-def test_a_refund_is_found_behind_a_full_page_of_others(at: Stripe) -> None:
+def test_refund_is_found_behind_a_full_page_of_others(at: Stripe) -> None:
     """The list is newest first: ours is the last of 101."""
     charge = at.bank.done(at.bank.asked())
     first, *others = (at.bank.child(charge, Kind.REFUND, "1.00") for _ in range(101))
@@ -215,14 +215,14 @@ def test_a_refund_is_found_behind_a_full_page_of_others(at: Stripe) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 401, 403])
-def test_what_is_turned_away_was_not_sent(at: Stripe, status: int) -> None:
+def test_rejected_request_counts_as_not_sent(at: Stripe, status: int) -> None:
     at.simulator.arm("error_before_effect", on="send", times=1, status=status)
     request = at.bank.asked()
     assert isinstance(at.bank.send(request), NotSent)
     assert isinstance(at.bank.send(request), Approved)
 
 
-def test_a_key_of_another_request_is_a_contradiction(at: Stripe) -> None:
+def test_key_of_another_request_is_a_contradiction(at: Stripe) -> None:
     request, other = at.bank.asked(), at.bank.asked()
     at.bank.done(request)
     stolen = replace(other, gateway_key=request.gateway_key)
@@ -230,11 +230,11 @@ def test_a_key_of_another_request_is_a_contradiction(at: Stripe) -> None:
     assert at.bank.gateway.lookup(other) == NotFound()
 
 
-def test_a_reference_of_nobody_is_a_contradiction(at: Stripe) -> None:
+def test_unknown_reference_is_a_contradiction(at: Stripe) -> None:
     assert isinstance(at.bank.gateway.lookup(replace(at.bank.asked(), reference="pi_of_nobody")), Contradiction)
 
 
-def test_an_id_that_was_noted_is_all_that_a_restart_needs(at: Stripe) -> None:
+def test_stored_id_is_enough_after_a_restart(at: Stripe) -> None:
     request = at.bank.done(at.bank.asked())
     anew = StripeGateway("sk_test_simulator", base=at.simulator.url)
     found = anew.lookup(replace(instruct(), gateway_key=request.gateway_key, reference=request.reference))

@@ -8,12 +8,12 @@ from itertools import count
 from tests.crash.caller import Intent, ask
 from tests.crash.intents import intent_for
 
-PATIENCE = 30.0
-"""Seconds a client keeps asking for one payment: longer than any lease in a test."""
-
 
 class Load:
     """So many clients of the service on `port`, each paying one trip after the other, every one until it is paid."""
+
+    patience = 30.0
+    """Seconds a client keeps asking for one payment: longer than any lease in a test."""
 
     def __init__(self, name: str, port: int, clients: int) -> None:
         self._name = name
@@ -46,7 +46,7 @@ class Load:
             number = next(self._numbers)
             intent = intent_for(self._name, f"load#{number}", number, "trips", "charge")
             self.intents.append(intent)
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + self.patience
             while not intent.finals and time.monotonic() < deadline:
                 self._ask(intent)
 

@@ -94,7 +94,7 @@ def _settle(scenario: Scenario) -> None:
 
 
 @pytest.mark.parametrize(("point", "database", "adapter"), CASES)
-def test_who_was_not_told_true_keeps_the_money(
+def test_keyless_caller_without_a_success_keeps_its_money(
     honest: list[WorkerSlot], database: Database, point: str, adapter: Adapter
 ) -> None:
     ways = [stage for stage in stages(point, database, adapter) if stage.ends != "review" and not stage.stops]
@@ -120,7 +120,7 @@ def test_who_was_not_told_true_keeps_the_money(
 
 @pytest.mark.parametrize("database", DATABASES)
 @pytest.mark.parametrize("place", ["gateway.sent", "gateway.answered"])
-def test_an_owner_that_wakes_up_late_says_nothing_else(
+def test_owner_that_wakes_up_late_gives_the_same_answer(
     honest: list[WorkerSlot], database: Database, place: str
 ) -> None:
     """The owner sleeps past its lease, the worker finds the approval and reverses it, then the owner answers."""

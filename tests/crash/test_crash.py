@@ -12,17 +12,16 @@ from tests.support.processes import ROOT
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_no_death_costs_anybody_money_on_postgresql(honest: list[WorkerSlot], point: str) -> None:
+def test_death_at_any_point_loses_no_money_on_postgresql(honest: list[WorkerSlot], point: str) -> None:
     dies_safely(honest, "postgresql", point)
 
 
 def test_every_failpoint_has_its_trials() -> None:
     assert failpoints_used() | set(ELSEWHERE) == FAILPOINTS
-    for name, file in ELSEWHERE.items():
-        assert name in (ROOT / file).read_text()
+    assert {name for name, file in ELSEWHERE.items() if name not in (ROOT / file).read_text()} == set()
 
 
-def test_every_failpoint_in_the_code_is_a_known_one() -> None:
+def test_every_failpoint_in_the_code_is_listed() -> None:
     code = "".join(path.read_text() for path in (ROOT / "payment_service").rglob("*.py"))
     written = set(re.findall(r'failpoint\("([^"]+)"\)', code))
     phases = set(re.findall(r'(?:atomic|run)\("([^"]+)"', code))

@@ -12,17 +12,15 @@ POINTS = sorted(points_of("stripe"))
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_no_death_costs_anybody_money_through_stripe(honest: list[WorkerSlot], point: str) -> None:
+def test_death_at_any_point_loses_no_money_through_stripe(honest: list[WorkerSlot], point: str) -> None:
     dies_safely(honest, "postgresql", point, "stripe")
 
 
 @pytest.mark.parametrize("point", [*REGISTERING, *LATER, "C6", "C18"])
-def test_no_death_costs_anybody_money_through_stripe_on_sqlite(honest: list[WorkerSlot], point: str) -> None:
+def test_death_at_any_point_loses_no_money_through_stripe_on_sqlite(honest: list[WorkerSlot], point: str) -> None:
     dies_safely(honest, "sqlite", point, "stripe")
 
 
 @pytest.mark.parametrize("point", [*REGISTERING, "C6", "C10", "C12"])
-def test_no_death_costs_anybody_money_where_another_gateway_registers_first(
-    honest: list[WorkerSlot], point: str
-) -> None:
+def test_death_at_any_point_loses_no_money_at_a_registering_gateway(honest: list[WorkerSlot], point: str) -> None:
     dies_safely(honest, DATABASES[len(point) % 2], point, "remote-registering")

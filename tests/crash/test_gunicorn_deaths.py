@@ -41,9 +41,7 @@ def settings(request: pytest.FixtureRequest, environment: Environment) -> Iterat
         yield {"DATABASE_URL": url, "GATEWAY_URL": bank.url, "TMPDIR": str(home), **IMPATIENT}
 
 
-def test_no_death_of_the_whole_web_server_costs_anybody_money(
-    settings: dict[str, str], environment: Environment
-) -> None:
+def test_death_of_the_web_server_loses_no_money(settings: dict[str, str], environment: Environment) -> None:
     random = Random()
     port = free_port()
     load = Load("gunicorn", port, clients=6)

@@ -81,7 +81,7 @@ def dies(deps: Dependencies, point: str, work: Callable[[], None]) -> None:
     ],
     ids=["refund fails", "hold ends", "dispute", "late approval"],
 )
-def test_death_while_the_gateways_second_word_is_written_down_costs_nothing(
+def test_death_while_a_later_result_is_stored_loses_nothing(
     app: Flask,
     client: FlaskClient,
     deps: Dependencies,

@@ -81,7 +81,7 @@ def half_open(chain: Chain, sent: bytes) -> socket.socket:
     return connection
 
 
-def test_a_trip_is_paid_once_and_a_repeat_gets_the_same_bytes(chain: Chain) -> None:
+def test_repeat_of_a_trip_charges_once_and_gets_the_same_bytes(chain: Chain) -> None:
     first, second = chain.pay("chain-once"), chain.pay("chain-once")
 
     assert first.status_code == 200, first.text
@@ -91,7 +91,7 @@ def test_a_trip_is_paid_once_and_a_repeat_gets_the_same_bytes(chain: Chain) -> N
     assert second.headers["Idempotent-Replayed"] == "true"
 
 
-def test_eight_at_once_with_one_key_make_one_payment(chain: Chain) -> None:
+def test_8_requests_at_once_with_one_key_charge_once(chain: Chain) -> None:
     before = chain.count("payments")
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: chain.pay("chain-eight"), range(8)))
@@ -101,7 +101,7 @@ def test_eight_at_once_with_one_key_make_one_payment(chain: Chain) -> None:
     assert chain.count("payments") == before + 1
 
 
-def test_a_body_over_the_limit_is_refused_by_the_proxy_in_everybodys_words(chain: Chain) -> None:
+def test_body_above_the_limit_is_refused_by_the_proxy_in_the_shape_of_every_channel(chain: Chain) -> None:
     answer = requests.post(
         f"{chain.url}/payments", data=b"a" * (BODY_LIMIT + 1), headers={"X-Request-ID": "too-big"}, timeout=10
     )
@@ -112,7 +112,7 @@ def test_a_body_over_the_limit_is_refused_by_the_proxy_in_everybodys_words(chain
     assert answer.headers["X-Request-ID"] == "too-big"
 
 
-def test_the_callers_request_id_comes_back_and_is_in_both_logs(chain: Chain) -> None:
+def test_request_id_of_the_caller_is_returned_and_in_both_logs(chain: Chain) -> None:
     answer = chain.pay("chain-request-id", **{"X-Request-ID": "caller-chose-this"})
 
     assert answer.headers["X-Request-ID"] == answer.headers["X-Correlation-ID"] == "caller-chose-this"
@@ -120,7 +120,7 @@ def test_the_callers_request_id_comes_back_and_is_in_both_logs(chain: Chain) -> 
     wait_until(lambda: "caller-chose-this" in chain.nginx.lines(), chain.nginx.lines, patience=5)
 
 
-def test_without_one_the_proxys_request_id_is_the_services(chain: Chain) -> None:
+def test_request_without_an_id_has_one_id_in_both_logs(chain: Chain) -> None:
     given = requests.get(f"{chain.url}/health", timeout=10).headers["X-Request-ID"]
     correlated = requests.get(f"{chain.url}/health", headers={"X-Correlation-ID": "theirs"}, timeout=10)
 
@@ -135,23 +135,23 @@ def test_half_open_sockets_block_neither_health_nor_payments(chain: Chain) -> No
             stack.enter_context(half_open(chain, head))
         for _ in range(15):
             stack.enter_context(half_open(chain, head + b"\r\n{"))
-        took = []
+        took, statuses = [], []
         for number in range(10):
             began = time.monotonic()
-            assert requests.get(f"{chain.url}/health", timeout=10).status_code == 200
-            assert chain.pay(f"chain-besieged-{number}").status_code == 200
+            statuses.append(requests.get(f"{chain.url}/health", timeout=10).status_code)
+            statuses.append(chain.pay(f"chain-besieged-{number}").status_code)
             took.append(time.monotonic() - began)
-
+    assert statuses == [200] * 20
     assert sorted(took)[len(took) // 2] < 0.5
 
 
-def test_a_name_that_is_not_ours_gets_no_answer(chain: Chain) -> None:
+def test_request_to_an_unknown_host_gets_no_answer(chain: Chain) -> None:
     asked = b"GET /health HTTP/1.1\r\nHost: evil.example\r\n\r\n"
     with half_open(chain, asked) as connection, pytest.raises(ConnectionResetError):
         connection.recv(4096)
 
 
-def test_a_post_is_never_sent_twice_by_the_proxy() -> None:
+def test_proxy_sends_a_post_once() -> None:
     with scripted_server(b"") as silent, closing(Nginx(silent.url.removeprefix("http://"))) as nginx:
         nginx.start()
         body = {"idempotency_key": "k", "trip_id": 7, "method": "CARD", "amount": 1}
@@ -163,7 +163,7 @@ def test_a_post_is_never_sent_twice_by_the_proxy() -> None:
         assert len(silent.received) == 1
 
 
-def test_a_post_that_an_instance_has_heard_goes_to_no_other() -> None:
+def test_proxy_sends_a_post_to_one_instance() -> None:
     with scripted_server(b"") as silent, scripted_server(b"") as other:
         upstream = "; server ".join(server.url.removeprefix("http://") for server in (silent, other))
         with closing(Nginx(upstream)) as nginx:
@@ -172,7 +172,7 @@ def test_a_post_that_an_instance_has_heard_goes_to_no_other() -> None:
         assert len(silent.received + other.received) == 1
 
 
-def test_an_instance_that_has_just_gone_costs_nobody_an_error() -> None:
+def test_stopped_instance_causes_no_error() -> None:
     said = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
     with scripted_server(said) as service:
         upstream = f"127.0.0.1:{free_port()} max_fails=0; server {service.url.removeprefix('http://')}"
@@ -184,7 +184,7 @@ def test_an_instance_that_has_just_gone_costs_nobody_an_error() -> None:
 
 
 @pytest.mark.parametrize("path", ["/health/ready", "/v1/health/ready", "/metrics", "/v1/metrics"])
-def test_what_only_insiders_may_ask_is_refused_to_others(path: str) -> None:
+def test_inner_path_answers_403_to_an_outsider(path: str) -> None:
     said = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
     with scripted_server(said) as service, closing(Nginx(service.url.removeprefix("http://"))) as nginx:
         # Every address of a test is a private one: the tests read the deployed file without those of loopback.
@@ -199,7 +199,7 @@ def test_what_only_insiders_may_ask_is_refused_to_others(path: str) -> None:
         assert len(service.received) == 2
 
 
-def test_what_a_client_claims_about_itself_does_not_reach_the_service() -> None:
+def test_forwarding_headers_of_a_client_do_not_reach_the_service() -> None:
     said = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
     with scripted_server(said) as service, closing(Nginx(service.url.removeprefix("http://"))) as nginx:
         nginx.start()
@@ -212,7 +212,7 @@ def test_what_a_client_claims_about_itself_does_not_reach_the_service() -> None:
     assert b"X_User" not in received
 
 
-def test_the_proxys_log_holds_no_query(chain: Chain) -> None:
+def test_log_of_the_proxy_has_no_query(chain: Chain) -> None:
     requests.get(f"{chain.url}/health?secret=tell-nobody", timeout=10)
     requests.request("TRACE", f"{chain.url}/payments?secret=tell-nobody", timeout=10)
     wait_until(lambda: "TRACE" in chain.nginx.lines(), patience=5)
@@ -222,7 +222,7 @@ def test_the_proxys_log_holds_no_query(chain: Chain) -> None:
     assert "tell-nobody" not in chain.nginx.written()
 
 
-def test_an_operator_signs_in_through_the_proxy_with_a_form_that_is_our_own(chain: Chain) -> None:
+def test_operator_signs_in_through_the_proxy(chain: Chain) -> None:
     secret = "jwt-secret-key".ljust(32, "\0")  # a developer's service verifies with this
     form = {"token": token("maria", scope="payments:operate", secret=secret)}
     with requests.Session() as browser:

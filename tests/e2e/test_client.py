@@ -21,7 +21,7 @@ from tests.support.tokens import token
 AMOUNT = Decimal("150.00")
 
 
-class House:
+class Chain:
     """A service that can be killed and started again, and the gateway behind it."""
 
     def __init__(self, home: Path, bank: Simulator) -> None:
@@ -65,31 +65,31 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
+def chain() -> Iterator[Chain]:
     with ExitStack() as stack:
         home = Path(tempfile.mkdtemp(prefix="client-", dir="/tmp"))
         stack.callback(shutil.rmtree, home, ignore_errors=True)
         bank = stack.enter_context(running_simulator(home))
-        house = House(home, bank)
-        stack.callback(house.close)
-        yield house
+        chain = Chain(home, bank)
+        stack.callback(chain.close)
+        yield chain
 
 
 @pytest.fixture
-def client(house: House) -> Iterator[PaymentClient]:
+def client(chain: Chain) -> Iterator[PaymentClient]:
     """Return the client; end the gateway's faults after the test."""
-    house.open()
-    yield PaymentClient(house.url)
-    house.bank.disarm()
+    chain.open()
+    yield PaymentClient(chain.url)
+    chain.bank.disarm()
 
 
-def test_it_waits_for_a_service_that_is_not_there_yet(client: PaymentClient) -> None:
+def test_client_waits_for_a_service_that_is_not_there_yet(client: PaymentClient) -> None:
     paid = client.trips.pay(101, "CARD", AMOUNT, key="before-it-runs")
     assert paid.status == "SUCCESS"
     assert client.trips.pay(101, "CARD", AMOUNT, key="before-it-runs") == paid
 
 
-def test_it_refunds_a_part_and_then_the_rest(client: PaymentClient) -> None:
+def test_client_refunds_a_part_and_then_the_rest(client: PaymentClient) -> None:
     paid = client.trips.pay(102, "CARD", AMOUNT, key="to-be-refunded")
     part = client.trips.refund(paid.payment_id, Decimal("50.50"), key="refund-1")
     assert client.trips.refund(paid.payment_id, Decimal("50.50"), key="refund-1") == part
@@ -99,61 +99,64 @@ def test_it_refunds_a_part_and_then_the_rest(client: PaymentClient) -> None:
     assert refused.value.code == "illegal_move"
 
 
-def test_a_decline_is_final_and_another_try_has_another_key(client: PaymentClient, house: House) -> None:
-    house.bank.arm("decline", times=1, code="CARD_DECLINED", message="Card was declined by issuer")
-    for _ in range(2):
+def test_decline_is_final_and_a_new_key_tries_again(client: PaymentClient, chain: Chain) -> None:
+    chain.bank.arm("decline", times=1, code="CARD_DECLINED", message="Card was declined by issuer")
+
+    def declined_code() -> str:
         with pytest.raises(Declined, match="Card was declined by issuer") as declined:
             client.trips.pay(103, "CARD", AMOUNT, key="declined")
-        assert declined.value.code == "CARD_DECLINED"
+        return declined.value.code
+
+    assert [declined_code() for _ in range(2)] == ["CARD_DECLINED"] * 2
     assert client.trips.pay(103, "CARD", AMOUNT, key="declined-2").status == "SUCCESS"
 
 
 @pytest.mark.parametrize("fault", ["drop_after_effect", "error_after_effect", "garbage", "drop_before_effect"])
-def test_an_answer_that_was_lost_is_found_out(client: PaymentClient, house: House, fault: str) -> None:
-    before = house.charged()
-    house.bank.arm(fault, kind="charge", times=1)
+def test_client_finds_the_outcome_of_a_lost_answer(client: PaymentClient, chain: Chain, fault: str) -> None:
+    before = chain.charged()
+    chain.bank.arm(fault, kind="charge", times=1)
     assert client.trips.pay(104, "CARD", AMOUNT, key=f"lost-{fault}").status == "SUCCESS"
-    assert house.charged() == [*before, 1]
+    assert chain.charged() == [*before, 1]
 
 
-def test_it_polls_a_bank_that_takes_its_time(client: PaymentClient, house: House) -> None:
-    house.bank.arm("pending", kind="charge", times=1, lookups=1)
+def test_client_repeats_until_a_slow_bank_decides(client: PaymentClient, chain: Chain) -> None:
+    chain.bank.arm("pending", kind="charge", times=1, lookups=1)
     assert client.trips.pay(105, "CARD", AMOUNT, key="patience").status == "SUCCESS"
 
 
-def test_it_waits_for_a_bank_that_is_down(client: PaymentClient, house: House) -> None:
-    before = house.charged()
-    house.bank.kill()
-    opening = threading.Timer(1.5, house.bank.start)
+def test_client_waits_for_a_bank_that_is_down(client: PaymentClient, chain: Chain) -> None:
+    before = chain.charged()
+    chain.bank.kill()
+    opening = threading.Timer(1.5, chain.bank.start)
     opening.start()
     assert client.trips.pay(106, "CARD", AMOUNT, key="bank-down").status == "SUCCESS"
     opening.join()
-    assert house.charged() == [*before, 1]
+    assert chain.charged() == [*before, 1]
 
 
-def test_it_goes_on_with_a_service_that_was_killed_while_the_bank_charged(client: PaymentClient, house: House) -> None:
-    before = house.charged()
-    house.bank.arm("sleep_then_answer", kind="charge", times=1, ms=400)
+def test_client_continues_after_the_service_was_killed_during_a_charge(client: PaymentClient, chain: Chain) -> None:
+    before = chain.charged()
+    chain.bank.arm("sleep_then_answer", kind="charge", times=1, ms=400)
     with ThreadPoolExecutor(1) as threads:
         paying = threads.submit(client.trips.pay, 107, "CARD", AMOUNT, key="killed")
-        house.bank.wait_until_struck()
-        house.kill()
+        chain.bank.wait_until_struck()
+        chain.kill()
         time.sleep(0.3)
-        house.open()
+        chain.open()
         assert paying.result().status == "SUCCESS"
-    assert house.charged() == [*before, 1]
+    assert chain.charged() == [*before, 1]
 
 
-def test_two_of_it_with_one_key_pay_once(client: PaymentClient, house: House) -> None:
-    before = house.charged()
-    house.bank.arm("sleep_then_answer", kind="charge", times=1, ms=300)
+def test_two_clients_with_one_key_charge_once(client: PaymentClient, chain: Chain) -> None:
+    before = chain.charged()
+    chain.bank.arm("sleep_then_answer", kind="charge", times=1, ms=300)
     with ThreadPoolExecutor(4) as threads:
         paid = set(threads.map(lambda _: client.trips.pay(108, "CARD", AMOUNT, key="together"), range(4)))
     assert len(paid) == 1
-    assert house.charged() == [*before, 1]
+    assert chain.charged() == [*before, 1]
 
 
-def test_what_is_wrong_with_a_request_is_told_at_once(client: PaymentClient) -> None:
+def test_client_reports_an_invalid_request_at_once(client: PaymentClient) -> None:
     began = time.monotonic()
     with pytest.raises(Refused, match="method must be one of") as refused:
         client.trips.pay(109, "BARTER", AMOUNT, key="bad")  # type: ignore[arg-type]
@@ -165,19 +168,19 @@ def test_what_is_wrong_with_a_request_is_told_at_once(client: PaymentClient) -> 
     assert time.monotonic() - began < 5
 
 
-def test_it_gives_up_in_time_and_the_same_key_still_pays_once(client: PaymentClient, house: House) -> None:
-    before = house.charged()
-    house.bank.arm("pending", kind="charge", times=1, lookups=1)
+def test_client_gives_up_in_time_and_the_same_key_charges_once(client: PaymentClient, chain: Chain) -> None:
+    before = chain.charged()
+    chain.bank.arm("pending", kind="charge", times=1, lookups=1)
     with pytest.raises(OutcomeUnknown, match="call again with the key given-up"):
-        PaymentClient(house.url, deadline=0.1).trips.pay(110, "CARD", AMOUNT, key="given-up")
+        PaymentClient(chain.url, deadline=0.1).trips.pay(110, "CARD", AMOUNT, key="given-up")
     later = client.trips.pay(110, "CARD", AMOUNT, key="given-up")
     assert later.status == "SUCCESS"
-    assert house.charged() == [*before, 1]
+    assert chain.charged() == [*before, 1]
 
 
-def test_a_bad_token_is_told_at_once(client: PaymentClient, house: House) -> None:
+def test_client_reports_a_bad_token_at_once(client: PaymentClient, chain: Chain) -> None:
     with pytest.raises(Refused) as refused:
-        PaymentClient(house.url, token=token("ada", secret="not-the-secret-of-this-service-at-all")).trips.pay(
+        PaymentClient(chain.url, token=token("ada", secret="not-the-secret-of-this-service-at-all")).trips.pay(
             111, "CARD", AMOUNT, key="token"
         )
     assert refused.value.code == "TOKEN_INVALID"

@@ -106,7 +106,7 @@ def extraordinary_requests(port: int) -> None:
     raw(port, head + b"Expect: " + canary + b"\r\nContent-Length: 2\r\n\r\n{}")
 
 
-def test_no_secret_reaches_a_log_however_it_was_sent(chain: Chain) -> None:
+def test_log_has_no_secret_of_a_request(chain: Chain) -> None:
     for base in (chain.direct, chain.proxied):
         ordinary_requests(base)
     extraordinary_requests(chain.port)
@@ -120,7 +120,7 @@ def test_no_secret_reaches_a_log_however_it_was_sent(chain: Chain) -> None:
     assert "canary-7f3a-key" not in chain.written()
 
 
-def test_a_proxy_that_reaches_nobody_or_refuses_writes_no_secret_either() -> None:
+def test_log_of_a_failing_or_refusing_proxy_has_no_secret() -> None:
     with closing(Nginx(f"127.0.0.1:{free_port()}")) as nginx:
         nginx.start()
         base = f"http://127.0.0.1:{nginx.port}"
@@ -154,7 +154,7 @@ def test_every_line_is_one_json_object_with_a_time_and_a_name(chain: Chain) -> N
         ("raise ValueError('first line\\nsecond line')", "process.crashed", "second line"),
     ],
 )
-def test_what_nobody_caught_is_one_line_too(tmp_path: Path, doing: str, event: str, said: str) -> None:
+def test_uncaught_exception_is_logged_in_one_line(tmp_path: Path, doing: str, event: str, said: str) -> None:
     command = [sys.executable, "-c", f"import wsgi; {doing}"]
     settings = environment(DATABASE_URL=f"sqlite:///{tmp_path}/p.db", LOG_LEVEL="WARNING")
     result = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=settings, timeout=60)

@@ -32,7 +32,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield port
 
 
-def test_the_cookie_is_kept_on_localhost_without_tls(port: int) -> None:
+def test_cookie_is_kept_on_localhost_without_tls(port: int) -> None:
     with ExitStack() as stack:
         browser = Chromium()
         stack.callback(browser.close)

@@ -71,24 +71,22 @@ def overflow(browser: Chromium) -> list[str]:
 
 
 @pytest.mark.parametrize("screen", SCREENS.values(), ids=SCREENS)
-def test_every_page_is_whole_asks_nobody_outside_and_complains_of_nothing(
-    service: Served, browser: Chromium, screen: tuple[int, int]
+@pytest.mark.parametrize(("path", "said"), PAGES.items())
+def test_page_is_shown_whole_without_outside_requests_and_complaints(
+    service: Served, browser: Chromium, screen: tuple[int, int], path: str, said: str
 ) -> None:
     browser.resize(*screen)
-    for path, said in PAGES.items():
-        browser.forget()
-        show(browser, service.url + path, said)
-        browser.run("document.querySelectorAll('details').forEach(each => each.open = true)")
-        seen, status = browser.seen(), 404 if path.endswith("/999") else 200
-
-        refused = [complaint for complaint in seen.complaints if status == 200 or "404" not in complaint]
-        assert refused == [], path
-        assert f"{service.url}/docs/assets/ops/ops.css" in seen.requested
-        assert [each for each in seen.requested if not each.startswith((f"{service.url}/", "data:"))] == [], path
-        assert overflow(browser) == [], path
+    browser.forget()
+    show(browser, service.url + path, said)
+    browser.run("document.querySelectorAll('details').forEach(each => each.open = true)")
+    seen, status = browser.seen(), 404 if path.endswith("/999") else 200
+    assert [complaint for complaint in seen.complaints if status == 200 or "404" not in complaint] == []
+    assert f"{service.url}/docs/assets/ops/ops.css" in seen.requested
+    assert [each for each in seen.requested if not each.startswith((f"{service.url}/", "data:"))] == []
+    assert overflow(browser) == []
 
 
-def test_styles_and_pictures_really_arrive(service: Served, browser: Chromium) -> None:
+def test_styles_and_pictures_are_loaded(service: Served, browser: Chromium) -> None:
     browser.resize(*DESKTOP)
     browser.open(f"{service.url}/ops")
 
@@ -98,17 +96,17 @@ def test_styles_and_pictures_really_arrive(service: Served, browser: Chromium) -
     assert browser.run(f"return {fill}") == "rgb(31, 138, 102)"
 
 
-def test_on_a_phone_every_button_is_large_enough_for_a_finger(service: Served, browser: Chromium) -> None:
+@pytest.mark.parametrize("path", PAGES)
+def test_every_button_on_a_phone_is_large_enough_for_a_finger(service: Served, browser: Chromium, path: str) -> None:
     browser.resize(*PHONE)
-    for path in PAGES:
-        browser.open(service.url + path)
-        heights = browser.run(
-            "return [...document.querySelectorAll('button, nav a')].map(each => each.getBoundingClientRect().height)"
-        )
-        assert min(heights) >= 24, path  # WCAG 2.2, target size (minimum)
+    browser.open(service.url + path)
+    heights = browser.run(
+        "return [...document.querySelectorAll('button, nav a')].map(each => each.getBoundingClientRect().height)"
+    )
+    assert min(heights) >= 24  # WCAG 2.2, target size (minimum)
 
 
-def test_no_script_can_run_even_where_one_gets_in(service: Served, browser: Chromium) -> None:
+def test_injected_script_does_not_run(service: Served, browser: Chromium) -> None:
     browser.open(f"{service.url}/ops")
     browser.seen()
     browser.run(
@@ -127,7 +125,7 @@ def test_no_script_can_run_even_where_one_gets_in(service: Served, browser: Chro
     assert browser.run("return window.owned === undefined")
 
 
-def test_a_dead_delivery_is_sent_again_by_its_button(service: Served, browser: Chromium) -> None:
+def test_button_replays_a_dead_delivery(service: Served, browser: Chromium) -> None:
     browser.resize(*DESKTOP)
     browser.open(f"{service.url}/ops/deliveries")
     before = browser.run("return document.querySelectorAll('form.inline').length")
@@ -139,7 +137,7 @@ def test_a_dead_delivery_is_sent_again_by_its_button(service: Served, browser: C
     assert browser.run("return document.querySelectorAll('form.inline').length") == before - 1
 
 
-def test_a_search_leads_to_its_payment_and_signing_out_to_the_form(service: Served, browser: Chromium) -> None:
+def test_search_opens_the_payment_and_sign_out_opens_the_form(service: Served, browser: Chromium) -> None:
     browser.open(f"{service.url}/ops/search")
     browser.run("document.querySelector('#q').value = 'PAY-'; document.querySelector('main form button').click()")
     wait_until(lambda: "Nothing was found" in text_of(browser), lambda: text_of(browser))

@@ -72,7 +72,7 @@ def sign_in(browser: Chromium, provider: RealProvider, name: str, path: str = "/
     browser.run(f"{fill}'{name}'; {password}; document.querySelector('form').submit()")
 
 
-def test_an_operator_signs_in_acts_signs_out_and_the_cookie_is_dead(
+def test_operator_signs_in_acts_and_signs_out_and_the_cookie_is_refused(
     provider: RealProvider, service: Served, browser: Chromium
 ) -> None:
     sign_in(browser, provider, "maria", "/ops/deliveries")
@@ -95,9 +95,7 @@ def test_an_operator_signs_in_acts_signs_out_and_the_cookie_is_dead(
     wait_for(browser, "Sign in at 127.0.0.1")
 
 
-def test_a_session_whose_time_is_over_leads_to_the_sign_in(
-    provider: RealProvider, service: Served, browser: Chromium
-) -> None:
+def test_expired_session_leads_to_the_sign_in(provider: RealProvider, service: Served, browser: Chromium) -> None:
     sign_in(browser, provider, "maria")
     wait_for(browser, "Payments by hour")
     with sqlite3.connect(service.settings["DATABASE_URL"].removeprefix("sqlite:///")) as database:
@@ -107,9 +105,7 @@ def test_a_session_whose_time_is_over_leads_to_the_sign_in(
     wait_for(browser, "Your session has ended")
 
 
-def test_a_revocation_ends_the_session_in_the_browser(
-    provider: RealProvider, service: Served, browser: Chromium
-) -> None:
+def test_revocation_ends_the_session_in_the_browser(provider: RealProvider, service: Served, browser: Chromium) -> None:
     sign_in(browser, provider, "maria")
     wait_for(browser, "Payments by hour")
 
@@ -121,7 +117,7 @@ def test_a_revocation_ends_the_session_in_the_browser(
     wait_for(browser, "Payments by hour")
 
 
-def test_a_person_without_the_scope_reads_why(provider: RealProvider, service: Served, browser: Chromium) -> None:
+def test_person_without_the_scope_sees_the_reason(provider: RealProvider, service: Served, browser: Chromium) -> None:
     sign_in(browser, provider, "ben")
 
     wait_for(browser, "payments:operate")
@@ -130,7 +126,7 @@ def test_a_person_without_the_scope_reads_why(provider: RealProvider, service: S
     wait_for(browser, "Sign in at 127.0.0.1")
 
 
-def test_a_code_is_good_for_its_own_browser_and_once(person: Person) -> None:
+def test_code_of_the_provider_works_once_in_its_own_browser(person: Person) -> None:
     address = person.sign_in_at_provider("maria")
     kept = person.cookie("ops-sign-in")
     stranger = Person(person.service)
@@ -145,7 +141,7 @@ def test_a_code_is_good_for_its_own_browser_and_once(person: Person) -> None:
 
 
 @pytest.mark.parametrize("part", [0, 1, 2], ids=["state", "nonce", "verifier"])
-def test_a_sign_in_with_another_state_nonce_or_verifier_is_refused(person: Person, part: int) -> None:
+def test_sign_in_with_another_state_nonce_or_verifier_is_refused(person: Person, part: int) -> None:
     address = person.sign_in_at_provider("maria")
     parts = person.cookie("ops-sign-in").split(".")
     parts[part] = "0" * len(parts[part])
@@ -158,7 +154,7 @@ def test_a_sign_in_with_another_state_nonce_or_verifier_is_refused(person: Perso
     assert person.home() == 401
 
 
-def test_a_person_who_cancels_at_the_provider_is_led_back_to_the_sign_in(
+def test_cancellation_at_the_provider_leads_back_to_the_sign_in(
     provider: RealProvider, service: Served, browser: Chromium
 ) -> None:
     browser.open(f"{provider.service_url}/ops/login/provider")

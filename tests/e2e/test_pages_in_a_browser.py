@@ -41,7 +41,7 @@ def browser(service: Served) -> Iterator[Chromium]:
 
 @pytest.mark.parametrize("prefix", ["", "/v1"])
 @pytest.mark.parametrize("page", ["docs", "redoc"])
-def test_every_operation_is_shown_and_nobody_outside_is_asked(
+def test_page_shows_every_operation_without_outside_requests(
     service: Served, browser: Chromium, page: str, prefix: str
 ) -> None:
     described: Described = requests.get(f"{service.url}/openapi.json", timeout=10).json()
@@ -62,9 +62,7 @@ def test_every_operation_is_shown_and_nobody_outside_is_asked(
 
 
 @pytest.mark.parametrize("page", ["docs", "redoc"])
-def test_on_a_phone_they_complain_of_nothing_and_reach_no_further_than_the_screen(
-    service: Served, browser: Chromium, page: str
-) -> None:
+def test_page_on_a_phone_fits_the_screen_without_complaints(service: Served, browser: Chromium, page: str) -> None:
     browser.resize(*PHONE)
     browser.forget()
     browser.open(f"{service.url}/{page}")
@@ -77,7 +75,7 @@ def test_on_a_phone_they_complain_of_nothing_and_reach_no_further_than_the_scree
     assert width <= PHONE[0]
 
 
-def test_a_request_can_be_tried_out(service: Served, browser: Chromium) -> None:
+def test_page_sends_a_request_and_shows_its_answer(service: Served, browser: Chromium) -> None:
     def press(button: str) -> None:
         wait_until(lambda: browser.run(f"return document.querySelector('{health} {button}') !== null"))
         browser.run(f"document.querySelector('{health} {button}').click()")
@@ -90,7 +88,7 @@ def test_a_request_can_be_tried_out(service: Served, browser: Chromium) -> None:
     wait_until(lambda: '"healthy"' in browser.run(f"return document.querySelector('{health}').innerText"))
 
 
-def test_the_browser_would_tell_of_what_is_forbidden(service: Served, browser: Chromium) -> None:
+def test_browser_reports_a_forbidden_request(service: Served, browser: Chromium) -> None:
     browser.open(f"{service.url}/docs")
     browser.run(
         "const image = new Image(); image.src = 'https://example.com/picture.png'; document.body.append(image);"

@@ -46,7 +46,7 @@ def variables() -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-def test_every_step_answers_as_shown_and_stripe_shows_what_the_page_says(bank: StripeBank) -> None:
+def test_every_step_answers_as_shown_and_stripe_has_the_charges(bank: StripeBank) -> None:
     with served(**variables(), STRIPE_API_BASE=bank.simulator.url) as service:
         reader = ReaderWithACard(service)
         wrong = reader.surprises()
@@ -62,6 +62,6 @@ def test_every_step_answers_as_shown_and_stripe_shows_what_the_page_says(bank: S
     assert [(each.amount, each.payment_intent) for each in bank.refunds.list()] == [(5000, first.id)]
 
 
-def test_every_command_of_the_page_has_its_answer_shown() -> None:
+def test_every_command_of_the_page_shows_its_answer() -> None:
     assert len(examples(document(AT_STRIPE))) == STEPS
     assert unanswered(document(AT_STRIPE)) == []

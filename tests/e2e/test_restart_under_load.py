@@ -114,7 +114,7 @@ def deployed(postgres: Postgres, tmp_path: Path) -> Iterator[Deployed]:
         yield deployed
 
 
-def test_an_instance_restarted_and_killed_under_load_costs_nobody_more_than_one_repeat(
+def test_instance_restarted_or_killed_under_load_needs_at_most_one_repeat(
     deployed: Deployed, postgres: Postgres
 ) -> None:
     restarted, other = deployed.instances

@@ -64,7 +64,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
     running.service.close()
 
 
-def test_it_serves_from_a_file_and_sigterm_ends_both_after_the_charge_in_hand(running: Running) -> None:
+def test_sigterm_ends_service_and_worker_after_the_running_charge(running: Running) -> None:
     with ThreadPoolExecutor(1) as threads:
         paying = threads.submit(running.pay, "run-term")
         time.sleep(0.5)
@@ -77,7 +77,7 @@ def test_it_serves_from_a_file_and_sigterm_ends_both_after_the_charge_in_hand(ru
 
 
 @pytest.mark.parametrize(("word", "name"), [("worker", "worker"), ("gunicorn", "service")])
-def test_when_one_dies_the_other_does_not_stay_alone(running: Running, word: str, name: str) -> None:
+def test_service_and_worker_end_together(running: Running, word: str, name: str) -> None:
     os.kill(running.pid_of(word), signal.SIGKILL)
 
     assert running.service.process.wait(timeout=40) == 1

@@ -89,7 +89,7 @@ class Load:
         return self.outcomes
 
 
-def test_whoever_looks_away_when_it_is_not_ready_has_no_request_refused(web: Web) -> None:
+def test_balancer_that_follows_readiness_gets_no_refusal_during_a_stop(web: Web) -> None:
     load = Load(web)
     time.sleep(0.5)
     web.service.process.send_signal(signal.SIGTERM)
@@ -105,7 +105,7 @@ def test_whoever_looks_away_when_it_is_not_ready_has_no_request_refused(web: Web
     assert web.service.process.wait(timeout=20) == 0, web.service.last_words()
 
 
-def test_whoever_goes_on_is_answered_until_nobody_listens(database_url: str, tmp_path: Path) -> None:
+def test_client_that_ignores_readiness_is_answered_until_the_port_closes(database_url: str, tmp_path: Path) -> None:
     web = Web(database_url, tmp_path, GATEWAY_LATENCY_MS="30")
     load = Load(web)
     time.sleep(0.5)
@@ -119,7 +119,7 @@ def test_whoever_goes_on_is_answered_until_nobody_listens(database_url: str, tmp
     assert outcomes["200"] > 12
 
 
-def test_told_twice_it_does_not_wait(database_url: str, tmp_path: Path) -> None:
+def test_second_signal_stops_the_service_at_once(database_url: str, tmp_path: Path) -> None:
     web = Web(database_url, tmp_path, DRAIN_SECONDS="60")
     web.service.process.send_signal(signal.SIGTERM)
     wait_until(lambda: not web.is_ready(), patience=5)

@@ -98,7 +98,7 @@ def said(server: ThrowawayPostgres, since: int) -> list[str]:
     return [statement.strip() for statement in re.findall(r"LOG:  (?:statement|execute \w+): (.+)", log)]
 
 
-def test_every_channel_works_for_many_threads_on_few_connections(
+def test_every_channel_works_with_many_threads_on_few_connections(
     app: Flask, deps: Dependencies, gateway: LedgerGateway, server: ThrowawayPostgres
 ) -> None:
     with ThreadPoolExecutor(THREADS) as threads:
@@ -112,7 +112,7 @@ def test_every_channel_works_for_many_threads_on_few_connections(
     assert not list(verify(deps))
 
 
-def test_many_threads_with_one_key_charge_once(app: Flask, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_requests_at_once_with_one_key_charge_once(app: Flask, deps: Dependencies, gateway: LedgerGateway) -> None:
     before, sent = count(deps, payments), len(gateway.sent)
     with ThreadPoolExecutor(THREADS) as threads:
         answers = list(threads.map(lambda _: pay_trip(app.test_client(), idempotency_key="all"), range(THREADS)))
@@ -123,7 +123,7 @@ def test_many_threads_with_one_key_charge_once(app: Flask, deps: Dependencies, g
     assert len(gateway.sent) == sent + 1
 
 
-def test_nothing_that_it_says_outlives_a_transaction(app: Flask, deps: Dependencies, server: ThrowawayPostgres) -> None:
+def test_session_state_ends_with_its_transaction(app: Flask, deps: Dependencies, server: ThrowawayPostgres) -> None:
     before = len(server.log())
     use_every_channel(app, 100)
     recover_all(deps)
@@ -142,7 +142,7 @@ def test_nothing_that_it_says_outlives_a_transaction(app: Flask, deps: Dependenc
 
 
 @pytest.mark.parametrize("way", ["through the pooler", "directly"])
-def test_the_relay_listens_only_where_it_is_alone_on_its_connection(
+def test_relay_listens_only_where_it_is_alone_on_its_connection(
     way: str, build: Callable[..., Flask], server: ThrowawayPostgres, pooler: PgBouncer
 ) -> None:
     app = build(database_url=server.url(DATABASE) if way == "directly" else pooler.url)
@@ -165,7 +165,7 @@ def test_the_relay_listens_only_where_it_is_alone_on_its_connection(
     assert ("LISTEN outbox_deliveries" in said(server, before)) is (way == "directly")
 
 
-def test_its_limits_hold_by_the_role(app: Flask, server: ThrowawayPostgres, capfd: pytest.CaptureFixture[str]) -> None:
+def test_limits_of_the_role_apply(app: Flask, server: ThrowawayPostgres, capfd: pytest.CaptureFixture[str]) -> None:
     payment_id = trip_id_of(pay_trip(app.test_client(), idempotency_key="held"))
     other = psycopg2.connect(server.url(DATABASE).replace("+psycopg2", ""))
     with closing(other), other.cursor() as cursor:
@@ -180,7 +180,7 @@ def test_its_limits_hold_by_the_role(app: Flask, server: ThrowawayPostgres, capf
     assert "database.without_limits" not in capfd.readouterr().err
 
 
-def test_without_them_it_says_so_and_works_all_the_same(
+def test_service_without_limits_of_the_role_warns_and_works(
     build: Callable[..., Flask], server: ThrowawayPostgres, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fresh_database(server, "unlimited")
@@ -196,7 +196,9 @@ def test_without_them_it_says_so_and_works_all_the_same(
     assert abs(datetime.now(UTC) - paid["created_at"]) < timedelta(minutes=1)
 
 
-def test_a_server_lost_behind_it_is_503_in_time_and_comes_back(app: Flask, server: ThrowawayPostgres) -> None:
+def test_loss_of_the_server_behind_the_pooler_answers_503_in_time_and_recovers(
+    app: Flask, server: ThrowawayPostgres
+) -> None:
     client = app.test_client()
     first = pay_trip(client, idempotency_key="before the loss")
     server.stop("immediate")
@@ -211,7 +213,7 @@ def test_a_server_lost_behind_it_is_503_in_time_and_comes_back(app: Flask, serve
     assert pay_trip(client, idempotency_key="before the loss").data == first.data
 
 
-def test_a_pooler_that_is_started_again_is_found_again(app: Flask, pooler: PgBouncer) -> None:
+def test_restarted_pooler_is_used_again(app: Flask, pooler: PgBouncer) -> None:
     client = app.test_client()
     first = pay_trip(client, idempotency_key="before its restart")
     pooler.stop()

@@ -87,7 +87,7 @@ def charge(session: requests.Session, base: str, key: str) -> requests.Response:
     return session.post(f"{base}/payments", json=body, timeout=20)
 
 
-def test_a_charge_by_tls_is_made_once_and_its_repeat_gets_the_same_bytes(chains: Chains, base: str) -> None:
+def test_repeat_of_a_charge_by_tls_charges_once_and_gets_the_same_bytes(chains: Chains, base: str) -> None:
     with client(STRANGER, chains.certificate) as session:
         first, second = charge(session, base, f"once {base}"), charge(session, base, f"once {base}")
 
@@ -98,13 +98,13 @@ def test_a_charge_by_tls_is_made_once_and_its_repeat_gets_the_same_bytes(chains:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/v1/metrics", "/health/ready", "/ops", "/ops/login", "/docs", "/redoc"])
-def test_a_stranger_gets_403_where_an_insider_is_served(chains: Chains, base: str, path: str) -> None:
+def test_stranger_gets_403_on_paths_that_serve_an_insider(chains: Chains, base: str, path: str) -> None:
     with client(STRANGER, chains.certificate) as stranger, client(INSIDER, chains.certificate) as insider:
         assert stranger.get(base + path, timeout=20).status_code == 403
         assert insider.get(base + path, timeout=20).status_code in {200, 401, 405}
 
 
-def test_the_operators_cookie_is_secure_by_tls_and_long_tokens_are_taken(chains: Chains, base: str) -> None:
+def test_sign_in_by_tls_sets_a_secure_cookie_and_accepts_a_long_token(chains: Chains, base: str) -> None:
     pasted = token("maria", secret=DEVELOPERS_SECRET, scope=SCOPES, note=LONG)
     assert 3600 < len(pasted) <= 3800
     with client(INSIDER, chains.certificate) as operator:
@@ -125,11 +125,11 @@ def test_the_operators_cookie_is_secure_by_tls_and_long_tokens_are_taken(chains:
         (ssl.TLSVersion.TLSv1_3, "TLSv1.3"),
     ],
 )
-def test_tls_begins_with_version_1_2(chains: Chains, version: ssl.TLSVersion, agreed: str) -> None:
+def test_tls_below_version_1_2_is_refused(chains: Chains, version: ssl.TLSVersion, agreed: str) -> None:
     assert handshake(chains.ending.tls_port, chains.certificate, version) == agreed
 
 
-def test_a_plain_charge_is_sent_to_https_and_made_there(chains: Chains) -> None:
+def test_plain_charge_is_redirected_to_https_and_made_there(chains: Chains) -> None:
     with client(STRANGER, chains.certificate) as session:
         plain = session.post(f"http://127.0.0.1:{chains.ending.port}/payments", timeout=20, allow_redirects=False)
         assert (plain.status_code, plain.headers["Location"]) == (308, f"{chains.ended}/payments")
@@ -138,16 +138,21 @@ def test_a_plain_charge_is_sent_to_https_and_made_there(chains: Chains) -> None:
     assert told.history[0].status_code == 308
 
 
-def test_slow_clients_at_every_door_keep_no_other_waiting(chains: Chains) -> None:
+def test_slow_clients_at_every_entrance_delay_no_other(chains: Chains) -> None:
     doors = (("127.0.0.1", chains.trusting.port), ("127.0.0.1", chains.terminator.port), chains.alone)
+    urls = {"t": chains.terminated, "e": chains.ended, "a": f"http://127.0.0.1:{chains.alone[1]}"}
     with ExitStack() as stack:
         for door in doors[:2]:
             stack.enter_context(slow_clients(door, 15, "head", "body"))
         stack.enter_context(slow_clients(doors[2], 200, again=True))
         with client(STRANGER, chains.certificate) as session:
-            for number in range(10):
-                direct = f"http://127.0.0.1:{chains.alone[1]}"
-                for name, url in (("t", chains.terminated), ("e", chains.ended), ("a", direct)):
-                    assert session.get(f"{url}/health", timeout=15).status_code == 200
-                    assert charge(session, url, f"besieged {name} {number}").status_code == 200
+            statuses = [
+                (
+                    session.get(f"{url}/health", timeout=15).status_code,
+                    charge(session, url, f"besieged {name} {number}").status_code,
+                )
+                for number in range(10)
+                for name, url in urls.items()
+            ]
+    assert statuses == [(200, 200)] * 30
     assert chains.service.process.poll() is None

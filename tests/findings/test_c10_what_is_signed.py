@@ -32,7 +32,7 @@ def test_c10_body_for_the_order_service_names_order_amount_and_currency(make_app
     }
 
 
-def test_c10_each_receiver_has_its_own_secret_or_the_common_one() -> None:
+def test_c10_receiver_has_its_own_secret_or_the_common_one() -> None:
     settings = Settings(
         database_url="sqlite://",
         order_service_url=URL,

@@ -33,7 +33,7 @@ def name(postgres: Postgres) -> Iterator[str]:
     postgres.drop_database(name)
 
 
-def test_c11_the_documented_query_for_a_keys_hash_works_after_the_migration(postgres: Postgres, name: str) -> None:
+def test_c11_documented_query_for_a_keys_hash_works_after_the_migration(postgres: Postgres, name: str) -> None:
     """Release 1.0.0 raised "function digest(unknown, unknown) does not exist"."""
     url = fresh_database(postgres, name)
     if not asked(url, "SELECT name FROM pg_available_extensions WHERE name = 'pgcrypto'"):
@@ -42,9 +42,7 @@ def test_c11_the_documented_query_for_a_keys_hash_works_after_the_migration(post
     assert asked(url, DOCUMENTED) == HASH
 
 
-def test_c11_a_role_that_may_not_add_the_extension_migrates_and_is_told_of_sha256(
-    postgres: Postgres, name: str
-) -> None:
+def test_c11_role_that_may_not_add_the_extension_migrates_with_a_hint_to_sha256(postgres: Postgres, name: str) -> None:
     """The migration must not fail for a query that has another way."""
     url = postgres.create_database(name)
     role = make_url(url).set(username=name, password="of-a-test")

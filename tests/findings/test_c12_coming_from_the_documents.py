@@ -9,7 +9,7 @@ from payment_service.config import Settings
 from payment_service.models import metadata
 from tests.support.markdown import document
 
-PAGE = "docs/coming-from-the-documents.md"
+PAGE = "docs/explanation/coming-from-the-documents.md"
 EVERY = "Every document"
 FIRST_SCREEN = 25
 """Lines of the README that a reader sees at once."""
@@ -82,7 +82,7 @@ def is_named(name: str, text: str) -> bool:
 
 
 @pytest.mark.parametrize(("channel", "name"), [(channel, name) for channel in NAMES for name in named(channel)])
-def test_c12_what_a_document_names_has_a_row(channel: str, name: str) -> None:
+def test_c12_every_name_of_a_document_has_a_row(channel: str, name: str) -> None:
     """Release 1.0.0 had no page that says what replaces it."""
     beside = [ours for theirs, ours in (*rows(channel), *rows(EVERY)) if is_named(name, theirs)]
 
@@ -90,7 +90,7 @@ def test_c12_what_a_document_names_has_a_row(channel: str, name: str) -> None:
     assert all(beside)
 
 
-def test_c12_tables_columns_and_indexes_of_ours_exist() -> None:
+def test_c12_named_tables_columns_and_indexes_exist() -> None:
     """Every row of the document names an existing table, column or index."""
     text = "\n".join(ours for title in (*NAMES, EVERY) for _, ours in rows(title))
     tables = metadata.tables
@@ -105,7 +105,7 @@ def test_c12_tables_columns_and_indexes_of_ours_exist() -> None:
     assert set(re.findall(r"`((?:ix|pk|uq)_[a-z_]+)`", text)) - indexes == set()
 
 
-def test_c12_variables_that_stay_the_same_are_read() -> None:
+def test_c12_unchanged_variables_are_read() -> None:
     """Every variable that a document sets is one of ours, in spite of other defaults."""
     ours = {field.metadata.get("name") or name.upper() for name, field in Settings.__dataclass_fields__.items()}
     parts = {"DATABASE_URL", "DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASS", "SERVICE_PORT", "PORT", "FLASK_ENV"}
@@ -115,7 +115,7 @@ def test_c12_variables_that_stay_the_same_are_read() -> None:
     assert variables - ours - parts == set()
 
 
-def test_c12_the_first_screen_of_the_readme_leads_there() -> None:
+def test_c12_first_screen_of_the_readme_links_the_page() -> None:
     """A reader who comes from a document looks no further than the first screen."""
     first = document("README.md").text.splitlines()[:FIRST_SCREEN]
 

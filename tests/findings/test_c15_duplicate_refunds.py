@@ -44,7 +44,7 @@ def test_c15_equal_refund_at_checkout_without_a_key_is_refused(client: FlaskClie
     assert gateway.count(Kind.REFUND) == 2
 
 
-def test_c15_eight_equal_refunds_at_once_are_one(app: Flask, gateway: LedgerGateway) -> None:
+def test_c15_8_equal_refunds_at_once_refund_once(app: Flask, gateway: LedgerGateway) -> None:
     number = paid(charge_order(app.test_client()))["payment_id"]
 
     answers = at_once(app, 8, lambda client, _: refund_order(client, number, amount=100))
@@ -62,7 +62,7 @@ def test_c15_declined_refund_is_no_duplicate(client: FlaskClient, gateway: Ledge
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.001])
-def test_c15_window_is_a_setting(make_app: MakeApp, gateway: LedgerGateway, seconds: float) -> None:
+def test_c15_window_of_duplicates_is_a_setting(make_app: MakeApp, gateway: LedgerGateway, seconds: float) -> None:
     client = make_app(duplicate_refund_seconds=seconds).test_client()
     number = paid(charge_order(client))["payment_id"]
     for _ in range(2):

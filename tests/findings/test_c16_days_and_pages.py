@@ -21,29 +21,31 @@ from tests.support.orders import create_order
     ("moment", "is_listed"),
     [("2025-11-03T00:00:00", True), ("2025-11-03T23:59:59.999999", True), ("2025-11-04T00:00:00", False)],
 )
-def test_c16_a_plain_date_in_to_includes_that_day(
-    client: FlaskClient, deps: Dependencies, moment: str, is_listed: bool
+@pytest.mark.parametrize("day", ["2025-11-03", "20251103"])
+def test_c16_plain_date_in_to_includes_that_day(
+    client: FlaskClient, deps: Dependencies, moment: str, is_listed: bool, day: str
 ) -> None:
     """Release 1.0.0 took the date for its first moment, which `to` leaves out."""
     number = trip_id_of(pay_trip(client))
     with deps.database.atomic("test") as connection:
         made = datetime.fromisoformat(moment).replace(tzinfo=UTC)
         connection.execute(update(payments).values(created_at=made))
-    for day in ("2025-11-03", "20251103"):
-        found = client.get("/payments", query_string={"from": "2025-11-03", "to": day}).get_json()["payments"]
-        assert [payment["payment_id"] for payment in found] == [number] * is_listed
+    found = client.get("/payments", query_string={"from": "2025-11-03", "to": day}).get_json()["payments"]
+    assert [payment["payment_id"] for payment in found] == [number] * is_listed
 
 
-def test_c16_only_a_plain_date_means_the_day() -> None:
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2025-11-03", datetime(2025, 11, 4, tzinfo=UTC)),
+        ("2025-11-03T00:00:00", datetime(2025, 11, 3, tzinfo=UTC)),
+        ("2025-11-03T12:00:00+02:00", datetime(2025, 11, 3, 10, tzinfo=UTC)),
+        ("9999-12-31", datetime(9999, 12, 31, tzinfo=UTC)),
+    ],
+)
+def test_c16_only_a_plain_date_means_the_whole_day(text: str, moment: datetime) -> None:
     """A time is the moment that it names, and the last day there is has no next one."""
-    schema = Schema.from_dict({"to": Moment(after_date=True)})()
-    for text, moment in {
-        "2025-11-03": datetime(2025, 11, 4, tzinfo=UTC),
-        "2025-11-03T00:00:00": datetime(2025, 11, 3, tzinfo=UTC),
-        "2025-11-03T12:00:00+02:00": datetime(2025, 11, 3, 10, tzinfo=UTC),
-        "9999-12-31": datetime(9999, 12, 31, tzinfo=UTC),
-    }.items():
-        assert schema.load({"to": text})["to"] == moment
+    assert Schema.from_dict({"to": Moment(after_date=True)})().load({"to": text})["to"] == moment
 
 
 def listed(client: FlaskClient, **query: Any) -> dict[str, Any]:
@@ -59,20 +61,21 @@ def test_c16_pages_of_bookings_do_not_shift(client: FlaskClient) -> None:
     ids = [ada.made(amount=number) for number in range(1, 6)]
     first = ada.page("?per_page=2")
     assert [payment["payment_id"] for payment in first["payments"]] == ids[:2:-1]
-
     ada.made(amount=9)
     before = first["pagination"]["before"]
-    for page, expected in ((1, ids[:2:-1]), (2, [ids[2], ids[1]]), (3, [ids[0]])):
-        found = ada.page(f"?per_page=2&page={page}&before={before}")
-        assert [payment["payment_id"] for payment in found["payments"]] == expected
-        told = found["pagination"]
-        assert (told["total"], told["pages"], told["has_next"], told["before"]) == (5, 3, page < 3, before)
+    pages = [ada.page(f"?per_page=2&page={page}&before={before}") for page in (1, 2, 3)]
+    shown = [[payment["payment_id"] for payment in page["payments"]] for page in pages]
+    assert shown == [ids[:2:-1], [ids[2], ids[1]], [ids[0]]]
+    names = ("total", "pages", "has_next", "before")
+    assert [[page["pagination"][name] for name in names] for page in pages] == [
+        [5, 3, True, before],
+        [5, 3, True, before],
+        [5, 3, False, before],
+    ]
     assert ada.page("?per_page=2")["pagination"]["total"] == 6
 
 
-def test_c16_a_payment_that_arrives_while_a_page_is_read_hides_none(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_c16_payment_created_during_a_read_hides_no_other(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would push the last row of the first page out, which the second page leaves out as well."""
     ada, count = Booker(client.application, "ada"), repositories.count
     ids = [ada.made(amount=number) for number in range(1, 4)]
@@ -89,7 +92,7 @@ def test_c16_a_payment_that_arrives_while_a_page_is_read_hides_none(
 
 
 @pytest.mark.parametrize("nonsense", ["", "x", "p4", "cDQ%3D"])
-def test_c16_nonsense_in_before_counts_as_nothing_in_bookings(client: FlaskClient, nonsense: str) -> None:
+def test_c16_invalid_before_is_ignored_in_bookings(client: FlaskClient, nonsense: str) -> None:
     """As for every parameter of this list."""
     ada = Booker(client.application, "ada")
     ada.made()

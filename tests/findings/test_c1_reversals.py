@@ -77,7 +77,7 @@ def test_c1_late_hold_is_released(client: FlaskClient, deps: Dependencies, gatew
     assert list(verify(deps)) == []
 
 
-def test_c1_owner_that_learns_of_the_approval_in_time_tells_the_truth(
+def test_c1_owner_that_learns_of_the_approval_in_time_answers_success(
     make_app: MakeApp, gateway: LedgerGateway
 ) -> None:
     app = make_app(keyless_answer_seconds=5.0)
@@ -116,9 +116,7 @@ def test_c1_only_requests_without_a_key_are_reversed(
     assert shown(client, payment_id)["status"] == ("captured" if key else "failed")
 
 
-def test_c1_charge_that_never_left_is_over_at_once(
-    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
-) -> None:
+def test_c1_unsent_charge_ends_at_once(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     gateway.script.append(NotSent("connection refused"))
 
     body = body_of(process(client))
@@ -129,7 +127,7 @@ def test_c1_charge_that_never_left_is_over_at_once(
     assert list(verify(deps)) == []
 
 
-def test_c1_charge_that_the_gateway_does_not_know_is_settled_and_reversed(
+def test_c1_charge_unknown_to_the_gateway_is_made_and_reversed(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     """If recovery gave it up, the money would stay with a sender that wakes up later."""
@@ -144,7 +142,7 @@ def test_c1_charge_that_the_gateway_does_not_know_is_settled_and_reversed(
     assert kept(gateway) == 0
 
 
-def test_c1_owner_that_sends_after_its_charge_was_reversed_charges_nothing_more(
+def test_c1_owner_that_sends_after_the_reversal_charges_nothing(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     """The owner falls asleep between its look at the clock and the send; recovery completes the charge meanwhile."""
@@ -184,7 +182,7 @@ def test_c1_reversal_that_is_declined_is_tried_again_under_another_key(
     assert list(verify(deps)) == []
 
 
-def test_c1_other_amount_than_asked_waits_for_a_person_whose_approval_reverses_too(
+def test_c1_other_amount_needs_a_person_and_its_approval_is_reversed(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     def approves_less(request: GatewayRequest) -> Unknown:

@@ -28,13 +28,13 @@ def waits(backoff: Backoff, chance: float) -> list[float]:
 
 @pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("backoff", [Backoff(), Backoff(longest=60.0)], ids=["http", "broker"])
-def test_c2_refused_delivery_gets_eight_tries_over_an_hour(backoff: Backoff, chance: float) -> None:
+def test_c2_refused_delivery_gets_8_tries_over_an_hour(backoff: Backoff, chance: float) -> None:
     delays = waits(backoff, chance)
     assert len(delays) + 1 >= 8
     assert 3600 <= sum(delays) < 2.5 * 3600
 
 
-def test_c2_refusal_that_does_not_end_makes_a_delivery_dead(database: Database) -> None:
+def test_c2_delivery_that_is_always_refused_is_dead(database: Database) -> None:
     pile_up(database, ["order"], count=1)
     impatient = Backoff(first=0.01, longest=0.02, refusal_patience=0.1)
     sink = ScriptedSink(lambda _: Refused("HTTP 404"), "order", impatient)
@@ -45,7 +45,7 @@ def test_c2_refusal_that_does_not_end_makes_a_delivery_dead(database: Database) 
     assert len(sink.offered) >= impatient.refusals
 
 
-def test_c2_gone_is_final_at_once(database: Database) -> None:
+def test_c2_answer_410_makes_a_delivery_dead_at_once(database: Database) -> None:
     pile_up(database, ["order"], count=1)
     sink = ScriptedSink(lambda _: Rejected("HTTP 410"), "order", QUICK)
     relay = Relay(database, sink)
@@ -56,7 +56,7 @@ def test_c2_gone_is_final_at_once(database: Database) -> None:
 
 
 @pytest.mark.parametrize("refusal", [404, 401, 409], ids=["commits after our answer", "rotates first", "knows the id"])
-def test_c2_order_service_that_refuses_at_first_hears_completed(
+def test_c2_order_service_that_refuses_at_first_gets_the_completed_event(
     make_app: MakeApp, receiver: Receiver, refusal: int
 ) -> None:
     app = make_app(order_service_url=receiver.url)

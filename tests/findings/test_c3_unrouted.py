@@ -19,13 +19,13 @@ from tests.support.waiting import wait_until
 SINK = "rabbitmq"
 
 
-def test_c3_unroutable_message_is_tried_three_times_within_a_minute() -> None:
+def test_c3_unroutable_message_is_tried_3_times_within_a_minute() -> None:
     assert len(relay.UNROUTED_DELAYS) + 1 == 3
     assert sum(relay.UNROUTED_DELAYS) < 60
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-def test_c3_queue_bound_to_completed_alone_gets_it(
+def test_c3_queue_bound_only_to_completed_gets_that_event(
     make_app: MakeApp, broker_port: int, ear: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "UNROUTED_DELAYS", (0.2, 0.4))

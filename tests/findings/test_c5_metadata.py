@@ -15,7 +15,7 @@ from tests.support.gateways import LedgerGateway
 NOTES: tuple[Any, ...] = ({"note": "local test"}, {}, {"note": "another"}, None, "text")
 
 
-def test_c5_the_documents_two_bodies_are_one_payment(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_c5_documented_bodies_with_other_metadata_charge_once(client: FlaskClient, gateway: LedgerGateway) -> None:
     """The trips document sends `demo-client-1` with and without metadata; release 1.0.0 answered 422 to the second."""
     bare = {"idempotency_key": "demo-client-1", "trip_id": 101, "method": "CARD", "amount": 150.00}
     answer = client.post("/payments", json=bare)

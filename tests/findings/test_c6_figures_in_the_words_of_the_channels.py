@@ -51,7 +51,7 @@ STANDING = {
 }
 
 
-def test_c6_each_channels_payments_stand_under_its_own_words(app: Flask, deps: Dependencies) -> None:
+def test_c6_payments_are_counted_under_the_statuses_of_their_channel(app: Flask, deps: Dependencies) -> None:
     """Release 1.0.0 had no `payments_by_status{status="COMPLETED"}`, which the orders document lists."""
     use_all(app)
     assert told(app.test_client(), "payments_by_status", "status") == STANDING
@@ -60,7 +60,7 @@ def test_c6_each_channels_payments_stand_under_its_own_words(app: Flask, deps: D
     assert scraped(app.test_client())("payments_by_status", status="COMPLETED") == 2
 
 
-def test_c6_methods_are_told_by_channel(app: Flask) -> None:
+def test_c6_methods_are_counted_by_channel(app: Flask) -> None:
     """Release 1.0.0 added trips by CARD to all other payments by CARD."""
     use_all(app)
     found = told(app.test_client(), "payments_by_method", "method")
@@ -68,7 +68,7 @@ def test_c6_methods_are_told_by_channel(app: Flask) -> None:
     assert sum(found.values()) == sum(STANDING.values())
 
 
-def test_c6_what_is_added_up_stays_as_documented(app: Flask) -> None:
+def test_c6_sums_stay_as_documented(app: Flask) -> None:
     """`total_amount_processed` has no label, and the figures by currency stand beside it."""
     use_all(app)
     found = scraped(app.test_client())
@@ -77,7 +77,7 @@ def test_c6_what_is_added_up_stays_as_documented(app: Flask) -> None:
     assert found("total_amount_processed") == found("amount_processed_total")
 
 
-def test_c6_a_channel_without_words_uses_the_canonical_ones(make_app: MakeApp) -> None:
+def test_c6_channel_without_own_statuses_uses_the_canonical_ones(make_app: MakeApp) -> None:
     """For example a channel that is added later, or was removed while it has payments."""
     from payment_service.channels import CHANNELS
 

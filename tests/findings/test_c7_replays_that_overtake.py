@@ -49,7 +49,7 @@ def dead(deps: Dependencies) -> int:
 
 
 @pytest.mark.parametrize("batch", [1, 1000])
-def test_c7_deliveries_that_are_replayed_together_overtake_each_other_in_nothing(
+def test_c7_deliveries_replayed_together_are_sent_in_order(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     monkeypatch.setattr(deliveries, "BATCH", batch)
@@ -77,7 +77,7 @@ def test_c7_command_leaves_an_overtaken_delivery_as_it_is(refunded: Flask) -> No
     assert run(args=["deliveries", "replay", "--dead", "--even-if-newer"]).output == "1 due again\n"
 
 
-def test_c7_page_asks_again_and_says_what_was_delivered_since(refunded: Flask) -> None:
+def test_c7_page_asks_for_confirmation_and_shows_later_deliveries(refunded: Flask) -> None:
     deps, operator = dependencies_of(refunded), signed_in(refunded, "ann")
     number = dead(deps)
 
@@ -93,13 +93,13 @@ def test_c7_page_asks_again_and_says_what_was_delivered_since(refunded: Flask) -
     assert deliveries.listed(deps, 10, sink="order", status="DEAD", since=None) == []
 
 
-def test_c7_delivery_that_nothing_has_overtaken_is_replayed_at_once(database: Database, refunded: Flask) -> None:
+def test_c7_delivery_without_later_ones_is_replayed_at_once(database: Database, refunded: Flask) -> None:
     deps = dependencies_of(refunded)
     (newest,) = [row for row in rows(deps, outbox_deliveries) if row["status"] == "DELIVERED"]
     assert list(deliveries.replay(deps, [newest["delivery_id"]], "ann")) == [(1, 1)]
 
 
-def test_c7_http_event_carries_version_and_time(make_app: MakeApp, receiver: Receiver) -> None:
+def test_c7_http_event_has_version_and_time(make_app: MakeApp, receiver: Receiver) -> None:
     app = make_app(order_service_url=receiver.url)
     database = dependencies_of(app).database
     client = app.test_client()

@@ -10,7 +10,7 @@ from tests.support.database import rows
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
-def test_c8_reference_of_a_status_change_is_kept_and_shown(app: Flask, deps: Dependencies, status: str) -> None:
+def test_c8_reference_of_a_status_change_is_stored_and_shown(app: Flask, deps: Dependencies, status: str) -> None:
     desk = Booker(app, "desk", scope="payments:service")
     payment_id = desk.made()
 
@@ -21,6 +21,6 @@ def test_c8_reference_of_a_status_change_is_kept_and_shown(app: Flask, deps: Dep
     assert "bank-4711" in {row["caller_note"] for row in rows(deps, transactions)}
 
 
-def test_c8_payment_without_a_reference_looks_as_before(app: Flask) -> None:
+def test_c8_payment_without_a_reference_has_no_new_field(app: Flask) -> None:
     ada = Booker(app, "ada")
     assert "caller_reference" not in payment_of(ada.show(ada.paid()))

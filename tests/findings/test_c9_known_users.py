@@ -32,7 +32,7 @@ def known_after(app: Flask, deps: Dependencies, *tokens: dict[str, Any]) -> tupl
         ({"email": "ada@example.org", "is_verified": False}, "ada@example.org", False),
     ],
 )
-def test_c9_absent_claims_leave_what_is_known(
+def test_c9_absent_claims_keep_the_stored_values(
     app: Flask, deps: Dependencies, later: dict[str, Any], email: str, is_verified: bool
 ) -> None:
     """Release 1.0.0 wrote NULL and false for claims that a token does not have."""
@@ -40,13 +40,13 @@ def test_c9_absent_claims_leave_what_is_known(
     assert known_after(app, deps, {}) == (email, is_verified)
 
 
-def test_c9_an_unknown_user_without_claims_is_remembered(app: Flask, deps: Dependencies) -> None:
+def test_c9_unknown_user_without_claims_is_stored(app: Flask, deps: Dependencies) -> None:
     """As in release 1.0.0; a later token fills the row."""
     assert known_after(app, deps, {}) == (None, False)
     assert known_after(app, deps, KNOWN) == tuple(KNOWN.values())
 
 
-def test_c9_a_token_that_says_nothing_new_writes_nothing(app: Flask, deps: Dependencies) -> None:
+def test_c9_token_without_changes_writes_nothing(app: Flask, deps: Dependencies) -> None:
     """Release 1.0.0 wrote at each change between the two tokens."""
     known_after(app, deps, KNOWN)
     (before,) = rows(deps, users)

@@ -44,7 +44,7 @@ def shown(url: str, names: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def test_d3_options_of_the_address_join_those_of_the_service(postgres: Postgres) -> None:
+def test_d3_options_of_the_url_are_merged_with_those_of_the_service(postgres: Postgres) -> None:
     """The tables went into `public`, where another service had its own."""
     postgres.drop_database("with_options")
     given = make_url(postgres.create_database("with_options"))
@@ -79,7 +79,7 @@ def test_d3_options_of_the_address_join_those_of_the_service(postgres: Postgres)
         ("postgresql://u:p@h/d?connect_timeout=soon", "connect_timeout"),
     ],
 )
-def test_d3_parameter_that_nobody_knows_or_can_use_is_refused_by_name(given: str, named: str) -> None:
+def test_d3_unknown_parameter_is_refused_by_name(given: str, named: str) -> None:
     """Every request was answered 500."""
     assert named in fault_of(given)
     assert fault_of(given).startswith("DATABASE_URL: ")
@@ -88,7 +88,7 @@ def test_d3_parameter_that_nobody_knows_or_can_use_is_refused_by_name(given: str
 @pytest.mark.parametrize(
     "given", ["postgresql://u:p@h1:1,,h2:2/d", "postgresql://u:p@/d?host=h1,h2,h3&port=1,2", "postgresql://u:p@h1:x/d"]
 )
-def test_d3_hosts_that_have_no_name_or_port_are_refused(given: str) -> None:
+def test_d3_host_without_a_name_or_port_is_refused(given: str) -> None:
     assert fault_of(given).startswith("DATABASE_URL: must ")
 
 
@@ -100,14 +100,14 @@ def test_d3_hosts_that_have_no_name_or_port_are_refused(given: str) -> None:
         ("postgresql://u:p@/d?host=h1,h2&port=1,2&target_session_attrs=any", "h1,h2", "1,2", "any"),
     ],
 )
-def test_d3_several_hosts_ask_for_one_that_takes_writes(given: str, hosts: str, ports: str, wanted: str) -> None:
+def test_d3_several_hosts_select_one_that_accepts_writes(given: str, hosts: str, ports: str, wanted: str) -> None:
     """A standby that answered first was taken."""
     query = make_url(address_of(given)).query
     assert (query["host"], query["port"], query["target_session_attrs"]) == (hosts, ports, wanted)
     assert make_url(address_of(given)).username == "u"
 
 
-def test_d3_hosts_in_parts_ask_for_one_that_takes_writes() -> None:
+def test_d3_hosts_in_parts_select_one_that_accepts_writes() -> None:
     url = Settings.from_env({"DB_HOST": "a,b", "DB_PORT": "5432", "DB_PASS": "x"}).database_url
     assert make_url(url).query["target_session_attrs"] == "read-write"
 
@@ -123,7 +123,7 @@ def pair() -> Iterator[tuple[ThrowawayPostgres, ThrowawayPostgres]]:
         yield standby, primary
 
 
-def test_d3_service_finds_the_one_host_that_takes_writes(pair: tuple[ThrowawayPostgres, ThrowawayPostgres]) -> None:
+def test_d3_service_finds_the_host_that_accepts_writes(pair: tuple[ThrowawayPostgres, ThrowawayPostgres]) -> None:
     standby, primary = pair
     migrate(primary.create_database("several"))
     url = address_of(f"postgresql://test@127.0.0.1:{standby.port},127.0.0.1:{primary.port}/several")

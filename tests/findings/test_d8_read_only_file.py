@@ -51,7 +51,7 @@ def assert_unavailable(app: Flask) -> None:
     assert (refused.status_code, refused.get_json()["code"]) == (503, "database_unavailable")
 
 
-def test_d8_file_that_is_writable_again_is_written_without_a_restart(file: Path) -> None:
+def test_d8_file_made_writable_is_written_without_a_restart(file: Path) -> None:
     file.chmod(0o444)
     app = make(file)
     assert ready(app) == (503, False)
@@ -62,7 +62,7 @@ def test_d8_file_that_is_writable_again_is_written_without_a_restart(file: Path)
     assert pay_trip(app.test_client(), idempotency_key="while").status_code == 200
 
 
-def test_d8_connection_that_is_read_only_is_thrown_away_by_a_charge(file: Path) -> None:
+def test_d8_read_only_connection_is_closed_by_a_charge(file: Path) -> None:
     file.chmod(0o444)
     app = make(file)
     assert app.test_client().get("/payments").status_code == 200
@@ -72,7 +72,7 @@ def test_d8_connection_that_is_read_only_is_thrown_away_by_a_charge(file: Path) 
     assert pay_trip(app.test_client(), idempotency_key="while").status_code == 200
 
 
-def test_d8_file_that_becomes_read_only_for_a_connection_is_not_ready(file: Path) -> None:
+def test_d8_service_with_a_file_made_read_only_is_not_ready(file: Path) -> None:
     app = make(file)
     with dependencies_of(app).database.reading() as connection:
         connection.execute(text("PRAGMA query_only = ON"))

@@ -42,7 +42,7 @@ def listed(app: Flask, *words: str) -> list[dict[str, str]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def test_d9_since_takes_the_times_that_the_tool_prints(app: Flask) -> None:
+def test_d9_since_accepts_the_times_that_the_commands_print(app: Flask) -> None:
     every = listed(app)
     created = sorted(row["created_at"] for row in every)
     assert len(listed(app, "--since", created[0])) == len(every)
@@ -57,14 +57,14 @@ def test_d9_since_takes_the_times_that_the_tool_prints(app: Flask) -> None:
 @pytest.mark.parametrize(
     "shape", ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M"]
 )
-def test_d9_since_takes_every_usual_form_and_zone(app: Flask, shape: str) -> None:
+def test_d9_since_accepts_every_usual_form_and_zone(app: Flask, shape: str) -> None:
     """Also as the log writes it, which ends in Z."""
     ago, ahead = clock.now() - timedelta(days=1), clock.now() + timedelta(days=1)
     assert listed(app, "--since", f"{ago:{shape}}")
     assert not listed(app, "--since", f"{ahead:{shape}}")
 
 
-def test_d9_since_counts_the_zone(app: Flask) -> None:
+def test_d9_since_respects_the_zone(app: Flask) -> None:
     now = f"{clock.now() + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}"
     assert listed(app, "--since", f"{now}+02:00")
     assert not listed(app, "--since", f"{now}-02:00")
@@ -97,16 +97,14 @@ def test_d9_since_counts_the_zone(app: Flask) -> None:
         (("simulator", "--ledger", "/dev/null/ledger.db"), "cannot be used"),
     ],
 )
-def test_d9_argument_that_cannot_be_meant_is_a_sentence_and_exit_code_2(
-    app: Flask, words: tuple[str, ...], said: str
-) -> None:
+def test_d9_impossible_argument_prints_a_sentence_and_exits_2(app: Flask, words: tuple[str, ...], said: str) -> None:
     result = run(app, *words)
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert said in result.stderr.splitlines()[-1]
 
 
-def test_d9_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_d9_operator_without_a_user_name_is_named_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container it was a KeyError."""
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)

@@ -47,7 +47,7 @@ def send(client: FlaskClient, path: str, currency: str, text: str) -> TestRespon
 @pytest.mark.parametrize("path", ["/v1/payments/charge", "/v1/payments"])
 @pytest.mark.parametrize(("currency", "text", "amount"), TAKEN)
 @pytest.mark.parametrize("quoted", [False, True], ids=["number", "text"])
-def test_e2_an_amount_is_rounded_to_the_decimals_of_its_currency(
+def test_e2_amount_is_rounded_to_the_decimals_of_its_currency(
     client: FlaskClient, gateway: LedgerGateway, path: str, currency: str, text: str, amount: float, quoted: bool
 ) -> None:
     """Release 1.0.0 charged 99.999 KWD as 100.0, and refused 100.5 JPY."""
@@ -58,7 +58,7 @@ def test_e2_an_amount_is_rounded_to_the_decimals_of_its_currency(
 
 @pytest.mark.parametrize("path", ["/v1/payments/charge", "/v1/payments"])
 @pytest.mark.parametrize(("currency", "text", "kind"), REFUSED)
-def test_e2_the_limits_hold_before_and_after_rounding(
+def test_e2_limits_hold_before_and_after_rounding(
     client: FlaskClient, gateway: LedgerGateway, path: str, currency: str, text: str, kind: str
 ) -> None:
     """Release 1.0.0 charged 100000.005 as 100000.0."""
@@ -70,7 +70,7 @@ def test_e2_the_limits_hold_before_and_after_rounding(
     ("currency", "amount", "refunded"),
     [("KWD", 1.234, 1.234), ("KWD", 1.2345, 1.234), ("JPY", 10.5, 10.0), ("INR", 10.005, 10.0), ("INR", 0.0051, 0.01)],
 )
-def test_e2_a_refund_is_rounded_to_the_decimals_of_its_payment(
+def test_e2_refund_is_rounded_to_the_decimals_of_its_payment(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, currency: str, amount: float, refunded: float
 ) -> None:
     """Release 1.0.0 refunded 1.234 KWD as 1.23, and refused 10.5 JPY."""
@@ -83,14 +83,14 @@ def test_e2_a_refund_is_rounded_to_the_decimals_of_its_payment(
 
 
 @pytest.mark.parametrize(("currency", "amount"), [("KWD", 0.0005), ("JPY", 0.5), ("INR", 0.005), ("INR", 0)])
-def test_e2_a_refund_that_rounds_to_nothing_is_refused(client: FlaskClient, currency: str, amount: Any) -> None:
+def test_e2_refund_that_rounds_to_zero_is_refused(client: FlaskClient, currency: str, amount: Any) -> None:
     """Nothing is left to refund, and the key stays free."""
     number = paid(charge_order(client, amount=99, currency=currency))["payment_id"]
     assert faults(refund_order(client, number, "refund", amount=amount)) == [(["body", "amount"], "greater_than")]
     assert paid(refund_order(client, number, "refund", amount=1), 200)["refunded_amount"] == 1.0
 
 
-def test_e2_three_decimals_are_refunded_in_parts_to_the_last(client: FlaskClient, deps: Dependencies) -> None:
+def test_e2_partial_refunds_reach_the_last_of_three_decimals(client: FlaskClient, deps: Dependencies) -> None:
     """Release 1.0.0 left a fils behind."""
     number = paid(charge_order(client, amount=99.999, currency="KWD"))["payment_id"]
     assert paid(refund_order(client, number, "first", amount=33.333), 200)["status"] == "COMPLETED"

@@ -29,7 +29,7 @@ def usual_limit() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("usual_limit")
-def test_e4_the_proxy_says_nothing_of_the_usual_limit_of_open_files() -> None:
+def test_e4_proxy_prints_no_warning_at_the_usual_limit_of_open_files() -> None:
     """In release 1.0.0 it warned that 2,048 connections exceed 1,024 files, in a line that is no JSON."""
     with closing(Nginx(f"127.0.0.1:{free_port()}")) as nginx:
         assert "exceed" not in nginx.check()

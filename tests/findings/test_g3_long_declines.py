@@ -30,20 +30,22 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize(("sent", "kept"), MESSAGES.items(), ids=lambda text: repr(text)[:30])
-def test_g3_a_decline_with_any_message_is_a_decline(sent: str, kept: str) -> None:
+def test_g3_decline_with_any_message_is_a_decline(sent: str, kept: str) -> None:
     """Release 1.0.0 took a decline with a line end or more than 255 characters for no decision at all."""
     reply = Reply(402, json.dumps(DECLINED | {"message": sent}).encode())
     expected = Declined("EXPIRED_CARD", kept)
     assert read_answer(ASKED, reply) == read_finding(ASKED, reply) == expected
 
 
-def test_g3_a_decline_without_a_message_says_its_code() -> None:
+@pytest.mark.parametrize(
+    "body", [DECLINED | {"message": None}, {name: DECLINED[name] for name in DECLINED if name != "message"}]
+)
+def test_g3_decline_without_a_message_shows_its_code(body: dict[str, object]) -> None:
     """Release 1.0.0 took it for no decision."""
-    for body in (DECLINED | {"message": None}, {name: DECLINED[name] for name in DECLINED if name != "message"}):
-        assert read_answer(ASKED, Reply(200, json.dumps(body).encode())) == Declined("EXPIRED_CARD", "EXPIRED_CARD")
+    assert read_answer(ASKED, Reply(200, json.dumps(body).encode())) == Declined("EXPIRED_CARD", "EXPIRED_CARD")
 
 
-def test_g3_code_and_reference_of_a_decline_are_cleaned_and_cut() -> None:
+def test_g3_code_and_reference_of_a_decline_are_cleaned_and_shortened() -> None:
     """Release 1.0.0 took a decline with such a code or reference for no decision."""
     body = DECLINED | {"code": "EXPIRED_CARD\n", "reference": "R" * 300}
     found = read_answer(ASKED, Reply(402, json.dumps(body).encode()))
@@ -58,7 +60,7 @@ def _decline(message: str) -> Callable[[GatewayRequest], SendResult]:
     return decline
 
 
-def test_g3_a_charge_declined_at_length_is_told_failed(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_g3_charge_with_a_long_decline_fails(client: FlaskClient, gateway: LedgerGateway) -> None:
     """Release 1.0.0 answered PENDING permanently."""
     gateway.script.append(_decline("Card expired.\n" + "Ask your bank. " * 100))
     answer = pay_trip(client)
@@ -68,7 +70,7 @@ def test_g3_a_charge_declined_at_length_is_told_failed(client: FlaskClient, gate
     assert pay_trip(client).data == answer.data
 
 
-def test_g3_a_refund_declined_at_length_gives_its_amount_back(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_g3_refund_with_a_long_decline_releases_its_amount(client: FlaskClient, gateway: LedgerGateway) -> None:
     """Release 1.0.0 kept the amount reserved permanently."""
     number = trip_id_of(pay_trip(client))
     gateway.script.append(_decline("Not\nnow"))

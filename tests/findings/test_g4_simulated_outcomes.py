@@ -39,7 +39,7 @@ def test_g4_another_success_rate_is_no_violation(make_app: MakeApp, before: floa
     assert not list(verify(later))
 
 
-def test_g4_what_the_tables_alone_can_tell_is_still_told(make_app: MakeApp) -> None:
+def test_g4_violations_within_the_tables_are_still_reported(make_app: MakeApp) -> None:
     """Money that no operation moved is a violation before any gateway."""
     app = make_app(gateway=None)
     pay_trip(app.test_client())
@@ -49,7 +49,7 @@ def test_g4_what_the_tables_alone_can_tell_is_still_told(make_app: MakeApp) -> N
 
 
 @pytest.mark.parametrize("silence", [NotSent("refused"), Unknown("no answer in time")], ids=["refused", "silent"])
-def test_g4_a_gateway_that_cannot_be_asked_is_no_violation(
+def test_g4_unreachable_gateway_is_no_violation(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, silence: NotSent | Unknown
 ) -> None:
     """Release 1.0.0 called a success unknown to a gateway that had not answered."""

@@ -52,7 +52,7 @@ def seconds_in(said: str) -> int:
     return int(found)
 
 
-def test_g5_a_charge_is_declined_only_when_nothing_can_be_on_its_way(
+def test_g5_operator_declines_a_charge_only_when_no_request_is_under_way(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     """Release 1.0.0 declined it at once; the bank charged a moment later."""
@@ -72,7 +72,9 @@ def test_g5_a_charge_is_declined_only_when_nothing_can_be_on_its_way(
     assert not list(verify(deps))
 
 
-def test_g5_a_refund_waits_as_long(app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_g5_operator_declines_a_refund_only_when_no_request_is_under_way(
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
+) -> None:
     """Release 1.0.0 gave its amount back at once; the bank refunded a moment later."""
     number = trip_id_of(pay_trip(client))
     gateway.script.append(Unknown("silence"))
@@ -104,7 +106,7 @@ def test_g5_while_an_owner_works_the_wait_includes_its_lease(
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_g5_what_the_bank_has_done_is_approved_at_once(
+def test_g5_operation_that_the_bank_has_made_is_approved_at_once(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     """Nothing that comes later can make an approval wrong: it does not wait."""

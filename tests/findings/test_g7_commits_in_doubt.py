@@ -52,7 +52,7 @@ def commits_lost(times: int, *, heard: bool, then: type[Exception] | None = None
 
 @every_movement
 @pytest.mark.parametrize("heard", [True, False], ids=["heard", "unheard"])
-def test_g7_where_the_tables_cannot_be_read_the_answer_is_outcome_unknown(
+def test_g7_unreadable_tables_after_a_commit_answer_outcome_unknown(
     app: Flask,
     deps: Dependencies,
     gateway: LedgerGateway,
@@ -69,7 +69,7 @@ def test_g7_where_the_tables_cannot_be_read_the_answer_is_outcome_unknown(
 
 
 @every_movement
-def test_g7_what_was_written_down_is_told_once_the_tables_can_be_read(
+def test_g7_stored_outcome_is_answered_when_the_tables_can_be_read(
     app: Flask, deps: Dependencies, gateway: LedgerGateway, kind: Kind, prepare: Callable[[Flask], Ask]
 ) -> None:
     """Release 1.0.0 answered undecided."""
@@ -81,7 +81,7 @@ def test_g7_what_was_written_down_is_told_once_the_tables_can_be_read(
 
 
 @every_movement
-def test_g7_what_was_not_written_down_is_undecided(
+def test_g7_outcome_that_was_not_stored_is_undecided(
     app: Flask, deps: Dependencies, gateway: LedgerGateway, kind: Kind, prepare: Callable[[Flask], Ask]
 ) -> None:
     """The re-reading holds the key's lock: no COMMIT of ours can follow."""
@@ -92,9 +92,7 @@ def test_g7_what_was_not_written_down_is_undecided(
     assert_done_once(deps, gateway, kind)
 
 
-def test_g7_a_decline_that_was_written_down_is_not_told_as_undecided(
-    app: Flask, deps: Dependencies, gateway: LedgerGateway
-) -> None:
+def test_g7_stored_decline_is_answered_as_a_decline(app: Flask, deps: Dependencies, gateway: LedgerGateway) -> None:
     """Release 1.0.0 answered "processing" for a payment that had failed."""
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     with commits_lost(ATTEMPTS, heard=True):
@@ -102,9 +100,7 @@ def test_g7_a_decline_that_was_written_down_is_not_told_as_undecided(
     assert (body["status"], body["error"]) == ("failed", "Card was declined by issuer")
 
 
-def test_g7_a_database_that_was_never_reached_leaves_no_doubt(
-    app: Flask, deps: Dependencies, gateway: LedgerGateway
-) -> None:
+def test_g7_database_that_was_never_reached_answers_503(app: Flask, deps: Dependencies, gateway: LedgerGateway) -> None:
     """No COMMIT was sent: the payment is undecided, and its caller may know it."""
     with commits_lost(0, heard=False, then=DatabaseUnavailable):
         body = checkouts.body_of(checkouts.process(app.test_client()), 202)
@@ -115,7 +111,7 @@ def test_g7_a_database_that_was_never_reached_leaves_no_doubt(
     assert not list(verify(deps))
 
 
-def test_g7_an_owner_that_was_overtaken_in_vain_says_undecided_and_replays_nothing(
+def test_g7_overtaken_owner_of_an_open_operation_answers_undecided(
     app: Flask, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     """Another one holds the key now, and knows no more."""

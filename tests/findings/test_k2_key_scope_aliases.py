@@ -34,7 +34,7 @@ def is_replay(answer: TestResponse) -> bool:
 
 
 @pytest.mark.parametrize(("aliases", "before"), [(TOKENS_ON, None), (RENAMED, OLD)])
-def test_k2_a_key_stays_the_callers_when_its_subject_changes(
+def test_k2_key_of_a_renamed_subject_still_replays(
     make_app: MakeApp, gateway: LedgerGateway, aliases: Any, before: Any
 ) -> None:
     """Release 1.0.0 charged the same key again after tokens were switched on, and again after a rename."""
@@ -56,32 +56,31 @@ def test_k2_a_key_stays_the_callers_when_its_subject_changes(
     assert client.get(f"/payments/{number}", headers=bearer("another")).status_code == 404
 
 
-def test_k2_without_an_alias_another_subject_is_another_caller(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_k2_other_subject_without_an_alias_charges_again(client: FlaskClient, gateway: LedgerGateway) -> None:
     """As in release 1.0.0: two services may use the same key."""
     pay_trip(client, headers=OLD)
     assert not is_replay(pay_trip(client, headers=NEW))
     assert len(gateway.sent) == 2
 
 
-def test_k2_both_subjects_at_once_are_one(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_k2_requests_of_both_subjects_at_once_charge_once(make_app: MakeApp, gateway: LedgerGateway) -> None:
     """Release 1.0.0 charged once for each of them."""
     app = make_app(key_scope_aliases=RENAMED)
     answers = at_once(app, 8, lambda client, number: pay_trip(client, headers=(OLD, NEW)[number % 2]))
     assert len({answer.data for answer in answers}) == 1
     assert len(gateway.sent) == 1
-    number = trip_id_of(answers[0])
-    for who in (OLD, NEW):
-        assert app.test_client().get(f"/payments/{number}", headers=who).status_code == 200
+    path = f"/payments/{trip_id_of(answers[0])}"
+    assert [app.test_client().get(path, headers=headers).status_code for headers in (OLD, NEW)] == [200, 200]
 
 
-def test_k2_what_is_new_belongs_to_the_old_subject(make_app: MakeApp, deps: Dependencies) -> None:
+def test_k2_new_payment_of_a_renamed_subject_belongs_to_the_old_one(make_app: MakeApp, deps: Dependencies) -> None:
     """The audit trail still names the actual subject."""
     pay_trip(make_app(key_scope_aliases=RENAMED).test_client(), headers=NEW)
     assert [row["subject"] for row in rows(deps, payments)] == ["old"]
     assert {row["actor"] for row in rows(deps, transactions)} == {"new"}
 
 
-def test_k2_a_row_under_the_requests_own_subject_is_used_first(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_k2_key_under_the_own_subject_has_precedence(make_app: MakeApp, gateway: LedgerGateway) -> None:
     """An alias that is set late takes nothing away from what the new subject has made."""
     client = make_app().test_client()
     own = trip_id_of(pay_trip(client, headers=NEW))
@@ -98,9 +97,7 @@ def test_k2_a_row_under_the_requests_own_subject_is_used_first(make_app: MakeApp
     assert shown["payment"]["id"] == own
 
 
-def test_k2_what_a_new_subject_left_undecided_is_taken_up_where_it_is(
-    make_app: MakeApp, gateway: LedgerGateway
-) -> None:
+def test_k2_undecided_operation_of_the_new_subject_is_continued(make_app: MakeApp, gateway: LedgerGateway) -> None:
     """The gateway key has the subject in it: another scope would send another charge."""
     gateway.script.append(gateway.lose_answer)
     assert pay_trip(make_app().test_client(), headers=NEW).status_code == 202
@@ -108,7 +105,7 @@ def test_k2_what_a_new_subject_left_undecided_is_taken_up_where_it_is(
     assert len({request.gateway_key for request in gateway.sent}) == 1
 
 
-def test_k2_a_booking_is_processed_once_by_both(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_k2_process_of_a_booking_by_both_subjects_charges_once(make_app: MakeApp, gateway: LedgerGateway) -> None:
     """Without a client's key the payment is the key, whichever of the two subjects processes it."""
     app = make_app(key_scope_aliases=RENAMED)
     old, new = Booker(app, "old"), Booker(app, "new")
@@ -126,7 +123,9 @@ BAD: tuple[dict[str, str], ...] = ({}, {"Authorization": f"Bearer {token(secret=
 
 
 @pytest.mark.parametrize("headers", BAD, ids=["missing", "invalid", "without subject"])
-def test_k2_a_401_of_a_channel_that_was_open_does_not_say_safe(make_app: MakeApp, headers: dict[str, str]) -> None:
+def test_k2_answer_401_of_a_formerly_open_channel_advises_no_safe_repeat(
+    make_app: MakeApp, headers: dict[str, str]
+) -> None:
     """Release 1.0.0 answered "same key, safe"; with a token the same key then charged again."""
     client = make_app().test_client()
     pay_trip(client)
@@ -144,14 +143,14 @@ def test_k2_a_401_of_a_channel_that_was_open_does_not_say_safe(make_app: MakeApp
     assert advice(pay_trip(aliased, headers=headers)) == (401, True)
 
 
-def test_k2_one_open_channel_does_not_make_the_others_advice_true(make_app: MakeApp) -> None:
+def test_k2_answer_401_beside_an_open_channel_keeps_its_advice(make_app: MakeApp) -> None:
     """On a shared path the channel is known only when the body was read."""
     pay_trip(make_app().test_client())
     client = make_app(auth_open_channels=frozenset({"bills"})).test_client()
     assert advice(pay_trip(client)) == (401, False)
 
 
-def test_k2_a_payment_that_another_process_makes_without_a_token_is_noticed(make_app: MakeApp, later: Later) -> None:
+def test_k2_keyless_payment_of_another_process_changes_the_advice(make_app: MakeApp, later: Later) -> None:
     """While the processes restart one by one, some still accept callers without a token."""
     closed = make_app(auth_open_channels=CLOSED).test_client()
     assert advice(pay_trip(closed)) == (401, True)
@@ -160,7 +159,7 @@ def test_k2_a_payment_that_another_process_makes_without_a_token_is_noticed(make
     assert advice(pay_trip(closed)) == (401, False)
 
 
-def test_k2_a_401_needs_no_database(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_k2_answer_401_needs_no_database(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the database's answer the service gives the careful advice."""
 
     def fail(*_: Any) -> NoReturn:
@@ -179,7 +178,7 @@ def test_k2_a_401_needs_no_database(make_app: MakeApp, monkeypatch: pytest.Monke
         ("CN%3Da%2CO%3Db=100%25", (("CN=a,O=b", "100%"),)),
     ],
 )
-def test_k2_aliases_are_read(text: str, aliases: Any) -> None:
+def test_k2_aliases_are_parsed(text: str, aliases: Any) -> None:
     """Release 1.0.0 had no such variable."""
     assert Settings.from_env({"KEY_SCOPE_ALIASES": text}).key_scope_aliases == aliases
 

@@ -10,7 +10,7 @@ from payment_service.gateways.base import Unknown
 from payment_service.services import gateway_calls
 from payment_service.services.verification import verify
 from tests.conftest import dependencies_of
-from tests.integration.test_reconciliation_at_stripe import TOKEN, bank, shop
+from tests.e2e.test_reconciliation_at_stripe import TOKEN, bank, shop
 from tests.support.backups import SavedFile, after_restore
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import recover_all
@@ -31,7 +31,7 @@ def succeeded(bank: StripeBank) -> list[str]:
 
 @pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("is_forgotten", [False, True], ids=["", "after Stripe has forgotten the keys"])
-def test_k4_repeats_adopt_what_stripe_has_at_any_age(
+def test_k4_repeat_adopts_the_charge_at_stripe_at_any_age(
     shop: Flask, bank: StripeBank, database_url: str, tmp_path: Path, *, is_forgotten: bool
 ) -> None:
     """A repeat registered a new intent, and once Stripe had forgotten the key it charged again."""

@@ -134,7 +134,7 @@ class Drill:
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
-def test_k4_restored_file_gives_no_number_twice(
+def test_k4_restored_file_uses_no_number_twice(
     make_app: MakeApp, gateway: LedgerGateway, database_url: str, tmp_path: Path
 ) -> None:
     drill = Drill(lambda: make_app(**SINK), gateway)
@@ -146,7 +146,7 @@ def test_k4_restored_file_gives_no_number_twice(
     drill.judge()
 
 
-def test_k4_restored_server_gives_no_number_twice(gateway: LedgerGateway) -> None:
+def test_k4_restored_server_uses_no_number_twice(gateway: LedgerGateway) -> None:
     """A base backup and the archived log, up to a moment in time."""
     with closing(ThrowawayPostgres()) as server:
         url = server.create_database("drill")
@@ -184,7 +184,9 @@ def test_k4_payment_that_was_charged_after_the_backup_is_not_cancelled(
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_k4_later_runs_begin_where_the_first_one_did(app: Flask, client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_k4_later_run_starts_at_the_moment_of_the_first(
+    app: Flask, client: FlaskClient, gateway: LedgerGateway
+) -> None:
     """A charge after the restore moved the beginning of the search, and what was lost was no longer found."""
     charge(client, "before")
     Desk(client, gateway, dependencies_of(app)).entry("v1-lost", created_at=clock.now() - timedelta(minutes=50))
@@ -207,7 +209,7 @@ def test_k4_tables_of_an_older_release_are_refused(app: Flask) -> None:
     assert "database_not_migrated" in said.stderr
 
 
-def test_k4_skipped_numbers_are_those_of_every_counter(app: Flask, client: FlaskClient) -> None:
+def test_k4_every_counter_skips_numbers(app: Flask, client: FlaskClient) -> None:
     """Twice leaves out twice as many, none at all none."""
     first = charge(client, "first")
     once, twice = (next_numbers(after_restore(app, "--gap", "100")) for _ in range(2))
@@ -218,12 +220,12 @@ def test_k4_skipped_numbers_are_those_of_every_counter(app: Flask, client: Flask
     assert charge(client, "second") == once["payments"] + 100
 
 
-def test_k4_empty_journal_asks_for_a_moment(app: Flask) -> None:
+def test_k4_empty_journal_needs_a_moment_as_an_argument(app: Flask) -> None:
     assert after_restore(app).exit_code == 2
     assert after_restore(app, "--since", "2026-11-30", "--gap", "0").exit_code == 0
 
 
-def test_k4_gateway_that_does_not_answer_leaves_the_numbers_moved(
+def test_k4_silent_gateway_keeps_the_skipped_numbers(
     app: Flask, client: FlaskClient, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = charge(client, "first")

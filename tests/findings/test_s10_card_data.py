@@ -25,7 +25,7 @@ def test_s10_card_numbers_are_found_in_every_spelling_and_structure() -> None:
     assert len(missed) <= cards * 0.03, "\n".join(missed)
 
 
-def test_s10_what_merely_looks_like_a_card_number_is_let_pass() -> None:
+def test_s10_text_that_only_resembles_a_card_number_is_accepted() -> None:
     """Luhn's check alone takes one number in ten for a card number."""
     others, alarms = sum(1 for _ in card_corpus.lookalikes()), card_corpus.false_alarms()
     assert others >= 3000
@@ -50,7 +50,8 @@ def test_s10_limits_that_security_md_names_still_hold(name: str) -> None:
         {"cvv": "123"}, {"CVV2": 123}, {"card_cvc": "1"}, {"cardCvv": "1"}, {"c-v-v": "1"}, {"pin": "1234"},
         {"cardPin": "1"}, {"track": "x"}, {"track_2": "x"}, {"trackData": "x"}, {"securityCode": "123"},
         {"card": {"inner": [{"card-security-code": 123}]}}, {"\uff23\uff36\uff36": 1},
-        {"pan1": "4111", "pan2": "1111", "pan3": "1111", "pan4": "1111"}, {"n": 4.111111111111111e15},
+        {"pan1": "4111", "pan2": "1111", "pan3": "1111", "pan4": "1111"}, {"n": 4.111111111111111e15}, {"n": 6.304e15},
+        {"p1": "9704", "p2": "0000", "p3": "0000", "p4": "0000180"},
         {"n": ["4111", "1111", "1111", "1111"]},
     ],
 )  # fmt: skip
@@ -67,7 +68,7 @@ def test_s10_secrets_of_a_card_in_metadata_are_refused(
     "name",
     ["pin_code", "pincode", "tracking_number", "track_id", "pan", "cvv_result", "cvcCheck", "spin", "pinned", "csv"],
 )
-def test_s10_names_that_only_resemble_a_secret_are_let_pass(client: FlaskClient, name: str) -> None:
+def test_s10_names_that_only_resemble_a_secret_are_accepted(client: FlaskClient, name: str) -> None:
     """In India a PIN code is a postal code and a PAN a tax number; the outcome of a check is no secret."""
     assert pay_trip(client, metadata={name: "560001"}).status_code == 200
 
@@ -81,7 +82,7 @@ def test_s10_names_that_only_resemble_a_secret_are_let_pass(client: FlaskClient,
         ("41111111.11111111", "00-41111111111111110000000000000000-00f067aa0ba902b7-01"),
     ],
 )
-def test_s10_an_id_with_a_card_number_is_replaced_and_never_refused(
+def test_s10_id_with_a_card_number_is_replaced_and_never_refused(
     client: FlaskClient, deps: Dependencies, header: str, request_id: str, trace: str
 ) -> None:
     """Release 1.0.0 kept the trace's id, and a request id in groups of eight, beside the payment permanently."""

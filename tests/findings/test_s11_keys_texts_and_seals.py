@@ -46,7 +46,7 @@ def app(make_app: MakeApp) -> Flask:
     return make_app(journal_key=(KEY,), rabbitmq_enabled=True)
 
 
-def test_s11_without_the_key_a_forger_is_found_and_with_plain_hashes_it_is_not(
+def test_s11_forger_without_the_key_is_found_and_with_plain_hashes_is_not(
     make_app: MakeApp, gateway: ChangingGateway
 ) -> None:
     """An intruder who knows this program makes plain hashes as well as the program does: SECURITY.md says so."""
@@ -78,7 +78,7 @@ def test_s11_keys_rotate_by_id(make_app: MakeApp, gateway: ChangingGateway) -> N
     assert any("'2025', which JOURNAL_KEY does not list" in line for line in found(forgotten))
 
 
-def test_s11_text_of_a_caller_is_no_word_of_the_service(app: Flask, gateway: ChangingGateway) -> None:
+def test_s11_text_of_a_caller_is_not_taken_for_a_marker(app: Flask, gateway: ChangingGateway) -> None:
     """Release 1.0.0 wrote a caller's reason into the field for the service's own words."""
     text = "Charge approved by the gateway"
     client = app.test_client()
@@ -93,7 +93,7 @@ def test_s11_text_of_a_caller_is_no_word_of_the_service(app: Flask, gateway: Cha
     assert said == {"Payment failed", "Refund processed"}
 
 
-def test_s11_emptied_note_is_found_unless_the_service_has_emptied_it(app: Flask, gateway: ChangingGateway) -> None:
+def test_s11_emptied_note_is_found_unless_the_service_emptied_it(app: Flask, gateway: ChangingGateway) -> None:
     from payment_service.domain.principals import ChangeSource
     from payment_service.repositories import payments as repository
     from payment_service.services.persistence import record_erasure
@@ -123,7 +123,7 @@ def test_s11_emptied_note_is_found_unless_the_service_has_emptied_it(app: Flask,
         assert found(deps) != []
 
 
-def test_s11_months_that_were_taken_out_are_not_missed(app: Flask, gateway: ChangingGateway) -> None:
+def test_s11_detached_months_are_no_violation(app: Flask, gateway: ChangingGateway) -> None:
     deps = work(app, gateway)
     journal = stored(deps.database, transactions)
     number = journal[0]["payment_id"]
@@ -138,7 +138,7 @@ def test_s11_months_that_were_taken_out_are_not_missed(app: Flask, gateway: Chan
             assert found(deps) == [f"J2 payment {number}: is not what its hash says"]
 
 
-def test_s11_open_reversal_that_is_given_another_payment_is_found(app: Flask, gateway: ChangingGateway) -> None:
+def test_s11_open_reversal_moved_to_another_payment_is_found(app: Flask, gateway: ChangingGateway) -> None:
     deps, client = dependencies_of(app), app.test_client()
     checkouts.paid(client)
     gateway.script.append(gateway.lose_answer)

@@ -13,7 +13,7 @@ LONGEST = 3800
 
 
 @pytest.mark.parametrize("length", [3700, LONGEST])
-def test_s12_a_long_token_passes_the_proxy_in_both_directions(length: int) -> None:
+def test_s12_long_token_passes_the_proxy_in_both_directions(length: int) -> None:
     """In release 1.0.0 a token of 3,700 characters in a cookie was 502: the head was larger than nginx's buffer."""
     token = "t" * length
     others = b"".join(b"X-Other-%d: %s\r\n" % (number, b"o" * 60) for number in range(12))

@@ -19,7 +19,7 @@ from tests.support.tokens import token
 END_OF_9999 = 253_402_300_000
 
 
-def test_a_copy_of_the_cookie_is_dead_after_the_sign_out(app: Flask) -> None:
+def test_s12_copy_of_the_cookie_is_refused_after_the_sign_out(app: Flask) -> None:
     """Failed on 1.0.0: the cookie was the token, and worked until the token ended."""
     client, copy = signed_in(app), app.test_client()
     for cookie in client._cookies.values() if client._cookies else ():
@@ -31,7 +31,7 @@ def test_a_copy_of_the_cookie_is_dead_after_the_sign_out(app: Flask) -> None:
     assert copy.get(HOME).status_code == 401
 
 
-def test_a_token_until_the_year_9999_opens_for_eight_hours(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s12_token_until_the_year_9999_opens_for_8_hours(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Failed on 1.0.0: the session lasted as long as the token."""
     client = app.test_client()
     now = clock.now()
@@ -43,7 +43,7 @@ def test_a_token_until_the_year_9999_opens_for_eight_hours(app: Flask, monkeypat
     assert client.get(HOME).status_code == 401
 
 
-def test_the_cookie_has_the_host_prefix_in_production(make_app: MakeApp) -> None:
+def test_s12_cookie_has_the_host_prefix_in_production(make_app: MakeApp) -> None:
     """Failed on 1.0.0: the cookie was called `ops_token`."""
     client = make_app(environment="production").test_client()
 
@@ -55,7 +55,7 @@ def test_the_cookie_has_the_host_prefix_in_production(make_app: MakeApp) -> None
     assert "Domain" not in cookie
 
 
-def test_a_long_token_makes_a_short_cookie(app: Flask) -> None:
+def test_s12_long_token_makes_a_short_cookie(app: Flask) -> None:
     """Failed on 1.0.0: a token of 3,700 characters was a header that the proxy refused with 502."""
     answer = sign_in(app.test_client(), token("maria", scope=SCOPE, groups=["x" * 100] * 50))
 
@@ -71,7 +71,7 @@ class Quiet(WSGIRequestHandler):
         """Say nothing."""
 
 
-def test_a_token_of_3700_characters_signs_in_through_the_proxy(app: Flask) -> None:
+def test_s12_token_of_3700_characters_signs_in_through_the_proxy(app: Flask) -> None:
     """Failed on 1.0.0: the proxy answered 502, because the response's head did not fit its buffer."""
     good = token("maria", scope=SCOPE, groups="x" * 2600)
     assert 3600 < len(good) < 3800

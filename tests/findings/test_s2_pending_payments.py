@@ -38,7 +38,7 @@ def only_payment(deps: Dependencies) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("wrong_by", [timedelta(days=-2), timedelta(days=2)])
-def test_s2_clock_of_a_host_that_is_wrong_ends_no_payment_early_or_late(
+def test_s2_wrong_clock_of_a_host_expires_no_payment_early_or_late(
     client: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch, wrong_by: timedelta
 ) -> None:
     begun = clock.now()
@@ -80,7 +80,7 @@ def test_s2_uncharged_order_is_cancelled_after_an_hour_and_the_order_can_be_paid
     assert not list(verify(deps))
 
 
-def test_s2_order_and_inventory_services_hear_of_the_end(make_app: MakeApp) -> None:
+def test_s2_expiry_sends_events_to_order_and_inventory_services(make_app: MakeApp) -> None:
     app = make_app(order_service_url="http://127.0.0.1:9", inventory_service_url="http://127.0.0.1:9")
     deps = dependencies_of(app)
     cancelled = paid(create_order(app.test_client(), order_id=1))
@@ -93,7 +93,7 @@ def test_s2_order_and_inventory_services_hear_of_the_end(make_app: MakeApp) -> N
     assert [(row["sink"], row["event_type"]) for row in rows(deps, outbox_deliveries)] == by_caller * 2
 
 
-def test_s2_booking_waits_a_day(app: Flask, deps: Dependencies) -> None:
+def test_s2_pending_booking_expires_after_a_day(app: Flask, deps: Dependencies) -> None:
     begun, ada = clock.now(), Booker(app, "ada")
     payment_id = ada.made()
     (timer,) = rows(deps, timers)
@@ -119,7 +119,7 @@ def test_s2_payment_that_was_charged_keeps_its_status(client: FlaskClient, app: 
 
 
 @pytest.mark.parametrize("turn", range(5))
-def test_s2_charge_and_expiry_at_once_leave_one_of_the_two(
+def test_s2_charge_and_expiry_at_once_do_only_one_of_them(
     app: Flask, deps: Dependencies, gateway: LedgerGateway, turn: int
 ) -> None:
     ada = Booker(app, "ada")
@@ -136,7 +136,7 @@ def test_s2_charge_and_expiry_at_once_leave_one_of_the_two(
     assert not list(verify(deps))
 
 
-def test_s2_time_is_a_setting_for_each_channel(make_app: MakeApp) -> None:
+def test_s2_expiry_is_a_setting_for_each_channel(make_app: MakeApp) -> None:
     app = make_app(pending_ttl=(("", 0.0), ("orders", 60.0)))
     deps, begun = dependencies_of(app), clock.now()
     Booker(app, "ada").made()
@@ -146,7 +146,7 @@ def test_s2_time_is_a_setting_for_each_channel(make_app: MakeApp) -> None:
     assert_due(60, timer["due_at"], since=begun, within=1)
 
 
-def test_s2_payment_that_cannot_be_cancelled_keeps_no_other_waiting(
+def test_s2_payment_that_cannot_be_cancelled_delays_no_other(
     client: FlaskClient, app: Flask, deps: Dependencies
 ) -> None:
     paid(create_order(client))
@@ -164,7 +164,7 @@ def test_s2_payment_that_cannot_be_cancelled_keeps_no_other_waiting(
     assert ada.status(payment_id) == "cancelled"
 
 
-def test_s2_worker_cancels_it_by_itself(client: FlaskClient, deps: Dependencies) -> None:
+def test_s2_worker_cancels_expired_payments(client: FlaskClient, deps: Dependencies) -> None:
     paid(create_order(client))
     let_pass(deps, timedelta(days=2))
     stop = threading.Event()

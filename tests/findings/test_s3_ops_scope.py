@@ -8,7 +8,7 @@ from tests.support.tokens import token
 
 
 @pytest.mark.parametrize("scope", ["payments:service", "payments:charge payments:refund payments:read", ""])
-def test_a_token_without_the_operators_scope_opens_no_page(app: Flask, scope: str) -> None:
+def test_s3_token_without_the_scope_of_operators_opens_no_page(app: Flask, scope: str) -> None:
     """Failed on 1.0.0: `payments:service` opened the pages."""
     client = app.test_client()
 
@@ -19,7 +19,7 @@ def test_a_token_without_the_operators_scope_opens_no_page(app: Flask, scope: st
     assert client.get(HOME).status_code == 401
 
 
-def test_the_operators_scope_opens_the_pages_and_is_no_services_scope(app: Flask) -> None:
+def test_s3_scope_of_operators_opens_the_pages_and_no_route_of_callers(app: Flask) -> None:
     """Failed on 1.0.0: `payments:operate` did not exist."""
     client = app.test_client()
 

@@ -33,7 +33,7 @@ def parts(port: str) -> tuple[str, str]:
     return address, inner
 
 
-def test_s5_compose_publishes_the_proxys_port_alone() -> None:
+def test_s5_compose_publishes_only_the_port_of_the_proxy() -> None:
     """In release 1.0.0 PUBLISH_ADDRESS published PostgreSQL, and five ports without TLS."""
     outward = {name: [port for address, port in ports if address != OWN] for name, ports in published().items()}
 
@@ -43,7 +43,7 @@ def test_s5_compose_publishes_the_proxys_port_alone() -> None:
     assert "${PUBLISH_ADDRESS:-127.0.0.1}:" in compose()["nginx"]["ports"][0]
 
 
-def test_s5_the_database_stays_on_this_machine() -> None:
+def test_s5_database_stays_on_this_machine() -> None:
     """In release 1.0.0 it was published with its superuser."""
     assert published()["database"] == [(OWN, "5432")]
 
@@ -53,7 +53,7 @@ def test_s5_no_container_shares_the_hosts_network() -> None:
     assert [name for name, service in compose().items() if {"network_mode", "privileged", "pid"} & service.keys()] == []
 
 
-def test_s5_with_a_certificate_every_published_port_speaks_tls_or_leads_there() -> None:
+def test_s5_every_published_port_with_a_certificate_serves_tls_or_redirects_to_it() -> None:
     """Release 1.0.0 spoke plain HTTP on all of them."""
     listen = compose()["nginx"]["environment"]["LISTEN"]
     given = {"LISTEN": listen, "TLS_CERTIFICATE": "/run/tls/certificate.pem", "TLS_CERTIFICATE_KEY": "/run/tls/key.pem"}
@@ -76,7 +76,7 @@ def test_s5_compose_gives_nginx_what_the_variants_need() -> None:
     assert {"/run/tls/certificate.pem", "/run/tls/key.pem"} <= inside
 
 
-def test_s5_in_kubernetes_nothing_is_published_but_by_the_ingress() -> None:
+def test_s5_kubernetes_publishes_only_the_ingress() -> None:
     """It was so in release 1.0.0."""
     assert resource("Service")["spec"].get("type", "ClusterIP") == "ClusterIP"
     callers = resources("NetworkPolicy")[1]["spec"]["ingress"]

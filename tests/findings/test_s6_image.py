@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_s6_image_is_production_and_make_run_says_development_itself() -> None:
+def test_s6_image_defaults_to_production_and_make_run_to_development() -> None:
     image = (ROOT / "Dockerfile").read_text()
     compose = (ROOT / "docker-compose.yml").read_text()
 

@@ -47,7 +47,7 @@ def test_s7_event_reaches_rabbitmq_over_tls(tls_port: int, broker_port: int, cer
         assert channel.basic_get(queue, auto_ack=True)[2] == event.body.encode()
 
 
-def test_s7_broker_with_a_certificate_of_a_stranger_gets_nothing(tls_port: int) -> None:
+def test_s7_broker_with_an_unknown_certificate_gets_no_event(tls_port: int) -> None:
     with closing(sink_of(RABBITMQ_URL=f"amqps://guest:guest@127.0.0.1:{tls_port}/")) as sink:
         sink.send([an_event()])
         (report,) = reports_of(sink, 1)
@@ -61,7 +61,7 @@ def test_s7_plain_url_names_host_user_and_virtual_host(broker_port: int, ear: Ea
     assert not isinstance(report.outcome, SinkUnavailable)
 
 
-def test_s7_kafka_client_is_told_the_protocol_and_the_password(
+def test_s7_kafka_client_gets_the_protocol_and_the_password(
     certificate: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: dict[str, str] = {}

@@ -46,11 +46,11 @@ def test_s7_every_override_of_the_settings_is_tried() -> None:
     assert {name.upper() for name in vars(Settings(database_url="sqlite://")) if name.startswith("allow_")} == {*OPEN}
 
 
-def test_s7_override_that_allows_nothing_is_not_in_use() -> None:
+def test_s7_override_without_an_effect_is_not_reported() -> None:
     assert overrides_in_use(Settings.from_env(PRODUCTION | dict.fromkeys(OPEN, "true"))) == []
 
 
-def test_s7_each_start_warns_once_of_each_override(tmp_path: Path, lines: Lines) -> None:
+def test_s7_start_warns_once_of_each_override(tmp_path: Path, lines: Lines) -> None:
     allowed = {"ALLOW_SQLITE": "true", "ALLOW_SIMULATED_GATEWAY": "true", "ALLOW_PLAIN_SERVICES": "true"}
     database = {"DATABASE_URL": f"sqlite:///{tmp_path}/x.db", "GATEWAY_URL": ""}
     create_app(Settings.from_env(PRODUCTION | allowed | database))

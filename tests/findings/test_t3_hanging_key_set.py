@@ -30,7 +30,7 @@ def hanging(publisher: Publisher) -> Iterator[Publisher]:
     over.set()
 
 
-def test_t3_all_who_wait_for_a_hanging_key_set_hear_503_after_one_time_out(hanging: Publisher) -> None:
+def test_t3_requests_that_wait_for_a_hanging_key_set_get_503_after_one_time_out(hanging: Publisher) -> None:
     client = app_with(jwt_jwks_url=hanging.url)
     began = time.monotonic()
     with ThreadPoolExecutor(CALLERS) as pool:

@@ -74,7 +74,7 @@ def ann_was_here(app: Flask) -> None:
     ann.patch(ann.made(), "called off", status="cancelled", transaction_ref=ANN)
 
 
-def test_t4_forgotten_subject_is_named_nowhere_and_verify_finds_nothing(app: Flask, deps: Dependencies) -> None:
+def test_t4_forgotten_subject_is_in_no_table_and_verify_finds_no_violation(app: Flask, deps: Dependencies) -> None:
     ann_was_here(app)
     deliver_all(deps)
     before = told_of_ann(deps)
@@ -90,7 +90,7 @@ def test_t4_forgotten_subject_is_named_nowhere_and_verify_finds_nothing(app: Fla
     assert said == [("ben", "Texts of the caller were emptied")] * 2
 
 
-def test_t4_money_and_keys_stay_and_a_repeat_pays_nothing_again(
+def test_t4_money_and_keys_stay_and_a_repeat_charges_nothing(
     app: Flask, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     ann = Booker(app, "ann", email=ANN)
@@ -120,7 +120,7 @@ def test_t4_forgetting_again_writes_nothing(app: Flask, deps: Dependencies) -> N
     assert rows(deps, transactions) == journal
 
 
-def test_t4_others_are_not_touched(app: Flask, deps: Dependencies) -> None:
+def test_t4_other_subjects_are_unchanged(app: Flask, deps: Dependencies) -> None:
     client = app.test_client()
     refund_trip(client, trip_id_of(pay_trip(client, metadata={"note": ANN})), amount=10)
     Booker(app, "ben", email=ANN).paid()
@@ -146,7 +146,7 @@ def test_t4_customer_of_a_service_is_forgotten_in_the_channel_that_knows_it(app:
     assert [str(each) for each in verify(deps)] == []
 
 
-def test_t4_payment_with_an_undelivered_event_is_left_and_named(app: Flask, deps: Dependencies) -> None:
+def test_t4_payment_with_an_undelivered_event_is_kept_and_reported(app: Flask, deps: Dependencies) -> None:
     Booker(app, "ann", email=ANN).paid()
     (payment,) = rows(deps, payments)
     bodies = [row["body"] for row in rows(deps, outbox_deliveries)]
@@ -161,7 +161,7 @@ def test_t4_payment_with_an_undelivered_event_is_left_and_named(app: Flask, deps
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-def test_t4_forgetting_is_for_the_owner_of_the_tables(make_app: MakeApp) -> None:
+def test_t4_forgetting_needs_the_owner_of_the_tables(make_app: MakeApp) -> None:
     result = forget(make_app(), "ann")
 
     message = "Error: only the role that owns the tables may do this: connect as payments_owner\n"
@@ -169,5 +169,5 @@ def test_t4_forgetting_is_for_the_owner_of_the_tables(make_app: MakeApp) -> None
 
 
 @pytest.mark.parametrize("words", [["", "--actor", "ben"], ["ann", "--channel", "cinema"]])
-def test_t4_what_names_nobody_is_refused(app: Flask, words: list[Any]) -> None:
+def test_t4_empty_subject_is_refused(app: Flask, words: list[Any]) -> None:
     assert forget(app, *words).exit_code == 2

@@ -1,28 +1,26 @@
-"""Three PostgreSQL servers that Patroni keeps as one primary and two standbys, without any other program.
+"""Three PostgreSQL servers that Patroni keeps as one primary and two standbys.
 
-Patroni's own Raft stands where a deployment has etcd. All other settings are as in deploy/ha: synchronous replication,
-fail-safe mode, and its times.
+But for Raft in etcd's place all settings are as in deploy/ha: synchronous replication, fail-safe mode, and its times.
 """
 
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import requests
 import yaml
 
+from tests.ha.consensus import PROGRAMS, Consensus
+from tests.ha.network import Loopback, Network
 from tests.support.ports import free_port
 from tests.support.postgres_binaries import Runner, bin_directory
 from tests.support.processes import ROOT
 from tests.support.waiting import wait_until
-
-PATRONI = ROOT / "build" / "ha" / "bin" / "patroni"
-"""In an environment of its own: `make test-ha` makes it."""
 
 REFERENCE = ROOT / "deploy" / "ha" / "patroni.yml"
 
@@ -33,19 +31,25 @@ UNPRIVILEGED = ("unshare", "--user", "--map-user=65534", "--map-group=65534")
 class Node:
     """One server with its Patroni. `kill()` is the loss of its machine."""
 
-    def __init__(self, name: str, home: Path, binaries: Path) -> None:
-        self.name = name
-        self.home = home / name
+    def __init__(self, number: int, cluster: "Cluster", binaries: Path) -> None:
+        self.number = number
+        self.name = f"n{number}"
+        self.home = cluster.home / self.name
         self.home.mkdir()
-        self.port, self.api, self.raft = free_port(), free_port(), free_port()
+        self.address = cluster.network.address(number)
+        self.rest = f"http://{self.address}:{cluster.api}"
+        self._cluster = cluster
         self._binaries = binaries
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, others: Sequence["Node"]) -> None:
-        """Start Patroni, which makes or follows a server."""
+    def start(self) -> None:
+        """Start Patroni, which makes or follows a server, unless it runs."""
+        if self._process is not None:
+            return
         file = self.home / "patroni.yml"
-        file.write_text(yaml.safe_dump(self._settings(others)))
-        command = [*(UNPRIVILEGED if os.geteuid() == 0 else ()), str(PATRONI), str(file)]
+        file.write_text(yaml.safe_dump(self._settings()))
+        unprivileged = UNPRIVILEGED if os.geteuid() == 0 else ()
+        command = [*self._cluster.network.prefix(self.number), *unprivileged, str(PROGRAMS / "patroni"), str(file)]
         with (self.home / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -83,7 +87,7 @@ class Node:
     def role(self) -> str:
         """Return Patroni's role of the server: primary, sync_standby, replica, or nothing."""
         with suppress(requests.RequestException, ValueError):
-            told = requests.get(f"http://127.0.0.1:{self.api}/patroni", timeout=2).json()
+            told = requests.get(f"{self.rest}/patroni", timeout=2).json()
             if told.get("state") == "running":
                 return "sync_standby" if told.get("sync_standby") else str(told.get("role", ""))
         return ""
@@ -93,22 +97,18 @@ class Node:
         file = self.home / "log"
         return file.read_text(errors="replace")[-4000:] if file.exists() else ""
 
-    def _settings(self, others: Sequence["Node"]) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         reference: dict[str, Any] = yaml.safe_load(REFERENCE.read_text())
         dynamic = reference["bootstrap"]["dcs"]
+        subnet = self._cluster.network.subnet
         return {
             "scope": "payments",
             "name": self.name,
-            "restapi": {"listen": f"127.0.0.1:{self.api}", "connect_address": f"127.0.0.1:{self.api}"},
-            "raft": {
-                "data_dir": str(self.home / "raft"),
-                "self_addr": f"127.0.0.1:{self.raft}",
-                "partner_addrs": [f"127.0.0.1:{other.raft}" for other in others],
-            },
+            "restapi": dict.fromkeys(("listen", "connect_address"), f"{self.address}:{self._cluster.api}"),
+            "raft": {"partner_addrs": self._cluster.consensus.addresses},
             "bootstrap": {"dcs": dynamic, "initdb": [{"encoding": "UTF8"}, {"locale": "C"}]},
             "postgresql": {
-                "listen": f"127.0.0.1:{self.port}",
-                "connect_address": f"127.0.0.1:{self.port}",
+                **dict.fromkeys(("listen", "connect_address"), f"{self.address}:{self._cluster.port}"),
                 "data_dir": str(self.home / "data"),
                 "bin_dir": str(self._binaries),
                 "pgpass": str(self.home / "pgpass"),
@@ -117,52 +117,62 @@ class Node:
                     "replication": {"username": "replicator", "password": "replicator"},
                     "rewind": {"username": "rewind", "password": "rewind"},
                 },
-                "pg_hba": ["host all all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust"],
+                "pg_hba": [f"host all all {subnet} trust", f"host replication all {subnet} trust"],
                 # Not durable: no test needs the data after a crash of the machine.
                 "parameters": {"unix_socket_directories": str(self.home), "fsync": "off", "max_connections": 100},
             },
         }
 
 
-class Cluster:
-    """Three nodes. Closing it ends every process that it has started."""
+SETTLING = 3.0
+"""Seconds until each Patroni has heard of changed settings."""
 
-    def __init__(self, home: Path) -> None:
+WHOLE = ["primary", "replica", "sync_standby"]
+
+
+class Cluster:
+    """Three nodes. Closing it ends every process that it has started. `template` is a migrated database to copy."""
+
+    template = ""
+
+    def __init__(self, home: Path, network: Network | None = None) -> None:
         home.chmod(0o755)
-        runner = Runner.of_this_process()
-        binaries = bin_directory(runner, home)
-        self.nodes = [Node(name, home, binaries) for name in ("n1", "n2", "n3")]
+        self.home = home
+        self.network = network or Loopback()
+        self.port, self.api = free_port(), free_port()
+        self.consensus = Consensus(home, self.network.own)
+        binaries = bin_directory(Runner.of_this_process(), home)
+        self.nodes = [Node(number, self, binaries) for number in (1, 2, 3)]
 
     def start(self) -> None:
-        """Start the nodes; there is a primary with a synchronous standby then."""
+        """Start everything that does not run; then there is a primary, and two standbys, one of them synchronous."""
+        self.consensus.start()
         for node in self.nodes:
-            self.start_node(node)
-        wait_until(lambda: self.primary() and self.has_synchronous_standby(), self.logs, 120)
-
-    def start_node(self, node: Node) -> None:
-        """Start a node, for the first time or again."""
-        node.start([other for other in self.nodes if other is not node])
+            node.start()
+        wait_until(lambda: sorted(node.role() for node in self.nodes) == WHOLE, self.logs, 120)
 
     def primary(self) -> Node | None:
         """Return the node that takes writes, None while there is none."""
-        return next((node for node in self.nodes if node.role() in {"primary", "master"}), None)
+        return next((node for node in self.nodes if node.role() == "primary"), None)
 
-    def has_synchronous_standby(self) -> bool:
-        """Return whether a standby has every commit that was acknowledged."""
-        return any(node.role() == "sync_standby" for node in self.nodes)
+    @contextmanager
+    def configured(self, changes: Mapping[str, Any]) -> Iterator[None]:
+        """Change Patroni's dynamic settings while the block runs."""
+        before = self._configure("get", None)
+        if changes:
+            self._configure("patch", changes)
+            time.sleep(SETTLING)
+        yield
+        if changes:
+            self._configure("put", before)
+            time.sleep(SETTLING)
 
     def switch_over(self) -> None:
         """Give the primary's role to the synchronous standby, as for maintenance."""
         before = self.primary()
         assert before is not None
-        answer = requests.post(f"http://127.0.0.1:{before.api}/switchover", json={"leader": before.name}, timeout=60)
+        answer = requests.post(f"{before.rest}/switchover", json={"leader": before.name}, timeout=60)
         assert answer.status_code in {200, 202}, answer.text
-
-    def url(self, database: str, role: str) -> str:
-        """Return the address of a database at whichever node takes writes."""
-        hosts = ",".join("127.0.0.1" for _ in self.nodes)
-        ports = ",".join(str(node.port) for node in self.nodes)
-        return f"postgresql://{role}@/{database}?host={hosts}&port={ports}&target_session_attrs=read-write"
 
     def wait_for_another_primary(self, before: Node, patience: float) -> float:
         """Wait until another node takes writes; return the seconds."""
@@ -174,10 +184,19 @@ class Cluster:
         """End everything."""
         for node in self.nodes:
             node.kill()
+        self.consensus.close()
 
     def logs(self) -> str:
         """Return the last log lines of each node."""
         return "\n".join(f"{node.name} {node.role()!r}: {node.log()}" for node in self.nodes)
+
+    def _configure(self, method: str, settings: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        primary = self.primary()
+        assert primary is not None
+        answer = requests.request(method, f"{primary.rest}/config", json=settings, timeout=30)
+        assert answer.status_code == 200, answer.text
+        found: Mapping[str, Any] = answer.json()
+        return found
 
 
 def _family(pid: int) -> list[int]:

@@ -1,100 +1,84 @@
 """One fail-over under load: the clients' answers, their waits, and whether any money was lost or doubled."""
 
-import json
-import os
-import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import Literal
 
 import requests
-from sqlalchemy import make_url
 
-from tests.conftest import fresh_database
-from tests.crash.caller import Intent
+from tests.conftest import template
 from tests.crash.oracle import Oracle
 from tests.crash.tables import Ledger, Tables
 from tests.ha.clients import TimedLoad, Watch
-from tests.ha.cluster import Cluster, Node
-from tests.support.freezing import standing_still
+from tests.ha.cluster import Cluster
+from tests.ha.faults import HAPPEN, Row
+from tests.ha.report import Report
+from tests.ha.ways import DATABASE, Addresses, opened, superuser
 from tests.support.ports import free_port
-from tests.support.postgres import Postgres
 from tests.support.processes import Service, flask
 from tests.support.simulator import running_simulator
 from tests.support.waiting import wait_until
 
-Fault = Literal["switchover", "crash", "machine", "frozen", "paused", "standby"]
-
-FROZEN = 35.0
-"""Seconds for which something stands still."""
-
-CLIENTS = 8
 BEFORE, AFTER = 4.0, 8.0
 """Seconds of load before the fault, and after the service is back."""
 
-
-@dataclass
-class Report:
-    """The result of one run; times in seconds. `waited` is how long a key waited once the database was back."""
-
-    fault: Fault
-    gap: float = 0.0
-    waited: float = 0.0
-    slowest_readiness: float = 0.0
-    false_readiness: int = 0
-    hangs: int = 0
-    answers: Mapping[str, int] = field(default_factory=dict)
-    paid: int = 0
-    violations: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        """Return one line of JSON."""
-        rounded = {name: round(value, 1) if isinstance(value, float) else value for name, value in vars(self).items()}
-        return json.dumps(rounded)
+LATENCY = 100
+"""Milliseconds that the bank takes: there are payments in flight at any moment, and the machine is not busy."""
 
 
-def run(fault: Fault, home: Path) -> Report:
-    """Let clients pay on a cluster of three while the fault happens, and judge what there is afterwards."""
-    report = Report(fault)
-    with closing(Cluster(home)) as cluster, running_simulator(home) as bank, ExitStack() as stack:
+def run(row: Row, cluster: Cluster, home: Path) -> Report:
+    """Let clients pay on the cluster while the fault happens, and judge what there is afterwards.
+
+    The cluster is whole before and may not be afterwards.
+    """
+    report, began = Report(row), time.monotonic()
+    _empty_database(cluster)
+    with ExitStack() as stack:
+        stack.enter_context(cluster.configured(row.configuration))
+        bank = stack.enter_context(running_simulator(home, latency_ms=LATENCY))
         ledger = stack.enter_context(closing(Ledger(str(bank.ledger_path))))
+        addresses = stack.enter_context(opened(row.way, cluster, home, slow=row.slow_checks, cut=row.cut))
+        _pay(report, cluster, bank.url, ledger, addresses)
         cluster.start()
-        url = _database(cluster)
-        port = free_port()
-        own = {"DATABASE_URL": url, "GATEWAY_URL": bank.url, "BIND": f"127.0.0.1:{port}", "DOTENV_READ": "1"}
-        web = stack.enter_context(closing(Service.gunicorn(own | {"WEB_CONCURRENCY": "2"})))
-        worker = stack.enter_context(
-            closing(Service(sys.executable, "-m", "flask", "--app", "wsgi", "worker", settings=own))
-        )
+    report.took = time.monotonic() - began
+    return report
+
+
+def _empty_database(cluster: Cluster) -> None:
+    """Make an empty database, as a copy of one that was migrated when the cluster was new."""
+    server = superuser(cluster)
+    if not cluster.template:
+        cluster.template = template(server)
+    server.drop_database(DATABASE)
+    server.create_database(DATABASE, template=cluster.template)
+
+
+def _pay(report: Report, cluster: Cluster, bank: str, ledger: Ledger, addresses: Addresses) -> None:
+    port = free_port()
+    own = {"GATEWAY_URL": bank, "BIND": f"127.0.0.1:{port}", "DOTENV_READ": "1", "WEB_CONCURRENCY": "2"}
+    behind = own | {"DATABASE_URL": addresses.worker}
+    web = Service.gunicorn(own | {"DATABASE_URL": addresses.web})
+    worker = Service(sys.executable, "-m", "flask", "--app", "wsgi", "worker", settings=behind)
+    with closing(web), closing(worker):
         wait_until(lambda: _is_ready(port), web.last_words)
-        load, watch = TimedLoad(f"ha-{fault}", port, CLIENTS), Watch(port)
+        load, watch = TimedLoad(f"ha-{report.row.fault}", port, report.row.clients), Watch(port)
         watch.start()
         try:
-            intents = load.during(lambda: _happen(cluster, fault, load))
+            load.during(lambda: _happen(cluster, report.row, load))
         finally:
             watch.stop()
         assert worker.process.poll() is None, worker.last_words()
         if "Traceback" in web.log() + worker.log():
             report.violations.append("harness: a traceback in the log")
-        wait_until(lambda: flask("recover", settings=own).startswith("0 finished 0 undecided"), patience=60)
-        report.violations += _judged(cluster, ledger, intents)
-        report.violations += [line for line in flask("verify", settings=own).splitlines() if line != "no violations"]
-    _measure(report, load, watch)
-    return report
-
-
-def _database(cluster: Cluster) -> str:
-    """Return a migrated database; its address is that of all nodes, and leads to whichever takes writes."""
-    primary = cluster.primary()
-    assert primary is not None
-    server = Postgres(make_url(f"postgresql://test@127.0.0.1:{primary.port}/postgres"))
-    fresh_database(server, "payments")
-    return cluster.url("payments", "test") + "&options=-crole%3Dpayments_app"
+        _measure(report, load, watch)
+        wait_until(lambda: flask("recover", settings=behind).startswith("0 finished 0 undecided"), patience=60)
+        # Before the repeats: they would put right what is lost.
+        found = flask("verify", settings=behind)
+        report.violations += [line for line in found.splitlines() if line != "no violations"]
+        report.differing = load.repeat_all()
+        _judge(report, cluster, ledger, load)
 
 
 def _is_ready(port: int) -> bool:
@@ -103,79 +87,30 @@ def _is_ready(port: int) -> bool:
     return False
 
 
-def _happen(cluster: Cluster, fault: Fault, load: TimedLoad) -> None:
+def _happen(cluster: Cluster, row: Row, load: TimedLoad) -> None:
     time.sleep(BEFORE)
     wait_until(lambda: load.paid > 20)
     before = cluster.primary()
     assert before is not None
-    with _FAULTS[fault](cluster, before):
-        began = time.monotonic()
-        if fault in {"frozen", "paused", "standby"}:
-            time.sleep(FROZEN)
-        wait_until(lambda: load.granted and load.granted[-1][0] > began + 1, cluster.logs, 60)
+    began = time.monotonic()
+    with HAPPEN[row.fault](cluster, before):
+        wait_until(lambda: load.attempts and load.granted[-1].ended > began + 1, cluster.logs, 60)
     time.sleep(AFTER)
 
 
-@contextmanager
-def _switched_over(cluster: Cluster, before: Node) -> Iterator[None]:
-    cluster.switch_over()
-    cluster.wait_for_another_primary(before, 30)
-    yield
-
-
-@contextmanager
-def _crashed(_cluster: Cluster, before: Node) -> Iterator[None]:
-    """Kill the server; Patroni starts it again."""
-    os.kill(before.server(), signal.SIGKILL)
-    yield
-
-
-@contextmanager
-def _lost(cluster: Cluster, before: Node) -> Iterator[None]:
-    before.kill()
-    yield
-    cluster.start_node(before)
-
-
-def _frozen(_cluster: Cluster, before: Node) -> AbstractContextManager[None]:
-    """Freeze the server's processes, but not Patroni's."""
-    return standing_still(before.server_pids)
-
-
-def _paused(_cluster: Cluster, before: Node) -> AbstractContextManager[None]:
-    """Freeze the whole machine."""
-    return standing_still(before.pids)
-
-
-def _standby_paused(cluster: Cluster, _before: Node) -> AbstractContextManager[None]:
-    """Freeze the machine of the synchronous standby."""
-    return standing_still(next(node for node in cluster.nodes if node.role() == "sync_standby").pids)
-
-
-_FAULTS: Mapping[Fault, Callable[[Cluster, Node], AbstractContextManager[None]]] = {
-    "switchover": _switched_over,
-    "crash": _crashed,
-    "machine": _lost,
-    "frozen": _frozen,
-    "paused": _paused,
-    "standby": _standby_paused,
-}
-
-
-def _judged(cluster: Cluster, ledger: Ledger, intents: Sequence[Intent]) -> list[str]:
+def _judge(report: Report, cluster: Cluster, ledger: Ledger, load: TimedLoad) -> None:
     wait_until(cluster.primary, cluster.logs, 60)
-    primary = cluster.primary()
-    assert primary is not None
-    url = f"postgresql://test@127.0.0.1:{primary.port}/payments"
-    with closing(Tables(url)) as tables:
-        return Oracle(tables, ledger, intents).judge()
+    with closing(Tables(superuser(cluster).url(DATABASE))) as tables:
+        oracle = Oracle(tables, ledger, load.intents)
+        found = oracle.judge()
+    report.doubles, report.lost = oracle.counts.double, sum(line.startswith("S17") for line in found)
+    report.violations += found
 
 
 def _measure(report: Report, load: TimedLoad, watch: Watch) -> None:
-    report.gap, back = load.gap()
-    report.waited = load.waited_since(back)
+    report.gap, report.waited, report.refused = load.gap(), load.waited(), load.refusing()
+    report.in_vain, report.unready = watch.wrong(load.attempts)
     report.slowest_readiness, report.hangs = watch.slowest(), load.hangs
-    report.false_readiness = watch.lied([at for at, _ in load.granted])
     report.paid = len(load.granted)
     heard = Counter(str(each.status) for intent in load.intents for each in intent.heard)
     report.answers = dict(sorted(heard.items()))

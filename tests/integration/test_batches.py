@@ -43,7 +43,7 @@ def full(make_app: MakeApp) -> Dependencies:
 
 
 @pytest.mark.parametrize("take", list(TAKE.values()), ids=list(TAKE))
-def test_a_batch_is_no_larger_than_asked_for(full: Dependencies, take: Callable[[Connection], int]) -> None:
+def test_batch_is_no_larger_than_requested(full: Dependencies, take: Callable[[Connection], int]) -> None:
     with full.database.atomic("test") as connection:
         if connection.database == "postgresql":
             for way in ROW_BY_ROW:

@@ -20,7 +20,7 @@ def charge(deps: Dependencies, key: str, amount: str = "5.00") -> StoredResponse
     return execute(deps, asked, ChargePayment(new))
 
 
-def test_a_purged_key_gets_the_payment_it_made_though_its_payable_is_paid(
+def test_repeat_of_a_purged_key_gets_its_payment_although_the_payable_is_paid(
     deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     first = charge(deps, "one")
@@ -30,14 +30,14 @@ def test_a_purged_key_gets_the_payment_it_made_though_its_payable_is_paid(
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_another_key_is_still_refused(deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_other_key_for_a_paid_payable_is_refused(deps: Dependencies, gateway: LedgerGateway) -> None:
     charge(deps, "one")
     purge_answers(deps)
     assert charge(deps, "two").status == 400
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_a_purged_key_is_still_no_key_for_something_else(deps: Dependencies) -> None:
+def test_purged_key_of_another_request_answers_422(deps: Dependencies) -> None:
     charge(deps, "one")
     purge_answers(deps)
     with pytest.raises(KeyMismatch):

@@ -18,6 +18,7 @@ from payment_service.models import idempotency_keys, payments
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.verification import verify
 from payment_service.web import errors
+from tests.conftest import Lines
 from tests.support import checkouts, orders
 from tests.support.bookers import Booker, error_of
 from tests.support.database import recover_all, rows
@@ -120,7 +121,7 @@ def assert_done_once(deps: Dependencies, gateway: LedgerGateway, kind: Kind, *, 
 
 
 @every_movement
-def test_a_claim_whose_commit_may_have_been_heard_is_no_reason_to_come_back(
+def test_claim_whose_commit_is_unknown_advises_no_repeat(
     app: Flask, deps: Dependencies, gateway: LedgerGateway, kind: Kind, prepare: Callable[[Flask], Ask]
 ) -> None:
     ask = prepare(app)
@@ -132,7 +133,7 @@ def test_a_claim_whose_commit_may_have_been_heard_is_no_reason_to_come_back(
 
 
 @every_movement
-def test_where_the_database_was_never_reached_a_repeat_is_safe_and_needs_no_key(
+def test_request_that_never_reached_the_database_advises_a_safe_repeat(
     app: Flask, gateway: LedgerGateway, kind: Kind, prepare: Callable[[Flask], Ask]
 ) -> None:
     def unreachable(_database: Database, _name: str) -> NoReturn:
@@ -148,7 +149,7 @@ def test_where_the_database_was_never_reached_a_repeat_is_safe_and_needs_no_key(
     assert gateway.count(kind) == 1
 
 
-def test_why_the_outcome_is_unknown_is_in_the_log(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cause_of_an_unknown_outcome_is_logged(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     log = CapturingLogger()
     monkeypatch.setattr(errors, "log", log)
     with database_lost_with_the_claim():
@@ -159,11 +160,11 @@ def test_why_the_outcome_is_unknown_is_in_the_log(app: Flask, monkeypatch: pytes
 
 
 @every_movement
-def test_a_request_that_crashed_after_the_gateway_did_it_is_no_reason_to_come_back(
+def test_crash_after_the_charge_advises_no_repeat(
     app: Flask,
     deps: Dependencies,
     gateway: LedgerGateway,
-    caplog: pytest.LogCaptureFixture,
+    lines: Lines,
     kind: Kind,
     prepare: Callable[[Flask], Ask],
 ) -> None:
@@ -173,14 +174,15 @@ def test_a_request_that_crashed_after_the_gateway_did_it_is_no_reason_to_come_ba
 
     ask = prepare(app)
     gateway.script.append(crash)
+    lines()
     answer = ask()
     assert_sent_to_look_it_up(answer)
     assert "a fault of ours" not in answer.text
-    assert "movement.crashed" in caplog.text
+    assert "movement.crashed" in [line["event"] for line in lines()]
     assert_done_once(deps, gateway, kind)
 
 
-def test_with_a_key_the_same_crash_is_found_again_under_it(app: Flask, gateway: LedgerGateway) -> None:
+def test_crash_after_the_charge_under_a_key_advises_a_repeat(app: Flask, gateway: LedgerGateway) -> None:
     def crash(instruction: GatewayRequest) -> Approved:
         gateway.approve(instruction)
         raise RuntimeError("a fault of ours")
@@ -191,9 +193,7 @@ def test_with_a_key_the_same_crash_is_found_again_under_it(app: Flask, gateway: 
     assert answer.get_json()["retry"] == {"safe": True, "key": "same", "after": 1}
 
 
-def test_what_is_its_own_key_may_be_repeated_but_with_no_key_that_nobody_sent(
-    app: Flask, gateway: LedgerGateway
-) -> None:
+def test_request_with_an_implied_key_advises_a_repeat_without_naming_a_key(app: Flask, gateway: LedgerGateway) -> None:
     ada = Booker(app, "ada")
     payment_id = ada.made()
     gateway.script.append(NotSent("connection refused"))
@@ -207,14 +207,14 @@ def test_what_is_its_own_key_may_be_repeated_but_with_no_key_that_nobody_sent(
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_a_gateway_that_cannot_be_reached_is_not_said_to_have_been_sent_nothing() -> None:
+def test_request_to_an_unreachable_gateway_is_not_reported_as_unsent() -> None:
     """The recovery worker sends an accepted request, whether its caller comes back or not."""
     assert "nothing" not in GatewayUnavailable().message
     assert "same key" not in GatewayUnavailable().message
     assert "carried through" in GatewayUnavailable().message
 
 
-def test_a_refusal_of_a_request_without_a_key_speaks_of_none(app: Flask) -> None:
+def test_refusal_without_a_key_names_no_key(app: Flask) -> None:
     client = app.test_client()
     transaction = checkouts.paid(client)
     ada = Booker(app, "ada")
@@ -230,7 +230,7 @@ def test_a_refusal_of_a_request_without_a_key_speaks_of_none(app: Flask) -> None
     assert {answer.get_json()["retry"]["key"] for answer in refused} == {None}
 
 
-def test_a_refusal_under_a_key_asks_for_a_new_one(app: Flask) -> None:
+def test_refusal_under_a_key_advises_a_new_key(app: Flask) -> None:
     client = app.test_client()
     refused = checkouts.refund(client, checkouts.paid(client), 500.0, "key")
     assert (refused.status_code, refused.get_json()["retry"]["key"]) == (400, "new")

@@ -67,7 +67,7 @@ def test_refunds_reversals_and_disputes_at_once_keep_the_sums(make_app: MakeApp,
     assert list(verify(deps)) == []
 
 
-def test_refund_asked_for_while_a_dispute_is_lost_gets_only_what_is_left(
+def test_refund_during_a_lost_dispute_gets_only_the_rest(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     number = trip_id_of(pay_trip(client, amount=100))

@@ -79,7 +79,7 @@ def paying(client: FlaskClient, key: str, card: str | None = "pm_card_visa", **f
     return pay(client, key, card, **fields)
 
 
-def test_a_charge_is_made_once_and_kept_by_stripes_id(
+def test_charge_is_made_once_and_stored_with_the_id_of_stripe(
     client: FlaskClient, deps: Dependencies, stripe: Bank, key: str
 ) -> None:
     first, again = paying(client, key), paying(client, key)
@@ -92,7 +92,7 @@ def test_a_charge_is_made_once_and_kept_by_stripes_id(
     assert violations(deps) == []
 
 
-def test_a_declined_card_is_told_after_stripe_has_canceled_it(
+def test_decline_is_answered_after_stripe_has_cancelled_the_intent(
     client: FlaskClient, deps: Dependencies, stripe: Bank, key: str
 ) -> None:
     answer = paying(client, key, DECLINED)
@@ -107,7 +107,7 @@ def test_a_declined_card_is_told_after_stripe_has_canceled_it(
     assert stripe.moved() == []
 
 
-def test_a_confirmation_whose_answer_was_lost_is_finished_by_recovery(
+def test_lost_answer_of_a_confirmation_is_finished_by_recovery(
     client: FlaskClient, deps: Dependencies, stripe: Bank, key: str
 ) -> None:
     stripe.simulator.arm("drop_after_effect", on="send", times=1)
@@ -119,7 +119,7 @@ def test_a_confirmation_whose_answer_was_lost_is_finished_by_recovery(
     assert stripe.moved() == [("charge", "150.00")]
 
 
-def test_a_customer_who_must_authenticate_is_sent_to_stripe_and_charged_once(
+def test_customer_who_must_authenticate_is_redirected_and_charged_once(
     client: FlaskClient, deps: Dependencies, stripe: Bank, key: str
 ) -> None:
     first = paying(client, key, CHALLENGED, return_url=BACK)
@@ -134,7 +134,7 @@ def test_a_customer_who_must_authenticate_is_sent_to_stripe_and_charged_once(
     assert violations(deps) == []
 
 
-def test_a_hold_is_captured_and_refunded_by_the_id_of_its_charge(
+def test_hold_is_captured_and_refunded_by_the_id_of_its_charge(
     client: FlaskClient, deps: Dependencies, stripe: Bank, key: str
 ) -> None:
     transaction = body_of(hold(client, key, "pm_card_visa"))["transaction_id"]
@@ -144,7 +144,7 @@ def test_a_hold_is_captured_and_refunded_by_the_id_of_its_charge(
     assert violations(deps) == []
 
 
-def test_cash_needs_no_token_and_never_reaches_stripe(
+def test_cash_payment_needs_no_token_and_sends_nothing_to_stripe(
     client: FlaskClient, deps: Dependencies, stripe: Bank, key: str
 ) -> None:
     answer = paying(client, key, None, method="CASH")
@@ -153,7 +153,7 @@ def test_cash_needs_no_token_and_never_reaches_stripe(
     assert stripe.moved() == []
 
 
-def test_nothing_that_is_stored_or_told_has_the_token(client: FlaskClient, deps: Dependencies, key: str) -> None:
+def test_token_is_neither_stored_nor_sent_in_an_event(client: FlaskClient, deps: Dependencies, key: str) -> None:
     answers = [paying(client, key), paying(client, f"{key}2", DECLINED), paying(client, f"{key}3", "pm_card_of_nobody")]
     assert [answer.json["status"] for answer in answers] == ["SUCCESS", "FAILED", "FAILED"]
     told = json.dumps([answer.json for answer in answers])

@@ -41,9 +41,7 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("movement", list(MOVEMENTS.values()), ids=list(MOVEMENTS))
-def test_a_claim_knows_its_facts_as_they_are_stored(
-    client: FlaskClient, compared: list[str], movement: Movement
-) -> None:
+def test_claim_has_its_facts_as_they_are_stored(client: FlaskClient, compared: list[str], movement: Movement) -> None:
     ask = movement.prepare(client, "claimed")
     compared.clear()
 
@@ -54,14 +52,14 @@ def test_a_claim_knows_its_facts_as_they_are_stored(
 @pytest.mark.parametrize(
     ("currency", "amount"), [("KWD", 1), ("KWD", 1.5), ("KWD", 1.234), ("JPY", 100), ("INR", 99_999.99)]
 )
-def test_also_in_currencies_of_other_decimals(
+def test_claim_has_its_facts_in_currencies_with_other_decimals(
     client: FlaskClient, compared: list[str], currency: str, amount: Any
 ) -> None:
     orders.paid(orders.charge_order(client, currency=currency, amount=amount))
     assert compared
 
 
-def test_and_with_whatever_a_caller_sends_along(client: FlaskClient, compared: list[str]) -> None:
+def test_claim_has_its_facts_with_any_fields_of_a_caller(client: FlaskClient, compared: list[str]) -> None:
     metadata = {"number": 1.50, "list": [1, None, True], "deep": {"ü": "\t"}, "blank": ""}
     assert pay_trip(client, amount=0.5, metadata=metadata).status_code == 200
     assert pay_trip(client, idempotency_key="free", amount=0).status_code == 200

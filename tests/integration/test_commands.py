@@ -48,7 +48,7 @@ def leave_undecided(client: FlaskClient, gateway: LedgerGateway, deps: Dependenc
     expire_leases(deps)
 
 
-def test_recover_tells_what_became_of_each(app: Flask, gateway: LedgerGateway, deps: Dependencies) -> None:
+def test_recover_prints_the_outcome_of_each_operation(app: Flask, gateway: LedgerGateway, deps: Dependencies) -> None:
     assert told(app, "recover") == {"finished": 0, "undecided": 0, "elsewhere": 0, "failed": 0}
     leave_undecided(app.test_client(), gateway, deps, Unknown("silence"), Unknown("silence"), Unknown("silence"))
     gateway.found.append(Pending())
@@ -56,7 +56,7 @@ def test_recover_tells_what_became_of_each(app: Flask, gateway: LedgerGateway, d
     assert told(app, "recover") == {"finished": 2, "undecided": 1, "elsewhere": 0, "failed": 0}
 
 
-def test_recover_goes_on_for_as_many_as_there_are(
+def test_recover_handles_every_open_operation(
     app: Flask, gateway: LedgerGateway, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("payment_service.services.recovery.BATCH", 2)
@@ -65,7 +65,7 @@ def test_recover_goes_on_for_as_many_as_there_are(
     assert run(app, "recover").stdout == "5 finished 0 undecided 0 elsewhere\n"
 
 
-def test_recover_ends_with_1_where_something_could_not_be_finished(
+def test_recover_exits_1_when_an_operation_stays_open(
     app: Flask, gateway: LedgerGateway, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave_undecided(app.test_client(), gateway, deps, Unknown("silence"))
@@ -77,11 +77,11 @@ def test_recover_ends_with_1_where_something_could_not_be_finished(
     assert "1 failed; the log says why" in result.stderr
 
 
-def test_a_loop_has_no_result_to_print(app: Flask) -> None:
+def test_recover_loop_refuses_json(app: Flask) -> None:
     assert run(app, "recover", "--loop", "--json").exit_code == 2
 
 
-def test_purge_tells_how_many(app: Flask, deps: Dependencies) -> None:
+def test_purge_prints_its_counts(app: Flask, deps: Dependencies) -> None:
     for number in range(3):
         pay_trip(app.test_client(), idempotency_key=f"key-{number}")
     assert told(app, "purge") == {"purged": 0, "notices": 0, "sessions": 0}
@@ -92,7 +92,7 @@ def test_purge_tells_how_many(app: Flask, deps: Dependencies) -> None:
     assert run(app, "purge", "--batch", "0").exit_code == 2
 
 
-def test_verify_tells_each_violation(app: Flask, deps: Dependencies) -> None:
+def test_verify_prints_each_violation(app: Flask, deps: Dependencies) -> None:
     assert told(app, "verify") == {"violations": []}
     number = pay_trip(app.test_client()).get_json()["payment_id"]
     with deps.database.atomic("test") as connection:
@@ -105,7 +105,7 @@ def test_verify_tells_each_violation(app: Flask, deps: Dependencies) -> None:
     assert found["what"]
 
 
-def test_verify_writes_nothing_however_much_is_left_to_fold(
+def test_verify_writes_nothing_beside_a_backlog_of_folds(
     app: Flask, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An earlier version counted payments as a scrape does, which aggregates the journal if no other process does."""
@@ -116,7 +116,7 @@ def test_verify_writes_nothing_however_much_is_left_to_fold(
     assert count(deps, tallies) == count(deps, watermarks) == 0
 
 
-def test_deliveries_tell_themselves_and_how_many_are_due_again(make_app: MakeApp) -> None:
+def test_deliveries_prints_the_list_and_the_number_of_replays(make_app: MakeApp) -> None:
     app = make_app(rabbitmq_enabled=True)
     pay_trip(app.test_client())
     lines = run(app, "deliveries", "list", "--json").stdout.splitlines()
@@ -127,7 +127,7 @@ def test_deliveries_tell_themselves_and_how_many_are_due_again(make_app: MakeApp
 
 
 @pytest.mark.parametrize("words", ONCE)
-def test_without_a_database_they_end_with_3_and_one_sentence(make_app: MakeApp, words: str) -> None:
+def test_command_without_a_database_exits_3_with_one_sentence(make_app: MakeApp, words: str) -> None:
     app = make_app(database_url="postgresql+psycopg2://u:p@127.0.0.1:9/none")
     result = run(app, *words.split())
 
@@ -135,14 +135,14 @@ def test_without_a_database_they_end_with_3_and_one_sentence(make_app: MakeApp, 
     assert result.stderr == "Error: database_unavailable: try again later\n"
 
 
-def test_the_document_shows_what_is_printed(app: Flask) -> None:
-    text = document("docs/commands.md").text
-    for words in ("recover", "purge", "verify"):
-        assert f'| `{words} --json` | `{{"{next(iter(told(app, words)))}": ' in text
+@pytest.mark.parametrize("words", ["recover", "purge", "verify"])
+def test_document_shows_what_the_command_prints(app: Flask, words: str) -> None:
+    text = document("docs/reference/commands.md").text
+    assert f'| `{words} --json` | `{{"{next(iter(told(app, words)))}": ' in text
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
-def test_on_a_terminal_they_show_how_far_they_have_come(app: Flask, deps: Dependencies, database_url: str) -> None:
+def test_command_on_a_terminal_shows_its_progress(app: Flask, deps: Dependencies, database_url: str) -> None:
     pay_trip(app.test_client())
     expire_answers(deps)
     shown, terminal = pty.openpty()
@@ -164,7 +164,7 @@ def test_on_a_terminal_they_show_how_far_they_have_come(app: Flask, deps: Depend
     assert result.stdout == b"1 purged\n"
 
 
-def test_every_command_says_in_one_line_what_it_is_for(app: Flask) -> None:
+def test_every_command_has_a_help_text_of_one_line(app: Flask) -> None:
     listed = {words[0]: line for line in run(app, "--help").stdout.splitlines() if (words := line.split())}
     cut_off = [name for name in app.cli.commands if not listed[name].endswith(".") or listed[name].endswith("...")]
 

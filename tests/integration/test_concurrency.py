@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from payment_service.models import payment_refunds, payments
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.recovery import recover
 from payment_service.services.verification import verify
-from tests.conftest import MakeApp, dependencies_of, empty, migrate
+from tests.conftest import MakeApp, dependencies_of, migrate
 from tests.support import checkouts
 from tests.support.callers import at_once, pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, rows
@@ -48,7 +49,7 @@ def codes(answers: list[TestResponse]) -> Counter[int]:
 
 
 @pytest.mark.parametrize("wait", [0.0, 5.0])
-def test_fifty_with_one_key_make_one_charge(make_app: MakeApp, gateway: LedgerGateway, wait: float) -> None:
+def test_50_requests_at_once_with_one_key_charge_once(make_app: MakeApp, gateway: LedgerGateway, wait: float) -> None:
     app = make_app(idempotency_wait=wait)
     gateway.latency = 0.5
     answers = at_once(app, CROWD, lambda client, _: pay_trip(client))
@@ -62,7 +63,9 @@ def test_fifty_with_one_key_make_one_charge(make_app: MakeApp, gateway: LedgerGa
     assert pay_trip(app.test_client()).data == paid[0].data
 
 
-def test_fifty_keys_make_fifty_payments(crowded: Flask, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_50_requests_at_once_with_50_keys_charge_50_times(
+    crowded: Flask, deps: Dependencies, gateway: LedgerGateway
+) -> None:
     gateway.latency = 0.05
     answers = at_once(crowded, CROWD, lambda client, number: pay_trip(client, idempotency_key=f"key-{number}"))
 
@@ -72,7 +75,7 @@ def test_fifty_keys_make_fifty_payments(crowded: Flask, deps: Dependencies, gate
     assert not list(verify(deps))
 
 
-def test_fifty_refunds_at_once_never_give_back_more_than_was_paid(
+def test_50_refunds_at_once_refund_no_more_than_was_paid(
     crowded: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     payment_id = trip_id_of(pay_trip(client, amount=150))
@@ -100,45 +103,36 @@ def keys_of_one_prefix() -> tuple[str, str]:
     raise AssertionError
 
 
-def test_two_keys_whose_references_would_be_equal_both_pay(
-    app: Flask, gateway: LedgerGateway, keys_of_one_prefix: tuple[str, str]
+@pytest.mark.parametrize("_attempt", range(5))
+def test_two_keys_with_the_same_reference_both_pay(
+    app: Flask, gateway: LedgerGateway, keys_of_one_prefix: tuple[str, str], _attempt: int
 ) -> None:
-    for _ in range(5):
-        empty(dependencies_of(app).database)
-        gateway.ledger.clear()
-        answers = at_once(
-            app, 10, lambda client, number: pay_trip(client, idempotency_key=keys_of_one_prefix[number % 2])
-        )
-        references = {answer.get_json()["reference"] for answer in answers}
-
-        assert codes(answers) == {200: 10}
-        assert len(references) == gateway.count(Kind.CHARGE) == 2
-        assert len({reference[:21] for reference in references}) == 1
+    answers = at_once(app, 10, lambda client, number: pay_trip(client, idempotency_key=keys_of_one_prefix[number % 2]))
+    references = {answer.get_json()["reference"] for answer in answers}
+    assert codes(answers) == {200: 10}
+    assert len(references) == gateway.count(Kind.CHARGE) == 2
+    assert len({reference[:21] for reference in references}) == 1
 
 
-def test_one_key_for_a_charge_and_a_refund_is_only_one_of_them(
+def test_one_key_for_a_charge_and_a_refund_at_once_does_only_one_of_them(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     payment_id = trip_id_of(pay_trip(client, idempotency_key="before", amount=1000))
     gateway.latency = 0.02
-    for number in range(10):
-        key = f"either-{number}"
-        answers = at_once(
-            app,
-            2,
-            lambda client, which, key=key: (
-                pay_trip(client, idempotency_key=key)  # type: ignore[misc]
-                if which
-                else refund_trip(client, payment_id, idempotency_key=key, amount=1)
-            ),
-        )
-        assert codes(answers) == {200: 1, 422: 1}
 
+    def charge_or_refund(client: FlaskClient, which: int, key: str) -> TestResponse:
+        if which:
+            return pay_trip(client, idempotency_key=key)
+        return refund_trip(client, payment_id, idempotency_key=key, amount=1)
+
+    keys = [f"either-{number}" for number in range(10)]
+    answers = {key: codes(at_once(app, 2, partial(charge_or_refund, key=key))) for key in keys}
+    assert answers == {key: {200: 1, 422: 1} for key in keys}
     assert gateway.count(Kind.CHARGE) + gateway.count(Kind.REFUND) == 11
     assert not list(verify(deps))
 
 
-def test_who_waits_holds_no_connection(make_app: MakeApp, gateway: LedgerGateway) -> None:
+def test_waiting_repeat_holds_no_connection(make_app: MakeApp, gateway: LedgerGateway) -> None:
     app = make_app(db_pool_size=2, idempotency_wait=5.0)
     gateway.latency = 1.0
     with ThreadPoolExecutor(21) as threads:
@@ -155,7 +149,7 @@ def test_who_waits_holds_no_connection(make_app: MakeApp, gateway: LedgerGateway
     assert len(gateway.sent) == 1
 
 
-def test_workers_and_repeats_at_once_finish_every_key_once(
+def test_recovery_workers_and_repeats_at_once_finish_every_key_once(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.extend([Unknown("silence")] * 20)
@@ -176,21 +170,17 @@ def test_workers_and_repeats_at_once_finish_every_key_once(
     assert not list(verify(deps))
 
 
-def test_of_capture_and_void_at_once_one_happens(
+def test_capture_and_void_at_once_do_only_one_of_them(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.latency = 0.02
-    for number in range(10):
-        held = checkouts.held(client, order_id=f"order-{number}")
-        answers = at_once(
-            app,
-            2,
-            lambda client, which, held=held: checkouts.post(  # type: ignore[misc]
-                client, ("capture", "void")[which], f"{held}{which}", transaction_id=held
-            ),
-        )
-        assert codes(answers) == {200: 1, 400: 1}
 
+    def capture_or_void(client: FlaskClient, which: int, held: str) -> TestResponse:
+        return checkouts.post(client, ("capture", "void")[which], f"{held}{which}", transaction_id=held)
+
+    holds = [checkouts.held(client, order_id=f"order-{number}") for number in range(10)]
+    answers = {held: codes(at_once(app, 2, partial(capture_or_void, held=held))) for held in holds}
+    assert answers == {held: {200: 1, 400: 1} for held in holds}
     assert gateway.count(Kind.CAPTURE) + gateway.count(Kind.VOID) == 10
     assert not list(verify(deps))
 
@@ -224,7 +214,7 @@ def is_ready(url: str) -> bool:
         return False
 
 
-def test_a_crowd_before_real_processes(behind_gunicorn: tuple[str, Simulator]) -> None:
+def test_requests_at_once_to_several_processes_charge_once(behind_gunicorn: tuple[str, Simulator]) -> None:
     url, bank = behind_gunicorn
 
     def pay(key: str) -> requests.Response:

@@ -65,7 +65,7 @@ def words(proxy: CommitProxy) -> list[list[str]]:
 READ, TAKE, TIME = "EXECUTE find_reservation", "EXECUTE insert_reservation", "EXECUTE set_timer"
 
 
-def test_begin_travels_with_the_first_statement_and_writes_with_commit(
+def test_begin_is_sent_with_the_first_statement_and_writes_with_commit(
     on_the_wire: Database, proxy: CommitProxy
 ) -> None:
     with on_the_wire.atomic("test") as connection:
@@ -75,7 +75,7 @@ def test_begin_travels_with_the_first_statement_and_writes_with_commit(
     assert words(proxy) == [["BEGIN", READ], [TAKE, TIME, "COMMIT"]]
 
 
-def test_writes_travel_before_the_next_reading_in_their_order(on_the_wire: Database, proxy: CommitProxy) -> None:
+def test_writes_are_sent_in_order_before_the_next_read(on_the_wire: Database, proxy: CommitProxy) -> None:
     with on_the_wire.atomic("test") as connection:
         time(connection, 1)
         take(connection, "7")
@@ -84,7 +84,7 @@ def test_writes_travel_before_the_next_reading_in_their_order(on_the_wire: Datab
     assert words(proxy) == [["BEGIN", TIME, TAKE, READ], [TIME, "COMMIT"]]
 
 
-def test_writes_travel_before_a_statement_of_core(on_the_wire: Database, proxy: CommitProxy) -> None:
+def test_writes_are_sent_before_a_statement_of_sqlalchemy_core(on_the_wire: Database, proxy: CommitProxy) -> None:
     with on_the_wire.atomic("test") as connection:
         take(connection, "7")
         found = connection.execute(reservations.select().where(reservations.c.value == "7")).all()
@@ -93,7 +93,7 @@ def test_writes_travel_before_a_statement_of_core(on_the_wire: Database, proxy: 
     assert words(proxy)[-1] == ["COMMIT"]
 
 
-def test_transaction_of_writes_alone_is_one_message(on_the_wire: Database, proxy: CommitProxy) -> None:
+def test_transaction_of_writes_only_is_one_message(on_the_wire: Database, proxy: CommitProxy) -> None:
     with on_the_wire.atomic("test") as connection:
         take(connection, "7")
     assert words(proxy) == [["BEGIN", TAKE, "COMMIT"]]
@@ -107,7 +107,7 @@ def test_untouched_transaction_sends_nothing(on_the_wire: Database, proxy: Commi
     assert proxy.queries == []
 
 
-def test_interrupted_transaction_sends_no_write_that_waited(on_the_wire: Database, proxy: CommitProxy) -> None:
+def test_interrupted_transaction_sends_no_queued_write(on_the_wire: Database, proxy: CommitProxy) -> None:
     with suppress(Interrupted), on_the_wire.atomic("test") as connection:
         read(connection)
         take(connection, "7")
@@ -115,9 +115,7 @@ def test_interrupted_transaction_sends_no_write_that_waited(on_the_wire: Databas
     assert words(proxy) == [["BEGIN", READ], ["ROLLBACK"]]
 
 
-def test_statement_of_a_session_that_is_not_its_own_travels_as_text(
-    proxy: CommitProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_statement_in_a_foreign_session_is_sent_as_text(proxy: CommitProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Connection, "_has_own_session", lambda _: False)
     settings = Settings(database_url=proxy.url_through, log_level="ERROR")
     database = dependencies_of(create_app(settings, gateway=LedgerGateway())).database
@@ -158,7 +156,7 @@ def test_write_that_fails_rolls_everything_back(database: Database) -> None:
     assert_nothing_is_left(database)
 
 
-def test_write_that_breaks_a_constraint_is_a_fault_and_rolls_everything_back(database: Database) -> None:
+def test_write_that_breaks_a_constraint_raises_and_rolls_everything_back(database: Database) -> None:
     wrong = {"channel": "trips", "kind": "reference", "value": "7", "payment_id": None}
     with pytest.raises(Exception, match=r"(?i)not.null"), database.atomic("test") as connection:
         time(connection, 1)
@@ -176,7 +174,7 @@ def test_exception_in_a_transaction_rolls_it_back(database: Database) -> None:
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # SQLite undoes the one statement only
-def test_commit_of_an_aborted_transaction_is_not_taken_for_success(database: Database) -> None:
+def test_commit_of_an_aborted_transaction_raises(database: Database) -> None:
     with pytest.raises(TransactionLost), database.atomic("test") as connection:
         time(connection, 1)
         with suppress(Exception):
@@ -190,7 +188,7 @@ def test_commit_of_an_aborted_transaction_is_not_taken_for_success(database: Dat
     [read, lambda connection: connection.execute(timers.select()), lambda _: None],
     ids=["text", "core", "commit"],
 )
-def test_connection_that_is_lost_does_not_return_to_the_pool(
+def test_lost_connection_does_not_return_to_the_pool(
     database: Database, database_url: str, go_on: Callable[[Connection], Any]
 ) -> None:
     with pytest.raises(TransactionLost), database.atomic("test") as connection:

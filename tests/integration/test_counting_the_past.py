@@ -25,7 +25,7 @@ def migration() -> ModuleType:
     return module
 
 
-def test_what_happened_before_is_counted_as_if_it_had_been_counted_then(
+def test_migration_counts_earlier_changes_like_new_ones(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.extend([gateway.approve, Declined("NO", "no"), Unknown("time-out")])

@@ -27,7 +27,7 @@ def app(make_app: MakeApp, bank: RegisteringGateway) -> Flask:
     return make_app(gateway=bank)
 
 
-def test_hold_that_is_to_be_cancelled_is_never_told(
+def test_hold_that_is_to_be_cancelled_is_never_answered_as_held(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     """Rule 1: a cancel in progress would kill a hold that the caller already knows."""
@@ -42,7 +42,7 @@ def test_hold_that_is_to_be_cancelled_is_never_told(
     assert (status(deps), intent.state) == ("CANCELLED", "cancelled")
 
 
-def test_customer_who_must_act_is_asked_and_charged_once_afterwards(
+def test_customer_who_must_act_is_charged_once_after_acting(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     first = pay(client, card="tok_3ds", return_url=BACK)
@@ -71,7 +71,7 @@ def test_customer_who_fails_is_declined_after_a_cancel(
     assert (status(deps), bank.intents["pi_1"].state) == ("FAILED", "cancelled")
 
 
-def test_customer_who_never_acts_is_given_up_by_a_cancel(make_app: MakeApp, bank: RegisteringGateway) -> None:
+def test_charge_of_a_customer_who_never_acts_is_cancelled(make_app: MakeApp, bank: RegisteringGateway) -> None:
     app = make_app(gateway=bank, gateway_action_ttl=-1.0)
     deps = dependencies_of(app)
     pay(app.test_client(), card="tok_3ds", return_url=BACK)
@@ -82,7 +82,7 @@ def test_customer_who_never_acts_is_given_up_by_a_cancel(make_app: MakeApp, bank
     assert (status(deps), bank.intents["pi_1"].state) == ("FAILED", "cancelled")
 
 
-def test_order_called_off_while_its_customer_acts_is_cancelled_at_the_gateway_first(
+def test_cancellation_while_the_customer_acts_cancels_at_the_gateway_first(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     body = {"order_id": 3001, "user_id": 601, "amount": 99.0, "payment_method": "CREDIT_CARD"}
@@ -98,7 +98,7 @@ def test_order_called_off_while_its_customer_acts_is_cancelled_at_the_gateway_fi
     assert list(verify(deps)) == []
 
 
-def test_calling_off_loses_against_a_customer_who_has_paid(
+def test_cancellation_fails_when_the_customer_has_paid(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     pay(client, card="tok_3ds", return_url=BACK)

@@ -48,7 +48,7 @@ def decide(app: Flask, *words: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_what_is_approved_by_hand_ends_like_any_other(
+def test_operation_approved_by_an_operator_ends_like_any_other(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, in_doubt: str
 ) -> None:
     sent = len(gateway.sent)
@@ -66,7 +66,7 @@ def test_what_is_approved_by_hand_ends_like_any_other(
     assert len(gateway.sent) == sent
 
 
-def test_what_is_declined_by_hand_tells_its_caller_no_reasons_of_ours(
+def test_operation_declined_by_an_operator_hides_the_internal_reason(
     app: Flask, client: FlaskClient, deps: Dependencies, in_doubt: str
 ) -> None:
     assert decide(app, in_doubt, "declined", *WORDS)[0] == 0
@@ -76,7 +76,7 @@ def test_what_is_declined_by_hand_tells_its_caller_no_reasons_of_ours(
     assert "Ticket 7" not in pay_trip(client).text + client.get(f"/payments/{payment['payment_id']}").text
 
 
-def test_a_refund_that_is_declined_by_hand_gives_back_what_it_reserved(
+def test_refund_declined_by_an_operator_releases_its_amount(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     paid = pay_trip(client, amount=150.0)
@@ -90,14 +90,14 @@ def test_a_refund_that_is_declined_by_hand_gives_back_what_it_reserved(
     assert list(verify(deps)) == []
 
 
-def test_only_what_is_open_is_decided_and_only_once(app: Flask, in_doubt: str) -> None:
+def test_operator_decides_only_open_operations_and_only_once(app: Flask, in_doubt: str) -> None:
     assert decide(app, str(uuid4()), "approved", *WORDS)[0] == 1
     assert decide(app, in_doubt, "approved", *WORDS)[0] == 0
     code, said = decide(app, in_doubt, "declined", *WORDS)
     assert (code, "decided already" in said) == (1, True)
 
 
-def test_nobody_decides_while_somebody_is_at_work(
+def test_operator_cannot_decide_while_an_owner_works(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     tried: list[tuple[int, str]] = []
@@ -112,7 +112,7 @@ def test_nobody_decides_while_somebody_is_at_work(
     assert rows(deps, idempotency_keys)[0]["operation_status"] == "PENDING"
 
 
-def test_an_owner_that_comes_back_after_the_decision_writes_nothing(
+def test_owner_that_returns_after_the_decision_writes_nothing(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     def late(instruction: GatewayRequest) -> SendResult:
@@ -125,7 +125,7 @@ def test_an_owner_that_comes_back_after_the_decision_writes_nothing(
     assert rows(deps, payments)[0]["status"] == "CAPTURED"
 
 
-def test_verify_names_a_decision_that_the_bank_does_not_know(
+def test_verify_reports_an_approval_that_the_bank_does_not_know(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(Unknown("silence"))

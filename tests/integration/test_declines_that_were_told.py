@@ -45,7 +45,7 @@ def moves(deps: Dependencies) -> list[str]:
     return [row["move"] for row in rows(deps, transactions)]
 
 
-def test_late_approval_after_a_decline_is_given_back_and_the_payment_stays_failed(
+def test_late_approval_after_a_decline_is_reversed_and_the_payment_stays_failed(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     gateway.script.append(DECLINED)
@@ -66,7 +66,7 @@ def test_late_approval_after_a_decline_is_given_back_and_the_payment_stays_faile
     assert pay_trip(client).data == told.data
 
 
-def test_notice_that_comes_again_starts_no_second_reversal(
+def test_repeated_notice_starts_no_second_reversal(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     gateway.script.append(DECLINED)
@@ -114,7 +114,7 @@ def test_reversal_whose_refund_fails_later_is_tried_again(
     assert list(verify(deps)) == []
 
 
-def test_every_channel_reads_what_it_was_told(
+def test_repeat_after_a_reversal_gets_the_decline_in_every_channel(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     booker = Booker(app, "user-1")
@@ -126,14 +126,14 @@ def test_every_channel_reads_what_it_was_told(
         lambda: booker.process(booking, "k"),
         lambda: checkouts.process(client, "c"),
     ]
-    told = []
+    told, seen = [], []
     for call in calls:
         gateway.script.append(DECLINED)
         told.append(call())
-        assert approved_later(deps, gateway) is Seen.REVISED
-    for _ in ("reversals", "and nothing more"):
-        recover_all(deps)
-
+        seen.append(approved_later(deps, gateway))
+    recover_all(deps)  # makes the reversals
+    recover_all(deps)  # and nothing more
+    assert seen == [Seen.REVISED] * len(calls)
     assert [call().data for call in calls] == [answer.data for answer in told]
     assert {row["status"] for row in rows(deps, payments)} == {"FAILED"}
     assert kept(gateway) == 0
@@ -143,7 +143,7 @@ def test_every_channel_reads_what_it_was_told(
     assert len(gateway.sent) == 2 * len(calls)
 
 
-def test_payable_may_be_paid_anew_while_the_late_money_goes_back(
+def test_payable_can_be_paid_again_while_the_late_money_is_reversed(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     gateway.script.append(DECLINED)
@@ -159,7 +159,7 @@ def test_payable_may_be_paid_anew_while_the_late_money_goes_back(
     assert list(verify(deps)) == []
 
 
-def test_verify_finds_late_money_that_nobody_gives_back(
+def test_verify_reports_late_money_without_a_reversal(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     gateway.script.append(DECLINED)
@@ -172,9 +172,7 @@ def test_verify_finds_late_money_that_nobody_gives_back(
     assert "S15" in {each.invariant for each in verify(deps)}
 
 
-def test_gateway_that_cannot_be_asked_changes_nothing(
-    client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
-) -> None:
+def test_unreachable_gateway_changes_nothing(client: FlaskClient, deps: Dependencies, gateway: ChangingGateway) -> None:
     gateway.script.append(DECLINED)
     pay_trip(client)
     gateway.found.append(Unknown("time-out"))

@@ -48,7 +48,7 @@ def settled(database: Database) -> ScriptedSink:
 
 
 @pytest.mark.usefixtures("settled")
-def test_list_shows_the_newest_first_with_what_was_wrong(app: Flask) -> None:
+def test_list_shows_dead_deliveries_newest_first_with_their_error(app: Flask) -> None:
     head, *lines = printed(app, "list").splitlines()
     assert head.split()[:4] == ["delivery_id", "status", "sink", "event_type"]
     assert [line.split()[1:3] for line in lines] == [
@@ -71,20 +71,20 @@ def test_list_shows_the_newest_first_with_what_was_wrong(app: Flask) -> None:
         (["--limit", "2"], 2),
     ],
 )
-def test_list_can_be_narrowed(app: Flask, options: list[str], count: int) -> None:
+def test_list_is_filtered_by_its_options(app: Flask, options: list[str], count: int) -> None:
     assert len(printed(app, "list", "--json", *options).splitlines()) == count
 
 
 @pytest.mark.usefixtures("settled")
-def test_since_leaves_out_what_is_older(app: Flask) -> None:
-    now = clock.now()
-    for moment, count in ((now - timedelta(minutes=5), 4), (now + timedelta(minutes=5), 0)):
-        lines = printed(app, "list", "--json", "--since", f"{moment:%Y-%m-%dT%H:%M:%S}").splitlines()
-        assert len(lines) == count
+@pytest.mark.parametrize(("minutes", "count"), [(-5, 4), (5, 0)])
+def test_list_since_a_moment_leaves_out_older_deliveries(app: Flask, minutes: int, count: int) -> None:
+    moment = clock.now() + timedelta(minutes=minutes)
+    lines = printed(app, "list", "--json", "--since", f"{moment:%Y-%m-%dT%H:%M:%S}").splitlines()
+    assert len(lines) == count
 
 
 @pytest.mark.usefixtures("settled")
-def test_show_tells_everything_of_one(app: Flask, database: Database) -> None:
+def test_show_prints_every_field_of_a_delivery(app: Flask, database: Database) -> None:
     number = delivery(database, SINK, 1)["delivery_id"]
     shown = json.loads(printed(app, "show", str(number)))
     assert (shown["status"], shown["last_error"], shown["attempts"]) == ("DEAD", "HTTP 422", 1)
@@ -95,7 +95,7 @@ def test_show_tells_everything_of_one(app: Flask, database: Database) -> None:
     assert "there is no delivery 999999" in result.output
 
 
-def test_a_dead_delivery_is_replayed_with_its_old_id_and_bytes(
+def test_replay_sends_a_dead_delivery_with_its_old_id_and_bytes(
     app: Flask, database: Database, settled: ScriptedSink
 ) -> None:
     first = next(each for each in settled.offered if each.message_key == "2")
@@ -107,9 +107,7 @@ def test_a_dead_delivery_is_replayed_with_its_old_id_and_bytes(
     assert statuses(database, SINK) == {"DELIVERED": 3}
 
 
-def test_replay_by_command_is_written_down_with_the_operators_name(
-    app: Flask, deps: Dependencies, settled: ScriptedSink
-) -> None:
+def test_replay_records_the_name_of_the_operator(app: Flask, deps: Dependencies, settled: ScriptedSink) -> None:
     """Only the operations page did so in release 1.0.0."""
     (dead,) = [each for each in settled.offered if each.message_key == "2"]
     printed(app, "replay", str(dead.delivery_id), "--actor", "ann")
@@ -118,7 +116,9 @@ def test_replay_by_command_is_written_down_with_the_operators_name(
     assert action["payment_id"] == 2
 
 
-def test_what_a_sink_has_lost_is_replayed_since_a_moment(app: Flask, database: Database, settled: ScriptedSink) -> None:
+def test_replay_since_a_moment_sends_delivered_events_again(
+    app: Flask, database: Database, settled: ScriptedSink
+) -> None:
     settled.answers = lambda _: Delivered()
     before = len(settled.offered)
     since = f"{clock.now() - timedelta(minutes=5):%Y-%m-%d %H:%M:%S}"
@@ -127,7 +127,7 @@ def test_what_a_sink_has_lost_is_replayed_since_a_moment(app: Flask, database: D
     assert len(settled.offered) == before + 3
 
 
-def test_named_deliveries_are_replayed_and_pending_ones_are_left_alone(
+def test_replay_sends_named_deliveries_and_leaves_pending_ones(
     app: Flask, database: Database, settled: ScriptedSink
 ) -> None:
     dead, waiting = (delivery(database, *which)["delivery_id"] for which in ((SINK, 1), ("order", 0)))
@@ -136,15 +136,13 @@ def test_named_deliveries_are_replayed_and_pending_ones_are_left_alone(
 
 
 @pytest.mark.parametrize("words", [[], ["--sink", SINK], ["1", "--dead"], ["1", "--sink", SINK]])
-def test_nobody_replays_everything_by_mistake(app: Flask, words: list[str]) -> None:
+def test_replay_without_a_filter_is_refused(app: Flask, words: list[str]) -> None:
     result = run(app, "replay", *words)
     assert result.exit_code == 2
     assert "name deliveries, or say --dead, --unrouted or --since" in result.output
 
 
-def test_a_long_replay_goes_batch_by_batch(
-    database: Database, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_long_replay_runs_in_batches(database: Database, deps: Dependencies, monkeypatch: pytest.MonkeyPatch) -> None:
     pile_up(database, [SINK], count=5)
     drain(Relay(database, ScriptedSink(lambda _: Rejected("HTTP 400"), SINK)))
     monkeypatch.setattr(outbox, "BATCH", 2)
@@ -152,9 +150,7 @@ def test_a_long_replay_goes_batch_by_batch(
     assert list(outbox.replay(deps, ids, "ann")) == [(1, 1), (2, 2), (2, 2)], "the newest first"
 
 
-def test_a_replayed_event_that_fails_has_all_its_tries_again(
-    app: Flask, database: Database, settled: ScriptedSink
-) -> None:
+def test_replayed_event_has_all_its_tries_again(app: Flask, database: Database, settled: ScriptedSink) -> None:
     settled.answers = lambda _: RetryLater("HTTP 500", after=60)
     printed(app, "replay", "--dead")
     relay = Relay(database, settled)

@@ -59,7 +59,7 @@ def test_dispute_that_is_opened_and_lost_limits_what_can_be_refunded(
     assert gateway.count(Kind.REFUND) == 1
 
 
-def test_lesson_33_status_of_the_object_decides_and_not_the_name_of_an_event(
+def test_lesson_33_status_of_the_object_decides_and_not_the_event_type(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     checkouts.paid(client)
@@ -126,7 +126,7 @@ def test_lesson_37_refund_and_chargeback_of_the_same_money_are_both_booked(
     assert checkouts.refund(client, transaction, 1).status_code == 400
 
 
-def test_dispute_in_another_currency_is_a_persons_and_counts_nowhere(
+def test_dispute_in_another_currency_needs_a_person_and_is_not_counted(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     checkouts.paid(client)
@@ -140,7 +140,7 @@ def test_dispute_in_another_currency_is_a_persons_and_counts_nowhere(
 
 
 @pytest.mark.parametrize("word", ["needs_response", "lost"])
-def test_notice_that_comes_twice_makes_one_change(
+def test_repeated_notice_makes_one_change(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway, word: str
 ) -> None:
     checkouts.paid(client)
@@ -150,7 +150,7 @@ def test_notice_that_comes_twice_makes_one_change(
     assert len(rows(deps, table)) == 1
 
 
-def test_dispute_of_no_payment_here_is_left_alone(
+def test_dispute_of_an_unknown_payment_is_ignored(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     checkouts.paid(client)
@@ -165,7 +165,7 @@ def test_dispute_of_no_payment_here_is_left_alone(
     assert rows(deps, table) == []
 
 
-def test_event_of_a_dispute_says_what_it_is_about(make_app: MakeApp, gateway: ChangingGateway) -> None:
+def test_event_of_a_dispute_has_its_payment_and_amount(make_app: MakeApp, gateway: ChangingGateway) -> None:
     app = make_app(rabbitmq_enabled=True)
     deps = dependencies_of(app)
     checkouts.paid(app.test_client())
@@ -184,7 +184,7 @@ def test_event_of_a_dispute_says_what_it_is_about(make_app: MakeApp, gateway: Ch
     }
 
 
-def test_orders_see_nothing_of_a_dispute_in_their_trail(
+def test_transactions_of_an_order_show_no_dispute(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     number = charge_order(client).get_json()["payment_id"]
@@ -208,7 +208,9 @@ def test_dispute_of_a_failed_payment_is_bookable(
     assert sums(deps) == ("FAILED", 100, 0)
 
 
-def test_operators_see_disputes(app: Flask, client: FlaskClient, deps: Dependencies, gateway: ChangingGateway) -> None:
+def test_operations_page_shows_disputes(
+    app: Flask, client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
+) -> None:
     checkouts.paid(client)
     told(deps, gateway.show("dp_1", amount="60"))
     told(deps, gateway.show("dp_2", currency="EUR"))

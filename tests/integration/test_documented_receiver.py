@@ -26,7 +26,9 @@ from tests.support.waiting import wait_until
 
 SECRET = "a secret of theirs and ours"
 on_postgresql = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-CODE = next(content for word, content in document("docs/events.md").blocks if word == "python")
+CODE = next(
+    content for word, content in document("docs/tutorials/receive-your-first-event.md").blocks if word == "python"
+)
 
 
 class Documented:
@@ -57,7 +59,7 @@ def documented(tmp_path: Path) -> Iterator[Documented]:
         yield receiver
 
 
-def test_it_is_short_and_needs_nothing_installed() -> None:
+def test_receiver_is_short_and_needs_no_package() -> None:
     assert len(CODE.splitlines()) <= 30
     imports = {
         name.partition(".")[0]
@@ -68,7 +70,7 @@ def test_it_is_short_and_needs_nothing_installed() -> None:
     assert imports <= sys.stdlib_module_names
 
 
-def test_it_takes_an_event_once_however_often_it_comes(documented: Documented) -> None:
+def test_receiver_handles_a_repeated_event_once(documented: Documented) -> None:
     event = an_event()
     with closing(documented.sink()) as sink:
         assert [outcome_of(sink, event) for _ in range(3)] == [Delivered()] * 3
@@ -77,19 +79,19 @@ def test_it_takes_an_event_once_however_often_it_comes(documented: Documented) -
     assert str(event.event_id) in documented.kept()
 
 
-def test_it_accepts_either_signature_while_the_secret_is_changed(documented: Documented) -> None:
+def test_receiver_accepts_both_secrets_during_a_rotation(documented: Documented) -> None:
     with closing(documented.sink(f"the next one,{SECRET}")) as sink:
         assert outcome_of(sink) == Delivered()
 
 
 @pytest.mark.parametrize("secrets", ["", "another secret"])
-def test_it_refuses_what_is_not_ours(documented: Documented, secrets: str) -> None:
+def test_receiver_refuses_a_wrong_signature(documented: Documented, secrets: str) -> None:
     with closing(documented.sink(secrets)) as sink:
         assert outcome_of(sink) == Refused("HTTP 401")
     assert documented.kept() == []
 
 
-def test_it_refuses_what_was_signed_long_ago(documented: Documented, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_receiver_refuses_an_old_signature(documented: Documented, monkeypatch: pytest.MonkeyPatch) -> None:
     then = clock.now() - timedelta(minutes=10)
     monkeypatch.setattr(clock, "now", lambda: then)
     with closing(documented.sink()) as sink:
@@ -97,7 +99,7 @@ def test_it_refuses_what_was_signed_long_ago(documented: Documented, monkeypatch
 
 
 @on_postgresql
-def test_the_relay_and_it_understand_each_other(database: Database, documented: Documented) -> None:
+def test_receiver_accepts_events_of_the_relay(database: Database, documented: Documented) -> None:
     expected = pile_up(database, ["notification"], count=6, versions=2)
     with closing(documented.sink()) as sink:
         drain(Relay(database, sink))

@@ -23,7 +23,7 @@ def http(body: bytes, head: str = "HTTP/1.1 200 OK") -> bytes:
     return f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def test_a_host_without_an_address_was_never_sent_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_without_an_address_counts_as_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_address(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -32,7 +32,7 @@ def test_a_host_without_an_address_was_never_sent_to(monkeypatch: pytest.MonkeyP
         assert isinstance(gateway.send(instruct()), NotSent)
 
 
-def test_connecting_in_vain_was_never_sent() -> None:
+def test_failed_connection_counts_as_not_sent() -> None:
     with ExitStack() as stack:
         full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(4):
@@ -43,7 +43,7 @@ def test_connecting_in_vain_was_never_sent() -> None:
             assert isinstance(gateway.send(instruct()), NotSent)
 
 
-def test_a_failed_tls_handshake_is_unknown() -> None:
+def test_failed_tls_handshake_is_unknown() -> None:
     with (
         scripted_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as server,
         closing(gateway_at(server.url.replace("http://", "https://"))) as gateway,
@@ -69,7 +69,7 @@ def test_a_failed_tls_handshake_is_unknown() -> None:
         http(b"{}", "HTTP/1.1 999 ?"),
     ],
 )
-def test_whatever_is_said_on_the_wire_it_is_unknown_and_nothing_is_raised(said: bytes) -> None:
+def test_unreadable_answer_is_unknown_and_raises_nothing(said: bytes) -> None:
     with scripted_server(said) as server:
         with closing(gateway_at(server.url)) as gateway:
             assert isinstance(gateway.send(instruct()), Unknown)
@@ -85,14 +85,14 @@ def test_whatever_is_said_on_the_wire_it_is_unknown_and_nothing_is_raised(said: 
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50,
     ],
 )
-def test_an_answer_in_drops_is_waited_for_only_as_long_as_one_in_a_piece(answer: bytes) -> None:
+def test_dripping_answer_has_the_same_time_limit_as_any_other(answer: bytes) -> None:
     with scripted_server(answer, pause=0.05) as server, closing(gateway_at(server.url, read_timeout=0.3)) as gateway:
         begun = time.monotonic()
         assert isinstance(gateway.send(instruct(gateway_key="v1-asked")), Unknown)
         assert time.monotonic() - begun < len(answer) * 0.05 / 2
 
 
-def test_a_reset_after_the_request_is_unknown() -> None:
+def test_reset_after_the_request_is_unknown() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def reset() -> None:
@@ -109,9 +109,7 @@ def test_a_reset_after_the_request_is_unknown() -> None:
         thread.join()
 
 
-def test_neither_redirects_nor_the_environments_proxies_and_passwords_are_followed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_redirects_and_proxies_of_the_environment_are_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with scripted_server(b"") as elsewhere:
         redirect = http(b"", f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {elsewhere.url}/")
         netrc = tmp_path / "netrc"
@@ -126,12 +124,12 @@ def test_neither_redirects_nor_the_environments_proxies_and_passwords_are_follow
 
 
 @pytest.mark.parametrize("url", ["", "ftp://bank", "bank:8080", "http://", "http://user:word@bank", "http://bank/?a=b"])
-def test_an_unfit_url_is_an_error_at_once(url: str) -> None:
+def test_unfit_url_raises_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="gateway's URL"):
         RemoteGateway(url)
 
 
-def test_an_answer_without_an_end_is_not_read_to_its_end() -> None:
+def test_endless_answer_is_not_read_to_its_end() -> None:
     approval = json.dumps(APPROVAL | {"gateway_key": "v1-asked"}).encode()
     with (
         scripted_server(
@@ -143,7 +141,7 @@ def test_an_answer_without_an_end_is_not_read_to_its_end() -> None:
         assert isinstance(gateway.lookup(instruct(gateway_key="v1-asked")), Unknown)
 
 
-def test_the_answer_to_somebody_elses_request_is_not_ours() -> None:
+def test_answer_to_another_request_is_unknown() -> None:
     mine, other = instruct(), instruct()
     answers = [http(json.dumps(APPROVAL | {"gateway_key": each.gateway_key}).encode()) for each in (mine, other)]
     with scripted_server(*answers) as server, closing(gateway_at(server.url)) as gateway:
@@ -151,7 +149,7 @@ def test_the_answer_to_somebody_elses_request_is_not_ours() -> None:
         assert isinstance(gateway.send(mine), Unknown)
 
 
-def test_a_ledger_that_cannot_be_understood_raises() -> None:
+def test_unreadable_ledger_raises() -> None:
     with (
         scripted_server(http(b'{"effects": []')) as server,
         closing(gateway_at(server.url)) as gateway,

@@ -64,7 +64,7 @@ def test_lesson_26_hold_that_ended_is_cancelled_and_cannot_be_captured(
 
 
 @pytest.mark.parametrize("is_silent", [False, True], ids=["still held", "silent"])
-def test_hold_that_should_have_ended_stays_until_the_gateway_says_so(
+def test_expired_hold_stays_until_the_gateway_confirms_its_end(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway, is_silent: bool
 ) -> None:
     checkouts.held(client)
@@ -84,9 +84,7 @@ def status_without_verify(deps: Dependencies) -> str:
     return str(row["status"])
 
 
-def test_hold_that_was_captured_in_time_is_not_asked_about(
-    client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
-) -> None:
+def test_captured_hold_is_not_looked_up(client: FlaskClient, deps: Dependencies, gateway: ChangingGateway) -> None:
     checkouts.post(client, "capture", transaction_id=checkouts.held(client))
     expire_leases(deps)
 
@@ -95,16 +93,14 @@ def test_hold_that_was_captured_in_time_is_not_asked_about(
     assert status(deps) == "CAPTURED"
 
 
-def test_hold_that_was_cancelled_at_the_gateway_ends_when_a_notice_says_so(
-    client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
-) -> None:
+def test_notice_of_a_cancelled_hold_ends_it(client: FlaskClient, deps: Dependencies, gateway: ChangingGateway) -> None:
     checkouts.held(client)
 
     assert look_again(deps, deps.gateways.default, gateway_key=gateway.expire_hold()) is Seen.REVISED
     assert status(deps) == "CANCELLED"
 
 
-def test_capture_under_way_keeps_the_hold_from_ending_and_decides_itself(
+def test_running_capture_keeps_the_hold_from_expiring(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     held = checkouts.held(client)
@@ -128,7 +124,7 @@ def declined_meanwhile(deps: Dependencies, key: str) -> Any:
     return EXPIRED
 
 
-def test_capture_and_expiry_at_once_end_as_one_of_them(
+def test_capture_and_expiry_at_once_do_only_one_of_them(
     app: Any, client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     ends = set()
@@ -151,7 +147,9 @@ def test_capture_and_expiry_at_once_end_as_one_of_them(
     assert list(verify(deps)) == []
 
 
-def test_operators_are_warned_a_day_before(client: FlaskClient, deps: Dependencies, gateway: ChangingGateway) -> None:
+def test_operations_page_warns_a_day_before_a_hold_expires(
+    client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
+) -> None:
     checkouts.held(client)
     gateway.hold_lasts = timedelta(hours=23)
     soon = checkouts.held(client, order_id="ORD-2")

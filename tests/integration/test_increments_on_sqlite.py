@@ -32,7 +32,7 @@ def increment(database: Database) -> None:
         connection.execute(text("UPDATE counter SET number = :number"), {"number": number + 1})
 
 
-def test_no_increment_is_lost_and_none_fails(database: Database) -> None:
+def test_increments_at_once_are_all_counted(database: Database) -> None:
     def many(_: int) -> None:
         for _ in range(TIMES):
             increment(database)

@@ -60,7 +60,7 @@ def exported(app: Flask, tmp_path: Path, *words: str) -> tuple[Path, Path]:
     return extract, public
 
 
-def test_seal_is_printed_and_kept_elsewhere_for_verify(app: Flask, later_by_ten_minutes: Late) -> None:
+def test_seal_is_printed_for_a_later_verify(app: Flask, later_by_ten_minutes: Late) -> None:
     pay_trip(app.test_client())
     assert printed(app, "journal", "seal") == "nothing to seal\n"
     later_by_ten_minutes()
@@ -100,7 +100,7 @@ def test_extract_is_checked_by_openssl_alone(app: Flask, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("spoil", ["change", "shorten", "other key"])
-def test_extract_that_is_not_what_was_signed_is_refused(app: Flask, tmp_path: Path, spoil: str) -> None:
+def test_changed_extract_is_refused(app: Flask, tmp_path: Path, spoil: str) -> None:
     pay_trip(app.test_client())
     extract, public = exported(app, tmp_path)
     if spoil == "change":
@@ -118,7 +118,7 @@ def test_extract_that_is_not_what_was_signed_is_refused(app: Flask, tmp_path: Pa
     assert "the signature is not one of this file by this key" in result.output
 
 
-def test_extract_of_a_payment_and_of_a_period_has_its_rows_only(app: Flask, tmp_path: Path) -> None:
+def test_extract_has_only_the_rows_of_its_payment_or_period(app: Flask, tmp_path: Path) -> None:
     client = app.test_client()
     number = trip_id_of(pay_trip(client))
     pay_trip(client, idempotency_key="another")
@@ -129,7 +129,7 @@ def test_extract_of_a_payment_and_of_a_period_has_its_rows_only(app: Flask, tmp_
     assert len(extract.read_text().splitlines()) == 2
 
 
-def test_row_that_was_changed_is_not_exported(app: Flask, tmp_path: Path) -> None:
+def test_changed_row_is_not_exported(app: Flask, tmp_path: Path) -> None:
     pay_trip(app.test_client())
     database = dependencies_of(app).database
     row, *_ = stored(database, transactions)
@@ -141,7 +141,7 @@ def test_row_that_was_changed_is_not_exported(app: Flask, tmp_path: Path) -> Non
     assert list(tmp_path.glob("x.jsonl*")) == []
 
 
-def test_export_without_a_key_says_what_is_missing(make_app: MakeApp, tmp_path: Path) -> None:
+def test_export_without_a_key_names_the_missing_setting(make_app: MakeApp, tmp_path: Path) -> None:
     result = run(make_app(journal_key=(KEY,)), "journal", "export", "--output", str(tmp_path / "x"))
     assert (result.exit_code, result.stderr) == (1, "Error: JOURNAL_SIGNING_KEY is not set\n")
 
@@ -153,14 +153,14 @@ def owner_url(database_url: str) -> str:
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-def test_rekey_is_for_the_owner_of_the_tables(app: Flask) -> None:
+def test_rekey_needs_the_owner_of_the_tables(app: Flask) -> None:
     result = run(app, "journal", "rekey")
 
     message = "Error: only the role that owns the tables may do this: connect as payments_owner\n"
     assert (result.exit_code, result.stderr) == (1, message)
 
 
-def test_rekey_protects_rows_of_a_time_without_a_key(
+def test_rekey_protects_rows_written_without_a_key(
     make_app: MakeApp, owner_url: str, later_by_ten_minutes: Late
 ) -> None:
     plain = make_app()
@@ -180,7 +180,7 @@ def test_rekey_protects_rows_of_a_time_without_a_key(
     assert list(chain_of(dependencies_of(keyed))) == []
 
 
-def test_rekey_vouches_for_nothing_that_was_changed(make_app: MakeApp, owner_url: str) -> None:
+def test_rekey_refuses_changed_rows(make_app: MakeApp, owner_url: str) -> None:
     plain = make_app()
     pay_trip(plain.test_client())
     keyed = make_app(database_url=owner_url, journal_key=(KEY,))

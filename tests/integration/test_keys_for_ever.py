@@ -56,7 +56,7 @@ ENDINGS = [let_answers_end, forget_answers, leave_placeholders]
 
 @pytest.mark.parametrize("end", ENDINGS)
 @pytest.mark.parametrize("movement", list(MOVEMENTS.values()), ids=list(MOVEMENTS))
-def test_an_ended_answer_is_followed_by_the_same_thing_as_it_is_now(
+def test_expired_key_answers_with_its_payment_as_it_is_now(
     client: FlaskClient,
     deps: Dependencies,
     gateway: LedgerGateway,
@@ -76,7 +76,7 @@ def test_an_ended_answer_is_followed_by_the_same_thing_as_it_is_now(
 
 
 @pytest.mark.parametrize("end", ENDINGS)
-def test_what_happened_since_is_seen_once_the_answer_has_ended(
+def test_expired_key_shows_later_changes(
     client: FlaskClient, deps: Dependencies, end: Callable[[Dependencies], None]
 ) -> None:
     first = pay_trip(client)
@@ -89,7 +89,7 @@ def test_what_happened_since_is_seen_once_the_answer_has_ended(
 
 
 @pytest.mark.parametrize("end", ENDINGS)
-def test_another_request_under_the_key_is_refused_for_ever(
+def test_different_request_under_an_expired_key_answers_422(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, end: Callable[[Dependencies], None]
 ) -> None:
     payment_id = trip_id_of(pay_trip(client, amount=150))
@@ -110,7 +110,7 @@ def test_another_request_under_the_key_is_refused_for_ever(
 
 
 @pytest.mark.parametrize("end", ENDINGS)
-def test_a_decline_stays_a_decline(
+def test_expired_key_of_a_decline_answers_with_the_decline(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, end: Callable[[Dependencies], None]
 ) -> None:
     gateway.script.extend([Declined("CARD_DECLINED", "Card was declined by issuer")] * 2)
@@ -123,9 +123,7 @@ def test_a_decline_stays_a_decline(
     assert len(gateway.sent) == 2
 
 
-def test_a_refusal_is_stored_replayed_and_free_again_only_when_it_is_forgotten(
-    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
-) -> None:
+def test_refusal_is_replayed_until_its_purge(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     payment_id = trip_id_of(pay_trip(client, amount=150))
     gateway.script.append(Unknown("silence"))
     assert refund_trip(client, payment_id, idempotency_key="reserves", amount=100).status_code == 202
@@ -191,7 +189,7 @@ def test_placeholder_gets_the_hash_of_the_key_that_meets_it(
     assert gateway.count(Kind.CHARGE) == 1
 
 
-def test_one_key_of_two_subjects_is_two_keys(app: Flask, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_same_key_of_two_subjects_charges_twice(app: Flask, deps: Dependencies, gateway: LedgerGateway) -> None:
     client = app.test_client()
     hers, his, nobodys = bearer("anna"), bearer("ben"), None
     paid = [pay_trip(client, headers=headers, amount=10 + n) for n, headers in enumerate((hers, his, nobodys))]

@@ -14,7 +14,7 @@ SINK = "scripted"
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # SQLite lets one writer after the other write
-def test_what_is_committed_late_is_not_passed_over(database: Database) -> None:
+def test_event_with_a_late_commit_is_delivered(database: Database) -> None:
     pile_up(database, ["another"], count=1)
     early = {name: value for name, value in delivery(database, "another").items() if name != "delivery_id"}
     sink = ScriptedSink(lambda _: Delivered())

@@ -38,7 +38,7 @@ def name(deps: Dependencies) -> str:
     return deps.gateways.default
 
 
-def test_lesson_27_refund_that_fails_later_gives_its_amount_back(
+def test_lesson_27_refund_that_fails_later_releases_its_amount(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     number = trip_id_of(pay_trip(client))
@@ -88,7 +88,7 @@ def test_lesson_31_refund_row_fails_and_its_operation_is_reversed(
 
 
 @pytest.mark.parametrize("found", [Pending(), Unknown("time-out")], ids=["pending", "unknown"])
-def test_lesson_28_only_a_failure_that_is_final_takes_a_refund_back(
+def test_lesson_28_only_a_final_failure_reverses_a_refund(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway, found: Pending | Unknown
 ) -> None:
     refund_trip(client, trip_id_of(pay_trip(client)))
@@ -99,7 +99,7 @@ def test_lesson_28_only_a_failure_that_is_final_takes_a_refund_back(
     assert stands(deps) == ("REFUNDED", 150, 0)
 
 
-def test_failure_that_is_told_twice_is_written_down_once(
+def test_failure_reported_twice_is_stored_once(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     refund_trip(client, trip_id_of(pay_trip(client)))
@@ -111,7 +111,7 @@ def test_failure_that_is_told_twice_is_written_down_once(
     assert stands(deps) == ("CAPTURED", 0, 0)
 
 
-def test_notice_of_what_is_not_ours_or_not_decided_changes_nothing(
+def test_notice_of_an_unknown_or_undecided_refund_changes_nothing(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     assert look_again(deps, name(deps), gateway_key="nobody's") is Seen.UNKNOWN
@@ -124,7 +124,7 @@ def test_notice_of_what_is_not_ours_or_not_decided_changes_nothing(
     assert look_again(deps, "another", gateway_key=key["gateway_key"]) is Seen.UNKNOWN
 
 
-def test_refund_that_the_gateway_made_after_it_was_told_as_declined_needs_a_person(
+def test_refund_made_by_the_gateway_after_its_decline_needs_a_person(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     number = trip_id_of(pay_trip(client))
@@ -138,7 +138,7 @@ def test_refund_that_the_gateway_made_after_it_was_told_as_declined_needs_a_pers
     assert {each.invariant for each in verify(deps)} == {"S3"}
 
 
-def test_reversed_refund_is_told_in_the_words_of_each_channel(
+def test_reversed_refund_is_shown_in_the_shape_of_each_channel(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     booker = Booker(app, "user-1")

@@ -1,6 +1,5 @@
 """One owner at a time may send, and only while the gateway's reply can come within the lease."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -20,7 +19,7 @@ from tests.support.database import expire_leases
 from tests.support.gateways import LedgerGateway
 from tests.support.postgres import plainly
 from tests.support.spread import someone_waits
-from tests.support.waiting import wait_until
+from tests.support.waiting import at_once, wait_until
 
 CALLERS = 4
 
@@ -28,31 +27,22 @@ CALLERS = 4
 def test_one_of_many_repeats_takes_an_abandoned_key_over(
     app: Flask, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
-    for round_ in range(8):
-        key = f"key-{round_}"
+    def repeat_at_once(key: str) -> int:
+        """Repeat a request with an abandoned key by many callers; return how many of them are sent."""
         gateway.script.append(Unknown("lost on its way"))
         pay_trip(app.test_client(), idempotency_key=key)
         expire_leases(deps)
-        sent, together = len(gateway.sent), threading.Barrier(CALLERS)
+        sent = len(gateway.sent)
         gateway.latency = 0.05
-
-        def repeat(
-            _number: int,
-            key: str = key,
-            together: threading.Barrier = together,
-        ) -> int:
-            client = app.test_client()
-            together.wait(10)
-            return pay_trip(client, idempotency_key=key).status_code
-
-        with ThreadPoolExecutor(CALLERS) as threads:
-            statuses = list(threads.map(repeat, range(CALLERS)))
+        at_once([lambda: pay_trip(app.test_client(), idempotency_key=key)] * CALLERS)
         gateway.latency = 0.0
-        assert len(gateway.sent) == sent + 1, statuses
+        return len(gateway.sent) - sent
+
+    assert [repeat_at_once(f"key-{number}") for number in range(8)] == [1] * 8
 
 
 @pytest.mark.parametrize("who", ["a request", "the worker"])
-def test_an_owner_that_sleeps_too_long_before_it_sends_sends_nothing(
+def test_owner_that_sleeps_too_long_before_sending_sends_nothing(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch, who: str
 ) -> None:
     if who == "the worker":
@@ -73,7 +63,7 @@ def test_an_owner_that_sleeps_too_long_before_it_sends_sends_nothing(
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # SQLite's one writer waits for no other
-def test_the_time_to_send_begins_before_the_lease_does(
+def test_time_to_send_starts_before_the_lease(
     client: FlaskClient, deps: Dependencies, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payment = trip_id_of(pay_trip(client))

@@ -66,7 +66,7 @@ def test_point_3_refund_that_stripe_has_forgotten_is_not_sent_again(at_stripe: F
     assert bank.moved(key["gateway_key"]) == []
 
 
-def test_point_4_resend_repeats_what_was_frozen_although_the_configuration_has_changed(
+def test_point_4_second_send_repeats_the_stored_request_after_a_change_of_settings(
     make_app: MakeApp, bank: StripeBank
 ) -> None:
     """Token, return URL and descriptor of a resend are those of the claim: Stripe takes it for the same request."""
@@ -92,7 +92,7 @@ def test_point_4_resend_repeats_what_was_frozen_although_the_configuration_has_c
     assert bank.moved(key_row(deps)["gateway_key"]) == [("charge", "150.00")]
 
 
-def test_point_34_refund_of_a_disputed_charge_is_declined_and_says_why(
+def test_point_34_refund_of_a_disputed_charge_is_declined_with_the_reason(
     at_stripe: FlaskClient, bank: StripeBank
 ) -> None:
     deps = dependencies_of(at_stripe.application)
@@ -105,7 +105,7 @@ def test_point_34_refund_of_a_disputed_charge_is_declined_and_says_why(
     assert (rows(deps, payments)[0]["refund_pending_amount"], bank.moved(key["gateway_key"])) == (0, [])
 
 
-def test_lesson_16_end_of_an_abandoned_attempt_says_nothing_of_the_next_one(make_app: MakeApp) -> None:
+def test_lesson_16_end_of_an_abandoned_attempt_does_not_decide_the_next_one(make_app: MakeApp) -> None:
     """An order's first payment is abandoned and expires at Mollie after its second one was paid."""
     with mollie_bank() as bank, service_at(bank, make_app) as app:
         client, deps = app.test_client(), dependencies_of(app)
@@ -126,7 +126,7 @@ def test_lesson_16_end_of_an_abandoned_attempt_says_nothing_of_the_next_one(make
         assert list(verify(deps)) == []
 
 
-def test_lesson_18_capture_that_the_gateway_has_only_received_is_not_captured(
+def test_lesson_18_received_capture_is_not_yet_captured(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     transaction = checkouts.held(client)
@@ -139,7 +139,7 @@ def test_lesson_18_capture_that_the_gateway_has_only_received_is_not_captured(
     assert (status(deps), moves(deps)[-1]) == ("AUTHORIZED", "capture_declined")
 
 
-def test_lesson_18_capture_that_fails_after_it_was_told_needs_a_person(make_app: MakeApp) -> None:
+def test_lesson_18_capture_that_fails_after_its_answer_needs_a_person(make_app: MakeApp) -> None:
     """The goods may have left: only a person can correct that, and the payment keeps its reported status."""
     gateway = ChangingGateway()
     app = make_app(gateway=gateway)
@@ -153,7 +153,7 @@ def test_lesson_18_capture_that_fails_after_it_was_told_needs_a_person(make_app:
     assert status(deps) == "CAPTURED"
 
 
-def test_lesson_22_worker_alone_finishes_a_customer_whose_caller_never_asks_again(make_app: MakeApp) -> None:
+def test_lesson_22_worker_finishes_an_authenticated_charge_without_a_repeat(make_app: MakeApp) -> None:
     bank = RegisteringGateway()
     app = make_app(gateway=bank)
     deps = dependencies_of(app)
@@ -182,7 +182,7 @@ def test_lesson_21_and_25_return_of_the_customer_proves_nothing_and_each_repeat_
         assert status(deps) == {"failed": "FAILED", "open": "REQUIRES_ACTION"}[outcome]
 
 
-def test_lesson_32_refund_for_which_the_balance_is_too_small_is_ordinary_and_its_reason_is_shown(
+def test_lesson_32_refund_above_the_balance_is_pending_with_its_reason(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(gateway.approve)

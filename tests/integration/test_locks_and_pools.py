@@ -55,7 +55,7 @@ def locked(url: str) -> Iterator[None]:
         yield
 
 
-def test_a_lock_held_for_too_long_is_503_and_changes_nothing(
+def test_lock_that_is_held_too_long_answers_503_and_changes_nothing(
     impatient: FlaskClient, database_url: str, gateway: LedgerGateway
 ) -> None:
     payment_id = trip_id_of(pay_trip(impatient))
@@ -70,7 +70,7 @@ def test_a_lock_held_for_too_long_is_503_and_changes_nothing(
     assert refund_trip(impatient, payment_id, amount=10).status_code == 200
 
 
-def test_a_lock_met_after_the_gateway_has_answered_loses_nothing(
+def test_lock_after_the_answer_of_the_gateway_loses_nothing(
     impatient: FlaskClient, database_url: str, gateway: LedgerGateway
 ) -> None:
     with ExitStack() as stack:
@@ -90,7 +90,7 @@ def test_a_lock_met_after_the_gateway_has_answered_loses_nothing(
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # on SQLite the file is
-def test_what_is_being_finished_is_locked(
+def test_payment_is_locked_while_it_is_completed(
     client: FlaskClient, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[str] = []
@@ -108,7 +108,7 @@ def test_what_is_being_finished_is_locked(
     assert taken == []
 
 
-def test_a_pool_that_is_used_up_is_503_until_a_connection_is_back(make_app: MakeApp) -> None:
+def test_exhausted_pool_answers_503_until_a_connection_returns(make_app: MakeApp) -> None:
     app = make_app(db_pool_size=1)
     with dependencies_of(app).database.engine.connect():
         began = time.monotonic()
@@ -120,25 +120,27 @@ def test_a_pool_that_is_used_up_is_503_until_a_connection_is_back(make_app: Make
     assert pay_trip(app.test_client()).status_code == 200
 
 
-def test_what_a_charge_costs_the_database_is_counted_on_the_wire(lent: Callable[[str], str]) -> None:
+def test_operation_stays_within_its_round_trips_to_the_database(lent: Callable[[str], str]) -> None:
     with commit_proxy(lent("counted")) as proxy:
         app = create_app(Settings(database_url=proxy.url_through, log_level="ERROR"), gateway=LedgerGateway())
         client = app.test_client()
         payment_id = trip_id_of(pay_trip(client, idempotency_key="warms up"))
         refund_trip(client, payment_id, idempotency_key="warms up, too", amount=1)
-        asks: list[tuple[Callable[[], TestResponse], int]] = [
-            (lambda: pay_trip(client), 4),
-            (lambda: pay_trip(client), 2),  # a repeat of it
-            (lambda: refund_trip(client, payment_id, amount=1), 6),
-        ]
-        for ask, most in asks:
+
+        def cost(ask: Callable[[], TestResponse]) -> tuple[int, int]:
+            """Return the status of an answer, and how many queries it took."""
             proxy.queries.clear()
-            assert ask().status_code == 200
-            assert 0 < len(proxy.queries) <= most, proxy.queries
+            return ask().status_code, len(proxy.queries)
+
+        charge, repeat = cost(lambda: pay_trip(client)), cost(lambda: pay_trip(client))
+        refund = cost(lambda: refund_trip(client, payment_id, amount=1))
         for name, movement in MOVEMENTS.items():
             movement.prepare(client, f"warms up {name}")()
-            ask = movement.prepare(client, name)
-            proxy.queries.clear()
-            assert ask().status_code == movement.done[0]
-            assert 0 < len(proxy.queries) <= 8, proxy.queries
+        movements = {name: cost(movement.prepare(client, name)) for name, movement in MOVEMENTS.items()}
         dependencies_of(app).database.engine.dispose()
+    assert [status for status, _ in (charge, repeat, refund)] == [200, 200, 200]
+    assert (0 < charge[1] <= 4, 0 < repeat[1] <= 2, 0 < refund[1] <= 6) == (True, True, True), (charge, repeat, refund)
+    assert {name: status for name, (status, _) in movements.items()} == {
+        name: movement.done[0] for name, movement in MOVEMENTS.items()
+    }
+    assert {name: queries for name, (_, queries) in movements.items() if not 0 < queries <= 8} == {}

@@ -53,51 +53,54 @@ def cut(connection: Connection) -> NoReturn:
 
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("number", [1, 2], ids=["claim", "finish"])
-def test_a_commit_whose_answer_is_lost_costs_nothing(
-    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, number: int, side: Side
+@pytest.mark.parametrize("kind", ["charge", "refund"])
+def test_request_whose_commit_is_lost_succeeds_once(
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, number: int, side: Side, kind: str
 ) -> None:
     payment_id = trip_id_of(pay_trip(client, idempotency_key="before"))
-    asks: list[Callable[[], TestResponse]] = [
-        lambda: pay_trip(client),
-        lambda: refund_trip(client, payment_id, amount=10),
-    ]
-    for ask in asks:
-        with lost_commit(number, side) as commits:
-            answer = ask()
-        assert answer.status_code == 200, answer.text
-        assert len(commits) > number
-        assert "Idempotent-Replayed" not in answer.headers, "nobody has heard it before"
-        assert ask().data == answer.data
-
-    assert len(gateway.sent) == len(gateway.ledger) == 3, "the gateway is never asked because a COMMIT failed"
-    assert len(rows(deps, payments)) == 2
+    asks: dict[str, Callable[[], TestResponse]] = {
+        "charge": lambda: pay_trip(client),
+        "refund": lambda: refund_trip(client, payment_id, amount=10),
+    }
+    with lost_commit(number, side) as commits:
+        answer = asks[kind]()
+    assert answer.status_code == 200, answer.text
+    assert len(commits) > number
+    assert "Idempotent-Replayed" not in answer.headers, "no caller has received it before"
+    assert asks[kind]().data == answer.data
+    assert len(gateway.sent) == len(gateway.ledger) == 2, "the gateway is never asked because a COMMIT failed"
+    assert len(rows(deps, payments)) == (2 if kind == "charge" else 1)
     assert not list(verify(deps))
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("number", [1, 2], ids=["claim", "finish"])
-def test_connection_cut_at_a_commit_costs_nothing(lent: Callable[[str], str], number: int, side: Side) -> None:
+def test_request_whose_connection_is_cut_at_a_commit_succeeds_once(
+    lent: Callable[[str], str], number: int, side: Side
+) -> None:
     with commit_proxy(lent("cut")) as proxy:
         gateway = LedgerGateway()
         app = create_app(Settings(database_url=proxy.url_through, log_level="ERROR"), gateway=gateway)
         client = app.test_client()
         payment_id = trip_id_of(pay_trip(client, idempotency_key="before"))
-        asks: list[Callable[[], TestResponse]] = [
-            lambda: pay_trip(client),
-            lambda: refund_trip(client, payment_id, amount=10),
-        ]
-        for ask in asks:
+
+        def cut(ask: Callable[[], TestResponse]) -> tuple[TestResponse, bool]:
             proxy.cut(number, side)
-            answer = ask()
-            assert proxy.has_cut
-            assert (answer.status_code, "Idempotent-Replayed" in answer.headers) == (200, False), answer.text
-            assert ask().data == answer.data
+            return ask(), proxy.has_cut
+
+        charge, charge_was_cut = cut(lambda: pay_trip(client))
+        refund, refund_was_cut = cut(lambda: refund_trip(client, payment_id, amount=10))
+        assert (charge_was_cut, refund_was_cut) == (True, True)
+        assert (charge.status_code, refund.status_code) == (200, 200), (charge.text, refund.text)
+        assert not {"Idempotent-Replayed"} & {*charge.headers.keys(), *refund.headers.keys()}
+        assert pay_trip(client).data == charge.data
+        assert refund_trip(client, payment_id, amount=10).data == refund.data
         assert len(gateway.sent) == len(gateway.ledger) == 3
         assert not list(verify(dependencies_of(app)))
         dependencies_of(app).database.engine.dispose()
 
 
-def test_a_database_that_takes_no_commit_is_503_and_whatever_happened_is_found_later(
+def test_database_without_commits_answers_503_and_a_repeat_finds_the_outcome(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     commit = Connection.commit
@@ -117,7 +120,7 @@ def test_a_database_that_takes_no_commit_is_503_and_whatever_happened_is_found_l
     assert len(gateway.sent) == 1
 
 
-def test_a_free_trip_whose_owner_died_is_finished_without_the_gateway(
+def test_free_trip_of_a_dead_owner_is_finished_without_the_gateway(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     database: Any = sys.modules["payment_service.db"]

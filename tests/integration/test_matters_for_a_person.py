@@ -23,7 +23,7 @@ from tests.conftest import MakeApp, dependencies_of
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.changing import ChangingGateway
 from tests.support.checkouts import body_of, process
-from tests.support.database import assert_due, expire_leases, recover_all, rows
+from tests.support.database import assert_due, expire_leases, is_due, recover_all, rows
 from tests.support.gateways import LedgerGateway
 from tests.support.instructions import PATIENT
 from tests.support.mollie_bank import KEY, MollieBank, mollie_bank
@@ -56,7 +56,7 @@ def at_mollie() -> Iterator[tuple[MollieBank, MollieGateway]]:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_charge_whose_gateway_rejects_our_key_is_503_and_shown_to_operators(make_app: MakeApp, status: int) -> None:
+def test_charge_with_a_rejected_api_key_answers_503_and_is_shown_to_operators(make_app: MakeApp, status: int) -> None:
     """Nothing was executed, and nothing is the customer's fault. It is mended by another key, and then charged."""
     rejected = http(status, error("secret_key_required"))
     replies = [rejected, rejected, http(200, intent(currency="inr")), http(200, intent("succeeded", currency="inr"))]
@@ -85,7 +85,7 @@ def test_charge_whose_gateway_rejects_our_key_is_503_and_shown_to_operators(make
         assert undecided_rows(deps) == 1
 
 
-def test_operation_that_waits_for_credentials_is_tried_at_the_ordinary_pace_and_then_needs_nobody(
+def test_operation_without_valid_credentials_is_retried_and_then_needs_no_person(
     make_app: MakeApp, at_mollie: tuple[MollieBank, MollieGateway]
 ) -> None:
     bank, gateway = at_mollie
@@ -110,7 +110,7 @@ def test_operation_that_waits_for_credentials_is_tried_at_the_ordinary_pace_and_
     assert_due(300, rows(deps, timers)[-1]["due_at"], since=begun, within=1)
 
 
-def test_contradiction_is_counted_on_the_operations_page_and_by_metrics(
+def test_contradiction_is_counted_on_the_operations_page_and_in_metrics(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(Contradiction("the gateway knows the key with another request"))
@@ -123,7 +123,7 @@ def test_contradiction_is_counted_on_the_operations_page_and_by_metrics(
     assert "Needs a person: the gateway knows the key with another request" in shown
 
 
-def test_keys_that_need_a_person_stand_before_all_others_on_the_operations_page(
+def test_operations_page_lists_keys_that_need_a_person_first(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     for number in range(25):
@@ -138,7 +138,7 @@ def test_keys_that_need_a_person_stand_before_all_others_on_the_operations_page(
     assert "Needs a person: of another request" in words(page(signed_in(app)))
 
 
-def test_looks_that_tell_nothing_new_write_one_journal_row(
+def test_look_ups_without_news_write_one_journal_row(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     """An operation that waits for a person is looked up every hour, maybe for weeks."""
@@ -158,26 +158,33 @@ def test_looks_that_tell_nothing_new_write_one_journal_row(
     assert undecided_rows(deps) == 3, "another reason is news"
 
 
-def test_reversal_that_is_declined_endlessly_goes_on_at_a_bounded_pace_and_needs_a_person(
+def test_reversal_that_is_always_declined_continues_at_a_bounded_pace_and_needs_a_person(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(gateway.lose_answer)
     body_of(process(client), 202)
     recover_all(deps)
-    pauses = [60, 120, 240, 480, 960, 1920, 3600, 3600]
-    for number, pause in enumerate(pauses, start=1):
+    pauses, attempts, in_time = [60, 120, 240, 480, 960, 1920, 3600, 3600], [], []
+    for pause in pauses:
         gateway.script.append(Declined("REFUND_REFUSED", "The account is closed"))
         begun = clock.now()
         recover_all(deps)
         reversal = key_row(deps)
-        assert (reversal["purpose"], reversal["request_path"]) == (Purpose.REVERSAL, f"reverse/{number + 1}")
-        assert_due(pause, rows(deps, timers)[-1]["due_at"], since=begun, within=1)
-        why = f"the gateway has declined {number} reversals: The account is closed"
-        assert reversal["review_reason"] == (why if number >= 5 else None)
+        attempts.append((reversal["purpose"], reversal["request_path"], reversal["review_reason"]))
+        in_time.append(is_due(pause, rows(deps, timers)[-1]["due_at"], since=begun, within=1))
+    assert in_time == [True] * len(pauses)
+    assert attempts == [
+        (
+            Purpose.REVERSAL,
+            f"reverse/{number + 1}",
+            f"the gateway has declined {number} reversals: The account is closed" if number >= 5 else None,
+        )
+        for number in range(1, len(pauses) + 1)
+    ]
+
     figures = told(client)
     assert (figures["reversals_open"], figures["operations_for_review"]) == (1, 1)
     assert "Needs a person: the gateway has declined 8 reversals" in words(page(signed_in(app)))
-
     gateway.script.append(LOST)
     recover_all(deps)
     assert key_row(deps)["review_reason"], "a lost answer takes nothing back"
@@ -188,7 +195,7 @@ def test_reversal_that_is_declined_endlessly_goes_on_at_a_bounded_pace_and_needs
     assert list(verify(deps)) == []
 
 
-def test_figures_of_refunds_never_fall_and_those_taken_back_are_counted_beside_them(make_app: MakeApp) -> None:
+def test_refund_figures_never_fall_and_reversed_refunds_are_counted_apart(make_app: MakeApp) -> None:
     gateway = ChangingGateway()
     app = make_app(gateway=gateway)
     client, deps = app.test_client(), dependencies_of(app)

@@ -108,7 +108,7 @@ def test_every_row_is_carried_over(upgraded: Dependencies) -> None:
     assert list(verify(upgraded)) == []
 
 
-def test_service_goes_on_where_the_old_one_stopped(at_0006: Flask, upgraded: Dependencies) -> None:
+def test_service_continues_operations_of_the_old_release(at_0006: Flask, upgraded: Dependencies) -> None:
     assert recover(upgraded) == {"finished": 1}
     assert pay_trip(at_0006.test_client()).status_code == 200
     assert rows(upgraded, payments)[0]["status"] == "PARTIALLY_REFUNDED"

@@ -52,7 +52,7 @@ def test_customer_pays_on_mollies_page_and_the_trip_is_a_success(
 
 
 @pytest.mark.parametrize("outcome", ["expired", "failed", "canceled"])
-def test_customer_who_does_not_pay_leaves_a_failed_trip(
+def test_customer_who_does_not_pay_fails_the_trip(
     client: FlaskClient, deps: Dependencies, bank: MollieBank, outcome: str
 ) -> None:
     _, reference = begun(client, bank)
@@ -132,9 +132,7 @@ def test_hold_is_authorized_by_its_customer(client: FlaskClient, deps: Dependenc
     assert list(verify(deps)) == []
 
 
-def test_rest_of_a_hold_that_is_taken_in_part_stays_held_and_is_not_released(
-    client: FlaskClient, deps: Dependencies, bank: MollieBank
-) -> None:
+def test_rest_of_a_partly_captured_hold_stays_held(client: FlaskClient, deps: Dependencies, bank: MollieBank) -> None:
     """A release while the capture is pending might take that back as well: docs/reference/mollie.md."""
     hold(client, "h1", "tok_that_mollie_needs_not", return_url=BACK)
     (reference,) = bank.payments
@@ -150,7 +148,7 @@ def test_rest_of_a_hold_that_is_taken_in_part_stays_held_and_is_not_released(
     assert list(verify(deps)) == []
 
 
-def test_refund_is_done_once_mollie_says_so(client: FlaskClient, deps: Dependencies, bank: MollieBank) -> None:
+def test_refund_succeeds_when_mollie_confirms_it(client: FlaskClient, deps: Dependencies, bank: MollieBank) -> None:
     number = paid(client, deps, bank)
     assert refund(client, number).status_code == 202
     recover_all(deps)
@@ -163,7 +161,7 @@ def test_refund_is_done_once_mollie_says_so(client: FlaskClient, deps: Dependenc
     assert list(verify(deps)) == []
 
 
-def test_refund_that_fails_days_later_gives_its_amount_back(
+def test_refund_that_fails_days_later_releases_its_amount(
     client: FlaskClient, deps: Dependencies, bank: MollieBank
 ) -> None:
     number = paid(client, deps, bank)
@@ -177,7 +175,7 @@ def test_refund_that_fails_days_later_gives_its_amount_back(
     assert list(verify(deps)) == []
 
 
-def test_refund_whose_answer_was_lost_is_not_made_again_after_the_key_is_forgotten(
+def test_refund_with_a_lost_answer_is_not_repeated_after_mollie_forgot_its_key(
     client: FlaskClient, deps: Dependencies, bank: MollieBank
 ) -> None:
     number = paid(client, deps, bank)

@@ -64,7 +64,9 @@ def hint(client: FlaskClient, bank: MollieBank, reference: str, **changes: str) 
     return client.post(changes.get("address", address), data=body).status_code
 
 
-def test_hint_wakes_the_look_up_and_tells_nothing(client: FlaskClient, deps: Dependencies, bank: MollieBank) -> None:
+def test_hint_makes_the_look_up_due_and_decides_nothing(
+    client: FlaskClient, deps: Dependencies, bank: MollieBank
+) -> None:
     _, reference = begun(client, bank)
     put_off(deps)
     assert hint(client, bank, reference) == 200
@@ -80,9 +82,7 @@ def test_hint_wakes_the_look_up_and_tells_nothing(client: FlaskClient, deps: Dep
     assert status(deps) == "CAPTURED"
 
 
-def test_hint_that_comes_while_somebody_asks_the_gateway_is_not_lost(
-    client: FlaskClient, deps: Dependencies, bank: MollieBank
-) -> None:
+def test_hint_during_a_look_up_is_not_lost(client: FlaskClient, deps: Dependencies, bank: MollieBank) -> None:
     """That look-up may have come too early; and the service has stored a hint of the same ten seconds already."""
     _, reference = begun(client, bank)
     wait_until(lambda: hint(client, bank, reference) == 200 and not due(deps), patience=10)
@@ -112,7 +112,7 @@ def test_hint_about_a_finished_charge_wakes_its_refund(
     assert [each["due_at"] for each in rows(deps, gateway_notices)] == [None]
 
 
-def test_hint_about_a_payment_whose_refund_failed_after_it_was_done_takes_the_refund_back(
+def test_hint_about_a_refund_that_failed_later_reverses_the_refund(
     client: FlaskClient, deps: Dependencies, bank: MollieBank
 ) -> None:
     """The hint names the payment, and its charge is unchanged: the service looks its refunds up as well."""
@@ -130,7 +130,7 @@ def test_hint_about_a_payment_whose_refund_failed_after_it_was_done_takes_the_re
     assert list(verify(deps)) == []
 
 
-def test_hint_that_nobody_of_ours_fits_leaves_no_trace(
+def test_hint_about_an_unknown_payment_stores_nothing(
     client: FlaskClient, deps: Dependencies, bank: MollieBank
 ) -> None:
     _, reference = begun(client, bank)
@@ -148,7 +148,6 @@ def test_hint_that_nobody_of_ours_fits_leaves_no_trace(
 def test_many_hints_about_one_payment_are_one_row(client: FlaskClient, deps: Dependencies, bank: MollieBank) -> None:
     _, reference = begun(client, bank)
     began = clock.monotonic()
-    for _ in range(20):
-        assert hint(client, bank, reference) == 200
+    assert [hint(client, bank, reference) for _ in range(20)] == [200] * 20
     most = 2 + int(clock.monotonic() - began) // 10
     assert 1 <= len(rows(deps, gateway_notices)) <= most

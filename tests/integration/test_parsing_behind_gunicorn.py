@@ -50,30 +50,30 @@ def status(response: bytes) -> int:
     return int(response.split(b" ", 2)[1])
 
 
-def test_a_chunked_body_is_read_whole(address: Path) -> None:
+def test_chunked_body_is_read_whole(address: Path) -> None:
     response = send(address, CHUNKED, chunk(b'{"a"'), chunk(b": 150.0}"), b"0\r\n\r\n")
     assert status(response) == 200
     assert b"Number(text='150.0')" in response
 
 
-def test_a_chunked_body_beyond_the_limit_is_too_large(address: Path) -> None:
+def test_chunked_body_above_the_limit_answers_413(address: Path) -> None:
     assert status(send(address, CHUNKED, *[chunk(b" " * 16384)] * 4, chunk(b"{}"), b"0\r\n\r\n")) == 413
 
 
-def test_a_body_declared_beyond_the_limit_is_too_large(address: Path) -> None:
+def test_body_declared_above_the_limit_answers_413(address: Path) -> None:
     assert status(send(address, sized(10_000_000_000))) == 413
 
 
 @pytest.mark.parametrize(
     "bad", [b"zz\r\n{}\r\n0\r\n\r\n", b"-1\r\n{}\r\n", b"2\r\n{}XX0\r\n\r\n", b"0x2\r\n{}\r\n0\r\n\r\n"]
 )
-def test_a_bad_chunk_is_the_senders_fault(address: Path, bad: bytes) -> None:
+def test_bad_chunk_answers_400(address: Path, bad: bytes) -> None:
     response = send(address, CHUNKED, bad)
     assert status(response) in {400, 422}, response
 
 
 @pytest.mark.parametrize("start", [CHUNKED + chunk(b'{"a": 1}'), CHUNKED + b"ff\r\n{", sized(100) + b'{"a": 1}'])
-def test_a_body_cut_off_is_never_taken_for_whole(address: Path, start: bytes) -> None:
+def test_body_that_is_cut_off_is_refused(address: Path, start: bytes) -> None:
     response = send(address, start, hang_up=True)
     assert response == b"" or status(response) in {400, 422}, response
 
@@ -81,14 +81,14 @@ def test_a_body_cut_off_is_never_taken_for_whole(address: Path, start: bytes) ->
 @pytest.mark.parametrize(
     ("second", "understood"), [(b"one", b'"key":"one"'), (b'"one"', b'"key":"one"'), (b"two", b"must have one value")]
 )
-def test_repeated_key_headers_are_one_key_or_refused(address: Path, second: bytes, understood: bytes) -> None:
+def test_repeated_key_headers_are_equal_or_refused(address: Path, second: bytes, understood: bytes) -> None:
     body = b'{"order_id": 1, "amount": 1}'
     head = HEAD.replace(b"/body", b"/payments") + b"Idempotency-Key: one\r\nIdempotency-Key: %s\r\n" % second
     response = send(address, head, b"Content-Length: %d\r\n\r\n" % len(body), body)
     assert understood in response
 
 
-def test_a_key_in_any_script_keeps_its_bytes(address: Path) -> None:
+def test_key_in_any_script_keeps_its_bytes(address: Path) -> None:
     body = b'{"order_id": 1, "amount": 1}'
     head = HEAD.replace(b"/body", b"/payments") + "Idempotency-Key: ключ\r\n".encode()
     response = send(address, head, b"Content-Length: %d\r\n\r\n" % len(body), body)

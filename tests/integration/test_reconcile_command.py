@@ -46,13 +46,13 @@ def table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_no_differences_end_with_0(app: Flask, desk: Desk) -> None:
+def test_reconcile_without_differences_exits_0(app: Flask, desk: Desk) -> None:
     desk.paid()
     said = run(app)
     assert (said.exit_code, said.stdout) == (0, "1 movements of remote, 0 differences\n")
 
 
-def test_differences_are_sentences_and_end_with_1(app: Flask, desk: Desk) -> None:
+def test_reconcile_with_differences_prints_sentences_and_exits_1(app: Flask, desk: Desk) -> None:
     other_amount(desk)
     strange_charge(desk)
     said = run(app)
@@ -64,7 +64,7 @@ def test_differences_are_sentences_and_end_with_1(app: Flask, desk: Desk) -> Non
     assert summary == "2 movements of remote, 2 differences"
 
 
-def test_a_gateway_that_is_not_there_or_has_no_list_is_a_wrong_call(make_app: MakeApp) -> None:
+def test_reconcile_of_an_unknown_gateway_or_one_without_a_list_exits_2(make_app: MakeApp) -> None:
     app = make_app()
     said = run(app, name="stripe/live")
     assert said.exit_code == 2
@@ -78,7 +78,7 @@ def test_a_gateway_that_is_not_there_or_has_no_list_is_a_wrong_call(make_app: Ma
     assert app.test_cli_runner().invoke(args=backwards).exit_code == (2 if TODAY != YESTERDAY else 0)
 
 
-def test_a_report_as_csv_has_every_movement_and_quotes_formulas(app: Flask, desk: Desk, tmp_path: Path) -> None:
+def test_csv_report_has_every_movement_and_quotes_formulas(app: Flask, desk: Desk, tmp_path: Path) -> None:
     _, key = desk.paid()
     for reference in ("=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\tx"):
         desk.entry(None, reference=reference)
@@ -100,7 +100,7 @@ def test_a_report_as_csv_has_every_movement_and_quotes_formulas(app: Flask, desk
     assert (summary["line"], summary["difference"]) == ("summary", "")
 
 
-def test_a_report_as_json_is_one_object_a_line(app: Flask, desk: Desk) -> None:
+def test_json_report_has_one_object_in_each_line(app: Flask, desk: Desk) -> None:
     number, key = desk.paid()
     said = run(app, "--format", "json")
     assert said.exit_code == 0
@@ -112,7 +112,7 @@ def test_a_report_as_json_is_one_object_a_line(app: Flask, desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("form", [[], ["--format", "csv"], ["--format", "json"]], ids=["words", "csv", "json"])
-def test_a_report_that_is_cut_short_says_so_and_ends_with_3(
+def test_report_that_is_cut_short_exits_3(
     app: Flask, desk: Desk, monkeypatch: pytest.MonkeyPatch, form: list[str]
 ) -> None:
     other_amount(desk)
@@ -132,33 +132,33 @@ def test_a_report_that_is_cut_short_says_so_and_ends_with_3(
         assert (last["line"], last["difference"], last["what"]) == ("summary", "not_finished", sentence)
 
 
-def test_a_database_that_is_away_ends_with_3(make_app: MakeApp) -> None:
+def test_reconcile_without_a_database_exits_3(make_app: MakeApp) -> None:
     app = make_app(database_url=f"postgresql+psycopg2://nobody@127.0.0.1:{free_port()}/none")
     assert run(app).exit_code == 3
 
 
-def test_a_plain_date_at_the_end_includes_its_day() -> None:
+def test_plain_date_at_the_end_includes_that_day() -> None:
     end = End()
     assert end.convert("2026-11-02", None, None) == datetime(2026, 11, 3, tzinfo=UTC)
     assert end.convert("2026-11-02T00:00:00Z", None, None) == datetime(2026, 11, 2, tzinfo=UTC)
     assert end.convert("yesterday", None, None) - Start().convert("yesterday", None, None) == timedelta(days=1)
 
 
-def test_the_only_gateway_that_lists_needs_no_name(app: Flask, desk: Desk) -> None:
+def test_only_gateway_with_a_list_needs_no_name(app: Flask, desk: Desk) -> None:
     """A scheduler runs this command every night."""
     desk.paid()
     said = app.test_cli_runner().invoke(args=["reconcile", "--from", "yesterday", "--to", "today"])
     assert said.stdout == "1 movements of remote, 0 differences\n"
 
 
-def test_a_file_that_cannot_be_written_is_a_wrong_call(app: Flask, desk: Desk, tmp_path: Path) -> None:
+def test_report_to_an_unwritable_file_exits_2(app: Flask, desk: Desk, tmp_path: Path) -> None:
     desk.paid()
     said = run(app, "--output", str(tmp_path / "none" / "report.csv"))
     assert said.exit_code == 1
     assert "none/report.csv" in said.stderr
 
 
-def test_what_was_asked_of_the_gateway_is_the_period(app: Flask, desk: Desk) -> None:
+def test_request_to_the_gateway_has_the_period(app: Flask, desk: Desk) -> None:
     moment = datetime.fromisoformat(f"{YESTERDAY}T00:00:00+00:00")
     within = desk.entry("v1-within", created_at=moment)
     desk.gateway.ledger.others.append(replace(within, gateway_key="v1-before", created_at=moment - timedelta(1)))

@@ -34,7 +34,7 @@ def desk(client: FlaskClient, gateway: LedgerGateway, deps: Dependencies) -> Des
 
 
 @pytest.mark.parametrize("seed", DIFFERENCES, ids=lambda seed: seed.__name__)
-def test_each_difference_is_found_and_nothing_is_changed(desk: Desk, seed: Seed) -> None:
+def test_each_difference_is_reported_and_nothing_is_changed(desk: Desk, seed: Seed) -> None:
     desk.paid()
     seed(desk)
     before = desk.contents()
@@ -49,7 +49,7 @@ def test_each_difference_is_found_and_nothing_is_changed(desk: Desk, seed: Seed)
     assert row["movements"] == result.found.movements == sum(line.entry is not None for line in lines)
 
 
-def test_money_after_a_told_decline_is_given_back_although_no_notice_came(desk: Desk, deps: Dependencies) -> None:
+def test_money_after_a_decline_is_reversed_without_a_notice(desk: Desk, deps: Dependencies) -> None:
     """Rule 4 of the protocol: notices get lost, and a reported outcome stays true."""
     charge_done_after_a_told_decline(desk)
     desk.run()
@@ -62,13 +62,13 @@ def test_money_after_a_told_decline_is_given_back_although_no_notice_came(desk: 
 
 
 @pytest.mark.parametrize("seed", SAME, ids=lambda seed: seed.__name__)
-def test_what_is_the_same_on_both_sides_is_no_difference(desk: Desk, seed: Seed) -> None:
+def test_equal_movements_are_no_difference(desk: Desk, seed: Seed) -> None:
     desk.paid()
     seed(desk)
     assert desk.found() == []
 
 
-def test_all_differences_at_once_are_told_apart(desk: Desk) -> None:
+def test_all_differences_at_once_are_distinguished(desk: Desk) -> None:
     single = {seed: told for seed, told in DIFFERENCES.items() if seed.__name__ not in ALONE}
     for seed in single:
         seed(desk)
@@ -76,7 +76,7 @@ def test_all_differences_at_once_are_told_apart(desk: Desk) -> None:
     assert kinds == sorted(kind for kind, _ in single.values())
 
 
-def test_operations_of_other_days_are_not_asked_about(desk: Desk, gateway: LedgerGateway) -> None:
+def test_operations_of_other_days_are_not_compared(desk: Desk, gateway: LedgerGateway) -> None:
     for days in (5, 4, 3):
         _, key = desk.paid()
         moment = clock.now() - timedelta(days=days)
@@ -90,7 +90,7 @@ def test_operations_of_other_days_are_not_asked_about(desk: Desk, gateway: Ledge
     assert len(gateway.lookups) == 1
 
 
-def test_an_operation_that_settled_in_the_period_is_asked_about(desk: Desk, gateway: LedgerGateway) -> None:
+def test_operation_settled_in_the_period_is_compared(desk: Desk, gateway: LedgerGateway) -> None:
     """The operation was undecided on the day of its request, when no reconciliation could compare it."""
     _, key = desk.paid()
     desk.alter(key, created_at=clock.now() - timedelta(days=2))
@@ -98,19 +98,21 @@ def test_an_operation_that_settled_in_the_period_is_asked_about(desk: Desk, gate
     assert [kind for kind, _ in desk.found()] == ["not_there"]
 
 
-def test_the_beginning_of_a_period_is_found_among_the_numbers_of_keys(desk: Desk, deps: Dependencies) -> None:
+def test_first_key_of_a_period_is_found_by_its_number(desk: Desk, deps: Dependencies) -> None:
     now = clock.now()
     for hours in range(9, 0, -1):
         _, key = desk.paid()
         desk.alter(key, created_at=now - timedelta(hours=hours))
-    for hours in range(11):
+
+    def keys_since(hours: int) -> int:
         with deps.database.reading() as connection:
             number = repository.number_before(connection, now - timedelta(hours=hours, minutes=30))
-            following = repository.after(connection, number)
-        assert len(following) == min(hours, 9)
+            return len(repository.after(connection, number))
+
+    assert [keys_since(hours) for hours in range(11)] == [min(hours, 9) for hours in range(11)]
 
 
-def test_payments_of_another_gateway_are_not_looked_for(desk: Desk, gateway: LedgerGateway) -> None:
+def test_payments_of_another_gateway_are_not_compared(desk: Desk, gateway: LedgerGateway) -> None:
 
     _, key = desk.paid()
     del gateway.ledger[key]
@@ -119,7 +121,7 @@ def test_payments_of_another_gateway_are_not_looked_for(desk: Desk, gateway: Led
     assert desk.found() == []
 
 
-def test_a_list_that_breaks_off_is_not_taken_for_whole(
+def test_list_that_breaks_off_is_reported_as_incomplete(
     desk: Desk, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number, _ = desk.paid()
@@ -139,7 +141,7 @@ def test_a_list_that_breaks_off_is_not_taken_for_whole(
     assert gateway.lookups == []
 
 
-def test_a_gateway_that_cannot_be_asked_is_no_difference(desk: Desk, gateway: LedgerGateway) -> None:
+def test_unreachable_gateway_is_no_difference(desk: Desk, gateway: LedgerGateway) -> None:
     _, key = desk.paid()
     del gateway.ledger[key]
     gateway.found.append(Unknown("no answer in time"))
@@ -149,7 +151,7 @@ def test_a_gateway_that_cannot_be_asked_is_no_difference(desk: Desk, gateway: Le
     assert [row["is_complete"] for row in desk.rows()] == [False]
 
 
-def test_a_database_that_is_away_in_between_cuts_it_short(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loss_of_the_database_cuts_the_report_short(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.paid()
 
     def away(*_: object) -> None:
@@ -162,7 +164,7 @@ def test_a_database_that_is_away_in_between_cuts_it_short(desk: Desk, monkeypatc
     assert [row["is_complete"] for row in desk.rows()] == [False]
 
 
-def test_a_period_that_has_not_ended_is_written_down_as_far_as_it_was_read(desk: Desk) -> None:
+def test_open_period_is_recorded_up_to_the_moment_that_was_read(desk: Desk) -> None:
     desk.paid()
     begun = clock.now()
     desk.run(until=begun + A_DAY)

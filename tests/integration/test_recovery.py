@@ -81,7 +81,7 @@ def by_the_worker(deps: Dependencies, ask: Callable[[], TestResponse]) -> None:
 
 
 @pytest.mark.parametrize("said", [None, NO], ids=["approved", "declined"])
-def test_a_decision_ends_the_key_and_is_replayed(
+def test_decided_operation_is_replayed(
     deps: Dependencies,
     gateway: LedgerGateway,
     movement: Movement,
@@ -108,7 +108,7 @@ def test_a_decision_ends_the_key_and_is_replayed(
     [Pending(), SILENCE, more_than_asked, other_currency],
     ids=["pending", "unknown", "wrong amount", "wrong currency"],
 )
-def test_what_is_undecided_is_202_and_stays_open(
+def test_undecided_operation_answers_202_and_stays_open(
     deps: Dependencies, gateway: LedgerGateway, movement: Movement, ask: Callable[[], TestResponse], said: Any
 ) -> None:
     gateway.script.append(said)
@@ -124,7 +124,7 @@ def test_what_is_undecided_is_202_and_stays_open(
     assert (key["response_status"], key["response_data"]) == (None, None)
 
 
-def test_what_was_never_sent_is_503_and_a_repeat_sends_it(
+def test_unsent_operation_answers_503_and_a_repeat_sends_it(
     deps: Dependencies, gateway: LedgerGateway, movement: Movement, ask: Callable[[], TestResponse]
 ) -> None:
     gateway.script.append(NotSent("connection refused"))
@@ -150,37 +150,39 @@ LOOK_UPS: dict[str, tuple[GatewayResult | None, bool]] = {
 
 
 @pytest.mark.parametrize("repair", [by_repeating, by_the_worker])
-def test_a_look_up_decides_what_was_unknown(
+@pytest.mark.parametrize(("found", "decides"), LOOK_UPS.values(), ids=LOOK_UPS)
+def test_look_up_decides_an_operation_without_an_answer(
     client: FlaskClient,
     deps: Dependencies,
     gateway: LedgerGateway,
     movement: Movement,
     repair: Callable[[Dependencies, Callable[[], TestResponse]], None],
+    found: GatewayResult | None,
+    decides: bool,
 ) -> None:
-    for name, (found, decides) in LOOK_UPS.items():
-        ask = movement.prepare(client, name)
-        gateway.script.append(gateway.lose_answer if found is None else SILENCE)
-        assert ask().status_code == 202, name
-        first = gateway.sent[-1]
-        gateway.found.extend([found] if found else [])
-        gateway.sent.clear()
-        repair(deps, ask)
+    ask = movement.prepare(client, "asked")
+    gateway.script.append(gateway.lose_answer if found is None else SILENCE)
+    assert ask().status_code == 202
+    first = gateway.sent[-1]
+    gateway.found.extend([found] if found else [])
+    gateway.sent.clear()
+    repair(deps, ask)
 
-        assert gateway.lookups[-1].gateway_key == first.gateway_key, name
-        again = [replace(first, attempt=first.attempt + 1)]
-        assert gateway.sent == (again if isinstance(found, NotFound) else []), name
-        if not decides:
-            assert stands(deps) == (movement.under_way, "PENDING"), name
-            assert newest(deps, idempotency_keys)["response_status"] is None, name
-            gateway.approve(first)
-        status, payment_status = movement.declined if found is NO else movement.done
-        assert ask().status_code == status, name
-        assert stands(deps)[0] == payment_status, name
+    assert gateway.lookups[-1].gateway_key == first.gateway_key
+    again = [replace(first, attempt=first.attempt + 1)]
+    assert gateway.sent == (again if isinstance(found, NotFound) else [])
+    if not decides:
+        assert stands(deps) == (movement.under_way, "PENDING")
+        assert newest(deps, idempotency_keys)["response_status"] is None
+        gateway.approve(first)
+    status, payment_status = movement.declined if found is NO else movement.done
+    assert ask().status_code == status
+    assert stands(deps)[0] == payment_status
     assert not list(verify(deps))
 
 
 @pytest.mark.parametrize("said", [more_than_asked, other_currency])
-def test_another_amount_than_asked_is_left_to_a_person(
+def test_approval_of_another_amount_needs_a_person(
     deps: Dependencies, gateway: LedgerGateway, movement: Movement, ask: Callable[[], TestResponse], said: Any
 ) -> None:
     gateway.script.append(said)
@@ -193,9 +195,7 @@ def test_another_amount_than_asked_is_left_to_a_person(
     assert stands(deps) == (movement.under_way, "PENDING")
 
 
-def test_the_worker_comes_back_less_and_less_often(
-    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
-) -> None:
+def test_worker_looks_up_with_growing_pauses(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     gateway.script.append(SILENCE)
     gateway.found.extend([SILENCE] * 9)
     begun = clock.now()
@@ -207,7 +207,7 @@ def test_the_worker_comes_back_less_and_less_often(
         assert_due(pause, due_at(deps), since=begun)
 
 
-def test_an_unknown_refund_keeps_its_reservation_and_a_declined_one_gives_it_back(
+def test_unknown_refund_reserves_its_amount_and_a_declined_one_releases_it(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     payment_id = trip_id_of(pay_trip(client, amount=150))
@@ -227,7 +227,7 @@ def test_an_unknown_refund_keeps_its_reservation_and_a_declined_one_gives_it_bac
     assert not list(verify(deps))
 
 
-def test_the_worker_takes_what_a_dead_owner_left_and_only_that(
+def test_worker_takes_over_only_operations_of_dead_owners(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway.script.append(SILENCE)

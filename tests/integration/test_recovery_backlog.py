@@ -58,7 +58,7 @@ def locked(url: str, payment_id: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # on SQLite there is one lock for everybody
-def test_a_locked_payment_is_passed_over(
+def test_locked_payment_is_skipped(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, database_url: str
 ) -> None:
     numbers = abandon(client, deps, gateway, 3)
@@ -68,7 +68,7 @@ def test_a_locked_payment_is_passed_over(
     assert set(stands(deps, numbers)) == {"CAPTURED"}
 
 
-def test_what_cannot_be_read_is_put_off(
+def test_unreadable_operation_is_postponed(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = abandon(client, deps, gateway, 3)
@@ -87,7 +87,7 @@ def test_what_cannot_be_read_is_put_off(
     assert set(stands(deps, numbers)) == {"CAPTURED"}
 
 
-def test_what_was_never_looked_up_comes_before_what_hangs(
+def test_operation_without_a_look_up_comes_before_one_that_hangs(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     hung = abandon(client, deps, gateway, 3)

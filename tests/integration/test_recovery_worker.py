@@ -19,7 +19,7 @@ from tests.support.gateways import LedgerGateway
 from tests.support.waiting import wait_until
 
 
-def test_a_worker_that_is_told_to_stop_finishes_only_the_key_in_hand(
+def test_stopping_worker_finishes_only_its_current_key(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.extend([Unknown("silence")] * 10)
@@ -39,7 +39,7 @@ def test_a_worker_that_is_told_to_stop_finishes_only_the_key_in_hand(
     assert 1 <= sum(row["status"] == "CAPTURED" for row in rows(deps, payments)) < 5
 
 
-def test_a_key_that_cannot_be_finished_keeps_no_other_waiting(
+def test_key_that_cannot_be_finished_delays_no_other(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway.script.extend([Unknown("silence")] * 3)

@@ -47,7 +47,9 @@ def test_missing_token_is_refused_and_the_key_stays_free(client: FlaskClient, ba
     assert pay(client).json["status"] == "SUCCESS"
 
 
-def test_token_may_come_in_a_header_and_distinguishes_no_request(client: FlaskClient, bank: RegisteringGateway) -> None:
+def test_token_in_a_header_is_accepted_and_not_part_of_the_fingerprint(
+    client: FlaskClient, bank: RegisteringGateway
+) -> None:
     body = {"idempotency_key": "k1", "trip_id": 101, "method": "CARD", "amount": 150.0}
     first = client.post("/payments", json=body, headers={"Payment-Token": "tok_visa"})
     again = client.post("/payments", json=body | {"payment_token": "tok_other"})
@@ -55,12 +57,12 @@ def test_token_may_come_in_a_header_and_distinguishes_no_request(client: FlaskCl
     assert [intent.request.terms.token for intent in bank.intents.values()] == ["tok_visa"]
 
 
-def test_token_is_gone_once_the_charge_is_decided(client: FlaskClient, deps: Dependencies) -> None:
+def test_token_is_deleted_when_the_charge_is_decided(client: FlaskClient, deps: Dependencies) -> None:
     pay(client)
     assert (key_row(deps)["terms"], key_row(deps)["action"]) == (None, None)
 
 
-def test_answer_lost_is_found_by_the_reference_and_nothing_is_registered_twice(
+def test_lost_answer_is_found_by_the_reference_and_registers_nothing_again(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     def lose_answer(asked: GatewayRequest) -> SendResult:
@@ -74,7 +76,7 @@ def test_answer_lost_is_found_by_the_reference_and_nothing_is_registered_twice(
     assert len(bank.intents) == len(bank.taken()) == 1
 
 
-def test_request_lost_is_confirmed_again_on_the_same_object(
+def test_lost_confirmation_is_sent_again_for_the_same_object(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     bank.before_confirm.append(lost)
@@ -120,7 +122,7 @@ def test_two_owners_of_one_object_charge_once(
     assert status(deps) == "CAPTURED"
 
 
-def test_refusal_is_cancelled_before_it_is_told(
+def test_refused_charge_is_cancelled_before_its_answer(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     """Rules 1 and 2: the mark is committed first, and a cancel has a key of its own."""
@@ -133,7 +135,7 @@ def test_refusal_is_cancelled_before_it_is_told(
     assert not set(intent.cancels) & set(intent.confirms)
 
 
-def test_refusal_whose_cancel_is_lost_is_pending_until_a_cancel_is_confirmed(
+def test_refused_charge_is_pending_until_its_cancel_is_confirmed(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     """Rule 4: a refusal that its gateway may revise is no decline."""
@@ -146,7 +148,7 @@ def test_refusal_whose_cancel_is_lost_is_pending_until_a_cancel_is_confirmed(
     assert (intent.state, intent.cancels) == ("cancelled", [f"{intent.request.gateway_key}/x2"])
 
 
-def test_charge_that_was_taken_after_all_is_told_although_it_was_to_be_cancelled(
+def test_charge_that_succeeded_before_its_cancel_is_answered_as_a_success(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     bank.before_cancel.append(lost)
@@ -158,7 +160,7 @@ def test_charge_that_was_taken_after_all_is_told_although_it_was_to_be_cancelled
     assert list(verify(deps)) == []
 
 
-def test_hold_approved_while_its_cancel_is_asked_for_is_not_told(
+def test_hold_approved_during_its_cancel_is_not_answered_as_held(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     def marked_meanwhile(asked: GatewayRequest) -> SendResult:
@@ -187,14 +189,14 @@ def test_next_send_key_is_used_only_after_a_replayed_failure(
     assert status(deps) == "CAPTURED"
 
 
-def test_contradiction_goes_to_a_person(client: FlaskClient, deps: Dependencies, bank: RegisteringGateway) -> None:
+def test_contradiction_needs_a_person(client: FlaskClient, deps: Dependencies, bank: RegisteringGateway) -> None:
     """Rule 3: a key that the gateway knows with other parameters means a lost row."""
     bank.before_confirm.append(lambda _asked: Contradiction("the key was used with other parameters"))
     assert pay(client).status_code == 202
     assert "other parameters" in str(key_row(deps)["review_reason"])
 
 
-def test_person_declines_only_after_requests_cannot_be_on_their_way(
+def test_operator_declines_only_when_no_request_is_under_way(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     """Rule 5."""
@@ -204,7 +206,7 @@ def test_person_declines_only_after_requests_cannot_be_on_their_way(
         manual_resolution.decide(deps, key_row(deps)["operation_id"], approved=False, why="asked", actor="ops")
 
 
-def test_payment_intent_shown_is_the_gateways_own(client: FlaskClient) -> None:
+def test_answer_shows_the_payment_intent_of_the_gateway(client: FlaskClient) -> None:
     held = hold(client)
     assert (held.status_code, held.json["payment_intent_id"]) == (200, "pi_1")
 
@@ -230,7 +232,7 @@ def test_payment_of_a_gateway_that_is_not_configured_is_not_refunded_elsewhere(
     assert bank.moved == {}
 
 
-def test_many_repeats_at_once_register_and_charge_once(
+def test_repeats_at_once_register_and_charge_once(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     app, answers = client.application, []

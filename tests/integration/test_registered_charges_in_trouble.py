@@ -38,7 +38,7 @@ def ask_once(client: FlaskClient, card: str = "tok_visa", **details: Any) -> Any
     return hold(client, None, card, capture=True, **details)
 
 
-def test_note_that_is_lost_tells_a_caller_that_asks_once_nothing_to_repeat(
+def test_lost_note_of_the_reference_advises_a_keyless_caller_no_repeat(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After "safe to repeat" the caller would make another payment beside the one that recovery completes."""
@@ -55,7 +55,7 @@ def test_note_that_is_lost_tells_a_caller_that_asks_once_nothing_to_repeat(
     assert list(verify(deps)) == []
 
 
-def test_database_that_is_away_while_a_caller_waits_tells_it_nothing_to_repeat(
+def test_loss_of_the_database_advises_a_keyless_caller_no_repeat(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The wait reads the gateway's id of the charge: after "safe to repeat" its caller would make another payment."""
@@ -73,7 +73,7 @@ def test_database_that_is_away_while_a_caller_waits_tells_it_nothing_to_repeat(
     assert list(verify(deps)) == []
 
 
-def test_cancel_that_was_turned_away_leaves_the_charge_undecided(
+def test_refused_cancel_leaves_the_charge_undecided(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     """The failed cancel says nothing about the charge, which was sent."""
@@ -85,7 +85,7 @@ def test_cancel_that_was_turned_away_leaves_the_charge_undecided(
     assert (status(deps), intent.state) == ("FAILED", "cancelled")
 
 
-def test_caller_that_asks_once_is_told_what_the_look_up_by_reference_finds(
+def test_keyless_caller_gets_the_outcome_of_the_look_up(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     def lose_answer(asked: GatewayRequest) -> Unknown:
@@ -99,7 +99,7 @@ def test_caller_that_asks_once_is_told_what_the_look_up_by_reference_finds(
     assert status(deps) == "CAPTURED"
 
 
-def test_charge_of_a_caller_that_was_told_false_is_not_begun_afterwards(
+def test_charge_with_a_negative_answer_is_not_begun_later(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     bank.before_confirm.append(lost)
@@ -126,7 +126,7 @@ def test_hold_is_captured_under_the_next_key_after_a_replayed_failure(
     assert (status(deps), seen[1]) == ("CAPTURED", f"{seen[0]}/1")
 
 
-def test_person_declines_only_what_the_gateway_has_cancelled(
+def test_operator_declines_only_charges_that_the_gateway_has_cancelled(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     pay(client, card="tok_3ds", return_url=BACK)
@@ -141,7 +141,7 @@ def test_person_declines_only_what_the_gateway_has_cancelled(
     assert (status(deps), bank.intents["pi_1"].state) == ("FAILED", "cancelled")
 
 
-def test_customer_who_has_acted_is_not_given_up_while_the_bank_takes_its_time(
+def test_charge_of_a_customer_who_has_acted_is_not_cancelled_while_the_bank_decides(
     make_app: MakeApp, bank: RegisteringGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_app(gateway=bank, gateway_action_ttl=5.0)
@@ -161,7 +161,7 @@ def test_customer_who_has_acted_is_not_given_up_while_the_bank_takes_its_time(
     assert status(deps) == "CAPTURED"
 
 
-def test_cancel_of_a_booking_is_202_until_the_gateway_confirms_it(
+def test_cancellation_of_a_booking_answers_202_until_the_gateway_confirms_it(
     client: FlaskClient, deps: Dependencies, bank: RegisteringGateway
 ) -> None:
     booker = Booker(client.application, "user-1")
@@ -175,7 +175,7 @@ def test_cancel_of_a_booking_is_202_until_the_gateway_confirms_it(
     assert again.json["payment"]["status"] == "completed"
 
 
-def test_token_of_a_refused_request_is_not_kept(client: FlaskClient, deps: Dependencies) -> None:
+def test_token_of_a_refused_request_is_not_stored(client: FlaskClient, deps: Dependencies) -> None:
     booker = Booker(client.application, "user-1")
     number = booker.made()
     booker.patch(number, status="cancelled")

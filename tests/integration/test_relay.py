@@ -33,7 +33,7 @@ def names(sink: ScriptedSink) -> list[tuple[Any, int]]:
     return [(int(each.message_key or 0), each.version) for each in sink.offered]
 
 
-def test_events_of_a_payment_leave_one_after_the_other_and_payments_side_by_side(database: Database) -> None:
+def test_events_of_a_payment_are_sent_in_order_and_payments_in_parallel(database: Database) -> None:
     pile_up(database, [SINK], count=3, versions=3)
     sink = ScriptedSink(accept)
     relay = Relay(database, sink)
@@ -46,7 +46,7 @@ def test_events_of_a_payment_leave_one_after_the_other_and_payments_side_by_side
     assert delivery(database, SINK)["delivered_at"] is not None
 
 
-def test_what_one_relay_holds_no_other_takes(database: Database) -> None:
+def test_delivery_leased_by_a_relay_is_not_taken_by_another(database: Database) -> None:
     pile_up(database, [SINK], count=30, versions=2)
     first, second, third = (ScriptedSink(accept) for _ in range(3))
     for sink in (first, second, third):
@@ -55,7 +55,7 @@ def test_what_one_relay_holds_no_other_takes(database: Database) -> None:
     assert {version for sink in (first, second) for _, version in names(sink)} == {1}
 
 
-def test_several_relays_side_by_side_deliver_everything_in_order(database: Database) -> None:
+def test_several_relays_deliver_everything_in_order(database: Database) -> None:
     expected = pile_up(database, [SINK], count=60, versions=4)
     heard: list[Delivery] = []
     lock = threading.Lock()
@@ -82,7 +82,7 @@ def test_several_relays_side_by_side_deliver_everything_in_order(database: Datab
     assert set(map(tuple, versions.values())) == {(1, 2, 3, 4)}
 
 
-def test_no_transaction_is_open_while_a_sink_is_at_work(database: Database) -> None:
+def test_sink_works_outside_a_transaction(database: Database) -> None:
     pile_up(database, [SINK], count=3, versions=2)
     sink = ScriptedSink(accept)
     offer, collect = sink.send, sink.poll
@@ -101,7 +101,7 @@ def test_no_transaction_is_open_while_a_sink_is_at_work(database: Database) -> N
     assert set(held) == {False}
 
 
-def test_claiming_costs_what_is_due_and_not_what_has_piled_up(database: Database) -> None:
+def test_cost_of_claiming_follows_due_deliveries_and_not_the_backlog(database: Database) -> None:
     """Three thousand that are not due make the next claim no slower than ten times."""
     pile_up(database, [SINK], count=50)
     with database.atomic("test") as connection:
@@ -123,7 +123,7 @@ def test_claiming_costs_what_is_due_and_not_what_has_piled_up(database: Database
     assert took() < 10 * alone + 0.01
 
 
-def test_an_api_call_s_events_reach_a_sink_and_repeats_reach_none(make_app: MakeApp, app: Flask) -> None:
+def test_events_of_an_api_call_reach_a_sink_and_repeats_send_none(make_app: MakeApp, app: Flask) -> None:
     app = make_app(rabbitmq_enabled=True)
     client, database = app.test_client(), dependencies_of(app).database
     number = pay_trip(client).get_json()["payment_id"]
@@ -140,14 +140,14 @@ def test_an_api_call_s_events_reach_a_sink_and_repeats_reach_none(make_app: Make
     ]
 
 
-def test_a_sink_that_is_off_costs_no_row(make_app: MakeApp) -> None:
+def test_disabled_sink_writes_no_row(make_app: MakeApp) -> None:
     app = make_app(rabbitmq_enabled=False)
     pay_trip(app.test_client())
     with dependencies_of(app).database.reading() as connection:
         assert connection.execute(select(outbox_deliveries)).all() == []
 
 
-def test_an_event_is_due_by_the_clock_that_judges_it(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_event_is_due_by_the_clock_of_the_database(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
     app = make_app(rabbitmq_enabled=True)
     ahead = clock.now() + timedelta(hours=1)
     monkeypatch.setattr(clock, "now", lambda: ahead)

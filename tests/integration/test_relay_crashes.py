@@ -36,7 +36,7 @@ def accept(_delivery: Delivery) -> Outcome:
     return Delivered()
 
 
-def test_what_a_dead_relay_held_is_taken_once_its_lease_is_over(database: Database) -> None:
+def test_delivery_of_a_dead_relay_is_taken_after_its_lease(database: Database) -> None:
     pile_up(database, [SINK], count=1)
     Relay(database, ScriptedSink(accept), lease=0.3).run_once()
     successor = ScriptedSink(accept)
@@ -46,7 +46,7 @@ def test_what_a_dead_relay_held_is_taken_once_its_lease_is_over(database: Databa
     assert [each.attempts for each in successor.offered] == [2]
 
 
-def test_a_relay_that_comes_back_late_changes_nothing(database: Database) -> None:
+def test_relay_that_returns_late_changes_nothing(database: Database) -> None:
     pile_up(database, [SINK], count=1)
     late, prompt = (ScriptedSink(lambda _: Rejected("HTTP 400")) for _ in range(2))
     prompt.answers = accept
@@ -58,7 +58,7 @@ def test_a_relay_that_comes_back_late_changes_nothing(database: Database) -> Non
     assert statuses(database, SINK) == {"DELIVERED": 1}
 
 
-def test_a_relay_that_comes_back_late_takes_nothing_out_of_its_successor_s_hands(database: Database) -> None:
+def test_relay_that_returns_late_takes_no_delivery_from_its_successor(database: Database) -> None:
     pile_up(database, [SINK], count=1)
     sleeper = Relay(database, ScriptedSink(lambda _: Rejected("HTTP 400")), lease=0.01)
     successor = Relay(database, ScriptedSink(accept))
@@ -71,7 +71,7 @@ def test_a_relay_that_comes_back_late_takes_nothing_out_of_its_successor_s_hands
     assert delivery(database, SINK)["status"] == "DELIVERED"
 
 
-def test_stopping_finishes_what_is_in_hand_and_begins_nothing(database: Database) -> None:
+def test_stopping_relay_finishes_its_current_deliveries_and_begins_no_other(database: Database) -> None:
     pile_up(database, [SINK], count=20, versions=2)
     stop = threading.Event()
 
@@ -87,7 +87,7 @@ def test_stopping_finishes_what_is_in_hand_and_begins_nothing(database: Database
 
 @pytest.mark.usefixtures("disarmed")
 @pytest.mark.parametrize("point", ["relay.claimed", "relay.sent"])
-def test_a_relay_that_breaks_in_the_middle_leaves_everything_to_the_next(database: Database, point: str) -> None:
+def test_next_relay_delivers_everything_after_a_crash(database: Database, point: str) -> None:
     pile_up(database, [SINK], count=3)
     failpoints.arm(f"{point}=raise")
     relay = Relay(database, ScriptedSink(accept), lease=0.2)
@@ -116,7 +116,7 @@ def lose_commit(database: Database, phase: str, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize("phase", ["relay_claim", "relay_mark"])
-def test_a_commit_whose_answer_is_lost_costs_neither_an_event_nor_the_wait_for_a_lease(
+def test_lost_answer_of_a_commit_loses_no_event_and_waits_for_no_lease(
     database: Database, phase: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pile_up(database, [SINK], count=5)
@@ -126,7 +126,7 @@ def test_a_commit_whose_answer_is_lost_costs_neither_an_event_nor_the_wait_for_a
     assert len(sink.offered) == 5
 
 
-def test_a_claim_that_nobody_confirms_at_all_is_found_by_its_next_try(
+def test_claim_without_any_confirmation_is_found_by_the_next_try(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pile_up(database, [SINK], count=5)
@@ -137,9 +137,7 @@ def test_a_claim_that_nobody_confirms_at_all_is_found_by_its_next_try(
     drain(relay, patience=5)
 
 
-def test_what_could_not_be_marked_is_marked_when_the_database_is_back(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_delivery_is_marked_when_the_database_returns(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     pile_up(database, [SINK], count=5)
     sink = ScriptedSink(accept)
     relay = Relay(database, sink)
@@ -152,7 +150,7 @@ def test_what_could_not_be_marked_is_marked_when_the_database_is_back(
     assert len(sink.offered) == 5, "nothing is sent twice because of that"
 
 
-def test_a_delivery_whose_lease_ran_out_under_way_is_not_sent_a_second_time_by_the_same_relay(
+def test_delivery_with_an_expired_lease_is_not_sent_again_by_its_relay(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pile_up(database, [SINK], count=1)
@@ -167,7 +165,7 @@ def test_a_delivery_whose_lease_ran_out_under_way_is_not_sent_a_second_time_by_t
     assert len(sink.offered) == 1
 
 
-def test_what_a_sink_breaks_over_is_tried_again_by_the_same_relay(database: Database) -> None:
+def test_delivery_that_crashes_its_sink_is_tried_again_by_the_same_relay(database: Database) -> None:
     pile_up(database, [SINK], count=3)
     sink = ScriptedSink(accept)
     relay = Relay(database, sink, lease=0.1)
@@ -182,7 +180,7 @@ def test_what_a_sink_breaks_over_is_tried_again_by_the_same_relay(database: Data
 
 
 @pytest.mark.usefixtures("watchful")
-def test_a_database_that_crashes_under_load_costs_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crash_of_the_database_under_load_loses_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
     """C16, C23: commits are cut off anywhere, and the listener with them."""
     monkeypatch.setattr(relay_module, "AFTER_TROUBLE", 0.1)
     with closing(ThrowawayPostgres()) as server:

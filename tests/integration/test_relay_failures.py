@@ -34,7 +34,7 @@ def names(sink: ScriptedSink) -> list[tuple[Any, int]]:
     return [(int(each.message_key or 0), each.version) for each in sink.offered]
 
 
-def test_a_refusal_waits_for_its_back_off_and_then_goes_again_with_the_same_id_and_bytes(database: Database) -> None:
+def test_refused_delivery_is_sent_again_after_its_back_off_with_the_same_id_and_bytes(database: Database) -> None:
     pile_up(database, [SINK], count=1)
     outcomes: Iterator[Outcome] = iter([RetryLater("HTTP 500"), RetryLater("HTTP 503"), Delivered()])
     sink = ScriptedSink(lambda _: next(outcomes))
@@ -45,7 +45,7 @@ def test_a_refusal_waits_for_its_back_off_and_then_goes_again_with_the_same_id_a
     assert (row["status"], row["last_error"]) == ("DELIVERED", None)
 
 
-def test_a_sink_may_ask_to_be_left_alone_for_longer_than_the_back_off(database: Database) -> None:
+def test_sink_may_ask_for_a_longer_pause_than_the_back_off(database: Database) -> None:
     pile_up(database, [SINK], count=1)
     relay = Relay(database, ScriptedSink(lambda _: RetryLater("HTTP 429", after=120)))
     relay.run_once()
@@ -54,7 +54,7 @@ def test_a_sink_may_ask_to_be_left_alone_for_longer_than_the_back_off(database: 
     assert 110 < (row["due_at"] - row["created_at"]).total_seconds() < 130
 
 
-def test_a_poisoned_event_holds_up_its_own_payment_and_nothing_else(database: Database) -> None:
+def test_poisoned_event_delays_only_its_own_payment(database: Database) -> None:
     pile_up(database, [SINK], count=5, versions=3)
     sink = ScriptedSink(refuse(2, RetryLater("HTTP 500")))
     relay = Relay(database, sink)
@@ -62,7 +62,7 @@ def test_a_poisoned_event_holds_up_its_own_payment_and_nothing_else(database: Da
     assert {name for name in names(sink) if name[0] == 2} == {(2, 1)}
 
 
-def test_what_waits_behind_a_poisoned_event_is_not_looked_at_before_that_is_due(database: Database) -> None:
+def test_events_behind_a_poisoned_one_are_not_claimed_before_it_is_due(database: Database) -> None:
     pile_up(database, [SINK], count=1, versions=3)
     relay = Relay(database, ScriptedSink(lambda _: RetryLater("HTTP 429", after=120)))
     relay.run_once()
@@ -71,7 +71,7 @@ def test_what_waits_behind_a_poisoned_event_is_not_looked_at_before_that_is_due(
     assert first == last
 
 
-def test_a_dead_event_lets_its_payment_go_on_and_stays_to_be_replayed(database: Database) -> None:
+def test_dead_event_lets_later_events_of_its_payment_pass(database: Database) -> None:
     pile_up(database, [SINK], count=1, versions=2)
     outcomes: Iterator[Outcome] = iter([Rejected("HTTP 422"), Delivered()])
     sink = ScriptedSink(lambda _: next(outcomes))
@@ -80,7 +80,7 @@ def test_a_dead_event_lets_its_payment_go_on_and_stays_to_be_replayed(database: 
     assert delivery(database, SINK)["last_error"] == "HTTP 422"
 
 
-def test_after_its_last_try_an_event_is_dead(database: Database) -> None:
+def test_event_is_dead_after_its_last_try(database: Database) -> None:
     pile_up(database, [SINK], count=1)
     impatient = Backoff(first=0.01, longest=0.01, patience=0.035)
     sink = ScriptedSink(lambda _: RetryLater("HTTP 500"), backoff=impatient)
@@ -88,7 +88,7 @@ def test_after_its_last_try_an_event_is_dead(database: Database) -> None:
     assert (len(sink.offered), statuses(database, SINK)) == (4, {"DEAD": 1})
 
 
-def test_a_sink_that_is_down_is_left_alone_longer_and_longer_and_uses_up_no_tries(
+def test_sink_that_is_down_is_tried_with_growing_pauses_and_uses_up_no_try(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay_module, "AWAY", 0.0)
@@ -113,7 +113,7 @@ def test_a_sink_that_is_down_is_left_alone_longer_and_longer_and_uses_up_no_trie
     assert statuses(database, SINK) == {"DELIVERED": 20}
 
 
-def test_one_connection_that_fails_among_many_is_no_reason_to_leave_a_sink_alone(database: Database) -> None:
+def test_one_failed_connection_among_many_does_not_pause_the_sink(database: Database) -> None:
     pile_up(database, [SINK], count=200)
     refused = set(range(7, 200, 7))
     away = SinkUnavailable("refused")
@@ -124,7 +124,7 @@ def test_one_connection_that_fails_among_many_is_no_reason_to_leave_a_sink_alone
     drain(relay)
 
 
-def test_sinks_know_nothing_of_each_others_troubles(database: Database) -> None:
+def test_failing_sink_delays_no_other_sink(database: Database) -> None:
     ill, well = ScriptedSink(lambda _: SinkUnavailable("refused"), "ill"), ScriptedSink(accept, "well")
 
     def fail(_delivery: Delivery) -> Outcome:

@@ -43,7 +43,7 @@ def judged(client: FlaskClient) -> list[str]:
     return asked
 
 
-def test_a_good_token_is_verified_once_and_again_when_it_has_ended(later: Later) -> None:
+def test_valid_token_is_verified_once_and_again_after_its_expiry(later: Later) -> None:
     client = app_with(jwt_secret_key=SECRET)
     asked, good = judged(client), token(exp=int(datetime.now(UTC).timestamp()) + 600)
 
@@ -54,7 +54,7 @@ def test_a_good_token_is_verified_once_and_again_when_it_has_ended(later: Later)
     assert len(asked) == 2
 
 
-def test_a_bad_token_is_verified_each_time() -> None:
+def test_invalid_token_is_verified_each_time() -> None:
     client = app_with(jwt_secret_key=SECRET)
     asked, ended = judged(client), token(exp=1)
 
@@ -62,7 +62,7 @@ def test_a_bad_token_is_verified_each_time() -> None:
     assert len(asked) == 2
 
 
-def test_a_remembered_token_is_refused_once_its_key_is_withdrawn_or_replaced(later: Later) -> None:
+def test_remembered_token_is_refused_once_its_key_is_withdrawn_or_replaced(later: Later) -> None:
     kept = by(OLD, "kept"), by(OLD, "replaced"), by(OLD, "withdrawn")
     with Publisher(*(jwk(OLD, name) for name in ("kept", "replaced", "withdrawn"))) as publisher:
         client = app_with(jwt_jwks_url=publisher.url)
@@ -73,14 +73,14 @@ def test_a_remembered_token_is_refused_once_its_key_is_withdrawn_or_replaced(lat
         assert [answer(client, each) for each in kept] == ["user-1", "TOKEN_INVALID", "TOKEN_INVALID"]
 
 
-def test_what_one_app_believes_another_judges_for_itself() -> None:
+def test_apps_share_no_remembered_tokens() -> None:
     good = token()
     assert answer(app_with(jwt_secret_key=SECRET), good) == "user-1"
     assert answer(app_with(jwt_secret_key=SECRET[::-1]), good) == "TOKEN_INVALID"
     assert answer(app_with(jwt_secret_key=SECRET, jwt_audience="others"), good) == "TOKEN_INVALID"
 
 
-def test_no_more_is_remembered_than_fits_and_never_a_token_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_of_tokens_is_bounded_and_holds_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(token_cache, "MAX_TOKENS", 2)
     client = app_with(jwt_secret_key=SECRET)
     asked, first, *others = judged(client), *(token(sub=f"user-{n}") for n in range(3))

@@ -66,7 +66,7 @@ def test_service_charges_and_refunds_under_its_role(app: Flask) -> None:
 
 @pytest.mark.parametrize("table", sorted(APPEND_ONLY))
 @pytest.mark.parametrize("statement", ["UPDATE {} SET row_hash = NULL", "DELETE FROM {}", "TRUNCATE {}"])
-def test_service_cannot_rewrite_what_is_written_once(
+def test_service_cannot_change_rows_that_are_written_once(
     as_role: Callable[[str], Connection], table: str, statement: str
 ) -> None:
     assert not may(as_role("payments_app"), statement.format(table))
@@ -95,14 +95,14 @@ def test_service_cannot_change_tables(postgres: Postgres, statement: str) -> Non
 
 
 @pytest.mark.parametrize("table", [*sorted(metadata.tables), "alembic_version"])
-def test_reports_read_money_and_no_key_or_user(as_role: Callable[[str], Connection], table: str) -> None:
+def test_role_of_reports_reads_money_and_no_key_or_user(as_role: Callable[[str], Connection], table: str) -> None:
     reports = as_role("payments_read")
 
     assert may(reports, f"SELECT * FROM {table} LIMIT 1") == (table in REPORTED)  # noqa: S608 - a name of ours
     assert not may(reports, f"DELETE FROM {table}")  # noqa: S608
 
 
-def test_every_migration_run_takes_back_what_is_more(postgres: Postgres, as_role: Callable[[str], Connection]) -> None:
+def test_every_migration_run_revokes_extra_grants(postgres: Postgres, as_role: Callable[[str], Connection]) -> None:
     assert may(as_role("payments_owner"), "GRANT ALL ON transactions TO payments_app, payments_read")
     migrate(postgres.url_as("payments_owner", DATABASE))
 
@@ -118,7 +118,7 @@ def test_role_of_the_service_finds_nothing_to_migrate_and_changes_no_grant(app: 
 
 
 @pytest.mark.usefixtures("engine_name")
-def test_tables_of_a_superuser_go_to_the_owner(postgres: Postgres, request: pytest.FixtureRequest) -> None:
+def test_tables_of_a_superuser_are_given_to_the_owner(postgres: Postgres, request: pytest.FixtureRequest) -> None:
     request.addfinalizer(lambda: postgres.drop_database("handed_over"))
     url = postgres.create_database("handed_over")
     migrate(url)

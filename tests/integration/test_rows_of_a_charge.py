@@ -71,7 +71,7 @@ def more(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("channel", "reservations"), [("bills", 0), ("trips", 1), ("checkout", 1), ("orders", 2)])
-def test_charge_makes_four_rows_and_its_reservations_and_two_updates(
+def test_charge_writes_four_rows_its_reservations_and_two_updates(
     app: Flask, counters: Counters, channel: str, reservations: int
 ) -> None:
     PAY[channel](app, 1)
@@ -83,7 +83,7 @@ def test_charge_makes_four_rows_and_its_reservations_and_two_updates(
     assert more(updated, counters.read("n_tup_upd")) == {"idempotency_keys": 1, "payments": 1}
 
 
-def test_booking_made_and_processed_makes_rows_for_two_keys(app: Flask, counters: Counters) -> None:
+def test_booking_created_and_processed_writes_rows_for_two_keys(app: Flask, counters: Counters) -> None:
     PAY["bookings"](app, 1)
     inserted, updated = counters.read("n_tup_ins"), counters.read("n_tup_upd")
     PAY["bookings"](app, 2)

@@ -98,7 +98,7 @@ def client(app: Flask, deps: Dependencies) -> FlaskClient:
 @at_either_moment
 @pytest.mark.parametrize("phase", ["INSERT", "UPDATE"], ids=["claim", "finish"])
 @pytest.mark.parametrize("movement", list(MOVEMENTS.values()), ids=list(MOVEMENTS))
-def test_every_movement_is_carried_through_and_nobody_notices(
+def test_operation_with_serialization_failures_succeeds_unnoticed(
     client: FlaskClient, gateway: LedgerGateway, trouble: Trouble, movement: Movement, phase: str, key: str
 ) -> None:
     ask = movement.prepare(client, key)
@@ -114,7 +114,7 @@ def test_every_movement_is_carried_through_and_nobody_notices(
 
 @at_either_moment
 @pytest.mark.parametrize("table", ["idempotency_keys", "payments", "reservations", "transactions", "outbox_deliveries"])
-def test_at_every_table_that_a_charge_writes_to(
+def test_charge_with_a_failure_at_any_table_succeeds(
     client: FlaskClient, gateway: LedgerGateway, trouble: Trouble, table: str, key: str
 ) -> None:
     sent = len(gateway.sent)
@@ -124,7 +124,7 @@ def test_at_every_table_that_a_charge_writes_to(
 
 
 @at_either_moment
-def test_what_moves_no_money_is_carried_through_as_well(
+def test_change_without_money_survives_serialization_failures(
     app: Flask, client: FlaskClient, trouble: Trouble, key: str
 ) -> None:
     order = crc32(key.encode())
@@ -139,7 +139,7 @@ def test_what_moves_no_money_is_carried_through_as_well(
 
 
 @at_either_moment
-def test_a_database_that_gives_up_again_and_again_after_the_gateway_has_answered_is_503_and_nothing_is_lost(
+def test_repeated_failures_after_the_answer_of_the_gateway_answer_503_and_lose_nothing(
     client: FlaskClient, gateway: LedgerGateway, trouble: Trouble, key: str
 ) -> None:
     sent = len(gateway.sent)
@@ -155,7 +155,7 @@ def test_a_database_that_gives_up_again_and_again_after_the_gateway_has_answered
 
 
 @at_either_moment
-def test_an_unknown_outcome_is_written_down_and_recovered(
+def test_unknown_outcome_is_stored_and_recovered(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, trouble: Trouble, key: str
 ) -> None:
     gateway.script.append(gateway.lose_answer)
@@ -172,7 +172,7 @@ def test_an_unknown_outcome_is_written_down_and_recovered(
 
 @at_either_moment
 @pytest.mark.parametrize("column", ["owner", "delivered_at"], ids=["claim", "mark"])
-def test_the_relay_sends_once_what_it_could_not_claim_or_mark_at_first(
+def test_relay_with_serialization_failures_sends_each_event_once(
     client: FlaskClient, deps: Dependencies, trouble: Trouble, column: str, key: str
 ) -> None:
     sink = ScriptedSink(lambda _: Delivered(), "rabbitmq")
@@ -188,7 +188,9 @@ def test_the_relay_sends_once_what_it_could_not_claim_or_mark_at_first(
 
 
 @at_either_moment
-def test_purging_and_folding_go_on(client: FlaskClient, deps: Dependencies, trouble: Trouble, key: str) -> None:
+def test_purge_and_fold_survive_serialization_failures(
+    client: FlaskClient, deps: Dependencies, trouble: Trouble, key: str
+) -> None:
     assert pay_trip(client, idempotency_key=key).status_code == 200
     before = business_metrics.current(deps).totals.created
     with trouble.at("INSERT OR UPDATE", "tallies"):
@@ -201,7 +203,7 @@ def test_purging_and_folding_go_on(client: FlaskClient, deps: Dependencies, trou
     assert pay_trip(client, idempotency_key=key).headers["Idempotent-Replayed"] == "true"
 
 
-def test_whoever_loses_a_real_deadlock_tries_again(
+def test_loser_of_a_deadlock_tries_again(
     client: FlaskClient, gateway: LedgerGateway, server: ThrowawayPostgres, key: str
 ) -> None:
     payment_id = trip_id_of(pay_trip(client, idempotency_key=key))

@@ -32,25 +32,25 @@ def worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
     return made
 
 
-def test_a_worker_with_a_free_thread_takes_a_connection_at_once(worker: Any, waited: list[float]) -> None:
+def test_worker_with_a_free_thread_accepts_at_once(worker: Any, waited: list[float]) -> None:
     for worker.nr_conns in range(THREADS):
         worker.accept(NobodyAtTheDoor())
     assert not waited
 
 
-def test_the_more_connections_a_worker_has_the_longer_it_lets_others_go_first(worker: Any, waited: list[float]) -> None:
+def test_worker_with_more_connections_waits_longer_before_it_accepts(worker: Any, waited: list[float]) -> None:
     for worker.nr_conns in (THREADS, 2 * THREADS, 4 * THREADS, 100 * THREADS):
         worker.accept(NobodyAtTheDoor())
     assert waited == [0.001, 0.002, 0.004, 0.005]
 
 
-def test_a_worker_that_was_told_to_stop_lets_in_who_waits_without_ado(worker: Any, waited: list[float]) -> None:
+def test_stopping_worker_accepts_waiting_connections_at_once(worker: Any, waited: list[float]) -> None:
     worker.alive, worker.nr_conns = False, 5 * THREADS
     worker.accept(NobodyAtTheDoor())
     assert not waited
 
 
-def test_the_only_worker_waits_for_nobody(worker: Any, waited: list[float]) -> None:
+def test_only_worker_accepts_at_once(worker: Any, waited: list[float]) -> None:
     worker.cfg.workers, worker.nr_conns = 1, 5 * THREADS
     worker.accept(NobodyAtTheDoor())
     assert not waited

@@ -49,7 +49,7 @@ def effects(bank: FlaskClient) -> list[tuple[str, str]]:
     return [(row["kind"], row["amount"]) for row in body["effects"]]
 
 
-def test_no_more_is_given_back_than_was_taken(bank: FlaskClient) -> None:
+def test_refund_above_the_captured_amount_is_declined(bank: FlaskClient) -> None:
     charge = opened(bank, Kind.CHARGE)
     assert under(bank, charge, Kind.REFUND, "60.00") == (200, "approved")
     assert under(bank, charge, Kind.REFUND, "40.01") == (402, "EXCEEDS_CAPTURED")
@@ -58,7 +58,7 @@ def test_no_more_is_given_back_than_was_taken(bank: FlaskClient) -> None:
     assert effects(bank) == [("charge", "100.00"), ("refund", "60.00"), ("refund", "40.00")]
 
 
-def test_no_more_is_taken_than_was_held_and_none_given_back_before(bank: FlaskClient) -> None:
+def test_capture_above_the_hold_and_refund_before_it_are_declined(bank: FlaskClient) -> None:
     hold = opened(bank, Kind.AUTHORIZE)
     assert under(bank, hold, Kind.REFUND, "1.00") == (402, "EXCEEDS_CAPTURED")
     assert under(bank, hold, Kind.CAPTURE, "70.00") == (200, "approved")
@@ -68,21 +68,21 @@ def test_no_more_is_taken_than_was_held_and_none_given_back_before(bank: FlaskCl
     assert under(bank, hold, Kind.VOID, "100.00") == (402, "ALREADY_CAPTURED")
 
 
-def test_what_was_let_go_cannot_be_taken(bank: FlaskClient) -> None:
+def test_capture_of_a_released_hold_is_declined(bank: FlaskClient) -> None:
     hold = opened(bank, Kind.AUTHORIZE)
     assert under(bank, hold, Kind.VOID, "100.00") == (200, "approved")
     assert under(bank, hold, Kind.CAPTURE, "1.00") == (402, "ALREADY_VOIDED")
     assert under(bank, hold, Kind.VOID, "100.00") == (402, "ALREADY_VOIDED")
 
 
-def test_a_charge_is_neither_captured_nor_voided(bank: FlaskClient) -> None:
+def test_capture_or_void_of_a_charge_is_declined(bank: FlaskClient) -> None:
     charge = opened(bank, Kind.CHARGE)
     assert under(bank, charge, Kind.CAPTURE, "100.00") == (402, "PARENT_UNKNOWN")
     assert under(bank, charge, Kind.VOID, "100.00") == (402, "PARENT_UNKNOWN")
 
 
 @pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.VOID, Kind.REFUND])
-def test_what_needs_a_parent_needs_an_approved_one(bank: FlaskClient, kind: Kind) -> None:
+def test_later_operation_needs_an_approved_parent(bank: FlaskClient, kind: Kind) -> None:
     declined = instruct(Kind.AUTHORIZE, "402.01")
     assert said(post(bank, declined)) == (402, "INSUFFICIENT_FUNDS")
     assert under(bank, declined, kind, "1.00") == (402, "PARENT_UNKNOWN")
@@ -91,12 +91,12 @@ def test_what_needs_a_parent_needs_an_approved_one(bank: FlaskClient, kind: Kind
     assert effects(bank) == []
 
 
-def test_money_goes_back_in_the_currency_it_came_in(bank: FlaskClient) -> None:
+def test_refund_in_another_currency_is_declined(bank: FlaskClient) -> None:
     charge = opened(bank, Kind.CHARGE)
     assert under(bank, charge, Kind.REFUND, "1.00", "EUR") == (402, "CURRENCY_MISMATCH")
 
 
-def test_a_pending_refund_has_reserved_its_amount(bank: FlaskClient) -> None:
+def test_pending_refund_reserves_its_amount(bank: FlaskClient) -> None:
     charge = opened(bank, Kind.CHARGE)
     bank.post("/faults", json={"fault": "pending", "times": 1})
     assert under(bank, charge, Kind.REFUND, "60.00") == (202, "pending")
@@ -104,7 +104,7 @@ def test_a_pending_refund_has_reserved_its_amount(bank: FlaskClient) -> None:
     assert under(bank, charge, Kind.REFUND, "40.00") == (200, "approved")
 
 
-def test_a_pending_refund_that_fails_frees_its_amount(bank: FlaskClient) -> None:
+def test_pending_refund_that_fails_releases_its_amount(bank: FlaskClient) -> None:
     charge = opened(bank, Kind.CHARGE)
     bank.post("/faults", json={"fault": "pending", "times": 1, "code": "CARD_DECLINED"})
     refund = instruct(Kind.REFUND, "60.00", parent_key=charge.gateway_key)
@@ -113,16 +113,16 @@ def test_a_pending_refund_that_fails_frees_its_amount(bank: FlaskClient) -> None
     assert under(bank, charge, Kind.REFUND, "100.00") == (200, "approved")
 
 
-def test_a_resend_is_answered_and_a_changed_one_refused_without_effect(bank: FlaskClient) -> None:
+def test_second_send_is_answered_and_a_changed_one_answers_409(bank: FlaskClient) -> None:
     charge = opened(bank, Kind.CHARGE)
     assert said(post(bank, replace(charge, amount=Decimal(100)))) == (200, "approved")
-    for change in (
-        {"amount": Decimal("100.01")},
-        {"currency": "EUR"},
-        {"kind": Kind.AUTHORIZE},
-        {"parent_key": "v1-0"},
-    ):
-        assert said(post(bank, replace(charge, **change))) == (409, "KEY_CONFLICT")
+    changed = [
+        replace(charge, amount=Decimal("100.01")),
+        replace(charge, currency="EUR"),
+        replace(charge, kind=Kind.AUTHORIZE),
+        replace(charge, parent_key="v1-0"),
+    ]
+    assert [said(post(bank, each)) for each in changed] == [(409, "KEY_CONFLICT")] * 4
     assert effects(bank) == [("charge", "100.00")]
 
 
@@ -142,23 +142,23 @@ def test_a_resend_is_answered_and_a_changed_one_refused_without_effect(bank: Fla
         {"parent_key": 1},
     ],
 )
-def test_an_unreadable_instruction_has_no_effect(bank: FlaskClient, change: dict[str, Any]) -> None:
+def test_unreadable_request_has_no_effect(bank: FlaskClient, change: dict[str, Any]) -> None:
     response = bank.post("/operations", json=encode(instruct()) | change)
     assert said(response) == (400, "BAD_INSTRUCTION")
     assert bank.post("/operations", data="{").status_code == 400
     assert effects(bank) == []
 
 
-def test_faults_strike_whom_they_are_meant_for_the_narrowest_first(bank: FlaskClient) -> None:
+def test_fault_hits_its_target_and_the_narrowest_comes_first(bank: FlaskClient) -> None:
     chosen = instruct(Kind.AUTHORIZE)
-    for fault in (
+    faults = [
         {"fault": "decline", "code": "FOR_ALL", "times": 1},
         {"fault": "decline", "code": "FOR_HOLDS", "kind": "authorize", "times": 1},
         {"fault": "decline", "code": "FOR_150", "asked": "150.00", "times": 1},
         {"fault": "decline", "code": "FOR_151", "asked": "151", "times": 1},
         {"fault": "decline", "code": "FOR_ONE", "gateway_key": chosen.gateway_key, "times": 1},
-    ):
-        assert bank.post("/faults", json=fault).status_code == 201
+    ]
+    assert [bank.post("/faults", json=fault).status_code for fault in faults] == [201] * 5
     assert said(post(bank, chosen)) == (402, "FOR_ONE")
     left = ["FOR_ALL", "FOR_HOLDS", "FOR_150", "FOR_151"]
     assert [fault["code"] for fault in bank.get("/faults").get_json()] == left
@@ -169,7 +169,7 @@ def test_faults_strike_whom_they_are_meant_for_the_narrowest_first(bank: FlaskCl
     assert said(post(bank, instruct(Kind.AUTHORIZE, "151.00"))) == (402, "FOR_151")
 
 
-def test_faults_strike_until_they_are_taken_back(bank: FlaskClient) -> None:
+def test_fault_hits_until_it_is_removed(bank: FlaskClient) -> None:
     bank.post("/faults", json={"fault": "decline", "kind": "charge"})
     assert [said(post(bank, instruct()))[0] for _ in range(3)] == [402, 402, 402]
     assert said(post(bank, instruct(Kind.AUTHORIZE))) == (200, "approved")
@@ -177,14 +177,14 @@ def test_faults_strike_until_they_are_taken_back(bank: FlaskClient) -> None:
     assert said(post(bank, instruct())) == (200, "approved")
 
 
-def test_faults_are_used_up_in_the_order_they_were_armed(bank: FlaskClient) -> None:
+def test_faults_are_used_up_in_the_order_of_arming(bank: FlaskClient) -> None:
     bank.post("/faults", json={"fault": "decline", "code": "FIRST", "times": 2})
     bank.post("/faults", json={"fault": "decline", "code": "THEN", "times": 1})
     codes = [said(post(bank, instruct()))[1] for _ in range(4)]
     assert codes == ["FIRST", "FIRST", "THEN", "approved"]
 
 
-def test_a_look_up_may_be_told_to_deny_what_it_knows(bank: FlaskClient) -> None:
+def test_fault_makes_a_look_up_deny_a_known_operation(bank: FlaskClient) -> None:
     charge = opened(bank, Kind.CHARGE)
     bank.post("/faults", json={"fault": "not_found", "on": "lookup", "times": 1})
     assert bank.get(f"/operations/{charge.gateway_key}").status_code == 404
@@ -208,6 +208,6 @@ def test_a_look_up_may_be_told_to_deny_what_it_knows(bank: FlaskClient) -> None:
         {"fault": "slow", "colour": "red"},
     ],
 )
-def test_a_fault_that_makes_no_sense_is_not_armed(bank: FlaskClient, fault: Any) -> None:
+def test_invalid_fault_is_refused(bank: FlaskClient, fault: Any) -> None:
     assert bank.post("/faults", json=fault).status_code == 400
     assert bank.get("/faults").get_json() == []

@@ -19,7 +19,7 @@ from tests.support.processes import environment
 from tests.support.simulator import ROOT, running_simulator
 
 
-def test_a_careless_bank_charges_for_every_send(tmp_path: Path) -> None:
+def test_bank_without_keys_charges_for_every_send(tmp_path: Path) -> None:
     with (
         running_simulator(tmp_path, not_idempotent=True) as simulator,
         closing(gateway_at(simulator.url)) as gateway,
@@ -32,7 +32,7 @@ def test_a_careless_bank_charges_for_every_send(tmp_path: Path) -> None:
         assert isinstance(gateway.lookup(instruct()), NotFound)
 
 
-def test_fifty_simultaneous_refunds_give_back_no_more_than_was_taken(tmp_path: Path) -> None:
+def test_50_refunds_at_once_refund_no_more_than_was_captured(tmp_path: Path) -> None:
     with running_simulator(tmp_path) as simulator, closing(gateway_at(simulator.url)) as gateway:
         charge = instruct(amount="100.00")
         assert isinstance(gateway.send(charge), Approved)
@@ -43,19 +43,21 @@ def test_fifty_simultaneous_refunds_give_back_no_more_than_was_taken(tmp_path: P
         assert sum(simulator.count("refund").values()) == 14
 
 
-def test_the_ledger_outlives_every_way_to_die(tmp_path: Path) -> None:
+def test_ledger_survives_a_stop_and_a_kill(tmp_path: Path) -> None:
     with running_simulator(tmp_path) as simulator, closing(gateway_at(simulator.url)) as gateway:
-        url, known = simulator.url, []
-        for die in (simulator.stop, simulator.kill, simulator.kill):
-            known.append(instruct())
-            assert isinstance(gateway.send(known[-1]), Approved)
+        known = [instruct() for _ in range(3)]
+        answers, urls = [], {simulator.url}
+        for instruction, die in zip(known, (simulator.stop, simulator.kill, simulator.kill), strict=True):
+            answers.append(gateway.send(instruction))
             die()
             simulator.start()
-            assert simulator.url == url
+            urls.add(simulator.url)
+        assert [type(answer) for answer in answers] == [Approved] * 3
+        assert len(urls) == 1
         assert simulator.count() == {each.gateway_key: 1 for each in known}
 
 
-def test_a_polite_end_lets_the_last_answer_out(tmp_path: Path) -> None:
+def test_sigterm_lets_the_last_answer_out(tmp_path: Path) -> None:
     with running_simulator(tmp_path) as simulator, closing(gateway_at(simulator.url)) as gateway:
         simulator.arm("sleep_then_answer", ms=700)
         charge = instruct()
@@ -67,7 +69,7 @@ def test_a_polite_end_lets_the_last_answer_out(tmp_path: Path) -> None:
             assert isinstance(answer.result(10), Approved)
 
 
-def test_the_simulator_says_nothing_unless_something_is_wrong(tmp_path: Path) -> None:
+def test_simulator_prints_nothing_without_a_fault(tmp_path: Path) -> None:
     with running_simulator(tmp_path) as simulator, closing(gateway_at(simulator.url)) as gateway:
         for fault in ("drop_before_effect", "truncated", "duplicate", "down"):
             simulator.arm(fault, times=1)
@@ -76,7 +78,7 @@ def test_the_simulator_says_nothing_unless_something_is_wrong(tmp_path: Path) ->
         assert simulator.log() == ""
 
 
-def test_the_simulator_ends_with_whoever_started_it(tmp_path: Path) -> None:
+def test_simulator_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     starter = (
         "import sys, time; from pathlib import Path; from tests.support.simulator import Simulator\n"
         "simulator = Simulator(Path(sys.argv[1])).start(); print(simulator.pid, flush=True); time.sleep(60)"
@@ -101,7 +103,7 @@ def flask_simulator(home: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=home, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_the_flask_command_runs_the_simulator(tmp_path: Path) -> None:
+def test_flask_command_runs_the_simulator(tmp_path: Path) -> None:
     for name in ("migrations", "payment_service", "simulator"):
         (tmp_path / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "wsgi.py", tmp_path)
@@ -114,7 +116,7 @@ def test_the_flask_command_runs_the_simulator(tmp_path: Path) -> None:
     assert (tmp_path / "var" / "gateway.db").exists()
 
 
-def test_the_flask_command_does_not_exist_without_the_package(tmp_path: Path) -> None:
+def test_flask_has_no_simulator_command_without_the_package(tmp_path: Path) -> None:
     for name in ("migrations", "payment_service"):
         (tmp_path / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "wsgi.py", tmp_path)

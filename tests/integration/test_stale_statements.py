@@ -37,7 +37,7 @@ def on_postgresql(lent: Callable[[str], str]) -> Iterator[Flask]:
 
 
 @pytest.mark.parametrize("forget", ["DEALLOCATE ALL", "DISCARD ALL"])
-def test_charge_in_session_that_forgot_its_statements_succeeds(on_postgresql: Flask, forget: str) -> None:
+def test_charge_in_a_session_without_its_statements_succeeds(on_postgresql: Flask, forget: str) -> None:
     client = on_postgresql.test_client()
     pay_trip(client)
     with dependencies_of(on_postgresql).database.reading() as session:
@@ -70,7 +70,7 @@ def behind_a_pooler(lent: Callable[[str], str], monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("movement", list(MOVEMENTS.values()), ids=list(MOVEMENTS))
-def test_movement_behind_a_pooler_prepares_nothing_and_succeeds(
+def test_operation_behind_a_pooler_prepares_nothing_and_succeeds(
     behind_a_pooler: tuple[Flask, CommitProxy], movement: Movement
 ) -> None:
     app, proxy = behind_a_pooler
@@ -110,7 +110,7 @@ def test_repeat_beside_a_purge_of_its_response_gets_the_payment(on_postgresql: F
     assert again.get_json()["payment_id"] == trip_id_of(first)
 
 
-def test_repeat_beside_a_purge_of_its_refusal_is_decided_anew(on_postgresql: Flask, postgres: Postgres) -> None:
+def test_repeat_beside_a_purge_of_its_refusal_is_decided_again(on_postgresql: Flask, postgres: Postgres) -> None:
     client: FlaskClient = on_postgresql.test_client()
     payment_id = trip_id_of(pay_trip(client))
     assert refund_trip(client, payment_id, amount=1000).status_code == 400

@@ -47,12 +47,12 @@ def test_statement_is_explained_on_sqlite_and_scans_no_table(session: Connection
     assert not [step for step in steps if re.match(r"SCAN (?!CONSTANT ROW|sqlite_sequence)", step)], steps
 
 
-def test_every_statement_is_needed() -> None:
+def test_every_statement_is_used() -> None:
     sources = "".join(path.read_text() for path in here("payment_service").rglob("*.py"))
     assert [name for name in NAMES["sqlite"] if f'"{name}"' not in sources] == []
 
 
 @pytest.mark.parametrize("file", ["common", *DATABASES])
-def test_every_statement_says_what_it_is_for(file: str) -> None:
+def test_every_statement_has_a_comment(file: str) -> None:
     text = here(f"payment_service/repositories/sql/{file}.sql").read_text()
     assert re.findall(r"-- name: \w+\n(?!-- )", text) == []

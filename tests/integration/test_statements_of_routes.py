@@ -103,7 +103,7 @@ def counted(client: FlaskClient, proxy: CommitProxy, paths: list[str]) -> dict[s
     return told
 
 
-def test_a_look_costs_the_same_however_much_there_is_to_see(app: Flask, proxy: CommitProxy) -> None:
+def test_read_has_the_same_number_of_statements_at_any_size(app: Flask, proxy: CommitProxy) -> None:
     client = app.test_client()
     made = {kind: pay(client, kind, 0) for kind in PAID}
     refund(client, made["trip"]["payment_id"], 0)

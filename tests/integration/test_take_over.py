@@ -39,7 +39,7 @@ def everything(deps: Dependencies) -> list[list[dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("helper", ["a repeat", "the worker"])
-def test_an_owner_that_comes_back_late_writes_nothing_and_answers_what_is_stored(
+def test_owner_that_returns_late_writes_nothing_and_gives_the_stored_answer(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, helper: str
 ) -> None:
     seen: list[Any] = []
@@ -58,7 +58,7 @@ def test_an_owner_that_comes_back_late_writes_nothing_and_answers_what_is_stored
     assert not list(verify(deps))
 
 
-def test_an_owner_that_comes_back_while_another_is_undecided_is_told_to_wait(
+def test_owner_that_returns_while_another_is_undecided_answers_202(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     seen: list[Any] = []
@@ -76,7 +76,7 @@ def test_an_owner_that_comes_back_while_another_is_undecided_is_told_to_wait(
     assert pay_trip(client).status_code == 200
 
 
-def test_a_refunds_late_owner_releases_no_reservation_twice(
+def test_late_owner_of_a_refund_releases_no_amount_twice(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     payment_id = trip_id_of(pay_trip(client))
@@ -88,7 +88,7 @@ def test_a_refunds_late_owner_releases_no_reservation_twice(
     assert not list(verify(deps))
 
 
-def test_an_owner_that_sleeps_until_its_response_was_purged_gets_the_payment(
+def test_owner_that_wakes_after_the_purge_of_its_response_answers_with_the_payment(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     def finish_and_forget() -> None:
@@ -115,15 +115,16 @@ def pass_by(deps: Dependencies, seconds: float) -> None:
         connection.execute(update(idempotency_keys).values(earlier))
 
 
-def test_a_gateway_that_honours_no_keys_is_looked_up_while_it_may_be_at_it(
+def test_operation_at_a_gateway_without_keys_is_looked_up_while_it_may_be_under_way(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     careless(gateway, max_in_flight=30.0)
     gateway.script.append(SILENCE)
-    assert pay_trip(client).status_code == 202
+    statuses = [pay_trip(client).status_code]
     for _ in range(4):
         pass_by(deps, 7)
-        assert pay_trip(client).status_code == 202, "looking does not make it any later"
+        statuses.append(pay_trip(client).status_code)
+    assert statuses == [202] * 5, "looking does not make it any later"
     assert len(gateway.sent) == 1
     assert rows(deps, idempotency_keys)[0]["review_reason"] is None, "it may still arrive"
     pass_by(deps, 7)
@@ -133,7 +134,7 @@ def test_a_gateway_that_honours_no_keys_is_looked_up_while_it_may_be_at_it(
 
 
 @pytest.mark.parametrize("promises", [{}, {"lookup_consistent": False}, {"key_retention": 3600.0}])
-def test_where_no_second_send_will_ever_be_safe_a_person_must_look(
+def test_operation_without_a_safe_second_send_needs_a_person(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, promises: dict[str, Any]
 ) -> None:
     careless(gateway, max_in_flight=30.0, **promises)
@@ -149,7 +150,7 @@ def test_where_no_second_send_will_ever_be_safe_a_person_must_look(
     assert rows(deps, idempotency_keys)[0]["review_reason"] is None
 
 
-def test_a_key_that_the_gateway_has_forgotten_is_not_sent_again(
+def test_operation_whose_key_the_gateway_forgot_is_not_sent_again(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.capabilities = replace(gateway.capabilities, key_retention=3600.0)
@@ -161,7 +162,9 @@ def test_a_key_that_the_gateway_has_forgotten_is_not_sent_again(
     assert len(gateway.sent) == 1
 
 
-def test_not_found_is_never_the_end(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_look_up_that_finds_nothing_decides_nothing(
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
+) -> None:
     gateway.script.extend([SILENCE, SILENCE])
     gateway.found.append(NotFound())
     assert [pay_trip(client).status_code for _ in range(2)] == [202, 202]

@@ -44,7 +44,7 @@ def execute(server: Postgres, database: str, statement: str) -> None:
         cursor.execute(statement)
 
 
-def test_sqlalchemy_reaches_it_by_url_over_tcp(server: ThrowawayPostgres) -> None:
+def test_server_is_reached_by_its_url_over_tcp(server: ThrowawayPostgres) -> None:
     engine = create_engine(server.url())
     with engine.connect() as connection:
         assert connection.execute(text("SHOW max_connections")).scalar_one() == "200"
@@ -53,7 +53,7 @@ def test_sqlalchemy_reaches_it_by_url_over_tcp(server: ThrowawayPostgres) -> Non
     assert f"@127.0.0.1:{server.port}/" in server.url()
 
 
-def test_a_database_is_copied_from_a_template_and_dropped_under_its_users(server: ThrowawayPostgres) -> None:
+def test_database_is_copied_from_a_template_and_dropped_under_its_users(server: ThrowawayPostgres) -> None:
     server.create_database("original")
     execute(server, "original", "CREATE TABLE things AS SELECT 7 AS number")
     server.create_database("copy", template="original")
@@ -66,7 +66,7 @@ def test_a_database_is_copied_from_a_template_and_dropped_under_its_users(server
         server.connect("copy")
 
 
-def test_what_was_committed_survives_an_immediate_stop(server: ThrowawayPostgres) -> None:
+def test_committed_row_survives_an_immediate_stop(server: ThrowawayPostgres) -> None:
     server.create_database("crash")
     execute(server, "crash", "CREATE TABLE things AS SELECT 7 AS number")
 
@@ -79,7 +79,7 @@ def test_what_was_committed_survives_an_immediate_stop(server: ThrowawayPostgres
     assert "database system was not properly shut down" in server.log()
 
 
-def test_a_durable_server_syncs_and_a_closed_one_leaves_nothing() -> None:
+def test_durable_server_syncs_and_a_closed_one_leaves_no_files() -> None:
     server = ThrowawayPostgres(durable=True)
     try:
         assert rows(server, "postgres", "SHOW fsync") == [("on",)]
@@ -90,7 +90,7 @@ def test_a_durable_server_syncs_and_a_closed_one_leaves_nothing() -> None:
     assert not server.home.exists()
 
 
-def test_it_dies_with_the_process_that_asked_for_it_even_by_kill_9() -> None:
+def test_server_ends_with_the_process_that_started_it() -> None:
     victim = subprocess.Popen([sys.executable, "-c", VICTIM], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     with victim:
         assert victim.stdout
@@ -102,7 +102,7 @@ def test_it_dies_with_the_process_that_asked_for_it_even_by_kill_9() -> None:
     wait_until(lambda: not home.exists() and not Path(f"/proc/{server_pid}").exists(), patience=10)
 
 
-def test_an_existing_server_is_used_and_left_alone(server: ThrowawayPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_existing_server_is_used_and_not_stopped(server: ThrowawayPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_DATABASE_URL", server.url())
     existing = start_postgres()
     existing.create_database("guest")

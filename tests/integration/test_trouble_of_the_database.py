@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=Tru
 
 
 @pytest.mark.parametrize(("event", "sent"), [("INSERT", 0), ("UPDATE", 1)], ids=["claiming", "finishing"])
-def test_trouble_at_a_commit_is_503_and_a_repeat_goes_on(
+def test_fault_at_a_commit_answers_503_and_a_repeat_continues(
     make_app: MakeApp,
     lent: Callable[[str], str],
     postgres: Postgres,

@@ -69,7 +69,7 @@ def test_fold_waits_for_a_transaction_that_was_open_at_the_first_look(
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-def test_a_transaction_that_began_after_the_first_look_is_left_for_the_next(
+def test_transaction_that_began_after_the_first_look_is_left_for_the_next_fold(
     client: FlaskClient, deps: Dependencies, database_url: str
 ) -> None:
     pay_trip(client)
@@ -86,20 +86,21 @@ def test_a_transaction_that_began_after_the_first_look_is_left_for_the_next(
     assert (counted(deps), behind(deps)) == (3, 0)
 
 
-def test_a_fold_counts_nothing_twice(client: FlaskClient, deps: Dependencies) -> None:
+def test_fold_counts_each_change_once(client: FlaskClient, deps: Dependencies) -> None:
+    figures, made = [], []
     for number in range(3):
         pay_trip(client, idempotency_key=f"trip-{number}")
         fold_all(deps)
-        assert (counted(deps), behind(deps)) == (count(deps, transactions), 0)
+        figures.append((counted(deps), behind(deps)))
+        made.append(count(deps, transactions))
+    assert figures == [(number, 0) for number in made]
 
 
 SECONDS, WRITERS = 4.0, 8
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-def test_every_reading_beside_writers_and_a_fold_is_exact(
-    client: FlaskClient, deps: Dependencies, database_url: str
-) -> None:
+def test_read_beside_writers_and_a_fold_is_exact(client: FlaskClient, deps: Dependencies, database_url: str) -> None:
     pay_trip(client)
     until = clock.monotonic() + SECONDS
     folded: list[int] = []
@@ -191,7 +192,7 @@ def test_fold_beside_another_one_leaves_the_work_to_it(client: FlaskClient, deps
     ["LOCAL ROLE NONE; SET LOCAL track_activities = off", "TRANSACTION ISOLATION LEVEL REPEATABLE READ"],
     ids=["blind", "strict"],
 )
-def test_no_look_is_certain_without_activities_or_at_a_stricter_level(deps: Dependencies, setting: str) -> None:
+def test_look_is_uncertain_without_activities_or_at_a_stricter_level(deps: Dependencies, setting: str) -> None:
     with deps.database.atomic("test") as connection:
         assert not tallies.has_hidden_writers(connection)
     with deps.database.atomic("test") as connection:
@@ -215,7 +216,7 @@ def as_plain_role(deps: Dependencies) -> Iterator[Connection]:
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-def test_no_look_is_certain_where_another_role_may_write(as_plain_role: Connection) -> None:
+def test_look_is_uncertain_when_another_role_may_write(as_plain_role: Connection) -> None:
     assert not tallies.has_hidden_writers(as_plain_role)
     as_plain_role.execute(text("SET LOCAL ROLE NONE; CREATE ROLE writer LOGIN; GRANT INSERT ON transactions TO writer"))
     as_plain_role.execute(text("SET LOCAL ROLE plain"))

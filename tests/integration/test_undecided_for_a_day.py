@@ -29,7 +29,7 @@ def look_up(deps: Dependencies, times: int) -> None:
         assert recover(deps)
 
 
-def test_what_is_undecided_for_a_day_is_left_to_a_person_and_still_looked_up(
+def test_operation_undecided_for_a_day_needs_a_person_and_is_still_looked_up(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(SILENCE)

@@ -52,7 +52,7 @@ def pretend_captured(deps: Dependencies) -> None:
     alter(deps, transactions, last, status=Status.CAPTURED, move=Move.CHARGED, captured_amount=amount)
 
 
-def test_another_amount_at_the_bank_is_named_while_it_is_undecided_here(
+def test_other_amount_of_an_undecided_operation_at_the_bank_is_reported(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     def move_more(instruction: GatewayRequest) -> Approved:
@@ -63,9 +63,7 @@ def test_another_amount_at_the_bank_is_named_while_it_is_undecided_here(
     assert [invariant for invariant, _ in found(deps)] == ["S4"]
 
 
-def test_everything_that_callers_can_do_is_no_violation(
-    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
-) -> None:
+def test_requests_of_callers_make_no_violation(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     number = trip_id_of(pay_trip(client))
     refund_trip(client, number, amount=10)
     refund_trip(client, number, idempotency_key="the rest")
@@ -79,7 +77,7 @@ def test_everything_that_callers_can_do_is_no_violation(
     assert found(deps) == []
 
 
-def test_captured_money_that_no_operation_accounts_for_is_told(
+def test_captured_money_without_an_operation_is_reported(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     number = declined_trip(client, gateway)
@@ -91,21 +89,21 @@ def test_captured_money_that_no_operation_accounts_for_is_told(
     assert [each.what.split()[0] for each in told] == ["captured", "authorized"]
 
 
-def test_more_captured_than_was_charged_is_told(client: FlaskClient, deps: Dependencies) -> None:
+def test_captured_amount_above_the_charge_is_reported(client: FlaskClient, deps: Dependencies) -> None:
     checkouts.post(client, "capture", transaction_id=checkouts.held(client), amount=40)
     assert found(deps) == []
     alter(deps, payments, captured_amount=payments.c.authorized_amount)
     assert "S3" in dict(found(deps))
 
 
-def test_money_that_was_taken_and_forgotten_is_told(client: FlaskClient, deps: Dependencies) -> None:
+def test_charge_missing_on_its_payment_is_reported(client: FlaskClient, deps: Dependencies) -> None:
     number = trip_id_of(pay_trip(client))
     alter(deps, payments, captured_amount=Decimal(0), authorized_amount=Decimal(0), status=Status.FAILED)
     assert ("S3", f"payment {number}") in found(deps)
 
 
 @pytest.mark.parametrize("lose", ["passed without a timer", "answered"])
-def test_an_operation_that_nobody_will_ever_end_is_told(
+def test_operation_without_a_timer_or_lease_is_reported(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, lose: str
 ) -> None:
     gateway.script.append(Unknown("silence"))
@@ -143,7 +141,7 @@ def forget(deps: Dependencies, kind: str) -> None:
 
 
 @pytest.mark.parametrize("spoil", RESERVATIONS.values(), ids=RESERVATIONS)
-def test_reservation_that_does_not_fit_its_payment_is_told(
+def test_reservation_that_does_not_fit_its_payment_is_reported(
     client: FlaskClient, deps: Dependencies, spoil: Callable[[Dependencies], None]
 ) -> None:
     orders.paid(orders.charge_order(client))
@@ -153,13 +151,13 @@ def test_reservation_that_does_not_fit_its_payment_is_told(
     assert "R1" in dict(found(deps))
 
 
-def test_payment_whose_key_is_bound_to_nothing_is_told(client: FlaskClient, deps: Dependencies) -> None:
+def test_payment_with_a_key_bound_to_nothing_is_reported(client: FlaskClient, deps: Dependencies) -> None:
     number = trip_id_of(pay_trip(client))
     alter(deps, payments, idempotency_hash="0" * 64)
     assert found(deps) == [("K1", f"payment {number}")]
 
 
-def test_tally_that_is_not_the_sum_of_the_journal_is_told(client: FlaskClient, deps: Dependencies) -> None:
+def test_tally_that_is_not_the_sum_of_the_journal_is_reported(client: FlaskClient, deps: Dependencies) -> None:
     pay_trip(client)
     business_metrics.aggregate(deps)
     assert found(deps) == []
@@ -168,7 +166,7 @@ def test_tally_that_is_not_the_sum_of_the_journal_is_told(client: FlaskClient, d
 
 
 @pytest.mark.parametrize("lists", [True, False], ids=["a gateway that lists", "a gateway that is asked"])
-def test_a_success_that_the_gateway_knows_nothing_of_is_told(
+def test_success_unknown_to_the_gateway_is_reported(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway, lists: bool
 ) -> None:
     gateway.capabilities = type(gateway.capabilities)(
@@ -180,9 +178,7 @@ def test_a_success_that_the_gateway_knows_nothing_of_is_told(
     assert (told.invariant, told.what) == ("S3", "succeeded here, unknown to the gateway")
 
 
-def test_an_effect_that_no_operation_asked_for_is_told(
-    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
-) -> None:
+def test_effect_without_operation_is_reported(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     pay_trip(client)
     [key] = gateway.ledger
     alter(deps, idempotency_keys, gateway_key="another")
@@ -197,7 +193,7 @@ LATE: dict[str, Callable[[FlaskClient, int], object]] = {
 
 
 @pytest.mark.parametrize("late", LATE.values(), ids=LATE)
-def test_what_happens_while_it_runs_is_no_false_alarm(
+def test_changes_during_verification_are_not_reported(
     client: FlaskClient,
     deps: Dependencies,
     gateway: LedgerGateway,
@@ -218,7 +214,7 @@ def test_what_happens_while_it_runs_is_no_false_alarm(
     assert len(gateway.ledger) == 2
 
 
-def test_another_amount_at_the_gateway_is_told(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_other_amount_at_gateway_is_reported(client: FlaskClient, deps: Dependencies, gateway: LedgerGateway) -> None:
     pay_trip(client)
     [(key, instruction)] = gateway.ledger.items()
     gateway.ledger[key] = GatewayRequest(**{**vars(instruction), "amount": instruction.amount + 1})
@@ -226,7 +222,7 @@ def test_another_amount_at_the_gateway_is_told(client: FlaskClient, deps: Depend
     assert (told.invariant, told.what) == ("S4", "150.00 here, 151.00 at the gateway")
 
 
-def test_a_decline_that_the_gateway_carried_out_is_told(
+def test_decline_that_the_gateway_carried_out_is_reported(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     def lie(instruction: GatewayRequest) -> Declined:
@@ -240,7 +236,9 @@ def test_a_decline_that_the_gateway_carried_out_is_told(
     assert (told.invariant, told.what) == ("S3", "failed here, done at the gateway")
 
 
-def test_the_command_ends_with_1_and_names_each_row(app: Flask, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_verify_with_violations_exits_1_and_names_each_row(
+    app: Flask, deps: Dependencies, gateway: LedgerGateway
+) -> None:
     number = declined_trip(app.test_client(), gateway)
     pretend_captured(deps)
     said = app.test_cli_runner().invoke(args=["verify"])

@@ -54,23 +54,21 @@ def falsify(deps: Dependencies, table: Table, where: Any, **values: Any) -> set[
     ],
     ids=["disputed", "charged back", "dispute's status", "dispute's amount", "refund", "operation", "journal"],
 )
-def test_sum_that_is_not_of_its_rows_is_found(
+def test_sum_that_differs_from_its_rows_is_reported(
     deps: Dependencies, table: Table, where: Any, values: dict[str, Any]
 ) -> None:
     assert "S21" in falsify(deps, table, where, **values)
 
 
 @pytest.mark.usefixtures("reversed_and_disputed")
-def test_refund_taken_back_here_and_made_there_is_found(deps: Dependencies, gateway: ChangingGateway) -> None:
+def test_refund_reversed_here_and_made_at_the_gateway_is_reported(deps: Dependencies, gateway: ChangingGateway) -> None:
     gateway.taken_back.clear()
 
     assert {each.invariant for each in money_of(deps)} == {"S3"}
 
 
 @pytest.mark.usefixtures("reversed_and_disputed")
-def test_dispute_of_a_currency_that_counts_nowhere_is_no_violation(
-    deps: Dependencies, gateway: ChangingGateway
-) -> None:
+def test_dispute_in_another_currency_is_no_violation(deps: Dependencies, gateway: ChangingGateway) -> None:
     look_again(deps, deps.gateways.default, reference=gateway.show("dp_3", currency="EUR"))
 
     assert len(rows(deps, disputes)) == 3

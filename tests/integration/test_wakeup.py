@@ -51,7 +51,7 @@ def pay_and_listen(make_app: MakeApp, ear: Ear, trips: range) -> list[float]:
     return delays
 
 
-def test_an_event_leaves_at_once(make_app: MakeApp, deps: Dependencies, engine_name: str) -> None:
+def test_event_is_sent_at_once(make_app: MakeApp, deps: Dependencies, engine_name: str) -> None:
     ear = Ear()
     with running(deps.database, ear.sink):
         pay_and_listen(make_app, ear, range(1, 2))
@@ -95,7 +95,7 @@ on_postgresql = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=
 
 
 @on_postgresql
-def test_an_event_leaves_at_once_after_the_listener_was_hung_up_on(
+def test_event_is_sent_at_once_after_a_lost_connection_of_the_listener(
     make_app: MakeApp, deps: Dependencies, postgres: Postgres
 ) -> None:
     ear = Ear()
@@ -110,7 +110,9 @@ def test_an_event_leaves_at_once_after_the_listener_was_hung_up_on(
 
 
 @on_postgresql
-def test_everybody_is_woken_when_the_bell_breaks_and_when_it_is_mended(deps: Dependencies, postgres: Postgres) -> None:
+def test_every_waiter_is_woken_when_the_listener_breaks_and_when_it_returns(
+    deps: Dependencies, postgres: Postgres
+) -> None:
     with listening(deps) as wakeup:
         wait = wakeup.waiter()
         assert took(wait) > 0.9, "nothing was committed: only the poll ends this"
@@ -123,13 +125,13 @@ def test_everybody_is_woken_when_the_bell_breaks_and_when_it_is_mended(deps: Dep
 
 
 @on_postgresql
-def test_the_listener_takes_no_connection_from_the_pool(make_app: MakeApp, deps: Dependencies) -> None:
+def test_listener_takes_no_connection_from_the_pool(make_app: MakeApp, deps: Dependencies) -> None:
     one = dependencies_of(make_app(db_pool_size=1, rabbitmq_enabled=True))
     with listening(one), one.database.reading() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
-def test_a_stopped_wakeup_wakes_everybody(deps: Dependencies) -> None:
+def test_stopped_wakeup_wakes_every_waiter(deps: Dependencies) -> None:
     stop = threading.Event()
     wakeup = NotificationListener(deps.database, stop)
     waits = [wakeup.waiter() for _ in range(3)]

@@ -40,7 +40,7 @@ def numbers(deps: Dependencies) -> list[int]:
     return [row["key_id"] for row in rows(deps, idempotency_keys)]
 
 
-def test_recovery_does_not_pass_an_abandoned_key_before_its_lease_has_ended(
+def test_watermark_stays_before_an_abandoned_key_until_its_lease_ends(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     pay_trip(client, idempotency_key="first")
@@ -55,7 +55,7 @@ def test_recovery_does_not_pass_an_abandoned_key_before_its_lease_has_ended(
     assert not list(verify(deps))
 
 
-def test_recovery_passes_finished_keys_and_those_with_a_timer(
+def test_watermark_passes_finished_keys_and_keys_with_a_timer(
     client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     gateway.script.append(Unknown("silence"))
@@ -72,7 +72,7 @@ def test_recovery_passes_finished_keys_and_those_with_a_timer(
     assert watermark(deps) == numbers(deps)[-1]
 
 
-def test_a_key_claimed_while_the_watermark_moves_is_not_passed(
+def test_watermark_stays_before_a_key_claimed_meanwhile(
     client: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pay_trip(client, idempotency_key="finished")
@@ -94,7 +94,7 @@ def test_a_key_claimed_while_the_watermark_moves_is_not_passed(
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # on SQLite numbers are commit order
-def test_a_key_with_a_lower_number_that_commits_late_is_not_passed(
+def test_watermark_stays_before_a_lower_number_that_commits_late(
     app: Flask, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claimed, go_on = threading.Event(), threading.Event()
@@ -124,7 +124,7 @@ def test_a_key_with_a_lower_number_that_commits_late_is_not_passed(
     assert recover(deps) == {"finished": 1}
 
 
-def test_the_number_of_a_purged_key_is_not_given_again(client: FlaskClient, deps: Dependencies) -> None:
+def test_number_of_a_purged_key_is_not_used_again(client: FlaskClient, deps: Dependencies) -> None:
     payment_id = trip_id_of(pay_trip(client))
     assert refund_trip(client, payment_id, idempotency_key="too much", amount=1000).status_code == 400
     purged = numbers(deps)[-1]

@@ -18,7 +18,7 @@ def be_wrong(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
     monkeypatch.setattr(clock, "now", lambda: wrong)
 
 
-def test_an_answer_given_a_day_behind_is_repeated_byte_for_byte(
+def test_answer_stored_by_a_clock_a_day_behind_is_replayed(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as there:
@@ -31,7 +31,7 @@ def test_an_answer_given_a_day_behind_is_repeated_byte_for_byte(
     assert again.data == first.data
 
 
-def test_a_purge_a_day_ahead_deletes_nothing_before_its_time(
+def test_purge_by_a_clock_a_day_ahead_deletes_nothing_early(
     client: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = pay_trip(client)

@@ -17,14 +17,14 @@ SEED = int(os.environ.get("MODEL_SEED") or SystemRandom().randrange(10**9))
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_two_thousand_operations_end_as_the_model_says(database_url: str, part: int) -> None:
+def test_operations_end_as_the_model_predicts(database_url: str, part: int) -> None:
     walked = walk(database_url, OPERATIONS, SEED + 100 * part)
 
     assert walked.operations >= OPERATIONS
     assert len(walked.visited) > 15, walked.visited
 
 
-def test_operations_through_stripe_end_as_the_model_says(database_url: str) -> None:
+def test_operations_through_stripe_end_as_the_model_predicts(database_url: str) -> None:
     walked = walk(database_url, THROUGH_STRIPE, SEED + 1000, "stripe")
 
     assert walked.operations >= THROUGH_STRIPE

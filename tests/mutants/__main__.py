@@ -22,7 +22,7 @@ def caught(name: str) -> str | None:
     test = (
         "test_sending_again_without_a_look_up_is_caught"
         if name == IN_DOUBT
-        else f"test_a_deliberate_fault_is_caught[{name}]"
+        else f"test_deliberate_fault_is_caught[{name}]"
     )
     done = _pytest([f"tests/crash/test_mutants.py::{test}"])
     where = "C10" if name == IN_DOUBT else BY_TRIALS[name].point

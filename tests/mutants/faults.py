@@ -124,21 +124,23 @@ IN_TIME = "tests/integration/test_leases_in_time.py"
 LOCKS = "tests/integration/test_locks_and_pools.py"
 PAYMENT_LOCKS = "tests/integration/test_payment_locks.py"
 KEYS_FOR_EVER = "tests/integration/test_keys_for_ever.py"
-NOTICES = "tests/integration/test_gateway_notices.py"
+NOTICES = "tests/integration/notices/test_gateway_notices.py"
 RECOVERY = "tests/integration/test_recovery.py"
 TRIP_REFUNDS = "tests/api/test_trip_refunds.py"
 
 BY_TESTS: Mapping[str, tuple[str, ...]] = {
     "a lease ends at once": ("tests/api/test_idempotency_over_http.py",),
     "a lease may be shorter than the gateway's budget": (
-        "tests/unit/test_config.py::test_who_waits_must_outlive_whom_it_waits_for",
+        "tests/unit/test_config.py::test_outer_time_out_must_exceed_the_inner_one",
     ),
     "every try of the finish asks the gateway again": ("tests/integration/test_lost_commits.py",),
     "claiming locks no key": (IN_TIME,),
     "nothing checks whether there is time left to send": (IN_TIME,),
     "completing locks no key": (LOCKS,),
     "completing locks no payment": (LOCKS,),
-    "an undecided key is released without a timer": (f"{RECOVERY}::test_what_is_undecided_is_202_and_stays_open",),
+    "an undecided key is released without a timer": (
+        f"{RECOVERY}::test_undecided_operation_answers_202_and_stays_open",
+    ),
     "the watermark of recovery passes an unfinished key": ("tests/integration/test_watermarks.py",),
     "the purge deletes unfinished keys": (KEYS_FOR_EVER,),
     "the purge deletes bound keys": (KEYS_FOR_EVER,),
@@ -147,7 +149,7 @@ BY_TESTS: Mapping[str, tuple[str, ...]] = {
     "a refund locks no payment": (PAYMENT_LOCKS,),
     "a refund reserves nothing": (TRIP_REFUNDS,),
     "an undecided refund gives its reservation back": (TRIP_REFUNDS,),
-    "a key belongs to every caller": (f"{KEYS_FOR_EVER}::test_one_key_of_two_subjects_is_two_keys",),
+    "a key belongs to every caller": (f"{KEYS_FOR_EVER}::test_same_key_of_two_subjects_charges_twice",),
     "a key does not follow its caller to a new subject": ("tests/findings/test_k2_key_scope_aliases.py",),
     "no approval is too late": ("tests/findings/test_c1_reversals.py",),
     "every equal refund is another one": ("tests/findings/test_c15_duplicate_refunds.py",),
@@ -157,10 +159,8 @@ BY_TESTS: Mapping[str, tuple[str, ...]] = {
     "the relay does not wait for the event before": ("tests/integration/test_relay.py",),
     "the relay reads on behind the last it has read": ("tests/integration/test_late_commits_of_events.py",),
     "a message that no queue takes counts as delivered": ("tests/integration/test_rabbit_sink.py",),
-    "a notice's content is believed": (
-        f"{NOTICES}::test_claimed_success_is_not_believed_where_the_gateway_says_otherwise",
-    ),
-    "a notice wakes a key that somebody works on": (f"{NOTICES}::test_notice_while_recovery_looks_is_not_lost",),
+    "a notice's content is believed": (f"{NOTICES}::test_notice_of_a_success_is_not_believed_against_the_gateway",),
+    "a notice wakes a key that somebody works on": (f"{NOTICES}::test_notice_during_a_look_up_is_not_lost",),
     "SQLite begins as its driver does": ("tests/integration/test_increments_on_sqlite.py",),
     **gateway_faults.BY_TESTS,
 }

@@ -82,24 +82,28 @@ MUTANTS: Mapping[str, Mutant] = {
 }
 
 BY_TESTS: Mapping[str, tuple[str, ...]] = {
-    "a contradiction waits for nobody": (f"{REGISTERED}::test_contradiction_goes_to_a_person",),
+    "a contradiction waits for nobody": (f"{REGISTERED}::test_contradiction_needs_a_person",),
     "a declined reversal goes on under its own key": (
         f"{REVERSALS}::test_c1_reversal_that_is_declined_is_tried_again_under_another_key",
     ),
     "amounts travel to Stripe by ISO 4217": ("tests/unit/test_minor.py",),
-    "a cancel leaves before its mark is committed": (f"{REGISTERED}::test_refusal_is_cancelled_before_it_is_told",),
-    "a hold that is to be cancelled is told": (
-        f"{REGISTERED}::test_hold_approved_while_its_cancel_is_asked_for_is_not_told",
+    "a cancel leaves before its mark is committed": (
+        f"{REGISTERED}::test_refused_charge_is_cancelled_before_its_answer",
     ),
-    "a cancel goes under the key that moves money": (f"{REGISTERED}::test_refusal_is_cancelled_before_it_is_told",),
+    "a hold that is to be cancelled is told": (
+        f"{REGISTERED}::test_hold_approved_during_its_cancel_is_not_answered_as_held",
+    ),
+    "a cancel goes under the key that moves money": (
+        f"{REGISTERED}::test_refused_charge_is_cancelled_before_its_answer",
+    ),
     "each confirmation has a key of its own": (
         f"{REGISTERED}::test_next_send_key_is_used_only_after_a_replayed_failure",
     ),
-    "a refusal is told before its cancel": (f"{REGISTERED}::test_refusal_is_cancelled_before_it_is_told",),
+    "a refusal is told before its cancel": (f"{REGISTERED}::test_refused_charge_is_cancelled_before_its_answer",),
     "the gateway's id is written down without the fence": (
         f"{REGISTERED}::test_owner_without_its_fence_confirms_nothing",
     ),
-    "a person may decline at once": (f"{REGISTERED}::test_person_declines_only_after_requests_cannot_be_on_their_way",),
+    "a person may decline at once": (f"{REGISTERED}::test_operator_declines_only_when_no_request_is_under_way",),
     "a return URL may lead anywhere": (f"{ACTING}::test_return_url_of_another_origin_is_refused",),
     "a movement that a restore lost is made again": ("tests/findings/test_k4_restored_at_stripe.py",),
 }

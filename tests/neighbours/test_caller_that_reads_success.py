@@ -28,7 +28,7 @@ def status(service: Processes, payment_id: Any) -> Any:
 @pytest.mark.parametrize(
     ("capture", "kinds"), [(True, ["charge", "refund"]), (False, ["authorize", "void"])], ids=["charge", "hold"]
 )
-def test_caller_that_was_told_false_has_paid_nothing_when_the_gateway_approves_later(
+def test_caller_with_a_negative_answer_has_paid_nothing_after_a_late_approval(
     start: Start, capture: bool, kinds: list[str]
 ) -> None:
     service = start(KEYLESS_ANSWER_SECONDS="0.5")

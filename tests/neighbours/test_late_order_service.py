@@ -39,7 +39,7 @@ class OrderService:
         return Answer(200 if time.monotonic() >= self.committed.get(request.path, float("inf")) else 404)
 
 
-def test_order_service_that_commits_after_the_answer_hears_completed_once(start: Start, receiver: Receiver) -> None:
+def test_order_service_that_commits_late_gets_the_completed_event_once(start: Start, receiver: Receiver) -> None:
     receiver.behaviour = orders = OrderService()
     service = start(ORDER_SERVICE_URL=receiver.url, ORDER_WEBHOOK_SECRET=SECRET, WEBHOOK_SECRET="everybody's secret")
     worker = service.start_worker()

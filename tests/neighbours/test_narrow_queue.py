@@ -24,7 +24,9 @@ def queue(broker: Broker) -> Iterator[Ear]:
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-def test_queue_bound_to_completed_alone_gets_it_within_90_seconds(start: Start, broker: Broker, queue: Ear) -> None:
+def test_queue_bound_only_to_completed_gets_that_event_within_90_seconds(
+    start: Start, broker: Broker, queue: Ear
+) -> None:
     service = start(RABBITMQ_ENABLED="true", RABBITMQ_HOST="127.0.0.1", RABBITMQ_PORT=str(broker.port))
     worker, ada = service.start_worker(), bearer("ada")
     booking = {"booking_id": "BOOK-001", "amount": 150.0}

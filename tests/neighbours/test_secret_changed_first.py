@@ -11,9 +11,7 @@ from tests.support.workers import wait_while_alive
 OLD, NEW = "the secret of last year", "the secret of this year"
 
 
-def test_receiver_that_changes_its_secret_first_hears_once_the_worker_knows_both(
-    start: Start, receiver: Receiver
-) -> None:
+def test_receiver_with_a_new_secret_gets_the_event_once_the_worker_knows_both(start: Start, receiver: Receiver) -> None:
     def accept_the_new_one(request: Taken) -> Answer:
         return Answer(204 if is_signed(request, NEW) else 401)
 

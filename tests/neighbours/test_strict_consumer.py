@@ -48,7 +48,7 @@ DATA: Mapping[str, Mapping[str, frozenset[type]]] = {
         **dict.fromkeys(("transaction_id", "payment_intent_id"), TEXT | NOTHING),
     },
 }
-"""The consumer's declaration of each channel's `data`: names and types, as docs/schemas/data.json has them."""
+"""The consumer's declaration of each channel's `data`: names and types as in docs/reference/schemas/data.json."""
 
 
 def decode(message: bytes) -> dict[str, Any]:

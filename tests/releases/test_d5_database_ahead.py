@@ -69,7 +69,7 @@ def test_d5_upgrade_accepts_a_database_that_is_ahead_where_it_allows_it(ahead: A
 
 
 @pytest.mark.parametrize("min_code", ["9000", "nonsense"])
-def test_d5_upgrade_refuses_by_name_a_database_that_needs_a_later_release(ahead: Ahead, min_code: str) -> None:
+def test_d5_upgrade_names_the_release_that_the_database_needs(ahead: Ahead, min_code: str) -> None:
     """Release 1.0.0 named a revision without a remedy."""
     result = flask("db", "upgrade", url=ahead(min_code))
 
@@ -80,7 +80,7 @@ def test_d5_upgrade_refuses_by_name_a_database_that_needs_a_later_release(ahead:
 
 
 @pytest.mark.parametrize("words", [("db", "downgrade"), ("db", "current"), ("db", "stamp", "head")])
-def test_d5_other_commands_of_migrations_do_not_pretend(ahead: Ahead, words: tuple[str, ...]) -> None:
+def test_d5_other_migration_commands_fail_on_a_database_that_is_ahead(ahead: Ahead, words: tuple[str, ...]) -> None:
     """An older release can neither revert a later one's migrations nor name them."""
     result = flask(*words, url=ahead(HEAD))
 
@@ -89,7 +89,7 @@ def test_d5_other_commands_of_migrations_do_not_pretend(ahead: Ahead, words: tup
 
 
 @pytest.mark.parametrize(("min_code", "ready"), [(HEAD, True), ("9000", False)])
-def test_d5_bin_run_serves_where_it_may_and_ends_where_not(
+def test_d5_bin_run_serves_a_compatible_database_and_ends_at_another(
     ahead: Ahead, tmp_path: Path, min_code: str, ready: bool
 ) -> None:
     """In release 1.0.0 `bin/run` ended at its first step."""
@@ -108,7 +108,7 @@ def test_d5_bin_run_serves_where_it_may_and_ends_where_not(
         assert service.stop() == 0
 
 
-def test_d5_the_migrate_jobs_run_the_same_command() -> None:
+def test_d5_migrate_jobs_run_the_same_command() -> None:
     """Compose and Kubernetes accept every database that `db upgrade` accepts."""
     job = dict(manifests.pods())["payment-service-migrate"]
 

@@ -100,7 +100,7 @@ def machine(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) ->
     server.drop_database(name)
 
 
-def test_d5_the_steps_of_the_upgrade_lead_from_1_0_0_to_a_service_that_runs(machine: Machine) -> None:
+def test_d5_steps_of_the_upgrade_lead_from_1_0_0_to_a_service_that_runs(machine: Machine) -> None:
     """In release 1.0.0 no document had the way, and a populated SQLite file could not be upgraded."""
     before, (first, *rest) = machine.payments(), steps(UPGRADE, "From 1.0.0")
     assert (machine.revision(), [step.number for step in (first, *rest)]) == ("0006", list(range(1, 9)))
@@ -112,7 +112,7 @@ def test_d5_the_steps_of_the_upgrade_lead_from_1_0_0_to_a_service_that_runs(mach
     assert kinds == {"flask", "bin/run"} | ({"pg_dump", "psql"} if "postgresql" in machine.url else {"mkdir"})
 
 
-def test_d5_the_steps_back_and_forward_keep_every_payment(machine: Machine) -> None:
+def test_d5_steps_back_and_forward_keep_every_payment(machine: Machine) -> None:
     """Release 1.0.0 could not start on the tables of a release after it."""
     machine.reader.follow(*steps(UPGRADE, "Any release after 1.0.0"))
     before = machine.payments()
@@ -125,7 +125,7 @@ def test_d5_the_steps_back_and_forward_keep_every_payment(machine: Machine) -> N
     assert machine.verified == 3
 
 
-def test_d5_the_back_up_leads_back_to_1_0_0(machine: Machine) -> None:
+def test_d5_steps_of_the_back_up_lead_back_to_1_0_0(machine: Machine) -> None:
     """The way back over the one migration that is one-way."""
     before = machine.payments()
     machine.reader.follow(*steps(UPGRADE, "From 1.0.0")[1:5])

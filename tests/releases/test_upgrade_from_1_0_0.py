@@ -195,12 +195,12 @@ def test_reads_are_answered_equally(undecided: Observed, before: Observed) -> No
 
 
 @pytest.mark.parametrize("name", NAMES["repeats"]["asked"])
-def test_a_repeat_is_answered_equally(undecided: Observed, before: Observed, name: str) -> None:
+def test_repeat_is_answered_equally(undecided: Observed, before: Observed, name: str) -> None:
     state, answer = before["repeats"]["states"][name], before["repeats"]["answers"][name]
     assert undecided["repeats"][name] == (with_new_advice(answer) if state == "no row" else answer), state
 
 
-def test_a_mismatch_of_a_key_is_answered_equally(undecided: Observed, before: Observed) -> None:
+def test_mismatch_of_a_key_is_answered_equally(undecided: Observed, before: Observed) -> None:
     assert {answer["status"] for answer in before["mismatches"]["answers"].values()} == {422}
     assert different(undecided["mismatches"], before["mismatches"]["answers"]) == {}
 
@@ -212,7 +212,7 @@ def test_recovery_ends_every_operation(settled: Observed, before: Observed) -> N
 
 
 @pytest.mark.parametrize("name", NAMES["settled"]["repeats"]["asked"])
-def test_a_repeat_after_recovery_is_answered_equally(settled: Observed, before: Observed, name: str) -> None:
+def test_repeat_after_recovery_is_answered_equally(settled: Observed, before: Observed, name: str) -> None:
     assert settled["repeats"][name] == before["settled"]["repeats"]["answers"][name]
 
 
@@ -225,7 +225,7 @@ def test_as_many_dead_deliveries_are_replayed(sent: Observed, before: Observed) 
 
 
 @pytest.mark.parametrize("sink", [*SERVICES, "rabbitmq", "kafka"])
-def test_a_sink_receives_the_same_messages(sent: Observed, before: Observed, sink: str) -> None:
+def test_sink_receives_the_same_messages(sent: Observed, before: Observed, sink: str) -> None:
     assert sent["messages"][sink] == before["messages"][sink]
 
 

@@ -40,16 +40,18 @@ def drawn(place: Place) -> list[str]:
     return Random(f"{SEED} {place}").sample(CORPUS, min(VALUES_EACH, len(CORPUS)))
 
 
-def test_no_value_anywhere_crashes_delays_or_divides_the_databases(both: list[Flask]) -> None:
+def test_hostile_value_in_any_place_gets_the_same_answer_from_both_databases(both: list[Flask]) -> None:
     clients, number, tried = [caller(app) for app in both], 0, set()
+    different = []
     for place in places(both[0]):
         # Documents and metrics depend on earlier requests, and are slow to write.
         for raw in drawn(place)[: 1 if place.route.seldom else None]:
             number += 1
-            answered = [judged(client, place, raw, number) for client in clients]
-            where = f"HOSTILE_SEED={SEED}: {place} = {raw[:200]}"
-            assert answered[0] == answered[1], f"{where}: PostgreSQL and SQLite answer {answered}"
+            on_postgresql, on_sqlite = (judged(client, place, raw, number) for client in clients)
+            if on_postgresql != on_sqlite:
+                different.append((str(place), raw[:200], on_postgresql, on_sqlite))
         tried.add((place.route.method, place.route.rule))
+    assert different == [], f"HOSTILE_SEED={SEED}"
     assert tried >= {(method, rule.rule) for rule in both[0].url_map.iter_rules() for method in of_ours(rule.methods)}
     assert number > 1000
 

@@ -29,10 +29,10 @@ def mangled(rng: random.Random) -> bytes:
     return body
 
 
-def test_five_thousand_malformed_bodies_bring_no_crash_and_no_delay() -> None:
+def test_malformed_body_brings_no_crash_and_no_delay() -> None:
     client = app.test_client()
     rng = random.Random(20251120)
-    seen = set()
+    seen, wrong = set(), []
     for number in range(5_000):
         body, content_type = mangled(rng), rng.choices(TYPES, (90, 5, 3, 1, 1))[0]
         send = chunked if rng.random() < 0.1 else None
@@ -42,7 +42,8 @@ def test_five_thousand_malformed_bodies_bring_no_crash_and_no_delay() -> None:
         else:
             response = client.post("/payments", data=body, content_type=content_type)
         elapsed = time.thread_time() - started
-        assert response.status_code in {200, 413, 415, 422}, f"{number}: {response.status_code} for {body[:100]!r}"
-        assert elapsed < 1, f"{number}: {elapsed:.1f} s for {body[:100]!r}"
+        if response.status_code not in {200, 413, 415, 422} or elapsed >= 1:
+            wrong.append((number, response.status_code, elapsed, body[:100]))
         seen.add(response.status_code)
+    assert wrong == []
     assert {413, 415, 422} <= seen

@@ -9,7 +9,7 @@ OPERATOR = token("ops-ann", scope="payments:operate")
 
 
 @pytest.mark.parametrize("then", ["http://[", "//[", "https://evil.example/ops", "/ops?a=\r\nSet-Cookie: a=b", "\x00"])
-def test_a_login_leads_nowhere_else_whatever_address_it_is_given(client: FlaskClient, then: str) -> None:
+def test_sign_in_redirects_only_to_own_pages_for_any_address(client: FlaskClient, then: str) -> None:
     answer = client.post("/ops/login", data={"token": OPERATOR, "then": then})
 
     assert answer.status_code == 303
@@ -17,13 +17,13 @@ def test_a_login_leads_nowhere_else_whatever_address_it_is_given(client: FlaskCl
     assert not set("\r\n[") & set(answer.headers["Location"])
 
 
-def test_a_login_from_an_address_that_is_none_is_refused(client: FlaskClient) -> None:
+def test_sign_in_from_an_invalid_origin_is_refused(client: FlaskClient) -> None:
     answer = client.post("/ops/login", data={"token": OPERATOR}, headers={"Origin": "http://["})
 
     assert answer.status_code == 403
 
 
-def test_a_card_number_in_an_address_is_not_shown_by_the_login(client: FlaskClient) -> None:
+def test_sign_in_page_shows_no_card_number_of_its_address(client: FlaskClient) -> None:
     answer = client.get("/ops/search?q=4111%201111%201111%201111", headers=bearer())
 
     assert answer.status_code == 401

@@ -17,7 +17,7 @@ def dispute_of(bank: StripeBank, intent: Any) -> Any:
     return found[0] if found else None
 
 
-def test_a_token_brings_a_dispute_and_the_money_goes_and_comes(bank: StripeBank) -> None:
+def test_token_opens_a_dispute_and_moves_its_money(bank: StripeBank) -> None:
     intent = bank.paid(card="pm_card_createDispute")
     wait_until(lambda: dispute_of(bank, intent))
     dispute = dispute_of(bank, intent)
@@ -42,7 +42,7 @@ def test_a_token_brings_a_dispute_and_the_money_goes_and_comes(bank: StripeBank)
     ]
 
 
-def test_an_inquiry_takes_no_money_and_leaves_the_charge_refundable(bank: StripeBank) -> None:
+def test_inquiry_takes_no_money_and_leaves_the_charge_refundable(bank: StripeBank) -> None:
     intent = bank.paid()
     dispute = bank.admin("disputes", payment_intent=intent.id, status="warning_needs_response", amount=1_000)
     assert (dispute["is_charge_refundable"], booked(bank, dispute["id"])) == (True, [])
@@ -78,7 +78,7 @@ def test_every_movement_of_money_is_booked_with_its_source(tmp_path: Path) -> No
         assert [each.amount for each in bank.v1.balance_transactions.list({"type": "refund"})] == [-5_000]
 
 
-def test_a_payout_names_what_it_pays(tmp_path: Path) -> None:
+def test_payout_lists_its_movements(tmp_path: Path) -> None:
     with stripe_bank(tmp_path) as bank:
         for _ in range(2):
             bank.paid()
@@ -107,7 +107,7 @@ def test_balances_are_settled_in_the_accounts_currency(tmp_path: Path) -> None:
         assert (booking.fee, booking.net) == (49, 601)
 
 
-def test_the_balance_of_a_charge_may_be_unknown_at_first(tmp_path: Path) -> None:
+def test_balance_transaction_of_a_charge_may_be_missing_at_first(tmp_path: Path) -> None:
     with stripe_bank(tmp_path) as bank:
         bank.admin("settings", balance_after=2.0)
         charge = bank.paid().latest_charge

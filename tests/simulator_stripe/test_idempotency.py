@@ -19,7 +19,7 @@ def under(key: str) -> dict[str, Any]:
     return {"idempotency_key": key}
 
 
-def test_a_repeat_is_answered_by_the_first_answer(bank: StripeBank) -> None:
+def test_repeat_gets_the_first_answer(bank: StripeBank) -> None:
     key = new_key()
     first = bank.intents.create(ORDINARY, under(key))
     again = bank.intents.create(ORDINARY, under(key))
@@ -30,52 +30,48 @@ def test_a_repeat_is_answered_by_the_first_answer(bank: StripeBank) -> None:
     assert again.last_response.headers["Request-Id"] != first.last_response.headers["Request-Id"]
 
 
-def test_other_parameters_and_another_path_are_refused(bank: StripeBank) -> None:
+def test_key_with_other_parameters_or_another_path_answers_400(bank: StripeBank) -> None:
     key = new_key()
     intent = bank.intents.create(ORDINARY, under(key))
-    for request in (
-        lambda: bank.intents.create(ORDINARY | {"amount": 15_001}, under(key)),
-        lambda: bank.intents.create(ORDINARY | {"description": "new"}, under(key)),
-        lambda: bank.intents.confirm(intent.id, {}, under(key)),
-    ):
-        error = refused(request)
-        assert isinstance(error, stripe.IdempotencyError)
-        assert error.http_status == 400
+    errors = [
+        refused(bank.intents.create, ORDINARY | {"amount": 15_001}, under(key)),
+        refused(bank.intents.create, ORDINARY | {"description": "new"}, under(key)),
+        refused(bank.intents.confirm, intent.id, {}, under(key)),
+    ]
+    assert [(type(error), error.http_status) for error in errors] == [(stripe.IdempotencyError, 400)] * 3
 
 
-def test_a_stored_answer_is_not_the_state_of_today(bank: StripeBank) -> None:
+def test_repeat_shows_the_state_of_the_first_answer(bank: StripeBank) -> None:
     key = new_key()
     hold = bank.intents.create(ORDINARY | {"capture_method": "manual"}, under(key))
     bank.intents.capture(hold.id)
     assert bank.intents.create(ORDINARY | {"capture_method": "manual"}, under(key)).status == "requires_capture"
 
 
-def test_declines_and_refusals_by_state_are_kept(bank: StripeBank) -> None:
+def test_repeat_of_a_decline_or_a_refusal_by_state_is_replayed(bank: StripeBank) -> None:
     key = new_key()
     declined = ORDINARY | {"payment_method": "pm_card_chargeDeclined"}
     first, again = (refused(bank.intents.create, declined, under(key)) for _ in range(2))
     assert (first.http_status, again.http_status) == (402, 402)
     assert again.headers
     assert again.headers["Idempotent-Replayed"] == "true"
-
     hold, late = bank.held(), new_key()
     bank.intents.cancel(hold.id)
-    for replayed in (False, True):
-        error = refused(bank.intents.capture, hold.id, {}, under(late))
-        assert error.headers is not None
-        assert ("Idempotent-Replayed" in error.headers) is replayed
+    errors = [refused(bank.intents.capture, hold.id, {}, under(late)) for _ in range(2)]
+    assert ["Idempotent-Replayed" in (error.headers or {}) for error in errors] == [False, True]
 
 
-def test_what_is_wrong_with_the_request_itself_leaves_the_key_free(bank: StripeBank) -> None:
+def test_invalid_request_leaves_the_key_free(bank: StripeBank) -> None:
     key = new_key()
-    for wrong in ({"colour": "red"}, {"amount": "much"}, {"capture_method": "later"}):
-        assert refused(bank.intents.create, ORDINARY | wrong, under(key)).http_status == 400
+    wrong = ({"colour": "red"}, {"amount": "much"}, {"capture_method": "later"})
+    errors = [refused(bank.intents.create, ORDINARY | each, under(key)) for each in wrong]
+    assert [error.http_status for error in errors] == [400, 400, 400]
     nobody = StripeBank(bank.simulator, key="sk_live_x")
     assert refused(nobody.intents.create, ORDINARY, under(key)).http_status == 401
     assert bank.intents.create(ORDINARY, under(key)).status == "succeeded"
 
 
-def test_a_key_that_is_under_way_is_a_conflict(bank: StripeBank) -> None:
+def test_key_in_use_answers_409(bank: StripeBank) -> None:
     key = new_key()
     bank.simulator.arm("slow", ms=2500, times=1)
     with ThreadPoolExecutor(1) as pool:
@@ -87,7 +83,7 @@ def test_a_key_that_is_under_way_is_a_conflict(bank: StripeBank) -> None:
     assert bank.intents.create(ORDINARY, under(key)).id == slow.result().id
 
 
-def test_simultaneous_sends_are_one_charge(bank: StripeBank) -> None:
+def test_sends_at_once_with_one_key_charge_once(bank: StripeBank) -> None:
     key = new_key()
 
     def send(_: int) -> str:
@@ -102,37 +98,36 @@ def test_simultaneous_sends_are_one_charge(bank: StripeBank) -> None:
     assert len(bank.moved(key)) == 1
 
 
-def test_a_forgotten_key_is_a_new_request(bank: StripeBank) -> None:
+def test_forgotten_key_is_a_new_request(bank: StripeBank) -> None:
     key = new_key()
     first = bank.intents.create(ORDINARY, under(key))
     assert bank.admin("forget", idempotency_key=key) == {"forgotten": 1}
     assert bank.intents.create(ORDINARY, under(key)).id != first.id
 
 
-def test_a_500_with_effect_is_kept_and_a_look_up_tells_the_truth(bank: StripeBank) -> None:
+def test_answer_500_after_the_effect_is_replayed_and_a_look_up_shows_the_effect(bank: StripeBank) -> None:
     key = new_key()
     intent = bank.made(key=key)
     bank.simulator.arm("error_after_effect", gateway_key=key, times=1)
-    for _ in range(2):
-        assert refused(bank.intents.confirm, intent.id, {}, under(key)).http_status == 500
+    errors = [refused(bank.intents.confirm, intent.id, {}, under(key)) for _ in range(2)]
+    assert [error.http_status for error in errors] == [500, 500]
     assert bank.intents.retrieve(intent.id).status == "succeeded"
     assert len(bank.moved(key)) == 1
 
 
-def test_a_500_before_the_effect_is_kept_and_the_next_key_charges(bank: StripeBank) -> None:
+def test_answer_500_before_the_effect_is_replayed_and_the_next_key_charges(bank: StripeBank) -> None:
     key = new_key()
     intent = bank.made(key=key)
     bank.simulator.arm("error_before_effect", gateway_key=key, times=1)
-    for replayed in (None, "true"):
-        error = refused(bank.intents.confirm, intent.id, {}, under(key))
-        assert error.headers is not None
-        assert (error.http_status, error.headers.get("Idempotent-Replayed")) == (500, replayed)
+    errors = [refused(bank.intents.confirm, intent.id, {}, under(key)) for _ in range(2)]
+    assert [error.http_status for error in errors] == [500, 500]
+    assert [(error.headers or {}).get("Idempotent-Replayed") for error in errors] == [None, "true"]
     assert bank.intents.retrieve(intent.id).status == "requires_confirmation"
     assert bank.intents.confirm(intent.id, {}, under(f"{key}/2")).status == "succeeded"
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_what_never_reached_the_endpoint_is_not_kept(bank: StripeBank, status: int) -> None:
+def test_request_that_never_reached_the_endpoint_is_not_stored(bank: StripeBank, status: int) -> None:
     key = new_key()
     intent = bank.made(key=key)
     bank.simulator.arm("error_before_effect", gateway_key=key, times=1, status=status)
@@ -140,14 +135,14 @@ def test_what_never_reached_the_endpoint_is_not_kept(bank: StripeBank, status: i
     assert bank.intents.confirm(intent.id, {}, under(key)).status == "succeeded"
 
 
-def test_a_careless_bank_keeps_no_answers(tmp_path: Path) -> None:
+def test_bank_without_keys_stores_no_answers(tmp_path: Path) -> None:
     with stripe_bank(tmp_path, not_idempotent=True) as bank:
         key = new_key()
         assert bank.intents.create(ORDINARY, under(key)).id != bank.intents.create(ORDINARY, under(key)).id
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.001, 0.003, 0.006])
-def test_a_kill_keeps_effect_and_answer_together_or_neither(tmp_path: Path, pause: float) -> None:
+def test_kill_keeps_effect_and_answer_together_or_neither(tmp_path: Path, pause: float) -> None:
     with stripe_bank(tmp_path) as bank, ThreadPoolExecutor(1) as pool:
         keys = [new_key() for _ in range(25)]
         intents = {key: bank.made(key=key) for key in keys}
@@ -167,9 +162,9 @@ def test_a_kill_keeps_effect_and_answer_together_or_neither(tmp_path: Path, paus
         walk.result(20)
         bank.simulator.start()
 
-        for key in keys:
-            before = len(bank.moved(key))
-            answer = bank.intents.confirm(intents[key].id, {}, under(key))
-            assert answer.status == "succeeded"
-            assert answer.last_response.headers.get("Idempotent-Replayed") == ("true" if before else None)
-            assert len(bank.moved(key)) == 1
+        before = {key: len(bank.moved(key)) for key in keys}
+        answers = {key: bank.intents.confirm(intents[key].id, {}, under(key)) for key in keys}
+        replayed = {key: answer.last_response.headers.get("Idempotent-Replayed") for key, answer in answers.items()}
+        assert {answer.status for answer in answers.values()} == {"succeeded"}
+        assert replayed == {key: "true" if before[key] else None for key in keys}
+        assert {key: len(bank.moved(key)) for key in keys} == dict.fromkeys(keys, 1)

@@ -20,7 +20,7 @@ def intent_in(error: stripe.StripeError) -> Any:
     return error.error.payment_intent
 
 
-def test_an_unconfirmed_intent_moves_nothing_and_confirming_it_charges(bank: StripeBank) -> None:
+def test_confirmation_of_an_intent_charges_it(bank: StripeBank) -> None:
     key = new_key()
     intent = bank.made(key=key)
     assert (intent.status, intent.latest_charge, bank.moved(key)) == ("requires_confirmation", None, [])
@@ -35,7 +35,7 @@ def test_an_unconfirmed_intent_moves_nothing_and_confirming_it_charges(bank: Str
     assert bank.events(intent.id) == ["payment_intent.created", "payment_intent.succeeded"]
 
 
-def test_an_intent_without_a_method_gets_one_at_confirmation(bank: StripeBank) -> None:
+def test_intent_without_a_method_gets_one_at_its_confirmation(bank: StripeBank) -> None:
     intent = bank.made(card=None)
     assert intent.status == "requires_payment_method"
     error = refused(bank.intents.confirm, intent.id)
@@ -43,7 +43,7 @@ def test_an_intent_without_a_method_gets_one_at_confirmation(bank: StripeBank) -
     assert bank.intents.confirm(intent.id, {"payment_method": "pm_card_mastercard"}).status == "succeeded"
 
 
-def test_held_money_is_taken_in_part_and_the_rest_released(bank: StripeBank) -> None:
+def test_partial_capture_releases_the_rest(bank: StripeBank) -> None:
     key, capture_key = new_key(), new_key()
     hold = bank.held(10_000, key=key, expand=["latest_charge"])
     assert (hold.status, hold.amount_capturable, hold.amount_received) == ("requires_capture", 10_000, 0)
@@ -66,20 +66,18 @@ def test_held_money_is_taken_in_part_and_the_rest_released(bank: StripeBank) -> 
     assert bank.refunded(hold, 4_000).status == "succeeded"
 
 
-def test_a_cancel_releases_a_hold_once(bank: StripeBank) -> None:
+def test_cancel_releases_a_hold_once(bank: StripeBank) -> None:
     hold, key = bank.held(), new_key()
     gone = bank.intents.cancel(hold.id, {"cancellation_reason": "abandoned"}, {"idempotency_key": f"{key}/x1"})
     assert (gone.status, gone.cancellation_reason, gone.amount_capturable) == ("canceled", "abandoned", 0)
     assert bank.moved(key) == [("void", "150.00")]
-
-    for late in (bank.intents.cancel, bank.intents.capture, bank.intents.confirm):
-        error = refused(late, hold.id)
-        assert (error.http_status, error.code) == (400, "payment_intent_unexpected_state")
-        assert intent_in(error).status == "canceled"
+    errors = [refused(late, hold.id) for late in (bank.intents.cancel, bank.intents.capture, bank.intents.confirm)]
+    found = [(error.http_status, error.code, intent_in(error).status) for error in errors]
+    assert found == [(400, "payment_intent_unexpected_state", "canceled")] * 3
     assert bank.moved(key) == [("void", "150.00")]
 
 
-def test_a_cancel_under_the_key_of_its_own_authorization_is_told_apart_from_it(bank: StripeBank) -> None:
+def test_cancel_under_the_key_of_its_authorization_is_distinguished(bank: StripeBank) -> None:
     key = new_key()
     hold = bank.held(key=key)
     bank.intents.cancel(hold.id, {}, {"idempotency_key": f"{key}/x1"})
@@ -87,21 +85,21 @@ def test_a_cancel_under_the_key_of_its_own_authorization_is_told_apart_from_it(b
     assert bank.moved(f"{key}/x1") == [("void", "150.00")]
 
 
-def test_cancelling_what_holds_no_money_moves_none(bank: StripeBank) -> None:
+def test_cancel_without_held_money_moves_none(bank: StripeBank) -> None:
     key = new_key()
     intent = bank.made(key=key)
     assert bank.intents.cancel(intent.id, {}, {"idempotency_key": f"{key}/x1"}).status == "canceled"
     assert bank.moved(key) == bank.moved(f"{key}/x1") == []
 
 
-def test_a_hold_that_ends_is_cancelled_by_the_bank(bank: StripeBank) -> None:
+def test_expired_hold_is_cancelled_by_the_bank(bank: StripeBank) -> None:
     hold = bank.held()
     bank.admin(f"payment_intents/{hold.id}/expire")
     gone = bank.intents.retrieve(hold.id)
     assert (gone.status, gone.cancellation_reason) == ("canceled", "automatic")
 
 
-def test_two_intents_of_one_gateway_key_are_two_charges(bank: StripeBank) -> None:
+def test_two_intents_with_one_gateway_key_charge_twice(bank: StripeBank) -> None:
     key = new_key()
     for _ in range(2):
         bank.paid(key=key)
@@ -109,7 +107,7 @@ def test_two_intents_of_one_gateway_key_are_two_charges(bank: StripeBank) -> Non
 
 
 @pytest.mark.parametrize("missing", ["amount", "currency"])
-def test_what_is_missing_is_named(bank: StripeBank, missing: str) -> None:
+def test_missing_parameter_is_named(bank: StripeBank, missing: str) -> None:
     wanted = {"amount": 500, "currency": "usd"}
     del wanted[missing]
     error = refused(bank.intents.create, wanted)
@@ -143,13 +141,13 @@ def test_what_is_missing_is_named(bank: StripeBank, missing: str) -> None:
     ],
     ids=str,
 )
-def test_a_wrong_parameter_is_refused_and_makes_no_intent(bank: StripeBank, wrong: dict[str, Any]) -> None:
+def test_wrong_parameter_is_refused_and_makes_no_intent(bank: StripeBank, wrong: dict[str, Any]) -> None:
     newest = bank.made()
     assert refused(bank.intents.create, {"amount": 500, "currency": "usd"} | wrong).http_status == 400
     assert bank.intents.list({"limit": 1}).data[0].id == newest.id
 
 
-def test_redirects_need_somewhere_to_return_to(bank: StripeBank) -> None:
+def test_redirect_needs_a_return_url(bank: StripeBank) -> None:
     intent = bank.intents.create({"amount": 500, "currency": "usd", "payment_method": "pm_card_visa"})
     error = refused(bank.intents.confirm, intent.id)
     assert (error.http_status, error.error and error.error.param) == (400, "return_url")
@@ -178,32 +176,27 @@ def test_amounts_are_minor_units_by_stripes_table(bank: StripeBank, amount: int,
 
 
 @pytest.mark.parametrize(("amount", "currency"), [(501, "ugx"), (550, "isk"), (1_234, "kwd"), (1_001, "bhd")])
-def test_last_digits_that_a_currency_does_not_have_are_refused(bank: StripeBank, amount: int, currency: str) -> None:
+def test_amount_with_digits_that_the_currency_lacks_is_refused(bank: StripeBank, amount: int, currency: str) -> None:
     error = refused(bank.intents.create, {"amount": amount, "currency": currency})
     assert (error.http_status, error.error and error.error.param) == (400, "amount")
 
 
-def test_lists_are_newest_first_filtered_and_paged(bank: StripeBank) -> None:
+def test_list_is_newest_first_filtered_and_paged(bank: StripeBank) -> None:
     made = [bank.made(customer="cus_of_this_test").id for _ in range(5)]
     pages = bank.intents.list({"limit": 2, "customer": "cus_of_this_test"})
     assert [each.id for each in pages.auto_paging_iter()] == made[::-1]
     assert (len(pages.data), pages.has_more) == (2, True)
     before = bank.intents.list({"limit": 2, "customer": "cus_of_this_test", "ending_before": made[1]})
     assert [each.id for each in before.data] == [made[3], made[2]]
-
     moment = bank.intents.retrieve(made[0]).created
-    for window, found in (
-        ({"gte": moment}, 5),
-        ({"gt": moment + 60}, 0),
-        ({"lt": moment}, 0),
-        ({"lte": moment + 60}, 5),
-    ):
-        assert len(bank.intents.list({"customer": "cus_of_this_test", "created": window}).data) == found
+    windows: list[Any] = [{"gte": moment}, {"gt": moment + 60}, {"lt": moment}, {"lte": moment + 60}]
+    lists = [bank.intents.list({"customer": "cus_of_this_test", "created": window}) for window in windows]
+    assert [len(each.data) for each in lists] == [5, 0, 0, 5]
     assert refused(bank.intents.list, {"limit": 101}).http_status == 400
     assert refused(bank.intents.list, {"starting_after": "pi_of_nobody"}).http_status == 400
 
 
-def test_a_search_finds_what_is_new_only_after_a_while(bank: StripeBank) -> None:
+def test_search_finds_a_new_intent_only_after_a_while(bank: StripeBank) -> None:
     key = new_key()
     intent = bank.paid(key=key)
     query = {"query": f"metadata['gateway_key']:'{key}' AND status:'succeeded' AND amount>=15000"}
@@ -215,10 +208,10 @@ def test_a_search_finds_what_is_new_only_after_a_while(bank: StripeBank) -> None
     assert refused(bank.intents.search, {"query": "colour:'red'"}).http_status == 400
 
 
-def test_what_does_not_exist_is_not_found(bank: StripeBank) -> None:
-    for retrieve in (bank.intents.retrieve, bank.refunds.retrieve, bank.v1.charges.retrieve, bank.v1.disputes.retrieve):
-        error = refused(retrieve, "x_1")
-        assert (error.http_status, error.code) == (404, "resource_missing")
+def test_unknown_object_answers_404(bank: StripeBank) -> None:
+    kinds = (bank.intents, bank.refunds, bank.v1.charges, bank.v1.disputes)
+    errors = [refused(kind.retrieve, "x_1") for kind in kinds]
+    assert [(error.http_status, error.code) for error in errors] == [(404, "resource_missing")] * 4
     assert refused(bank.v1.customers.list).http_status == 404
 
 
@@ -231,7 +224,7 @@ def test_metadata_can_be_changed_in_any_state(bank: StripeBank) -> None:
     assert marked.metadata.to_dict() == {"gateway_key": "v1-marked", "void_key": "v1-void", "late": "1"}
 
 
-def test_metadata_with_an_empty_value_is_no_metadata(bank: StripeBank) -> None:
+def test_empty_value_removes_metadata(bank: StripeBank) -> None:
     intent = bank.intents.create(
         {"amount": 500, "currency": "usd", "metadata": {"a": "1", "b": ""}, "automatic_payment_methods": NO_REDIRECTS}
     )

@@ -9,7 +9,7 @@ from tests.support.stripe_bank import StripeBank, new_key
 from tests.support.waiting import wait_until
 
 
-def test_no_more_is_given_back_than_was_taken(bank: StripeBank) -> None:
+def test_refund_above_the_captured_amount_is_refused(bank: StripeBank) -> None:
     intent, key = bank.paid(), new_key()
     first = bank.refunded(intent, 5_000, metadata={"gateway_key": key}, reason="duplicate")
     assert (first.status, first.reason, bank.moved(key)) == ("succeeded", "duplicate", [("refund", "50.00")])
@@ -26,14 +26,14 @@ def test_no_more_is_given_back_than_was_taken(bank: StripeBank) -> None:
     assert bank.events(first.id) == ["refund.created", "refund.updated"]
 
 
-def test_a_refund_by_charge_is_one_of_its_intent(bank: StripeBank) -> None:
+def test_refund_by_charge_is_a_refund_of_its_intent(bank: StripeBank) -> None:
     intent = bank.paid()
     refund = bank.refunds.create({"charge": intent.latest_charge, "amount": 100})
     assert [each.id for each in bank.refunds.list({"payment_intent": intent.id})] == [refund.id]
     assert [each.id for each in bank.refunds.list({"charge": intent.latest_charge})] == [refund.id]
 
 
-def test_two_posts_without_a_key_are_two_refunds(bank: StripeBank) -> None:
+def test_two_requests_without_a_key_refund_twice(bank: StripeBank) -> None:
     intent, key = bank.paid(), new_key()
     for _ in range(2):
         bank.refunded(intent, 5_000, metadata={"gateway_key": key})
@@ -43,20 +43,20 @@ def test_two_posts_without_a_key_are_two_refunds(bank: StripeBank) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"amount": 0}, {"amount": -5}, {"colour": "red"}, {"reason": "anger"}, {"amount": "x"}]
 )
-def test_a_wrong_refund_gives_nothing_back(bank: StripeBank, wrong: dict[str, Any]) -> None:
+def test_invalid_refund_moves_no_money(bank: StripeBank, wrong: dict[str, Any]) -> None:
     intent = bank.paid()
     assert refused(lambda: bank.refunds.create({"payment_intent": intent.id} | wrong)).http_status == 400
     assert bank.refunds.list({"payment_intent": intent.id}).data == []
 
 
-def test_what_was_not_taken_is_not_given_back(bank: StripeBank) -> None:
-    for intent in (bank.made(), bank.held()):
-        assert refused(bank.refunded, intent, 100).code == "payment_intent_unexpected_state"
+def test_refund_of_a_charge_without_captured_money_is_refused(bank: StripeBank) -> None:
+    codes = [refused(bank.refunded, intent, 100).code for intent in (bank.made(), bank.held())]
+    assert codes == ["payment_intent_unexpected_state"] * 2
     assert refused(lambda: bank.refunds.create({"payment_intent": "pi_of_nobody"})).code == "resource_missing"
     assert refused(lambda: bank.refunds.create({"amount": 5})).code == "parameter_missing"
 
 
-def test_a_refund_that_succeeded_may_fail_later(bank: StripeBank) -> None:
+def test_succeeded_refund_may_fail_later(bank: StripeBank) -> None:
     intent = bank.paid(card="pm_card_refundFail")
     refund = bank.refunded(intent, 5_000)
     assert refund.status == "succeeded"
@@ -71,7 +71,7 @@ def test_a_refund_that_succeeded_may_fail_later(bank: StripeBank) -> None:
     assert bank.refunded(intent, 15_000).status == "succeeded"
 
 
-def test_a_pending_refund_holds_its_amount_and_succeeds_later(bank: StripeBank) -> None:
+def test_pending_refund_holds_its_amount_and_succeeds_later(bank: StripeBank) -> None:
     intent = bank.paid(card="pm_card_pendingRefund")
     refund = bank.refunded(intent, 10_000)
     assert (refund.status, refund.balance_transaction) == ("pending", None)
@@ -80,13 +80,13 @@ def test_a_pending_refund_holds_its_amount_and_succeeds_later(bank: StripeBank) 
     assert bank.refunds.retrieve(refund.id).balance_transaction
 
 
-def test_a_refund_fails_when_a_test_says_so(bank: StripeBank) -> None:
+def test_test_can_make_a_refund_fail(bank: StripeBank) -> None:
     refund = bank.refunded(bank.paid(), 5_000)
     assert bank.admin(f"refunds/{refund.id}/fail", failure_reason="lost_or_stolen_card")["status"] == "failed"
     assert bank.refunds.retrieve(refund.id).failure_reason == "lost_or_stolen_card"
 
 
-def test_a_disputed_charge_is_not_refunded(bank: StripeBank) -> None:
+def test_refund_of_a_disputed_charge_is_refused(bank: StripeBank) -> None:
     intent = bank.paid()
     dispute = bank.admin("disputes", payment_intent=intent.id)
     assert refused(bank.refunded, intent, 100).code == "charge_disputed"
@@ -94,7 +94,7 @@ def test_a_disputed_charge_is_not_refunded(bank: StripeBank) -> None:
     assert bank.refunded(intent, 100).status == "succeeded"
 
 
-def test_what_a_capture_releases_may_be_shown_as_a_refund(bank: StripeBank) -> None:
+def test_released_rest_of_a_capture_may_be_shown_as_a_refund(bank: StripeBank) -> None:
     bank.admin("settings", release_as_refund=True)
     hold = bank.held(10_000)
     bank.intents.capture(hold.id, {"amount_to_capture": 4_000})

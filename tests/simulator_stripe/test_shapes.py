@@ -101,21 +101,20 @@ def objects_in(body: Any) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_an_object_has_the_fields_that_the_library_knows(heard: list[Exchange], kind: str) -> None:
+def test_object_has_the_fields_that_the_library_knows(heard: list[Exchange], kind: str) -> None:
     found = [each for *_, body in heard for each in objects_in(body) if each["object"] == kind]
-    assert found
     known = CLASSES[kind].__annotations__
     always = {
         name
         for name, type_ in known.items()
-        if name.islower() and not ("Optional" in str(type_) or "None" in str(type_))
+        if name.islower() and not name.startswith("_") and not ("Optional" in str(type_) or "None" in str(type_))
     }
-    for each in found:
-        assert each.keys() - known.keys() == set()
-        assert {name for name in always if not name.startswith("_")} - each.keys() == set()
+    assert found
+    assert {name for each in found for name in each.keys() - known.keys()} == set()
+    assert {name for each in found for name in always - each.keys()} == set()
 
 
-def test_every_status_was_seen(heard: list[Exchange]) -> None:
+def test_every_status_is_covered(heard: list[Exchange]) -> None:
     seen = {each["status"] for *_, body in heard for each in objects_in(body) if each["object"] == "payment_intent"}
     assert seen == {
         "requires_payment_method",
@@ -143,11 +142,11 @@ def test_every_answer_has_the_described_shape(heard: list[Exchange]) -> None:
 
 
 @pytest.mark.skipif(DESCRIPTION not in os.environ, reason=f"{DESCRIPTION} names no OpenAPI description of Stripe")
-def test_another_shape_would_be_noticed(heard: list[Exchange]) -> None:
+@pytest.mark.parametrize("wrong", [{"status": "paid"}, {"amount": "15000"}, {"latest_charge": 7}, {"currency": None}])
+def test_object_of_another_shape_is_noticed(heard: list[Exchange], wrong: dict[str, object]) -> None:
     description = with_null(json.loads(Path(os.environ[DESCRIPTION]).read_text()))
     intent = next(body for *_, body in heard if body.get("object") == "payment_intent")
-    for wrong in ({"status": "paid"}, {"amount": "15000"}, {"latest_charge": 7}, {"currency": None}):
-        assert complaints(description, {"$ref": "#/components/schemas/payment_intent"}, intent | wrong)
+    assert complaints(description, {"$ref": "#/components/schemas/payment_intent"}, intent | wrong)
 
 
 def complaints(description: Any, schema: Any, body: Any) -> list[str]:

@@ -36,7 +36,7 @@ def browser() -> Iterator[Chromium]:
     ("button", "status", "ends"),
     [("complete", "succeeded", "succeeded"), ("fail", "failed", "requires_payment_method")],
 )
-def test_a_customer_presses_a_button_and_comes_back(
+def test_customer_authenticates_by_a_button_and_returns(
     bank: StripeBank, browser: Chromium, shop: Receiver, button: str, status: str, ends: str
 ) -> None:
     key = new_key()
@@ -71,7 +71,7 @@ def authenticate(bank: StripeBank, intent: Any, **form: Any) -> requests.Respons
     )
 
 
-def test_without_a_return_url_stripes_scripts_do_it(bank: StripeBank) -> None:
+def test_authentication_without_a_return_url_uses_the_script(bank: StripeBank) -> None:
     key = new_key()
     intent = bank.held(card=CARD, key=key)
     assert (intent.status, intent.next_action.type) == ("requires_action", "use_stripe_sdk")
@@ -81,7 +81,7 @@ def test_without_a_return_url_stripes_scripts_do_it(bank: StripeBank) -> None:
     assert authenticate(bank, intent).status_code == 400
 
 
-def test_who_fails_may_try_again(bank: StripeBank) -> None:
+def test_failed_authentication_can_be_tried_again(bank: StripeBank) -> None:
     intent = bank.paid(card=CARD)
     failed = authenticate(bank, intent, success="false").json()
     assert failed["status"] == "requires_payment_method"
@@ -89,20 +89,20 @@ def test_who_fails_may_try_again(bank: StripeBank) -> None:
     assert bank.intents.confirm(intent.id, {"payment_method": "pm_card_mastercard"}).status == "succeeded"
 
 
-def test_authentication_does_not_make_a_card_good(bank: StripeBank) -> None:
+def test_authenticated_card_may_still_be_declined(bank: StripeBank) -> None:
     intent = bank.paid(card="pm_card_authenticationRequiredChargeDeclinedInsufficientFunds")
     answer = authenticate(bank, intent)
     assert (answer.status_code, answer.json()["error"]["decline_code"]) == (402, "insufficient_funds")
 
 
 @pytest.mark.parametrize("absent", [{"off_session": True}, {"error_on_requires_action": True}])
-def test_where_the_customer_cannot_act_it_is_a_decline(bank: StripeBank, absent: dict[str, Any]) -> None:
+def test_authentication_without_a_customer_is_a_decline(bank: StripeBank, absent: dict[str, Any]) -> None:
     error = refused(lambda: bank.paid(card=CARD, **absent))
     assert isinstance(error, stripe.CardError)
     assert (error.http_status, error.code) == (402, "authentication_required")
 
 
-def test_what_waits_for_the_customer_can_be_cancelled(bank: StripeBank) -> None:
+def test_intent_that_waits_for_the_customer_can_be_cancelled(bank: StripeBank) -> None:
     key = new_key()
     intent = bank.paid(card=CARD, key=key)
     assert bank.intents.cancel(intent.id).status == "canceled"
@@ -110,6 +110,6 @@ def test_what_waits_for_the_customer_can_be_cancelled(bank: StripeBank) -> None:
     assert bank.moved(key) == []
 
 
-def test_a_test_plays_the_customer(bank: StripeBank) -> None:
+def test_test_can_act_as_the_customer(bank: StripeBank) -> None:
     intent = bank.paid(card=CARD)
     assert bank.admin(f"payment_intents/{intent.id}/authenticate", success=True)["status"] == "succeeded"

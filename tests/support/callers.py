@@ -1,13 +1,15 @@
 """The requests of trips' and bills' callers: an ordinary one of each kind, with the important fields given."""
 
 import json
-import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
+
+from tests.support import waiting
 
 ABSENT = object()
 """A field given as this is left out of the body."""
@@ -19,14 +21,14 @@ Headers = Mapping[str, str] | None
 
 def pay_trip(client: FlaskClient, path: str = "/payments", headers: Headers = None, **fields: Any) -> TestResponse:
     """`POST /payments` as the trips document shows it, with other fields where given."""
-    return client.post(path, json=_body(TRIP, fields), headers=headers)
+    return client.post(path, json=filled(TRIP, fields), headers=headers)
 
 
 def refund_trip(
     client: FlaskClient, payment_id: object, headers: Headers = None, prefix: str = "", **fields: Any
 ) -> TestResponse:
     """`POST /payments/{payment_id}/refunds` of all that is left, with other fields where given."""
-    body = _body({"idempotency_key": "refund-demo-1"}, fields)
+    body = filled({"idempotency_key": "refund-demo-1"}, fields)
     return client.post(f"{prefix}/payments/{payment_id}/refunds", json=body, headers=headers)
 
 
@@ -35,10 +37,11 @@ def pay_bill(
 ) -> TestResponse:
     """`POST /v1/payments` as the bills document shows it; `key` None sends no header."""
     named = {} if key is None else {"Idempotency-Key": key}
-    return client.post("/v1/payments", json=_body(BILL, fields), headers={**named, **(headers or {})})
+    return client.post("/v1/payments", json=filled(BILL, fields), headers={**named, **(headers or {})})
 
 
-def _body(ordinary: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+def filled(ordinary: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an ordinary body with other fields, without those that are ABSENT."""
     return {name: value for name, value in {**ordinary, **fields}.items() if value is not ABSENT}
 
 
@@ -57,17 +60,5 @@ def trip_id_of(answer: TestResponse) -> int:
 
 
 def at_once(app: Flask, count: int, call: Callable[[FlaskClient, int], TestResponse]) -> list[TestResponse]:
-    """The answers to `count` calls (numbered from 0) that start at the same moment, each with a client of its own."""
-    answers: list[TestResponse | None] = [None] * count
-    start = threading.Barrier(count)
-
-    def run(number: int) -> None:
-        start.wait()
-        answers[number] = call(app.test_client(), number)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return [answer for answer in answers if answer is not None]
+    """Return the answers to `count` calls, numbered from 0, that start at the same moment with a client each."""
+    return waiting.at_once([partial(call, app.test_client(), number) for number in range(count)])

@@ -52,11 +52,16 @@ def expire_leases(deps: Dependencies) -> None:
         connection.execute(update(timers).values(due_at=past))
 
 
-def assert_due(seconds: float, due_at: datetime, since: datetime, within: float = 0.1) -> None:
-    """Check that `due_at` lies `seconds` after a moment between `since` and now, on a machine of any speed."""
+def is_due(seconds: float, due_at: datetime, since: datetime, within: float = 0.1) -> bool:
+    """Return whether `due_at` lies `seconds` after a moment between `since` and now, on a machine of any speed."""
     slack = timedelta(seconds=within)
     pause = timedelta(seconds=seconds)
-    assert since + pause - slack <= due_at <= clock.now() + pause + slack, (seconds, due_at, since)
+    return since + pause - slack <= due_at <= clock.now() + pause + slack
+
+
+def assert_due(seconds: float, due_at: datetime, since: datetime, within: float = 0.1) -> None:
+    """Check that `due_at` lies `seconds` after a moment between `since` and now, on a machine of any speed."""
+    assert is_due(seconds, due_at, since, within), (seconds, due_at, since)
 
 
 def recover_all(deps: Dependencies) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-TRIES = 3
+TRIES = 5
 
 
 def least_work(call: Callable[[], object]) -> float:

@@ -12,14 +12,15 @@ from tests.support.markdown import document
 from tests.support.processes import ROOT
 
 FILES: dict[str, dict[str, Any]] = {
-    path.name: json.loads(path.read_text()) for path in sorted((ROOT / "docs" / "schemas").glob("*.json"))
+    path.name: json.loads(path.read_text()) for path in sorted((ROOT / "docs" / "reference" / "schemas").glob("*.json"))
 }
 _REGISTRY: Registry[Any] = Registry().with_resources(
     [(name, Resource.from_contents(content)) for name, content in FILES.items()]
 )
 
 DOCUMENTED = [
-    [cell.replace("`", "") for cell in row] for row in document("docs/events.md").section("Every event").rows()
+    [cell.replace("`", "") for cell in row]
+    for row in document("docs/reference/events.md").section("Every event").rows()
 ]
 """Channel, type, condition, and the HTTP services that receive the event."""
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.support.markdown import Document
-from tests.support.processes import ROOT, environment
+from tests.support.processes import environment
 from tests.support.served import Served
 
 SHOWN_AT = "http://127.0.0.1:8082"
@@ -59,8 +59,8 @@ class Reader:
         wrong = []
         for command, answer in examples(self._doc):
             real = self._run(command)
-            if lines := _missing(_plain(answer), _plain(real)):
-                wrong.append("\n".join(["", command, "It is shown:", *lines, "It answered:", *_plain(real)]))
+            if lines := _missing(plain(answer), plain(real)):
+                wrong.append("\n".join(["", command, "It is shown:", *lines, "It answered:", *plain(real)]))
             self._learn(answer, real)
         return wrong
 
@@ -75,7 +75,7 @@ class Reader:
             shell=True,
             capture_output=True,
             text=True,
-            cwd=ROOT,
+            cwd=self._service.root,
             env=environment(**self._service.settings),
             timeout=30,
         )
@@ -92,7 +92,8 @@ def _body(answer: str) -> str:
     return "".join(line for line in answer.splitlines() if line.startswith(("{", "[")))
 
 
-def _plain(text: str) -> list[str]:
+def plain(text: str) -> list[str]:
+    """Return the lines of a text with a word in place of each value that differs every time."""
     for pattern, word in _VARIES.items():
         text = re.sub(pattern, word, text)
     return [line.rstrip() for line in text.splitlines()]

@@ -1,6 +1,7 @@
 """The checkable parts of the repository's documents."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,6 +49,32 @@ class Document:
         """Targets of links, without those that leave the repository."""
         return [target for target in re.findall(r"\]\(([^)\s]+)\)", self.prose) if "://" not in target]
 
+    @cached_property
+    def headings(self) -> list[tuple[int, str, int]]:
+        """Return level, anchor and place of every heading, in order."""
+        outside = _BLOCK.sub(lambda block: " " * len(block[0]), self.text)
+        found: list[tuple[int, str, int]] = []
+        known: Counter[str] = Counter()
+        for heading in re.finditer(r"^(#+) (.+)$", outside, re.MULTILINE):
+            anchor = re.sub(r"[^\w -]", "", heading[2]).strip().lower().replace(" ", "-")
+            found.append((len(heading[1]), f"{anchor}-{known[anchor]}" if known[anchor] else anchor, heading.start()))
+            known[anchor] += 1
+        return found
+
+    def under(self, anchor: str) -> str:
+        """Return the text from the heading with this anchor to the next of its level; all of it without an anchor."""
+        if not anchor:
+            return self.text
+        level, _, start = next(heading for heading in self.headings if heading[1] == anchor)
+        ends = [place for other, _, place in self.headings if place > start and other <= level]
+        return self.text[start : ends[0] if ends else None]
+
+    @cached_property
+    def tables(self) -> list[tuple[list[str], list[list[str]]]]:
+        """Return the tables, each as the cells of its heading and the cells of its rows."""
+        found = re.findall(r"^(\|.+)\n *\|[ :|-]+\n((?:\|.+\n?)+)", self.prose, re.MULTILINE)
+        return [(_cells(heading), [_cells(row) for row in rows.splitlines()]) for heading, rows in found]
+
     def section(self, title: str) -> "Section":
         """Return the text under a heading."""
         _, _, after = self.text.partition(f"\n## {title}\n")
@@ -67,12 +94,17 @@ class Section:
         for line, following in zip(lines, [*lines[1:], ""], strict=True):
             is_heading = following.startswith("|--") or line.startswith("|--")
             if line.startswith("|") and not is_heading:
-                yield [cell.strip() for cell in line.strip("|").split("|")]
+                yield _cells(line)
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def documents() -> list[Document]:
     """Return every document of the repository."""
-    return [Document(path) for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])]
+    paths = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("clients/*/README.md")]
+    return [Document(path) for path in sorted(paths)]
 
 
 def document(name: str) -> Document:

@@ -6,7 +6,7 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.support.callers import ABSENT
+from tests.support.callers import filled
 
 ORDER: Mapping[str, Any] = {
     "order_id": 3001,
@@ -29,14 +29,14 @@ def charge_order(
     client: FlaskClient, key: str | None = "order-2025-12345-attempt-1", headers: Headers = None, **fields: Any
 ) -> TestResponse:
     """`POST /v1/payments/charge` as the document shows it; `key` None sends no header."""
-    return client.post("/v1/payments/charge", json=_body(ORDER, fields), headers=_headers(key, headers))
+    return client.post("/v1/payments/charge", json=filled(ORDER, fields), headers=_headers(key, headers))
 
 
 def create_order(
     client: FlaskClient, key: str | None = None, headers: Headers = None, path: str = "/v1/payments", **fields: Any
 ) -> TestResponse:
     """`POST /v1/payments`: the same without charging, and by default without a key."""
-    return client.post(path, json=_body(ORDER, fields), headers=_headers(key, headers))
+    return client.post(path, json=filled(ORDER, fields), headers=_headers(key, headers))
 
 
 def change_order(
@@ -44,7 +44,7 @@ def change_order(
 ) -> TestResponse:
     """`PATCH /v1/payments/{id}/status`."""
     return client.patch(
-        f"/v1/payments/{payment_id}/status", json=_body({"status": status}, fields), headers=_headers(None, headers)
+        f"/v1/payments/{payment_id}/status", json=filled({"status": status}, fields), headers=_headers(None, headers)
     )
 
 
@@ -52,16 +52,12 @@ def refund_order(
     client: FlaskClient, payment_id: object, key: str | None = None, headers: Headers = None, **fields: Any
 ) -> TestResponse:
     """`POST /v1/payments/{id}/refund` of all that is left, with other fields where given."""
-    return client.post(f"/v1/payments/{payment_id}/refund", json=_body(REFUND, fields), headers=_headers(key, headers))
+    return client.post(f"/v1/payments/{payment_id}/refund", json=filled(REFUND, fields), headers=_headers(key, headers))
 
 
 def cancel_order(client: FlaskClient, payment_id: object, headers: Headers = None) -> TestResponse:
     """`DELETE /v1/payments/{id}`."""
     return client.delete(f"/v1/payments/{payment_id}", headers=_headers(None, headers))
-
-
-def _body(ordinary: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in {**ordinary, **fields}.items() if value is not ABSENT}
 
 
 def _headers(key: str | None, headers: Headers) -> dict[str, str]:

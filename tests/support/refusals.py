@@ -30,7 +30,7 @@ from payment_service.config import Settings
 from payment_service.db import metadata
 from payment_service.domain.cards import contains_card_number
 from payment_service.services.dependencies import Dependencies
-from tests.conftest import empty, migrate
+from tests.conftest import empty, fresh_database, migrate
 from tests.support.callers import pay_bill, pay_trip
 from tests.support.card_places import card_data
 from tests.support.gateways import LedgerGateway
@@ -203,19 +203,19 @@ def main() -> None:
     with ExitStack() as stack:
         server = start_postgres()
         stack.callback(server.close)
-        server.drop_database("malformed")
         home = stack.enter_context(tempfile.TemporaryDirectory(prefix="malformed-"))
         for name, url in (
-            ("postgresql", server.create_database("malformed")),
+            ("postgresql", fresh_database(server, "malformed")),
             ("sqlite", f"sqlite:///{home}/payments.db"),
         ):
+            if name == "sqlite":
+                migrate(url)
             _report(name, url, given.seed, given.requests // 2, make)
 
 
 def _report(
     name: str, url: str, seed: str, requests: int, make: Callable[[str, int, Sequence[Route]], Case] = malformed
 ) -> None:
-    migrate(url)
     settings = Settings(database_url=url, log_level="CRITICAL", jwt_secret_key=SECRET)
     gateway = LedgerGateway()
     trial = Trial(create_app(settings, gateway=gateway), seed, make)

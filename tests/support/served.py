@@ -17,15 +17,19 @@ from tests.support.waiting import wait_until
 
 @dataclass(frozen=True)
 class Served:
-    """A running service: `url` is a client's base URL, `settings` are what its commands need to find its database."""
+    """A running service: `url` is a client's base URL, `settings` are what its commands need to find its database.
+
+    `root` is the checkout that it runs from.
+    """
 
     url: str
     settings: dict[str, str]
+    root: Path = ROOT
 
 
 @contextmanager
-def served(**settings: str) -> Iterator[Served]:
-    """Yield a service of its own on an empty database, as long as the block lasts."""
+def served(root: Path = ROOT, /, **settings: str) -> Iterator[Served]:
+    """Yield a service of its own, of the checkout `root`, on an empty database, as long as the block lasts."""
     with ExitStack() as stack:
         home = Path(tempfile.mkdtemp(prefix="served-", dir=directory()))
         stack.callback(shutil.rmtree, home, ignore_errors=True)
@@ -33,11 +37,11 @@ def served(**settings: str) -> Iterator[Served]:
         own = {"SERVICE_PORT": port, "DATABASE_URL": f"sqlite:///{home}/payments.db", "TMPDIR": str(home)}
         # DOTENV_READ: a developer's .env is not for tests.
         own |= {"DOTENV_READ": "1", **settings}
-        service = Service(str(ROOT / "bin" / "run"), settings=own)
+        service = Service(str(root / "bin" / "run"), settings=own)
         stack.callback(service.close)
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: is_ready(service, url), service.last_words, patience=90)  # three programs start, one by one
-        yield Served(url, own)
+        yield Served(url, own, root)
 
 
 def is_ready(service: Service, url: str) -> bool:

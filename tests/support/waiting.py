@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 
 def wait_until(condition: Callable[[], object], complaint: Callable[[], str] = str, patience: float = 90.0) -> None:
@@ -14,14 +15,13 @@ def wait_until(condition: Callable[[], object], complaint: Callable[[], str] = s
         time.sleep(0.02)
 
 
-def at_once(calls: Sequence[Callable[[], object]]) -> None:
-    """Start every call at the same moment, and wait for all; what one raises fails the test."""
+def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Start every call at the same moment, and return the results of all; an exception of one fails the test."""
     start = threading.Barrier(len(calls))
 
-    def run(call: Callable[[], object]) -> object:
+    def run(call: Callable[[], Any]) -> Any:
         start.wait()
         return call()
 
     with ThreadPoolExecutor(len(calls)) as threads:
-        for running in [threads.submit(run, call) for call in calls]:
-            running.result()
+        return [running.result() for running in [threads.submit(run, call) for call in calls]]

@@ -1,4 +1,4 @@
-"""`python -m tests.torture`: torture runs on a terminal, see docs/reliability.md; one JSON line on each."""
+"""`python -m tests.torture`: torture runs on a terminal, see docs/explanation/reliability.md; one JSON line on each."""
 
 import sys
 import tempfile

@@ -25,7 +25,7 @@ SECONDS: Mapping[Adapter, float] = {"remote": 6.0, "stripe": 15.0}
 @pytest.mark.parametrize(
     ("adapter", "database"), [*(("remote", database) for database in DATABASES), ("stripe", "postgresql")]
 )
-def test_whatever_befalls_the_service_money_moves_once_and_events_arrive(
+def test_money_moves_once_and_events_arrive_under_every_failure(
     adapter: Adapter, database: Database, tmp_path: Path
 ) -> None:
     server = ThrowawayPostgres() if database == "postgresql" else None
@@ -45,7 +45,7 @@ def test_whatever_befalls_the_service_money_moves_once_and_events_arrive(
 
 
 @pytest.mark.parametrize("kind", [Story, StripeStory])
-def test_the_same_seed_tells_the_same_stories(kind: type[Story]) -> None:
+def test_same_seed_makes_the_same_stories(kind: type[Story]) -> None:
     def told(seed: int) -> list[tuple[object, ...]]:
         steps = (next(kind("run", number, Random(f"{seed}:{number}")).steps()) for number in range(40))
         return [

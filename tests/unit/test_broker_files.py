@@ -12,24 +12,24 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(here("docker-compose.yml").
 BROKERS = ("rabbitmq", "kafka")
 
 
-def test_brokers_start_only_when_they_are_asked_for() -> None:
+def test_brokers_start_only_with_their_profile() -> None:
     assert {name for name, service in SERVICES.items() if service.get("profiles")} == set(BROKERS)
     assert all(SERVICES[name]["profiles"] == ["brokers"] for name in BROKERS)
 
 
 @pytest.mark.parametrize("name", BROKERS)
-def test_a_broker_tells_whether_it_is_healthy_and_keeps_what_it_has(name: str) -> None:
+def test_broker_has_a_health_check_and_a_volume(name: str) -> None:
     service = SERVICES[name]
 
     assert service["healthcheck"]["test"][0] == "CMD"
     assert [volume.partition(":")[0] for volume in service["volumes"]] == [name]
 
 
-def test_rabbitmq_finds_its_data_again_in_a_new_container() -> None:
+def test_rabbitmq_finds_its_data_in_a_new_container() -> None:
     assert SERVICES["rabbitmq"]["hostname"] == "rabbitmq"
 
 
-def test_kafka_runs_without_zookeeper_and_is_reached_by_the_name_it_tells() -> None:
+def test_kafka_runs_without_zookeeper_under_its_advertised_name() -> None:
     environment = SERVICES["kafka"]["environment"]
 
     assert environment["KAFKA_PROCESS_ROLES"] == "broker,controller"
@@ -38,7 +38,7 @@ def test_kafka_runs_without_zookeeper_and_is_reached_by_the_name_it_tells() -> N
     assert environment["KAFKA_LOG_DIRS"] == SERVICES["kafka"]["volumes"][0].partition(":")[2]
 
 
-def test_the_worker_delivers_and_waits_for_no_broker() -> None:
+def test_worker_starts_without_waiting_for_a_broker() -> None:
     worker = SERVICES["worker"]
 
     assert "worker" in worker["command"]
@@ -46,7 +46,7 @@ def test_the_worker_delivers_and_waits_for_no_broker() -> None:
     assert {"RABBITMQ_ENABLED", "KAFKA_BROKERS", "WEBHOOK_SECRET"} <= worker["environment"].keys()
 
 
-def test_the_worker_is_asked_for_its_health_where_it_answers() -> None:
+def test_health_check_of_the_worker_calls_its_own_port() -> None:
     worker = SERVICES["worker"]
 
     _, _, port = worker["command"][worker["command"].index("--metrics") + 1].rpartition(":")

@@ -79,13 +79,11 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 }
 
 
-def test_two_thousand_card_numbers_are_found_however_they_are_spelled() -> None:
+@pytest.mark.parametrize("name", sorted(SPELLINGS))
+def test_card_number_is_found_in_every_spelling(name: str) -> None:
     rng = random.Random(20251120)
-    names = sorted(SPELLINGS)
-    for number in range(2000):
-        name = names[number % len(names)]
-        text = SPELLINGS[name](card_number(rng))
-        assert contains_card_number(text), f"missed {name}: {text!r}"
+    texts = [SPELLINGS[name](card_number(rng)) for _ in range(2000 // len(SPELLINGS) + 1)]
+    assert [text for text in texts if not contains_card_number(text)] == []
 
 
 @pytest.mark.parametrize(
@@ -97,14 +95,14 @@ def test_two_thousand_card_numbers_are_found_however_they_are_spelled() -> None:
         "3566002020360505", "6200000000000005",
     ],
 )  # fmt: skip
-def test_the_test_cards_of_the_trade_are_found(number: str) -> None:
+def test_usual_test_cards_are_found(number: str) -> None:
     assert contains_card_number(number)
 
 
 @pytest.mark.parametrize(
     "number", ["4111111111111112", "5555555555554445", "378282246310006", "1234567890123452", "9" * 16]
 )
-def test_a_wrong_check_digit_or_an_unissued_range_is_no_card_number(number: str) -> None:
+def test_wrong_check_digit_or_an_unissued_range_is_no_card_number(number: str) -> None:
     assert not contains_card_number(number)
 
 
@@ -156,7 +154,7 @@ def alike(rng: random.Random) -> dict[str, str]:
     }
 
 
-def test_ten_thousand_lookalikes_are_let_pass() -> None:
+def test_10000_lookalikes_are_no_card_numbers() -> None:
     rng = random.Random(20251120)
     flagged = []
     for _ in range(10_000 // len(alike(rng)) + 1):
@@ -181,21 +179,34 @@ def test_digits_inside_a_uuid_or_digest_are_no_card_number(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["4 " * 30_000, "4111 " * 13_000, "4" * 64_000, "4-." * 20_000, "DE12 3456 " * 6_000, "\ufdfa" * 20_000]
 )
-def test_the_search_takes_no_time_on_hostile_texts(text: str) -> None:
+def test_search_of_a_hostile_text_is_fast(text: str) -> None:
     assert least_work(lambda: contains_card_number(text)) < 0.5
 
 
-def test_a_card_number_among_many_other_numbers_is_found() -> None:
+def test_card_number_among_many_other_numbers_is_found() -> None:
     assert contains_card_number("4155552671 1234 4111 1111 1111 1111 99 20251120")
     assert contains_card_number("+4111 1111 1111 1111")
 
 
-def test_no_text_is_no_card_number() -> None:
+def test_empty_text_is_no_card_number() -> None:
     assert not contains_card_number("")
     assert not contains_card_number("4111 1111 1111")
 
 
-def test_keys_made_of_numbers_are_let_pass() -> None:
+def test_keys_made_of_digits_are_no_card_numbers() -> None:
     rng = random.Random(7)
     keys = [f"shop-{rng.randint(1, 10**9)}-{count}-{1_795_000_000 + count}" for count in range(20_000)]
     assert not [key for key in keys if contains_card_number(key)]
+
+
+def test_two_hundred_barcodes_in_one_text_are_let_pass() -> None:
+    rng = random.Random(20251120)
+    payloads = ["400" + "".join(rng.choices("0123456789", k=9)) for _ in range(200)]
+    sums = [sum(int(digit) * (1 + 2 * (at % 2)) for at, digit in enumerate(payload)) for payload in payloads]
+    barcodes = [f"{payload}{-total % 10}" for payload, total in zip(payloads, sums, strict=True)]
+    assert not contains_card_number(" ".join(barcodes))
+
+
+def test_the_fraction_of_a_number_in_scientific_notation_is_no_lookalike() -> None:
+    assert contains_card_number("1.22000000000003E+14")  # 22000000000003 alone has the form of a SIRET
+    assert contains_card_number("6.304E+15")

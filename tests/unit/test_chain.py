@@ -29,7 +29,7 @@ ROW = {
 KEYS = JournalKeys((("new", "secret of the year"), ("old", "secret of last year")))
 
 
-def test_hash_is_an_hmac_that_any_other_program_can_make() -> None:
+def test_hash_is_an_hmac_by_the_standard_library() -> None:
     micros = str((AT - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1))
     fields = ["refund", "1", "2", "ab", "10.500", "PENDING", "\1", "re_1", micros, micros]
     text = "\0".join(fields)
@@ -47,7 +47,7 @@ def test_hash_is_an_hmac_that_any_other_program_can_make() -> None:
         {"created_at": AT.astimezone(timezone(timedelta(hours=2)))},
     ],
 )
-def test_hash_does_not_depend_on_how_a_value_is_written(same: dict[str, object]) -> None:
+def test_hash_is_equal_for_every_spelling_of_a_value(same: dict[str, object]) -> None:
     assert KEYS.sign(REFUND, ROW | same) == KEYS.sign(REFUND, ROW)
 
 
@@ -57,7 +57,7 @@ def test_another_value_has_another_hash(other: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 63, 64, 65, 200])
-def test_key_of_any_length_signs_as_hmac_does(length: int) -> None:
+def test_key_of_any_length_signs_like_hmac(length: int) -> None:
     secret = "s" * length
     content = chain._bytes(REFUND, ROW)
 
@@ -97,7 +97,7 @@ HASHES = {"row_hash", "state_hash", "response_hash"}
 
 
 @pytest.mark.parametrize("table", COVERED, ids=str)
-def test_every_column_is_covered_or_tells_nothing(table: object) -> None:
+def test_every_column_is_hashed_or_excepted(table: object) -> None:
     columns = set(table.c.keys())  # type: ignore[attr-defined]
     free = set(TELLS_NOTHING.get(table, {}))  # type: ignore[call-overload]
 
@@ -105,7 +105,7 @@ def test_every_column_is_covered_or_tells_nothing(table: object) -> None:
     assert not COVERED[table] & free  # type: ignore[index]
 
 
-def test_values_of_every_kind_are_told_apart() -> None:
+def test_values_of_different_types_have_different_hashes() -> None:
     kind = chain.Covered("any", ("a", "a"))
     id_, text = UUID(int=1), UUID(int=1).hex
     assert chain.digest(kind, {"a": id_}) == chain.digest(kind, {"a": text})

@@ -22,7 +22,7 @@ def charged(times: int) -> dict[Change, int]:
 
 
 @pytest.mark.parametrize("times", [0, 1, 3, 4, 5, 99, 100, 101, 7321, 999_999, 5_000_000])
-def test_the_highest_bar_fits_and_the_scale_is_of_whole_round_numbers(times: int) -> None:
+def test_highest_bar_fits_and_the_scale_has_round_numbers(times: int) -> None:
     chart = bars_of(day_until(NOW, charged(times)))
     numbers = [number for number, _ in chart.lines]
 
@@ -37,27 +37,25 @@ def test_the_highest_bar_fits_and_the_scale_is_of_whole_round_numbers(times: int
     assert last.x + chart.bar_width <= WIDTH
 
 
-def test_parts_stand_on_each_other_and_what_changed_nothing_is_in_none() -> None:
+def test_bar_stacks_its_parts_and_leaves_out_changes_without_effect() -> None:
     changes = charged(10) | {Change(THIS_HOUR, "charge_declined", "PROCESSING", "FAILED"): 4}
     chart = bars_of(day_until(NOW, changes))
     last = chart.bars[-1]
-
     assert last.counts == {"captured": 10, "authorized": 0, "refunded": 0, "cancelled": 0, "failed": 4}
-    floor = float(HEIGHT)
-    for part in last.parts:
-        assert part.y == pytest.approx(floor - part.height, abs=0.02)
-        floor = part.y
+    floors = [float(HEIGHT), *(part.y for part in last.parts)]
+    bottoms = [part.y + part.height for part in last.parts]
+    assert bottoms == pytest.approx(floors[:-1], abs=0.02)
     assert (chart.created, chart.undecided, chart.totals["failed"]) == (10, 7, 4)
     assert sum(bar.created for bar in chart.bars[:-1]) == 0
 
 
-def test_a_share_of_nothing_is_nothing_and_all_of_them_are_all() -> None:
+def test_shares_sum_to_100_percent_and_share_of_zero_is_zero() -> None:
     assert {share.percent for share in shares_of(dict.fromkeys(Status, 0))} == {0}
     shares = shares_of(dict.fromkeys(Status, 3))
     assert sum(share.percent for share in shares) == pytest.approx(100, abs=0.1)  # each one is rounded
     assert [share.status for share in shares] == list(Status)
 
 
-def test_every_status_that_ends_something_is_drawn_once() -> None:
+def test_every_final_status_is_drawn_once() -> None:
     drawn = [status for statuses in SERIES.values() for status in statuses]
     assert sorted(drawn) == sorted(set(Status) - {Status.PENDING, Status.PROCESSING, Status.REQUIRES_ACTION})

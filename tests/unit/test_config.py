@@ -17,9 +17,7 @@ def faults_of(environ: dict[str, str]) -> str:
     return str(caught.value)
 
 
-def test_nothing_set_is_a_development_service_on_an_sqlite_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_empty_environment_is_a_development_service_on_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settings = Settings.from_env({})
     assert settings.database_url == f"sqlite:///{tmp_path}/var/payments.db"
@@ -46,13 +44,13 @@ def test_every_spelling_of_postgresql_means_psycopg2(scheme: str) -> None:
     assert settings.database_url == "postgresql+psycopg2://u:p%40ss@h:5433/d?application_name=x"
 
 
-def test_asyncpgs_ssl_option_is_said_in_libpqs_word() -> None:
+def test_ssl_option_of_asyncpg_becomes_sslmode() -> None:
     settings = Settings.from_env({"DATABASE_URL": "postgresql+asyncpg://u:p@h/d?ssl=require"})
     assert settings.database_url == "postgresql+psycopg2://u:p@h/d?sslmode=require"
 
 
 @pytest.mark.parametrize("text", ["sqlite:///./payment.db", "sqlite:///payment.db", "sqlite+pysqlite:///payment.db"])
-def test_a_relative_sqlite_path_is_made_absolute(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_sqlite_path_is_made_absolute(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert Settings.from_env({"DATABASE_URL": text}).database_url == f"sqlite:///{tmp_path}/payment.db"
 
@@ -62,7 +60,7 @@ def test_sqlite_in_memory_stays_in_memory() -> None:
 
 
 @pytest.mark.parametrize("name", ["DB_PASS", "DB_PASSWORD"])
-def test_the_database_may_be_given_in_parts_with_any_password(name: str) -> None:
+def test_database_in_parts_accepts_any_password(name: str) -> None:
     settings = Settings.from_env(
         {"DB_HOST": "db", "DB_PORT": "5444", "DB_NAME": "pay", "DB_USER": "u@x", name: "S#9/@:"}
     )
@@ -72,12 +70,12 @@ def test_the_database_may_be_given_in_parts_with_any_password(name: str) -> None
     assert (url.username, url.password) == ("u@x", "S#9/@:")
 
 
-def test_the_trips_documents_defaults_fill_missing_parts() -> None:
+def test_missing_parts_of_the_database_have_documented_defaults() -> None:
     url = make_url(Settings.from_env({"DB_PASS": "x"}).database_url)
     assert (url.host, url.port, url.database, url.username) == ("localhost", 5433, "postgres", "postgres")
 
 
-def test_a_database_url_wins_over_its_parts() -> None:
+def test_database_url_has_precedence_over_its_parts() -> None:
     settings = Settings.from_env({"DATABASE_URL": "postgres://u:p@a/d", "DB_HOST": "b"})
     assert make_url(settings.database_url).host == "a"
 
@@ -91,12 +89,12 @@ def test_a_database_url_wins_over_its_parts() -> None:
         ({"BIND": "[::1]:8082,unix:/run/payments.sock"}, ("[::1]:8082", "unix:/run/payments.sock")),
     ],
 )
-def test_where_the_service_listens(environ: dict[str, str], bind: tuple[str, ...]) -> None:
+def test_address_of_the_service_is_read(environ: dict[str, str], bind: tuple[str, ...]) -> None:
     assert Settings.from_env(environ).bind == bind
 
 
 @pytest.mark.parametrize("text", ["true", "True", "1", "yes", "YES", "on"])
-def test_booleans_are_tolerant(text: str) -> None:
+def test_booleans_are_read_in_many_spellings(text: str) -> None:
     assert Settings.from_env({"RABBITMQ_ENABLED": text}).rabbitmq_enabled
     assert not Settings.from_env({"RABBITMQ_ENABLED": "False"}).rabbitmq_enabled
 
@@ -104,7 +102,7 @@ def test_booleans_are_tolerant(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["https://a.example,http://b.example:3000", '["https://a.example", "http://b.example:3000"]']
 )
-def test_origins_come_as_list_or_json(text: str) -> None:
+def test_origins_are_read_as_a_list_or_json(text: str) -> None:
     assert Settings.from_env({"CORS_ORIGINS": text}).cors_origins == ("https://a.example", "http://b.example:3000")
 
 
@@ -120,12 +118,12 @@ def test_empty_texts_count_as_not_set() -> None:
     assert Settings.from_env(environ) == Settings.from_env({})
 
 
-def test_an_empty_list_of_open_channels_closes_all() -> None:
+def test_empty_list_of_open_channels_opens_none() -> None:
     assert Settings.from_env({"AUTH_OPEN_CHANNELS": ""}).auth_open_channels == frozenset()
     assert Settings.from_env({"AUTH_OPEN_CHANNELS": " Trips, bills"}).auth_open_channels == {"trips", "bills"}
 
 
-def test_bookings_cannot_be_opened() -> None:
+def test_bookings_cannot_be_an_open_channel() -> None:
     assert "AUTH_OPEN_CHANNELS: bookings always need a token." in faults_of({"AUTH_OPEN_CHANNELS": ",".join(CHANNELS)})
 
 
@@ -134,19 +132,19 @@ def test_flask_env_names_the_environment_unless_it_contradicts() -> None:
     assert "ENVIRONMENT, FLASK_ENV:" in faults_of({"FLASK_ENV": "production", "ENVIRONMENT": "development"})
 
 
-def test_trip_notifications_fall_back_to_the_common_service() -> None:
+def test_trip_notifications_default_to_the_common_service() -> None:
     both = {"NOTIFICATION_SERVICE_URL": "http://n:8085", "TRIP_NOTIFICATION_SERVICE_URL": "http://t:8085/"}
     assert Settings.from_env(both).trip_notification_service_url == "http://t:8085"
     del both["TRIP_NOTIFICATION_SERVICE_URL"]
     assert Settings.from_env(both).trip_notification_service_url == "http://n:8085"
 
 
-def test_the_pool_is_as_large_as_a_workers_threads() -> None:
+def test_pool_size_defaults_to_the_threads_of_a_worker() -> None:
     assert Settings.from_env({"WEB_THREADS": "3", "WEB_CONCURRENCY": "5"}).db_pool_size == 3
     assert Settings.from_env({"WEB_THREADS": "3", "DB_POOL_SIZE": "4"}).db_pool_size == 4
 
 
-def test_the_documented_jwt_default_gives_way_to_any_other_key() -> None:
+def test_other_key_replaces_the_documented_jwt_default() -> None:
     assert Settings.from_env({"JWT_JWKS_URL": "http://127.0.0.1:1/jwks"}).jwt_secret_key is None
 
 
@@ -185,7 +183,7 @@ def test_every_unreadable_variable_is_named_once_and_no_value_shown() -> None:
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_each_unreadable_variable_alone_stops_the_start(name: str) -> None:
+def test_each_unreadable_variable_stops_the_start(name: str) -> None:
     assert f"  {name}: " in faults_of({name: UNREADABLE[name]})
 
 
@@ -199,7 +197,7 @@ def test_each_unreadable_variable_alone_stops_the_start(name: str) -> None:
         ({"IDEMPOTENCY_KEY_TTL": "30"}, "LEASE_SECONDS, IDEMPOTENCY_KEY_TTL"),
     ],
 )
-def test_who_waits_must_outlive_whom_it_waits_for(change: dict[str, str], named: str) -> None:
+def test_outer_time_out_must_exceed_the_inner_one(change: dict[str, str], named: str) -> None:
     assert [line.split(":")[0].strip() for line in faults_of(change).splitlines()[1:]] == [named]
 
 
@@ -207,7 +205,7 @@ def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-def test_a_public_key_may_be_written_on_one_line() -> None:
+def test_public_key_on_one_line_is_accepted() -> None:
     text = pem(ec.generate_private_key(ec.SECP256R1()))
     assert Settings.from_env({"JWT_PUBLIC_KEY": text.replace("\n", "\\n")}).jwt_public_key == text
 
@@ -216,10 +214,10 @@ WEAK = rsa.generate_private_key(65537, 1024)  # noqa: S505 - to be refused
 
 
 @pytest.mark.parametrize("key", [WEAK, ec.generate_private_key(ec.SECP384R1())])
-def test_a_weak_or_unusable_public_key_is_refused(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> None:
+def test_weak_or_unusable_public_key_is_refused(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> None:
     assert "JWT_PUBLIC_KEY: must be an RSA key" in faults_of({"JWT_PUBLIC_KEY": pem(key)})
 
 
 @pytest.mark.parametrize("prefix", ["/api", "/api/", "/api/v1", "/ops"])
-def test_the_trips_cannot_move_in_where_others_have_their_payments(prefix: str) -> None:
+def test_prefix_of_trips_cannot_be_a_path_of_another_channel(prefix: str) -> None:
     assert "API_PREFIX" in faults_of({"API_PREFIX": prefix})

@@ -27,7 +27,7 @@ def named_by(environ: dict[str, str]) -> list[str]:
     return [fault.split(":")[0] for fault in faults_of(environ)]
 
 
-def test_one_address_still_chooses_the_gateway_as_in_1_0_0() -> None:
+def test_gateway_url_alone_chooses_the_gateway_as_in_1_0_0() -> None:
     nothing, address = Settings.from_env({}), Settings.from_env({"GATEWAY_URL": "http://bank.test"})
     assert (nothing.main_gateway, nothing.gateways, nothing.former_gateway) == (
         "simulated",
@@ -37,14 +37,14 @@ def test_one_address_still_chooses_the_gateway_as_in_1_0_0() -> None:
     assert (address.main_gateway, address.gateways, address.former_gateway) == ("remote", ("remote",), "remote")
 
 
-def test_a_gateway_that_gets_no_new_payments_stays_for_the_old_ones() -> None:
+def test_gateway_without_a_route_stays_for_its_old_payments() -> None:
     settings = Settings.from_env(STRIPE | {"GATEWAY_URL": "http://bank.test"})
     assert settings.main_gateway == "stripe"
     assert settings.gateways == ("remote", "stripe")
     assert settings.former_gateway == "remote"
 
 
-def test_routes_are_read_without_regard_to_case_and_blanks() -> None:
+def test_routes_ignore_case_and_blanks() -> None:
     settings = Settings.from_env(
         STRIPE | {"GATEWAY_ROUTES": " CARD, credit_card = stripe ; COD,CASH=Offline;*=stripe;"}
     )
@@ -83,7 +83,7 @@ def test_routes_are_read_without_regard_to_case_and_blanks() -> None:
         ("ALLOW_MOLLIE_TEST_MODE", "maybe"),
     ],
 )
-def test_an_unreadable_value_is_named_and_not_shown(name: str, value: str) -> None:
+def test_unreadable_value_is_named_and_not_shown(name: str, value: str) -> None:
     (fault,) = faults_of({name: value})
     assert fault.startswith(f"{name}: ")
     assert "hunter2" not in fault
@@ -101,16 +101,16 @@ def test_an_unreadable_value_is_named_and_not_shown(name: str, value: str) -> No
         ({"LEGACY_GATEWAY": "remote"}, "LEGACY_GATEWAY, GATEWAY_URL"),
     ],
 )
-def test_a_gateway_that_is_named_must_be_configured(change: dict[str, str], named: str) -> None:
+def test_route_to_a_gateway_that_is_not_configured_is_refused(change: dict[str, str], named: str) -> None:
     assert named_by(LONGER | change) == [named]
 
 
-def test_stripe_without_its_library_is_a_fault_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stripe_without_its_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("payment_service.config_gateways.find_spec", lambda _: None)
     assert faults_of(STRIPE) == ("STRIPE_API_KEY: needs the packages of requirements-stripe.txt.",)
 
 
-def test_stripes_budget_is_three_exchanges_and_joins_the_chain_of_limits() -> None:
+def test_budget_of_stripe_is_three_exchanges_within_the_outer_limits() -> None:
     """A confirmation may take 15 seconds: with the default limits a proxy would cut it off."""
     settings = Settings.from_env(STRIPE)
     assert settings.gateway_budget == 3 * (1 + 15) + 1 == 49
@@ -123,7 +123,7 @@ def test_stripes_budget_is_three_exchanges_and_joins_the_chain_of_limits() -> No
     assert Settings.from_env(short).gateway_budget == pytest.approx(24.7)
 
 
-def test_a_key_says_whether_it_is_live() -> None:
+def test_api_key_names_its_mode() -> None:
     assert Settings.from_env(LIVE).stripe_is_live
     assert not Settings.from_env(STRIPE).stripe_is_live
     assert not replace(Settings.from_env(STRIPE), stripe_api_key=None).stripe_is_live
@@ -145,12 +145,12 @@ def test_production_with_a_live_key_is_accepted() -> None:
         ({"STRIPE_WEBHOOK_SECRETS": "whsec_short"}, "STRIPE_WEBHOOK_SECRETS"),
     ],
 )
-def test_production_refuses_a_gateway_that_moves_no_real_money(change: dict[str, str], named: str) -> None:
+def test_production_refuses_a_test_gateway(change: dict[str, str], named: str) -> None:
     assert named_by(LIVE | change) == [named]
 
 
 @pytest.mark.parametrize("address", ["http://api.stripe.com", "https://api.stripe.com.evil.test"])
-def test_a_live_key_is_sent_to_stripe_alone(address: str) -> None:
+def test_live_key_is_sent_only_to_stripe(address: str) -> None:
     joined = "STRIPE_API_KEY, STRIPE_API_BASE"
     assert named_by(STRIPE | {"STRIPE_API_KEY": LIVE_KEY, "STRIPE_API_BASE": address}) == [joined]
     assert named_by(LIVE | {"STRIPE_API_BASE": address}) == [joined, "STRIPE_API_BASE"]
@@ -158,7 +158,7 @@ def test_a_live_key_is_sent_to_stripe_alone(address: str) -> None:
     assert named_by(LIVE | test_mode) == ["STRIPE_API_BASE"]
 
 
-def test_printed_settings_show_no_secret_of_stripes() -> None:
+def test_printed_settings_show_no_secret_of_stripe() -> None:
     secret = "whsec_f3b0c44298fc1c149afbf4c8996fb924"
     settings = Settings.from_env(STRIPE | {"STRIPE_WEBHOOK_SECRETS": f"{secret}, {secret}2"})
     assert settings.stripe_webhook_secrets == (secret, f"{secret}2")
@@ -166,7 +166,7 @@ def test_printed_settings_show_no_secret_of_stripes() -> None:
     assert secret not in repr(settings)
 
 
-def test_mollies_budget_is_three_exchanges_and_fits_into_the_default_limits() -> None:
+def test_budget_of_mollie_is_three_exchanges_within_the_default_limits() -> None:
     settings = Settings.from_env(MOLLIE)
     assert (settings.main_gateway, settings.gateway_budget, settings.lookup_budget) == ("mollie", 19, 7)
     assert named_by(MOLLIE | {"GATEWAY_READ_TIMEOUT": "7"}) == [
@@ -174,7 +174,7 @@ def test_mollies_budget_is_three_exchanges_and_fits_into_the_default_limits() ->
     ]
 
 
-def test_mollies_keys_are_secret_and_its_modes_apart() -> None:
+def test_keys_of_mollie_are_secret_and_name_their_mode() -> None:
     assert MOLLIE_TEST not in repr(Settings.from_env(MOLLIE))
     assert not Settings.from_env(MOLLIE).mollie_is_live
     assert Settings.from_env(LIVE_MOLLIE).mollie_is_live
@@ -183,7 +183,7 @@ def test_mollies_keys_are_secret_and_its_modes_apart() -> None:
     assert named_by(LIVE_MOLLIE | {"MOLLIE_API_KEY": MOLLIE_TEST}) == ["MOLLIE_API_KEY"]
 
 
-def test_production_with_mollie_needs_the_origins_that_customers_come_back_to() -> None:
+def test_production_with_mollie_needs_return_origins() -> None:
     """Every charge at Mollie needs a return URL, and production accepts only those of a configured origin."""
     without = {name: value for name, value in LIVE_MOLLIE.items() if name != "PAYMENT_RETURN_ORIGINS"}
     assert named_by(without) == ["PAYMENT_RETURN_ORIGINS"]
@@ -194,7 +194,7 @@ def test_production_with_mollie_needs_the_origins_that_customers_come_back_to() 
     assert Settings.from_env(only_old_payments).is_production
 
 
-def test_a_live_key_is_sent_to_mollie_alone() -> None:
+def test_live_key_is_sent_only_to_mollie() -> None:
     address = {"MOLLIE_API_BASE": "https://api.mollie.com.evil.test"}
     assert named_by(MOLLIE | {"MOLLIE_API_KEY": MOLLIE_LIVE} | address) == ["MOLLIE_API_KEY, MOLLIE_API_BASE"]
     assert named_by(LIVE_MOLLIE | address) == ["MOLLIE_API_KEY, MOLLIE_API_BASE", "MOLLIE_API_BASE"]

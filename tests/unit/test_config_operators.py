@@ -14,13 +14,13 @@ def faults(**environ: str) -> str:
     return "\n".join(refused.value.faults)
 
 
-def test_without_settings_operators_paste_tokens_for_eight_hours() -> None:
+def test_default_sign_in_is_a_pasted_token_for_8_hours() -> None:
     settings = Settings.from_env({})
 
     assert (settings.ops_oidc_issuer, settings.ops_token_sign_in, settings.ops_session_seconds) == (None, True, 28800)
 
 
-def test_an_issuer_is_kept_letter_by_letter_and_the_secret_is_not_printed() -> None:
+def test_issuer_is_kept_exactly_and_the_secret_is_not_printed() -> None:
     settings = Settings.from_env({**PROVIDER, "OPS_OIDC_CLIENT_SECRET": "hush", "OPS_TOKEN_SIGN_IN": "no"})
 
     assert settings.ops_oidc_issuer == "https://login.example.com/"
@@ -42,14 +42,14 @@ def test_an_issuer_is_kept_letter_by_letter_and_the_secret_is_not_printed() -> N
         ({"OPS_SESSION_SECONDS": "0"}, "OPS_SESSION_SECONDS"),
     ],
 )
-def test_what_cannot_hold_together_is_refused_by_name(environ: dict[str, str], names: str) -> None:
+def test_contradictory_settings_are_refused_by_name(environ: dict[str, str], names: str) -> None:
     found = faults(**environ)
 
     assert names in found
     assert "hush" not in found
 
 
-def test_production_demands_https_of_the_provider() -> None:
+def test_production_needs_https_of_the_provider() -> None:
     found = faults(
         ENVIRONMENT="production",
         **{**PROVIDER, "OPS_OIDC_ISSUER": "http://login.example.com"},

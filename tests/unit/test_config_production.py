@@ -20,7 +20,7 @@ def faults_of(environ: dict[str, str]) -> list[str]:
     return str(caught.value).splitlines()[1:]
 
 
-def test_a_complete_production_environment_is_accepted() -> None:
+def test_complete_production_environment_is_accepted() -> None:
     settings = Settings.from_env(PRODUCTION)
     assert settings.is_production
     assert settings.database_url == "postgresql+psycopg2://payments:Qm7sd0qk1@db/payments?sslmode=verify-full"
@@ -51,7 +51,7 @@ def test_a_complete_production_environment_is_accepted() -> None:
         ({"RABBITMQ_ENABLED": "1", "RABBITMQ_URL": "amqps://payments:guest@broker/"}, "RABBITMQ_URL"),
     ],
 )
-def test_production_refuses_what_is_unsafe_by_name_alone(change: dict[str, str], named: str) -> None:
+def test_production_refuses_unsafe_settings_by_name_without_their_values(change: dict[str, str], named: str) -> None:
     lines = faults_of(PRODUCTION | change)
     assert [line.split(":")[0].strip() for line in lines] == [named]
     assert not any(value in lines[0] for value in change.values() if len(value) > 5)
@@ -65,7 +65,7 @@ def test_production_refuses_what_is_unsafe_by_name_alone(change: dict[str, str],
         {"JWT_SECRET_KEY": "", "JWT_JWKS_URL": "https://auth.test/jwks.json"},
     ],
 )
-def test_production_takes_a_deliberate_override(change: dict[str, str]) -> None:
+def test_production_accepts_an_explicit_override(change: dict[str, str]) -> None:
     assert Settings.from_env(PRODUCTION | change).is_production
 
 

@@ -37,13 +37,13 @@ def nginx() -> Iterator[Nginx]:
     proxy.close()
 
 
-def test_the_dockerfile_has_no_known_fault() -> None:
+def test_dockerfile_has_no_known_fault() -> None:
     result = run(TOOLS / "hadolint", "Dockerfile")
 
     assert (result.returncode, result.stdout) == (0, "")
 
 
-def test_the_image_runs_as_nobody_in_particular_with_exec_form_commands() -> None:
+def test_image_runs_without_root_and_with_exec_form_commands() -> None:
     instructions = (ROOT / "Dockerfile").read_text()
     last_stage = instructions[instructions.rindex("FROM ") :]
 
@@ -52,7 +52,7 @@ def test_the_image_runs_as_nobody_in_particular_with_exec_form_commands() -> Non
     assert "--require-hashes" in instructions
 
 
-def test_everything_the_image_copies_passes_the_dockerignore() -> None:
+def test_files_that_the_image_copies_pass_the_dockerignore() -> None:
     let_in = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
 
     assert [name for name in let_in if not (ROOT / name).exists()] == []
@@ -65,7 +65,7 @@ def test_compose_accepts_its_file() -> None:
     assert result.returncode == 0, result.stdout
 
 
-def test_the_service_can_be_scaled(compose: dict[str, Any]) -> None:
+def test_service_can_be_scaled(compose: dict[str, Any]) -> None:
     service = compose["services"]["payment-service"]
 
     assert not {"container_name", "ports"} & service.keys()
@@ -73,7 +73,7 @@ def test_the_service_can_be_scaled(compose: dict[str, Any]) -> None:
     assert service["depends_on"]["database"]["condition"] == "service_healthy"
 
 
-def test_a_container_is_given_the_time_to_drain_and_to_finish_a_charge(compose: dict[str, Any]) -> None:
+def test_container_has_time_to_drain_and_to_finish_a_charge(compose: dict[str, Any]) -> None:
     service = compose["services"]["payment-service"]
     grace, drained = int(service["stop_grace_period"].removesuffix("s")), float(service["environment"]["DRAIN_SECONDS"])
     template = (ROOT / "deploy" / "nginx" / "templates" / "payment-service.conf.template").read_text()
@@ -84,10 +84,15 @@ def test_a_container_is_given_the_time_to_drain_and_to_finish_a_charge(compose: 
 
 
 def test_compose_has_no_secret_of_its_own(compose: dict[str, Any]) -> None:
-    for service in compose["services"].values():
-        for name, value in service.get("environment", {}).items():
-            if value and re.search(r"PASS|SECRET|KEY", name):
-                assert re.fullmatch(r"\$\{[A-Z_]+(:\?[^}]+|:-guest|:\+/run/tls/[a-z.]+)\}", value), name
+    secrets = {
+        name: value
+        for service in compose["services"].values()
+        for name, value in service.get("environment", {}).items()
+        if value and re.search(r"PASS|SECRET|KEY", name)
+    }
+    allowed = re.compile(r"\$\{[A-Z_]+(:\?[^}]+|:-guest|:\+/run/tls/[a-z.]+)\}")
+    assert secrets
+    assert {name: value for name, value in secrets.items() if not allowed.fullmatch(value)} == {}
 
 
 def test_nginx_accepts_its_configuration(nginx: Nginx) -> None:
@@ -116,13 +121,13 @@ LIMITS = {
 
 
 @pytest.mark.parametrize(("directive", "value"), LIMITS.items())
-def test_nginx_holds_the_limit(directive: str, value: str) -> None:
+def test_nginx_has_the_body_limits(directive: str, value: str) -> None:
     configuration = "".join(path.read_text() for path in sorted((ROOT / "deploy" / "nginx").rglob("*.*")))
 
     assert value in re.findall(rf"^ *{directive} (.+);$", configuration, re.MULTILINE)
 
 
-def test_a_missing_nginx_is_said_aloud_and_a_failure_under_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_nginx_skips_the_test_and_fails_it_under_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
     monkeypatch.setenv("CI", "")
     with pytest.raises(pytest.skip.Exception, match="NGINX IS MISSING"):
@@ -132,13 +137,13 @@ def test_a_missing_nginx_is_said_aloud_and_a_failure_under_ci(monkeypatch: pytes
         nginx_program()
 
 
-def test_nginx_waits_as_long_as_the_settings_say(compose: dict[str, Any]) -> None:
+def test_nginx_time_out_follows_the_settings(compose: dict[str, Any]) -> None:
     promised = Settings.from_env({}).nginx_timeout
 
     assert compose["services"]["nginx"]["environment"]["READ_TIMEOUT"] == f"${{NGINX_TIMEOUT:-{promised}}}"
 
 
-def test_the_package_has_the_version_that_health_reports() -> None:
+def test_package_has_the_version_that_health_reports() -> None:
     package = ConfigParser(interpolation=None)
     package.read(ROOT / "setup.cfg")
 

@@ -15,7 +15,7 @@ from payment_service.channels import CHANNELS
 from payment_service.channels.trips.schemas import NEW_PAYMENT
 from payment_service.config import Settings
 from payment_service.db import db
-from payment_service.domain.errors import FieldError, Invalid, KeyMismatch, PaymentNotFound
+from payment_service.domain.errors import FieldError, Invalid, KeyMismatch, PaymentNotFound, ServiceError
 from payment_service.web.channel import Channel
 from payment_service.web.openapi import routes_of
 from payment_service.web.openapi.decorators import describe
@@ -63,7 +63,7 @@ NAMES = ["defaults", "no prefix", "own prefix", "orders by default", "nothing op
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=NAMES)
-def test_it_is_valid(make: Make, settings: dict[str, Any]) -> None:
+def test_description_is_valid(make: Make, settings: dict[str, Any]) -> None:
     OpenAPIV30SpecValidator(description_of(make(**settings))).validate()
 
 
@@ -73,7 +73,7 @@ def is_for_people(path: str) -> bool:
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=NAMES)
-def test_every_route_is_described_and_nothing_else(make: Make, settings: dict[str, Any]) -> None:
+def test_description_has_every_route_and_no_other(make: Make, settings: dict[str, Any]) -> None:
     app = make(**settings)
     there = {(route.path, route.method) for route in routes_of(app) if not is_for_people(route.path)}
     of_flask = {rule.rule for rule in app.url_map.iter_rules() if not is_for_people(rule.rule)}
@@ -98,17 +98,21 @@ def test_every_example_fits_its_schema(described: Described) -> None:
     assert wrong == []
 
 
-def test_every_operation_says_what_it_is_and_how_it_can_fail(described: Described) -> None:
-    for path, method, operation in operations(described):
-        assert operation["summary"], (path, method)
-        assert operation["tags"], (path, method)
-        assert "default" in operation["responses"], (path, method)
-        for status, response in operation["responses"].items():
-            assert response["description"], (path, method, status)
-            assert {"X-Request-ID", "X-Correlation-ID"} <= set(response["headers"])
+def test_every_operation_has_a_summary_a_tag_and_described_answers(described: Described) -> None:
+    found = {(path, method): operation for path, method, operation in operations(described)}
+    responses = {
+        (*route, status): response
+        for route, operation in found.items()
+        for status, response in operation["responses"].items()
+    }
+    ids = {"X-Request-ID", "X-Correlation-ID"}
+    assert {route for route, each in found.items() if not (each["summary"] and each["tags"])} == set()
+    assert {route for route, each in found.items() if "default" not in each["responses"]} == set()
+    assert {place for place, response in responses.items() if not response["description"]} == set()
+    assert {place for place, response in responses.items() if not ids <= set(response["headers"])} == set()
 
 
-def test_operations_have_names_of_their_own(described: Described) -> None:
+def test_operations_have_unique_names(described: Described) -> None:
     names = [operation["operationId"] for _, _, operation in operations(described)]
 
     assert len(set(names)) == len(names)
@@ -120,35 +124,34 @@ def errors_of(described: Described, path: str, method: str = "post") -> set[str]
     return {each["$ref"].rpartition("/")[2] for each in schema.get("anyOf", [schema])}
 
 
-def test_an_operation_has_the_error_schema_of_each_channel_that_serves_it(described: Described) -> None:
+def test_operation_has_the_error_schema_of_each_of_its_channels(described: Described) -> None:
     assert errors_of(described, "/api/payments") == {"BookingError"}
     assert errors_of(described, "/v1/payments") == {"DetailError", "TripError", "OrderError"}
     assert errors_of(described, "/health", "get") == {"ErrorSchema"}
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
-def test_errors_of_a_channel_fit_its_schema(described: Described, channel: Channel) -> None:
-    shut = closed(described)
+@pytest.mark.parametrize(
+    "error",
+    [Invalid([FieldError(("body", "amount"), "missing")]), PaymentNotFound(), KeyMismatch(fields=["a"], payment=None)],
+    ids=lambda error: type(error).__name__,
+)
+def test_error_of_a_channel_fits_its_schema(described: Described, channel: Channel, error: ServiceError) -> None:
     schema = {"$ref": f"#/components/schemas/{type(channel.renderer.errors).__name__}"}
-    invalid = Invalid([FieldError(("body", "amount"), "amount is required", "missing")])
-    for error in (invalid, PaymentNotFound(), KeyMismatch(fields=["amount"], payment=None)):
-        assert faults(shut, schema, json.loads(channel.renderer.errors.render(error).body)) == []
+    assert faults(closed(described), schema, json.loads(channel.renderer.errors.render(error).body)) == []
 
 
-def test_a_shared_path_takes_one_of_its_channels_bodies(described: Described) -> None:
+def test_shared_path_accepts_a_body_of_each_of_its_channels(described: Described) -> None:
     body = described["paths"]["/v1/payments"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     names = [shape["$ref"].rpartition("/")[2] for shape in body["oneOf"]]
-
+    trip = {"idempotency_key": "demo-client-1", "trip_id": 101, "method": "CARD", "amount": 150.0}
     assert names == ["NewBillPayment", "NewTripPayment", "NewOrderPayment"]
-    for fits in (
-        {"bill_id": 1, "amount": 525.0, "method": "UPI"},
-        {"idempotency_key": "demo-client-1", "trip_id": 101, "method": "CARD", "amount": 150.0},
-    ):
-        assert faults(described, body, fits) == []
+    assert faults(described, body, {"bill_id": 1, "amount": 525.0, "method": "UPI"}) == []
+    assert faults(described, body, trip) == []
     assert faults(described, body, {"amount": 525.0, "method": "UPI"}) != []
 
 
-def test_a_shared_list_has_every_channels_parameters(described: Described) -> None:
+def test_shared_list_has_the_parameters_of_every_channel(described: Described) -> None:
     parameters = {each["name"]: each for each in described["paths"]["/v1/payments"]["get"]["parameters"]}
 
     assert {"skip", "limit", "bill_id", "page", "page_size", "user_id", "cursor", "from"} <= set(parameters)
@@ -158,7 +161,7 @@ def test_a_shared_list_has_every_channels_parameters(described: Described) -> No
     assert not any(each["required"] for each in parameters.values())
 
 
-def test_the_documents_examples_are_shown(described: Described) -> None:
+def test_description_shows_the_documented_examples(described: Described) -> None:
     charge = described["paths"]["/payments"]["post"]
     sent = charge["requestBody"]["content"]["application/json"]["examples"]["NewTripPayment"]["value"]
     got = charge["responses"]["200"]["content"]["application/json"]["examples"]["TripPayment"]["value"]
@@ -186,18 +189,21 @@ def security(described: Described, path: str, method: str = "get") -> Any:
     return described["paths"][path][method].get("security")
 
 
-def test_who_needs_a_token_is_what_the_settings_say(make: Make) -> None:
-    in_development = description_of(make())
-    in_production = description_of(make(auth_open_channels=frozenset()))
+@pytest.mark.parametrize(
+    ("settings", "of_trips"),
+    [({}, [{"token": []}, {}]), ({"auth_open_channels": frozenset()}, [{"token": []}])],
+    ids=["development", "production"],
+)
+def test_description_names_tokens_as_the_settings_do(
+    make: Make, settings: dict[str, Any], of_trips: list[dict[str, list[str]]]
+) -> None:
+    described = description_of(make(**settings))
+    assert security(described, "/health") is None
+    assert security(described, "/api/payments") == [{"token": []}]
+    assert security(described, "/payments") == of_trips
 
-    for described in (in_development, in_production):
-        assert security(described, "/health") is None
-        assert security(described, "/api/payments") == [{"token": []}]
-    assert security(in_development, "/payments") == [{"token": []}, {}]
-    assert security(in_production, "/payments") == [{"token": []}]
 
-
-def test_keys_are_described_where_they_are_sent(described: Described) -> None:
+def test_description_has_the_key_header_where_it_is_accepted(described: Described) -> None:
     def header(path: str) -> Any:
         found = described["paths"][path]["post"]["parameters"]
         return next((each["required"] for each in found if each["name"] == "Idempotency-Key"), None)
@@ -212,14 +218,14 @@ def test_keys_are_described_where_they_are_sent(described: Described) -> None:
     assert all("Retry-After" in responses[status]["headers"] for status in ("202", "default"))
 
 
-def test_a_channel_that_is_taken_out_leaves_nothing_behind(make: Make) -> None:
+def test_description_without_a_channel_has_no_trace_of_it(make: Make) -> None:
     described = json.dumps(description_of(make(channels=[each for each in CHANNELS if each.name != "orders"])))
 
     assert "OrderPayment" not in described
     assert "/v1/payments/charge" not in described
 
 
-def test_declaring_a_view_leaves_it_as_it_is() -> None:
+def test_describe_returns_the_view_unchanged() -> None:
     def view() -> None: ...
 
     assert describe({}, body=NEW_PAYMENT)(view) is view
@@ -231,7 +237,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/v1/openapi.json"])
-def test_it_is_served_and_made_only_once(client: FlaskClient, described: Described, path: str) -> None:
+def test_description_is_served_and_made_once(client: FlaskClient, described: Described, path: str) -> None:
     first = client.get(path)
 
     assert first.status_code == 200

@@ -6,8 +6,13 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from payment_service.channels import CHANNELS
+from payment_service.channels import CHANNELS, bills
+from payment_service.channels.bookings import response_schemas as bookings
+from payment_service.channels.checkout import style
+from payment_service.channels.orders import response_schemas as orders
+from payment_service.channels.trips import response_schemas as trips
 from payment_service.domain.errors import ServiceError
+from payment_service.domain.lifecycle import Status
 from payment_service.gateways.simulated import MAGIC_AMOUNTS
 from payment_service.models import metadata
 from tests.support.markdown import document
@@ -68,14 +73,16 @@ def once(route: str) -> str:
 
 def test_routes_page_and_operations_page_show_every_route(app: Flask) -> None:
     real = routes(app)
-    shown = set(ROUTE.findall(document("docs/reference/routes.md").text + document("docs/operations.md").text))
+    shown = set(
+        ROUTE.findall(document("docs/reference/routes.md").text + document("docs/reference/operations-pages.md").text)
+    )
 
     assert real - shown == set()
 
 
-def test_every_route_that_readme_and_routes_pages_show_exists(app: Flask) -> None:
+def test_routes_shown_in_readme_and_routes_page_exist(app: Flask) -> None:
     real = routes(app)
-    pages = ("README.md", "docs/reference/routes.md", "docs/operations.md")
+    pages = ("README.md", "docs/reference/routes.md", "docs/reference/operations-pages.md")
     shown = {route for page in pages for route in ROUTE.findall(document(page).text)}
 
     assert {route for route in shown if route not in real and once(route) not in real} == set()
@@ -83,7 +90,7 @@ def test_every_route_that_readme_and_routes_pages_show_exists(app: Flask) -> Non
 
 @pytest.mark.parametrize(
     ("page", "title", "folder"),
-    [("README.md", "Callers", "docs/channels"), ("docs/reference/routes.md", "Channels", "../channels")],
+    [("README.md", "Callers", "docs/reference/channels"), ("docs/reference/routes.md", "Channels", "channels")],
 )
 def test_table_of_channels_links_the_page_of_each(page: str, title: str, folder: str) -> None:
     linked = [cells[0] for cells in document(page).section(title).rows()]
@@ -120,11 +127,11 @@ def test_table_of_magic_amounts_shows_every_amount() -> None:
     }
 
 
-def test_the_table_of_variables_is_the_template_of_the_environment() -> None:
+def test_table_of_variables_is_the_template_of_the_environment() -> None:
     template = dict(re.findall(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    sections = re.findall(r"^## (.+)$", document("docs/configuration.md").text, re.MULTILINE)
+    sections = re.findall(r"^## (.+)$", document("docs/reference/configuration.md").text, re.MULTILINE)
     sections = [title for title in sections if " refuses" not in title]  # tables of another kind
-    rows = [row for title in sections for row in document("docs/configuration.md").section(title).rows()]
+    rows = [row for title in sections for row in document("docs/reference/configuration.md").section(title).rows()]
     shown = {name.strip("`"): default for name, default, _ in rows}
 
     assert len(shown) == len(rows)
@@ -134,13 +141,29 @@ def test_the_table_of_variables_is_the_template_of_the_environment() -> None:
     assert plain == {name: f"`{value}`" if value else NONE for name, value in template.items()}
 
 
-def test_the_record_of_layers_shows_them_in_the_order_that_is_checked() -> None:
+def test_record_of_layers_shows_them_in_the_order_that_is_checked() -> None:
     _, _, listed = (ROOT / "setup.cfg").read_text().partition("\nlayers =\n")
     checked = re.findall(r"\((\w+)\)", listed.partition("\n\n")[0])
     shown = re.findall(r"\w+", re.findall(r"^    (cli .+)$", document("docs/adr/0001-layers.md").text, re.MULTILINE)[0])
 
     assert len(shown) > 8
     assert shown == [layer for layer in checked if layer in shown]
+
+
+def words_of(status: Status) -> list[str]:
+    """Return the words of trips, bills, bookings, orders and checkout for a status."""
+    pending = bills.PendingBillPayment(only=["status"]).dump({})["status"]
+    bill = NONE if status in (*bills.PAID, Status.FAILED) else pending
+    checkout = style.WORDED_AS.get(status.value, status.value).lower()
+    return [trips.STATUS_NAMES[status], bill, bookings.STATUS_NAMES[status], orders.STATUS_NAMES[status], checkout]
+
+
+def test_table_of_statuses_has_the_words_of_every_channel() -> None:
+    page = document("docs/reference/statuses.md")
+    rows = {row[0]: row[1:] for row in page.section("Words of the channels").rows()}
+
+    assert [row[0] for row in page.section("Payments").rows()] == list(Status)
+    assert rows == {status.value: words_of(status) for status in Status}
 
 
 def glossary_column(number: int) -> list[list[str]]:

@@ -49,7 +49,7 @@ def names_for_compose() -> set[str]:
     return set(re.findall(r"(?<!\$)\$\{([A-Z][A-Z0-9_]*)", (ROOT / "docker-compose.yml").read_text()))
 
 
-def test_the_template_names_what_the_settings_read() -> None:
+def test_template_names_every_variable_of_the_settings() -> None:
     environment = Listener({})
     Settings.from_env(environment)
 
@@ -57,15 +57,15 @@ def test_the_template_names_what_the_settings_read() -> None:
     assert template_names() - environment.asked <= names_for_compose()
 
 
-def test_the_template_names_what_compose_reads() -> None:
+def test_template_names_every_variable_of_compose() -> None:
     assert names_for_compose() <= template_names()
 
 
-def test_the_values_of_the_template_are_the_defaults() -> None:
+def test_values_of_the_template_are_the_defaults() -> None:
     assert Settings.from_env(template_values()) == Settings.from_env({})
 
 
-def test_the_template_is_no_way_into_production() -> None:
+def test_production_refuses_the_values_of_the_template() -> None:
     with pytest.raises(ConfigurationError) as refusal:
         Settings.from_env(template_values() | {"ENVIRONMENT": "production", "DB_HOST": "database"})
 

@@ -16,16 +16,16 @@ from payment_service.domain.business_metrics import METHODS, OTHER, Figures, met
         ("CARD ", OTHER),
     ],
 )
-def test_a_method_is_counted_under_one_of_a_few_words(written: str, label: str) -> None:
+def test_method_is_counted_under_one_of_a_few_labels(written: str, label: str) -> None:
     assert method_label(written) == label
 
 
-def test_every_method_is_its_own_label_and_fits_its_column() -> None:
+def test_every_documented_method_is_its_own_label_and_fits_its_column() -> None:
     assert {method_label(method) for method in METHODS} == METHODS
     assert max(map(len, METHODS | {OTHER})) <= 20
 
 
-def test_nothing_counted_is_nothing_everywhere() -> None:
+def test_figures_without_changes_are_zero() -> None:
     totals = Figures.nothing().totals
 
     assert (totals.created, totals.failed, totals.errors, totals.refunds) == (0, 0, 0, 0)

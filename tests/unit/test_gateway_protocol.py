@@ -30,27 +30,27 @@ def reply(body: Any, status: int = 200) -> Reply:
     return Reply(status, json.dumps(body).encode())
 
 
-def test_an_amount_is_sent_as_plain_text() -> None:
+def test_amount_is_sent_as_plain_text() -> None:
     assert encode(instruct(amount="1E+3"))["amount"] == "1000"
     assert encode(instruct(amount="0.10"))["amount"] == "0.10"
 
 
-def test_an_approval_is_read_as_it_was_said() -> None:
+def test_approval_is_read_with_all_its_fields() -> None:
     answer = read_answer(ASKED, reply(APPROVED | {"reference": "R1", "authorization_code": "A1B2C3"}))
     assert answer == Approved(Decimal("150.00"), "USD", "R1", "A1B2C3")
 
 
-def test_another_amount_or_currency_is_not_hidden() -> None:
+def test_approval_of_another_amount_or_currency_shows_it() -> None:
     answer = read_answer(ASKED, reply(APPROVED | {"amount": "15.00", "currency": "EUR"}))
     assert answer == Approved(Decimal("15.00"), "EUR")
 
 
 @pytest.mark.parametrize("status", [200, 201, 402, 422])
-def test_a_refusal_in_the_protocols_words_is_definitive(status: int) -> None:
+def test_documented_refusal_is_a_decline(status: int) -> None:
     assert read_answer(ASKED, reply(DECLINED, status)) == Declined("EXPIRED_CARD", "No")
 
 
-def test_pending_is_pending() -> None:
+def test_pending_answer_is_pending() -> None:
     assert read_answer(ASKED, reply(PENDING | {"reference": "R1"}, 202)) == Pending("R1")
 
 
@@ -103,12 +103,12 @@ def test_pending_is_pending() -> None:
         Reply(200, json.dumps(DECLINED).replace('"code"', '"status": "approved", "code"').encode()),
     ],
 )
-def test_what_is_not_whole_is_unknown(distorted: Reply) -> None:
+def test_incomplete_answer_is_unknown(distorted: Reply) -> None:
     assert isinstance(read_answer(ASKED, distorted), Unknown)
     assert isinstance(read_finding(ASKED, distorted), Unknown)
 
 
-def test_a_look_up_finds_nothing_only_in_the_protocols_words() -> None:
+def test_look_up_is_not_found_only_by_the_documented_answer() -> None:
     assert read_finding(ASKED, reply(NOT_FOUND, 404)) == NotFound()
 
 
@@ -121,15 +121,15 @@ def test_a_look_up_finds_nothing_only_in_the_protocols_words() -> None:
         Reply(404, b"no such page"),
     ],
 )
-def test_a_bare_404_is_not_proof_that_nothing_happened(distorted: Reply) -> None:
+def test_bare_404_is_unknown(distorted: Reply) -> None:
     assert isinstance(read_finding(ASKED, distorted), Unknown)
 
 
-def test_a_sends_answer_is_never_not_found() -> None:
+def test_not_found_as_the_answer_of_a_send_is_unknown() -> None:
     assert isinstance(read_answer(ASKED, reply(NOT_FOUND, 404)), Unknown)
 
 
-def test_a_page_of_the_ledger_is_read_whole() -> None:
+def test_page_of_the_ledger_is_read_completely() -> None:
     row = {"id": 3, "gateway_key": "v1-a", "kind": "refund", "amount": "10.00", "currency": "USD"}
     page = read_ledger(reply({"effects": [row], "next": 3}))
     assert page.entries == (Entry("v1-a", Kind.REFUND, Decimal("10.00"), "USD"),)
@@ -149,6 +149,6 @@ def test_a_page_of_the_ledger_is_read_whole() -> None:
         reply({"effects": [{"gateway_key": "v1-a", "kind": "charge", "amount": 1, "currency": "USD"}], "next": None}),
     ],
 )
-def test_half_a_ledger_does_not_pass_for_a_whole_one(distorted: Reply) -> None:
+def test_incomplete_ledger_raises(distorted: Reply) -> None:
     with pytest.raises(UnreadableReplyError):
         read_ledger(distorted)

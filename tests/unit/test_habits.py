@@ -1,14 +1,55 @@
-"""The files for the platforms that host the project: valid by their own schemas, and in step with the project."""
+"""Valid files for the platforms that host the project, and tests that name a behaviour and show every case."""
 
+import ast
 import re
+from collections.abc import Iterator
+from functools import cache
 
 import pytest
 import yaml
 
 from tests.conftest import here
+from tests.support.processes import ROOT
 from tests.unit.test_delivery_files import TOOLS, run
 
 WORKFLOW = ".github/workflows/checks.yml"
+
+RIDDLE = re.compile(r"test_(?:what|who|nobody|somebody|anybody|everybody)(?:ever|m|se|s)?_|test_it_")
+"""Beginnings of names that hide the actor: a name says action, condition and result."""
+
+
+@cache
+def suite() -> dict[str, ast.FunctionDef]:
+    """Return every test function, by the path of its file and its name."""
+    return {
+        f"{path.relative_to(ROOT)}::{node.name}": node
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+
+
+def loops_with_asserts(test: ast.FunctionDef) -> Iterator[ast.For | ast.While]:
+    """Return the loops of a test whose first failure hides the other cases."""
+    loops = (node for node in ast.walk(test) if isinstance(node, ast.For | ast.While))
+    return (loop for loop in loops if any(isinstance(node, ast.Assert) for node in ast.walk(loop)))
+
+
+def test_name_of_a_test_begins_with_its_subject() -> None:
+    names = suite()
+    assert len(names) > 2000
+    assert [place for place in names if RIDDLE.match(place.partition("::")[2])] == []
+
+
+def test_no_test_asserts_in_a_loop() -> None:
+    """Cases are parameters, or one comparison of everything that was collected."""
+    assert [place for place, test in suite().items() if any(loops_with_asserts(test))] == []
+
+
+def test_loop_with_an_assert_is_noticed() -> None:
+    (test,) = ast.parse("def test_x():\n    for x in y:\n        with z:\n            assert x").body
+    assert isinstance(test, ast.FunctionDef)
+    assert len(list(loops_with_asserts(test))) == 1
 
 
 @pytest.mark.parametrize(
@@ -19,7 +60,7 @@ def test_file_is_valid_by_its_schema(schema: str, file: str) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_workflow_plays_the_whole_check_and_every_version() -> None:
+def test_workflow_runs_the_whole_check_and_every_version() -> None:
     jobs = yaml.safe_load(here(WORKFLOW).read_text())["jobs"]
     matrix = jobs["versions"]["strategy"]["matrix"]
     oldest = re.search(r"python_requires = >=(3\.\d+)", here("setup.cfg").read_text())
@@ -35,6 +76,6 @@ def test_workflow_plays_the_whole_check_and_every_version() -> None:
     ]
 
 
-def test_package_says_that_it_is_typed() -> None:
+def test_package_is_marked_as_typed() -> None:
     assert here("payment_service/py.typed").exists()
     assert "py.typed" in here("setup.cfg").read_text()

@@ -61,7 +61,7 @@ def test_only_the_database_module_commits() -> None:
     assert offenders == []
 
 
-def test_only_the_database_modules_send_begin_and_commit() -> None:
+def test_only_the_database_modules_send_begin_and_commit_statements() -> None:
     """`Database.atomic()` begins and commits through `Connection`; a text sent by another way would bypass it."""
     own = ("payment_service/db.py", "payment_service/connection.py")
     offenders = [
@@ -90,7 +90,7 @@ def test_only_the_clock_reads_time_and_makes_identities() -> None:
     assert offenders == []
 
 
-def test_nobody_below_the_entry_points_reads_the_environment() -> None:
+def test_module_below_the_entry_points_reads_no_environment() -> None:
     """A setting that a module reads directly is in no list, has no type, and is found missing in production."""
     forbidden = {"os.environ", "os.environb", "os.getenv"}
     offenders = []
@@ -104,12 +104,12 @@ def test_nobody_below_the_entry_points_reads_the_environment() -> None:
     assert offenders == []
 
 
-def test_no_module_is_longer_than_a_few_screens() -> None:
+def test_module_has_at_most_250_lines() -> None:
     lengths = {name: len(here(name).read_text().splitlines()) for name, _ in modules(PACKAGE, SIMULATOR, TESTS)}
     assert {name: length for name, length in lengths.items() if length > LONGEST_MODULE} == {}
 
 
-def test_no_function_is_longer_than_a_screen() -> None:
+def test_function_has_at_most_40_lines() -> None:
     lengths = {
         f"{name}:{function.name}": (function.end_lineno or 0) - function.lineno + 1
         for name, tree in modules(PACKAGE, SIMULATOR, TESTS)
@@ -118,7 +118,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
     assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
 
 
-def test_no_view_catches_anything() -> None:
+def test_view_catches_no_exception() -> None:
     """Errors become responses in one place; a view that catches one decides for a channel it does not know."""
     views = [
         (name, function)
@@ -132,7 +132,7 @@ def test_no_view_catches_anything() -> None:
     ] == []
 
 
-def test_everything_public_is_described() -> None:
+def test_every_public_name_has_a_docstring() -> None:
     offenders = []
     for name, tree in modules(PACKAGE):
         offenders += [] if ast.get_docstring(tree) else [name]
@@ -149,7 +149,7 @@ def _undescribed(parent: ast.Module | ast.ClassDef) -> Iterator[str]:
                 yield from (f"{node.name}.{each}" for each in _undescribed(node))
 
 
-def test_only_the_lifecycle_says_what_is_legal_in_a_status() -> None:
+def test_only_the_lifecycle_decides_legal_moves() -> None:
     """A second place that compares statuses is a second lifecycle. Channels compare them to find their words."""
     others = {*map(str, OperationStatus), *REFUND_STATUSES}
     words = {str(status) for status in Status} - others
@@ -174,7 +174,7 @@ def _texts(node: ast.Compare) -> Iterator[str]:
         )
 
 
-def test_nothing_is_named_after_nothing() -> None:
+def test_module_has_a_specific_name() -> None:
     """A manager, helper or utility is a name that does not say what the code does."""
     empty = ("manager", "helper", "util", "utils", "processor", "misc", "common")
     offenders = [
@@ -187,7 +187,7 @@ def test_nothing_is_named_after_nothing() -> None:
     assert offenders == []
 
 
-def test_channels_have_no_own_way_to_the_tables_or_the_gateway() -> None:
+def test_channel_imports_no_tables_and_no_gateway() -> None:
     """All five end in the same services: there is no second way to move money."""
     offenders = [
         f"{name}: {each}"

@@ -8,7 +8,7 @@ from payment_service import clock
 from payment_service.http_client import DeadlineReader
 
 
-def test_each_packet_of_an_answer_leaves_less_time_for_the_next() -> None:
+def test_deadline_covers_all_packets_of_an_answer() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, ours.makefile("rb", buffering=0) as raw, patch.object(clock, "monotonic") as monotonic:
         monotonic.return_value = 100.0

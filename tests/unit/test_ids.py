@@ -12,21 +12,21 @@ from payment_service.domain.keys import derived_digits
 MANY = 1000
 
 
-def test_ids_are_random_uuids_and_none_comes_twice() -> None:
+def test_ids_are_unique_random_uuids() -> None:
     ids = [clock.new_id() for _ in range(MANY)]
     assert len(set(ids)) == MANY
     assert {(each.version, each.variant) for each in ids} == {(4, RFC_4122)}
 
 
 @pytest.mark.parametrize("digits", [1, 8, 31, 32, 64, 5000])
-def test_hexadecimal_digits_are_as_many_as_asked_for(digits: int) -> None:
+def test_hexadecimal_id_has_the_requested_number_of_digits(digits: int) -> None:
     first, second = clock.new_hex(digits), clock.new_hex(digits)
     assert len(first) == len(second) == digits
     assert int(first, 16) >= 0
     assert digits < 8 or first != second
 
 
-def test_a_forked_child_draws_other_ids_than_its_parent() -> None:
+def test_forked_process_draws_other_ids_than_its_parent() -> None:
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
@@ -38,6 +38,6 @@ def test_a_forked_child_draws_other_ids_than_its_parent() -> None:
         assert pipe.read() != clock.new_hex(32)
 
 
-def test_derived_id_is_never_taken_for_a_card_number() -> None:
+def test_derived_id_is_never_a_card_number() -> None:
     ids = [derived_digits(f"v1-{number}", "transaction", 16) for number in range(100_000)]
     assert [each for each in ids if contains_card_number(f"txn_{each}")] == []

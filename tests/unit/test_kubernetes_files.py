@@ -37,7 +37,7 @@ def test_kubernetes_accepts_every_manifest(version: str) -> None:
     assert judged(version, *manifests.files()) == (0, [])
 
 
-def test_the_validator_would_say_so(tmp_path: Path) -> None:
+def test_validator_refuses_a_wrong_manifest(tmp_path: Path) -> None:
     """The validator refuses a wrong type and an unknown name: the test above can fail."""
     broken = resource("Deployment")
     broken["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = "long"
@@ -48,7 +48,7 @@ def test_the_validator_would_say_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("patch", kustomization(PRODUCTION)["patches"], ids=lambda patch: patch["target"]["kind"])
-def test_an_overlays_patch_fits_its_resource(patch: Manifest, tmp_path: Path) -> None:
+def test_overlays_patch_fits_its_resource(patch: Manifest, tmp_path: Path) -> None:
     changed = manifests.patched(patch)
     (tmp_path / "patched.yaml").write_text(yaml.safe_dump(changed))
 
@@ -57,7 +57,7 @@ def test_an_overlays_patch_fits_its_resource(patch: Manifest, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("folder", [BASE, PRODUCTION], ids=lambda folder: folder.name)
-def test_a_kustomization_names_every_file_beside_it_and_no_other(folder: Path) -> None:
+def test_kustomization_names_every_file_beside_it_and_no_other(folder: Path) -> None:
     told = kustomization(folder)
     named = {*told["resources"], *(name for each in told["configMapGenerator"] for name in each["envs"])}
     beside = {path.name for path in folder.iterdir()} - {"kustomization.yaml"}
@@ -66,7 +66,7 @@ def test_a_kustomization_names_every_file_beside_it_and_no_other(folder: Path) -
     assert {name for name in named if (folder / name).is_file()} == beside
 
 
-def test_an_overlay_changes_what_the_base_has() -> None:
+def test_overlay_changes_only_resources_of_the_base() -> None:
     made = {each["name"] for each in kustomization(BASE)["configMapGenerator"]}
     images = {container(pod)["image"] for _, pod in manifests.pods()}
 
@@ -76,7 +76,7 @@ def test_an_overlay_changes_what_the_base_has() -> None:
 
 
 @every_pod
-def test_what_a_pod_refers_to_exists(name: str, pod: Manifest) -> None:
+def test_references_of_a_pod_exist(name: str, pod: Manifest) -> None:
     runs, spec = container(pod), pod["spec"]
     settings, secrets = runs["envFrom"]
     (template,) = manifests.documents(manifests.FOLDER / "secret.template.yaml")
@@ -92,7 +92,7 @@ def test_what_a_pod_refers_to_exists(name: str, pod: Manifest) -> None:
     assert pod["metadata"]["labels"]["app.kubernetes.io/name"] == "payment-service"
 
 
-def test_what_the_rest_refers_to_exists() -> None:
+def test_references_of_the_other_resources_exist() -> None:
     labels = [pod["metadata"]["labels"] for _, pod in manifests.pods()]
     ports = {port["name"] for _, pod in manifests.pods() for port in container(pod).get("ports", [])}
     selectors = [each["spec"]["selector"].get("matchLabels", each["spec"]["selector"]) for each in resources("Service")]
@@ -110,7 +110,7 @@ def test_what_the_rest_refers_to_exists() -> None:
     assert {(each["name"], each["port"]["name"] in served) for each in backends} == {("payment-service", True)}
 
 
-def test_every_variable_is_one_that_the_service_reads() -> None:
+def test_manifests_set_only_variables_that_the_service_reads() -> None:
     known = set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     (template,) = manifests.documents(manifests.FOLDER / "secret.template.yaml")
     in_pods = {each["name"] for _, pod in manifests.pods() for each in container(pod).get("env", [])}
@@ -118,7 +118,7 @@ def test_every_variable_is_one_that_the_service_reads() -> None:
     assert in_pods | manifests.settings().keys() | template["stringData"].keys() <= known
 
 
-def test_the_service_starts_with_what_production_tells_it() -> None:
+def test_service_starts_with_the_production_settings() -> None:
     settings = Settings.from_env(manifests.settings() | SECRETS)
 
     assert settings.is_production
@@ -126,7 +126,7 @@ def test_the_service_starts_with_what_production_tells_it() -> None:
     assert settings.bind == ("0.0.0.0:8082",)
 
 
-def test_the_service_does_not_start_with_the_template_of_secrets() -> None:
+def test_service_refuses_the_template_of_secrets() -> None:
     (template,) = manifests.documents(manifests.FOLDER / "secret.template.yaml")
     with pytest.raises(ConfigurationError) as refusal:
         Settings.from_env(manifests.settings() | template["stringData"])
@@ -136,7 +136,7 @@ def test_the_service_does_not_start_with_the_template_of_secrets() -> None:
 
 
 @every_pod
-def test_every_command_is_one_of_the_program(name: str, pod: Manifest, app: Any) -> None:
+def test_every_command_of_a_pod_exists(name: str, pod: Manifest, app: Any) -> None:
     program, *words = container(pod)["command"]
     if program == "gunicorn":
         assert words == ["--config", "gunicorn.conf.py", "wsgi:app"]
@@ -150,27 +150,25 @@ def test_every_command_is_one_of_the_program(name: str, pod: Manifest, app: Any)
     assert command.make_parser(click.Context(command)).parse_args(rest)[1] == []
 
 
-def test_everything_that_must_run_runs() -> None:
+@pytest.mark.parametrize("words", ["gunicorn", "db upgrade", "relay", "recover --loop", "purge", "verify", "reconcile"])
+def test_every_part_of_the_service_has_a_pod(words: str) -> None:
     commands = {" ".join(container(pod)["command"]) for _, pod in manifests.pods()}
-
-    for words in ("gunicorn", "db upgrade", "relay", "recover --loop", "purge", "verify", "reconcile"):
-        assert [command for command in commands if words in command], words
+    assert [command for command in commands if words in command]
 
 
-def test_a_pod_is_given_the_time_to_drain_and_to_finish_a_charge() -> None:
+def test_pod_has_time_to_drain_and_to_finish_a_charge() -> None:
     told, pod = Settings.from_env(manifests.settings() | SECRETS), resource("Deployment")["spec"]["template"]
     asked_every = container(pod)["readinessProbe"]["periodSeconds"]
-
     assert told.drain_seconds > 2 * asked_every
     assert pod["spec"]["terminationGracePeriodSeconds"] > told.drain_seconds + told.gunicorn_timeout
     assert "lifecycle" not in container(pod)
-    for name in BACKGROUND:
-        patience = resource("Deployment", name)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-        assert patience > told.gateway_budget
+    specs = {name: resource("Deployment", name)["spec"]["template"]["spec"] for name in BACKGROUND}
+    shortest = min(spec["terminationGracePeriodSeconds"] for spec in specs.values())
+    assert shortest > told.gateway_budget
 
 
 @every_pod
-def test_a_pod_may_nothing_that_it_need_not(name: str, pod: Manifest) -> None:
+def test_pod_has_no_extra_privileges(name: str, pod: Manifest) -> None:
     spec, runs = pod["spec"], container(pod)
     own = runs["securityContext"]
 
@@ -184,7 +182,7 @@ def test_a_pod_may_nothing_that_it_need_not(name: str, pod: Manifest) -> None:
     assert "memory" in runs["resources"]["limits"]
 
 
-def test_figures_are_counted_where_a_pod_may_write() -> None:
+def test_metrics_directory_is_writable() -> None:
     runs = container(resource("Deployment")["spec"]["template"])
     (directory,) = [each["value"] for each in runs["env"] if each["name"] == "PROMETHEUS_MULTIPROC_DIR"]
 

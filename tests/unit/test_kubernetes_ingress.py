@@ -21,7 +21,7 @@ def is_let_in(path: str) -> bool:
     return path in whole or any(f"{path}/".startswith(f"{prefix}/") for prefix in begun)
 
 
-def test_callers_reach_every_route_and_nobody_outside_what_operators_use(app: Any) -> None:
+def test_ingress_admits_every_route_of_callers_and_no_route_of_operators(app: Any) -> None:
     rules = {rule.rule for rule in app.url_map.iter_rules()}
     for_operators = r"/ops(/|$)|(/v1)?/(metrics$|health/ready$|docs(/|$)|redoc$|openapi\.json$)"
     inside = {rule for rule in rules if re.match(for_operators, rule)}
@@ -30,13 +30,13 @@ def test_callers_reach_every_route_and_nobody_outside_what_operators_use(app: An
     assert {rule for rule in rules if is_let_in(rule)} == rules - inside
 
 
-def test_the_ingress_knows_the_prefix_that_pods_are_told() -> None:
+def test_ingress_has_the_prefix_of_the_pods() -> None:
     told = Settings.from_env(manifests.settings() | SECRETS)
 
     assert {f"{told.api_prefix}/health", f"{told.api_prefix}/payments"} <= {path["path"] for path in let_in()}
 
 
-def test_every_path_that_is_let_in_leads_somewhere(app: Any) -> None:
+def test_every_admitted_path_is_a_route(app: Any) -> None:
     rules = {rule.rule for rule in app.url_map.iter_rules()}
 
     assert [path["path"] for path in let_in() if not any(rule.startswith(path["path"]) for rule in rules)] == []
@@ -76,16 +76,17 @@ def controllers() -> dict[str, str]:
     return dict(told["data"])
 
 
-def test_the_ingress_has_the_limits_of_nginx() -> None:
+def test_ingress_has_the_limits_of_nginx() -> None:
     notes = {name.partition("/")[2]: value for name, value in resource("Ingress")["metadata"]["annotations"].items()}
     zone = nginx("limit_req_zone")
-    same = ("proxy-connect-timeout", "proxy-send-timeout", "proxy-buffer-size", "proxy-buffers")
-
-    for name in (*same, "proxy-next-upstream", "proxy-next-upstream-tries", "proxy-max-temp-file-size"):
-        assert notes[name] == nginx(name.replace("-", "_")), name
-    for name in ("client-max-body-size", "client-body-buffer-size"):
-        # One Ingress has one size: that of webhooks. The service itself holds callers to theirs.
-        assert values(name.replace("-", "_")) == ["64k", notes[name]]
+    same = (
+        "proxy-connect-timeout", "proxy-send-timeout", "proxy-buffer-size", "proxy-buffers",
+        "proxy-next-upstream", "proxy-next-upstream-tries", "proxy-max-temp-file-size",
+    )  # fmt: skip
+    sizes = ("client-max-body-size", "client-body-buffer-size")
+    assert {name: notes[name] for name in same} == {name: nginx(name.replace("-", "_")) for name in same}
+    # One Ingress has one size: that of webhooks. The service itself holds callers to theirs.
+    assert {name: values(name.replace("-", "_")) for name in sizes} == {name: ["64k", notes[name]] for name in sizes}
     assert f"rate={notes['limit-req-rate']}" in zone
     assert notes["limit-req-key"].strip("${}") in zone
     assert nginx("limit_req") == f"zone=requests burst={notes['limit-req-burst']} nodelay"
@@ -95,18 +96,17 @@ def test_the_ingress_has_the_limits_of_nginx() -> None:
     assert notes["proxy-read-timeout"] == f"{manifests.settings()['NGINX_TIMEOUT']}s"
 
 
-def test_the_controller_is_told_the_rest_of_them() -> None:
+def test_controller_has_the_other_settings_of_nginx() -> None:
     told = controllers()
     snippets = statements(told["http-snippets"]) + statements(told["location-snippets"])
-
+    same = ("keepalive-timeout", "ssl-protocols", "ssl-ciphers", "real-ip-header")
     assert [each for each in snippets if f" {each}" not in plain(configured())] == []
     assert len(snippets) == 17
-    for name in ("keepalive-timeout", "ssl-protocols", "ssl-ciphers", "real-ip-header"):
-        assert told[name] == nginx(name.replace("-", "_")), name
+    assert {name: told[name] for name in same} == {name: nginx(name.replace("-", "_")) for name in same}
     assert (told["real-ip-recursive"], nginx("real_ip_recursive")) == ("true", "on")
 
 
-def test_the_controllers_log_is_that_of_nginx_and_holds_no_secret() -> None:
+def test_log_format_of_the_controller_equals_that_of_nginx_without_secrets() -> None:
     told = controllers()
     # The controller puts each line in quotes, with a blank before all but the first.
     lines = "".join(f" '{line}'" for line in told["log-format"].replace("\n", "\n ").split("\n"))

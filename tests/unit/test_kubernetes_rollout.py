@@ -22,7 +22,7 @@ def told() -> Settings:
     return Settings.from_env(manifests.settings() | SECRETS)
 
 
-def test_a_slow_gateway_neither_kills_a_pod_nor_empties_the_service(told: Settings) -> None:
+def test_slow_gateway_fails_neither_liveness_nor_readiness(told: Settings) -> None:
     """Every thread may wait for the gateway for its whole budget: a probe that needs a thread waits longer."""
     runs = container(PODS["payment-service"])
 
@@ -32,7 +32,7 @@ def test_a_slow_gateway_neither_kills_a_pod_nor_empties_the_service(told: Settin
 
 
 @pytest.mark.parametrize("name", WORKERS)
-def test_who_waits_is_the_same_image_with_the_same_rights(name: str) -> None:
+def test_init_container_has_the_same_image_and_rights(name: str) -> None:
     (waiting,), runs = before(PODS[name]), container(PODS[name])
 
     assert waiting.keys() == {"name", "command"} | {
@@ -53,8 +53,8 @@ def most_connections(told: Settings) -> int:
     return web * told.web_workers * told.db_pool_size + workers * (told.db_pool_size + 1) + jobs
 
 
-def test_the_connections_that_the_database_must_grant_are_said(told: Settings) -> None:
-    text = (ROOT / "docs" / "kubernetes.md").read_text()
+def test_manifests_state_the_number_of_database_connections(told: Settings) -> None:
+    text = (ROOT / "docs" / "how-to" / "kubernetes.md").read_text()
     granted = re.search(r"`max_connections = (\d+)`", text)
 
     assert f"{most_connections(told)} connections" in text
@@ -76,15 +76,18 @@ def allowed(address: str, port: int) -> bool:
 
 @pytest.mark.parametrize("address", ["10.1.2.3", "203.0.113.9", "2001:db8::9", "fd12::9"])
 @pytest.mark.parametrize("port", [5432, 6432, 5671, 5672, 9092, 9093, 9094, 443])
-def test_pods_reach_databases_brokers_and_gateways_over_both_protocols(address: str, port: int) -> None:
+def test_pod_reaches_databases_brokers_and_gateways_over_ipv4_and_ipv6(address: str, port: int) -> None:
     assert allowed(address, port)
     assert not allowed(address, 22)
 
 
-def test_pods_reach_the_nodes_own_name_server_and_never_the_clouds_metadata() -> None:
+def test_pod_reaches_the_name_server_of_its_node() -> None:
     assert allowed("169.254.20.10", 53)
-    for address in ("169.254.169.254", "169.254.170.2", "fd00:ec2::254", "fe80::a9fe:a9fe"):
-        assert [port for port in (53, 80, 443, 5432) if allowed(address, port)] == [], address
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "169.254.170.2", "fd00:ec2::254", "fe80::a9fe:a9fe"])
+def test_pod_reaches_no_metadata_of_the_cloud(address: str) -> None:
+    assert [port for port in (53, 80, 443, 5432) if allowed(address, port)] == []
 
 
 def policy_ports() -> set[Any]:
@@ -92,5 +95,5 @@ def policy_ports() -> set[Any]:
     return {each["port"] for rule in rules for each in rule.get("ports", [])}
 
 
-def test_every_port_of_a_default_is_let_out(told: Settings) -> None:
+def test_every_default_port_is_allowed_out(told: Settings) -> None:
     assert {told.rabbitmq_port, int(manifests.settings()["DB_PORT"])} <= policy_ports()

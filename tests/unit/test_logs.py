@@ -19,29 +19,29 @@ CARD = "4111 1111 1111 1111"
         "db_password", "cvv", "cvc", "pin", "pan", "idempotency_key", "Idempotency-Key", "X-Api-Key",
     ],
 )  # fmt: skip
-def test_a_secrets_name_masks_it(name: str) -> None:
+def test_value_under_the_name_of_a_secret_is_masked(name: str) -> None:
     assert mask(None, "", {"event": "x", name: "canary"}) == {"event": "x", name: MASKED}
 
 
 @pytest.mark.parametrize(
     "value", [CARD, "4111111111111111", f"paid with {CARD}", [CARD], {"note": {"deep": CARD}}, (CARD,)]
 )
-def test_a_card_numbers_look_masks_it(value: object) -> None:
+def test_card_number_is_masked(value: object) -> None:
     assert "1111" not in str(mask(None, "", {"event": "x", "note": value}))
 
 
-def test_a_secret_deep_inside_is_masked() -> None:
+def test_nested_secret_is_masked() -> None:
     masked = mask(None, "", {"event": "x", "headers": {"Authorization": "canary", "Accept": "*/*"}})
     assert masked == {"event": "x", "headers": {"Authorization": MASKED, "Accept": "*/*"}}
 
 
-def test_a_tokens_look_masks_it() -> None:
+def test_token_is_masked() -> None:
     masked = mask(None, "", {"event": f"sent Bearer {token()} twice", "list": [token()]})
     assert token().split(".")[1] not in str(masked)
     assert str(masked["event"]).startswith("sent Bearer ")
 
 
-def test_what_is_no_secret_stays() -> None:
+def test_value_that_is_no_secret_stays() -> None:
     event = {
         "event": "request",
         "status": 200,
@@ -55,7 +55,7 @@ def test_what_is_no_secret_stays() -> None:
     }  # fmt: skip
 
 
-def test_our_lines_and_the_libraries_are_json_alike(lines: Lines) -> None:
+def test_lines_of_libraries_are_json_too(lines: Lines) -> None:
     configure_logging("INFO")
     structlog.get_logger("ours").info("an event", number=1)
     logging.getLogger("theirs").warning("careful with %s", "a\nline end")
@@ -72,7 +72,7 @@ class Unspeakable:
 
 
 @pytest.mark.parametrize("value", [Unspeakable(), 10**5000, [Unspeakable()]], ids=["repr", "too long", "inside"])
-def test_what_cannot_be_written_down_stops_nobody(lines: Lines, value: object) -> None:
+def test_value_that_cannot_be_logged_stops_no_request(lines: Lines, value: object) -> None:
     """The service writes the line between the gateway's answer and the commit that stores it."""
     configure_logging("INFO")
     structlog.get_logger("ours").warning("movement.undecided", why=value)
@@ -81,7 +81,7 @@ def test_what_cannot_be_written_down_stops_nobody(lines: Lines, value: object) -
     assert {"timestamp", "unwritable"} <= line.keys()
 
 
-def test_a_logger_named_by_a_secret_is_masked(lines: Lines) -> None:
+def test_logger_name_with_a_secret_is_masked(lines: Lines) -> None:
     configure_logging("INFO")
     logging.getLogger("lib.4111111111111111").warning("hello")
     (line,) = lines()

@@ -34,7 +34,7 @@ def test_metadata_is_kept_as_plain_json() -> None:
         ("text", "dict_type"),
     ],
 )
-def test_metadata_has_limits(value: Any, kind: str) -> None:
+def test_metadata_above_its_limits_is_refused(value: Any, kind: str) -> None:
     with pytest.raises(Invalid) as caught:
         accept(Metadata(), value)
     assert [fault.type for fault in caught.value.faults] == [kind]
@@ -46,5 +46,5 @@ def test_metadata_at_its_limits_is_kept() -> None:
 
 
 @pytest.mark.parametrize("value", [[1], "text", 7, True, Number("1e400"), None])
-def test_metadata_that_is_no_object_may_be_ignored(value: Any) -> None:
+def test_metadata_that_is_no_object_is_ignored_where_allowed(value: Any) -> None:
     assert accept(Metadata(ignore_others=True), value) is None

@@ -26,7 +26,7 @@ from payment_service.gateways.minor import STRIPE, UnfitAmount
         ("99999999", "JPY", 99_999_999),
     ],
 )
-def test_an_amount_travels_in_stripes_minor_units(amount: str, currency: str, number: int) -> None:
+def test_amount_is_sent_in_minor_units_of_stripe(amount: str, currency: str, number: int) -> None:
     """UGX taken for a currency without decimals was charged at a hundredth in five projects."""
     assert STRIPE.to_charge(Decimal(amount), currency) == number
     assert STRIPE.to_minor(Decimal(amount), currency) == number
@@ -44,7 +44,7 @@ def test_an_amount_travels_in_stripes_minor_units(amount: str, currency: str, nu
         (1, "EUR", "0.01"),
     ],
 )
-def test_a_number_comes_back_in_major_units(number: int, currency: str, amount: str) -> None:
+def test_amount_of_stripe_is_read_in_major_units(number: int, currency: str, amount: str) -> None:
     assert STRIPE.to_major(number, currency) == Decimal(amount)
 
 
@@ -64,21 +64,19 @@ def test_a_number_comes_back_in_major_units(number: int, currency: str, amount: 
         ("10.000", "LYD", "CURRENCY_NOT_SUPPORTED"),
     ],
 )
-def test_an_amount_that_stripe_cannot_move_is_refused_with_a_plain_sentence(
-    amount: str, currency: str, code: str
-) -> None:
+def test_amount_that_stripe_cannot_move_is_refused_with_a_sentence(amount: str, currency: str, code: str) -> None:
     with pytest.raises(UnfitAmount) as refused:
         STRIPE.to_charge(Decimal(amount), currency)
     assert refused.value.code == code
     assert refused.value.message.startswith("The ")
 
 
-def test_a_refund_may_be_smaller_than_any_charge() -> None:
+def test_refund_may_be_smaller_than_any_charge() -> None:
     assert STRIPE.to_minor(Decimal("0.01"), "USD") == 1
 
 
 @pytest.mark.parametrize("currency", sorted(EXPONENTS))
-def test_one_unit_of_each_currency_is_known_or_refused(currency: str) -> None:
+def test_one_unit_of_each_currency_is_converted_or_refused(currency: str) -> None:
     """A currency with three decimals that the table forgets would be charged at a tenth."""
     expected = {"KRW": 1, "JPY": 1, "MGA": 1} | dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 1000)
     others = "BIF CLP DJF GNF KMF PYG RWF VND VUV XAF XOF XPF"

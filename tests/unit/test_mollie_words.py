@@ -26,6 +26,7 @@ from payment_service.gateways.notices import Forged
 from tests.support.instructions import instruct
 
 TR = "tr_7UhSN1zuXS"
+MOLLIE = MollieGateway("test_dHar4XY7LxsDOtmnkVtjNVWXLSlXsM")
 CHARGE = replace(instruct(amount="10.00", currency="EUR"), reference=TR)
 HOLD = replace(instruct(Kind.AUTHORIZE, "10.00", currency="EUR"), reference=TR)
 VOID = replace(instruct(Kind.VOID, "10.00", currency="EUR"), parent_reference=TR)
@@ -85,7 +86,7 @@ TEN = Approved(Decimal("10.00"), "EUR", TR)
         (VOID, payment("paid"), Declined("ALREADY_CAPTURED", "The hold was captured")),
     ],
 )
-def test_payment_tells_what_became_of_it(request_: Any, shown: dict[str, Any], expected: Any) -> None:
+def test_status_of_a_payment_has_its_outcome(request_: Any, shown: dict[str, Any], expected: Any) -> None:
     assert words.of_payment(request_, shown, live=False) == expected
 
 
@@ -102,7 +103,7 @@ def test_payment_tells_what_became_of_it(request_: Any, shown: dict[str, Any], e
         {},
     ],
 )
-def test_what_cannot_be_read_is_unknown(shown: dict[str, Any]) -> None:
+def test_unreadable_answer_is_unknown(shown: dict[str, Any]) -> None:
     assert type(words.of_payment(CHARGE, shown, live=False)) is Unknown
 
 
@@ -118,18 +119,18 @@ def test_what_cannot_be_read_is_unknown(shown: dict[str, Any]) -> None:
         ("succeeded", Unknown("Mollie shows a state that nobody asked for")),
     ],
 )
-def test_refund_is_done_only_when_it_is_refunded(status: str, expected: Any) -> None:
+def test_refund_succeeds_only_with_status_refunded(status: str, expected: Any) -> None:
     assert words.of_part(REFUND, part(status), live=False) == expected
 
 
-def test_capture_is_done_when_it_succeeded() -> None:
+def test_capture_succeeds_with_status_succeeded() -> None:
     assert isinstance(words.of_part(CAPTURE, part("succeeded", "capture"), live=False), Approved)
     assert isinstance(words.of_part(CAPTURE, part("pending", "capture"), live=False), Pending)
     assert type(words.of_part(CAPTURE, part("refunded", "capture"), live=False)) is Unknown
     assert type(words.of_part(CAPTURE, part("succeeded"), live=False)) is Unknown, "a refund is no capture"
 
 
-def test_part_of_another_payment_is_not_taken_for_ours() -> None:
+def test_part_of_another_payment_is_ignored() -> None:
     assert type(words.of_part(REFUND, part("refunded", paymentId="tr_another"), live=False)) is Unknown
 
 
@@ -152,7 +153,7 @@ def test_part_of_another_payment_is_not_taken_for_ours() -> None:
         (MollieReply(201, {}), type(None)),
     ],
 )
-def test_error_is_judged_by_its_status_where_it_is_mollies(reply: MollieReply, expected: type) -> None:
+def test_error_of_mollie_is_classified_by_its_status(reply: MollieReply, expected: type) -> None:
     assert type(words.undecided(reply)) is expected
 
 
@@ -163,7 +164,7 @@ def test_registration_that_is_refused_is_declined_with_the_field() -> None:
     assert type(words.registered(error(404), live=False)) is Unknown
 
 
-def test_page_of_a_list_ends_where_there_is_no_next() -> None:
+def test_last_page_of_a_list_has_no_next() -> None:
     body: dict[str, Any] = {"_embedded": {"refunds": [part("refunded")]}, "_links": {"next": None}}
     assert words.page(MollieReply(200, body), "refunds") == words.Page((part("refunded"),), None)
     body["_links"]["next"] = {"href": "https://elsewhere.example/v2/refunds?from=re_2&limit=1"}
@@ -183,7 +184,7 @@ def test_page_of_a_list_ends_where_there_is_no_next() -> None:
         ("1.2", "KWD", "1.200"),
     ],
 )
-def test_amount_travels_as_text_with_the_currencys_decimals(amount: str, currency: str, text: str) -> None:
+def test_amount_is_sent_as_text_with_the_decimals_of_the_currency(amount: str, currency: str, text: str) -> None:
     assert as_text(Decimal(amount), currency) == text
 
 
@@ -194,16 +195,16 @@ def test_amount_that_has_no_such_text_is_unfit() -> None:
         as_text(Decimal(10), "EURO")
 
 
-def test_hint_needs_an_id_and_a_key() -> None:
-    gateway = MollieGateway("test_dHar4XY7LxsDOtmnkVtjNVWXLSlXsM")
-    told = gateway.read_notice({}, f"id={TR}".encode(), {"key": "v1-1"})
+def test_hint_with_an_id_and_a_key_is_read() -> None:
+    told = MOLLIE.read_notice({}, f"id={TR}".encode(), {"key": "v1-1"})
     assert not isinstance(told, Forged)
     (notice,) = told
     assert (notice.reference, notice.gateway_keys, notice.is_hint) == (TR, ("v1-1",), True)
-    for body, query in (
-        (b"", {"key": "v1-1"}),
-        (f"id={TR}".encode(), {}),
-        (b"id=ord_1", {"key": "v1-1"}),
-        (b"\xff" * 9, {}),
-    ):
-        assert isinstance(gateway.read_notice({}, body, query), Forged)
+
+
+@pytest.mark.parametrize(
+    ("body", "query"),
+    [(b"", {"key": "v1-1"}), (f"id={TR}".encode(), {}), (b"id=ord_1", {"key": "v1-1"}), (b"\xff" * 9, {})],
+)
+def test_hint_without_an_id_or_a_key_is_forged(body: bytes, query: dict[str, str]) -> None:
+    assert isinstance(MOLLIE.read_notice({}, body, query), Forged)

@@ -39,7 +39,7 @@ def reason_of(text: str, currency: str | None = "USD", **options: bool) -> str:
         ("10.500", "EUR", "10.50"),
     ],
 )
-def test_an_amount_has_the_currencys_decimals(text: str, currency: str, amount: str) -> None:
+def test_amount_has_the_decimals_of_its_currency(text: str, currency: str, amount: str) -> None:
     assert str(parse_amount(text, currency)) == amount
 
 
@@ -55,12 +55,12 @@ def test_more_decimals_than_the_currency_has_are_refused(text: str, currency: st
     ("text", "amount"),
     [("10.005", "10.00"), ("10.015", "10.02"), ("2.675", "2.68"), ("0.006", "0.01"), ("19.990000000000002", "19.99")],
 )
-def test_orders_amounts_are_rounded_half_even(text: str, amount: str) -> None:
+def test_amount_of_orders_is_rounded_half_even(text: str, amount: str) -> None:
     assert str(parse_amount(text, "INR", rounded=True)) == amount
 
 
 @pytest.mark.parametrize("text", ["0.004", "0.005", "0", "0.00"])
-def test_what_rounds_to_nothing_is_refused(text: str) -> None:
+def test_amount_that_rounds_to_zero_is_refused(text: str) -> None:
     assert reason_of(text, "INR", rounded=True) == "zero"
 
 
@@ -68,43 +68,43 @@ def test_what_rounds_to_nothing_is_refused(text: str) -> None:
     ("text", "currency", "amount"),
     [("100.5", "JPY", "100"), ("101.5", "JPY", "102"), ("99.999", "KWD", "99.999"), ("0.0015", "KWD", "0.002")],
 )
-def test_orders_amounts_are_rounded_to_the_decimals_of_the_currency(text: str, currency: str, amount: str) -> None:
+def test_amount_of_orders_is_rounded_to_the_decimals_of_the_currency(text: str, currency: str, amount: str) -> None:
     assert str(parse_amount(text, currency, rounded=True)) == amount
 
 
-def test_a_refunds_amount_is_rounded_once_its_currency_is_known() -> None:
+def test_amount_of_a_refund_is_rounded_by_the_currency_of_its_payment() -> None:
     amount = parse_amount("10.0051", None, rounded=True)
     assert (str(rounded_in(amount, "INR")), str(rounded_in(amount, "KWD"))) == ("10.01", "10.005")
     with pytest.raises(BadAmount, match="must be positive"):
         rounded_in(Decimal("0.004"), "INR")
 
 
-def test_rounding_up_past_the_limit_is_refused() -> None:
+def test_amount_rounded_above_the_limit_is_refused() -> None:
     assert reason_of("999999999999.999", "INR", rounded=True) == "too_large"
 
 
 @pytest.mark.parametrize("rounded", [True, False])
 @pytest.mark.parametrize("digits", [13, 25, 26, 27, 28, 29, 36])
 @pytest.mark.parametrize("decimals", ["", ".5", ".005", ".99"])
-def test_more_digits_than_a_decimal_holds_are_too_large_and_no_crash(digits: int, decimals: str, rounded: bool) -> None:
+def test_amount_with_more_digits_than_a_decimal_holds_is_too_large(digits: int, decimals: str, rounded: bool) -> None:
     """Rounding knows 28 digits: judged first, an amount of 27 and two decimals never gets there."""
     assert reason_of("9" * digits + decimals, "INR", rounded=rounded) == "too_large"
     assert reason_of("9" * digits + decimals, None, rounded=rounded) == "too_large"
 
 
 @pytest.mark.parametrize(("text", "reason"), [("9" * 40, "too_large"), ("9" * 39 + ".5", "malformed")])
-def test_a_longer_text_is_no_amount(text: str, reason: str) -> None:
+def test_text_that_is_too_long_is_no_amount(text: str, reason: str) -> None:
     assert reason_of(text, "INR", rounded=True) == reason
 
 
 @pytest.mark.parametrize("text", ["0", "0.0", "0.00"])
-def test_zero_passes_only_where_it_is_allowed(text: str) -> None:
+def test_zero_is_accepted_only_where_allowed(text: str) -> None:
     assert reason_of(text) == "zero"
     assert parse_amount(text, "USD", allow_zero=True) == 0
 
 
 @pytest.mark.parametrize("text", ["-0", "-0.00", "-5", "-0.01", "-999999999999999999"])
-def test_a_minus_is_refused_as_negative_even_before_zero(text: str) -> None:
+def test_negative_zero_is_refused_as_negative(text: str) -> None:
     assert reason_of(text, allow_zero=True) == "negative"
 
 
@@ -122,14 +122,14 @@ def test_more_than_twelve_digits_before_the_point_are_refused(text: str) -> None
         "1" * 41, "0." + "0" * 50, "9" * 100_000,
     ],
 )  # fmt: skip
-def test_what_is_no_plain_number_is_refused(text: str) -> None:
+def test_text_that_is_no_plain_number_is_refused(text: str) -> None:
     assert reason_of(text) == "malformed"
 
 
 @pytest.mark.parametrize(
     "text", ["1e2000000", "1E+2000000", "9" * 10_000_000, "1." + "0" * 10_000_000, "-" * 10_000_000]
 )
-def test_monstrous_numbers_cost_nothing(text: str) -> None:
+def test_huge_number_is_refused_fast(text: str) -> None:
     assert reason_of(text) == "malformed"
     assert least_work(lambda: reason_of(text)) < 0.005
 
@@ -146,7 +146,7 @@ def test_no_currency_is_listed_twice_or_misspelled() -> None:
     assert (decimals("JPY"), decimals("USD"), decimals("BHD")) == (0, 2, 3)
 
 
-def test_a_refunds_amount_waits_for_its_payments_currency() -> None:
+def test_amount_of_a_refund_is_checked_with_the_currency_of_its_payment() -> None:
     amount = parse_amount("10.005", None)
     assert amount == Decimal("10.005")
     assert str(in_currency(amount, "KWD")) == "10.005"
@@ -155,7 +155,7 @@ def test_a_refunds_amount_waits_for_its_payments_currency() -> None:
     assert reason_of("10.0005", None) == "too_precise"
 
 
-def test_a_bad_amount_is_a_fault_of_the_body() -> None:
+def test_invalid_amount_is_a_fault_of_the_body() -> None:
     with pytest.raises(Invalid) as caught:
         parse_amount("-1", "USD")
     assert caught.value.faults == (FieldError(("body", "amount"), "Amount must be positive", "greater_than"),)
@@ -166,12 +166,12 @@ def test_a_bad_amount_is_a_fault_of_the_body() -> None:
     ("amount", "text"),
     [("525", "525.00"), ("525.5", "525.50"), ("1.234", "1.234"), ("1E+2", "100.00"), ("0", "0.00"), ("0.10", "0.10")],
 )
-def test_bills_show_at_least_two_decimals(amount: str, text: str) -> None:
+def test_amount_of_bills_has_at_least_two_decimals(amount: str, text: str) -> None:
     assert to_text(Decimal(amount)) == text
 
 
 @given(st.integers(0, 10**15 - 1), st.sampled_from(["USD", "JPY", "KWD"]))
-def test_no_amount_changes_on_its_way_in_and_out(units: int, currency: str) -> None:
+def test_amount_is_equal_after_parsing_and_rendering(units: int, currency: str) -> None:
     places = decimals(currency)
     amount = Decimal(units % 10 ** (12 + places)).scaleb(-places)
     assert parse_amount(f"{amount:f}", currency, allow_zero=True) == amount
@@ -180,6 +180,6 @@ def test_no_amount_changes_on_its_way_in_and_out(units: int, currency: str) -> N
 
 
 @given(st.text())
-def test_any_text_is_an_amount_or_a_bad_amount(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     with suppress(BadAmount):
         assert Decimal("0.01") <= parse_amount(text, "USD") < 10**12

@@ -62,7 +62,7 @@ def words(expression: str) -> set[str]:
 
 
 @pytest.mark.parametrize("expression", sorted(set(expressions())))
-def test_every_metric_that_is_named_exists(expression: str) -> None:
+def test_expressions_use_only_existing_metrics(expression: str) -> None:
     named = words(expression) - LANGUAGE - LABELS
 
     assert named
@@ -70,21 +70,20 @@ def test_every_metric_that_is_named_exists(expression: str) -> None:
 
 
 @pytest.mark.parametrize("expression", sorted(set(expressions())))
-def test_every_outcome_that_is_looked_for_can_happen(expression: str) -> None:
-    for metric, matcher in re.findall(r'([a-z_]+)\{outcome=~?"([^"]+)"\}', expression):
-        assert set(matcher.split("|")) <= OUTCOMES[metric]
+def test_expression_asks_only_for_outcomes_that_exist(expression: str) -> None:
+    asked = re.findall(r'([a-z_]+)\{outcome=~?"([^"]+)"\}', expression)
+    assert [(metric, each) for metric, each in asked if not set(each.split("|")) <= OUTCOMES[metric]] == []
 
 
-def test_brackets_are_closed() -> None:
-    for expression in expressions():
-        for opening, closing in ("()", "[]", "{}"):
-            assert expression.count(opening) == expression.count(closing), expression
+@pytest.mark.parametrize("pair", ["()", "[]", "{}"])
+def test_every_expression_closes_its_brackets(pair: str) -> None:
+    assert [text for text in expressions() if text.count(pair[0]) != text.count(pair[1])] == []
 
 
-def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
-    for rule in rules():
-        assert rule["labels"]["severity"] in {"warning", "critical"}
-        assert rule["annotations"].keys() == {"summary", "action", "runbook"}
+def test_every_alert_has_a_severity_and_annotations() -> None:
+    wanted = {"summary", "action", "runbook"}
+    assert {rule["labels"]["severity"] for rule in rules()} <= {"warning", "critical"}
+    assert [rule["alert"] for rule in rules() if rule["annotations"].keys() != wanted] == []
     assert len({rule["alert"] for rule in rules()}) == len(rules())
 
 
@@ -111,27 +110,26 @@ def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
         "reconciliation_differences",
     ],
 )
-def test_what_must_not_go_unnoticed_has_an_alert(about: str) -> None:
+def test_every_serious_figure_has_an_alert(about: str) -> None:
     assert [rule["alert"] for rule in rules() if about in rule["expr"]]
 
 
-def test_every_job_that_an_alert_names_is_one_that_is_scraped() -> None:
+def test_alerts_name_only_jobs_that_are_scraped() -> None:
     shipped = yaml.safe_load(Path(here("deploy/prometheus/scrape.yml")).read_text())["scrape_configs"]
-    (example,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", here("docs/monitoring.md").read_text(), re.DOTALL)
+    (example,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", here("docs/how-to/monitor.md").read_text(), re.DOTALL)
     elsewhere = yaml.safe_load(example)["scrape_configs"]
     components = {pod["metadata"]["labels"]["app.kubernetes.io/component"] for _, pod in manifests.pods()}
     (beside,) = re.findall(r" in \((.+)\)", shipped[1]["kubernetes_sd_configs"][0]["selectors"][0]["label"])
     scraped_jobs = {"payment-service"} | {f"payment-service-{name}" for name in beside.split(",")}
     scraped_jobs |= {each["job_name"] for each in elsewhere}
-    alternatives = [each for text in expressions() for each in re.findall(r'job=~?"([^"]+)"', text)]
 
+    alternatives = [each for text in expressions() for each in re.findall(r'job=~?"([^"]+)"', text)]
     assert set(beside.split(",")) < components
     assert {job for job in scraped_jobs if any(re.fullmatch(each, job) for each in alternatives)} == scraped_jobs
-    for each in alternatives:
-        assert any(re.fullmatch(each, job) for job in scraped_jobs), each
+    assert [each for each in alternatives if not any(re.fullmatch(each, job) for job in scraped_jobs)] == []
 
 
-def test_what_is_scraped_on_kubernetes_is_there() -> None:
+def test_targets_scraped_on_kubernetes_exist() -> None:
     ports = {port["name"] for _, pod in manifests.pods() for port in manifests.container(pod).get("ports", [])}
     jobs = yaml.safe_load(Path(here("deploy/prometheus/scrape.yml")).read_text())["scrape_configs"]
     kept = {rule["regex"] for job in jobs for rule in job["relabel_configs"] if rule.get("action") == "keep"}
@@ -141,20 +139,18 @@ def test_what_is_scraped_on_kubernetes_is_there() -> None:
     assert namespaces == [[manifests.kustomization(manifests.PRODUCTION)["namespace"]]] * 2
 
 
-def test_probes_and_scrapes_are_no_requests(app: Flask) -> None:
+def test_expressions_of_requests_leave_out_probes_and_scrapes(app: Flask) -> None:
     asked = [text for text in expressions() if "http_request_duration_seconds_count" in text or "topk" in text]
     left_out = {each for text in asked for each in re.findall(r'route!~"([^"]+)"', text)}
     rules_of_routes = {rule.rule for rule in app.url_map.iter_rules()}
-
-    for text in asked:
-        assert text.count("http_request_duration_seconds") == text.count("route!~"), text
+    assert [text for text in asked if text.count("http_request_duration_seconds") != text.count("route!~")] == []
     (one,) = left_out
     assert {rule for rule in rules_of_routes if re.fullmatch(one, rule)} == {
         f"{prefix}/{name}" for prefix in ("", "/v1") for name in ("health", "health/live", "health/ready", "metrics")
     }
 
 
-def test_the_dashboard_shows_every_figure_and_nothing_overlaps() -> None:
+def test_dashboard_shows_every_figure_without_overlaps() -> None:
     shown = {word for panel in panels() for target in panel["targets"] for word in words(target["expr"])}
     taken = [
         (x, y)

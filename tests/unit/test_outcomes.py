@@ -13,14 +13,14 @@ DO_NOT_RETRY = SuccessRates(0.0)
 ALWAYS = SuccessRates(1.0)
 
 
-def test_an_ordinary_charge_is_approved_as_asked() -> None:
+def test_ordinary_charge_is_approved() -> None:
     outcome = decide(instruct(amount="525.00", currency="INR"), ALWAYS)
     assert outcome.first_reply == "actual"
     assert isinstance(outcome.actual_outcome, Approved)
     assert (outcome.actual_outcome.amount, outcome.actual_outcome.currency) == (Decimal("525.00"), "INR")
 
 
-def test_an_approval_carries_a_reference_and_a_code_made_of_the_key() -> None:
+def test_approval_has_a_reference_and_a_code_derived_from_the_key() -> None:
     instruction = instruct(gateway_key="v1-0")
     truth = decide(instruction, ALWAYS).actual_outcome
     assert isinstance(truth, Approved)
@@ -60,32 +60,32 @@ def test_magic_amounts_are_declined_with_the_documented_reason(
         ("202.04", "pending", Declined),
     ],
 )
-def test_magic_amounts_delay_the_truth(amount: str, first: str, truth: type) -> None:
+def test_magic_amount_delays_the_outcome(amount: str, first: str, truth: type) -> None:
     outcome = decide(instruct(amount=amount), ALWAYS)
     assert (outcome.first_reply, type(outcome.actual_outcome)) == (first, truth)
 
 
-def test_a_magic_amount_beats_the_success_rate() -> None:
+def test_magic_amount_has_precedence_over_the_success_rate() -> None:
     assert isinstance(decide(instruct(amount="202.01"), DO_NOT_RETRY).actual_outcome, Approved)
 
 
 @pytest.mark.parametrize("amount", ["402.010", "00402.01"])
-def test_a_magic_amount_is_a_number_and_not_a_spelling(amount: str) -> None:
+def test_magic_amount_is_recognised_in_any_spelling(amount: str) -> None:
     assert isinstance(decide(instruct(amount=amount), ALWAYS).actual_outcome, Declined)
 
 
-def test_no_example_of_a_callers_document_is_magic() -> None:
+def test_documented_example_has_no_magic_amount() -> None:
     examples = ["150.00", "525.00", "1500.00", "15000.00", "50.00", "2499.99", "52.66", "100", "99.99", "99.98", "1"]
     assert not MAGIC_AMOUNTS.keys() & {Decimal(example) for example in examples}
 
 
-def test_a_rate_of_one_refuses_nothing_and_of_zero_everything() -> None:
+def test_success_rate_of_one_declines_nothing_and_of_zero_everything() -> None:
     instructions = [instruct() for _ in range(500)]
     assert all(isinstance(decide(each, ALWAYS).actual_outcome, Approved) for each in instructions)
     assert all(isinstance(decide(each, DO_NOT_RETRY).actual_outcome, Declined) for each in instructions)
 
 
-def test_a_channels_own_rate_is_about_the_share_that_succeeds() -> None:
+def test_success_rate_of_a_channel_is_the_share_of_successes() -> None:
     rates = SuccessRates(1.0, {"checkout": 0.95})
     truths = [decide(instruct(gateway_key=f"v1-{n}", channel="checkout"), rates).actual_outcome for n in range(10_000)]
     approved = sum(isinstance(truth, Approved) for truth in truths)
@@ -94,12 +94,12 @@ def test_a_channels_own_rate_is_about_the_share_that_succeeds() -> None:
     assert isinstance(decide(instruct(channel="orders"), rates).actual_outcome, Approved)
 
 
-def test_drawn_refusals_have_all_the_documented_reasons() -> None:
+def test_drawn_declines_have_all_documented_reasons() -> None:
     truths = [decide(instruct(gateway_key=f"v1-{n}"), DO_NOT_RETRY).actual_outcome for n in range(200)]
     codes = {truth.code for truth in truths if isinstance(truth, Declined)}
     assert codes == {refusal.code for refusal in REFUSALS}
 
 
 @pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.VOID, Kind.REFUND])
-def test_only_what_asks_the_cards_issuer_is_drawn(kind: Kind) -> None:
+def test_only_operations_that_need_the_issuer_are_drawn(kind: Kind) -> None:
     assert isinstance(decide(instruct(kind), DO_NOT_RETRY).actual_outcome, Approved)

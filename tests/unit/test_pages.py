@@ -15,7 +15,7 @@ OUR_OWN = {"README.md", "SHA256SUMS"}
 PAGES = ["/docs", "/redoc", "/v1/docs", "/v1/redoc"]
 
 
-def test_what_others_made_is_as_they_published_it() -> None:
+def test_vendored_files_equal_the_published_ones() -> None:
     lines = (VENDOR / "SHA256SUMS").read_text().splitlines()
     promised = {name: digest for digest, name in (line.split(maxsplit=1) for line in lines)}
     there = {
@@ -28,12 +28,12 @@ def test_what_others_made_is_as_they_published_it() -> None:
 
 
 @pytest.mark.parametrize("folder", ["pico", "redoc", "swagger-ui"])
-def test_what_others_made_comes_with_its_licence(folder: str) -> None:
+def test_vendored_files_come_with_their_licence(folder: str) -> None:
     assert "copyright" in (VENDOR / folder / "LICENSE").read_text().lower()
     assert f"`{folder}/`" in (VENDOR / "README.md").read_text()
 
 
-def test_the_package_ships_every_file_of_the_pages() -> None:
+def test_package_ships_every_file_of_the_pages() -> None:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     package = ROOT / "payment_service"
@@ -46,7 +46,7 @@ def test_the_package_ships_every_file_of_the_pages() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_allows_nothing_but_its_own_files(client: FlaskClient, page: str) -> None:
+def test_policy_of_a_page_allows_only_its_own_files(client: FlaskClient, page: str) -> None:
     answer = client.get(page)
     policy = dict(rule.strip().split(" ", 1) for rule in answer.headers["Content-Security-Policy"].split(";"))
 
@@ -60,31 +60,33 @@ def test_a_page_allows_nothing_but_its_own_files(client: FlaskClient, page: str)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_names_only_files_that_are_there_and_has_no_script_of_its_own(client: FlaskClient, page: str) -> None:
+def test_page_names_only_existing_files_and_has_no_inline_script(client: FlaskClient, page: str) -> None:
     words = client.get(page).text.replace(">", " ").split()
     named = [word.split('"')[1] for word in words if word.startswith(("src=", "href=", "data-url="))]
-
     assert len(named) >= 5
     assert {address.partition("docs/assets")[0].partition("openapi")[0] for address in named} == {
         page[: page.rindex("/") + 1]
     }
-    for address in named:
+
+    def status_of(address: str) -> int:
         with client.get(address) as answer:  # a file stays open until its answer is closed
-            assert answer.status_code == 200, address
+            return answer.status_code
+
+    assert {address: status_of(address) for address in named} == dict.fromkeys(named, 200)
     assert client.get(page).text.count("<script") == client.get(page).text.count("<script defer src=")
 
 
 @pytest.mark.parametrize(
     "name", ["nothing.js", "../openapi.py", "..%2f..%2fconfig.py", "vendor", "/etc/passwd", "docs/"]
 )
-def test_nothing_else_is_given_away(client: FlaskClient, name: str) -> None:
+def test_path_beside_the_files_answers_404(client: FlaskClient, name: str) -> None:
     answer = client.get(f"/docs/assets/{name}")
 
     assert answer.status_code == 404
     assert answer.get_json()["code"] == "not_found"
 
 
-def test_files_are_kept_by_the_browser_until_they_change(client: FlaskClient) -> None:
+def test_file_is_cached_until_it_changes(client: FlaskClient) -> None:
     path = "/docs/assets/vendor/swagger-ui/swagger-ui.css"
     with client.get(path) as first:
         assert (first.status_code, first.mimetype) == (200, "text/css")
@@ -93,7 +95,7 @@ def test_files_are_kept_by_the_browser_until_they_change(client: FlaskClient) ->
         assert again.status_code == 304
 
 
-def test_a_missing_browser_is_said_aloud_and_a_failure_under_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_browser_skips_the_test_and_fails_it_under_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(pytest.skip.Exception, match="CHROMIUM IS MISSING"):

@@ -30,12 +30,12 @@ def collection() -> dict[str, Any]:
     return content
 
 
-def test_it_is_a_collection_of_the_format_postman_and_newman_share(collection: dict[str, Any]) -> None:
+def test_collection_has_the_format_of_postman_and_newman(collection: dict[str, Any]) -> None:
     assert collection["info"]["name"] == NAME
     assert collection["info"]["schema"].endswith("/collection/v2.1.0/collection.json")
 
 
-def test_its_variables_are_those_of_the_document_and_of_the_environment_file(collection: dict[str, Any]) -> None:
+def test_variables_of_the_collection_equal_those_of_the_environment_file(collection: dict[str, Any]) -> None:
     defaults = {variable["key"]: variable["value"] for variable in collection["variable"]}
     environment = {each["key"]: each["value"] for each in load(f"{NAME}.postman_environment.json")["values"]}
 
@@ -44,7 +44,7 @@ def test_its_variables_are_those_of_the_document_and_of_the_environment_file(col
     assert defaults["run"] == ""
 
 
-def test_every_request_is_followed_by_assertions_of_its_own(collection: dict[str, Any]) -> None:
+def test_every_request_of_the_collection_has_assertions(collection: dict[str, Any]) -> None:
     scripts = [
         (request["name"], "".join(line for event in request["event"] for line in event["script"]["exec"]))
         for request in requests_in(collection)
@@ -54,7 +54,7 @@ def test_every_request_is_followed_by_assertions_of_its_own(collection: dict[str
     assert [name for name, text in scripts if "pm.test(" not in text] == []
 
 
-def test_every_key_it_sends_is_new_in_every_run(collection: dict[str, Any]) -> None:
+def test_every_key_of_the_collection_is_new_in_every_run(collection: dict[str, Any]) -> None:
     text = json.dumps([request["request"] for request in requests_in(collection)])
     keys = re.findall(r'\\"idempotency_key\\": \\"([^"\\]+)\\"|"Idempotency-Key", "value": "([^"]+)"', text)
 
@@ -62,7 +62,7 @@ def test_every_key_it_sends_is_new_in_every_run(collection: dict[str, Any]) -> N
     assert [key for pair in keys for key in pair if key and not key.endswith("{{run}}")] == []
 
 
-def test_its_runner_is_locked_and_the_lock_names_no_host() -> None:
+def test_lock_of_the_runner_names_no_host() -> None:
     wanted = load("package.json")["dependencies"]
     locked = load("package-lock.json")["packages"]
 

@@ -64,13 +64,13 @@ class Source:
 
 @settings(deadline=None)
 @given(requests())
-def test_a_request_is_whole_with_its_last_byte_and_not_before(request: bytes) -> None:
+def test_request_is_complete_with_its_last_byte_and_not_before(request: bytes) -> None:
     assert whole_after(request, list(range(1, len(request)))) == len(request)
 
 
 @settings(deadline=None)
 @given(requests(), st.data())
-def test_pieces_of_any_size_lead_to_the_same_end(request: bytes, data: st.DataObject) -> None:
+def test_request_in_pieces_of_any_size_has_the_same_end(request: bytes, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(1, len(request) - 1), max_size=5)))
 
     assert whole_after(request, cuts) == len(request)
@@ -78,7 +78,7 @@ def test_pieces_of_any_size_lead_to_the_same_end(request: bytes, data: st.DataOb
 
 @settings(deadline=None)
 @given(requests(), st.binary(max_size=30))
-def test_gunicorns_parser_needs_no_byte_more(request: bytes, behind: bytes) -> None:
+def test_parser_of_gunicorn_needs_no_further_byte(request: bytes, behind: bytes) -> None:
     parser = RequestParser(Config(), Source(request + behind), ("127.0.0.1", 1))
     parsed = next(parser)
     parsed.body.read()
@@ -104,7 +104,7 @@ HEAD = b"POST / HTTP/1.1\r\nHost: a\r\n"
         b"GET / HTTP/1.1\nHost: a\n\n",
     ],
 )
-def test_what_can_only_be_refused_is_not_waited_for(begun: bytes) -> None:
+def test_request_that_will_be_refused_is_not_awaited(begun: bytes) -> None:
     assert Extent().is_whole(bytearray(begun))
 
 
@@ -119,14 +119,14 @@ def test_what_can_only_be_refused_is_not_waited_for(begun: bytes) -> None:
         (b"POST /?\nexpect:100-continue HTTP/1.1\r\n", False),
     ],
 )
-def test_the_word_to_go_on_is_given_to_clients_that_wait_for_it(head: bytes, expects: bool) -> None:
+def test_client_that_waits_for_100_continue_gets_it(head: bytes, expects: bool) -> None:
     extent = Extent()
     extent.is_whole(bytearray(head + b"Content-Length: 5\r\n\r\n"))
 
     assert extent.expects_continue is expects
 
 
-def test_a_worker_that_keeps_too_much_lets_those_go_for_whom_it_keeps_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_with_too_many_bytes_drops_the_largest_clients(monkeypatch: pytest.MonkeyPatch) -> None:
     worker: Any = workers.Worker.__new__(workers.Worker)
     closed: list[str] = []
     monkeypatch.setattr(workers, "MOST_HELD", 100)

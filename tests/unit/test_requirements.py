@@ -37,8 +37,8 @@ def locked_in(name: str) -> dict[str, str]:
     return locked
 
 
-@pytest.mark.parametrize("stem", ["requirements", "requirements-dev", "requirements-kafka", "requirements-stripe"])
-def test_the_lock_names_everything_that_is_asked_for(stem: str) -> None:
+@pytest.mark.parametrize("stem", [f"requirements{name}" for name in ("", "-dev", "-docs", "-kafka", "-stripe")])
+def test_lock_names_every_requirement(stem: str) -> None:
     locked = locked_in(f"{stem}.txt")
     wanted = requirements_of(f"{stem}.in")
 
@@ -48,7 +48,7 @@ def test_the_lock_names_everything_that_is_asked_for(stem: str) -> None:
 
 
 @pytest.mark.parametrize("lock", ["requirements.txt", "requirements-kafka.txt", "requirements-stripe.txt"])
-def test_the_tests_run_on_the_versions_that_are_shipped(lock: str) -> None:
+def test_lock_of_development_has_the_shipped_versions(lock: str) -> None:
     """The locks agree with each other: they are installed one after the other."""
     shipped, tested = locked_in(lock), locked_in("requirements-dev.txt")
 
@@ -56,9 +56,10 @@ def test_the_tests_run_on_the_versions_that_are_shipped(lock: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "lock", ["requirements.txt", "requirements-dev.txt", "requirements-kafka.txt", "requirements-stripe.txt"]
+    "lock",
+    [f"requirements{name}.txt" for name in ("", "-dev", "-docs", "-kafka", "-stripe")],
 )
-def test_the_lock_belongs_to_no_particular_machine(lock: str) -> None:
+def test_lock_names_no_machine_or_index(lock: str) -> None:
     text = (ROOT / lock).read_text()
 
     assert [word for word in ("index-url", "find-links", "://", "file:") if word in text] == []

@@ -29,7 +29,7 @@ def test_every_alert_has_one_entry_and_every_entry_an_alert() -> None:
 
 
 @pytest.mark.parametrize(("name", "text"), entries(), ids=[name for name, _ in entries()])
-def test_an_entry_has_its_three_parts_and_numbered_steps(name: str, text: str) -> None:
+def test_entry_has_its_three_parts_and_numbered_steps(name: str, text: str) -> None:
     symptom, _, rest = text.partition("**Check.**")
     _, _, action = rest.partition("**Action.**")
     steps = re.findall(r"^(\d+)\. ", action, re.MULTILINE)
@@ -40,29 +40,27 @@ def test_an_entry_has_its_three_parts_and_numbered_steps(name: str, text: str) -
     assert len(steps) > 1
 
 
-def test_the_table_lists_every_alert_with_its_severity() -> None:
+def test_table_lists_every_alert_with_its_severity() -> None:
     listed = [row[:2] for row in RUNBOOK.section("The alerts").rows()]
 
     assert listed == [[f"[{rule['alert']}](#{rule['alert'].lower()})", rule["labels"]["severity"]] for rule in rules()]
 
 
-def test_the_annotation_of_every_alert_leads_to_its_entry() -> None:
-    for rule in rules():
-        path, _, anchor = rule["annotations"]["runbook"].partition("#")
-        assert ROOT / path == RUNBOOK.path
-        assert anchor == rule["alert"].lower()
-        assert anchor in anchors(ROOT / path)
+def test_annotation_of_every_alert_links_to_its_entry() -> None:
+    links = {rule["alert"]: rule["annotations"]["runbook"].partition("#") for rule in rules()}
+    assert {ROOT / path for path, _, _ in links.values()} == {RUNBOOK.path}
+    assert {alert: anchor for alert, (_, _, anchor) in links.items()} == {alert: alert.lower() for alert in links}
+    assert {anchor for _, _, anchor in links.values()} <= anchors(RUNBOOK.path)
 
 
-def test_queries_ask_for_metrics_that_exist() -> None:
+def test_queries_of_the_runbook_use_only_existing_metrics() -> None:
     queries = [line for word, content in RUNBOOK.blocks if word == "promql" for line in content.splitlines()]
-
+    asked = {word for query in queries for word in words(query)}
     assert len(queries) > 15
-    for query in queries:
-        assert words(query) - LANGUAGE - LABELS - ALSO <= names() | PROMETHEUS_OWN, query
+    assert asked - LANGUAGE - LABELS - ALSO - names() - PROMETHEUS_OWN == set()
 
 
-def test_log_lines_that_are_named_are_written_somewhere() -> None:
+def test_log_events_named_in_the_runbook_exist() -> None:
     code = [path.read_text() for path in (ROOT / "payment_service").rglob("*.py")]
     code.append((ROOT / "deploy" / "nginx" / "nginx.conf").read_text())
     named = {span for span in RUNBOOK.spans if re.fullmatch(r"[a-z]+\.[a-z_]+", span)}
@@ -71,7 +69,7 @@ def test_log_lines_that_are_named_are_written_somewhere() -> None:
     assert {name for name in named if not any(f'"{name}"' in text for text in code)} == set()
 
 
-def test_pages_that_are_named_exist(app: Flask) -> None:
+def test_pages_named_in_the_runbook_exist(app: Flask) -> None:
     routes = {rule.rule for rule in app.url_map.iter_rules()}
     named = {span.removeprefix("GET ") for span in RUNBOOK.spans if re.fullmatch(r"(GET )?/[a-z/]+", span)}
 

@@ -9,17 +9,17 @@ PROMISED = 30.0
 """The seconds that the interface of sinks names."""
 
 
-def test_the_last_of_a_full_window_of_requests_is_answered_or_given_up_in_time() -> None:
+def test_last_of_a_full_window_of_requests_ends_within_the_lease() -> None:
     rounds = HttpSink.window / http.PARALLEL
     connecting_and_answering = 2 * http.TIMEOUT
     assert rounds * connecting_and_answering <= PROMISED < LEASE
 
 
-def test_rabbitmq_confirms_or_is_given_up_in_time() -> None:
+def test_wait_for_rabbitmq_ends_within_the_lease() -> None:
     assert rabbitmq.CONFIRMED_WITHIN <= PROMISED < LEASE
 
 
-def test_the_client_of_kafka_gives_a_message_back_in_time() -> None:
+def test_wait_for_kafka_ends_within_the_lease() -> None:
     sink = KafkaSink("127.0.0.1:9", "payment-events")
     assert sink._options["delivery.timeout.ms"] == 1000 * kafka.ACKNOWLEDGED_WITHIN
     assert kafka.ACKNOWLEDGED_WITHIN <= PROMISED < LEASE

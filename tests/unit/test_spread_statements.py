@@ -27,7 +27,7 @@ def test_the_script_spreads_the_tables_of_a_charge() -> None:
 
 @pytest.mark.parametrize("table", sorted(SPREAD_BY))
 def test_the_document_names_the_column_of_a_table(table: str) -> None:
-    rows = re.findall(r"^\| (.*?) \| `(\w+)` \|$", here("docs/scaling.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (.*?) \| `(\w+)` \|$", here("docs/explanation/scaling.md").read_text(), re.MULTILINE)
     assert {column for tables, column in rows if f"`{table}`" in tables} == {SPREAD_BY[table]}
 
 

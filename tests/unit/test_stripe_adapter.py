@@ -53,7 +53,7 @@ def unexpected(shown: dict[str, Any]) -> dict[str, Any]:
         ("5.50", "MGA", "AMOUNT_TOO_PRECISE"),
     ],
 )
-def test_an_amount_that_stripe_never_charges_is_declined_without_a_call(amount: str, currency: str, code: str) -> None:
+def test_amount_that_stripe_cannot_charge_is_declined_without_a_call(amount: str, currency: str, code: str) -> None:
     with stripe_that_says(b"") as (gateway, server):
         found = gateway.register(asked(amount=amount, currency=currency, reference=None))
         assert isinstance(found, Declined)
@@ -61,13 +61,13 @@ def test_an_amount_that_stripe_never_charges_is_declined_without_a_call(amount: 
     assert server.received == []
 
 
-def test_a_charge_without_a_payment_method_is_declined_without_a_call() -> None:
+def test_charge_without_a_payment_method_is_declined_without_a_call() -> None:
     with stripe_that_says(b"") as (gateway, server):
         assert isinstance(gateway.register(asked(terms=Terms(), reference=None)), Declined)
     assert server.received == []
 
 
-def test_a_card_that_is_declined_is_refused_until_a_cancel_ends_it() -> None:
+def test_declined_card_is_refused_until_its_cancel() -> None:
     """A caller with the client secret may confirm the intent once more."""
     decline = DECLINED | {"error": DECLINED["error"] | {"payment_intent": REFUSED_INTENT}}
     with stripe_that_says(http(402, decline), http(200, CANCELED_INTENT)) as (gateway, server):
@@ -76,20 +76,20 @@ def test_a_card_that_is_declined_is_refused_until_a_cancel_ends_it() -> None:
     assert [Sent(each).line.rpartition("/")[2] for each in server.received] == ["confirm", "cancel"]
 
 
-def test_a_decline_without_the_intent_asks_for_it() -> None:
+def test_decline_without_an_intent_fetches_the_intent() -> None:
     with stripe_that_says(http(402, DECLINED), http(200, REFUSED_INTENT)) as (gateway, server):
         assert isinstance(gateway.send(asked()), Refused)
     assert [Sent(each).line.split()[0] for each in server.received] == ["POST", "GET"]
 
 
-def test_a_confirmation_that_was_refused_untouched_is_a_refusal() -> None:
+def test_confirmation_refused_without_an_attempt_is_refused() -> None:
     """Stripe would refuse the same request again; only a cancel makes the result final."""
     with stripe_that_says(http(400, error("parameter_invalid_string")), http(200, intent())) as (gateway, _):
         found = gateway.send(asked())
     assert found == Refused("PARAMETER_INVALID_STRING", "It went wrong.", INTENT)
 
 
-def test_two_owners_at_once_are_one_charge() -> None:
+def test_confirmations_of_two_owners_at_once_charge_once() -> None:
     """The second request gets the state: an intent succeeds once."""
     with stripe_that_says(http(400, unexpected(intent("succeeded")))) as (gateway, _):
         assert isinstance(gateway.send(asked()), Approved)
@@ -97,25 +97,25 @@ def test_two_owners_at_once_are_one_charge() -> None:
         assert type(gateway.send(asked())) is Unknown
 
 
-def test_an_authentication_is_asked_for_again_by_a_repeat() -> None:
+def test_repeat_asks_for_the_authentication_again() -> None:
     with stripe_that_says(http(400, unexpected(intent("requires_action")))) as (gateway, _):
         assert isinstance(gateway.send(asked()), ActionRequired)
 
 
-def test_another_request_under_a_confirmations_key_is_for_a_person() -> None:
+def test_other_request_under_the_key_of_a_confirmation_needs_a_person() -> None:
     with stripe_that_says(http(400, error(None, "idempotency_error"))) as (gateway, _):
         assert isinstance(gateway.send(asked()), Contradiction)
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-def test_an_object_that_stripe_does_not_know_is_for_a_person(kind: Kind) -> None:
+def test_object_unknown_to_stripe_needs_a_person(kind: Kind) -> None:
     """The look-up finds the other mode's intent, the other account's, or a wrong row: nothing is sent again."""
     with stripe_that_says(http(404, error("resource_missing", param="intent"))) as (gateway, _):
         assert isinstance(gateway.send(asked(kind, "15.00")), Contradiction)
         assert isinstance(gateway.lookup(asked(kind, "15.00")), Contradiction)
 
 
-def test_a_failure_of_stripes_is_unknown_and_asks_nothing() -> None:
+def test_error_of_stripe_is_unknown_without_a_further_call() -> None:
     with stripe_that_says(http(500, error(None, "api_error"))) as (gateway, server):
         assert type(gateway.send(asked())) is Unknown
     assert len(server.received) == 1
@@ -134,7 +134,7 @@ def test_a_failure_of_stripes_is_unknown_and_asks_nothing() -> None:
         (Kind.REFUND, listed(refund(metadata={"gateway_key": "v1-key"})), Approved),
     ],
 )
-def test_a_failure_that_stripe_replays_is_spent_only_where_nothing_was_done(
+def test_replayed_failure_uses_up_its_key_only_without_an_effect(
     kind: Kind, shown: dict[str, Any], expected: type
 ) -> None:
     """Stripe replays the answer for the life of the key, though the money may have moved."""
@@ -143,51 +143,56 @@ def test_a_failure_that_stripe_replays_is_spent_only_where_nothing_was_done(
         assert type(gateway.send(asked(kind, gateway_key="v1-key"))) is expected
 
 
-def test_a_replayed_failure_stays_unknown_while_stripe_cannot_be_asked() -> None:
+def test_replayed_failure_stays_unknown_while_stripe_cannot_be_asked() -> None:
     replies = http(500, error(None, "api_error"), **REPLAYED), http(429, error("rate_limit"))
     with stripe_that_says(*replies) as (gateway, _):
         assert type(gateway.send(asked())) is Unknown
 
 
-def test_a_replayed_answer_is_of_then_and_the_object_of_now() -> None:
+def test_replayed_answer_is_checked_against_the_current_object() -> None:
     """The stored answer may ask for an action that the customer took an hour ago."""
     replies = http(200, intent("requires_action"), **REPLAYED), http(200, intent("succeeded"))
     with stripe_that_says(*replies) as (gateway, _):
         assert isinstance(gateway.send(asked()), Approved)
 
 
-def test_an_agreement_without_an_effect_is_unknown() -> None:
+def test_success_without_an_effect_is_unknown() -> None:
     with stripe_that_says(http(200, intent())) as (gateway, _):
         assert type(gateway.send(asked())) is Unknown
 
 
-def test_a_wrong_key_declines_nobody() -> None:
+@pytest.mark.parametrize("kind", Kind)
+def test_answer_401_of_stripe_declines_nothing(kind: Kind) -> None:
     with stripe_that_says(http(401, error(None))) as (gateway, _):
-        for kind in Kind:
-            assert isinstance(gateway.send(asked(kind)), NotSent)
+        assert isinstance(gateway.send(asked(kind)), NotSent)
 
 
-def test_a_void_whose_mark_is_in_doubt_was_not_sent() -> None:
+def test_void_with_an_unknown_mark_is_not_sent() -> None:
     with stripe_that_says(http(500, error(None, "api_error"))) as (gateway, server):
         assert isinstance(gateway.send(asked(Kind.VOID)), NotSent)
     assert len(server.received) == 1
 
 
 @pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.REFUND])
-def test_a_later_movement_that_stripe_refuses_is_declined(kind: Kind) -> None:
+def test_later_operation_that_stripe_refuses_is_declined(kind: Kind) -> None:
     shown = listed() if kind is Kind.REFUND else intent("requires_capture")
     with stripe_that_says(http(400, error("charge_disputed")), http(200, shown)) as (gateway, _):
         assert gateway.send(asked(kind)) == Declined("CHARGE_DISPUTED", "It went wrong.")
 
 
-def test_what_was_never_registered_has_never_happened() -> None:
+def test_charge_without_a_reference_is_not_found_and_not_sent() -> None:
     with stripe_that_says(b"") as (gateway, server):
         assert gateway.lookup(asked(reference=None)) == NotFound()
         assert gateway.cancel(asked(reference=None)) == NotFound()
         assert isinstance(gateway.send(asked(reference=None)), NotSent)
-        for kind in (Kind.CAPTURE, Kind.VOID, Kind.REFUND):
-            assert isinstance(gateway.send(asked(kind, parent_reference=None)), Contradiction)
-            assert isinstance(gateway.lookup(asked(kind, parent_reference=None)), Contradiction)
+    assert server.received == []
+
+
+@pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.VOID, Kind.REFUND])
+def test_operation_without_a_reference_of_its_parent_is_a_contradiction(kind: Kind) -> None:
+    with stripe_that_says(b"") as (gateway, server):
+        assert isinstance(gateway.send(asked(kind, parent_reference=None)), Contradiction)
+        assert isinstance(gateway.lookup(asked(kind, parent_reference=None)), Contradiction)
     assert server.received == []
 
 
@@ -209,7 +214,7 @@ def test_what_was_never_registered_has_never_happened() -> None:
         (Kind.CHARGE, b"", Unknown),
     ],
 )
-def test_a_cancel_says_declined_only_when_stripe_shows_it(kind: Kind, reply: bytes, expected: type) -> None:
+def test_cancel_is_a_decline_only_when_stripe_shows_it(kind: Kind, reply: bytes, expected: type) -> None:
     """A hold with a pending cancel is not reported as a hold: the next cancel may still end it."""
     with stripe_that_says(reply) as (gateway, _):
         assert type(gateway.cancel(asked(kind))) is expected
@@ -218,13 +223,13 @@ def test_a_cancel_says_declined_only_when_stripe_shows_it(kind: Kind, reply: byt
 @pytest.mark.parametrize(
     ("key", "livemode"), [("sk_live_7", True), ("rk_live_7", True), (KEY, False), ("rk_test_7", False)]
 )
-def test_an_object_of_the_other_mode_is_not_believed(key: str, livemode: bool) -> None:
-    for shown in (True, False):
-        with stripe_that_says(http(200, intent("succeeded", livemode=shown)), key=key) as (gateway, _):
-            assert isinstance(gateway.lookup(asked()), Approved if shown is livemode else Unknown)
+@pytest.mark.parametrize("shown", [True, False])
+def test_object_of_the_other_mode_is_unknown(key: str, livemode: bool, shown: bool) -> None:
+    with stripe_that_says(http(200, intent("succeeded", livemode=shown)), key=key) as (gateway, _):
+        assert isinstance(gateway.lookup(asked()), Approved if shown is livemode else Unknown)
 
 
-def test_the_port_is_promised_what_stripe_can_keep() -> None:
+def test_adapter_declares_the_guarantees_of_stripe() -> None:
     promises = StripeGateway.capabilities
     assert promises.registers == {Kind.CHARGE, Kind.AUTHORIZE}
     assert promises.key_retention == 82800 < 24 * 3600
@@ -236,7 +241,7 @@ def test_the_port_is_promised_what_stripe_can_keep() -> None:
     assert promises.idempotent_by_key
 
 
-def test_a_token_stands_nowhere_but_in_the_request() -> None:
+def test_token_is_only_in_the_request() -> None:
     reply = http(404, error("resource_missing", message=f"No such PaymentMethod: '{TOKEN}'"))
     with stripe_that_says(reply) as (gateway, _):
         found = gateway.register(asked(reference=None))

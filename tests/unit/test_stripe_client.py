@@ -33,7 +33,7 @@ from tests.support.stripe_replies import (
 )
 
 
-def test_a_charge_is_registered_and_then_confirmed_under_two_keys() -> None:
+def test_charge_is_registered_and_confirmed_under_two_keys() -> None:
     request = asked(amount="150.00", reference=None, attempt=3, resend=2, terms=Terms(TOKEN, descriptor="ORDER 7"))
     with stripe_that_says(http(200, intent()), http(200, intent("succeeded", latest_charge=charge()))) as (
         gateway,
@@ -61,7 +61,7 @@ def test_a_charge_is_registered_and_then_confirmed_under_two_keys() -> None:
     assert confirm.form == {"error_on_requires_action": "true", "expand[0]": "latest_charge"}
 
 
-def test_a_hold_with_a_way_back_may_send_the_customer_elsewhere() -> None:
+def test_hold_with_a_return_url_may_redirect_the_customer() -> None:
     request = asked(Kind.AUTHORIZE, terms=Terms(TOKEN, RETURN_URL))
     held = intent("requires_capture", capture_method="manual")
     with stripe_that_says(http(200, intent()), http(200, held)) as (gateway, server):
@@ -73,7 +73,7 @@ def test_a_hold_with_a_way_back_may_send_the_customer_elsewhere() -> None:
     assert confirm.form == {"return_url": RETURN_URL, "expand[0]": "latest_charge"}
 
 
-def test_every_request_has_its_own_key_and_says_whose_it_is() -> None:
+def test_every_request_has_its_own_key_and_metadata() -> None:
     """One key for two POSTs of one operation is an idempotency error."""
     capture, void, give_back = asked(Kind.CAPTURE, "30.00"), asked(Kind.VOID), asked(Kind.REFUND, "15.00")
     canceled = http(200, intent("canceled"))
@@ -102,7 +102,7 @@ def test_every_request_has_its_own_key_and_says_whose_it_is() -> None:
     assert ended.headers["idempotency-key"] == "v1-key/x4"
 
 
-def test_the_version_is_pinned_and_nothing_is_told_of_the_machine() -> None:
+def test_api_version_is_pinned_and_headers_reveal_no_machine() -> None:
     with stripe_that_says(http(200, intent("succeeded"))) as (gateway, server):
         gateway.lookup(asked())
     sent = Sent(server.received[0])
@@ -124,7 +124,7 @@ def test_the_version_is_pinned_and_nothing_is_told_of_the_machine() -> None:
         b"",
     ],
 )
-def test_no_request_is_repeated(reply: bytes) -> None:
+def test_request_is_sent_once(reply: bytes) -> None:
     """The library repeats requests automatically: a POST with a lost answer became three charges."""
     with stripe_that_says(reply) as (gateway, server):
         assert not isinstance(gateway.send(asked(Kind.REFUND)), Approved)
@@ -154,13 +154,13 @@ def test_no_request_is_repeated(reply: bytes) -> None:
         (http(404, error("resource_missing")), Contradiction),
     ],
 )
-def test_only_what_is_certain_is_more_than_unknown(reply: bytes, expected: type) -> None:
+def test_uncertain_answer_is_unknown(reply: bytes, expected: type) -> None:
     with stripe_that_says(reply) as (gateway, _):
         assert type(gateway.send(asked())) is expected
         assert type(gateway.lookup(asked())) is expected
 
 
-def test_a_refused_connection_was_not_sent() -> None:
+def test_refused_connection_was_not_sent() -> None:
     gateway = StripeGateway(KEY, base=f"http://127.0.0.1:{free_port()}")
     assert isinstance(gateway.register(asked()), NotSent)
     assert isinstance(gateway.send(asked()), NotSent)
@@ -168,7 +168,7 @@ def test_a_refused_connection_was_not_sent() -> None:
     gateway.close()
 
 
-def test_an_answer_that_drips_has_one_deadline() -> None:
+def test_dripping_answer_has_one_deadline() -> None:
     """The library's own time-out is for each packet: two bytes a second held a thread for twenty."""
     with scripted_server(http(200, intent("succeeded")), pause=0.05) as server:
         gateway = StripeGateway(KEY, base=server.url, read_timeout=0.5)
@@ -178,7 +178,7 @@ def test_an_answer_that_drips_has_one_deadline() -> None:
         gateway.close()
 
 
-def test_no_proxy_of_the_environment_gets_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     with stripe_that_says(http(200, intent("succeeded"))) as (gateway, _):
@@ -188,7 +188,7 @@ def test_no_proxy_of_the_environment_gets_the_key(monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def fresh_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """Return a logger that no other test has used: structlog keeps the processors of the first use."""
-    monkeypatch.setattr(client, "log", structlog.get_logger())
+    monkeypatch.setattr(client, "log", structlog.get_logger(client.__name__))
 
 
 @pytest.mark.usefixtures("fresh_log")
@@ -215,7 +215,7 @@ def test_each_exchange_is_logged_with_stripes_id_and_no_secret(
 
 
 @pytest.mark.usefixtures("fresh_log")
-def test_a_wrong_key_is_an_operators_matter() -> None:
+def test_rejected_api_key_is_logged_for_operators() -> None:
     with stripe_that_says(http(401, error(None))) as (gateway, _), structlog.testing.capture_logs() as logs:
         assert isinstance(gateway.send(asked()), NotSent)
     assert [(line["log_level"], line["status"], line["why"]) for line in logs] == [
@@ -223,13 +223,13 @@ def test_a_wrong_key_is_an_operators_matter() -> None:
     ]
 
 
-def test_a_notice_of_the_librarys_is_not_a_warning_of_ours() -> None:
+def test_deprecation_notice_of_the_library_is_no_warning() -> None:
     """It would be an exception where warnings are errors."""
     with stripe_that_says(http(200, intent("succeeded"), Stripe_Notice="upgrade now")) as (gateway, _):
         assert isinstance(gateway.lookup(asked()), Approved)
 
 
-def test_the_library_writes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_library_writes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     with stripe_that_says(http(402, card_error()), http(200, listed())) as (gateway, _):

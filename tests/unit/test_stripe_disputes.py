@@ -41,7 +41,7 @@ def status_of(**changes: Any) -> DisputeStatus:
     return found.status
 
 
-def test_dispute_is_read_whole() -> None:
+def test_dispute_is_read_with_all_its_fields() -> None:
     assert meaning() == Dispute(
         reference="dp_1",
         gateway_key="v1-key",
@@ -73,14 +73,14 @@ def test_status_of_the_object_decides(word: str, status: DisputeStatus) -> None:
     assert status_of(status=word) is status
 
 
-def test_money_that_was_given_back_says_nothing_of_who_won() -> None:
+def test_returned_money_does_not_decide_a_dispute() -> None:
     """Other projects read `funds_reinstated` as won, though the dispute was lost."""
     found = meaning(status="lost", balance_transactions=[{"amount": -6000}, {"amount": 6000}])
     assert isinstance(found, Dispute)
     assert (found.status, found.withdrawn) == (DisputeStatus.LOST, False)
 
 
-def test_amounts_come_by_stripes_scale() -> None:
+def test_amounts_are_converted_from_minor_units() -> None:
     found = meaning(currency="jpy", amount=500)
     assert isinstance(found, Dispute)
     assert (found.amount, found.currency) == (Decimal(500), "JPY")
@@ -99,11 +99,11 @@ def test_amounts_come_by_stripes_scale() -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_read_decides_nothing(changes: dict[str, Any]) -> None:
+def test_unreadable_dispute_decides_nothing(changes: dict[str, Any]) -> None:
     assert isinstance(meaning(**changes), Unknown)
 
 
-def test_missing_parts_are_missing() -> None:
+def test_missing_fields_of_a_dispute_are_none() -> None:
     found = meaning(payment_intent="pi_1", evidence_details={"due_by": None}, reason=None, balance_transactions=None)
     assert isinstance(found, Dispute)
     assert (found.gateway_key, found.evidence_due_at, found.reason, found.withdrawn) == (None, None, None, False)
@@ -112,6 +112,6 @@ def test_missing_parts_are_missing() -> None:
 @pytest.mark.parametrize(
     ("status", "result"), [(404, NotFound), (429, NotSent), (500, Unknown), (401, NotSent)], ids=str
 )
-def test_errors_are_told_apart(status: int, result: type) -> None:
+def test_errors_have_different_outcomes(status: int, result: type) -> None:
     found = of_reply(StripeReply(status, {"error": {"type": "invalid_request_error"}}), live=False)
     assert type(found) is result

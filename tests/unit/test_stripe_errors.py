@@ -40,7 +40,7 @@ from tests.support.stripe_replies import (
         (429, {"error": "rate_limited"}, Unknown),
     ],
 )
-def test_an_error_is_judged_by_its_status_and_code(status: int, body: dict[str, Any], expected: type) -> None:
+def test_error_is_classified_by_its_status_and_code(status: int, body: dict[str, Any], expected: type) -> None:
     """The library's class and message mislead: 409 comes as a plain error, 400 as an idempotency error."""
     assert type(undecided(StripeReply(status, body))) is expected
 
@@ -48,7 +48,7 @@ def test_an_error_is_judged_by_its_status_and_code(status: int, body: dict[str, 
 @pytest.mark.parametrize(
     ("status", "body"), [(400, error("amount_too_small")), (402, card_error()), (200, intent("succeeded"))]
 )
-def test_a_refusal_or_an_object_is_judged_further(status: int, body: dict[str, Any]) -> None:
+def test_refusal_and_object_are_passed_on(status: int, body: dict[str, Any]) -> None:
     assert undecided(StripeReply(status, body)) is None
 
 
@@ -61,7 +61,7 @@ def test_a_refusal_or_an_object_is_judged_further(status: int, body: dict[str, A
         (404, error("resource_missing", param="payment_method"), "RESOURCE_MISSING"),
     ],
 )
-def test_what_cannot_be_registered_is_declined_with_stripes_code(status: int, body: dict[str, Any], code: str) -> None:
+def test_failed_registration_is_declined_with_the_code_of_stripe(status: int, body: dict[str, Any], code: str) -> None:
     """No money has moved or can move."""
     found = words.registered(asked(reference=None), StripeReply(status, body), live=False)
     assert isinstance(found, Declined)
@@ -81,16 +81,16 @@ def test_what_cannot_be_registered_is_declined_with_stripes_code(status: int, bo
         (200, refund(), Unknown),
     ],
 )
-def test_a_registration_that_is_not_certain_is_no_decline(status: int, body: dict[str, Any], expected: type) -> None:
+def test_uncertain_registration_is_no_decline(status: int, body: dict[str, Any], expected: type) -> None:
     found = words.registered(asked(reference=None), StripeReply(status, body), live=False)
     assert type(found) is expected
 
 
-def test_a_registration_has_the_intents_id() -> None:
+def test_registration_has_the_id_of_the_intent() -> None:
     assert words.registered(asked(), StripeReply(200, intent()), live=False) == Registered(INTENT)
 
 
-def test_a_message_is_stored_without_what_it_quotes() -> None:
+def test_message_is_stored_without_what_it_quotes() -> None:
     said = f"No such PaymentMethod: '{TOKEN}'; pm_1OtherToken00 {CLIENT_SECRET} at {RETURN_URL}\nor https://x.test/?a=b"
     request = asked(terms=Terms(TOKEN, RETURN_URL))
     found = words.refusal(request, StripeReply(400, error("resource_missing", message=said)))
@@ -98,12 +98,12 @@ def test_a_message_is_stored_without_what_it_quotes() -> None:
 
 
 @pytest.mark.parametrize("message", [None, "", 7, "\x00\n"])
-def test_a_decline_without_words_is_a_decline_all_the_same(message: Any) -> None:
+def test_decline_without_a_message_is_a_decline(message: Any) -> None:
     found = words.refusal(asked(), StripeReply(402, card_error(message=message)))
     assert found == Declined("CARD_DECLINED", "The payment was declined")
 
 
-def test_a_code_that_is_no_word_is_not_stored() -> None:
+def test_code_that_is_no_word_is_not_stored() -> None:
     found = words.refusal(asked(), StripeReply(402, card_error("<script>")))
     assert found.code == "UNKNOWN"
 
@@ -125,31 +125,31 @@ def test_a_code_that_is_no_word_is_not_stored() -> None:
         {"currency": "dollars"},
     ],
 )
-def test_what_cannot_be_read_is_unknown(changes: dict[str, Any]) -> None:
+def test_unreadable_answer_is_unknown(changes: dict[str, Any]) -> None:
     """Another project stored an answer without a reason as paid."""
     shown = intent("succeeded") | changes
     assert isinstance(words.of_intent(asked(), shown, live=False), Unknown)
 
 
 @pytest.mark.parametrize("code", [7, "", "\n", None, {}])
-def test_an_unreadable_authorization_code_hides_no_money(code: Any) -> None:
+def test_approval_with_an_unreadable_authorization_code_is_an_approval(code: Any) -> None:
     shown = intent("succeeded", latest_charge=charge() | {"authorization_code": code})
     found = words.of_intent(asked(), shown, live=False)
     assert found == Approved(Decimal("150.00"), "USD", INTENT)
 
 
-def test_a_reply_without_an_intent_is_unknown() -> None:
+def test_reply_without_an_intent_is_unknown() -> None:
     assert isinstance(words.of_intent(asked(), None, live=False), Unknown)
     assert StripeReply(200, refund()).intent is None
     assert StripeReply(400, error()).intent is None
 
 
 @pytest.mark.parametrize("changes", [{"id": 7}, {"amount": None}, {"object": "charge"}, {"status": "brand_new"}])
-def test_an_unreadable_refund_is_unknown(changes: dict[str, Any]) -> None:
+def test_unreadable_refund_is_unknown(changes: dict[str, Any]) -> None:
     found = words.of_refund(asked(Kind.REFUND), refund() | changes)
     assert isinstance(found, Unknown)
 
 
-def test_a_live_object_belongs_to_a_live_key() -> None:
+def test_live_object_needs_a_live_key() -> None:
     found = words.of_intent(asked(), intent("succeeded", livemode=True), live=True)
     assert isinstance(found, Approved)

@@ -74,7 +74,7 @@ def whole(gateway: StripeGateway) -> list[Entry]:
     return list(gateway.ledger(None, None))
 
 
-def test_a_refund_is_found_by_our_key_on_any_page() -> None:
+def test_refund_is_found_by_our_key_on_any_page() -> None:
     """Two POSTs would be two refunds: only the key shows that they are one."""
     own = refund("pending", metadata={"gateway_key": "v1-key"})
     others = refund(id="re_other", metadata={}), refund(id="re_last", metadata={"gateway_key": "v1-other"})
@@ -89,14 +89,14 @@ def test_a_refund_is_found_by_our_key_on_any_page() -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"data": {}, "has_more": False}, {"data": [7], "has_more": False}, listed(more=True)]
 )
-def test_half_a_list_proves_no_absence(body: dict[str, Any]) -> None:
+def test_incomplete_list_is_no_proof_of_absence(body: dict[str, Any]) -> None:
     with stripe_that_says(http(200, body)) as (gateway, _):
         assert type(gateway.lookup(asked(Kind.REFUND))) is Unknown
         with pytest.raises(GatewayUnavailable):
             whole(gateway)
 
 
-def test_what_moved_has_the_amount_the_customer_sees_and_the_fee_of_the_settlement() -> None:
+def test_movement_has_the_presented_amount_and_the_settled_fee() -> None:
     """The amount is not the balance transaction's, which is in another currency."""
     with stripe_with(charges=[booked(taken(ours("v1-a", "succeeded")), 13800)]) as (gateway, server):
         [entry] = whole(gateway)
@@ -118,7 +118,7 @@ def test_what_moved_has_the_amount_the_customer_sees_and_the_fee_of_the_settleme
     ]
 
 
-def test_a_capture_is_known_by_the_key_it_left_on_its_hold() -> None:
+def test_capture_has_the_key_from_the_metadata_of_its_hold() -> None:
     booked_charge = {"latest_charge": {"id": CHARGE, "balance_transaction": "txn_1"}}
     held = ours("v1-hold", "succeeded", marks={"capture_key": "v1-capture"}, **MANUAL, **booked_charge)
     with stripe_with(charges=[booked(taken(held, amount_captured=3000), 2800)], intents=[held]) as (gateway, _):
@@ -128,7 +128,7 @@ def test_a_capture_is_known_by_the_key_it_left_on_its_hold() -> None:
     assert (hold.gateway_key, hold.kind, hold.amount) == ("v1-hold", Kind.AUTHORIZE, Decimal("150.00"))
 
 
-def test_a_capture_that_is_not_booked_yet_has_no_fee() -> None:
+def test_capture_without_a_booking_has_no_fee() -> None:
     late = {"latest_charge": {"id": CHARGE, "balance_transaction": None}, "amount_received": 3000}
     held = ours("v1-hold", "succeeded", marks={"capture_key": "v1-capture"}, **MANUAL, **late)
     with stripe_with(intents=[held]) as (gateway, _):
@@ -137,7 +137,7 @@ def test_a_capture_that_is_not_booked_yet_has_no_fee() -> None:
     assert (capture.reference, capture.fee) == (CHARGE, None)
 
 
-def test_a_charge_counts_once_whether_or_not_it_is_booked() -> None:
+def test_charge_is_listed_once_with_or_without_a_booking() -> None:
     """Fees come late: the balance transaction may be missing when the payment has succeeded."""
     late = ours("v1-late", "succeeded", latest_charge={"id": "ch_1", "balance_transaction": None})
     known = ours("v1-known", "succeeded", latest_charge={"id": "ch_2", "balance_transaction": "txn_1"})
@@ -149,7 +149,7 @@ def test_a_charge_counts_once_whether_or_not_it_is_booked() -> None:
     assert found["v1-late"].settlement_currency is None
 
 
-def test_of_a_cancelled_intent_only_what_certainly_held_money_is_listed() -> None:
+def test_cancelled_intent_is_listed_only_when_it_held_money() -> None:
     intents = [
         ours("waiting", "requires_action"),
         ours("declined", "canceled"),
@@ -168,7 +168,7 @@ def test_of_a_cancelled_intent_only_what_certainly_held_money_is_listed() -> Non
     ]
 
 
-def test_refunds_that_are_done_are_listed_with_the_charge_they_belong_to() -> None:
+def test_succeeded_refund_is_listed_with_its_charge() -> None:
     paid = ours("v1-a", "succeeded")
     refunds = [
         refund(metadata={"gateway_key": "v1-r"}, payment_intent=paid, balance_transaction=booked({}, -1380)),
@@ -183,7 +183,7 @@ def test_refunds_that_are_done_are_listed_with_the_charge_they_belong_to() -> No
     assert elsewhere.fee is None
 
 
-def test_refunds_that_came_back_and_disputes_are_listed() -> None:
+def test_failed_refunds_and_disputes_are_listed() -> None:
     lost = refund("failed", metadata={"gateway_key": "v1-r"})
     dispute = {"id": "du_1", "object": "dispute", "amount": 15000, "currency": "usd", "livemode": False}
     dispute |= {"payment_intent": ours("v1-a", "succeeded"), "balance_transactions": [booked({}, -13800, fee=1500)]}
@@ -194,7 +194,7 @@ def test_refunds_that_came_back_and_disputes_are_listed() -> None:
     assert asked_back.fee == Decimal("15.00")
 
 
-def test_a_period_is_walked_by_the_hour_and_knows_its_payouts() -> None:
+def test_period_is_read_by_the_hour_with_its_payouts() -> None:
     payout = {"id": "po_1", "object": "payout", "livemode": False}
     charged = booked(taken(ours("v1-a", "succeeded")), 13800)
     empty = [http(200, listed())] * len(LISTS)
@@ -208,20 +208,20 @@ def test_a_period_is_walked_by_the_hour_and_knows_its_payouts() -> None:
     assert f"created[gte]={since + 3600}&created[lt]={since + 5400}" in second.replace("%5B", "[").replace("%5D", "]")
 
 
-def test_the_ledger_of_the_other_mode_is_not_ours() -> None:
+def test_ledger_of_the_other_mode_raises() -> None:
     with stripe_with(intents=[intent("succeeded", livemode=True)]) as (gateway, _), pytest.raises(GatewayUnavailable):
         whole(gateway)
 
 
 @pytest.mark.parametrize("missing", ["created", "fee", "currency"])
-def test_an_entry_that_cannot_be_read_ends_the_list(missing: str) -> None:
+def test_unreadable_entry_ends_the_list(missing: str) -> None:
     """An unreadable list must not pass for an empty one."""
     charged = booked(taken(ours("v1-a", "succeeded")), 13800) | {missing: None}
     with stripe_with(charges=[charged]) as (gateway, _), pytest.raises(GatewayUnavailable):
         whole(gateway)
 
 
-def test_the_ledger_is_read_page_by_page() -> None:
+def test_ledger_is_read_page_by_page() -> None:
     """Years of payments do not fit into a process."""
     page = http(200, listed(booked(taken(ours("v1-a", "succeeded")), 13800), more=True))
     with stripe_that_says(page) as (gateway, server):

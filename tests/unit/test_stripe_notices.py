@@ -38,12 +38,12 @@ def by(*secrets: str, moment: int = MOMENT, body: bytes = BODY) -> str:
     return signature(list(secrets), moment, body)
 
 
-def test_what_stripe_signed_is_read() -> None:
+def test_notice_signed_by_stripe_is_read() -> None:
     (notice,) = judged(by(SECRET))
     assert notice == Notice("evt_1", "payment_intent.succeeded", NOW, ("v1-a",), "pi_1", BODY.decode())
 
 
-def test_the_official_library_believes_the_same_signature() -> None:
+def test_official_library_accepts_the_same_signature() -> None:
     moment = int(datetime.now(UTC).timestamp())
     header = signature([SECRET], moment, BODY)
     assert stripe.Webhook.construct_event(BODY.decode(), header, SECRET).id == "evt_1"
@@ -71,12 +71,12 @@ def test_the_official_library_believes_the_same_signature() -> None:
         by(SECRET) + "é",
     ],
 )
-def test_what_stripe_did_not_sign_just_now_is_forged(header: str | None) -> None:
+def test_notice_without_a_recent_signature_is_forged(header: str | None) -> None:
     assert isinstance(judged(header), Forged)
 
 
 @pytest.mark.parametrize("moment", [MOMENT - 300, MOMENT + 300])
-def test_clocks_may_differ_by_five_minutes(moment: int) -> None:
+def test_clock_difference_of_5_minutes_is_tolerated(moment: int) -> None:
     assert not isinstance(judged(by(SECRET, moment=moment)), Forged)
 
 
@@ -89,11 +89,11 @@ def test_clocks_may_differ_by_five_minutes(moment: int) -> None:
         ((OTHER,), (OTHER, SECRET)),
     ],
 )
-def test_while_secrets_are_rolled_any_common_one_is_enough(signed_by: tuple[str, ...], known: tuple[str, ...]) -> None:
+def test_notice_signed_with_any_common_secret_is_read(signed_by: tuple[str, ...], known: tuple[str, ...]) -> None:
     assert not isinstance(judged(by(*signed_by), secrets=known), Forged)
 
 
-def test_without_a_secret_nothing_is_believed() -> None:
+def test_notice_without_a_configured_secret_is_forged() -> None:
     assert isinstance(judged(by(SECRET), secrets=()), Forged)
 
 
@@ -114,11 +114,11 @@ def test_without_a_secret_nothing_is_believed() -> None:
         body_of(created=2**40),
     ],
 )
-def test_what_is_signed_and_no_event_of_ours_is_forged(body: bytes) -> None:
+def test_signed_body_that_is_no_event_is_forged(body: bytes) -> None:
     assert isinstance(judged(by(SECRET, body=body), body), Forged)
 
 
-def test_live_events_belong_to_live_keys() -> None:
+def test_live_event_needs_a_live_key() -> None:
     body = body_of(livemode=True)
     assert not isinstance(judged(by(SECRET, body=body), body, live=True), Forged)
 
@@ -135,7 +135,7 @@ def test_live_events_belong_to_live_keys() -> None:
         (body_of(data={}), ()),
     ],
 )
-def test_an_event_names_the_operations_that_it_may_be_about(body: bytes, keys: tuple[str, ...]) -> None:
+def test_event_names_its_possible_operations(body: bytes, keys: tuple[str, ...]) -> None:
     (notice,) = judged(by(SECRET, body=body), body)
     assert notice.gateway_keys == keys
 
@@ -150,5 +150,5 @@ def test_an_event_names_the_operations_that_it_may_be_about(body: bytes, keys: t
         body_of(type="payment_intent.created"),
     ],
 )
-def test_an_event_about_nothing_of_ours_is_no_notice(body: bytes) -> None:
+def test_event_about_another_object_is_no_notice(body: bytes) -> None:
     assert judged(by(SECRET, body=body), body) == ()

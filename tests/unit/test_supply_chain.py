@@ -29,16 +29,24 @@ def checkout_in(directory: Path) -> Path:
 
 
 def test_pin_images_names_every_foreign_image_by_digest_and_keeps_its_tag(tmp_path: Path) -> None:
-    checkout = checkout_in(tmp_path)
-    tags = {name: [image.partition("@")[0] for image in FOREIGN.findall((ROOT / name).read_text())] for name in FILES}
+    checkout, digests = checkout_in(tmp_path), ("sha256:" + "a" * 64, "sha256:" + "b" * 64)
+    before = {name: (ROOT / name).read_text() for name in FILES}
+    tags = {name: [image.partition("@")[0] for image in FOREIGN.findall(text)] for name, text in before.items()}
     assert all(tags.values())
 
-    for digest in ("sha256:" + "a" * 64, "sha256:" + "b" * 64):  # the second time the tags have moved
+    def pinned(digest: str) -> dict[str, str]:
         assert pin(checkout, digest).returncode == 0
-        for name in FILES:
-            text = (checkout / name).read_text()
-            assert FOREIGN.findall(text) == [f"{tag}@{digest}" for tag in tags[name]]
-            assert text.replace(f"@{digest}", "") == (ROOT / name).read_text()
+        return {name: (checkout / name).read_text() for name in FILES}
+
+    first, second = [pinned(digest) for digest in digests]  # the second time the tags have moved
+    assert [{name: FOREIGN.findall(text) for name, text in texts.items()} for texts in (first, second)] == [
+        {name: [f"{tag}@{digest}" for tag in tags[name]] for name in FILES} for digest in digests
+    ]
+    unpinned = [
+        {name: text.replace(f"@{digest}", "") for name, text in texts.items()}
+        for digest, texts in zip(digests, (first, second), strict=True)
+    ]
+    assert unpinned == [before, before]
 
 
 def test_pin_images_changes_nothing_where_the_registry_gives_no_digest(tmp_path: Path) -> None:

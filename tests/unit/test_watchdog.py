@@ -33,13 +33,13 @@ def driver() -> Iterator[Driver]:
         yield made
 
 
-def test_wait_that_is_too_long_sees_a_closed_connection(driver: Driver) -> None:
+def test_wait_that_is_too_long_ends_by_a_closed_connection(driver: Driver) -> None:
     with Wait(driver, 2 * watchdog.LOOK) as wait:
         assert driver.ours.recv(1) == b""
     assert wait.is_cut
 
 
-def test_wait_survives_a_process_that_stood_still(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_survives_a_standstill_of_the_process(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine is paused: an hour passes at once, and the answer comes when the process runs again."""
     with Wait(driver, A_WHILE) as wait:
         real = clock.monotonic

@@ -9,7 +9,7 @@ from payment_service.channels.checkout import response_schemas as responses
 from payment_service.channels.checkout.renderer import CheckoutRenderer
 from payment_service.channels.checkout.schemas import SCHEMAS, TRANSACTION
 from payment_service.channels.checkout.style import Style, in_one_style
-from payment_service.domain.errors import PaymentNotFound, UnknownPayment
+from payment_service.domain.errors import DuplicateRefundSuspected, PaymentNotFound, UnknownPayment
 from payment_service.domain.lifecycle import Status
 from payment_service.domain.operations import Kind
 from payment_service.domain.principals import TokenScope
@@ -42,7 +42,12 @@ def process() -> Response:
 
 
 @blueprint.post("/refund")
-@describe({200: responses.REFUND, 202: responses.PENDING_REFUND}, body=SCHEMAS["refund"], key=KeyIn.OPTIONAL_HEADER)
+@describe(
+    {200: responses.REFUND, 202: responses.PENDING_REFUND},
+    body=SCHEMAS["refund"],
+    key=KeyIn.OPTIONAL_HEADER,
+    errors=(DuplicateRefundSuspected,),
+)
 def refund() -> Response:
     """Give (part of) a captured payment back."""
     given, asked = _read("refund")

@@ -16,6 +16,7 @@ from payment_service.channels.orders.renderer import (
 )
 from payment_service.channels.orders.response_schemas import STATUS_NAMES
 from payment_service.channels.orders.schemas import FILTERS, NEW_PAYMENT, NEW_REFUND, STATUS_CHANGE
+from payment_service.domain.errors import DuplicateRefundSuspected
 from payment_service.domain.lifecycle import Move, Status
 from payment_service.domain.money import rounded_in
 from payment_service.domain.operations import Kind
@@ -150,7 +151,11 @@ def _change(found: Payment, given: dict[str, Any]) -> StoredResponse:
 
 @blueprint.post("/payments/<payment_id>/refund")
 @describe(
-    {200: responses.PAYMENT, 202: responses.PENDING_REFUND}, body=NEW_REFUND, path=BY_ID, key=KeyIn.OPTIONAL_HEADER
+    {200: responses.PAYMENT, 202: responses.PENDING_REFUND},
+    body=NEW_REFUND,
+    path=BY_ID,
+    key=KeyIn.OPTIONAL_HEADER,
+    errors=(DuplicateRefundSuspected, queries.PayableMismatch),
 )
 def refund(payment_id: str) -> Response:
     """Refund a payment, in whole or in part."""

@@ -71,7 +71,12 @@ def _request(route: str, given: Mapping[str, Any], response_format: str) -> Requ
     return build_request(NAME, route, given, response_format, key=given["idempotency_key"])
 
 
-@describe({200: responses.REFUND, 202: responses.PENDING_REFUND}, body=NEW_REFUND, key=KeyIn.BODY)
+@describe(
+    {200: responses.REFUND, 202: responses.PENDING_REFUND},
+    body=NEW_REFUND,
+    key=KeyIn.BODY,
+    errors=(queries.PayableMismatch,),
+)
 def refund(payment_id: int) -> Response:
     """Refund a trip's payment, in whole or in part."""
     given = load(NEW_REFUND, json_body(), "body")

@@ -1,6 +1,7 @@
 """Decorators that declare a view's parameters and responses for the API's description. No request reads them.
 
-Errors are not declared: each channel has one schema for all of them, which the description adds to every route.
+Errors of many routes are not declared: each channel has one schema for all of them, which the description adds to every
+route. An error of a few routes is declared, so that the description names it there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from marshmallow import Schema
 
+from payment_service.domain.errors import ServiceError
 from payment_service.web.strict_json import LARGEST_INTEGER
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -42,13 +44,14 @@ Body = Schema | Media | tuple[Schema | Media, ...]
 
 @dataclass(frozen=True)
 class ViewDoc:
-    """The inputs of a view (`body`, `query`, `path`, `key`) and its successful responses by status."""
+    """The inputs of a view (`body`, `query`, `path`, `key`), its successful responses by status, its own `errors`."""
 
     responses: Mapping[int, Body]
     body: Body | None = None
     query: Schema | None = None
     path: Sequence[PathParam] = ()
     key: KeyIn | None = None
+    errors: Sequence[type[ServiceError]] = ()
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,10 @@ def describe(
     query: Schema | None = None,
     path: Sequence[PathParam] = (),
     key: KeyIn | None = None,
+    errors: Sequence[type[ServiceError]] = (),
 ) -> Callable[[View], View]:
     """Declare a view. Its docstring is the summary, and after an empty line the description."""
-    return _declare(ViewDoc(responses, body, query, path, key))
+    return _declare(ViewDoc(responses, body, query, path, key, errors))
 
 
 def dispatched(views: Mapping[str, Callable[..., Any]], *, path: Sequence[PathParam] = ()) -> Callable[[View], View]:

@@ -27,10 +27,17 @@ twice because you asked twice.
 
 ## Errors
 
-Every error is the `default` response of its route. Beside the text in the shape of its kind (`error` or `detail`) it
-has a stable `code` and says whether to try again: `retry.safe`, with which `retry.key` (`same`, `new`, or null where
-keys play no part), `retry.after` how many seconds. A proxy in front of the service answers `429`, `502`, `503` and
-`504` in the same way, with both texts.
+Every error is the `default` response of its route, but for those of a few routes, which stand there by status. Beside
+the text in the shape of its kind (`error` or `detail`) it has a stable `code` and says whether to try again:
+`retry.safe`, with which `retry.key` (`same`, `new`, or null where keys play no part), `retry.after` how many seconds.
+The codes are `validation_error`, `card_data_not_accepted`, `payment_token_required`, `return_url_required`,
+`unsupported_media_type`, `body_too_large`, `TOKEN_MISSING`, `TOKEN_INVALID`, `USER_NOT_FOUND`, `forbidden`,
+`scope_missing`, `payment_not_found`, `not_found`, `method_not_allowed`, `idempotency_key_not_found`,
+`idempotency_key_in_use`, `idempotency_key_mismatch`, `trip_not_completed`, `payment_declined`, `refund_declined`,
+`duplicate_refund_suspected`, `payable_mismatch`, `amount_exceeds_available`, `illegal_move`, `payable_already_paid`,
+`timeout`, `too_many_requests`, `outcome_unknown`, `gateway_unavailable`, `database_unavailable`,
+`database_not_migrated`, `unavailable` and `internal_error`; more may be added. A proxy in front of the service answers
+`429`, `502`, `503` and `504` in the same way, with both texts.
 
 ## Values
 

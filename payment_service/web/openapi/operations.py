@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,16 +64,17 @@ class OperationDoc:
     def build(
         self, converter: Converter, errors: ErrorRenderer, open_channels: frozenset[str], plain: frozenset[str]
     ) -> Described:
-        """Return the OpenAPI operation; all its errors are one `default` response."""
+        """Return the OpenAPI operation; its errors are one `default` response, but for those that a view declares."""
         channels = dict.fromkeys([self.channel_of_path, *(each.channel for each in self.views)])
-        default = _response([ERROR], [errors.schema_of(name) for name in channels], [REPLAYED, RETRY_AFTER])
+        schemas = [errors.schema_of(name) for name in channels]
+        default = _response([ERROR], schemas, [REPLAYED, RETRY_AFTER])
         summary, description = self._texts()
         operation: Described = {
             "operationId": re.sub("[^A-Za-z0-9]+", "_", f"{self.method}{self.path}").rstrip("_"),
             "tags": list(dict.fromkeys(each.channel or "service" for each in self.views)),
             "summary": summary.rstrip("."),
             "parameters": [*self._path_parameters(), *self._key_parameter(), *self._query_parameters(converter)],
-            "responses": {**self._responses(), "default": default},
+            "responses": {**self._responses(), **self._declared_errors(schemas), "default": default},
         }
         if description:
             operation["description"] = description
@@ -143,6 +144,16 @@ class OperationDoc:
             headers = [REPLAYED] * any(doc.key for doc in docs) + [RETRY_AFTER] * (status == 202)
             built[str(status)] = _response([about_of(body) for body in bodies], bodies, headers)
         return built
+
+    def _declared_errors(self, schemas: Sequence[Schema]) -> Described:
+        """Return the responses for the errors that the views declare, by status."""
+        by_status: dict[int, dict[str, str]] = {}
+        for error in (error for each in self.views for error in each.doc.errors):
+            by_status.setdefault(error.status, {})[error.code] = f"- `{error.code}`: {inspect.getdoc(error)}."
+        return {
+            str(status): _response(["\n".join([ERROR, *lines.values()])], schemas, [REPLAYED, RETRY_AFTER])
+            for status, lines in sorted(by_status.items())
+        }
 
 
 def _response(about: Iterable[str], bodies: Iterable[Schema | Media], headers: Iterable[str]) -> Described:

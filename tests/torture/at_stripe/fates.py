@@ -27,7 +27,7 @@ class Fates:
         return False
 
     def _end_hold(self, story: StripeStory) -> bool:
-        # A hold that ends before it is known here never was one: tests/integration/test_stripe_later.py has that.
+        # A hold that ends before it is known here never was one: tests/e2e/test_stripe_later.py has that.
         held = self._intent(story, "requires_capture") if _is_known(story) else None
         if held is not None:
             self._admin(f"payment_intents/{held['id']}/expire")

@@ -37,7 +37,7 @@ def _name(called: ast.expr) -> str:
 
 def documented() -> list[str]:
     """Return the events in the first column of the table."""
-    (page,) = (ROOT / "docs").rglob("monitoring.md")
+    page = ROOT / "docs" / "reference" / "logs.md"
     (table,) = re.findall(r"^\| event \| when \|\n\|---\|---\|\n((?:\|.*\n)+)", page.read_text(), re.MULTILINE)
     return [event for row in table.splitlines() for event in re.findall(r"`([a-z0-9_.]+)`", row.split(" | ")[0])]
 

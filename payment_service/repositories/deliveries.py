@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, RowMapping, Select, and_, bindparam, exists, null, or_, select, tuple_, update
+from sqlalchemy import Boolean, RowMapping, Select, and_, bindparam, func, null, or_, select, tuple_, update
 
 from payment_service.connection import Connection
 from payment_service.domain.chain import JournalKeys
@@ -63,31 +63,58 @@ def replayable(
 
 
 _later = deliveries.alias("later")
+_IDS: Any = bindparam("ids", expanding=True)
 _NAMES = select(payments.c.channel, payments.c.payable_id).where(
     payments.c.payment_id.in_(bindparam("payment_ids", expanding=True))
 )
 _OF_SAME_PAYABLE = select(payments.c.payment_id).where(
     tuple_(payments.c.channel, payments.c.payable_id).in_(bindparam("names", expanding=True))
 )
-_PAYMENTS_OF = select(deliveries.c.payment_id).where(deliveries.c.delivery_id.in_(bindparam("ids", expanding=True)))
-_OVERTOOK = and_(
+_PAYMENTS_OF = select(deliveries.c.payment_id).where(deliveries.c.delivery_id.in_(_IDS))
+_HAS_GONE = and_(
     _later.c.payment_id.in_(bindparam("same", expanding=True)),
-    _later.c.sink == deliveries.c.sink,
-    _later.c.stream == deliveries.c.stream,
-    _later.c.delivery_id > deliveries.c.delivery_id,
     or_(_later.c.status == "DELIVERED", and_(_later.c.status == "PENDING", _later.c.attempts > 0)),
 )
-"""`_later` was delivered, or is under way, although it follows a delivery.
+"""`_later` was delivered, or is under way.
 
-`same` are the payments of the same payable: they give the query an index, streams have none.
+`same` are the payments of the same payables: they give the query an index, streams have none.
 """
 
 _NEWER = (
     select(_later.c.delivery_id, _later.c.event_type, _later.c.payment_id, _later.c.version, _later.c.delivered_at)
     .select_from(deliveries)
-    .join(_later, _OVERTOOK)
+    .join(
+        _later,
+        and_(
+            _HAS_GONE,
+            _later.c.sink == deliveries.c.sink,
+            _later.c.stream == deliveries.c.stream,
+            _later.c.delivery_id > deliveries.c.delivery_id,
+        ),
+    )
     .where(deliveries.c.delivery_id == bindparam("delivery_id"))
     .order_by(_later.c.delivery_id)
+)
+
+_given = deliveries.alias("given")
+_last = (
+    select(_later.c.sink, _later.c.stream, func.max(_later.c.delivery_id).label("delivery_id"))
+    .where(_HAS_GONE, _later.c.delivery_id.not_in(_IDS))
+    .group_by(_later.c.sink, _later.c.stream)
+    .subquery("last")
+)
+# The database finds these once for all: for each delivery anew it would walk through the payments of all the others.
+_OVERTAKEN = (
+    select(_given.c.delivery_id)
+    .join(
+        _last,
+        and_(
+            _last.c.sink == _given.c.sink,
+            _last.c.stream == _given.c.stream,
+            _last.c.delivery_id > _given.c.delivery_id,
+        ),
+    )
+    .where(_given.c.delivery_id.in_(_IDS))
 )
 
 
@@ -110,12 +137,9 @@ def newer(connection: Connection, delivery_id: int) -> Sequence[RowMapping]:
 _REPLAY = (
     update(deliveries)
     .where(
-        deliveries.c.delivery_id.in_(bindparam("ids", expanding=True)),
+        deliveries.c.delivery_id.in_(_IDS),
         _IS_SETTLED,
-        or_(
-            bindparam("even_if_newer", type_=Boolean()),
-            ~exists().where(_OVERTOOK, _later.c.delivery_id.not_in(bindparam("ids", expanding=True))),
-        ),
+        or_(bindparam("even_if_newer", type_=Boolean()), deliveries.c.delivery_id.not_in(_OVERTAKEN)),
     )
     .values(status="PENDING", attempts=0, due_at=database_now(), last_error=null(), delivered_at=null())
     .returning(deliveries.c.delivery_id, deliveries.c.payment_id, deliveries.c.sink, deliveries.c.event_type)

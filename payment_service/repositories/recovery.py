@@ -6,8 +6,9 @@ watermark, which passes only keys that are finished or have a timer.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, case, func, null, or_, select, union
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, null, or_, select, union
 
 from payment_service.connection import Connection
 from payment_service.domain.business_metrics import KeyFigures
@@ -57,18 +58,29 @@ def _passed_by_nobody() -> ColumnElement[bool]:
     return or_(keys.c.leased_until > database_later(seconds("margin")), _UNFINISHED & _HAS_NO_TIMER)
 
 
+# A finished key looks for no timer: the watermark may have a million of them before it.
+_OPEN_KEYS_AND_TIMERS = keys.outerjoin(_TIMERS, _TIMERS.c.what == case((_UNFINISHED, keys.c.key_id)))
 _FIRST_NOT_PASSED = (
     select(keys.c.key_id)
-    .select_from(_KEYS_AND_TIMERS)
+    .select_from(_OPEN_KEYS_AND_TIMERS)
     .where(keys.c.key_id > _FLOOR, _passed_by_nobody())
     .order_by(keys.c.key_id)
     .limit(1)
 )
-# One statement: between two, a new key could become the last one, and be passed. It takes the number of an existing
-# key: a number between two keys may belong to a transaction which has not committed yet.
-_NEXT = select(func.max(keys.c.key_id)).where(
-    keys.c.key_id > _FLOOR, keys.c.key_id < func.coalesce(_FIRST_NOT_PASSED.scalar_subquery(), 2**63 - 1)
-)
+
+
+def last_passed(before: ColumnElement[int]) -> Select[Any]:
+    """Return the query for the last key behind the watermark that may be passed and has a number below `before`.
+
+    It takes the number of an existing key: a number between two keys may belong to a transaction which has not
+    committed yet. It passes no young key, even if the look for the first key not passed has missed that one: a database
+    that is spread answers the two queries one after the other, and each machine at its own moment.
+    """
+    is_old = keys.c.leased_until <= database_later(seconds("margin"))
+    return select(func.max(keys.c.key_id)).where(keys.c.key_id > _FLOOR, keys.c.key_id < before, is_old)
+
+
+_NEXT = last_passed(func.coalesce(_FIRST_NOT_PASSED.scalar_subquery(), 2**63 - 1))
 
 
 def next_watermark(connection: Connection) -> int | None:

@@ -17,6 +17,7 @@ MAY_WRITE = text(
     SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS is_writable,
            NOT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'
                        AND query_start < clock_timestamp() - interval '1.2 seconds') AS has_standby,
+           to_regclass('pg_dist_node') IS NOT NULL AS is_spread,
            bool_and(to_regclass(needed.name) IS NOT NULL) AS has_tables,
            bool_and(has_table_privilege(to_regclass(needed.name), needed.privilege)) AS has_privileges
     FROM (VALUES ('payments', 'INSERT'), ('payments', 'UPDATE'), ('transactions', 'INSERT'),
@@ -27,7 +28,8 @@ MAY_WRITE = text(
 process, also after the one that sent it has given it up."""
 
 ASK_EVERY_MACHINE = select(payments.c.payment_id).limit(1)
-"""A database that is spread answers this only while all its machines do."""
+"""A database that is spread answers this only while all its machines do. It waits for a lock on the whole table, such
+as a migration takes: no other database gets it."""
 
 WRITE_NOTHING = text("UPDATE payments SET version = version WHERE false")
 """SQLite has no such query, and opens a read-only transaction on a file that it cannot write."""
@@ -71,4 +73,5 @@ def require_writable(connection: Connection) -> None:
         raise DatabaseNotMigrated
     if not (found.has_privileges and found.has_standby):
         raise DatabaseUnavailable
-    connection.execute(ASK_EVERY_MACHINE)
+    if found.is_spread:
+        connection.execute(ASK_EVERY_MACHINE)

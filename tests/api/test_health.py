@@ -13,6 +13,7 @@ from payment_service import clock
 from payment_service.models import schema_information
 from payment_service.services.readiness import PATIENCE
 from tests.conftest import MakeApp, dependencies_of, migrate
+from tests.support.postgres import plainly
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 NOWHERE = "postgresql+psycopg2://nobody:nothing@127.0.0.1:9/none"
@@ -65,6 +66,13 @@ def test_service_is_not_ready_without_tables(make_app: MakeApp, tmp_path: Path) 
     assert answer.status_code == 503
     assert answer.get_json()["checks"]["database"] is True
     assert answer.get_json()["checks"]["migrations"] is False
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
+def test_service_is_ready_while_a_migration_locks_the_payments(client: FlaskClient, database_url: str) -> None:
+    with closing(plainly(database_url)) as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLE payments IN ACCESS EXCLUSIVE MODE")
+        assert client.get("/health/ready").get_json()["checks"]["database"]
 
 
 def test_service_is_not_ready_while_an_enabled_broker_is_down(make_app: MakeApp, listening: int) -> None:

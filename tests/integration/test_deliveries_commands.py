@@ -6,13 +6,14 @@ from datetime import timedelta
 import pytest
 from click.testing import Result
 from flask import Flask
+from sqlalchemy import String, and_, case, cast, update
 
 from payment_service import clock
 from payment_service.db import Database
 from payment_service.delivery.base import Delivered, Outcome, Rejected, RetryLater
 from payment_service.delivery.relay import Relay
 from payment_service.domain.deliveries import Delivery
-from payment_service.models import operator_actions
+from payment_service.models import operator_actions, outbox_deliveries, payments
 from payment_service.services import deliveries as outbox
 from payment_service.services.dependencies import Dependencies
 from tests.support.database import rows
@@ -157,3 +158,17 @@ def test_replayed_event_has_all_its_tries_again(app: Flask, database: Database, 
     relay.run_once()
     relay.run_once()
     assert delivery(database, SINK, 1)["attempts"] == 1
+
+
+def test_full_batch_about_payables_with_many_payments_is_replayed_within_the_time_of_a_statement(
+    app: Flask, database: Database
+) -> None:
+    pile_up(database, [SINK], count=6 * outbox.BATCH, versions=2)
+    of, its = payments.c, outbox_deliveries.c
+    is_last = and_(its.payment_id % 6 == 5, its.version == 2)
+    with database.atomic("test") as connection:
+        connection.execute(update(payments).values(payable_id=cast(of.payment_id // 6, String)))
+        stream, status = cast(its.payment_id // 6, String), case((is_last, "DEAD"), else_="DELIVERED")
+        connection.execute(update(outbox_deliveries).values(stream=stream, status=status))
+
+    assert json.loads(printed(app, "replay", "--dead", "--json")) == {"due_again": outbox.BATCH, "left": 0}

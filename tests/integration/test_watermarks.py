@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import literal, select
 
 from payment_service import failpoints
 from payment_service.connection import Connection
@@ -53,6 +53,18 @@ def test_watermark_stays_before_an_abandoned_key_until_its_lease_ends(
     assert recover(deps) == {"finished": 1}
     assert len(gateway.ledger) == 2
     assert not list(verify(deps))
+
+
+def test_watermark_passes_no_young_key_that_the_look_for_the_first_one_missed(
+    client: FlaskClient, deps: Dependencies
+) -> None:
+    """Machines of a spread database look at different moments: here the first look saw no key at all."""
+    pay_trip(client, idempotency_key="old")
+    expire_leases(deps)
+    abandon(client, "young")
+    with deps.database.reading() as connection:
+        last = connection.execute(recovery.last_passed(literal(2**63 - 1)), {"margin": -recovery.MARGIN})
+        assert last.scalar() == numbers(deps)[0]
 
 
 def test_watermark_passes_finished_keys_and_keys_with_a_timer(

@@ -32,6 +32,7 @@ _NUMBERS = frozenset({int, float, bool, type(None)})
 _LARGE, _TOO_LARGE = 10**12, 10**19  # smaller and larger numbers are no card's
 # The signs of a suspect text, besides digits: the beginning of a token, an error's detail.
 _SUSPECT = re.compile("eyJ|DETAIL:")
+_SIGN = re.compile("[0-9]|eyJ|DETAIL:")  # most texts of a line have none of them
 # PostgreSQL's error detail quotes the value that was wrong.
 _DETAIL = re.compile(r"(?<=DETAIL:)[^\n]*")
 
@@ -127,7 +128,7 @@ def log_what_nobody_caught() -> None:
 def mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Mask secrets by their field's name, and card numbers and tokens by their pattern."""
     for name, value in event.items():
-        is_harmless = isinstance(value, str) and value.isascii() and not _is_suspect(value)
+        is_harmless = isinstance(value, str) and value.isascii() and not (_SIGN.search(value) and _is_suspect(value))
         is_small = type(value) in _NUMBERS and (value is None or -_LARGE < value < _LARGE)
         if _is_secret(name) or not (is_harmless or is_small):
             event[name] = _masked(name, value)

@@ -45,7 +45,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "completing locks no key": Mutant(statements={"lock_claim": ("\n    FOR UPDATE", "")}),
     "completing locks no payment": Mutant(statements={"lock_claim": (" FOR NO KEY UPDATE", "")}),
     "a capture locks no payment": Mutant(statements={"lock_payment": ("\nFOR NO KEY UPDATE", "")}),
-    "a refund locks no payment": Mutant(statements={"lock_payment_for_refund": ("\nFOR NO KEY UPDATE", "")}),
+    "a refund locks no payment": Mutant(statements={"lock_payment_for_refund": ("\n    FOR NO KEY UPDATE", "")}),
     "a refund reserves nothing": Mutant({transitions.operation_started: fault.reserving_nothing}),
     "an undecided refund gives its reservation back": Mutant(
         {persistence.record_undecided_attempt: fault.giving_an_undecided_refund_back}

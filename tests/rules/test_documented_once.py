@@ -9,10 +9,10 @@ from flask import Flask
 
 from payment_service.domain.errors import ServiceError
 from payment_service.metrics.exposition import names
-from tests.support.markdown import documents
-from tests.support.processes import ROOT
 from tests.rules.test_documentation import flattened
 from tests.rules.test_documented_tables import ADVICE_OF_NO_CLASS, every_error
+from tests.support.markdown import documents
+from tests.support.processes import ROOT
 
 BASES = {"bad_request", "refused"}
 """Codes of base classes: every error that a client gets has the code of a subclass."""

@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 
 from payment_service.metrics.exposition import names
+from tests.rules.test_documentation import anchors
 from tests.support.markdown import document
 from tests.support.processes import ROOT
-from tests.rules.test_documentation import anchors
 from tests.unit.test_monitoring_files import LABELS, LANGUAGE, PROMETHEUS_OWN, rules, words
 
 RUNBOOK = document("docs/how-to/runbook.md")

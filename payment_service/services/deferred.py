@@ -47,7 +47,7 @@ class Deferred:
                 is_away, is_over = _tried(each)
                 if is_over:
                     with self._lock:
-                        self._work.remove(each)
+                        self._work = [other for other in self._work if other is not each]
                 if is_away:
                     break  # for all the others as well
 

@@ -12,12 +12,12 @@ from payment_service.config import Settings
 from tests.conftest import here, migrate
 from tests.support.callers import pay_trip
 
-MOST_CALLS, MOST_FUNCTIONS, MOST_MODULES, MOST_CLIMBS = 273, 153, 43, 1
+MOST_CALLS, MOST_FUNCTIONS, MOST_MODULES, MOST_CLIMBS = 270, 154, 43, 1
 """Bounds to be lowered when the code gets shorter; raising one needs a reason.
 
 Of them 2 functions ask for the scopes of the token (record 44). 40 calls, 11 functions and 2 modules are the eight
 hashes of the chained journal (record 45): four calls each, and what gathers their values.
-5 calls, 2 functions and 1 module judge texts for card numbers in linear time (record 48), where one pattern did it in
+4 calls, 3 functions and 1 module judge texts for card numbers in linear time (record 48), where one pattern did it in
 quadratic time. 2 calls and 1 function queue our own log lines, without two records for each (record 34).
 """
 
@@ -77,6 +77,8 @@ def test_charge_stays_within_the_bounds_of_its_calls(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/payments.db"
     migrate(url)
     client = create_app(Settings(database_url=url)).test_client()
+    # A random id with many digits would be searched for card numbers, with two dozen calls more.
+    client.environ_base["HTTP_X_REQUEST_ID"] = "counted"
     warm = [pay_trip(client, idempotency_key=f"warm-{number}").status_code for number in range(3)]
     assert warm == [200, 200, 200]
     calls = Calls()

@@ -101,9 +101,10 @@ _last = (
     select(_later.c.sink, _later.c.stream, func.max(_later.c.delivery_id).label("delivery_id"))
     .where(_HAS_GONE, _later.c.delivery_id.not_in(_IDS))
     .group_by(_later.c.sink, _later.c.stream)
-    .subquery("last")
+    .cte("last")
+    # Once for all deliveries, with any statistics: for each one anew it would walk through the payments of the others.
+    .prefix_with("MATERIALIZED", dialect="postgresql")
 )
-# The database finds these once for all: for each delivery anew it would walk through the payments of all the others.
 _OVERTAKEN = (
     select(_given.c.delivery_id)
     .join(

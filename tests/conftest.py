@@ -218,7 +218,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
     def read() -> list[dict[str, object]]:
         flush_logs()
         for handler in (each for each in logging.getLogger().handlers if isinstance(each, QueuedLines)):
-            handler.stream = sys.stderr  # pytest's is another one where the app was made by a fixture
+            handler.write_to(sys.stderr)  # pytest's is another one where the app was made by a fixture
         out, err = capsys.readouterr()
         assert out == ""
         return [json.loads(line) for line in err.splitlines()]

@@ -77,8 +77,7 @@ def configure_logging(level: str) -> None:
         logger_factory=_OurLogger,
         cache_logger_on_first_use=True,
     )
-    _lines.flush()
-    _lines.stream = sys.stderr
+    _lines.write_to(sys.stderr)
     _lines.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

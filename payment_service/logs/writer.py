@@ -43,6 +43,11 @@ class QueuedLines(logging.Handler):
         self._writer: threading.Thread | None = None
         self._dropped = 0
 
+    def write_to(self, stream: TextIO) -> None:
+        """Write to another stream from now on, after the waiting lines."""
+        self.flush()
+        self.stream, self._dropped = stream, 0
+
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the line of a record, or count it as dropped."""
         self.put(record.levelname.lower(), self.format(record))

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from tests.conftest import here
+from tests.rules.test_delivery_files import TOOLS, run
 from tests.support.processes import ROOT
-from tests.unit.test_delivery_files import TOOLS, run
 
 WORKFLOW = ".github/workflows/checks.yml"
 

@@ -1,10 +1,6 @@
 """The factory makes gateways by name and chooses the gateway of a payment."""
 
-import subprocess
-import sys
 from decimal import Decimal
-
-import pytest
 
 from payment_service.config import Settings
 from payment_service.gateways.base import Approved
@@ -15,7 +11,6 @@ from payment_service.gateways.remote import RemoteGateway
 from payment_service.gateways.simulated import SimulatedGateway
 from payment_service.gateways.stripe import StripeGateway
 from tests.support.instructions import instruct
-from tests.support.processes import ROOT, environment
 from tests.unit.test_config_gateways import LIVE, LIVE_MOLLIE, MOLLIE, STRIPE
 
 
@@ -64,19 +59,6 @@ def test_payments_of_release_1_0_0_have_the_gateway_of_that_release() -> None:
     assert without.named("legacy") is None, "a payment of the simulated bank must not be looked for at Stripe"
     chosen = gateways_from(Settings.from_env(STRIPE | {"LEGACY_GATEWAY": "simulated"}))
     assert isinstance(chosen.named("legacy"), SimulatedGateway)
-
-
-@pytest.mark.parametrize(("settings", "expected"), [({}, "False"), (STRIPE, "True")], ids=["without", "with"])
-def test_stripes_library_is_imported_only_where_stripe_is_configured(settings: dict[str, str], expected: str) -> None:
-    """The import would cost every process 13 MB and a third of a second."""
-    program = (
-        "import sys, os; from payment_service.config import Settings; "
-        "from payment_service.gateways.factory import gateways_from; "
-        "gateways_from(Settings.from_env(os.environ)); print('stripe' in sys.modules)"
-    )
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=environment(**settings))
-    assert done.stdout.strip() == expected
 
 
 def test_cash_payment_is_approved_without_a_gateway() -> None:

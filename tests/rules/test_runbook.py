@@ -7,9 +7,9 @@ from flask import Flask
 
 from payment_service.metrics.exposition import names
 from tests.rules.test_documentation import anchors
+from tests.rules.test_monitoring_files import LABELS, LANGUAGE, PROMETHEUS_OWN, rules, words
 from tests.support.markdown import document
 from tests.support.processes import ROOT
-from tests.unit.test_monitoring_files import LABELS, LANGUAGE, PROMETHEUS_OWN, rules, words
 
 RUNBOOK = document("docs/how-to/runbook.md")
 PARTS = ["Symptom", "Check", "Action"]

@@ -53,7 +53,7 @@ test-faults: .venv/.requirements-dev.txt ## Run the tests that kill the service,
 
 .PHONY: test-unit
 test-unit: .venv/.requirements-dev.txt ## Run the tests that need no database, in seconds
-	@$(BIN)/python -m pytest -p no:schemathesis --numprocesses auto --dist worksteal $(ARGS) tests/unit
+	@$(BIN)/python -m pytest -p no:schemathesis $(ARGS) tests/unit
 
 # The money paths: every branch of the rules and of the steps that apply them. The tracer doubles the work that one test
 # measures.

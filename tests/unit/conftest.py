@@ -1,6 +1,7 @@
 """These tests need no database: `make test-unit` takes seconds, and a test that opens a database fails."""
 
 import sqlite3
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import psycopg2
@@ -20,12 +21,14 @@ def refuse(*_: Any, **__: Any) -> NoReturn:
     raise DatabaseOpenedError(DatabaseOpenedError.__doc__)
 
 
-@pytest.fixture(autouse=True)
-def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def no_database() -> Iterator[None]:
     """Fail each attempt to connect to a database or to start one."""
-    for driver in (psycopg2, sqlite3, sqlite3.dbapi2):
-        monkeypatch.setattr(driver, "connect", refuse)
-    monkeypatch.setattr(ThrowawayPostgres, "__init__", refuse)
+    with pytest.MonkeyPatch.context() as patch:
+        for driver in (psycopg2, sqlite3, sqlite3.dbapi2):
+            patch.setattr(driver, "connect", refuse)
+        patch.setattr(ThrowawayPostgres, "__init__", refuse)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import requests
 
+from payment_service.config import Settings
 from tests.support.ports import free_port
 from tests.support.processes import Service, flask
 from tests.support.slow_clients import connect
@@ -14,6 +15,8 @@ from tests.support.waiting import wait_until
 
 PATIENCE = 15
 """Seconds within which a request must be answered. It takes milliseconds; a busy machine is given more."""
+
+WORKERS = Settings.from_env({}).web_workers
 
 
 class Alone:
@@ -27,6 +30,8 @@ class Alone:
         flask("db", "upgrade", settings=own)
         self.service = Service.gunicorn(own | settings)
         wait_until(self.is_ready, self.service.last_words)
+        # The first worker may be ready before the second one is there.
+        wait_until(lambda: len(self.workers().split()) == WORKERS, self.service.last_words)
 
     def is_ready(self) -> bool:
         assert self.service.process.poll() is None, self.service.last_words()

@@ -1,7 +1,8 @@
 """Keys that are found by their number, payment, operation or gateway key.
 
 A database that is spread asks all its machines for such a key, and locks no row on the way. So each lock is two
-statements: the first finds the hash, which never changes, and the second locks the row by it.
+statements: the first finds the hash, and the second locks the row by it. Only `adopt` changes a hash; a lock that comes
+too late for that finds no row.
 """
 
 from collections.abc import Mapping

@@ -7,17 +7,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from payment_service import create_app
-from payment_service.config import Settings
 from payment_service.statements import statements
-from tests.conftest import dependencies_of
 from tests.crash.proxy import CommitProxy, commit_proxy
 from tests.support import checkouts, orders
 from tests.support.bookers import Booker
 from tests.support.callers import pay_bill, pay_trip
-from tests.support.gateways import LedgerGateway
 from tests.support.spread import faults
-from tests.support.tokens import SECRET
+from tests.support.through_proxy import app_through
 
 PAY: dict[str, Callable[[Flask, int], Any]] = {
     "trips": lambda app, n: pay_trip(app.test_client(), idempotency_key=f"t{n}", trip_id=n),
@@ -46,10 +42,8 @@ def proxy(lent: Callable[[str], str]) -> Iterator[CommitProxy]:
 
 @pytest.fixture
 def app(proxy: CommitProxy) -> Iterator[Flask]:
-    settings = Settings(database_url=proxy.url_through, log_level="ERROR", jwt_secret_key=SECRET, db_pool_size=1)
-    app = create_app(settings, gateway=LedgerGateway())
-    yield app
-    dependencies_of(app).database.engine.dispose()
+    with app_through(proxy) as app:
+        yield app
 
 
 @pytest.mark.parametrize("kind", sorted(PAY))

@@ -7,12 +7,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from payment_service import create_app
-from payment_service.config import Settings
-from tests.conftest import dependencies_of
 from tests.crash.proxy import CommitProxy, commit_proxy
-from tests.support.gateways import LedgerGateway
-from tests.support.tokens import SECRET, bearer
+from tests.support.through_proxy import app_through
+from tests.support.tokens import bearer
 
 MOST = 3
 """Statements of a read: the owner, the rows shown, and the total number."""
@@ -43,10 +40,8 @@ def proxy(lent: Callable[[str], str]) -> Iterator[CommitProxy]:
 
 @pytest.fixture
 def app(proxy: CommitProxy) -> Iterator[Flask]:
-    settings = Settings(database_url=proxy.url_through, log_level="ERROR", jwt_secret_key=SECRET, db_pool_size=1)
-    app = create_app(settings, gateway=LedgerGateway())
-    yield app
-    dependencies_of(app).database.engine.dispose()
+    with app_through(proxy) as app:
+        yield app
 
 
 def pay(client: FlaskClient, kind: str, number: int) -> dict[str, Any]:

@@ -187,7 +187,7 @@ def test_path_without_a_number_answers_422(client: FlaskClient) -> None:
     assert found == {key: [(["path", "payment_id"], "int_parsing")] for key in texts}
 
 
-def test_declined_payment_answers_404(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_look_up_of_a_declined_payment_answers_404(client: FlaskClient, gateway: LedgerGateway) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     pay_bill(client)
     following = pay_bill(client, key="next").get_json()["payment_id"]

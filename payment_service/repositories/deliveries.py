@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, RowMapping, Select, and_, bindparam, func, null, or_, select, tuple_, update
+from sqlalchemy import RowMapping, Select, and_, bindparam, func, null, or_, select, update
 
 from payment_service.connection import Connection
 from payment_service.domain.chain import JournalKeys
@@ -67,8 +67,8 @@ _IDS: Any = bindparam("ids", expanding=True)
 _NAMES = select(payments.c.channel, payments.c.payable_id).where(
     payments.c.payment_id.in_(bindparam("payment_ids", expanding=True))
 )
-_OF_SAME_PAYABLE = select(payments.c.payment_id).where(
-    tuple_(payments.c.channel, payments.c.payable_id).in_(bindparam("names", expanding=True))
+_OF_PAYABLES = select(payments.c.payment_id).where(
+    payments.c.channel == bindparam("channel"), payments.c.payable_id.in_(bindparam("payable_ids", expanding=True))
 )
 _PAYMENTS_OF = select(deliveries.c.payment_id).where(deliveries.c.delivery_id.in_(_IDS))
 _HAS_GONE = and_(
@@ -125,8 +125,14 @@ def _of_same_payable(connection: Connection, ids: Sequence[int]) -> list[int]:
     Each statement is about one table: a spread database has payments on many machines, and deliveries on one.
     """
     payment_ids = set(connection.execute(_PAYMENTS_OF, {"ids": ids}).scalars())
-    names = {tuple(row) for row in connection.execute(_NAMES, {"payment_ids": payment_ids})}
-    return list(connection.execute(_OF_SAME_PAYABLE, {"names": names}).scalars())
+    named: dict[str, set[str]] = {}
+    for channel, payable_id in connection.execute(_NAMES, {"payment_ids": payment_ids}):
+        named.setdefault(channel, set()).add(payable_id)
+    return [
+        payment_id
+        for channel, payable_ids in named.items()
+        for payment_id in connection.execute(_OF_PAYABLES, {"channel": channel, "payable_ids": payable_ids}).scalars()
+    ]
 
 
 def newer(connection: Connection, delivery_id: int) -> Sequence[RowMapping]:
@@ -137,11 +143,7 @@ def newer(connection: Connection, delivery_id: int) -> Sequence[RowMapping]:
 
 _REPLAY = (
     update(deliveries)
-    .where(
-        deliveries.c.delivery_id.in_(_IDS),
-        _IS_SETTLED,
-        or_(bindparam("even_if_newer", type_=Boolean()), deliveries.c.delivery_id.not_in(_OVERTAKEN)),
-    )
+    .where(deliveries.c.delivery_id.in_(_IDS), _IS_SETTLED)
     .values(status="PENDING", attempts=0, due_at=database_now(), last_error=null(), delivered_at=null())
     .returning(deliveries.c.delivery_id, deliveries.c.payment_id, deliveries.c.sink, deliveries.c.event_type)
 )
@@ -164,9 +166,11 @@ def replay(
     A delivery that others of its stream have overtaken, which are not replayed with it, stays as it is, unless
     `even_if_newer`.
     """
-    statement = _REPLAY_GIVEN_UP if only_given_up else _REPLAY
-    values = {"ids": ids, "even_if_newer": even_if_newer, "same": _of_same_payable(connection, ids)}
-    found = connection.execute(statement, values).mappings().all()
+    if not even_if_newer:
+        same = _of_same_payable(connection, ids)
+        overtaken = set(connection.execute(_OVERTAKEN, {"ids": ids, "same": same}).scalars())
+        ids = [each for each in ids if each not in overtaken]
+    found = connection.execute(_REPLAY_GIVEN_UP if only_given_up else _REPLAY, {"ids": ids}).mappings().all()
     action = {"action": "REPLAY", "actor": actor, "request_id": request_id, "created_at": at}
     if found:
         about = [{"delivery_id": row["delivery_id"], "payment_id": row["payment_id"]} for row in found]

@@ -91,7 +91,7 @@ def test_bad_token_answers_401_also_where_none_is_needed(client: FlaskClient, au
     assert {code_of(answer) for answer in answers.values()} <= {"TOKEN_INVALID", "TOKEN_MISSING", "USER_NOT_FOUND"}
 
 
-def test_request_with_a_refused_token_stores_nothing(strict: FlaskClient) -> None:
+def test_request_without_a_token_stores_nothing(strict: FlaskClient) -> None:
     assert pay_trip(strict).status_code == pay_bill(strict).status_code == 401
     assert strict.get("/payments", headers=bearer()).get_json()["payments"] == []
     assert strict.get("/v1/payments", headers=bearer()).get_json() == []

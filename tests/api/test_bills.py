@@ -7,7 +7,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from payment_service.gateways.base import Declined, NotSent, Pending, Unknown
+from payment_service.models import payments
+from payment_service.services.dependencies import Dependencies
 from tests.support.callers import ABSENT, BILL, pay_bill, pay_trip, with_raw
+from tests.support.database import rows
 from tests.support.gateways import LedgerGateway
 
 FIELDS = ["payment_id", "bill_id", "amount", "method", "reference", "paid_at"]
@@ -187,11 +190,13 @@ def test_path_without_a_number_answers_422(client: FlaskClient) -> None:
     assert found == {key: [(["path", "payment_id"], "int_parsing")] for key in texts}
 
 
-def test_declined_payment_answers_404(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_look_up_of_a_declined_payment_answers_404(
+    client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
+) -> None:
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     pay_bill(client)
-    following = pay_bill(client, key="next").get_json()["payment_id"]
-    assert client.get(f"/v1/payments/{following - 1}").status_code == 404
+    (declined,) = rows(deps, payments)
+    assert client.get(f"/v1/payments/{declined['payment_id']}").status_code == 404
 
 
 def test_unknown_fields_are_ignored(client: FlaskClient) -> None:

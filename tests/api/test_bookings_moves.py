@@ -165,7 +165,9 @@ def test_service_cannot_set_an_internal_status(ada: Booker, desk: Booker, wanted
         ({"status": "failed", "transaction_ref": "x" * 65}, "transaction_ref must have 1 to 64 characters"),
     ],
 )
-def test_unknown_status_is_refused(ada: Booker, body: dict[str, Any], text: str) -> None:
+def test_change_to_an_unknown_status_or_with_an_invalid_reference_is_refused(
+    ada: Booker, body: dict[str, Any], text: str
+) -> None:
     payment_id = ada.made()
     assert error_of(ada.patch(payment_id, **body)) == text
     assert ada.status(payment_id) == "pending"

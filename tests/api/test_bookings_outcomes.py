@@ -32,7 +32,7 @@ def test_declined_payment_fails_with_its_reason(ada: Booker, gateway: LedgerGate
 
 
 @pytest.mark.parametrize("outcome", UNDECIDED)
-def test_undecided_payment_answers_202_and_a_look_up_finishes_it(
+def test_undecided_payment_answers_202_and_a_repeat_finishes_it(
     ada: Booker, gateway: LedgerGateway, outcome: SendResult
 ) -> None:
     payment_id = ada.made()
@@ -148,7 +148,7 @@ def test_bad_key_is_refused(ada: Booker, deps: Dependencies, key: str) -> None:
     assert count(deps, payments) == 0
 
 
-def test_repeat_of_a_running_request_waits_and_answers_409(ada: Booker, gateway: LedgerGateway, app: Flask) -> None:
+def test_repeat_of_a_running_request_waits_for_its_answer(ada: Booker, gateway: LedgerGateway, app: Flask) -> None:
     gateway.latency = 0.3
     payment_id = ada.made()
     answers = at_once(app, 2, lambda _client, _number: ada.process(payment_id, "both"))

@@ -16,7 +16,7 @@ from tests.support.database import count, recover_all, rows
 from tests.support.gateways import LedgerGateway
 
 
-def test_repeat_of_an_unsent_refund_continues_the_same_refund(
+def test_unsent_refund_without_a_key_answers_202_and_is_recovered(
     client: FlaskClient, gateway: LedgerGateway, deps: Dependencies
 ) -> None:
     transaction = paid(client)
@@ -30,7 +30,7 @@ def test_repeat_of_an_unsent_refund_continues_the_same_refund(
 
 
 @pytest.mark.parametrize(("action", "status"), [("capture", "captured"), ("void", "cancelled")])
-def test_repeat_of_an_undecided_hold_continues_the_same_hold(
+def test_unsent_capture_or_void_without_a_key_answers_202_and_is_recovered(
     client: FlaskClient, gateway: LedgerGateway, deps: Dependencies, action: str, status: str
 ) -> None:
     transaction = held(client)
@@ -64,7 +64,7 @@ def test_loss_of_the_database_after_a_charge_advises_no_repeat(
     assert gateway.count(Kind.CHARGE) == 2
 
 
-def test_loss_of_the_database_under_a_key_advises_a_repeat(
+def test_loss_of_the_gateway_under_a_key_advises_a_repeat(
     client: FlaskClient, gateway: LedgerGateway, deps: Dependencies
 ) -> None:
     gateway.script.append(NotSent("connection refused"))

@@ -122,7 +122,7 @@ def test_defect_9_trip_that_is_completed_later_can_be_paid(
     assert pay_trip(client, idempotency_key="trip-101-charge").get_json()["status"] == "SUCCESS"
 
 
-def test_defect_10_failed_payment_is_not_accepted(client: FlaskClient, gateway: LedgerGateway) -> None:
+def test_defect_10_failed_payment_answers_200_and_not_202(client: FlaskClient, gateway: LedgerGateway) -> None:
     """FAILED was answered 202, "accepted", so that its caller waited for a result that was already final."""
     gateway.script.append(Declined("CARD_DECLINED", "Card was declined by issuer"))
     answer = pay_trip(client)

@@ -215,7 +215,7 @@ def test_every_answer_carries_ids_and_security_headers(client: FlaskClient) -> N
 
 @pytest.mark.parametrize("path", ["/payments", "/ops", "/ops/login", "/ops/payments/1", "/docs", "/nothing"])
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "\u2024.example".encode().decode("latin-1"), "a..b"])
-def test_impossible_host_answers_400_on_every_path(app: Flask, path: str, host: str) -> None:
+def test_impossible_host_causes_no_internal_error_on_any_path(app: Flask, path: str, host: str) -> None:
     # Neither the client that judges (its descriptions lack such an answer) nor cookies, which need a host.
     answer = FlaskClient(app, use_cookies=False).get(path, headers={"Host": host})
     assert answer.status_code < 500, answer.text

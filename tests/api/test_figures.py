@@ -85,7 +85,7 @@ def test_figures_count_every_change(busy: FlaskClient, path: str) -> None:
     }  # fmt: skip
 
 
-def test_fold_changes_no_figure(busy: FlaskClient, deps: Dependencies) -> None:
+def test_aggregation_changes_no_business_metric(busy: FlaskClient, deps: Dependencies) -> None:
     before = business_metrics.current(deps).totals
     assert business_metrics.aggregate(deps) > 8
     assert business_metrics.aggregate(deps) == 0
@@ -95,7 +95,7 @@ def test_fold_changes_no_figure(busy: FlaskClient, deps: Dependencies) -> None:
     assert business_metrics.current(deps).totals.created == before.created + 1
 
 
-def test_reading_the_metrics_folds_a_backlog(
+def test_reading_the_metrics_aggregates_a_backlog(
     busy: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(business_metrics, "BATCH", 3)
@@ -110,7 +110,7 @@ def test_reading_the_metrics_folds_a_backlog(
     assert business_metrics.aggregate(deps) == 1  # the reader has aggregated three of four journal rows
 
 
-def test_folds_at_once_count_every_change_once(
+def test_aggregations_at_once_count_every_change_once(
     app: Flask, busy: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(business_metrics, "BATCH", 2)
@@ -129,7 +129,9 @@ def test_folds_at_once_count_every_change_once(
     assert sum(after.values()) == sum(before.values()) + 12
 
 
-def test_fold_that_dies_changes_nothing(busy: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aggregation_that_dies_changes_nothing(
+    busy: FlaskClient, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from payment_service.repositories import tallies
 
     before = business_metrics.current(deps).totals.moves

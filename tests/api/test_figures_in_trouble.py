@@ -42,7 +42,7 @@ def test_metrics_without_tables_still_have_the_figures_of_the_process(make_app: 
 
 
 @pytest.mark.parametrize("fault", [DatabaseUnavailable(), ProgrammingError("DELETE", {}, Exception("no right"))])
-def test_metrics_that_cannot_fold_show_the_figures_that_were_read(
+def test_metrics_that_cannot_be_aggregated_show_the_figures_that_were_read(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     """The service dropped the values it had read, and `/metrics` reported that the database did not answer."""

@@ -103,7 +103,7 @@ def test_service_is_not_ready_while_an_enabled_broker_is_down(make_app: MakeApp,
     )
 
 
-def test_service_is_ready_without_a_broker_when_the_setting_allows_it(make_app: MakeApp) -> None:
+def test_service_is_ready_without_a_broker_when_the_request_leaves_brokers_out(make_app: MakeApp) -> None:
     client = make_app(rabbitmq_enabled=True, rabbitmq_host="127.0.0.1", rabbitmq_port=9).test_client()
     spared = client.get("/health/ready?without=brokers")
     assert (spared.status_code, spared.get_json()["status"]) == (200, "ready")
@@ -137,7 +137,7 @@ def silence(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     end.set()
 
 
-def test_optional_broker_is_not_checked(make_app: MakeApp, silence: list[str]) -> None:
+def test_broker_that_the_request_leaves_out_is_not_checked(make_app: MakeApp, silence: list[str]) -> None:
     """The checks ran one after the other: five silent brokers outlasted the probe, and pods fell out of service."""
     answer = make_app(**MANY_BROKERS).test_client().get("/health/ready?without=brokers")
 
@@ -206,7 +206,7 @@ def test_service_is_ready_with_newer_compatible_tables_and_not_with_older_ones(
     assert answer.get_json()["checks"]["migrations"] is (status == 200)
 
 
-def test_readiness_shows_neighbours_without_secrets(make_app: MakeApp) -> None:
+def test_readiness_shows_downstream_services_without_secrets(make_app: MakeApp) -> None:
     app = make_app(
         driver_service_url="http://localhost:8083", rider_service_url="http://u5er:pa55word@localhost:8084/base"
     )
@@ -225,7 +225,7 @@ def test_readiness_shows_neighbours_without_secrets(make_app: MakeApp) -> None:
         ("https://u:s3cret@s3cret@[::1]:8443?s3cret", "https://[::1]:8443"),
     ],
 )
-def test_readiness_shows_only_host_and_port_of_an_address(make_app: MakeApp, told: str, shown: str) -> None:
+def test_readiness_shows_an_address_without_credentials_and_query(make_app: MakeApp, told: str, shown: str) -> None:
     answer = make_app(trip_service_url=told).test_client().get("/health/ready")
 
     assert answer.get_json()["services"]["trip"] == shown

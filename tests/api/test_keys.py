@@ -125,7 +125,7 @@ def test_key_shows_the_payment_id_of_its_channel(app: Flask, client: FlaskClient
     assert [client.get(path).status_code for path in paths[1:]] == [200, 200, 200]
 
 
-def test_key_shows_the_path_of_its_payment_in_every_channel() -> None:
+def test_payment_path_of_every_channel_has_a_placeholder() -> None:
     assert [channel.name for channel in CHANNELS if "{" not in channel.payment_path] == []
 
 

@@ -68,7 +68,7 @@ UNMOVED = 3
 """Changes within one status: an attempt without a decision, and two requested refunds."""
 
 
-def test_overview_counts_hours_exactly_before_and_after_a_fold(busy: FlaskClient, deps: Dependencies) -> None:
+def test_overview_counts_hours_exactly_before_and_after_an_aggregation(busy: FlaskClient, deps: Dependencies) -> None:
     assert happened(deps) == DAY
     with deps.database.atomic("test") as connection:
         assert connection.execute(select(func.count()).select_from(hourly_tallies)).scalar_one() == 0

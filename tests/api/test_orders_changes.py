@@ -169,7 +169,7 @@ def test_failed_payment_can_be_cancelled(client: FlaskClient, pending: int) -> N
 
 
 @pytest.mark.parametrize("word", ["PROCESSING", "COMPLETED", "REFUNDED"])
-def test_cancellation_of_a_processing_payment_is_refused(
+def test_cancellation_of_a_processing_completed_or_refunded_payment_is_refused(
     client: FlaskClient, gateway: LedgerGateway, word: str
 ) -> None:
     number = in_status(client, gateway, word)

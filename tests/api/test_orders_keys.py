@@ -46,7 +46,7 @@ def test_charge_without_a_valid_key_answers_422(client: FlaskClient, gateway: Le
 
 
 @pytest.mark.parametrize("key", ["k", "x" * 255, "ключ", "order 5; attempt 1"])
-def test_key_of_255_characters_is_accepted(client: FlaskClient, deps: Dependencies, key: str) -> None:
+def test_key_of_up_to_255_characters_is_accepted(client: FlaskClient, deps: Dependencies, key: str) -> None:
     paid(charge_order(client, key.encode().decode("latin-1")))
     with deps.database.reading() as connection:
         stored = connection.execute(select(idempotency_keys.c.key_hash)).scalars().all()

@@ -39,7 +39,7 @@ def test_taken_transaction_id_is_drawn_again(make_app: MakeApp, gateway: LedgerG
     assert gateway.count(Kind.CHARGE) == 2
 
 
-def test_receipt_that_clashes_at_every_attempt_answers_an_error_and_charges_nothing(
+def test_transaction_id_that_is_always_taken_answers_an_error_and_charges_once(
     make_app: MakeApp, gateway: LedgerGateway
 ) -> None:
     client = app_with(make_app, Cursed()).test_client()

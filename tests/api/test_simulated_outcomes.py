@@ -71,7 +71,7 @@ def test_success_rate_of_zero_declines_everything_but_free_trips(make_app: MakeA
     assert pay_trip(client, idempotency_key="free", amount=0).get_json()["status"] == "SUCCESS"
 
 
-def test_refund_of_a_magic_amount_is_declined(client: FlaskClient) -> None:
+def test_refund_of_a_magic_amount_has_its_outcome(client: FlaskClient) -> None:
     number = pay_trip(client, amount=1000).get_json()["payment_id"]
     declined = refund_trip(client, number, idempotency_key="1", amount="402.01")
     assert (declined.status_code, declined.get_json()["code"]) == (400, "refund_declined")

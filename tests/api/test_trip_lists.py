@@ -136,7 +136,7 @@ def test_unknown_parameters_are_ignored(client: FlaskClient) -> None:
     assert listed(client, sort="amount", page=3) == []
 
 
-def test_cursor_reveals_nothing(client: FlaskClient) -> None:
+def test_cursor_is_no_plain_number(client: FlaskClient) -> None:
     pay_several(client, 2)
     cursor = client.get("/payments", query_string={"limit": 1}).get_json()["next_cursor"]
     assert not cursor.isdigit()

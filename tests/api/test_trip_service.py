@@ -120,7 +120,7 @@ def test_charge_without_a_reachable_trip_service_answers_503_and_leaves_the_key_
 
 
 @pytest.mark.parametrize("status", [401, 403, 407, 408, 429])
-def test_refusal_of_our_credentials_by_the_trip_service_answers_503(
+def test_refusal_by_the_trip_service_that_says_nothing_of_the_trip_answers_503(
     client: FlaskClient, trips: TripService, gateway: LedgerGateway, deps: Dependencies, status: int
 ) -> None:
     trips.status = status

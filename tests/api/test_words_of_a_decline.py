@@ -142,7 +142,9 @@ REASONS: tuple[Any, ...] = ({}, [], 0, False, "", None, 0.5, {"a": 1}, True)
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=repr)
-def test_blank_reason_is_stored_as_null(client: FlaskClient, deps: Dependencies, reason: object) -> None:
+def test_reason_that_is_blank_or_no_text_is_stored_as_null(
+    client: FlaskClient, deps: Dependencies, reason: object
+) -> None:
     """A trip's metadata may hold any value; only a text is a reason."""
     number = trip_id_of(pay_trip(client))
     assert refund_trip(client, number, amount=1, metadata={"reason": reason}).status_code == 200

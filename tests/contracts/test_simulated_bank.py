@@ -104,7 +104,7 @@ def test_unknown_outcome_may_prove_to_be_a_charge(gateway: Gateway) -> None:
     assert gateway.lookup(instruction) == found
 
 
-def test_unknown_outcome_may_prove_to_be_none(gateway: Gateway) -> None:
+def test_unknown_outcome_may_prove_to_be_a_decline(gateway: Gateway) -> None:
     instruction = instruct(amount="202.02")
     assert isinstance(gateway.send(instruction), Unknown)
     found = gateway.lookup(instruction)

@@ -155,7 +155,7 @@ def test_authentication_without_a_return_url_is_refused(at: Stripe) -> None:
 
 
 @pytest.mark.parametrize(("success", "expected"), [(True, Approved), (False, Refused)])
-def test_customer_authenticates_where_stripe_sends_it(at: Stripe, success: bool, expected: type) -> None:
+def test_look_up_after_authentication_finds_the_outcome(at: Stripe, success: bool, expected: type) -> None:
     request = at.bank.asked(terms=Terms(CHALLENGED, SHOP))
     asked = at.bank.send(request)
     assert isinstance(asked, ActionRequired)

@@ -120,7 +120,7 @@ def test_request_id_of_the_caller_is_returned_and_in_both_logs(chain: Chain) -> 
     wait_until(lambda: "caller-chose-this" in chain.nginx.lines(), chain.nginx.lines, patience=5)
 
 
-def test_request_without_an_id_has_one_id_in_both_logs(chain: Chain) -> None:
+def test_request_without_an_id_gets_one_or_keeps_its_correlation_id(chain: Chain) -> None:
     given = requests.get(f"{chain.url}/health", timeout=10).headers["X-Request-ID"]
     correlated = requests.get(f"{chain.url}/health", headers={"X-Correlation-ID": "theirs"}, timeout=10)
 

@@ -97,7 +97,7 @@ def test_owner_completes_an_approved_charge_when_the_database_returns(
     assert list(verify(deps)) == []
 
 
-def test_caller_with_a_negative_answer_is_not_charged_later(
+def test_caller_with_a_negative_answer_gets_its_money_back(
     app: Flask, deps: Dependencies, goes_away: Callable[[], None]
 ) -> None:
     goes_away()

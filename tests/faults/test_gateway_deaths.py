@@ -62,7 +62,9 @@ def test_death_between_sending_and_the_answer_keeps_the_effect(simulator: Simula
 
 
 @pytest.mark.usefixtures("disarmed")
-def test_death_before_sending_leaves_no_effect(simulator: Simulator, gateway: RemoteGateway) -> None:
+def test_failpoint_after_sending_is_not_reached_without_a_connection(
+    simulator: Simulator, gateway: RemoteGateway
+) -> None:
     arm("gateway.sent=raise")
     simulator.kill()
     assert isinstance(gateway.send(instruct()), NotSent)

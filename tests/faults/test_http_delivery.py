@@ -55,7 +55,7 @@ def test_slow_event_delays_no_other(make_app: MakeApp, receiver: Receiver) -> No
 
 
 @on_postgresql
-def test_returning_neighbour_gets_everything_within_seconds(make_app: MakeApp, receiver: Receiver) -> None:
+def test_returning_downstream_service_gets_everything_within_seconds(make_app: MakeApp, receiver: Receiver) -> None:
     database = dependencies_of(make_app()).database
     receiver.stop()
     expected = pile_up(database, [SINK], count=100, versions=2)
@@ -84,7 +84,7 @@ def mixed(seed: int) -> Callable[[Taken], Answer]:
     return behave
 
 
-def test_events_survive_a_failing_neighbour_and_dying_relays(
+def test_events_survive_a_failing_downstream_service_and_dying_relays(
     make_app: MakeApp, receiver: Receiver, database_url: str, engine_name: str
 ) -> None:
     """C20, C21, C22, C26: nothing lost, each payment in order, repeats with the same id and bytes."""
@@ -105,7 +105,7 @@ def test_events_survive_a_failing_neighbour_and_dying_relays(
     assert repeats > 0.05 * len(expected), "lost acknowledgements must have led to repeats, or nothing was tested"
 
 
-def test_change_by_the_api_reaches_the_neighbour_signed(make_app: MakeApp, receiver: Receiver) -> None:
+def test_change_by_the_api_reaches_the_downstream_service_signed(make_app: MakeApp, receiver: Receiver) -> None:
     app = make_app(trip_notification_service_url=receiver.url, webhook_secret="a secret")
     trip = pay_trip(app.test_client()).get_json()
     with closing(build_sinks(app.config)["trip_notification"]) as sink:

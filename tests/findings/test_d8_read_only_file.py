@@ -72,7 +72,7 @@ def test_d8_read_only_connection_is_closed_by_a_charge(file: Path) -> None:
     assert pay_trip(app.test_client(), idempotency_key="while").status_code == 200
 
 
-def test_d8_service_with_a_file_made_read_only_is_not_ready(file: Path) -> None:
+def test_d8_read_only_connection_is_closed_by_the_readiness_check(file: Path) -> None:
     app = make(file)
     with dependencies_of(app).database.reading() as connection:
         connection.execute(text("PRAGMA query_only = ON"))

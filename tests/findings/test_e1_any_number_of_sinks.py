@@ -27,7 +27,7 @@ class TellsEverybody(OrderRenderer):
         return Event(event.type, event.data, tuple(WebhookRequest(sink, "POST", "/v1/all", BODY) for sink in SINKS))
 
 
-def test_e1_event_with_four_webhooks_and_two_brokers_is_charged(make_app: MakeApp) -> None:
+def test_e1_charge_with_events_for_four_webhooks_and_two_brokers_succeeds(make_app: MakeApp) -> None:
     urls = {f"{sink}_service_url": "http://127.0.0.1:9" for sink in SINKS}
     app = make_app(rabbitmq_enabled=True, kafka_brokers="127.0.0.1:9", **urls)
     deps = dependencies_of(app)

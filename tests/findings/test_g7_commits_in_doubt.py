@@ -100,7 +100,9 @@ def test_g7_stored_decline_is_answered_as_a_decline(app: Flask, deps: Dependenci
     assert (body["status"], body["error"]) == ("failed", "Card was declined by issuer")
 
 
-def test_g7_database_that_was_never_reached_answers_503(app: Flask, deps: Dependencies, gateway: LedgerGateway) -> None:
+def test_g7_outcome_whose_commit_was_never_sent_answers_202(
+    app: Flask, deps: Dependencies, gateway: LedgerGateway
+) -> None:
     """No COMMIT was sent: the payment is undecided, and its caller may know it."""
     with commits_lost(0, heard=False, then=DatabaseUnavailable):
         body = checkouts.body_of(checkouts.process(app.test_client()), 202)

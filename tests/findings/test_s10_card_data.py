@@ -17,7 +17,7 @@ from tests.support.gateways import LedgerGateway
 CARD = "4111111111111111"
 
 
-def test_s10_card_numbers_are_found_in_every_spelling_and_structure() -> None:
+def test_s10_at_most_3_percent_of_card_numbers_are_missed() -> None:
     """Release 1.0.0 found a third of the spellings. A failing test lists the spellings that remain unseen."""
     cards = sum(1 for _ in card_corpus.texts()) + sum(1 for _ in card_corpus.bodies())
     missed = card_corpus.misses()
@@ -25,7 +25,7 @@ def test_s10_card_numbers_are_found_in_every_spelling_and_structure() -> None:
     assert len(missed) <= cards * 0.03, "\n".join(missed)
 
 
-def test_s10_text_that_only_resembles_a_card_number_is_accepted() -> None:
+def test_s10_at_most_1_lookalike_in_1000_is_refused() -> None:
     """Luhn's check alone takes one number in ten for a card number."""
     others, alarms = sum(1 for _ in card_corpus.lookalikes()), card_corpus.false_alarms()
     assert others >= 3000

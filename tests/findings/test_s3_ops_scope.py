@@ -19,7 +19,7 @@ def test_s3_token_without_the_scope_of_operators_opens_no_page(app: Flask, scope
     assert client.get(HOME).status_code == 401
 
 
-def test_s3_scope_of_operators_opens_the_pages_and_no_route_of_callers(app: Flask) -> None:
+def test_s3_scope_of_operators_opens_the_pages(app: Flask) -> None:
     """Failed on 1.0.0: `payments:operate` did not exist."""
     client = app.test_client()
 

@@ -79,7 +79,6 @@ def test_s4_plain_request_on_the_tls_port_is_redirected_to_https(
 def test_s4_malformed_plain_request_is_refused_and_not_passed_on(
     ending: tuple[Nginx, Certificate, ScriptedServer],
 ) -> None:
-    """It was in release 1.0.0."""
     nginx, _, service = ending
     with closing(socket.create_connection(("127.0.0.1", nginx.port), timeout=10)) as connection:
         connection.sendall(b"GET /payments HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n")

@@ -169,5 +169,5 @@ def test_t4_forgetting_needs_the_owner_of_the_tables(make_app: MakeApp) -> None:
 
 
 @pytest.mark.parametrize("words", [["", "--actor", "ben"], ["ann", "--channel", "cinema"]])
-def test_t4_empty_subject_is_refused(app: Flask, words: list[Any]) -> None:
+def test_t4_empty_subject_or_unknown_channel_is_refused(app: Flask, words: list[Any]) -> None:
     assert forget(app, *words).exit_code == 2

@@ -65,7 +65,7 @@ def test_recover_handles_every_open_operation(
     assert run(app, "recover").stdout == "5 finished 0 undecided 0 elsewhere\n"
 
 
-def test_recover_exits_1_when_an_operation_stays_open(
+def test_recover_exits_1_when_an_operation_fails(
     app: Flask, gateway: LedgerGateway, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave_undecided(app.test_client(), gateway, deps, Unknown("silence"))
@@ -105,7 +105,7 @@ def test_verify_prints_each_violation(app: Flask, deps: Dependencies) -> None:
     assert found["what"]
 
 
-def test_verify_writes_nothing_beside_a_backlog_of_folds(
+def test_verify_writes_nothing_beside_a_backlog_of_journal_rows(
     app: Flask, deps: Dependencies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An earlier version counted payments as a scrape does, which aggregates the journal if no other process does."""

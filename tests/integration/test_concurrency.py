@@ -104,7 +104,7 @@ def keys_of_one_prefix() -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("_attempt", range(5))
-def test_two_keys_with_the_same_reference_both_pay(
+def test_two_keys_whose_hashes_begin_alike_both_pay(
     app: Flask, gateway: LedgerGateway, keys_of_one_prefix: tuple[str, str], _attempt: int
 ) -> None:
     answers = at_once(app, 10, lambda client, number: pay_trip(client, idempotency_key=keys_of_one_prefix[number % 2]))

@@ -49,7 +49,7 @@ def settled(database: Database) -> ScriptedSink:
 
 
 @pytest.mark.usefixtures("settled")
-def test_list_shows_dead_deliveries_newest_first_with_their_error(app: Flask) -> None:
+def test_list_shows_every_delivery_newest_first_with_its_error(app: Flask) -> None:
     head, *lines = printed(app, "list").splitlines()
     assert head.split()[:4] == ["delivery_id", "status", "sink", "event_type"]
     assert [line.split()[1:3] for line in lines] == [

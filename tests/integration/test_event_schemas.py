@@ -109,7 +109,7 @@ def test_every_type_is_sent_and_documented_by_its_channel(sent: Sent) -> None:
     assert {kind for _, kind in told} == {*EVENT_TYPES.values(), "payment.successful"}
 
 
-def test_each_neighbour_gets_the_events_of_the_document(sent: Sent) -> None:
+def test_each_downstream_service_gets_the_events_of_the_document(sent: Sent) -> None:
     documented = [
         (name, f"{channel} {kind}")
         for channel, kind, _, told in DOCUMENTED

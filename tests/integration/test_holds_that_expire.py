@@ -124,7 +124,7 @@ def declined_meanwhile(deps: Dependencies, key: str) -> Any:
     return EXPIRED
 
 
-def test_capture_and_expiry_at_once_do_only_one_of_them(
+def test_capture_and_notice_of_an_expired_hold_at_once_end_in_cancelled(
     app: Any, client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     ends = set()
@@ -147,7 +147,7 @@ def test_capture_and_expiry_at_once_do_only_one_of_them(
     assert list(verify(deps)) == []
 
 
-def test_operations_page_warns_a_day_before_a_hold_expires(
+def test_metrics_count_holds_that_expire_within_a_day(
     client: FlaskClient, deps: Dependencies, gateway: ChangingGateway
 ) -> None:
     checkouts.held(client)

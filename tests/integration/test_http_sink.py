@@ -91,7 +91,7 @@ def test_endless_answer_is_not_read_to_its_end() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "http://no-such-host.invalid", "https://127.0.0.1:{port}"])
-def test_unreachable_neighbour_uses_up_no_try(url: str) -> None:
+def test_unreachable_downstream_service_uses_up_no_try(url: str) -> None:
     with closing(http_sink(url.format(port=free_port()), timeout=2.0)) as sink:
         assert outcome_of(sink) == SinkUnavailable("no connection")
 

@@ -67,7 +67,7 @@ def test_body_declared_above_the_limit_answers_413(address: Path) -> None:
 @pytest.mark.parametrize(
     "bad", [b"zz\r\n{}\r\n0\r\n\r\n", b"-1\r\n{}\r\n", b"2\r\n{}XX0\r\n\r\n", b"0x2\r\n{}\r\n0\r\n\r\n"]
 )
-def test_bad_chunk_answers_400(address: Path, bad: bytes) -> None:
+def test_bad_chunk_is_refused(address: Path, bad: bytes) -> None:
     response = send(address, CHUNKED, bad)
     assert status(response) in {400, 422}, response
 

@@ -75,7 +75,7 @@ def test_reconcile_of_an_unknown_gateway_or_one_without_a_list_exits_2(make_app:
     assert said.exit_code == 2
     assert "none has a list" in said.stderr
     backwards = ["reconcile", "--gateway", NAME, "--from", TODAY, "--to", YESTERDAY]
-    assert app.test_cli_runner().invoke(args=backwards).exit_code == (2 if TODAY != YESTERDAY else 0)
+    assert app.test_cli_runner().invoke(args=backwards).exit_code == 2
 
 
 def test_csv_report_has_every_movement_and_quotes_formulas(app: Flask, desk: Desk, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_only_gateway_with_a_list_needs_no_name(app: Flask, desk: Desk) -> None:
     assert said.stdout == "1 movements of remote, 0 differences\n"
 
 
-def test_report_to_an_unwritable_file_exits_2(app: Flask, desk: Desk, tmp_path: Path) -> None:
+def test_report_to_an_unwritable_file_exits_1(app: Flask, desk: Desk, tmp_path: Path) -> None:
     desk.paid()
     said = run(app, "--output", str(tmp_path / "none" / "report.csv"))
     assert said.exit_code == 1

@@ -90,7 +90,7 @@ def test_operations_of_other_days_are_not_compared(desk: Desk, gateway: LedgerGa
     assert len(gateway.lookups) == 1
 
 
-def test_operation_settled_in_the_period_is_compared(desk: Desk, gateway: LedgerGateway) -> None:
+def test_operation_decided_in_the_period_is_compared(desk: Desk, gateway: LedgerGateway) -> None:
     """The operation was undecided on the day of its request, when no reconciliation could compare it."""
     _, key = desk.paid()
     desk.alter(key, created_at=clock.now() - timedelta(days=2))

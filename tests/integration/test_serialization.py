@@ -57,7 +57,7 @@ def ended(number: int, times: int = 1) -> Iterator[Counter[str]]:
         yield seen
 
 
-def test_error_is_the_one_of_the_server(deps: Dependencies) -> None:
+def test_ended_transaction_raises_the_error_of_the_server(deps: Dependencies) -> None:
     with ended(1), pytest.raises(TransactionLost) as error, deps.database.atomic("test") as connection:
         connection.execute(payments.select())
 

@@ -188,7 +188,7 @@ def test_relay_with_serialization_failures_sends_each_event_once(
 
 
 @at_either_moment
-def test_purge_and_fold_survive_serialization_failures(
+def test_purge_and_aggregation_survive_serialization_failures(
     client: FlaskClient, deps: Dependencies, trouble: Trouble, key: str
 ) -> None:
     assert pay_trip(client, idempotency_key=key).status_code == 200

@@ -50,7 +50,7 @@ def test_stopping_worker_accepts_waiting_connections_at_once(worker: Any, waited
     assert not waited
 
 
-def test_only_worker_accepts_at_once(worker: Any, waited: list[float]) -> None:
+def test_worker_without_others_accepts_at_once(worker: Any, waited: list[float]) -> None:
     worker.cfg.workers, worker.nr_conns = 1, 5 * THREADS
     worker.accept(NobodyAtTheDoor())
     assert not waited

@@ -1,4 +1,4 @@
-"""Every read route runs as many statements for a hundred rows as for one."""
+"""Every read route runs as many statements for twelve rows as for one."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

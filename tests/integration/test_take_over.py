@@ -58,7 +58,7 @@ def test_owner_that_returns_late_writes_nothing_and_gives_the_stored_answer(
     assert not list(verify(deps))
 
 
-def test_owner_that_returns_while_another_is_undecided_answers_202(
+def test_owner_that_returns_while_another_is_undecided_answers_409(
     app: Flask, client: FlaskClient, deps: Dependencies, gateway: LedgerGateway
 ) -> None:
     seen: list[Any] = []

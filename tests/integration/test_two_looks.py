@@ -51,7 +51,7 @@ def fold_all(deps: Dependencies) -> None:
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # on SQLite numbers are commit order
-def test_fold_waits_for_a_transaction_that_was_open_at_the_first_look(
+def test_aggregation_waits_for_a_transaction_that_was_open_at_the_first_look(
     client: FlaskClient, deps: Dependencies, database_url: str
 ) -> None:
     pay_trip(client, idempotency_key="before")
@@ -69,7 +69,7 @@ def test_fold_waits_for_a_transaction_that_was_open_at_the_first_look(
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-def test_transaction_that_began_after_the_first_look_is_left_for_the_next_fold(
+def test_transaction_that_began_after_the_first_look_is_left_for_the_next_aggregation(
     client: FlaskClient, deps: Dependencies, database_url: str
 ) -> None:
     pay_trip(client)
@@ -86,7 +86,7 @@ def test_transaction_that_began_after_the_first_look_is_left_for_the_next_fold(
     assert (counted(deps), behind(deps)) == (3, 0)
 
 
-def test_fold_counts_each_change_once(client: FlaskClient, deps: Dependencies) -> None:
+def test_aggregation_counts_each_change_once(client: FlaskClient, deps: Dependencies) -> None:
     figures, made = [], []
     for number in range(3):
         pay_trip(client, idempotency_key=f"trip-{number}")
@@ -100,7 +100,9 @@ SECONDS, WRITERS = 4.0, 8
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
-def test_read_beside_writers_and_a_fold_is_exact(client: FlaskClient, deps: Dependencies, database_url: str) -> None:
+def test_read_beside_writers_and_an_aggregation_is_exact(
+    client: FlaskClient, deps: Dependencies, database_url: str
+) -> None:
     pay_trip(client)
     until = clock.monotonic() + SECONDS
     folded: list[int] = []
@@ -155,7 +157,7 @@ def preparing() -> Iterator[ThrowawayPostgres]:
         yield server
 
 
-def test_fold_waits_for_a_prepared_transaction(preparing: ThrowawayPostgres) -> None:
+def test_aggregation_waits_for_a_prepared_transaction(preparing: ThrowawayPostgres) -> None:
     url = fresh_database(preparing, "preparing")
     app = create_app(Settings(database_url=url, log_level="ERROR"), gateway=LedgerGateway())
     deps = dependencies_of(app)
@@ -174,7 +176,7 @@ def test_fold_waits_for_a_prepared_transaction(preparing: ThrowawayPostgres) -> 
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # SQLite has one writer
-def test_fold_beside_another_one_leaves_the_work_to_it(client: FlaskClient, deps: Dependencies) -> None:
+def test_aggregation_beside_another_one_leaves_the_work_to_it(client: FlaskClient, deps: Dependencies) -> None:
     pay_trip(client, idempotency_key="first")
     fold_all(deps)
     pay_trip(client)

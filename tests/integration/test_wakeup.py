@@ -131,7 +131,7 @@ def test_listener_takes_no_connection_from_the_pool(make_app: MakeApp, deps: Dep
         assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
-def test_stopped_wakeup_wakes_every_waiter(deps: Dependencies) -> None:
+def test_stopped_listener_wakes_every_waiter(deps: Dependencies) -> None:
     stop = threading.Event()
     wakeup = NotificationListener(deps.database, stop)
     waits = [wakeup.waiter() for _ in range(3)]

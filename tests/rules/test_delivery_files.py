@@ -121,7 +121,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize(("directive", "value"), LIMITS.items())
-def test_nginx_has_the_body_limits(directive: str, value: str) -> None:
+def test_nginx_has_every_limit(directive: str, value: str) -> None:
     configuration = "".join(path.read_text() for path in sorted((ROOT / "deploy" / "nginx").rglob("*.*")))
 
     assert value in re.findall(rf"^ *{directive} (.+);$", configuration, re.MULTILINE)

@@ -80,7 +80,7 @@ def test_pending_refund_holds_its_amount_and_succeeds_later(bank: StripeBank) ->
     assert bank.refunds.retrieve(refund.id).balance_transaction
 
 
-def test_test_can_make_a_refund_fail(bank: StripeBank) -> None:
+def test_refund_fails_at_the_word_of_a_test(bank: StripeBank) -> None:
     refund = bank.refunded(bank.paid(), 5_000)
     assert bank.admin(f"refunds/{refund.id}/fail", failure_reason="lost_or_stolen_card")["status"] == "failed"
     assert bank.refunds.retrieve(refund.id).failure_reason == "lost_or_stolen_card"

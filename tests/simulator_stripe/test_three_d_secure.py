@@ -110,6 +110,6 @@ def test_intent_that_waits_for_the_customer_can_be_cancelled(bank: StripeBank) -
     assert bank.moved(key) == []
 
 
-def test_test_can_act_as_the_customer(bank: StripeBank) -> None:
+def test_payment_succeeds_when_a_test_authenticates_for_the_customer(bank: StripeBank) -> None:
     intent = bank.paid(card=CARD)
     assert bank.admin(f"payment_intents/{intent.id}/authenticate", success=True)["status"] == "succeeded"

@@ -145,7 +145,7 @@ def test_production_with_a_live_key_is_accepted() -> None:
         ({"STRIPE_WEBHOOK_SECRETS": "whsec_short"}, "STRIPE_WEBHOOK_SECRETS"),
     ],
 )
-def test_production_refuses_a_test_gateway(change: dict[str, str], named: str) -> None:
+def test_production_refuses_unsafe_gateway_settings_by_name(change: dict[str, str], named: str) -> None:
     assert named_by(LIVE | change) == [named]
 
 

@@ -42,7 +42,7 @@ def test_issuer_is_kept_exactly_and_the_secret_is_not_printed() -> None:
         ({"OPS_SESSION_SECONDS": "0"}, "OPS_SESSION_SECONDS"),
     ],
 )
-def test_contradictory_settings_are_refused_by_name(environ: dict[str, str], names: str) -> None:
+def test_invalid_or_contradictory_settings_are_refused_by_name(environ: dict[str, str], names: str) -> None:
     found = faults(**environ)
 
     assert names in found

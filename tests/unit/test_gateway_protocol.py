@@ -103,7 +103,7 @@ def test_pending_answer_is_pending() -> None:
         Reply(200, json.dumps(DECLINED).replace('"code"', '"status": "approved", "code"').encode()),
     ],
 )
-def test_incomplete_answer_is_unknown(distorted: Reply) -> None:
+def test_malformed_or_contradictory_answer_is_unknown(distorted: Reply) -> None:
     assert isinstance(read_answer(ASKED, distorted), Unknown)
     assert isinstance(read_finding(ASKED, distorted), Unknown)
 
@@ -121,7 +121,7 @@ def test_look_up_is_not_found_only_by_the_documented_answer() -> None:
         Reply(404, b"no such page"),
     ],
 )
-def test_bare_404_is_unknown(distorted: Reply) -> None:
+def test_undocumented_not_found_is_unknown(distorted: Reply) -> None:
     assert isinstance(read_finding(ASKED, distorted), Unknown)
 
 
@@ -149,6 +149,6 @@ def test_page_of_the_ledger_is_read_completely() -> None:
         reply({"effects": [{"gateway_key": "v1-a", "kind": "charge", "amount": 1, "currency": "USD"}], "next": None}),
     ],
 )
-def test_incomplete_ledger_raises(distorted: Reply) -> None:
+def test_unreadable_page_of_the_ledger_raises(distorted: Reply) -> None:
     with pytest.raises(UnreadableReplyError):
         read_ledger(distorted)

@@ -113,7 +113,7 @@ def test_final_status_allows_no_operation_of_a_caller(status: Status) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
-def test_failed_payment_is_never_paid_later(status: Status) -> None:
+def test_failed_or_cancelled_payment_is_never_paid_later(status: Status) -> None:
     ends = {after(status, move) for move in Move if allows(status, move)}
     assert ends <= {Status.FAILED, Status.CANCELLED}
 

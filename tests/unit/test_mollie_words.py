@@ -164,7 +164,7 @@ def test_registration_that_is_refused_is_declined_with_the_field() -> None:
     assert type(words.registered(error(404), live=False)) is Unknown
 
 
-def test_last_page_of_a_list_has_no_next() -> None:
+def test_page_of_a_list_names_the_next_one_or_none() -> None:
     body: dict[str, Any] = {"_embedded": {"refunds": [part("refunded")]}, "_links": {"next": None}}
     assert words.page(MollieReply(200, body), "refunds") == words.Page((part("refunded"),), None)
     body["_links"]["next"] = {"href": "https://elsewhere.example/v2/refunds?from=re_2&limit=1"}
@@ -188,7 +188,7 @@ def test_amount_is_sent_as_text_with_the_decimals_of_the_currency(amount: str, c
     assert as_text(Decimal(amount), currency) == text
 
 
-def test_amount_that_has_no_such_text_is_unfit() -> None:
+def test_amount_with_too_many_decimals_or_an_unknown_currency_is_unfit() -> None:
     with pytest.raises(UnfitAmount):
         as_text(Decimal("10.001"), "EUR")
     with pytest.raises(UnfitAmount):

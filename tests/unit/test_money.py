@@ -104,7 +104,7 @@ def test_zero_is_accepted_only_where_allowed(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["-0", "-0.00", "-5", "-0.01", "-999999999999999999"])
-def test_negative_zero_is_refused_as_negative(text: str) -> None:
+def test_negative_amount_and_negative_zero_are_refused_as_negative(text: str) -> None:
     assert reason_of(text, allow_zero=True) == "negative"
 
 

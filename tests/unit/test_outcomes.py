@@ -9,7 +9,7 @@ from payment_service.gateways.base import Approved, Declined
 from payment_service.gateways.simulated import MAGIC_AMOUNTS, REFUSALS, SuccessRates, decide
 from tests.support.instructions import instruct
 
-DO_NOT_RETRY = SuccessRates(0.0)
+NEVER = SuccessRates(0.0)
 ALWAYS = SuccessRates(1.0)
 
 
@@ -66,7 +66,7 @@ def test_magic_amount_delays_the_outcome(amount: str, first: str, truth: type) -
 
 
 def test_magic_amount_has_precedence_over_the_success_rate() -> None:
-    assert isinstance(decide(instruct(amount="202.01"), DO_NOT_RETRY).actual_outcome, Approved)
+    assert isinstance(decide(instruct(amount="202.01"), NEVER).actual_outcome, Approved)
 
 
 @pytest.mark.parametrize("amount", ["402.010", "00402.01"])
@@ -82,7 +82,7 @@ def test_documented_example_has_no_magic_amount() -> None:
 def test_success_rate_of_one_declines_nothing_and_of_zero_everything() -> None:
     instructions = [instruct() for _ in range(500)]
     assert all(isinstance(decide(each, ALWAYS).actual_outcome, Approved) for each in instructions)
-    assert all(isinstance(decide(each, DO_NOT_RETRY).actual_outcome, Declined) for each in instructions)
+    assert all(isinstance(decide(each, NEVER).actual_outcome, Declined) for each in instructions)
 
 
 def test_success_rate_of_a_channel_is_the_share_of_successes() -> None:
@@ -95,11 +95,11 @@ def test_success_rate_of_a_channel_is_the_share_of_successes() -> None:
 
 
 def test_drawn_declines_have_all_documented_reasons() -> None:
-    truths = [decide(instruct(gateway_key=f"v1-{n}"), DO_NOT_RETRY).actual_outcome for n in range(200)]
+    truths = [decide(instruct(gateway_key=f"v1-{n}"), NEVER).actual_outcome for n in range(200)]
     codes = {truth.code for truth in truths if isinstance(truth, Declined)}
     assert codes == {refusal.code for refusal in REFUSALS}
 
 
 @pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.VOID, Kind.REFUND])
 def test_only_operations_that_need_the_issuer_are_drawn(kind: Kind) -> None:
-    assert isinstance(decide(instruct(kind), DO_NOT_RETRY).actual_outcome, Approved)
+    assert isinstance(decide(instruct(kind), NEVER).actual_outcome, Approved)

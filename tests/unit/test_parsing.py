@@ -26,7 +26,7 @@ def post(
 
 
 def declared(client: FlaskClient, stream: io.IOBase, length: int) -> TestResponse:
-    """Return a body of a declared length, as gunicorn passes it on."""
+    """Send a body of a declared length, as gunicorn passes it on; return the answer."""
     environ = {"wsgi.input": stream, "wsgi.input_terminated": True, "CONTENT_LENGTH": str(length)}
     return client.post("/body", content_type="application/json", environ_overrides=environ)
 
@@ -114,7 +114,7 @@ class Breaking(io.RawIOBase):
     "error",
     [InvalidChunkSize(b"zz"), ChunkMissingTerminator(b"x"), ClientDisconnected(), OSError("gone"), TimeoutError()],
 )
-def test_body_that_breaks_off_answers_400(client: FlaskClient, error: Exception) -> None:
+def test_body_that_breaks_off_answers_422(client: FlaskClient, error: Exception) -> None:
     response = chunked(client, Breaking(error))
     assert response.status_code == 422
     assert faults(response) == [[["body"], "The body could not be read to its end", "json_invalid"]]
@@ -227,7 +227,7 @@ def test_key_is_trimmed_and_otherwise_unchanged(header: str | None, body: object
         (None, Number("1.5"), ("body", "idempotency_key")),
     ],
 )
-def test_ambiguous_key_is_refused(header: str | None, body: object, loc: tuple[str, str]) -> None:
+def test_invalid_or_ambiguous_key_is_refused(header: str | None, body: object, loc: tuple[str, str]) -> None:
     with pytest.raises(Invalid) as caught:
         key_of(header, body)
     assert caught.value.faults[0].loc == loc

@@ -119,7 +119,7 @@ def test_request_that_will_be_refused_is_not_awaited(begun: bytes) -> None:
         (b"POST /?\nexpect:100-continue HTTP/1.1\r\n", False),
     ],
 )
-def test_client_that_waits_for_100_continue_gets_it(head: bytes, expects: bool) -> None:
+def test_wait_for_100_continue_is_recognised_by_its_header(head: bytes, expects: bool) -> None:
     extent = Extent()
     extent.is_whole(bytearray(head + b"Content-Length: 5\r\n\r\n"))
 

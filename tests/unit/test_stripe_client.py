@@ -154,7 +154,7 @@ def test_request_is_sent_once(reply: bytes) -> None:
         (http(404, error("resource_missing")), Contradiction),
     ],
 )
-def test_uncertain_answer_is_unknown(reply: bytes, expected: type) -> None:
+def test_unclear_answer_is_unknown_and_a_known_error_keeps_its_meaning(reply: bytes, expected: type) -> None:
     with stripe_that_says(reply) as (gateway, _):
         assert type(gateway.send(asked())) is expected
         assert type(gateway.lookup(asked())) is expected

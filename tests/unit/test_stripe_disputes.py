@@ -112,6 +112,6 @@ def test_missing_fields_of_a_dispute_are_none() -> None:
 @pytest.mark.parametrize(
     ("status", "result"), [(404, NotFound), (429, NotSent), (500, Unknown), (401, NotSent)], ids=str
 )
-def test_errors_have_different_outcomes(status: int, result: type) -> None:
+def test_error_of_a_dispute_is_classified_by_its_status(status: int, result: type) -> None:
     found = of_reply(StripeReply(status, {"error": {"type": "invalid_request_error"}}), live=False)
     assert type(found) is result

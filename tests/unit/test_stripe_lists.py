@@ -96,7 +96,7 @@ def test_incomplete_list_is_no_proof_of_absence(body: dict[str, Any]) -> None:
             whole(gateway)
 
 
-def test_movement_has_the_presented_amount_and_the_settled_fee() -> None:
+def test_entry_has_the_presented_amount_and_the_settled_fee() -> None:
     """The amount is not the balance transaction's, which is in another currency."""
     with stripe_with(charges=[booked(taken(ours("v1-a", "succeeded")), 13800)]) as (gateway, server):
         [entry] = whole(gateway)

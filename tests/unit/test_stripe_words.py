@@ -147,7 +147,7 @@ def test_capture_has_the_received_amount_and_the_id_of_the_charge() -> None:
     assert meaning(Kind.CAPTURE, "succeeded", latest_charge=CHARGE) == Approved(Decimal("150.00"), "USD", CHARGE)
 
 
-def test_capture_by_another_party_is_not_ours() -> None:
+def test_capture_by_another_party_is_declined_as_already_captured() -> None:
     found = meaning(Kind.CAPTURE, "succeeded", metadata={CAPTURE_KEY: "v1-another"}, latest_charge=CHARGE)
     assert isinstance(found, Declined)
     assert found.code == "ALREADY_CAPTURED"
@@ -166,7 +166,7 @@ def test_standing_hold_is_neither_captured_nor_released(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.VOID])
-def test_received_is_not_captured(kind: Kind) -> None:
+def test_capture_or_void_in_progress_is_pending(kind: Kind) -> None:
     assert meaning(kind, "processing") == Pending()
 
 
@@ -204,5 +204,5 @@ def test_failed_refund_is_declined_with_its_reason(status: str) -> None:
     assert found == Declined(f"REFUND_{status.upper()}", f"The refund {status}: expired_or_canceled_card", REFUND)
 
 
-def test_refund_of_another_payment_is_not_ours() -> None:
+def test_refund_of_another_payment_is_unknown() -> None:
     assert isinstance(refunded("succeeded", payment_intent="pi_another"), Unknown)

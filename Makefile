@@ -53,7 +53,7 @@ test-faults: .venv/.requirements-dev.txt ## Run the tests that kill the service,
 
 .PHONY: test-unit
 test-unit: .venv/.requirements-dev.txt ## Run the tests that need no database, in seconds
-	@$(BIN)/python -m pytest -p no:schemathesis $(ARGS) tests/unit
+	@$(BIN)/python -m pytest -p no:schemathesis -p no:hypothesispytest $(ARGS) tests/unit
 
 # The money paths: every branch of the rules and of the steps that apply them. The tracer doubles the work that one test
 # measures.
@@ -62,7 +62,7 @@ COVERED := payment_service/domain payment_service/services
 .PHONY: coverage
 coverage: .venv/.requirements-dev.txt ## Hold the branch coverage of domain and services to its floor
 	@$(PYTEST) $(QUICK) $(COVERED:%=--cov=%) --cov-branch --cov-report=term:skip-covered --cov-fail-under=95 \
-		--ignore=tests/unit/test_hostile_card_data.py $(ARGS)
+		--ignore=tests/security/test_hostile_card_data.py $(ARGS)
 
 .PHONY: lint
 lint: .venv/.requirements-dev.txt ## Check style, types, the direction of imports, and for insecure patterns

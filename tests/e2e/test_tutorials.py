@@ -102,7 +102,7 @@ class ReaderWithAReceiver(Reader):
         file = self._service.settings["DATABASE_URL"].removeprefix("sqlite:///")
         with closing(sqlite3.connect(file)) as connection:
             undelivered = connection.execute("SELECT count(*) FROM outbox_deliveries WHERE status <> 'DELIVERED'")
-            return undelivered.fetchone() == (0,)
+            return bool(undelivered.fetchone() == (0,))
 
 
 def test_the_receiver_of_the_tutorial_gets_every_event_and_handles_none_twice(tmp_path: Path) -> None:

@@ -65,11 +65,13 @@ coverage: .venv/.requirements-dev.txt ## Hold the branch coverage of domain and 
 		--ignore=tests/security/test_hostile_card_data.py $(ARGS)
 
 .PHONY: lint
-lint: .venv/.requirements-dev.txt ## Check style, types and the direction of imports
+lint: .venv/.requirements-dev.txt ## Check style, types, the direction of imports, and for insecure patterns
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict payment_service simulator tests clients/python/src
 	$(BIN)/lint-imports --no-cache
+	@# What bandit is unsure of, or finds slight, ruff finds as well (S), and every exception there has its reason.
+	$(BIN)/bandit --quiet --recursive --severity-level medium --confidence-level medium payment_service
 
 .PHONY: format
 format: .venv/.requirements-dev.txt ## Put the code into shape
@@ -128,11 +130,6 @@ bench-quick: .venv/.requirements-dev.txt ## Hold round trips and shares of bare 
 .PHONY: reconcile-large
 reconcile-large: .venv/.requirements-dev.txt ## Reconcile a day of 100,000 payments with a Stripe of our own, in bounds of time and memory
 	@$(BIN)/python -m benchmarks.reconciled $(ARGS)
-
-# What it is unsure of, or finds slight, ruff finds as well (S), and every exception there has its reason.
-.PHONY: audit
-audit: .venv/.requirements-dev.txt ## Look for insecure patterns
-	@$(BIN)/bandit --quiet --recursive --severity-level medium --confidence-level medium payment_service
 
 .PHONY: torture
 torture: .venv/.requirements-dev.txt ## Break everything around the service, then count the money (ARGS="--seed 7 --stories 1000")

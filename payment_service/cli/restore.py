@@ -45,7 +45,7 @@ def after_restore(gap: int, since: datetime | None) -> None:
     require_writable(deps)
     require_owner(deps)
     try:
-        since = restore.begin(deps, since)
+        since = restore.begin(deps, since, is_repeat=gap == 0)
     except restore.NothingToGoBy as error:
         raise click.UsageError("the journal is empty: say with --since until when the backup has everything") from error
     for table, number in restore.skip_numbers(deps, gap).items():

@@ -208,11 +208,14 @@ class Reconciliation:
 
 @dataclass(frozen=True)
 class ReconciliationFigures:
-    """How far a gateway is reconciled: `age` is the seconds since the end of the last period, infinite for never."""
+    """How far a gateway is reconciled: `age` is the seconds since the end of the last period, infinite for never.
+
+    `periods` begin with the last one; earlier ones are there for their differences.
+    """
 
     gateway: str
     age: float
-    last: Reconciliation | None
+    periods: Sequence[Reconciliation]
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ _requests = Histogram(
 _gateway_calls = Histogram(
     "gateway_call_duration_seconds",
     "Time until the gateway's word on a movement or a look-up, by what the word was.",
-    ("kind", "outcome"),
+    ("gateway", "kind", "outcome"),
     buckets=_SECONDS,
     registry=own,
 )
@@ -67,9 +67,9 @@ def request_finished(route: str | None, method: str, status: int, seconds: float
     _requests.labels(route or UNMATCHED, method if method in METHODS else OTHER, str(status)).observe(seconds)
 
 
-def gateway_called(kind: str, outcome: str, seconds: float) -> None:
-    """Count a gateway call for an operation or a look-up (`kind`), with its outcome."""
-    _gateway_calls.labels(kind, outcome).observe(seconds)
+def gateway_called(gateway: str, kind: str, outcome: str, seconds: float) -> None:
+    """Count a call of this gateway for an operation or a look-up (`kind`), with its outcome."""
+    _gateway_calls.labels(gateway, kind, outcome).observe(seconds)
 
 
 def key_used(outcome: KeyOutcome) -> None:

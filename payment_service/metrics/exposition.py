@@ -169,11 +169,14 @@ def _of_notices(notices: NoticeFigures) -> Iterator[Metric]:
 def _of_reconciliations(reconciled: Iterable[ReconciliationFigures]) -> Iterator[Metric]:
     told = list(reconciled)
     ages = {each.gateway: each.age for each in told}
-    differences = {each.gateway: each.last.differences for each in told if each.last}
     about = "How long the end of the last period lies back that was reconciled completely."
     yield _labelled(GaugeMetricFamily, "reconciliation_age_seconds", about, "gateway", ages)
-    about = "Differences that the last complete reconciliation found."
-    yield _labelled(GaugeMetricFamily, "reconciliation_differences", about, "gateway", differences)
+    about = "Differences that the last complete reconciliation of a period found."
+    differences = GaugeMetricFamily("reconciliation_differences", about, labels=("gateway", "since", "until"))
+    for period in (period for each in told for period in each.periods):
+        labels = (period.gateway, period.since.isoformat(), period.until.isoformat())
+        differences.add_metric(labels, period.differences)
+    yield differences
 
 
 Family = TypeVar("Family", GaugeMetricFamily, CounterMetricFamily)

@@ -70,14 +70,28 @@ _FURTHEST = (
     .group_by(reconciliations.c.gateway)
     .subquery()
 )
-_LATEST = (
-    select(*(reconciliations.c[field.name] for field in fields(Reconciliation)))
-    .join(
-        _FURTHEST,
-        (reconciliations.c.gateway == _FURTHEST.c.gateway) & (reconciliations.c.until == _FURTHEST.c.until),
+_later = reconciliations.alias("later")
+_REPEATED = (
+    select(_later.c.reconciliation_id)
+    .where(
+        _later.c.gateway == reconciliations.c.gateway,
+        _later.c.is_complete,
+        _later.c.reconciliation_id > reconciliations.c.reconciliation_id,
+        _later.c.since <= reconciliations.c.since,
+        _later.c.until >= reconciliations.c.until,
     )
-    .where(reconciliations.c.is_complete)
-    .order_by(reconciliations.c.reconciliation_id)
+    .exists()
+)
+_STANDING = (
+    select(*(reconciliations.c[field.name] for field in fields(Reconciliation)))
+    .join(_FURTHEST, reconciliations.c.gateway == _FURTHEST.c.gateway)
+    .where(
+        reconciliations.c.is_complete,
+        (reconciliations.c.until == _FURTHEST.c.until)
+        | ((reconciliations.c.differences > 0) & (reconciliations.c.until > bindparam("since"))),
+        ~_REPEATED,
+    )
+    .order_by(reconciliations.c.until.desc(), reconciliations.c.reconciliation_id.desc())
 )
 
 
@@ -122,10 +136,18 @@ def record(connection: Connection, finished: Reconciliation, *, is_complete: boo
     connection.execute(reconciliations.insert().values(**values, is_complete=is_complete))
 
 
-def latest(connection: Connection) -> dict[str, Reconciliation]:
-    """Return the last complete reconciliation of each gateway's most recent period."""
-    found = (Reconciliation(*row) for row in connection.execute(_LATEST))
-    return {each.gateway: each for each in found}
+def standing(connection: Connection, since: datetime) -> dict[str, list[Reconciliation]]:
+    """Return each gateway's last complete period, and after it those that end after `since` and have differences.
+
+    A later complete run over all of a period takes its place.
+    """
+    found: dict[str, list[Reconciliation]] = {}
+    for row in connection.execute(_STANDING, {"since": since}):
+        each = Reconciliation(*row)
+        periods = found.setdefault(each.gateway, [])
+        if each.differences or not periods:
+            periods.append(each)
+    return found
 
 
 def _ours(row: Sequence[object]) -> OurOperation:

@@ -30,10 +30,9 @@ def add_lost(connection: Connection, movement: Mapping[str, Any]) -> None:
 
 
 def begin(connection: Connection, since: datetime) -> None:
-    """Remember from when on movements may be lost, unless an earlier run did."""
-    if not watermarks.value(connection, WATERMARK):
-        watermarks.begin(connection, WATERMARK)
-        watermarks.advance(connection, WATERMARK, int(since.timestamp()))
+    """Remember from when on movements may be lost; an earlier restore's moment is before this one."""
+    watermarks.begin(connection, WATERMARK)
+    watermarks.advance(connection, WATERMARK, int(since.timestamp()))
 
 
 def began(connection: Connection) -> datetime | None:

@@ -17,7 +17,6 @@ MAY_WRITE = text(
     SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS is_writable,
            NOT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'
                        AND query_start < clock_timestamp() - interval '1.2 seconds') AS has_standby,
-           to_regclass('pg_dist_node') IS NOT NULL AS is_spread,
            bool_and(to_regclass(needed.name) IS NOT NULL) AS has_tables,
            bool_and(has_table_privilege(to_regclass(needed.name), needed.privilege)) AS has_privileges
     FROM (VALUES ('payments', 'INSERT'), ('payments', 'UPDATE'), ('transactions', 'INSERT'),
@@ -26,6 +25,8 @@ MAY_WRITE = text(
 )
 """A charge's needs of PostgreSQL; it locks nothing. A COMMIT that waits for a silent standby shows there for every
 process, also after the one that sent it has given it up."""
+
+IS_SPREAD = text("SELECT to_regclass('pg_dist_node') IS NOT NULL")
 
 ASK_EVERY_MACHINE = select(payments.c.payment_id).limit(1)
 """A database that is spread answers this only while all its machines do. It waits for a lock on the whole table, such
@@ -73,5 +74,10 @@ def require_writable(connection: Connection) -> None:
         raise DatabaseNotMigrated
     if not (found.has_privileges and found.has_standby):
         raise DatabaseUnavailable
-    if found.is_spread:
+    if is_spread(connection):
         connection.execute(ASK_EVERY_MACHINE)
+
+
+def is_spread(connection: Connection) -> bool:
+    """Return whether the tables of this PostgreSQL lie on several machines, by Citus."""
+    return bool(connection.execute(IS_SPREAD).scalar())

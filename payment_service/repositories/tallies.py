@@ -15,7 +15,7 @@ from payment_service.connection import Connection
 from payment_service.domain.business_metrics import FAILED_ATTEMPT, Tally, TallyKey, method_label
 from payment_service.domain.hourly_stats import Change, hour_of
 from payment_service.models import payments, tallies, transactions, watermarks
-from payment_service.repositories import hourly_stats
+from payment_service.repositories import hourly_stats, schema
 from payment_service.repositories import watermarks as marks
 from payment_service.repositories.watermarks import Watermark
 from payment_service.sqltypes import MoneySum
@@ -124,7 +124,6 @@ _OPEN = text(
     " AND backend_type NOT LIKE 'autovacuum%' AND backend_type <> 'walsender'"
 )
 _PREPARED = text("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")
-_IS_SPREAD = text("SELECT to_regclass('pg_dist_node') IS NOT NULL")
 # None from a worker that does not answer: it may have prepared any transaction.
 _PREPARED_BY_WORKERS = text(
     "SELECT CASE WHEN success THEN result END FROM run_command_on_workers("
@@ -176,7 +175,7 @@ def _open(connection: Connection) -> set[str]:
     """Return the transactions that are open: sessions first, and after them what is prepared here and on workers."""
     found = set(connection.execute(_OPEN).scalars())
     prepared: list[str | None] = list(connection.execute(_PREPARED).scalars())
-    if connection.execute(_IS_SPREAD).scalar():
+    if schema.is_spread(connection):
         for gids in connection.execute(_PREPARED_BY_WORKERS).scalars():
             prepared += [None] if gids is None else json.loads(gids)
     return found | {UNKNOWN if gid is None else PREPARED + gid for gid in prepared}

@@ -1,7 +1,8 @@
 """Business metrics: exact at any moment, at a cost that does not grow with the tables."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,6 +31,9 @@ log = structlog.get_logger(__name__)
 BATCH = 2000
 """Changes aggregated in one transaction, and the most that a reader leaves to the worker."""
 
+DIFFERENCES_SHOWN = timedelta(days=30)
+"""How long the differences of a period are reported, unless a later run over the period finds none."""
+
 
 def current(deps: Dependencies, *, folding: bool = True) -> Figures:
     """Read the business metrics from the database. Raises DatabaseUnavailable.
@@ -44,21 +48,21 @@ def current(deps: Dependencies, *, folding: bool = True) -> Figures:
         sinks = figures.of_sinks(connection, sorted(deps.sinks | off))
         later = LaterFigures(*disputes.figures(connection), holds.expiring(connection))
         told = notices.figures(connection, PATIENCE)
-        reconciled = _reconciled(deps, reconciliation.latest(connection))
+        reconciled = _reconciled(deps, reconciliation.standing(connection, clock.now() - DIFFERENCES_SHOWN))
         found = Figures(Totals(totals), sinks, recovery.figures(connection), told, later, off, reconciled)
     if folding:
         _try_to_catch_up(deps, behind)
     return found
 
 
-def _reconciled(deps: Dependencies, latest: Mapping[str, Reconciliation]) -> list[ReconciliationFigures]:
-    """Return the figures of each gateway that moves and lists real money, or that was reconciled before."""
+def _reconciled(deps: Dependencies, standing: Mapping[str, Sequence[Reconciliation]]) -> list[ReconciliationFigures]:
+    """Return the figures of each gateway that has a list, or that was reconciled before."""
     now, found = clock.now(), []
     for name, gateway in deps.gateways:
-        last = latest.get(name)
-        if last is not None or (gateway.capabilities.lists and gateway.capabilities.needs_token):
-            age = max(0.0, (now - last.until).total_seconds()) if last else math.inf
-            found.append(ReconciliationFigures(name, age, last))
+        periods = standing.get(name, ())
+        if periods or gateway.capabilities.lists:
+            age = max(0.0, (now - periods[0].until).total_seconds()) if periods else math.inf
+            found.append(ReconciliationFigures(name, age, periods))
     return found
 
 

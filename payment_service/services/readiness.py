@@ -118,6 +118,7 @@ class _Probes(Generic[Result]):
                     thread.start()
                 except RuntimeError:  # the system has no thread left
                     probe.cancel()
+                    probe.set_running_or_notify_cancel()  # or its caller waits in vain
         return probe
 
 

@@ -19,6 +19,9 @@ IN_FLIGHT = timedelta(hours=1)
 TIME_TO_REPEAT = timedelta(days=1)
 """How long a payment that waits for its caller is safe from the worker: its charge may be among the lost ones."""
 
+AFTERCARE = timedelta(days=7)
+"""The backup holds the moment of an earlier restore; one that much older than its last row is not this restore's."""
+
 OF_ENTRY = ("gateway_key", "kind", "amount", "currency", "reference")
 
 
@@ -34,18 +37,21 @@ class Lost:
     unlisted: list[str]
 
 
-def begin(deps: Dependencies, since: datetime | None) -> datetime:
+def begin(deps: Dependencies, since: datetime | None, *, is_repeat: bool) -> datetime:
     """Return the moment from which movements may be lost: `since`, or that of the first run, or before the last row.
 
-    Keeps it for later runs, and lets payments wait longer for their callers. Raises NothingToGoBy, DatabaseUnavailable.
+    The first run keeps it for later ones; `is_repeat`: this is certainly a later one. Lets payments wait longer for
+    their callers. Raises NothingToGoBy, DatabaseUnavailable.
     """
     with deps.database.atomic("after-restore") as connection:
         restores.lost_reference(connection, "")  # older tables have no place for what is lost
-        last = journal.last_moment(connection)
-        found = since or restores.began(connection) or (last and last - IN_FLIGHT)
+        last, began = journal.last_moment(connection), restores.began(connection)
+        is_known = began is not None and (is_repeat or last is None or last - began <= AFTERCARE)
+        found = since or (began if is_known else last and last - IN_FLIGHT)
         if found is None:
             raise NothingToGoBy
-        restores.begin(connection, found)
+        if not is_known:
+            restores.begin(connection, found)
         timers.postpone_all(connection, "pending", TIME_TO_REPEAT.total_seconds())
     return found
 

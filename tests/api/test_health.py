@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from flask.testing import FlaskClient
@@ -11,6 +12,7 @@ from sqlalchemy import text
 
 from payment_service import clock
 from payment_service.models import schema_information
+from payment_service.services import readiness
 from payment_service.services.readiness import PATIENCE
 from tests.conftest import MakeApp, dependencies_of, migrate
 from tests.support.postgres import plainly
@@ -50,6 +52,16 @@ def test_health_is_served_below_an_own_prefix_too(make_app: MakeApp) -> None:
     client = make_app(api_prefix="/rides").test_client()
     paths = ("/health", "/rides/health", "/v1/health", "/rides/health/live", "/rides/health/ready")
     assert {path: client.get(path).status_code for path in paths} == dict.fromkeys(paths, 200)
+
+
+def test_process_that_can_start_no_thread_is_not_ready_at_once(client: FlaskClient) -> None:
+    began = clock.monotonic()
+    with patch.object(readiness, "Thread") as thread:
+        thread.return_value.start.side_effect = RuntimeError("can't start new thread")
+        answer = client.get("/health/ready")
+    assert (answer.status_code, answer.get_json()["checks"]["database"]) == (503, False)
+    assert clock.monotonic() - began < PATIENCE
+    assert client.get("/health/ready").status_code == 200
 
 
 def test_process_without_a_database_is_live_and_not_ready(make_app: MakeApp) -> None:

@@ -49,9 +49,10 @@ def test_key_that_the_worker_takes_over_is_counted(
     pay_trip(client)
     outcomes = grown(lambda: scraped(client), "idempotency_outcomes_total", "outcome")
     calls = grown(lambda: scraped(client), "gateway_call_duration_seconds_count", "kind")
+    gateways = grown(lambda: scraped(client), "gateway_call_duration_seconds_count", "gateway")
     recover_all(deps)
 
-    assert (outcomes(), calls()) == ({"taken_over": 1}, {"lookup": 1})
+    assert (outcomes(), calls(), gateways()) == ({"taken_over": 1}, {"lookup": 1}, {"remote": 1})
 
 
 def test_every_answer_of_the_gateway_is_counted_and_timed(client: FlaskClient, gateway: LedgerGateway) -> None:
@@ -59,12 +60,14 @@ def test_every_answer_of_the_gateway_is_counted_and_timed(client: FlaskClient, g
     words: list[Any] = [gateway.approve, Declined("NO", "no"), Unknown("?"), NotSent("!"), Pending()]
     outcomes = grown(lambda: scraped(client), "gateway_call_duration_seconds_count", "outcome")
     seconds = grown(lambda: scraped(client), "gateway_call_duration_seconds_sum", "kind")
+    gateways = grown(lambda: scraped(client), "gateway_call_duration_seconds_count", "gateway")
     for number, word in enumerate(words):
         gateway.script.append(word)
         pay_trip(client, idempotency_key=f"word-{number}")
 
     assert outcomes() == dict.fromkeys(("approved", "declined", "unknown", "not_sent", "pending"), 1)
     assert 0.1 <= seconds()["charge"] < 5
+    assert gateways() == {"remote": 5}
 
 
 def test_requests_are_counted_by_the_rule_of_their_route(client: FlaskClient) -> None:

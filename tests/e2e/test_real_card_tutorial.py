@@ -1,17 +1,17 @@
 """The lesson on real cards, followed step by step: its commands, its variables, and a customer at the issuer's page."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 import requests
 
 from tests.e2e.test_readme import AT_STRIPE
+from tests.support.at_stripe import bank
 from tests.support.examples import Reader, examples, unanswered
 from tests.support.markdown import document
 from tests.support.served import Served, served
-from tests.support.stripe_bank import StripeBank, stripe_bank
+from tests.support.stripe_bank import StripeBank
+
+__all__ = ["bank"]
 
 STEPS = 7
 
@@ -31,12 +31,6 @@ class ReaderWithACard(Reader):
             assert pressed.headers["Location"].startswith("http://127.0.0.1:8000/paid")
             self.authenticated += 1
         return answer
-
-
-@pytest.fixture
-def bank(tmp_path: Path) -> Iterator[StripeBank]:
-    with stripe_bank(tmp_path) as bank:
-        yield bank
 
 
 def variables() -> dict[str, str]:

@@ -15,11 +15,14 @@ from payment_service import clock
 from payment_service.gateways.stripe import StripeGateway
 from payment_service.services.differences import Line
 from payment_service.services.reconciliation import reconcile
-from tests.conftest import MakeApp, dependencies_of
+from tests.conftest import dependencies_of
+from tests.support.at_stripe import shop
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.checkouts import body_of, post
 from tests.support.instructions import PATIENT
 from tests.support.stripe_bank import VISA, StripeBank, stripe_bank
+
+__all__ = ["shop"]
 
 TOKEN = {"Payment-Token": VISA}
 
@@ -29,14 +32,6 @@ def bank(tmp_path: Path) -> Iterator[StripeBank]:
     with stripe_bank(tmp_path, success_rate=1.0, checkout_success_rate=1.0) as found:
         found.admin("settings", settlement_currency="eur", exchange_rate="0.5")
         yield found
-
-
-@pytest.fixture
-def shop(make_app: MakeApp, bank: StripeBank) -> Iterator[Flask]:
-    """Yield the service with its account at the bank."""
-    patient: dict[str, Any] = {"connect_timeout": PATIENT, "read_timeout": PATIENT}
-    with closing(StripeGateway("sk_test_simulator", base=bank.simulator.url, **patient)) as gateway:
-        yield make_app(gateway=gateway)
 
 
 def lines(app: Flask) -> list[Line]:

@@ -1,9 +1,6 @@
 """Stripe's later changes reach our rows: the real adapter before the simulator."""
 
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,26 +19,22 @@ from payment_service.services.later import look_again
 from payment_service.services.reconciliation import reconcile
 from payment_service.services.seen import Seen
 from payment_service.services.verification import verify
-from tests.conftest import MakeApp, dependencies_of
+from tests.conftest import dependencies_of
 from tests.support import checkouts
+from tests.support.at_stripe import bank, shop
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import expire_leases, recover_all, rows
-from tests.support.stripe_bank import StripeBank, stripe_bank
+from tests.support.stripe_bank import StripeBank
 from tests.support.waiting import wait_until
+
+__all__ = ["bank", "shop"]
 
 CARD = "pm_card_mastercard"
 
 
 @pytest.fixture
-def bank(tmp_path: Path) -> Iterator[StripeBank]:
-    with stripe_bank(tmp_path) as bank:
-        yield bank
-
-
-@pytest.fixture
-def app(make_app: MakeApp, bank: StripeBank) -> Iterator[Flask]:
-    with closing(StripeGateway("sk_test_simulator", base=bank.simulator.url)) as gateway:
-        yield make_app(gateway=gateway)
+def app(shop: Flask) -> Flask:
+    return shop
 
 
 @pytest.fixture

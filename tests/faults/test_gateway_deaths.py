@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 
 import pytest
 
@@ -11,28 +10,11 @@ from payment_service.domain.errors import GatewayUnavailable
 from payment_service.failpoints import FailpointHit, arm
 from payment_service.gateways.base import Approved, NotFound, NotSent, Unknown
 from payment_service.gateways.remote import RemoteGateway
-from tests.support.instructions import gateway_at, instruct
-from tests.support.simulator import Simulator, running_simulator
+from tests.support.at_remote import bank, gateway, simulator
+from tests.support.instructions import instruct
+from tests.support.simulator import Simulator
 
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with running_simulator(tmp_path_factory.mktemp("bank")) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def simulator(bank: Simulator) -> Iterator[Simulator]:
-    yield bank
-    if not bank.runs:
-        bank.start()
-    bank.disarm()
-
-
-@pytest.fixture
-def gateway(simulator: Simulator) -> Iterator[RemoteGateway]:
-    with closing(gateway_at(simulator.url)) as gateway:
-        yield gateway
+__all__ = ["bank", "gateway", "simulator"]
 
 
 @pytest.fixture

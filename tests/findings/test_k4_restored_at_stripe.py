@@ -10,7 +10,8 @@ from payment_service.gateways.base import Unknown
 from payment_service.services import gateway_calls
 from payment_service.services.verification import verify
 from tests.conftest import dependencies_of
-from tests.e2e.test_reconciliation_at_stripe import TOKEN, bank, shop
+from tests.e2e.test_reconciliation_at_stripe import TOKEN, bank
+from tests.support.at_stripe import shop
 from tests.support.backups import SavedFile, after_restore
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.database import recover_all

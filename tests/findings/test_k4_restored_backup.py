@@ -24,6 +24,7 @@ from payment_service.delivery.relay import Relay
 from payment_service.domain.errors import GatewayUnavailable
 from payment_service.domain.operations import Kind
 from payment_service.models import timers
+from payment_service.repositories import restores
 from payment_service.services import restore
 from payment_service.services.expiry import expire
 from payment_service.services.verification import verify
@@ -197,6 +198,16 @@ def test_k4_later_run_starts_at_the_moment_of_the_first(
         charge(client, "after")
         assert after_restore(app, "--gap", "0").exit_code == 1
         assert after_restore(app, "--gap", "0", "--since", clock.now().isoformat()).exit_code == 0
+
+
+def test_k4_next_restore_does_not_start_at_the_moment_of_an_earlier_one(app: Flask, client: FlaskClient) -> None:
+    """The back-up holds the moment of the restore before it: all months since then were read anew."""
+    charge(client, "before")
+    first, second = (clock.now().replace(microsecond=0) - timedelta(days=days) for days in (60, 1))
+    with dependencies_of(app).database.atomic("test") as connection:
+        restores.begin(connection, first)
+    said = [after_restore(app, *words.split()).stdout for words in ("--gap 0", f"--since {second:%FT%TZ}", "--gap 0")]
+    assert [text.partition(" since ")[2].partition(",")[0] for text in said] == [f"{first}", f"{second}", f"{second}"]
 
 
 def test_k4_tables_of_an_older_release_are_refused(app: Flask) -> None:

@@ -12,13 +12,14 @@ from payment_service.config import Settings
 from tests.conftest import here, migrate
 from tests.support.callers import pay_trip
 
-MOST_CALLS, MOST_FUNCTIONS, MOST_MODULES, MOST_CLIMBS = 270, 154, 43, 1
+MOST_CALLS, MOST_FUNCTIONS, MOST_MODULES, MOST_CLIMBS = 271, 154, 43, 1
 """Bounds to be lowered when the code gets shorter; raising one needs a reason.
 
 Of them 2 functions ask for the scopes of the token (record 44). 40 calls, 11 functions and 2 modules are the eight
 hashes of the chained journal (record 45): four calls each, and what gathers their values.
 4 calls, 3 functions and 1 module judge texts for card numbers in linear time (record 48), where one pattern did it in
 quadratic time. 2 calls and 1 function queue our own log lines, without two records for each (record 34).
+1 call names the gateway in the metric of its answers, so that an alert can name it.
 """
 
 PACKAGE = f"{here('payment_service')}/"

@@ -1,19 +1,16 @@
 """Lessons of other services, asked of whole services before banks; numbered as in docs/reference/gateway-lessons.md."""
 
 import secrets
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from payment_service import clock
 from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Declined, Pending
-from payment_service.gateways.stripe import StripeGateway
 from payment_service.models import idempotency_keys, payments, transactions
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.later import look_again
@@ -23,6 +20,7 @@ from payment_service.services.verification import verify
 from tests.conftest import MakeApp, dependencies_of
 from tests.support import checkouts
 from tests.support.at_mollie import begun, service_at
+from tests.support.at_stripe import bank, shop
 from tests.support.callers import pay_trip, refund_trip, trip_id_of
 from tests.support.changing import ChangingGateway
 from tests.support.database import expire_leases, recover_all, rows
@@ -31,21 +29,16 @@ from tests.support.mollie_bank import mollie_bank
 from tests.support.orders import charge_order
 from tests.support.paying_by_token import BACK, key_row, pay, status
 from tests.support.registering import RegisteringGateway
-from tests.support.stripe_bank import StripeBank, stripe_bank
+from tests.support.stripe_bank import StripeBank
+
+__all__ = ["bank", "shop"]
 
 CARD = "pm_card_mastercard"
 
 
 @pytest.fixture
-def bank(tmp_path: Path) -> Iterator[StripeBank]:
-    with stripe_bank(tmp_path) as bank:
-        yield bank
-
-
-@pytest.fixture
-def at_stripe(make_app: MakeApp, bank: StripeBank) -> Iterator[FlaskClient]:
-    with closing(StripeGateway("sk_test_simulator", base=bank.simulator.url)) as gateway:
-        yield make_app(gateway=gateway).test_client()
+def at_stripe(shop: Flask) -> FlaskClient:
+    return shop.test_client()
 
 
 def moves(deps: Dependencies) -> list[str]:

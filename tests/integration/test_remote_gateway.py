@@ -14,29 +14,14 @@ from payment_service.domain.operations import Kind
 from payment_service.gateways.base import Approved, Declined, NotFound, Pending, SendResult, Unknown
 from payment_service.gateways.remote import LEDGER_PAGE, RemoteGateway
 from payment_service.gateways.transport import BODY_LIMIT
+from tests.support.at_remote import bank, gateway, simulator
 from tests.support.instructions import gateway_at, instruct
-from tests.support.simulator import Simulator, running_simulator
+from tests.support.simulator import Simulator
+
+__all__ = ["bank", "gateway", "simulator"]
 
 IMPATIENT = 0.3
 """Seconds for answers that are not meant to come in time."""
-
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with running_simulator(tmp_path_factory.mktemp("bank")) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def simulator(bank: Simulator) -> Iterator[Simulator]:
-    yield bank
-    bank.disarm()
-
-
-@pytest.fixture
-def gateway(simulator: Simulator) -> Iterator[RemoteGateway]:
-    with closing(gateway_at(simulator.url)) as gateway:
-        yield gateway
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ NONE = "\N{EN DASH}"
 
 ANSWERS = {"declined": "actual", "none": "no_answer", "pending": "pending"}
 """The simulated gateway's first answer, in the words of its page."""
+UNDECIDED_BILLS = (Status.PROCESSING, Status.REQUIRES_ACTION)
+"""A bill is charged at once, never held and never cancelled."""
 ROUTE = re.compile(r"`((?:GET|POST|PATCH|PUT|DELETE) /[^` ]*)`")
 NOT_FOR_CALLERS = {
     "bad_request",
@@ -153,7 +155,7 @@ def test_record_of_layers_shows_them_in_the_order_that_is_checked() -> None:
 def words_of(status: Status) -> list[str]:
     """Return the words of trips, bills, bookings, orders and checkout for a status."""
     pending = bills.PendingBillPayment(only=["status"]).dump({})["status"]
-    bill = NONE if status in (*bills.PAID, Status.FAILED) else pending
+    bill = pending if status in UNDECIDED_BILLS else NONE
     checkout = style.WORDED_AS.get(status.value, status.value).lower()
     return [trips.STATUS_NAMES[status], bill, bookings.STATUS_NAMES[status], orders.STATUS_NAMES[status], checkout]
 

@@ -35,6 +35,13 @@ def test_prose_stays_within_its_limits(paths: list[Path], count: Callable[[Path]
     assert total.riddle_share <= MOST_RIDDLES
 
 
+def test_template_of_the_environment_has_no_slow_words() -> None:
+    counted = prose.of_comments(here(".env.example"))
+
+    assert counted.words > 1_000
+    assert (counted.slow, counted.riddles) == (0, 0)
+
+
 def test_count_covers_words_and_sentences_without_code(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
     module.write_text('"""What nobody asked for. Return `whose` code."""\n\nelse_ = 1  # whatever\n')

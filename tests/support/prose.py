@@ -66,6 +66,12 @@ def of_python(path: Path) -> Counts:
     return _of_text("\n\n".join([*strings, *comments]))
 
 
+def of_comments(path: Path) -> Counts:
+    """Count the comments of a file of settings; one that is a setting by default is none."""
+    lines = path.read_text().splitlines()
+    return _of_text("\n\n".join(line.strip("# -") for line in lines if re.match(r"#[ -]", line)))
+
+
 def _of_text(text: str) -> Counts:
     text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     text = re.sub(r"`[^`\n]*`", "x", text)

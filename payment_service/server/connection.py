@@ -9,6 +9,7 @@ from payment_service.server.extent import Extent
 
 _PIECE = 64 * 1024
 _MOST_DRAINED = 64 * 1024
+_PROBE = b"GET /health/"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -35,6 +36,11 @@ class Connection:
     def has_received(self) -> bool:
         """True if the client has begun a request."""
         return bool(self._received)
+
+    @property
+    def is_probe(self) -> bool:
+        """True if the client asks for liveness or readiness."""
+        return self._received.startswith(_PROBE)
 
     @property
     def held(self) -> int:

@@ -5,15 +5,15 @@ stop it. Here a thread takes received data and sends what the client takes at on
 rest, for all slow clients at once, and a thread serves a request when it is complete.
 
 This is the one place that knows the internals of gunicorn's ThreadWorker: `enqueue_req`, `handle`, `finish_request`,
-`murder_pending`, `set_accept_enabled`, `nr_conns`, `poller` and TConn are no interface. requirements.in pins gunicorn's
-minor version for it; tests/e2e/test_s9_slow_clients.py checks a newer one.
+`method_queue`, `murder_pending`, `set_accept_enabled`, `nr_conns`, `poller`, `tpool` and TConn are no interface.
+requirements.in pins gunicorn's minor version for it; tests/e2e/test_s9_slow_clients.py checks a newer one.
 """
 
 import json
 import selectors
 import socket
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -26,6 +26,8 @@ COURTESY, MOST_COURTESY = 0.001, 0.005
 LINGER_SECONDS = 2.0
 """How long a finished connection waits for its client to close it, and a stopping worker for a first byte."""
 LOOK_SECONDS = 0.25
+PROBE_THREADS = 2
+"""Threads for `/health/…` while all others are at work: for one look at liveness and one at readiness."""
 MOST_HELD = 64 * 1024 * 1024
 """Bytes that one worker keeps for slow clients; above it the connections with the most bytes are closed."""
 _NOT_WHOLE = object()
@@ -53,6 +55,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         super().__init__(*args, **kwargs)
         self._waiting: dict[TConn, tuple[float, Callable[[TConn], None]]] = {}
         self._next_look = 0.0
+        self._at_work = 0
+        self._probe_threads = ThreadPoolExecutor(PROBE_THREADS)
 
     def accept(self, listener: Any) -> None:
         """Take a connection. A proxy keeps its connections: a worker that takes them all serves them all, on one core.
@@ -65,13 +69,26 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         super().accept(listener)
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Let a thread handle the connection's next request."""
+        """Let a thread handle the connection's next request. While all are at work, the main loop reads it."""
         if not isinstance(conn.sock, Connection):
             conn.sock = Connection(conn.sock)
             conn.data_ready = True  # gunicorn would wait for it, in the thread
         elif conn.parser is not None:
             conn.sock.begin(conn.parser.unreader.take_buffered())
-        super().enqueue_req(conn)
+        if self._at_work < self.cfg.threads:
+            self._submit(self.tpool, conn)
+        else:
+            self._wait_for_request(conn)
+            self._read(conn)
+
+    def _submit(self, threads: Executor, conn: TConn) -> None:
+        self._at_work += 1
+        future = threads.submit(self.handle, conn)
+        future.add_done_callback(lambda done: self.method_queue.defer(self._take_back, conn, done))
+
+    def _take_back(self, conn: TConn, future: Future[object]) -> None:
+        self._at_work -= 1
+        self.finish_request(conn, future)
 
     def handle(self, conn: TConn) -> object:
         """Serve the request if it is complete; most are when they arrive. If not, the main loop reads the rest."""
@@ -90,7 +107,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             return
         if is_whole:
             self._stop_waiting(conn)
-            super().enqueue_req(conn)
+            # A probe must not stand behind requests that wait for a silent database.
+            is_probe = conn.sock.is_probe and self._at_work >= self.cfg.threads
+            self._submit(self._probe_threads if is_probe else self.tpool, conn)
 
     def finish_request(self, conn: TConn, fs: Future[object]) -> None:
         """Keep or close a connection once its client has taken the response."""
@@ -98,8 +117,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             super().finish_request(conn, fs)
             return
         if fs.result() is _NOT_WHOLE:
-            seconds = self.read_seconds if self.alive or conn.sock.has_received else LINGER_SECONDS
-            self._wait(conn, selectors.EVENT_READ, self._read, self._refuse, seconds)
+            self._wait_for_request(conn)
             return
         try:
             is_sent = conn.sock.flush()
@@ -118,6 +136,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             self.enqueue_req(conn)
         else:
             super().finish_request(conn, fs)
+
+    def _wait_for_request(self, conn: TConn) -> None:
+        seconds = self.read_seconds if self.alive or conn.sock.has_received else LINGER_SECONDS
+        self._wait(conn, selectors.EVENT_READ, self._read, self._refuse, seconds)
 
     def _refuse(self, conn: TConn) -> None:
         """Answer 408 to a request that is not complete in time. A client that has not begun one gets no answer."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from payment_service.connection import Connection
+from payment_service.connection import Connection, TransactionLost
 from payment_service.domain.operations import Action, CancelReason, Purpose
 from payment_service.domain.records import IdempotencyKey, Operation, StoredResponse
 from payment_service.repositories.key_states import ClaimState, FinishedKey
@@ -54,12 +54,16 @@ def take_over(connection: Connection, key: IdempotencyKey, owner: str, lease: fl
     return int(connection.rows("take_over_key", values)[0][0])
 
 
-def lock_claim(connection: Connection, key_id: int, key_hash: str, payment_id: int) -> ClaimState | None:
-    """Lock a claim's key, then its payment. Return the claim's state, None for a key that is gone."""
+def lock_claim(connection: Connection, key_id: int, key_hash: str, payment_id: int) -> ClaimState:
+    """Lock a claim's key, then its payment. Return the claim's state. Raises TransactionLost while one is invisible.
+
+    No one deletes them. On Citus, a worker that dies in the COMMIT of a claim leaves its rows prepared: sessions see
+    them seconds later, when the coordinator has completed that COMMIT.
+    """
     values = {"key_id": key_id, "key_hash": key_hash, "payment_id": payment_id}
     row = connection.row("lock_claim", values)
-    if row is None:
-        return None
+    if row is None or row[-2] is None:  # the version of the payment
+        raise TransactionLost
     fence, attempts, response_status, response_data, cancel_asked, *others = row
     asked = None if cancel_asked is None else CancelReason(cancel_asked)
     return ClaimState(fence, attempts, response_status, response_data, asked, *others)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import cast
 
 from payment_service import clock
-from payment_service.connection import Connection, TransactionLost, UniqueViolation
+from payment_service.connection import Connection, UniqueViolation
 from payment_service.db import next_attempt
 from payment_service.domain.errors import DatabaseUnavailable, GatewayUnavailable, KeyInUse
 from payment_service.domain.lifecycle import Move, allows
@@ -81,7 +81,7 @@ def _completed(deps: Dependencies, claim: Claim, result: GatewayResult) -> Store
 def _write(
     connection: Connection, deps: Dependencies, claim: Claim, result: GatewayResult, clashes: int
 ) -> StoredResponse:
-    state = _locked(connection, claim)
+    state = keys.lock_claim(connection, claim.key_id, claim.key_hash, claim.payment.payment_id)
     if state.version != claim.payment.version:  # another change of the payment came between
         claim = replace(claim, payment=payments.lock(connection, claim.payment.payment_id))
     if state.response_status is not None:
@@ -106,29 +106,17 @@ def reread(deps: Dependencies, claim: Claim) -> StoredResponse:
     Raises KeyInUse, DatabaseUnavailable.
     """
     with deps.database.atomic("finish") as connection:
-        state = _locked(connection, claim)
+        state = keys.lock_claim(connection, claim.key_id, claim.key_hash, claim.payment.payment_id)
         return replace(_stored(connection, deps, claim, state), replayed=False)
 
 
 def finished_meanwhile(deps: Dependencies, claim: Claim) -> StoredResponse:
     """Return the response of another owner that took over and finished. Raises KeyInUse while it has not."""
     with deps.database.atomic("finish") as connection:
-        state = _locked(connection, claim)
+        state = keys.lock_claim(connection, claim.key_id, claim.key_hash, claim.payment.payment_id)
         if state.response_status is None:
             raise KeyInUse
         return _stored(connection, deps, claim, state)
-
-
-def _locked(connection: Connection, claim: Claim) -> ClaimState:
-    """Lock the claim's key and payment. Raises TransactionLost while one of them is invisible.
-
-    No one deletes them. On Citus, a worker that dies in the COMMIT of a claim leaves its rows prepared: sessions see
-    them seconds later, when the coordinator has completed that COMMIT.
-    """
-    state = keys.lock_claim(connection, claim.key_id, claim.key_hash, claim.payment.payment_id)
-    if state is None or state.version is None:
-        raise TransactionLost
-    return state
 
 
 def _decided(

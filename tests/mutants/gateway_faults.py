@@ -34,7 +34,7 @@ def telling_marked_holds(original: Function) -> Function:
 
     def lock_claim(*values: Any) -> Any:
         state = original(*values)
-        return state and replace(state, cancel_asked=None)
+        return replace(state, cancel_asked=None)
 
     return lock_claim
 

@@ -79,7 +79,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             self._submit(self.tpool, conn)
         else:
             self._wait_for_request(conn)
-            self._read(conn)
+            if conn.sock.has_received:  # with the request before; the poller sees only what is still to come
+                self._read(conn)
 
     def _submit(self, threads: Executor, conn: TConn) -> None:
         self._at_work += 1

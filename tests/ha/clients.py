@@ -136,18 +136,16 @@ class Watch:
 
     def wrong(self, attempts: Sequence[Attempt]) -> tuple[float, float]:
         """Return for how many seconds it was ready while no charge was taken, and not ready while all were."""
-        ready = self._seconds(lambda status, taken: status == 200 and True not in taken, attempts)
-        unready = self._seconds(lambda status, taken: status == 503 and False not in taken, attempts)
-        return ready, unready
-
-    def _seconds(self, is_wrong: Callable[[int, set[bool]], bool], attempts: Sequence[Attempt]) -> float:
-        total = 0.0
+        ready = unready = 0.0
         for began, status, seconds in self.looks:
-            near = [each for each in attempts if abs(each.began - began) < NEAR]
-            taken = {each.taken for each in near if each.taken is not None}
-            if taken and is_wrong(status, taken):
-                total += LOOKS + seconds
-        return total
+            near = {each.taken for each in attempts if abs(each.began - began) < NEAR}
+            if status == 200 and False in near and True not in near:
+                ready += LOOKS + seconds
+            # It looks for as long as a charge may wait: one that began meanwhile and had to wait proves it right.
+            during = {each.taken for each in attempts if began <= each.began <= began + max(seconds, NEAR)}
+            if status == 503 and during == {True}:
+                unready += LOOKS + seconds
+        return ready, unready
 
     def _look(self) -> None:
         while not self._stop.wait(LOOKS):

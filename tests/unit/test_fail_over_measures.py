@@ -73,6 +73,14 @@ def test_a_charge_that_waits_says_nothing_about_readiness() -> None:
     assert watch.wrong(load_of(("waited", 1.0, 3.0, 200)).attempts) == (0, 0)
 
 
+def test_not_ready_is_right_while_a_charge_that_began_meanwhile_has_to_wait() -> None:
+    watch = Watch(1)
+    watch.looks = [(1.0, 503, 1.2)]
+
+    assert watch.wrong(load_of(*STEADY, ("waited", 1.9, 3.5, 200)).attempts) == (0, 0)
+    assert watch.wrong(load_of(*STEADY).attempts) == pytest.approx((0, 1.45))
+
+
 def test_runs_of_a_row_are_one_line() -> None:
     row = Row("crash", "haproxy")
     head, _, line = table([Report(row, gap=2.0, paid=700), Report(row, gap=3.0, paid=800, differing=1)]).splitlines()

@@ -63,7 +63,7 @@ def lock_claim(connection: Connection, key_id: int, key_hash: str, payment_id: i
     values = {"key_id": key_id, "key_hash": key_hash, "payment_id": payment_id}
     row = connection.row("lock_claim", values)
     if row is None or row[-2] is None:  # the version of the payment
-        raise TransactionLost
+        raise TransactionLost from LookupError("no session sees the claim")
     fence, attempts, response_status, response_data, cancel_asked, *others = row
     asked = None if cancel_asked is None else CancelReason(cancel_asked)
     return ClaimState(fence, attempts, response_status, response_data, asked, *others)

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, update
 
 from payment_service.connection import Connection
 from payment_service.models import lost_movements
+from payment_service.models import watermarks as marks
 from payment_service.repositories import watermarks
 
 WATERMARK = "restored"
@@ -16,6 +17,8 @@ WATERMARK = "restored"
 _REFERENCE = select(func.coalesce(lost_movements.c.reference, "")).where(
     lost_movements.c.gateway_key == bindparam("gateway_key")
 )
+
+_BEGIN = update(marks).where(marks.c.name == WATERMARK).values(value=bindparam("seconds"))
 
 
 def lost_reference(connection: Connection, gateway_key: str) -> str | None:
@@ -30,9 +33,9 @@ def add_lost(connection: Connection, movement: Mapping[str, Any]) -> None:
 
 
 def begin(connection: Connection, since: datetime) -> None:
-    """Remember from when on movements may be lost; an earlier restore's moment is before this one."""
+    """Remember from when on movements may be lost, in place of another moment."""
     watermarks.begin(connection, WATERMARK)
-    watermarks.advance(connection, WATERMARK, int(since.timestamp()))
+    connection.execute(_BEGIN, {"seconds": int(since.timestamp())})
 
 
 def began(connection: Connection) -> datetime | None:

@@ -1,7 +1,9 @@
 """A client's connection on which no thread waits."""
 
+import re
 import socket
 from contextlib import suppress
+from enum import Enum, auto
 
 from gunicorn.http.errors import NoMoreData
 
@@ -9,8 +11,16 @@ from payment_service.server.extent import Extent
 
 _PIECE = 64 * 1024
 _MOST_DRAINED = 64 * 1024
-_PROBE = b"GET /health/"
+_LONGEST_PROBE = 128
+_PROBE = re.compile(rb"(?:GET|HEAD) (?:/[\w.~-]+)*/health(?:(/live)|/ready)?[ ?]")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Probe(Enum):
+    """A question after the health of this process. Each kind waits only for its own."""
+
+    LIVENESS = auto()
+    READINESS = auto()
 
 
 class Connection:
@@ -38,9 +48,14 @@ class Connection:
         return bool(self._received)
 
     @property
-    def is_probe(self) -> bool:
-        """True if the client asks for liveness or readiness."""
-        return self._received.startswith(_PROBE)
+    def probe(self) -> Probe | None:
+        """The probe that the client's request is, None for any other; the request stays to be received."""
+        begun = bytes(self._received[:_LONGEST_PROBE])
+        if not begun:
+            with suppress(OSError):
+                begun = self._sock.recv(_LONGEST_PROBE, socket.MSG_PEEK)
+        found = _PROBE.match(begun)
+        return found and (Probe.LIVENESS if found[1] else Probe.READINESS)
 
     @property
     def held(self) -> int:

@@ -19,15 +19,13 @@ from typing import Any
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from payment_service import clock
-from payment_service.server.connection import Connection
+from payment_service.server.connection import Connection, Probe
 
 COURTESY, MOST_COURTESY = 0.001, 0.005
 """Seconds for which a worker without a free thread leaves the next connection to the other workers."""
 LINGER_SECONDS = 2.0
 """How long a finished connection waits for its client to close it, and a stopping worker for a first byte."""
 LOOK_SECONDS = 0.25
-PROBE_THREADS = 2
-"""Threads for `/health/…` while all others are at work: for one look at liveness and one at readiness."""
 MOST_HELD = 64 * 1024 * 1024
 """Bytes that one worker keeps for slow clients; above it the connections with the most bytes are closed."""
 _NOT_WHOLE = object()
@@ -56,7 +54,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         self._waiting: dict[TConn, tuple[float, Callable[[TConn], None]]] = {}
         self._next_look = 0.0
         self._at_work = 0
-        self._probe_threads = ThreadPoolExecutor(PROBE_THREADS)
+        self._probe_threads: dict[Probe, Executor] = {}
+
+    def init_process(self) -> None:
+        """Start the probes' threads, and then the worker: later the system may have no thread left."""
+        self._probe_threads = {probe: ThreadPoolExecutor(1) for probe in Probe}
+        for threads in self._probe_threads.values():
+            threads.submit(clock.monotonic).result()
+        super().init_process()
 
     def accept(self, listener: Any) -> None:
         """Take a connection. A proxy keeps its connections: a worker that takes them all serves them all, on one core.
@@ -69,7 +74,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         super().accept(listener)
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Let a thread handle the connection's next request. While all are at work, the main loop reads it."""
+        """Let a thread handle the connection's next request. While all are at work, probes pass the others."""
         if not isinstance(conn.sock, Connection):
             conn.sock = Connection(conn.sock)
             conn.data_ready = True  # gunicorn would wait for it, in the thread
@@ -77,18 +82,26 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             conn.sock.begin(conn.parser.unreader.take_buffered())
         if self._at_work < self.cfg.threads:
             self._submit(self.tpool, conn)
+        elif conn.sock.has_received:  # with the request before; the poller sees only what is still to come
+            self._sort(conn)
         else:
-            self._wait_for_request(conn)
-            if conn.sock.has_received:  # with the request before; the poller sees only what is still to come
-                self._read(conn)
+            self._wait_for_request(conn, self._sort)
+
+    def _sort(self, conn: TConn) -> None:
+        """Give a probe to a thread of its own: it must not stand behind requests that wait for a silent database."""
+        self._stop_waiting(conn)
+        probe = conn.sock.probe
+        self._submit(self._probe_threads[probe] if probe else self.tpool, conn)
 
     def _submit(self, threads: Executor, conn: TConn) -> None:
-        self._at_work += 1
         future = threads.submit(self.handle, conn)
-        future.add_done_callback(lambda done: self.method_queue.defer(self._take_back, conn, done))
+        if threads is self.tpool:
+            self._at_work += 1
+        future.add_done_callback(lambda done: self.method_queue.defer(self._take_back, threads, conn, done))
 
-    def _take_back(self, conn: TConn, future: Future[object]) -> None:
-        self._at_work -= 1
+    def _take_back(self, threads: Executor, conn: TConn, future: Future[object]) -> None:
+        if threads is self.tpool:
+            self._at_work -= 1
         self.finish_request(conn, future)
 
     def handle(self, conn: TConn) -> object:
@@ -108,9 +121,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             return
         if is_whole:
             self._stop_waiting(conn)
-            # A probe must not stand behind requests that wait for a silent database.
-            is_probe = conn.sock.is_probe and self._at_work >= self.cfg.threads
-            self._submit(self._probe_threads if is_probe else self.tpool, conn)
+            self._submit(self.tpool, conn)
 
     def finish_request(self, conn: TConn, fs: Future[object]) -> None:
         """Keep or close a connection once its client has taken the response."""
@@ -118,7 +129,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
             super().finish_request(conn, fs)
             return
         if fs.result() is _NOT_WHOLE:
-            self._wait_for_request(conn)
+            self._wait_for_request(conn, self._read)
             return
         try:
             is_sent = conn.sock.flush()
@@ -138,9 +149,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         else:
             super().finish_request(conn, fs)
 
-    def _wait_for_request(self, conn: TConn) -> None:
+    def _wait_for_request(self, conn: TConn, resume: Callable[[TConn], None]) -> None:
         seconds = self.read_seconds if self.alive or conn.sock.has_received else LINGER_SECONDS
-        self._wait(conn, selectors.EVENT_READ, self._read, self._refuse, seconds)
+        self._wait(conn, selectors.EVENT_READ, resume, self._refuse, seconds)
 
     def _refuse(self, conn: TConn) -> None:
         """Answer 408 to a request that is not complete in time. A client that has not begun one gets no answer."""

@@ -61,7 +61,7 @@ def _tried(each: Work) -> tuple[bool, bool]:
     """Return whether the database is away, and whether nothing is left to do."""
     until, name, work = each
     if clock.monotonic() > until:
-        log.info("deferred.too_late", work=name)
+        log.warning("deferred.too_late", work=name)
         return False, True
     try:
         if work() is False:

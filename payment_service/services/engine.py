@@ -61,7 +61,7 @@ def execute_claim(deps: Dependencies, claim: Claim) -> StoredResponse:
         if not claim.is_repeatable:
             return _not_written_down(deps, claim, error)
         if isinstance(error, KeyInUse):
-            return finished_meanwhile(deps, claim)
+            return _finished_meanwhile(deps, claim)
         raise
     failpoint("gateway.answered")
     try:
@@ -70,6 +70,14 @@ def execute_claim(deps: Dependencies, claim: Claim) -> StoredResponse:
         if claim.is_repeatable:
             raise
         return _not_written_down(deps, claim, error)
+
+
+def _finished_meanwhile(deps: Dependencies, claim: Claim) -> StoredResponse:
+    try:
+        return finished_meanwhile(deps, claim)
+    except TransactionLost:  # no other owner has the key: it is invisible, see `keys.lock_claim`
+        give_up_later(deps, claim)
+        raise
 
 
 def _not_written_down(deps: Dependencies, claim: Claim, error: Exception) -> StoredResponse:

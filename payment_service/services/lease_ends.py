@@ -5,7 +5,7 @@ from functools import partial
 import structlog
 
 from payment_service import clock
-from payment_service.connection import Connection
+from payment_service.connection import Connection, TransactionLost
 from payment_service.domain.operations import OperationStatus
 from payment_service.repositories import key_lookups, keys
 from payment_service.services.claim import Claim
@@ -30,7 +30,9 @@ def _give_up(connection: Connection, claim: Claim) -> None:
     if keys.end_lease(connection, claim.key_hash, claim.owner):
         return
     key = key_lookups.lock_by_id(connection, claim.key_id)
-    if key is None or key.owner != claim.owner or claim.is_repeatable:
+    if key is None:  # invisible, see `keys.lock_claim`
+        raise TransactionLost
+    if key.owner != claim.owner or claim.is_repeatable:
         return
     if key.operation_status is OperationStatus.SUCCEEDED:
         # The COMMIT that we gave up has succeeded. The caller got "unknown" and never asks again.

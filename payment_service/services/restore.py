@@ -50,7 +50,7 @@ def begin(deps: Dependencies, since: datetime | None, *, is_repeat: bool) -> dat
         found = since or (began if is_known else last and last - IN_FLIGHT)
         if found is None:
             raise NothingToGoBy
-        if not is_known:
+        if not is_known or (since and not is_repeat):
             restores.begin(connection, found)
         timers.postpone_all(connection, "pending", TIME_TO_REPEAT.total_seconds())
     return found

@@ -9,7 +9,6 @@ from decimal import Decimal
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
 
 from payment_service import clock, create_app
 from payment_service.config import Settings
@@ -175,37 +174,8 @@ def test_claim_with_a_late_commit_is_continued_before_its_lease_ends(
     assert list(verify(deps)) == []
 
 
-def test_charge_whose_claim_is_prepared_is_completed_when_sessions_see_it(
-    app: Flask,
-    deps: Dependencies,
-    server: ThrowawayPostgres,
-    gateway: LedgerGateway,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Citus answers a COMMIT over several servers before a server that died in it shows the rows."""
-    tell(server, "ALTER SYSTEM SET max_prepared_transactions = 2")
-    server.stop("fast")
-    server.start()
-    commit = Connection.commit
-
-    def prepare(connection: Connection) -> None:
-        monkeypatch.setattr(Connection, "commit", commit)
-        connection.execute(text("PREPARE TRANSACTION 'claim'"))
-
-    monkeypatch.setattr(Connection, "commit", prepare)
-    told = pay_trip(app.test_client(), idempotency_key="prepared")
-    assert (told.status_code, told.get_json()["code"]) == (503, "database_unavailable")
-    assert rows(deps, idempotency_keys) == []
-
-    tell(server, "COMMIT PREPARED 'claim'")
-    wait_until(lambda: rows(deps, idempotency_keys)[0]["response_status"], patience=3)
-    again = pay_trip(app.test_client(), idempotency_key="prepared")
-    assert (again.status_code, again.headers["Idempotent-Replayed"], len(gateway.sent)) == (200, "true", 1)
-    assert list(verify(deps)) == []
-
-
 def tell(server: ThrowawayPostgres, statement: str) -> None:
-    with closing(server.connect("away")) as connection, connection.cursor() as cursor:
+    with closing(server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
         cursor.execute("SELECT pg_reload_conf()")
 

@@ -200,10 +200,10 @@ def test_k4_later_run_starts_at_the_moment_of_the_first(
         assert after_restore(app, "--gap", "0", "--since", clock.now().isoformat()).exit_code == 0
 
 
-def test_k4_next_restore_does_not_start_at_the_moment_of_an_earlier_one(app: Flask, client: FlaskClient) -> None:
-    """The back-up holds the moment of the restore before it: all months since then were read anew."""
+@pytest.mark.parametrize("ages", [(60, 1), (3, 1), (3, 5)])
+def test_k4_next_restore_has_a_moment_of_its_own(app: Flask, client: FlaskClient, ages: tuple[int, int]) -> None:
     charge(client, "before")
-    first, second = (clock.now().replace(microsecond=0) - timedelta(days=days) for days in (60, 1))
+    first, second = (clock.now().replace(microsecond=0) - timedelta(days=days) for days in ages)
     with dependencies_of(app).database.atomic("test") as connection:
         restores.begin(connection, first)
     said = [after_restore(app, *words.split()).stdout for words in ("--gap 0", f"--since {second:%FT%TZ}", "--gap 0")]

@@ -13,7 +13,7 @@ from tests.support.processes import ROOT
 
 PAGE = document("docs/how-to/tls.md").section("Trust a private authority").text
 BLOCK = re.compile(r"^ *```yaml\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-OVERRIDE, OVERLAY = (yaml.safe_load(textwrap.dedent(block)) for block in BLOCK.findall(PAGE))
+OVERRIDE, PATCHES = (yaml.safe_load(textwrap.dedent(block)) for block in BLOCK.findall(PAGE))
 (BUNDLE,) = re.findall(r"`REQUESTS_CA_BUNDLE=([^`]+)`", PAGE)
 
 
@@ -26,7 +26,7 @@ def fits(target: dict[str, str], resource: manifests.Manifest) -> bool:
 def patched(resource: manifests.Manifest) -> manifests.Manifest:
     """Return a resource after the page's patches; KeyError or IndexError where one fits nothing."""
     changed: manifests.Manifest = json.loads(json.dumps(resource))  # parts that YAML shares become separate
-    for patch in (each for each in OVERLAY["patches"] if fits(each["target"], resource)):
+    for patch in (each for each in PATCHES if fits(each["target"], resource)):
         for step in yaml.safe_load(patch["patch"]):
             *way, last = step["path"].strip("/").split("/")
             place: Any = changed

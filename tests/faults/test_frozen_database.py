@@ -46,9 +46,13 @@ def url(server: ThrowawayPostgres) -> str:
 
 @pytest.fixture
 def base(url: str) -> Iterator[str]:
-    """Yield a web service with two processes, of ten threads each."""
+    """Yield a web service whose threads and connections are all at work with `CLIENTS`.
+
+    One process: another one without a request in progress would notice the frozen server only with its next one.
+    """
     port = free_port()
-    own = {"DATABASE_URL": url, "BIND": f"127.0.0.1:{port}", "WEB_CONCURRENCY": "2", "LOG_LEVEL": "ERROR", **OWN}
+    own = {"DATABASE_URL": url, "BIND": f"127.0.0.1:{port}", "WEB_CONCURRENCY": "1", "LOG_LEVEL": "ERROR", **OWN}
+    own |= {"WEB_THREADS": "20", "DB_POOL_SIZE": "20"}
     with closing(Service.gunicorn(own)) as web:
         base = f"http://127.0.0.1:{port}"
         wait_until(lambda: _answer("GET", f"{base}/health/ready")[0] == 200, web.last_words)

@@ -217,6 +217,11 @@ class ReconciliationFigures:
     age: float
     periods: Sequence[Reconciliation]
 
+    @property
+    def differences(self) -> int:
+        """The most of a period. No sum: periods may overlap."""
+        return max((each.differences for each in self.periods), default=0)
+
 
 @dataclass(frozen=True)
 class Figures:

@@ -26,7 +26,7 @@ MAY_WRITE = text(
 """A charge's needs of PostgreSQL; it locks nothing. A COMMIT that waits for a silent standby shows there for every
 process, also after the one that sent it has given it up."""
 
-IS_SPREAD = text("SELECT to_regclass('pg_dist_node') IS NOT NULL")
+_IS_SPREAD = text("SELECT to_regclass('pg_dist_node') IS NOT NULL")
 
 ASK_EVERY_MACHINE = select(payments.c.payment_id).limit(1)
 """A database that is spread answers this only while all its machines do. It waits for a lock on the whole table, such
@@ -80,4 +80,4 @@ def require_writable(connection: Connection) -> None:
 
 def is_spread(connection: Connection) -> bool:
     """Return whether the tables of this PostgreSQL lie on several machines, by Citus."""
-    return bool(connection.execute(IS_SPREAD).scalar())
+    return bool(connection.execute(_IS_SPREAD).scalar())

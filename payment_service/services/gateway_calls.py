@@ -102,7 +102,7 @@ def _earlier(
             return NOT_CHARGED if is_told_false else None
         if lost:
             gateway_request = registration.note_reference(deps, claim, gateway_request, lost)
-    found = look_up(deps.gateways.resolved(claim.payment.gateway), gateway, gateway_request)
+    found = look_up(deps, claim.payment.gateway, gateway, gateway_request)
     if isinstance(found, NotSent):  # only the look-up failed: the operation itself may have been sent before
         return Unknown.after(found)
     if not isinstance(found, NotFound):
@@ -119,9 +119,9 @@ def _lost(deps: Dependencies, claim: Claim) -> str | None:
         return restores.lost_reference(connection, claim.operation.gateway_key)
 
 
-def look_up(name: str, gateway: Gateway, gateway_request: GatewayRequest) -> GatewayResult:
+def look_up(deps: Dependencies, name: str | None, gateway: Gateway, gateway_request: GatewayRequest) -> GatewayResult:
     """Ask the gateway of this name what became of an operation, and count the look-up."""
-    return registration.timed(name, LOOKUP, gateway.lookup, gateway_request)
+    return registration.timed(deps, name, LOOKUP, gateway.lookup, gateway_request)
 
 
 def await_decision(deps: Dependencies, claim: Claim, result: GatewayResult) -> GatewayResult:
@@ -141,7 +141,7 @@ def await_decision(deps: Dependencies, claim: Claim, result: GatewayResult) -> G
         while not isinstance(result, Approved | Declined) and clock.monotonic() + pause < deadline:
             clock.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
-            found = look_up(deps.gateways.resolved(claim.payment.gateway), gateway, gateway_request)
+            found = look_up(deps, claim.payment.gateway, gateway, gateway_request)
             result = found if isinstance(found, Approved | Declined) else result
         return result
     finally:

@@ -65,7 +65,7 @@ def look_again(
         return Seen.UNKNOWN
     if key.response_status is None:
         return Seen.OPEN
-    result = look_up(deps.gateways.resolved(gateway), adapter, gateway_request_for(payment, key.operation, key.fence))
+    result = look_up(deps, gateway, adapter, gateway_request_for(payment, key.operation, key.fence))
     return deps.database.run("revise", _revise, deps, key.key_id, result)
 
 

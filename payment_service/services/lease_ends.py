@@ -31,7 +31,7 @@ def _give_up(connection: Connection, claim: Claim) -> None:
         return
     key = key_lookups.lock_by_id(connection, claim.key_id)
     if key is None:  # invisible, see `keys.lock_claim`
-        raise TransactionLost
+        raise TransactionLost from LookupError("no session sees the claim")
     if key.owner != claim.owner or claim.is_repeatable:
         return
     if key.operation_status is OperationStatus.SUCCEEDED:

@@ -68,8 +68,8 @@ def send(deps: Dependencies, claim: Claim, gateway: Gateway, gateway_request: Ga
     if claim.operation.cancel_asked is not None:
         return settle(deps, claim, gateway, gateway_request, NotFound())
     if gateway_request.reference is None:
-        name = deps.gateways.resolved(claim.payment.gateway)
-        registered = timed(name, REGISTER, cast("RegisteringGateway", gateway).register, gateway_request)
+        register = cast("RegisteringGateway", gateway).register
+        registered = timed(deps, claim.payment.gateway, REGISTER, register, gateway_request)
         if not isinstance(registered, Registered):
             return registered
         failpoint("gateway.registered")
@@ -106,8 +106,8 @@ def settle(
     if clock.monotonic() > claim.send_before:  # no time for the cancel's answer: the next owner cancels
         return Pending(gateway_request.reference)
     failpoint("gateway.cancelling")
-    name = deps.gateways.resolved(claim.payment.gateway)
-    cancelled = timed(name, CANCEL, cast("RegisteringGateway", gateway).cancel, gateway_request)
+    cancel = cast("RegisteringGateway", gateway).cancel
+    cancelled = timed(deps, claim.payment.gateway, CANCEL, cancel, gateway_request)
     failpoint("gateway.cancelled")
     if isinstance(cancelled, NotSent):  # only the cancel failed: the operation was sent before
         return Unknown.after(cancelled)
@@ -122,8 +122,7 @@ def send_once(deps: Dependencies, claim: Claim, gateway: Gateway, gateway_reques
 
     A charge, a capture or a void can move its money only once. Raises KeyInUse, DatabaseUnavailable.
     """
-    name = deps.gateways.resolved(claim.payment.gateway)
-    result = timed(name, gateway_request.kind, gateway.send, gateway_request)
+    result = timed(deps, claim.payment.gateway, gateway_request.kind, gateway.send, gateway_request)
     if isinstance(result, Spent) and gateway_request.kind is not Kind.REFUND:
         _note(deps, keys.note_resend, claim, gateway_request.resend + 1)
     return result
@@ -141,11 +140,17 @@ def _is_held(gateway_request: GatewayRequest, result: GatewayResult) -> bool:
     return gateway_request.kind is Kind.AUTHORIZE and isinstance(result, Approved)
 
 
-def timed(name: str, what: str, ask: Callable[[GatewayRequest], Answer], gateway_request: GatewayRequest) -> Answer:
-    """Ask the gateway of this name, and count it as `what`."""
+def timed(
+    deps: Dependencies,
+    name: str | None,
+    what: str,
+    ask: Callable[[GatewayRequest], Answer],
+    gateway_request: GatewayRequest,
+) -> Answer:
+    """Ask the gateway, and count it as `what` for the gateway that `name` resolves to."""
     began = clock.monotonic()
     answer = ask(gateway_request)
-    metrics.gateway_called(name, what, outcome_of(answer), clock.monotonic() - began)
+    metrics.gateway_called(deps.gateways.resolved(name), what, outcome_of(answer), clock.monotonic() - began)
     return answer
 
 

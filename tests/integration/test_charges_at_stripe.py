@@ -2,7 +2,6 @@
 
 import json
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +13,13 @@ from payment_service.models import payments
 from payment_service.services.dependencies import Dependencies
 from payment_service.services.verification import verify
 from tests.conftest import MakeApp, dependencies_of
+from tests.support.at_remote import bank, simulator
 from tests.support.checkouts import body_of, post, refund
 from tests.support.database import expire_leases, recover_all, rows
 from tests.support.paying_by_token import hold, key_row, pay, status
-from tests.support.simulator import PATIENCE, Simulator, running_simulator
+from tests.support.simulator import PATIENCE, Simulator
+
+__all__ = ["bank", "simulator"]
 
 BACK = "http://127.0.0.1/shop"
 CHALLENGED, DECLINED = "pm_card_threeDSecure2Required", "pm_card_chargeDeclinedInsufficientFunds"
@@ -35,16 +37,9 @@ class Bank:
         return [(each["kind"], each["amount"]) for each in self.simulator.effects()[self.before :]]
 
 
-@pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with running_simulator(tmp_path_factory.mktemp("stripe")) as simulator:
-        yield simulator
-
-
 @pytest.fixture
-def stripe(simulator: Simulator) -> Iterator[Bank]:
-    yield Bank(simulator, len(simulator.effects()))
-    simulator.disarm()
+def stripe(simulator: Simulator) -> Bank:
+    return Bank(simulator, len(simulator.effects()))
 
 
 @pytest.fixture

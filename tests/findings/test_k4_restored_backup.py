@@ -85,7 +85,7 @@ class Drill:
 
     def go_on(self) -> None:
         """Continue after the backup: it lacks these payments, and receivers hear of all of them."""
-        self.lost = {f"new-{n}": charge(self.client, f"new-{n}") for n in range(8)}
+        self.lost = {f"new-{n}": charge(self.client, f"new-{n}") for n in range(80)}
         assert refund_trip(self.client, self.before["old-1"], idempotency_key="r-old", amount=10).status_code == 200
         assert refund_trip(self.client, self.lost["new-0"], idempotency_key="r-new", amount=10).status_code == 200
         drain(Relay(dependencies_of(self.app).database, self.sink))
@@ -96,7 +96,7 @@ class Drill:
         said = after_restore(self.app, "--gap", str(GAP))
         assert said.exit_code == 1, said.output
         lost = [line for line in said.stdout.splitlines() if line.startswith(("not_here", "elsewhere"))]
-        assert sum("charge of 150.00 INR" in line for line in lost) == 8
+        assert sum("charge of 150.00 INR" in line for line in lost) == 80
         assert sum("refund of 10.00 INR" in line for line in lost) == 2
         numbers = next_numbers(said)
         assert min(numbers[table] for table in ("payments", "payment_refunds", "transactions")) > GAP

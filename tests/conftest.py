@@ -51,8 +51,7 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spread the slow files over the first half of the others.
 
-    A worker takes file by file: so neither do all of them wait at the same time, nor does one of them end with a slow
-    file when the others have nothing left to do.
+    The workers take file by file: thus they do not all wait at the same time, and none ends with a slow file alone.
     """
     files = dict.fromkeys(item.path for item in items)
     slow = [path for path in files if path.parent.name in SLOW]
@@ -138,12 +137,13 @@ def lent(postgres: Postgres) -> Iterator[Callable[[str], str]]:
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
-    """Return settings of a service under test: documented defaults, short waits, and every channel on the brokers."""
+    """Return settings of a service under test: the defaults, short waits, no chance, every channel on the brokers."""
     return Settings(
         database_url=database_url,
         log_level="ERROR",
         jwt_secret_key="a-test-secret-of-32-bytes-or-more!!",
         keyless_answer_seconds=0.0,
+        checkout_success_rate=1.0,
         rabbitmq_channels=frozenset(CHANNELS),
         kafka_channels=frozenset(CHANNELS),
     )

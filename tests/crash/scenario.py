@@ -227,7 +227,7 @@ def worker_slots(environment: Environment, number: int, **bank: object) -> Itera
         for index in range(number):
             home = environment.home / f"bank-{'-'.join(bank) or 'honest'}-{index}"
             home.mkdir()
-            simulator = stack.enter_context(running_simulator(home, checkout_success_rate=1, **bank))
+            simulator = stack.enter_context(running_simulator(home, **bank))
             made.append(WorkerSlot(environment, simulator, str(index)))
         yield made
 

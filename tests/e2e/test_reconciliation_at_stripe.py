@@ -29,7 +29,7 @@ TOKEN = {"Payment-Token": VISA}
 
 @pytest.fixture
 def bank(tmp_path: Path) -> Iterator[StripeBank]:
-    with stripe_bank(tmp_path, success_rate=1.0, checkout_success_rate=1.0) as found:
+    with stripe_bank(tmp_path) as found:
         found.admin("settings", settlement_currency="eur", exchange_rate="0.5")
         yield found
 

@@ -24,7 +24,7 @@ class Processes:
     def __init__(self, database_url: str, home: Path, settings: Mapping[str, str]) -> None:
         self._stack = ExitStack()
         try:
-            self.bank = self._stack.enter_context(running_simulator(home, latency_ms=30, checkout_success_rate=1))
+            self.bank = self._stack.enter_context(running_simulator(home, latency_ms=30))
             port = free_port()
             self.url = f"http://127.0.0.1:{port}"
             self._settings = {

@@ -112,7 +112,7 @@ def bank(name: str, home: Path, **options: object) -> Iterator[Bank]:
     """Yield a bank by its name, with its ledger in the directory `home`; `options` are the simulator's."""
     if name == "simulated":
         rates = cast("dict[str, float]", options)
-        checkout = {"checkout": rates.get("checkout_success_rate", 0.95)}
+        checkout = {"checkout": rates.get("checkout_success_rate", 1.0)}
         yield Bank(name, SimulatedGateway(SuccessRates(rates.get("success_rate", 1.0), checkout)))
         return
     with ExitStack() as stack:

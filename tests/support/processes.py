@@ -16,8 +16,12 @@ PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH")
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Return the environment of a started program: the bare necessities and `settings`."""
-    return {name: os.environ[name] for name in PASSED_ON if name in os.environ} | settings
+    """Return the environment of a started program: the bare necessities and `settings`.
+
+    Unless `settings` say otherwise, no checkout is declined by chance: by default one random key in twenty would be.
+    """
+    passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return passed_on | {"CHECKOUT_SUCCESS_RATE": "1"} | settings
 
 
 def flask(*words: str, settings: dict[str, str]) -> str:

@@ -206,7 +206,7 @@ class System:
 def running_system(kind: type[System], environment: Environment, database: Database, home: Path) -> Iterator[System]:
     """Yield a system on an empty database, started and ready, gone at the end."""
     with ExitStack() as stack:
-        bank = stack.enter_context(running_simulator(home, latency_ms=20, checkout_success_rate=1))
+        bank = stack.enter_context(running_simulator(home, latency_ms=20))
         made = kind(environment, bank, stack.enter_context(environment.database(database, "torture")), home)
         stack.callback(made.close)
         made.start()

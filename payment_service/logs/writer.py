@@ -5,6 +5,7 @@ import os
 import select
 import sys
 import threading
+from collections.abc import Iterable, Iterator
 from contextvars import Context
 from queue import SimpleQueue
 from typing import TextIO
@@ -14,15 +15,21 @@ import structlog
 from payment_service.metrics import log_line_dropped
 
 MOST_LINES = 10_000
-"""Lines that may wait. The next ones are dropped and counted."""
+"""Lines that may wait, besides those in the writer's hands. The next ones are dropped and counted."""
+
+GATHER = 0.02
+"""Seconds in which further lines join the first one. To wake a thread for each line costs more than to write it."""
 
 PATIENCE = 2.0
 """Seconds that `flush` waits for a reader. The end of a process waits no longer."""
 
 log = structlog.get_logger(__name__)
 
-Item = tuple[str, str] | threading.Event | None
-"""A level with its line, an event to set once everything before is written, or the end."""
+Line = tuple[str, str]
+"""A level, and a line with its end."""
+
+Item = Line | threading.Event | None
+"""A line, an event to set once everything before is written, or the end."""
 
 
 class QueuedLines(logging.Handler):
@@ -41,6 +48,7 @@ class QueuedLines(logging.Handler):
         self._pid = os.getpid()
         self._queue: SimpleQueue[Item] = SimpleQueue()
         self._writer: threading.Thread | None = None
+        self._hurry = threading.Event()
         self._dropped = 0
 
     def write_to(self, stream: TextIO) -> None:
@@ -72,12 +80,14 @@ class QueuedLines(logging.Handler):
         if self._writer is not None and self._pid == os.getpid():
             written = threading.Event()
             self._queue.put(written)
+            self._hurry.set()
             written.wait(PATIENCE)
 
     def close(self) -> None:
         """End the writer after the waiting lines."""
         if self._writer is not None and self._pid == os.getpid():
             self._queue.put(None)
+            self._hurry.set()
             self._writer = None
         super().close()
 
@@ -88,34 +98,55 @@ class QueuedLines(logging.Handler):
             self._writer = writer
         except RuntimeError:  # no thread can start: the process is ending, or has too many
             self._queue.put(None)
+            self._hurry.set()
             self._write_all(self._queue)
 
     def _write_all(self, queue: "SimpleQueue[Item]") -> None:
-        while (item := queue.get()) is not None:
-            if isinstance(item, threading.Event):
-                item.set()
-                continue
-            level, line = item
-            try:
-                _write(self.stream, line)
-            except (OSError, ValueError):  # a closed pipe, a full disk, a closed file
-                self._drop(level)
+        items: list[Item] = []
+        while None not in items:
+            items = [queue.get()]
+            self._hurry.wait(GATHER)
+            items += [queue.get() for _ in range(queue.qsize())]
+            for message in _messages(item for item in items if isinstance(item, tuple)):
+                try:
+                    _write(self.stream, "".join(line for _, line in message))
+                except (OSError, ValueError):  # a closed pipe, a full disk, a closed file
+                    for level, _ in message:
+                        self._drop(level)
+            for item in items:
+                if isinstance(item, threading.Event):
+                    self._hurry.clear()
+                    item.set()
 
     def _drop(self, level: str) -> None:
         self._dropped += 1
         log_line_dropped(level)
 
 
-def _write(stream: TextIO, line: str) -> None:
-    """Write one line. Lines of several processes do not mix, because each is one system call.
+def _messages(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """Yield the lines of each system call. A pipe does not mix messages of at most PIPE_BUF bytes; lines are ASCII."""
+    message: list[Line] = []
+    size = 0
+    for line in lines:
+        if message and size + len(line[1]) > select.PIPE_BUF:
+            yield message
+            message, size = [], 0
+        message.append(line)
+        size += len(line[1])
+    if message:
+        yield message
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write one message. Messages of several processes do not mix, because each is one system call.
 
     The stream's own buffer has a lock. A writer that waits inside it would break the end of the process.
     """
     if stream is not sys.__stderr__:
-        stream.write(line)
+        stream.write(text)
         stream.flush()
         return
-    number, rest = stream.fileno(), line.encode()
+    number, rest = stream.fileno(), text.encode()
     while rest:
         try:
             rest = rest[os.write(number, rest) :]

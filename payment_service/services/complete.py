@@ -89,7 +89,9 @@ def _write(
         return _stored(connection, deps, claim, state)
     if state.fence != claim.fence:
         raise KeyInUse
-    operation = replace(claim.operation, cancel_asked=state.cancel_asked)
+    operation = claim.operation
+    if state.cancel_asked != operation.cancel_asked:
+        operation = replace(operation, cancel_asked=state.cancel_asked)
     claim = replace(claim, operation=operation, head=state.journal_hash)
     review = undecided.review_reason(claim.operation, result)
     # If a request asked meanwhile to cancel this hold, report nothing: its next owner cancels it.

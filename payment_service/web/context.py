@@ -88,21 +88,21 @@ def init_context(app: Flask) -> None:
         headers = request.headers
         given = headers.get("X-Request-ID") or headers.get("X-Correlation-ID") or ""
         is_sane = SANE_ID.fullmatch(given) and not contains_card_number(given)
-        g.request_id = given if is_sane else str(clock.new_id())
-        g.traceparent = trace_of(headers.get("traceparent", ""))
-        trace = {"traceparent": g.traceparent} if g.traceparent else {}
-        structlog.contextvars.bind_contextvars(request_id=g.request_id, **trace)
+        g.request_id = identity = given if is_sane else str(clock.new_id())
+        g.traceparent = traceparent = trace_of(headers.get("traceparent", ""))
+        trace = {"traceparent": traceparent} if traceparent else {}
+        structlog.contextvars.bind_contextvars(request_id=identity, **trace)
         g.started = clock.monotonic()
 
     @app.after_request
     def _end(response: Response) -> Response:
-        identity = getattr(g, "request_id", None) or str(clock.new_id())
-        response.headers["X-Request-ID"] = response.headers["X-Correlation-ID"] = identity
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers.setdefault("Content-Security-Policy", NO_PAGE)
-        response.headers.setdefault("Cache-Control", "no-store")
+        headers, rule = response.headers, request.url_rule
+        headers["X-Request-ID"] = headers["X-Correlation-ID"] = getattr(g, "request_id", None) or str(clock.new_id())
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers.setdefault("Content-Security-Policy", NO_PAGE)
+        headers.setdefault("Cache-Control", "no-store")
         # The route and not the path: a path can contain any text, also personal data.
-        route = request.url_rule.rule if request.url_rule else None
+        route = rule.rule if rule else None
         seconds = clock.monotonic() - getattr(g, "started", clock.monotonic())
         metrics.request_finished(route, request.method, response.status_code, seconds)
         log.info(
@@ -110,7 +110,7 @@ def init_context(app: Flask) -> None:
             method=request.method,
             route=route,
             status=response.status_code,
-            replayed="Idempotent-Replayed" in response.headers,
+            replayed="Idempotent-Replayed" in headers,
             channel=getattr(g, "channel", None),
             milliseconds=round(seconds * 1000, 2),
         )

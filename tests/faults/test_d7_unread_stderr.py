@@ -112,7 +112,7 @@ class Stuck:
     def write(self, text: str) -> int:
         self.is_entered.set()
         self.reader.wait()
-        self.lines.append(text)
+        self.lines += text.splitlines()
         return len(text)
 
     def flush(self) -> None:

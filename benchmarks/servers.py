@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -116,7 +116,7 @@ def cpu_of(pid: int) -> float:
     for each in _family(pid):
         try:
             fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             continue
         used += sum(map(int, fields[11 : 15 if each == pid else 13])) / TICKS
     return used
@@ -125,5 +125,6 @@ def cpu_of(pid: int) -> float:
 def _family(pid: int) -> Iterator[int]:
     yield pid
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            yield from _family(int(child))
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
+            for child in task.read_text().split():
+                yield from _family(int(child))

@@ -116,7 +116,7 @@ def test_request_id_of_the_caller_is_returned_and_in_both_logs(chain: Chain) -> 
     answer = chain.pay("chain-request-id", **{"X-Request-ID": "caller-chose-this"})
 
     assert answer.headers["X-Request-ID"] == answer.headers["X-Correlation-ID"] == "caller-chose-this"
-    assert "caller-chose-this" in chain.service.log()
+    wait_until(lambda: "caller-chose-this" in chain.service.log(), chain.service.last_words)
     wait_until(lambda: "caller-chose-this" in chain.nginx.lines(), chain.nginx.lines, patience=5)
 
 

@@ -1,11 +1,12 @@
 import logging
+import select
 
 import pytest
 import structlog
 
 from payment_service.config import Settings
 from payment_service.domain.cards import MASKED
-from payment_service.logs import configure_logging, mask
+from payment_service.logs import configure_logging, mask, writer
 from tests.conftest import Lines
 from tests.support.tokens import token
 
@@ -91,3 +92,21 @@ def test_logger_name_with_a_secret_is_masked(lines: Lines) -> None:
 def test_debug_enables_debug_logs() -> None:
     assert Settings.from_env({"DEBUG": "true", "LOG_LEVEL": "INFO"}).log_level == "DEBUG"
     assert Settings.from_env({"DEBUG": "false", "LOG_LEVEL": "WARNING"}).log_level == "WARNING"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "messages"),
+    [
+        ([], []),
+        ([100, 200], [[100, 200]]),
+        ([2000, 2096, 1], [[2000, 2096], [1]]),
+        ([2000, 2097], [[2000], [2097]]),
+        ([10, 5000, 20, 30], [[10], [5000], [20, 30]]),
+    ],
+)
+def test_gathered_lines_leave_in_messages_that_a_pipe_does_not_mix(
+    lengths: list[int], messages: list[list[int]]
+) -> None:
+    assert select.PIPE_BUF == 4096
+    found = writer._messages([("info", "x" * length) for length in lengths])
+    assert [[len(line) for _, line in message] for message in found] == messages

@@ -14,7 +14,7 @@ from collections import Counter
 from contextlib import ExitStack
 from random import SystemRandom
 
-from tests.conftest import migrate
+from tests.conftest import fresh_database, migrate
 from tests.crash.stages import ADAPTERS, Adapter
 from tests.model.walking import walk
 from tests.support.postgres import start_postgres
@@ -58,12 +58,11 @@ def main() -> None:
         for database in databases:
             if database == "sqlite":
                 url = f"sqlite:///{stack.enter_context(tempfile.TemporaryDirectory(prefix='model-'))}/payments.db"
+                migrate(url)
             else:
                 server = start_postgres()
                 stack.callback(server.close)
-                server.drop_database("model")
-                url = server.create_database("model")
-            migrate(url)
+                url = fresh_database(server, "model")
             run(database, url, given.operations // len(databases), given.seed, given.gateway)
 
 

@@ -79,8 +79,8 @@ class QueuedLines(logging.Handler):
         """Wait until everything is written, for at most `PATIENCE` seconds."""
         if self._writer is not None and self._pid == os.getpid():
             written = threading.Event()
+            self._hurry.set()  # first: the writer clears it when it comes to `written`
             self._queue.put(written)
-            self._hurry.set()
             written.wait(PATIENCE)
 
     def close(self) -> None:
